@@ -1,0 +1,228 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The manifest is code so that the architecture is a build error away: targets are declared layer by layer, lowest
+// first, and a local dependency on anything that is not in an earlier layer stops the build (docs/architecture.md).
+
+struct Layered {
+    let name: String
+    let local: [String]
+    let external: [Target.Dependency]
+    let system: [LinkerSetting]
+
+    init(_ name: String, _ local: [String] = [], external: [Target.Dependency] = [], system: [LinkerSetting] = []) {
+        self.name = name
+        self.local = local
+        self.external = external
+        self.system = system
+    }
+}
+
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
+
+/// C shims: no logic, only what Glibc's module does not import.
+let shims: [Layered] = [
+    Layered("CLinux"),
+    Layered("CSQLite"),
+    Layered("CISAL", system: [.linkedLibrary("isal")]),
+    Layered("CZstd", system: [.linkedLibrary("zstd")]),
+    Layered("CLZMA", system: [.linkedLibrary("lzma")]),
+    Layered("CBzip2", system: [.linkedLibrary("bz2")]),
+]
+
+let layers: [[Layered]] = [
+    // 1: values and the platform
+    [
+        Layered("LinuxSystem", ["CLinux"], external: [system]),
+        Layered("OCI", external: [crypto]),
+        Layered("DockerfileSyntax"),
+        Layered("BuildKitProto", external: [protobuf]),
+    ],
+    // 2: languages and stores
+    [
+        Layered("LLB", ["BuildKitProto", "OCI"], external: [protobuf]),
+        Layered("BuildGraph", ["LinuxSystem", "OCI"]),
+        Layered("Storage", ["LinuxSystem", "OCI", "CSQLite"], external: [system, grdb]),
+        Layered(
+            "Registry",
+            ["LinuxSystem", "OCI"],
+            external: [system, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, toml]
+        ),
+        Layered("Sandboxes", ["LinuxSystem"], external: [system]),
+        Layered("Archive", ["CISAL", "CZstd", "CLZMA", "CBzip2", "LinuxSystem", "OCI"], external: [system]),
+    ],
+    // 3: the Dockerfile frontend and file trees
+    [
+        Layered("DockerfileFrontend", ["DockerfileSyntax", "LLB", "OCI"]),
+        Layered("Snapshots", ["LinuxSystem", "OCI", "Archive", "Storage"], external: [system, grdb]),
+    ],
+    // 4: images
+    [
+        Layered(
+            "Images",
+            [
+                "Archive", "DockerfileFrontend", "DockerfileSyntax", "LinuxSystem", "OCI", "Registry", "Snapshots",
+                "Storage",
+            ],
+            external: [system, grdb, logging]
+        )
+    ],
+    // 5: organs
+    [
+        Layered(
+            "Operations",
+            [
+                "Archive", "BuildGraph", "DockerfileSyntax", "LLB", "LinuxSystem", "OCI", "Sandboxes", "Snapshots",
+                "Storage",
+            ],
+            external: [system, crypto, grdb]
+        ),
+        Layered("Exporters", ["LinuxSystem", "OCI"], external: [system]),
+        Layered("Containers", ["LinuxSystem", "OCI", "Sandboxes", "Snapshots", "Storage"], external: [system, grdb]),
+    ],
+    // 6: the engine
+    [
+        Layered(
+            "BuildEngine",
+            [
+                "Archive", "BuildGraph", "DockerfileFrontend", "DockerfileSyntax", "Exporters", "Images", "LLB",
+                "LinuxSystem",
+                "OCI", "Operations", "Sandboxes", "Snapshots", "Storage",
+            ],
+            external: [system, grdb]
+        )
+    ],
+    // 7: doors
+    [
+        Layered(
+            "CommandLine",
+            [
+                "BuildEngine", "BuildGraph", "Containers", "DockerfileFrontend", "DockerfileSyntax", "Images",
+                "LinuxSystem", "OCI",
+                "Registry",
+                "Sandboxes", "Snapshots", "Storage",
+            ],
+            external: [system, logging]
+        )
+    ],
+]
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+var declared = Set(shims.map(\.name))
+var targets: [Target] = shims.map { .target(name: $0.name, linkerSettings: $0.system) }
+for layer in layers {
+    for target in layer {
+        for dependency in target.local where !declared.contains(dependency) {
+            fatalError("\(target.name) may not import \(dependency): it is not in a lower layer")
+        }
+        targets.append(
+            .target(
+                name: target.name,
+                dependencies: target.local.map { .target(name: $0) } + target.external,
+                swiftSettings: settings,
+                linkerSettings: target.system
+            )
+        )
+    }
+    declared.formUnion(layer.map(\.name))
+}
+
+func tests(_ name: String, _ local: [String], external: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: local.map { .target(name: $0) } + external,
+        exclude: exclude,
+        swiftSettings: settings
+    )
+}
+
+targets.append(
+    .executableTarget(
+        name: "slipway",
+        dependencies: [.target(name: "CommandLine"), .target(name: "LinuxSystem")],
+        swiftSettings: settings
+    )
+)
+
+targets += [
+    tests("ArchitectureTests", []),
+    tests("LinuxSystemTests", ["LinuxSystem"], external: [system]),
+    tests("OCITests", ["OCI"]),
+    tests("ExportersTests", ["Exporters", "LinuxSystem", "OCI"], external: [system]),
+    tests("ArchiveTests", ["Archive", "LinuxSystem", "OCI"], external: [system]),
+    // Needs root, tools or a network of its own; every suite says what it requires.
+    tests("ContainersTests", ["Containers", "LinuxSystem", "OCI", "Storage"], external: [system]),
+    tests("SandboxesTests", ["Sandboxes", "LinuxSystem"], external: [system]),
+    tests(
+        "IntegrationTests",
+        [
+            "Archive", "Containers", "BuildEngine", "BuildGraph", "DockerfileFrontend", "Images", "LinuxSystem", "OCI",
+            "Registry",
+            "Sandboxes", "Snapshots", "Storage",
+        ],
+        external: [logging, nioCore, nioPosix, system]
+    ),
+    tests("BuildGraphTests", ["BuildGraph", "OCI"]),
+    tests(
+        "CommandLineTests",
+        ["BuildGraph", "CommandLine", "LinuxSystem", "OCI"],
+        external: [system],
+        exclude: ["Golden"]
+    ),
+    tests("StorageTests", ["Storage", "LinuxSystem", "OCI"], external: [system, grdb]),
+    tests("DockerfileSyntaxTests", ["DockerfileSyntax"]),
+    tests("DockerfileFrontendTests", ["DockerfileFrontend", "DockerfileSyntax", "LLB", "OCI"]),
+    tests("ImagesTests", ["Archive", "Images", "Storage", "LinuxSystem", "OCI"], external: [system, grdb]),
+    tests(
+        "OperationsTests",
+        ["BuildGraph", "LLB", "LinuxSystem", "OCI", "Operations", "Storage"],
+        external: [system, grdb]
+    ),
+    tests("LLBTests", ["BuildKitProto", "LLB", "OCI"], external: [protobuf]),
+    tests("RegistryTests", ["OCI", "Registry"], external: [logging, nioCore, nioHTTP1, nioPosix, system]),
+]
+
+// For work on a few targets: SLIPWAY_TARGETS=ArchiveTests,SnapshotsTests swift test builds only these and what they need.
+if let names = Context.environment["SLIPWAY_TARGETS"] {
+    let all = Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0) })
+    var needed: Set<String> = []
+    func need(_ name: String) {
+        guard let target = all[name], needed.insert(name).inserted else { return }
+        for case .targetItem(let dependency, _) in target.dependencies { need(dependency) }
+    }
+    for name in names.split(separator: ",") { need(String(name)) }
+    targets.removeAll { !needed.contains($0.name) }
+}
+
+let package = Package(
+    name: "slipway",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: targets
+)

@@ -1,0 +1,15 @@
+/// The prefix of a whiteout's name, and the name that makes a directory opaque. See the OCI image specification, layer.md.
+enum Whiteout {
+    static let prefix = Array(".wh.".utf8)
+    static let metadataPrefix = Array(".wh..wh.".utf8)
+    static let opaque = Array(".wh..wh..opq".utf8)
+}
+
+/// Whether an attribute is content: `security.capability` and `user.*`.
+///
+/// Everything else is left out of archives and not taken from them: overlayfs's own attributes in a layer would re-map the
+/// layers below it (`trusted.overlay.redirect`), labels belong to the machine.
+package func isPortableAttribute(_ name: [UInt8]) -> Bool {
+    if name == Array("security.capability".utf8) { return true }
+    return name.starts(with: Array("user.".utf8)) && !name.starts(with: Array("user.overlay.".utf8))
+}

@@ -1,0 +1,54 @@
+import Glibc
+import LinuxSystem
+import SystemPackage
+
+extension Extraction {
+    /// Turns a whiteout into what overlayfs has for it; false for an entry that is none.
+    ///
+    /// A whiteout hides what lower layers have, never what its own layer has, wherever in the layer it stands: see the OCI
+    /// image specification, layer.md, "Whiteouts".
+    func handleWhiteout(_ entry: TarEntry, _ components: [[UInt8]]) throws -> Bool {
+        guard let first = components.firstIndex(where: { $0.starts(with: Whiteout.prefix) }) else { return false }
+        let name = components[first]
+        // What aufs kept at the root of a layer (.wh..wh.plnk, .wh..wh.aufs): skipped, as containerd does.
+        if first == 0, name.starts(with: Whiteout.metadataPrefix), name != Whiteout.opaque { return true }
+        guard first == components.count - 1 else { throw refused(entry, "an entry below a whiteout") }
+        switch entry.kind {
+        case .regular, .hardLink: break
+        case .directory, .symbolicLink, .characterDevice, .blockDevice, .fifo:
+            throw refused(entry, "a whiteout that is no file")
+        }
+        if name == Whiteout.opaque {
+            let directory = try directory(components.dropLast(), entry)
+            try markOpaque(directory)
+            return true
+        }
+        let hidden = Array(name.dropFirst(Whiteout.prefix.count))
+        guard !hidden.isEmpty, hidden != Array(".".utf8), hidden != Array("..".utf8),
+            !hidden.starts(with: Whiteout.prefix)
+        else { throw refused(entry, "a whiteout of nothing") }
+        let parent = try directory(components.dropLast(), entry)
+        switch try parent.entryStatus(named: hidden)?.type {
+        case nil: try parent.createNode(named: hidden, type: .characterDevice, mode: 0)
+        case .directory:
+            // The layer removes the old directory and brings a new one.
+            let directory = try parent.openEntry(named: hidden, O_PATH | O_DIRECTORY)
+            try markOpaque(directory)
+        case .regular, .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket:
+            // A file of this layer hides the old one by itself, and a second whiteout changes nothing.
+            break
+        }
+        return true
+    }
+
+    /// Whether an entry is overlayfs's mark of a removed file.
+    func isWhiteout(_ name: [UInt8], in parent: OpenFile) throws(SystemCallError) -> Bool {
+        guard let status = try parent.entryStatus(named: name) else { return false }
+        return status.type == .characterDevice && status.deviceMajor == 0 && status.deviceMinor == 0
+    }
+
+    /// Hides what lower layers have in a directory.
+    func markOpaque(_ directory: OpenFile) throws(SystemCallError) {
+        try directory.setExtendedAttribute(Array("trusted.overlay.opaque".utf8), [UInt8(ascii: "y")])
+    }
+}

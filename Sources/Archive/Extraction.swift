@@ -1,0 +1,275 @@
+import Glibc
+import LinuxSystem
+import SystemPackage
+
+/// One extraction as it goes along. See `LayerExtractor`.
+final class Extraction {
+    let root: RootedDirectory
+    let options: LayerExtractor
+    var summary = LayerExtractor.Summary()
+    /// Directories looked up before. A new entry never changes what a path that resolved resolves to; a removal may.
+    private var directories: [[UInt8]: OpenFile] = [:]
+    private var directoryTimes: [(path: [UInt8], inode: UInt64, time: FileTime)] = []
+
+    init(_ options: LayerExtractor) {
+        self.options = options
+        root = options.root
+    }
+
+    func run(_ reader: TarReader) throws {
+        while let entry = try reader.next() {
+            if options.isCancelled() { throw CancellationError() }
+            summary.entries += 1
+            do {
+                try extract(entry, reader)
+            } catch let error as SystemCallError {
+                throw ArchiveError.system(error, entry: entry.path)
+            }
+        }
+        do throws(SystemCallError) {
+            try finishDirectories()
+        } catch {
+            throw ArchiveError.system(error, entry: error.path?.bytes ?? [])
+        }
+    }
+
+    private func extract(_ entry: TarEntry, _ reader: TarReader) throws {
+        let components = try self.components(of: entry.path, entry)
+        guard let name = components.last else {
+            guard entry.kind == .directory else { throw refused(entry, "it would replace the root directory") }
+            return try applyDirectory(entry, path: [], try root.open(".", O_PATH | O_DIRECTORY))
+        }
+        if options.mode == .overlay, try handleWhiteout(entry, components) { return }
+        let parent = try directory(components.dropLast(), entry)
+        switch entry.kind {
+        case .regular: try writeFile(entry, name, parent, reader)
+        case .directory: try makeDirectory(entry, components, name, parent)
+        case .symbolicLink(let target):
+            try replacing(name, in: parent) { () throws(SystemCallError) in
+                try parent.createSymbolicLink(named: name, target: target)
+            }
+            noteDropped(entry.attributes)
+            let owner = owner(of: entry)
+            try parent.changeOwner(ofEntry: name, user: owner.user, group: owner.group)
+            try parent.setTimes(ofEntry: name, modified: bounded(entry.modified))
+        case .hardLink(let target): try makeHardLink(entry, name, parent, target)
+        case .fifo: try makeNode(entry, name, parent, .fifo)
+        case .characterDevice(0, 0): throw refused(entry, "a device 0:0 is how overlayfs marks removed files")
+        case .characterDevice(let major, let minor): try makeNode(entry, name, parent, .characterDevice, major, minor)
+        case .blockDevice(let major, let minor): try makeNode(entry, name, parent, .blockDevice, major, minor)
+        }
+    }
+
+    func refused(_ entry: TarEntry, _ reason: String) -> ArchiveError { .refused(entry: entry.path, reason: reason) }
+
+    // MARK: Names
+
+    /// The components of a path; empty for the root.
+    func components(of path: [UInt8], _ entry: TarEntry) throws(ArchiveError) -> [[UInt8]] {
+        guard path.count <= options.limits.pathBytes else {
+            throw refused(entry, "its name has more than \(options.limits.pathBytes) bytes")
+        }
+        let dot = UInt8(ascii: ".")
+        let components = path.split(separator: UInt8(ascii: "/")).map(Array.init).filter { $0 != [dot] }
+        guard !components.contains([dot, dot]) else { throw refused(entry, "a name with \"..\"") }
+        guard components.allSatisfy({ $0.count <= 255 && !$0.contains(0) }) else {
+            throw refused(entry, "a part of its name has more than 255 bytes or holds NUL")
+        }
+        return components
+    }
+
+    /// The directory of that path, made with everything above it where it is missing.
+    func directory(_ components: some Collection<[UInt8]>, _ entry: TarEntry) throws -> OpenFile {
+        let key = Array(components.joined(separator: [UInt8(ascii: "/")]))
+        if let known = directories[key] { return known }
+        let found: OpenFile
+        do throws(SystemCallError) {
+            found = try root.open(key.isEmpty ? "." : FilePath(bytes: key), O_PATH | O_DIRECTORY)
+        } catch {
+            guard error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory else { throw error }
+            found = try makeDirectories(Array(components), entry)
+        }
+        if directories.count >= 128 { directories.removeAll(keepingCapacity: true) }
+        directories[key] = found
+        return found
+    }
+
+    private func makeDirectories(_ components: [[UInt8]], _ entry: TarEntry) throws -> OpenFile {
+        var current = try root.open(".", O_PATH | O_DIRECTORY)
+        var path: [UInt8] = []
+        for name in components {
+            path += path.isEmpty ? name : [UInt8(ascii: "/")] + name
+            do throws(SystemCallError) {
+                current = try root.open(FilePath(bytes: path), O_PATH | O_DIRECTORY)
+                continue
+            } catch {
+                guard error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory else { throw error }
+            }
+            let becomesOpaque = options.mode == .overlay ? try isWhiteout(name, in: current) : false
+            if becomesOpaque { try current.removeEntry(named: name) }
+            do throws(SystemCallError) {
+                try current.createDirectory(named: name, mode: 0o755)
+            } catch {
+                guard error.errno == .fileExists else { throw error }
+                throw refused(entry, "\(escapedForDisplay(path)) is not a directory")
+            }
+            current = try current.openEntry(named: name, O_PATH | O_DIRECTORY)
+            // The process's umask took away what mkdir(2) was given.
+            try current.changeMode(0o755)
+            if becomesOpaque { try markOpaque(current) }
+        }
+        return current
+    }
+
+    // MARK: Making entries
+
+    /// Runs `create`; where the name is taken, removes what has it and runs it again.
+    private func replacing<Value>(
+        _ name: [UInt8],
+        in parent: OpenFile,
+        _ create: () throws(SystemCallError) -> Value
+    ) throws(SystemCallError) -> Value {
+        do throws(SystemCallError) {
+            return try create()
+        } catch {
+            guard error.errno == .fileExists else { throw error }
+        }
+        try remove(name, in: parent)
+        return try create()
+    }
+
+    /// Removes an entry with everything in it.
+    func remove(_ name: [UInt8], in parent: OpenFile) throws(SystemCallError) {
+        directories.removeAll(keepingCapacity: true)
+        do throws(SystemCallError) {
+            try parent.removeEntry(named: name)
+        } catch {
+            guard error.errno == .isDirectory || error.errno == .notPermitted else { throw error }
+            try removeTree(parent.procPath.appending(FilePath(bytes: name).components))
+        }
+    }
+
+    private func writeFile(_ entry: TarEntry, _ name: [UInt8], _ parent: OpenFile, _ reader: TarReader) throws {
+        let file = try replacing(name, in: parent) { () throws(SystemCallError) in try parent.createFile(named: name) }
+        var end: Int64 = 0
+        while let piece = try reader.nextContent() {
+            if piece.offset == end {
+                try file.write(piece.bytes)
+            } else {
+                try file.seek(to: piece.offset)
+                try file.write(piece.bytes)
+            }
+            end = piece.offset + Int64(piece.bytes.count)
+            summary.bytes += Int64(piece.bytes.count)
+            if options.isCancelled() { throw CancellationError() }
+        }
+        if end < entry.size { try file.truncate(to: entry.size) }
+        try applyMetadata(entry, file)
+    }
+
+    private func makeDirectory(_ entry: TarEntry, _ components: [[UInt8]], _ name: [UInt8], _ parent: OpenFile) throws {
+        var becomesOpaque = false
+        do throws(SystemCallError) {
+            try parent.createDirectory(named: name, mode: 0o700)
+        } catch {
+            guard error.errno == .fileExists else { throw error }
+            if try parent.entryStatus(named: name)?.type != .directory {
+                if options.mode == .overlay { becomesOpaque = try isWhiteout(name, in: parent) }
+                try remove(name, in: parent)
+                try parent.createDirectory(named: name, mode: 0o700)
+            }
+        }
+        let made = try parent.openEntry(named: name, O_PATH | O_DIRECTORY)
+        if becomesOpaque { try markOpaque(made) }
+        try applyDirectory(entry, path: Array(components.joined(separator: [UInt8(ascii: "/")])), made)
+    }
+
+    private func makeHardLink(_ entry: TarEntry, _ name: [UInt8], _ parent: OpenFile, _ target: [UInt8]) throws {
+        let components = try self.components(of: target, entry)
+        guard let targetName = components.last else { throw refused(entry, "a hard link to a directory") }
+        let key = Array(components.dropLast().joined(separator: [UInt8(ascii: "/")]))
+        let targetParent = try root.open(key.isEmpty ? "." : FilePath(bytes: key), O_PATH | O_DIRECTORY)
+        guard let status = try targetParent.entryStatus(named: targetName) else {
+            throw refused(entry, "the target of the hard link, \(escapedForDisplay(target)), is not in the archive")
+        }
+        guard status.type != .directory else { throw refused(entry, "a hard link to a directory") }
+        let isDevice00 = status.type == .characterDevice && status.deviceMajor == 0 && status.deviceMinor == 0
+        guard !isDevice00 else { throw refused(entry, "a hard link to a removed file") }
+        if let existing = try parent.entryStatus(named: name) {
+            if existing.inode == status.inode, existing.device == status.device { return }
+            try remove(name, in: parent)
+        }
+        try parent.createHardLink(named: name, toEntry: targetName, of: targetParent)
+    }
+
+    private func makeNode(
+        _ entry: TarEntry,
+        _ name: [UInt8],
+        _ parent: OpenFile,
+        _ type: LinuxSystem.FileType,
+        _ major: UInt32 = 0,
+        _ minor: UInt32 = 0
+    ) throws {
+        try replacing(name, in: parent) { () throws(SystemCallError) in
+            try parent.createNode(named: name, type: type, mode: 0o600, major: major, minor: minor)
+        }
+        try applyMetadata(entry, try parent.openEntry(named: name, O_PATH))
+    }
+
+    // MARK: Metadata
+
+    private func applyMetadata(_ entry: TarEntry, _ file: OpenFile, withTimes: Bool = true) throws(SystemCallError) {
+        let owner = owner(of: entry)
+        try file.changeOwner(user: owner.user, group: owner.group)
+        try file.changeMode(UInt32(entry.mode))
+        for attribute in entry.attributes {
+            guard isPortableAttribute(attribute.name) else {
+                summary.droppedAttributes.insert(attribute.name)
+                continue
+            }
+            do throws(SystemCallError) {
+                try file.setExtendedAttribute(attribute.name, attribute.value)
+            } catch {
+                guard error.errno == .notSupported || error.errno == .notPermitted else { throw error }
+                summary.droppedAttributes.insert(attribute.name)
+            }
+        }
+        if withTimes { try file.setTimes(modified: bounded(entry.modified)) }
+    }
+
+    private func owner(of entry: TarEntry) -> (user: UInt32, group: UInt32) {
+        if case .plain(let owner?) = options.mode { return (owner.user, owner.group) }
+        return (entry.userID, entry.groupID)
+    }
+
+    private func applyDirectory(_ entry: TarEntry, path: [UInt8], _ directory: OpenFile) throws {
+        try applyMetadata(entry, directory, withTimes: false)
+        directoryTimes.append((path, try directory.status().inode, bounded(entry.modified)))
+    }
+
+    /// Times of directories come last: every entry made in one changes its time.
+    private func finishDirectories() throws(SystemCallError) {
+        for (path, inode, time) in directoryTimes {
+            do throws(SystemCallError) {
+                let opened = try root.open(
+                    path.isEmpty ? "." : FilePath(bytes: path),
+                    O_PATH | O_DIRECTORY | O_NOFOLLOW
+                )
+                if try opened.status().inode == inode { try opened.setTimes(modified: time) }
+            } catch {
+                // Gone or replaced by a later entry of the archive.
+                let gone: [Errno] = [.noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels]
+                guard gone.contains(error.errno) else { throw error }
+            }
+        }
+    }
+
+    private func noteDropped(_ attributes: [TarEntry.Attribute]) {
+        for attribute in attributes { summary.droppedAttributes.insert(attribute.name) }
+    }
+
+    /// As containerd has it: what is before 1970 or past the year 2262 becomes 1970.
+    private func bounded(_ time: FileTime) -> FileTime {
+        (0...9_223_372_036).contains(time.seconds) ? time : .epoch
+    }
+}

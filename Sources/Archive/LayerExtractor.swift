@@ -1,0 +1,58 @@
+package import LinuxSystem
+
+/// Extracts a tar archive into a directory, out of which nothing it holds leads.
+///
+/// Every parent is looked up by the kernel with the directory as its root, so links resolve as they would in a chroot; the last
+/// component is never followed. Metadata is applied to the very file that was made: owner, then mode, then attributes, then
+/// times, the times of directories at the end. An entry replaces what is there, except a directory that meets a directory.
+package struct LayerExtractor: Sendable {
+    /// What the archive is.
+    package enum Mode: Sendable, Hashable {
+        /// A layer of an image, whose directory becomes one of overlayfs: whiteouts become 0:0 character devices, opaque
+        /// marks the attribute. See the OCI image specification, layer.md, and the kernel's overlayfs.rst.
+        case overlay
+        /// An archive like any other; `.wh.` names mean nothing. With an owner, everything belongs to it.
+        case plain(owner: Owner?)
+    }
+
+    package struct Owner: Sendable, Hashable {
+        package let user: UInt32
+        package let group: UInt32
+
+        package init(user: UInt32, group: UInt32) {
+            self.user = user
+            self.group = group
+        }
+    }
+
+    /// What an extraction wrote.
+    package struct Summary: Sendable, Hashable {
+        package var entries: Int64 = 0
+        /// Of file contents.
+        package var bytes: Int64 = 0
+        /// Names of attributes that were not taken over.
+        package var droppedAttributes: Set<[UInt8]> = []
+    }
+
+    let root: RootedDirectory
+    let mode: Mode
+    let limits: ArchiveLimits
+    /// Asked between pieces of content; true ends the work with `CancellationError`.
+    package var isCancelled: @Sendable () -> Bool = { false }
+
+    package init(root: RootedDirectory, mode: Mode, limits: ArchiveLimits = ArchiveLimits()) {
+        self.root = root
+        self.mode = mode
+        self.limits = limits
+    }
+
+    /// Extracts everything.
+    /// - Parameter source: the uncompressed archive.
+    /// - Throws: `ArchiveError` that names the entry, `CancellationError`, or what the source throws.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func extract(_ source: any ByteSource) throws -> Summary {
+        let extraction = Extraction(self)
+        try extraction.run(TarReader(source, limits: limits))
+        return extraction.summary
+    }
+}

@@ -1,0 +1,16 @@
+package import DockerfileFrontend
+import Images
+package import OCI
+package import Operations
+import Snapshots
+
+/// Where base images come from: the local store, and registries.
+package protocol BaseImages: ImageTrees {
+    /// Finds what an image is, without fetching its layers.
+    ///
+    /// - Parameters:
+    ///   - reference: as the Dockerfile names it.
+    ///   - platform: which image of several.
+    ///   - asksRegistry: whether the registry is asked although the store has the name (`--pull`).
+    func resolve(_ reference: ImageReference, platform: Platform, asksRegistry: Bool) async throws -> ResolvedBase
+}

@@ -1,0 +1,197 @@
+package import BuildGraph
+import DockerfileFrontend
+import DockerfileSyntax
+import Exporters
+package import Images
+import LLB
+import LinuxSystem
+import OCI
+package import Sandboxes
+package import Snapshots
+package import Storage
+
+/// Builds images: one request from its Dockerfile to what becomes of its result.
+///
+/// The engine works in the process that calls it. Several engines, in this process or others, may use one store.
+package final class BuildEngine: Sendable {
+    let store: Store
+    let snapshots: SnapshotStore
+    let images: ImageStore
+    let bases: any BaseImages
+    let sandboxes: SandboxRunner
+    let now: @Sendable () -> Timestamp
+
+    /// - Parameters:
+    ///   - store: where everything is kept.
+    ///   - snapshots: the layers of the store.
+    ///   - images: the images of the store.
+    ///   - bases: finds base images, in the store or a registry.
+    ///   - sandboxes: runs the processes of steps.
+    ///   - now: the clock.
+    package init(
+        store: Store,
+        snapshots: SnapshotStore,
+        images: ImageStore,
+        bases: any BaseImages,
+        sandboxes: SandboxRunner,
+        now: @escaping @Sendable () -> Timestamp = Timestamp.system
+    ) {
+        self.store = store
+        self.snapshots = snapshots
+        self.images = images
+        self.bases = bases
+        self.sandboxes = sandboxes
+        self.now = now
+    }
+
+    /// Carries out a request; what happens is told through `progress`, which the caller finishes.
+    ///
+    /// How the build ended, and why each step ran, is kept in the build history, also when it fails.
+    /// - Throws: `BuildError`, `DockerfileError`, `FrontendError`, `SolveError`, `StorageError` and what the exports throw.
+    package func build(_ request: BuildRequest, progress: ProgressChannel) async throws -> BuildResult {
+        let id = hexadecimal((0..<12).map { _ in UInt8.random(in: 0...255) })
+        let started = now()
+        let name = escapedForDisplay(request.context.bytes)
+        func record(_ status: BuildRecord.Status, _ image: Digest?, _ error: (any Error)?, _ steps: [StepExplanation])
+            -> BuildRecord
+        {
+            BuildRecord(
+                id: id,
+                started: started,
+                completed: now(),
+                status: status,
+                name: name,
+                imageID: image,
+                error: error.map { "\($0)" },
+                steps: steps
+            )
+        }
+        let history = BuildHistory(store: store)
+        do {
+            return try await store.withLease { _ in
+                let (image, steps) = try await carryOut(request, BuildSteps(channel: progress, now: now))
+                try await history.add(record(.completed, image, nil, steps))
+                return BuildResult(imageID: image, buildID: id)
+            }
+        } catch {
+            let status: BuildRecord.Status = error is CancellationError ? .canceled : .failed
+            // The error of the build is the one that matters, also where the store is the reason for it.
+            try? await history.add(record(status, nil, error, []))
+            throw error
+        }
+    }
+
+    private func carryOut(
+        _ request: BuildRequest,
+        _ progress: BuildSteps
+    ) async throws -> (image: Digest, steps: [StepExplanation]) {
+        let context = try await onBlockingPool { try ContextDirectory(request.context) }
+        let dockerfile = try await loadDockerfile(request, context, progress)
+        let ignoreFile = try await loadIgnoreFile(request, context, progress)
+        let plan = try await plan(dockerfile, ignoreFile, request, progress)
+        for warning in plan.warnings { progress.channel.post(.warning(shown(warning, in: dockerfile.source))) }
+        let (tree, steps) = try await solve(plan, request, progress)
+        return (try await export(tree, of: plan, request, progress), steps)
+    }
+
+    // MARK: Reading
+
+    private func loadDockerfile(
+        _ request: BuildRequest,
+        _ context: ContextDirectory,
+        _ progress: BuildSteps
+    ) async throws -> Dockerfile {
+        let file = try await progress.step("[internal] load build definition from \(shownName(of: request.dockerfile))")
+        { step in
+            let file = try await onBlockingPool { try context.readDockerfile(at: request.dockerfile) }
+            await step.withStatus("transferring dockerfile:") { report in
+                report(Int64(file.bytes.count), 0)
+            }
+            return file
+        }
+        // Text of 4 MiB takes a moment: not on the cooperative pool.
+        return try await onBlockingPool { try Dockerfile(parsing: file.bytes, name: file.name) }
+    }
+
+    private func loadIgnoreFile(
+        _ request: BuildRequest,
+        _ context: ContextDirectory,
+        _ progress: BuildSteps
+    ) async throws -> IgnoreFile? {
+        try await progress.step("[internal] load .dockerignore") { step in
+            let file = try await onBlockingPool { try context.readIgnoreFile(for: request.dockerfile) }
+            await step.withStatus("transferring context:") { report in
+                report(Int64(file?.bytes.count ?? 0), 0)
+            }
+            return try file.map { try IgnoreFile(parsing: $0.bytes) }
+        }
+    }
+
+    private func shownName(of location: DockerfileLocation) -> String {
+        switch location {
+        case .default, .content: "Dockerfile"
+        case .file(let path): path.shownName ?? "Dockerfile"
+        }
+    }
+
+    private func shown(_ warning: LintWarning, in source: SourceText) -> VertexWarning {
+        VertexWarning(
+            vertex: nil,
+            short: "\(warning.rule.rawValue): \(warning.message) (line \(warning.range.start.line))",
+            source: VertexWarning.Source(
+                fileName: source.name,
+                data: source.bytes,
+                lines: [warning.range.lines.lowerBound...warning.range.lines.upperBound]
+            )
+        )
+    }
+
+    // MARK: Planning
+
+    private func plan(
+        _ dockerfile: Dockerfile,
+        _ ignoreFile: IgnoreFile?,
+        _ request: BuildRequest,
+        _ progress: BuildSteps
+    ) async throws -> BuildPlan {
+        var options = BuildOptions()
+        options.target = request.target.map { String(decoding: $0, as: UTF8.self) }
+        options.buildArguments = Variables(request.buildArguments)
+        options.labels = Dictionary(
+            request.labels.map {
+                (String(decoding: $0.name, as: UTF8.self), String(decoding: $0.value, as: UTF8.self))
+            },
+            uniquingKeysWith: { $1 }
+        )
+        options.platform = request.platform
+        options.cacheBypass = request.ignoresCache ? .everywhere : .nowhere
+        options.ignoreFile = ignoreFile
+        options.extraHosts = request.extraHosts.map { HostAddress(host: $0.name, address: $0.address) }
+        switch request.network {
+        case .default: options.network = .sandbox
+        case .none: options.network = .none
+        case .host:
+            options.network = .host
+            options.allowsHostNetwork = true
+        }
+        let resolver = ReportingResolver(
+            source: bases,
+            asksRegistry: request.pullsBaseImages,
+            progress: progress
+        )
+        return try await translate(dockerfile, options: options, resolver: resolver)
+    }
+}
+
+/// Resolves base images and shows each as a step.
+private struct ReportingResolver: ImageMetadataResolver {
+    let source: any BaseImages
+    let asksRegistry: Bool
+    let progress: BuildSteps
+
+    func resolve(_ reference: ImageReference, platform: Platform) async throws -> ResolvedBase {
+        try await progress.step("[internal] load metadata for \(reference.withDefaultTag)") { _ in
+            try await source.resolve(reference, platform: platform, asksRegistry: asksRegistry)
+        }
+    }
+}

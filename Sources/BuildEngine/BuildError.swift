@@ -1,0 +1,29 @@
+import LinuxSystem
+package import SystemPackage
+
+/// Why a build could not be done, apart from a step that failed.
+package enum BuildError: Error, CustomStringConvertible {
+    case contextNotFound(FilePath)
+    case contextIsNoDirectory(FilePath)
+    case dockerfileNotFound(String)
+    case dockerfileIsNoFile(String)
+    case dockerfileTooLarge(String, limit: Int)
+    case exportRefused(path: FilePath, reason: String)
+
+    package var description: String {
+        switch self {
+        case .contextNotFound(let path):
+            "unable to prepare context: path \"\(escapedForDisplay(path.bytes))\" not found"
+        case .contextIsNoDirectory(let path):
+            "unable to prepare context: path \"\(escapedForDisplay(path.bytes))\" is not a directory; give the directory that holds the files to COPY, and the Dockerfile with -f"
+        case .dockerfileNotFound(let name):
+            "failed to read dockerfile: open \(name): no such file or directory; name another one with -f"
+        case .dockerfileIsNoFile(let name):
+            "failed to read dockerfile: \(name) is not a regular file"
+        case .dockerfileTooLarge(let name, let limit):
+            "failed to read dockerfile: \(name) is larger than \(limit) bytes"
+        case .exportRefused(let path, let reason):
+            "failed to export \(escapedForDisplay(path.bytes)): \(reason)"
+        }
+    }
+}

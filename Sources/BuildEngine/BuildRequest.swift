@@ -1,0 +1,91 @@
+package import LinuxSystem
+package import OCI
+package import SystemPackage
+
+/// One build as a user asks for it.
+package struct BuildRequest: Sendable {
+    /// The directory that COPY and ADD take files from; it is read in place.
+    package var context: FilePath
+    package var dockerfile: DockerfileLocation
+    /// The stage to build; nil means the last.
+    package var target: [UInt8]?
+    /// `--build-arg`, in the order given; a later one of the same name wins.
+    package var buildArguments: [(name: [UInt8], value: [UInt8])]
+    /// `--label`, set on the image after everything else.
+    package var labels: [(name: [UInt8], value: [UInt8])]
+    /// What to build for; nil means the platform of this machine.
+    package var platform: Platform?
+    /// `-t`: the names that the image gets.
+    package var names: [ImageReference]
+    package var exports: [Export]
+    /// `--no-cache`
+    package var ignoresCache: Bool
+    /// `--pull`: ask the registry even for base images that are in the store.
+    package var pullsBaseImages: Bool
+    package var network: Network
+    /// `--add-host`: names and addresses for `/etc/hosts` of RUN steps.
+    package var extraHosts: [(name: [UInt8], address: [UInt8])]
+
+    /// Where RUN steps find a network unless their own flag says otherwise.
+    package enum Network: String, Sendable, CaseIterable {
+        case `default`, none, host
+    }
+
+    package init(context: FilePath) {
+        self.context = context
+        dockerfile = .default
+        buildArguments = []
+        labels = []
+        names = []
+        exports = [.image]
+        ignoresCache = false
+        pullsBaseImages = false
+        network = .default
+        extraHosts = []
+    }
+}
+
+/// Where the Dockerfile is.
+package enum DockerfileLocation: Sendable {
+    /// `Dockerfile` in the context, else `dockerfile`.
+    case `default`
+    /// `-f`: a file of the host, relative to the working directory, in the context or not.
+    case file(FilePath)
+    /// `-f -`: what was read from standard input.
+    case content([UInt8])
+}
+
+/// What becomes of the result.
+package enum Export: Sendable {
+    /// An image in the local store, under the names of the request.
+    case image
+    /// The files of the result in a directory (`type=local`).
+    case directory(FilePath)
+    /// The files of the result as one archive (`type=tar`).
+    case tar(ExportDestination)
+    /// The image as an OCI layout in an archive (`type=oci`).
+    case ociArchive(ExportDestination)
+    /// The image as `docker save` writes it (`type=docker`).
+    case dockerArchive(ExportDestination)
+}
+
+/// Where an exported archive goes.
+package enum ExportDestination: Sendable {
+    /// Written aside and moved into place when it is complete.
+    case file(FilePath)
+    /// An open file, as standard output.
+    case open(OpenFile)
+}
+
+/// What a build gave.
+package struct BuildResult: Sendable {
+    /// The digest of the image's configuration.
+    package let imageID: Digest
+    /// The build's own id, under which `explain` finds it.
+    package let buildID: String
+
+    package init(imageID: Digest, buildID: String) {
+        self.imageID = imageID
+        self.buildID = buildID
+    }
+}

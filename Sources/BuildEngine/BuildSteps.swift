@@ -1,0 +1,38 @@
+import BuildGraph
+import OCI
+
+/// The engine's own steps in a build's progress: `[internal] load …`, `exporting to image`.
+struct BuildSteps: Sendable {
+    let channel: ProgressChannel
+    let now: @Sendable () -> Timestamp
+
+    /// Shows a step as long as `body` runs, and how it ended.
+    func step<Value>(_ name: String, _ body: (OperationContext) async throws -> Value) async throws -> Value {
+        let digest = Digest.sha256(of: Array("engine:\(name)".utf8))
+        let started = now()
+        func report(_ change: (inout VertexProgress) -> Void) {
+            var progress = VertexProgress(digest: digest, name: name, started: started)
+            change(&progress)
+            channel.post(.vertex(progress))
+        }
+        report { _ in }
+        let context = OperationContext(
+            vertex: digest,
+            name: name,
+            now: now,
+            post: { [channel] in channel.post($0) },
+            send: { [channel] in await channel.send($0) }
+        )
+        do {
+            let value = try await body(context)
+            report { $0.completed = now() }
+            return value
+        } catch {
+            report {
+                $0.completed = now()
+                $0.error = error is CancellationError ? VertexProgress.canceled : "\(error)"
+            }
+            throw error
+        }
+    }
+}

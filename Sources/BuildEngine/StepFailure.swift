@@ -1,0 +1,25 @@
+package import BuildGraph
+import LLB
+
+/// A step that failed, with the lines of the Dockerfile that it comes from.
+package struct StepFailure: Error, CustomStringConvertible {
+    package let error: SolveError
+    /// Nil for a step that the engine added.
+    package let source: VertexWarning.Source?
+
+    package var description: String { error.description }
+
+    init(_ error: SolveError, in sources: SourceMap) {
+        self.error = error
+        let places = sources.places[error.vertex] ?? []
+        source = places.first.flatMap { first in
+            guard sources.files.indices.contains(first.file) else { return nil }
+            let file = sources.files[first.file]
+            return VertexWarning.Source(
+                fileName: String(decoding: file.name, as: UTF8.self),
+                data: file.content,
+                lines: places.filter { $0.file == first.file }.map { $0.firstLine...max($0.firstLine, $0.lastLine) }
+            )
+        }
+    }
+}

@@ -1,0 +1,257 @@
+package import BuildGraph
+import FoundationEssentials
+import GRDB
+import LinuxSystem
+import OCI
+package import Snapshots
+package import Storage
+import Synchronization
+
+/// The build cache in the store's database: keys, the records they lead to, and the layers of the records' results.
+///
+/// Layers of a record live as long as the record does. What a record's key was made of is kept beside it, for `explain`.
+package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
+    private let store: Store
+    private let tree: @Sendable (Output) -> FileTree?
+    private let output: @Sendable (FileTree) -> Output
+    /// Records that were used and are not marked so yet.
+    private let used = Mutex<Set<Int64>>([])
+
+    /// - Parameters:
+    ///   - store: where the cache is.
+    ///   - tree: the files of an output; nil for one that cannot be kept.
+    ///   - output: the output that is these files.
+    package init(
+        store: Store,
+        tree: @escaping @Sendable (Output) -> FileTree?,
+        output: @escaping @Sendable (FileTree) -> Output
+    ) {
+        self.store = store
+        self.tree = tree
+        self.output = output
+    }
+
+    package func record(for key: CacheKey) async throws -> CacheRecord? {
+        try await store.database.read { db in
+            try Row.fetchOne(
+                db,
+                sql: """
+                    SELECT r.id, r.canonical_key FROM cache_keys k JOIN cache_records r ON r.id = k.record_id
+                    WHERE k.key = ?
+                    """,
+                arguments: [key.digest]
+            ).map { CacheRecord(id: $0["id"], canonicalKey: CacheKey($0["canonical_key"])) }
+        }
+    }
+
+    package func outputs(of record: CacheRecord) async throws -> [Output]? {
+        guard let layers = try await layers(of: record) else { return nil }
+        // Held first and asked again: what is there then stays.
+        try await store.hold(Set(layers.joined()).map { .layer($0) })
+        guard try await self.layers(of: record) == layers else { return nil }
+        _ = used.withLock { $0.insert(record.id) }
+        return layers.map { output(FileTree(layers: $0)) }
+    }
+
+    /// The layers of each output; nil if the record or a layer's content is gone.
+    private func layers(of record: CacheRecord) async throws -> [[LayerID]]? {
+        try await store.database.read { db in
+            let content = try Data.fetchOne(
+                db,
+                sql: "SELECT outputs FROM cache_records WHERE id = ?",
+                arguments: [record.id]
+            )
+            guard let content, let kept = try? JSONDecoder().decode(KeptEntry.self, from: content) else { return nil }
+            let rows = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT c.output, c.layer_id, l.unpacked OR EXISTS
+                        (SELECT 1 FROM layer_blobs b WHERE b.layer_id = l.id) AS present
+                    FROM cache_layers c JOIN layers l ON l.id = c.layer_id WHERE c.record_id = ? ORDER BY c.output, c.position
+                    """,
+                arguments: [record.id]
+            )
+            var outputs = [[LayerID]](repeating: [], count: kept.layerCounts.count)
+            for row in rows {
+                let index: Int = row["output"]
+                guard row["present"], outputs.indices.contains(index) else { return nil }
+                outputs[index].append(row["layer_id"])
+            }
+            return outputs.map(\.count) == kept.layerCounts ? outputs : nil
+        }
+    }
+
+    package func alias(_ key: CacheKey, to record: CacheRecord) async throws {
+        try await store.database.write { db in
+            guard try Bool.fetchOne(db, sql: "SELECT 1 FROM cache_records WHERE id = ?", arguments: [record.id]) != nil
+            else {
+                return
+            }
+            try Self.insertKey(key, record.id, in: db)
+        }
+    }
+
+    package func save(_ outputs: [Output], _ entry: CacheEntry) async throws -> CacheRecord {
+        let trees = outputs.map(tree)
+        guard !trees.contains(nil) else {
+            // Nothing that could be found again: the result is used by this build only.
+            return CacheRecord(id: -1, canonicalKey: entry.canonicalKey)
+        }
+        let layers = trees.compactMap { $0?.layers }
+        let (kept, contents) = KeptEntry.split(entry, layerCounts: layers.map(\.count))
+        let content = Data(try StrictJSON.encode(kept))
+        return try await store.database.write { db in
+            try db.execute(
+                sql: "DELETE FROM cache_records WHERE canonical_key = ?",
+                arguments: [entry.canonicalKey.digest]
+            )
+            let now = currentTime()
+            try db.execute(
+                sql: """
+                    INSERT INTO cache_records (canonical_key, slot, name, outputs, created, last_used)
+                    VALUES (?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [entry.canonicalKey.digest, entry.origin?.slot, entry.name, content, now, now]
+            )
+            let id = db.lastInsertedRowID
+            for key in [entry.canonicalKey] + entry.aliases { try Self.insertKey(key, id, in: db) }
+            for (index, layers) in layers.enumerated() {
+                for (position, layer) in layers.enumerated() {
+                    try db.execute(
+                        sql: "INSERT INTO cache_layers (record_id, output, position, layer_id) VALUES (?, ?, ?, ?)",
+                        arguments: [id, index, position, layer]
+                    )
+                }
+            }
+            for (input, digest, packed) in contents {
+                try db.execute(
+                    sql: "INSERT INTO content_entries (digest, entries) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
+                    arguments: [digest, Data(packed)]
+                )
+                try db.execute(
+                    sql: "INSERT INTO cache_contents (record_id, input, digest) VALUES (?, ?, ?)",
+                    arguments: [id, input, digest]
+                )
+            }
+            return CacheRecord(id: id, canonicalKey: entry.canonicalKey)
+        }
+    }
+
+    package func latestEntry(slot: String) async throws -> CacheEntry? {
+        try await store.database.read { db in
+            let row = try Row.fetchOne(
+                db,
+                sql: "SELECT id, outputs FROM cache_records WHERE slot = ? ORDER BY id DESC LIMIT 1",
+                arguments: [slot]
+            )
+            guard let row else { return nil }
+            let id: Int64 = row["id"]
+            let kept = try JSONDecoder().decode(KeptEntry.self, from: row["outputs"] as Data)
+            return try kept.entry { input in
+                try Data.fetchOne(
+                    db,
+                    sql: """
+                        SELECT e.entries FROM cache_contents c JOIN content_entries e ON e.digest = c.digest
+                        WHERE c.record_id = ? AND c.input = ?
+                        """,
+                    arguments: [id, input]
+                ).map { PackedContentEntries.unpack(Array($0)) } ?? []
+            }
+        }
+    }
+
+    /// Notes in the database which records were used since the last call, so that the longest unused are pruned first.
+    package func markUsed() async throws {
+        let records = used.withLock { used in
+            defer { used = [] }
+            return used
+        }
+        if records.isEmpty { return }
+        let now = currentTime()
+        // To the hour is precise enough, and a build in which nothing ran then writes nothing.
+        let list = records.sorted().map(String.init).joined(separator: ",")
+        let stale = try await store.database.read { db in
+            try Int.fetchOne(
+                db,
+                sql: "SELECT count(*) FROM cache_records WHERE id IN (\(list)) AND last_used < ?",
+                arguments: [now - 3600]
+            )
+        }
+        guard let stale, stale > 0 else { return }
+        try await store.database.write { db in
+            try db.execute(
+                sql: "UPDATE cache_records SET last_used = ?, usage_count = usage_count + 1 WHERE id IN (\(list))",
+                arguments: [now]
+            )
+        }
+    }
+
+    private static func insertKey(_ key: CacheKey, _ record: Int64, in db: Database) throws {
+        try db.execute(
+            sql:
+                "INSERT INTO cache_keys (key, record_id) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET record_id = excluded.record_id",
+            arguments: [key.digest, record]
+        )
+    }
+}
+
+/// A cache entry as it is kept: the long lists of files are kept apart, once for each content.
+private struct KeptEntry: Codable {
+    let canonicalKey: CacheKey
+    let aliases: [CacheKey]
+    let name: String
+    let origin: StepOrigin?
+    let description: KeyDescription
+    let reason: MissReason
+    let created: Timestamp
+    /// How many layers each output has.
+    let layerCounts: [Int]
+
+    typealias Content = (input: Int, digest: Digest, packed: [UInt8])
+
+    static func split(_ entry: CacheEntry, layerCounts: [Int]) -> (kept: KeptEntry, contents: [Content]) {
+        var description = entry.description
+        var contents: [Content] = []
+        for (index, input) in description.inputs.enumerated() {
+            guard case .content(let key, let selector) = input.contribution, !key.entries.isEmpty else { continue }
+            contents.append((index, key.digest, PackedContentEntries.pack(key.entries)))
+            description.inputs[index] = InputDescription(
+                step: input.step,
+                slot: input.slot,
+                contribution: .content(ContentKey(digest: key.digest), selector: selector)
+            )
+        }
+        let kept = KeptEntry(
+            canonicalKey: entry.canonicalKey,
+            aliases: entry.aliases,
+            name: entry.name,
+            origin: entry.origin,
+            description: description,
+            reason: entry.reason,
+            created: entry.created,
+            layerCounts: layerCounts
+        )
+        return (kept, contents)
+    }
+
+    func entry(_ entries: (_ input: Int) throws -> [ContentEntry]) rethrows -> CacheEntry {
+        var description = description
+        for (index, input) in description.inputs.enumerated() {
+            guard case .content(let key, let selector) = input.contribution else { continue }
+            description.inputs[index] = InputDescription(
+                step: input.step,
+                slot: input.slot,
+                contribution: .content(ContentKey(digest: key.digest, entries: try entries(index)), selector: selector)
+            )
+        }
+        return CacheEntry(
+            canonicalKey: canonicalKey,
+            aliases: aliases,
+            name: name,
+            origin: origin,
+            description: description,
+            reason: reason,
+            created: created
+        )
+    }
+}

@@ -1,0 +1,101 @@
+/// The memory of what was built: keys, the records they lead to, and the records' results.
+///
+/// Several solves, and several processes, use one index at the same time.
+package protocol CacheIndex<Output>: Sendable {
+    associatedtype Output: Sendable
+
+    /// The record that a key (a definition, content or canonical key) leads to.
+    func record(for key: CacheKey) async throws -> CacheRecord?
+
+    /// The outputs of a record, or nil if they are gone; nothing is fetched or unpacked for it.
+    func outputs(of record: CacheRecord) async throws -> [Output]?
+
+    /// Lets one more key lead to a record.
+    func alias(_ key: CacheKey, to record: CacheRecord) async throws
+
+    /// Keeps a result under all keys of its entry; an earlier record of the same canonical key is replaced.
+    func save(_ outputs: [Output], _ entry: CacheEntry) async throws -> CacheRecord
+
+    /// The entry that was saved last for a step, by the slot of its origin.
+    func latestEntry(slot: String) async throws -> CacheEntry?
+}
+
+/// What a key leads to.
+package struct CacheRecord: Hashable, Sendable {
+    /// The index's own name for the record.
+    package let id: Int64
+    /// What the keys of vertices that use the result derive from.
+    package let canonicalKey: CacheKey
+
+    package init(id: Int64, canonicalKey: CacheKey) {
+        self.id = id
+        self.canonicalKey = canonicalKey
+    }
+}
+
+/// What is kept of a vertex that ran, apart from its outputs.
+package struct CacheEntry: Hashable, Sendable {
+    package let canonicalKey: CacheKey
+    /// The definition key, where it is not the canonical key.
+    package let aliases: [CacheKey]
+    /// The name of the step.
+    package let name: String
+    package let origin: StepOrigin?
+    /// What was hashed into the key.
+    package let description: KeyDescription
+    /// Why the vertex had to run.
+    package let reason: MissReason
+    package let created: Timestamp
+
+    package init(
+        canonicalKey: CacheKey,
+        aliases: [CacheKey],
+        name: String,
+        origin: StepOrigin?,
+        description: KeyDescription,
+        reason: MissReason,
+        created: Timestamp
+    ) {
+        self.canonicalKey = canonicalKey
+        self.aliases = aliases
+        self.name = name
+        self.origin = origin
+        self.description = description
+        self.reason = reason
+        self.created = created
+    }
+}
+
+/// What went into a key, field by field, so that two keys can be compared.
+package struct KeyDescription: Hashable, Sendable, Codable {
+    package var components: [KeyComponent]
+    package var inputs: [InputDescription]
+
+    package init(components: [KeyComponent], inputs: [InputDescription]) {
+        self.components = components
+        self.inputs = inputs
+    }
+}
+
+/// How one input went into a key.
+package struct InputDescription: Hashable, Sendable, Codable {
+    package enum Contribution: Hashable, Sendable, Codable {
+        /// The canonical key of the step, and which output of it.
+        case definition(CacheKey, index: Int)
+        case content(ContentKey, selector: [UInt8])
+        /// The input has no key and was not looked at.
+        case unknown
+    }
+
+    /// The name of the step that the input comes from.
+    package let step: String
+    /// The slot of that step's origin, if it has one.
+    package let slot: String?
+    package let contribution: Contribution
+
+    package init(step: String, slot: String?, contribution: Contribution) {
+        self.step = step
+        self.slot = slot
+        self.contribution = contribution
+    }
+}

@@ -1,0 +1,118 @@
+internal import LinuxSystem
+internal import OCI
+
+/// Solves build graphs: finds in the cache what it can, and runs the rest, in parallel and only as far as it is needed.
+///
+/// Solves on one solver share what they run at the same time: equal vertices with equal keys run once.
+package final class Solver<Output: Sendable>: Sendable {
+    let index: any CacheIndex<Output>
+    let slots: Slots
+    let executions = Executions<Ran<Output>>()
+    let now: @Sendable () -> Timestamp
+
+    /// - Parameters:
+    ///   - index: The memory of earlier solves.
+    ///   - parallelism: How many vertices run, or are read for their content, at the same time. By default two for each processor.
+    ///   - now: The clock of progress events.
+    package init(
+        index: any CacheIndex<Output>,
+        parallelism: Int = 2 * availableProcessorCount(),
+        now: @escaping @Sendable () -> Timestamp = Timestamp.system
+    ) {
+        self.index = index
+        self.now = now
+        slots = Slots(count: parallelism)
+    }
+
+    /// Makes the outputs of the targets.
+    ///
+    /// When the calling task is cancelled, what runs only for this solve is cancelled too and waited for.
+    /// - Parameters:
+    ///   - graph: The steps.
+    ///   - targets: Which outputs are wanted.
+    ///   - progress: Where events go. The caller finishes it.
+    /// - Returns: The outputs, and what became of each step.
+    /// - Throws: `SolveError` for the first step that failed, after the others have been stopped; `BuildGraphError` for a target
+    ///   that is not in the graph; `CancellationError`.
+    package func solve(
+        _ graph: Graph<Output>,
+        targets: [VertexInput],
+        progress: ProgressChannel? = nil
+    ) async throws -> Solution<Output> {
+        var solve = try Solve(solver: self, graph: graph, targets: targets, channel: progress)
+        return try await solve.perform()
+    }
+}
+
+/// What running a vertex gave.
+struct Ran<Output: Sendable>: Sendable {
+    let outputs: [Output]
+    /// Why it had to run; nil if the cache had the result after all.
+    let reason: MissReason?
+}
+
+/// A vertex about to run, with everything that decides how.
+struct Job<Output: Sendable>: Sendable {
+    let vertex: Vertex<Output>
+    let inputs: [Output]
+    let settlement: SolveMachine.Settlement
+    let isTainted: Bool
+    /// Nil for a vertex without a key.
+    let canonicalKey: CacheKey?
+    let definitionKey: CacheKey?
+    let description: KeyDescription
+}
+
+extension Solver {
+    /// Runs a vertex, unless another solve or process has done so since it was looked up, and saves its outputs.
+    func run(_ job: Job<Output>, _ execution: Int) async throws -> Ran<Output> {
+        if let key = job.canonicalKey, !job.isTainted,
+            let record = try await index.record(for: key), let outputs = try await index.outputs(of: record)
+        {
+            return Ran(outputs: outputs, reason: nil)
+        }
+        let reason = try await reason(for: job)
+        return try await slots.withSlot {
+            executions.begin(execution, at: now())
+            let outputs = try await job.vertex.operation.run(job.inputs, context(for: job.vertex, execution))
+            if let key = job.canonicalKey {
+                _ = try await index.save(outputs, entry(for: job, key, reason))
+            }
+            return Ran(outputs: outputs, reason: reason)
+        }
+    }
+
+    private func entry(for job: Job<Output>, _ key: CacheKey, _ reason: MissReason) -> CacheEntry {
+        CacheEntry(
+            canonicalKey: key,
+            aliases: job.definitionKey.map { $0 == key ? [] : [$0] } ?? [],
+            name: job.vertex.name,
+            origin: job.vertex.origin,
+            description: job.description,
+            reason: reason,
+            created: now()
+        )
+    }
+
+    private func reason(for job: Job<Output>) async throws -> MissReason {
+        if job.canonicalKey == nil { return .neverCached }
+        if job.isTainted { return .cacheDisabled }
+        if job.settlement == .gone { return .resultGone }
+        guard let slot = job.vertex.origin?.slot, let earlier = try await index.latestEntry(slot: slot) else {
+            return .noEarlierRecord
+        }
+        let changes = job.description.changes(since: earlier.description)
+        return changes.isEmpty ? .resultGone : .changed(changes)
+    }
+
+    private func context(for vertex: Vertex<Output>, _ execution: Int) -> OperationContext {
+        let executions = executions
+        return OperationContext(
+            vertex: vertex.digest,
+            name: vertex.name,
+            now: now,
+            post: { executions.post($0, from: execution) },
+            send: { await executions.send($0, from: execution) }
+        )
+    }
+}

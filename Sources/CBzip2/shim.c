@@ -1,0 +1,1 @@
+#include "CBzip2.h"

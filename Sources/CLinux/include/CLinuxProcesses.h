@@ -1,0 +1,112 @@
+// Starting and watching processes: what runs between clone(2) and execve(2) can only be C.
+#ifndef SLIPWAY_PROCESSES_H
+#define SLIPWAY_PROCESSES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/// One mount(2) that the child performs in its own mount namespace before it executes the program.
+struct slipway_spawn_mount {
+    const char *source;
+    const char *target;
+    const char *type;
+    unsigned long flags;
+    const char *options;
+};
+
+/// What to execute and in which surroundings. Every pointer is borrowed for the duration of the call.
+struct slipway_spawn {
+    const char *path;
+    char *const *arguments;
+    char *const *environment;
+    /// NULL keeps the caller's.
+    const char *working_directory;
+    /// Descriptor i of the child is a duplicate of files[i]; -1 leaves it closed. Everything else is closed.
+    const int *files;
+    int file_count;
+    /// CLONE_NEW… flags.
+    uint64_t namespaces;
+    const struct slipway_spawn_mount *mounts;
+    int mount_count;
+    /// The signal that the child gets when the thread that started it ends; 0 for none.
+    int parent_death_signal;
+    /// A network namespace to enter, or -1.
+    int network_namespace;
+    /// setsid(2); with `controlling_terminal`, descriptor 0 becomes the controlling terminal of the session.
+    int new_session;
+    int controlling_terminal;
+    /// setpgid(0, 0).
+    int new_process_group;
+};
+
+/// Which step of a start failed.
+enum slipway_spawn_stage {
+    slipway_spawn_clone = 1,
+    slipway_spawn_session,
+    slipway_spawn_mount_step,
+    slipway_spawn_working_directory,
+    slipway_spawn_files,
+    slipway_spawn_terminal,
+    slipway_spawn_execute,
+    slipway_spawn_namespace,
+};
+
+/// Starts a program with clone(2) (CLONE_VM, CLONE_VFORK, CLONE_PIDFD) and execve(2).
+///
+/// The child has default signal dispositions and no blocked signal. Returns 0 with the process id and a pidfd, or an errno value with the
+/// stage that failed and, for mounts, its index.
+int slipway_spawn(const struct slipway_spawn *request, pid_t *process, int *pidfd, int *stage, int *index);
+
+/// pidfd_send_signal(2) and pidfd_open(2).
+int slipway_pidfd_send_signal(int pidfd, int signal);
+int slipway_pidfd_open(pid_t process);
+
+/// waitid(2) of a pidfd with WEXITED. Returns 1 when the child has ended, 0 when it still runs (`block` 0), or -1 with errno.
+int slipway_wait(int pidfd, int block, int *code, int *status);
+
+/// Writes the number of each signal that arrives, as one byte, to `descriptor`. Returns 0 or an errno value. See sigaction(2).
+int slipway_forward_signal(int signal, int descriptor);
+
+/// prctl(2) PR_SET_CHILD_SUBREAPER.
+int slipway_set_child_subreaper(int enabled);
+
+/// setns(2).
+int slipway_setns(int descriptor, int type);
+
+extern const uint64_t slipway_CLONE_NEWPID;
+extern const uint64_t slipway_CLONE_NEWIPC;
+extern const uint64_t slipway_CLONE_NEWUTS;
+
+/// ioctl_tty(2): TIOCGWINSZ and TIOCSWINSZ.
+int slipway_terminal_size(int descriptor, uint16_t *rows, uint16_t *columns);
+int slipway_set_terminal_size(int descriptor, uint16_t rows, uint16_t columns);
+
+/// posix_openpt(3), grantpt(3), unlockpt(3) and ptsname_r(3): the controlling side, and the name of the other. -1 with errno.
+int slipway_open_terminal(char *name, size_t size);
+
+/// epoll_create1(2); epoll_ctl(2) to add a one-shot interest in reading (or writing) or to remove it; epoll_wait(2) for one event.
+int slipway_epoll_create(void);
+int slipway_epoll_add(int poll, int descriptor, int writing, uint64_t token);
+int slipway_epoll_remove(int poll, int descriptor);
+int slipway_epoll_wait(int poll, uint64_t *tokens, int capacity);
+
+/// pipe2(2) and fcntl(2) with the commands that are variadic in C.
+int slipway_pipe(int ends[2]);
+int slipway_duplicate_above(int descriptor, int minimum);
+int slipway_set_nonblocking(int descriptor, int enabled);
+
+/// socket(2), bind(2) and listen(2) of a stream socket at a path; connect(2) to one (or to one of SOCK_SEQPACKET); accept4(2).
+int slipway_listen_unix(const char *path);
+int slipway_connect_unix(const char *path, int sequenced);
+int slipway_accept(int listener);
+
+/// recvmsg(2) of one message with one descriptor (SCM_RIGHTS). EBADMSG where none came.
+int slipway_receive_descriptor(int socket);
+
+/// The `f_type` of statfs(2), or -1 with errno.
+int64_t slipway_file_system_type(const char *path);
+
+/// socket(2) and bind(2) of TCP to an address and a port (0: any), and its closing: the port, or -1 with errno.
+int slipway_available_port(const char *address, uint16_t port);
+
+#endif

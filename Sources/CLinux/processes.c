@@ -1,0 +1,307 @@
+#define _GNU_SOURCE
+#include "CLinuxProcesses.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+const uint64_t slipway_CLONE_NEWPID = CLONE_NEWPID;
+const uint64_t slipway_CLONE_NEWIPC = CLONE_NEWIPC;
+const uint64_t slipway_CLONE_NEWUTS = CLONE_NEWUTS;
+
+struct spawn_state {
+    const struct slipway_spawn *request;
+    int parent; // a pidfd of the caller, or -1
+    int stage;
+    int index;
+    int error;
+};
+
+// The child shares the caller's memory until execve: it makes system calls, touches its own stack and `state`, and nothing else.
+static int spawn_child(void *argument) {
+    struct spawn_state *state = argument;
+    const struct slipway_spawn *request = state->request;
+
+    // Handlers would run in shared memory; dispositions go back to default while every signal is still blocked.
+    // The raw call, because the C library keeps signals 32 and 33 to itself; all zeros is SIG_DFL without flags.
+    const unsigned long action[8] = {0};
+    for (int signal = 1; signal <= 64; signal++) syscall(SYS_rt_sigaction, signal, action, NULL, 8);
+
+    if (request->parent_death_signal) {
+        prctl(PR_SET_PDEATHSIG, request->parent_death_signal);
+        struct pollfd parent = {.fd = state->parent, .events = POLLIN};
+        // The caller may have been killed before the signal was asked for.
+        if (state->parent >= 0 && poll(&parent, 1, 0) > 0) _exit(127);
+    }
+    state->stage = slipway_spawn_session;
+    if (request->new_session && setsid() < 0) goto failed;
+    if (request->new_process_group && setpgid(0, 0) < 0) goto failed;
+
+    state->stage = slipway_spawn_namespace;
+    if (request->network_namespace >= 0 && setns(request->network_namespace, CLONE_NEWNET) < 0) goto failed;
+
+    state->stage = slipway_spawn_mount_step;
+    for (state->index = 0; state->index < request->mount_count; state->index++) {
+        const struct slipway_spawn_mount *step = &request->mounts[state->index];
+        if (mount(step->source, step->target, step->type, step->flags, step->options) < 0) goto failed;
+    }
+
+    state->stage = slipway_spawn_working_directory;
+    if (request->working_directory && chdir(request->working_directory) < 0) goto failed;
+
+    // The descriptor table is a copy: what is done here is not seen by the caller. Sources move above all targets first.
+    state->stage = slipway_spawn_files;
+    int count = request->file_count;
+    for (int target = 0; target < count; target++) {
+        if (request->files[target] < 0) continue;
+        // The caller gives sources that are above every target, so no duplicate overwrites one that is still needed.
+        if (dup2(request->files[target], target) < 0) goto failed;
+    }
+    for (int target = 0; target < count; target++)
+        if (request->files[target] < 0) close(target);
+    if (syscall(SYS_close_range, count, ~0U, 0) < 0) goto failed;
+
+    state->stage = slipway_spawn_terminal;
+    if (request->controlling_terminal && ioctl(0, TIOCSCTTY, 0) < 0) goto failed;
+
+    state->stage = slipway_spawn_execute;
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve(request->path, request->arguments, request->environment);
+failed:
+    state->error = errno;
+    _exit(127);
+}
+
+int slipway_spawn(const struct slipway_spawn *request, pid_t *process, int *pidfd, int *stage, int *index) {
+    const size_t size = 64 * 1024;
+    char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) {
+        *stage = slipway_spawn_clone;
+        return errno;
+    }
+    struct spawn_state state = {.request = request, .parent = -1, .stage = slipway_spawn_clone};
+    if (request->parent_death_signal) state.parent = slipway_pidfd_open(getpid());
+
+    sigset_t all, previous;
+    sigfillset(&all);
+    int cancel;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    pthread_sigmask(SIG_SETMASK, &all, &previous);
+    int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | (int)request->namespaces | SIGCHLD;
+    pid_t child = clone(spawn_child, stack + size, flags, &state, pidfd);
+    int error = child < 0 ? errno : state.error;
+    pthread_sigmask(SIG_SETMASK, &previous, NULL);
+    pthread_setcancelstate(cancel, NULL);
+    if (state.parent >= 0) close(state.parent);
+    munmap(stack, size);
+    if (child < 0) {
+        *stage = slipway_spawn_clone;
+        return error;
+    }
+    if (error) {
+        *stage = state.stage;
+        *index = state.index;
+        int code, status;
+        slipway_wait(*pidfd, 1, &code, &status);
+        close(*pidfd);
+        return error;
+    }
+    *process = child;
+    return 0;
+}
+
+int slipway_pidfd_send_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+int slipway_pidfd_open(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
+int slipway_wait(int pidfd, int block, int *code, int *status) {
+    siginfo_t info;
+    int result;
+    do {
+        memset(&info, 0, sizeof info);
+        result = waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | (block ? 0 : WNOHANG));
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) return -1;
+    if (info.si_pid == 0) return 0;
+    *code = info.si_code;
+    *status = info.si_status;
+    return 1;
+}
+
+static int forwarded[NSIG];
+
+static void forward(int signal) {
+    int saved = errno;
+    unsigned char byte = (unsigned char)signal;
+    // The pipe does not block: a signal that finds it full is one of thousands nobody has read yet.
+    if (write(forwarded[signal], &byte, 1) < 0) {}
+    errno = saved;
+}
+
+int slipway_forward_signal(int signal, int descriptor) {
+    if (signal < 1 || signal >= NSIG) return EINVAL;
+    forwarded[signal] = descriptor;
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = forward;
+    action.sa_flags = SA_RESTART;
+    return sigaction(signal, &action, NULL) < 0 ? errno : 0;
+}
+
+int slipway_set_child_subreaper(int enabled) { return prctl(PR_SET_CHILD_SUBREAPER, enabled, 0, 0, 0); }
+
+int slipway_setns(int descriptor, int type) { return setns(descriptor, type); }
+
+int slipway_terminal_size(int descriptor, uint16_t *rows, uint16_t *columns) {
+    struct winsize size;
+    if (ioctl(descriptor, TIOCGWINSZ, &size) < 0) return -1;
+    *rows = size.ws_row;
+    *columns = size.ws_col;
+    return 0;
+}
+
+int slipway_set_terminal_size(int descriptor, uint16_t rows, uint16_t columns) {
+    struct winsize size = {.ws_row = rows, .ws_col = columns};
+    return ioctl(descriptor, TIOCSWINSZ, &size);
+}
+
+
+int slipway_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int slipway_epoll_add(int poll, int descriptor, int writing, uint64_t token) {
+    struct epoll_event event = {.events = (writing ? EPOLLOUT : EPOLLIN) | EPOLLONESHOT, .data.u64 = token};
+    return epoll_ctl(poll, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+int slipway_epoll_remove(int poll, int descriptor) { return epoll_ctl(poll, EPOLL_CTL_DEL, descriptor, NULL); }
+
+int slipway_epoll_wait(int poll, uint64_t *tokens, int capacity) {
+    struct epoll_event events[64];
+    if (capacity > 64) capacity = 64;
+    int count = epoll_wait(poll, events, capacity, -1);
+    for (int i = 0; i < count; i++) tokens[i] = events[i].data.u64;
+    return count;
+}
+
+int slipway_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+int slipway_duplicate_above(int descriptor, int minimum) { return fcntl(descriptor, F_DUPFD_CLOEXEC, minimum); }
+
+int slipway_set_nonblocking(int descriptor, int enabled) {
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return -1;
+    return fcntl(descriptor, F_SETFL, enabled ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+}
+
+static int unix_address(const char *path, struct sockaddr_un *address) {
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (strlen(path) >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(address->sun_path, path);
+    return 0;
+}
+
+static int close_keeping_errno(int descriptor) {
+    int saved = errno;
+    close(descriptor);
+    errno = saved;
+    return -1;
+}
+
+int slipway_listen_unix(const char *path) {
+    struct sockaddr_un address;
+    if (unix_address(path, &address) < 0) return -1;
+    int socket_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket_ < 0) return -1;
+    if (bind(socket_, (struct sockaddr *)&address, sizeof address) < 0 || listen(socket_, 1) < 0)
+        return close_keeping_errno(socket_);
+    return socket_;
+}
+
+int slipway_connect_unix(const char *path, int sequenced) {
+    struct sockaddr_un address;
+    if (unix_address(path, &address) < 0) return -1;
+    int socket_ = socket(AF_UNIX, (sequenced ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+    if (socket_ < 0) return -1;
+    if (connect(socket_, (struct sockaddr *)&address, sizeof address) < 0) return close_keeping_errno(socket_);
+    return socket_;
+}
+
+int slipway_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC); }
+
+int slipway_receive_descriptor(int socket) {
+    char data[4096];
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec vector = {.iov_base = data, .iov_len = sizeof data};
+    struct msghdr message = {
+        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) < 0) return -1;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
+        errno = EBADMSG;
+        return -1;
+    }
+    int descriptor;
+    memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
+    return descriptor;
+}
+
+int slipway_open_terminal(char *name, size_t size) {
+    int descriptor = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (descriptor < 0) return -1;
+    if (grantpt(descriptor) < 0 || unlockpt(descriptor) < 0 || ptsname_r(descriptor, name, size) != 0)
+        return close_keeping_errno(descriptor);
+    return descriptor;
+}
+
+int64_t slipway_file_system_type(const char *path) {
+    struct statfs status;
+    return statfs(path, &status) < 0 ? -1 : (int64_t)status.f_type;
+}
+
+int slipway_available_port(const char *address, uint16_t port) {
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int is_six = inet_pton(AF_INET6, address, &six.sin6_addr) == 1;
+    if (!is_six && *address && inet_pton(AF_INET, address, &four.sin_addr) != 1) {
+        errno = EINVAL;
+        return -1;
+    }
+    struct sockaddr *name = is_six ? (struct sockaddr *)&six : (struct sockaddr *)&four;
+    socklen_t size = is_six ? sizeof six : sizeof four;
+    int socket_ = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket_ < 0) return -1;
+    int on = 1;
+    setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(socket_, name, size) < 0 || listen(socket_, 1) < 0 || getsockname(socket_, name, &size) < 0)
+        return close_keeping_errno(socket_);
+    close(socket_);
+    return ntohs(is_six ? six.sin6_port : four.sin_port);
+}

@@ -1,0 +1,38 @@
+internal import Containers
+internal import LinuxSystem
+
+/// Connects this process's streams, terminal and signals with those of a process in a container.
+struct Attachment: Sendable {
+    private let environment: SlipwayEnvironment
+    private let keepsInput: Bool
+    private let hasTerminal: Bool
+
+    init(_ environment: SlipwayEnvironment, keepsInput: Bool, hasTerminal: Bool) {
+        self.environment = environment
+        self.keepsInput = keepsInput
+        self.hasTerminal = hasTerminal
+    }
+
+    /// Runs `body` with the streams; the terminal is as before afterwards, however it ends.
+    func run(_ body: (AttachedStreams) async throws -> CInt) async throws -> CInt {
+        let output = environment.output
+        let errorOutput = environment.errorOutput
+        // Signals come one at a time; a container that does not take them would get no more than these.
+        let (signals, sender) = AsyncStream.makeStream(of: CInt.self, bufferingPolicy: .bufferingNewest(64))
+        let streams = AttachedStreams(
+            input: keepsInput ? try ByteReader(environment.input.duplicate()) : nil,
+            signals: signals,
+            terminalSize: { TerminalSize(of: StandardStream.output.descriptor) },
+            write: { stream, bytes in try await (stream == 2 ? errorOutput : output).write(bytes) }
+        )
+        let settings =
+            hasTerminal && keepsInput ? TerminalSettings.enterRawMode(environment.input.descriptor) : nil
+        defer {
+            settings?.restore()
+            sender.finish()
+        }
+        return try await environment.router.handling({ signal in sender.yield(signal.rawValue) }) {
+            try await body(streams)
+        }
+    }
+}

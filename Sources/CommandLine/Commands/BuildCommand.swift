@@ -1,0 +1,103 @@
+import BuildEngine
+import BuildGraph
+import DockerfileFrontend
+import DockerfileSyntax
+import LinuxSystem
+import OCI
+import Storage
+import SystemPackage
+
+/// `slipway build`, and docker's and buildx's other spellings of it.
+struct BuildCommand: RunnableCommand {
+    static let about = CommandSummary(
+        usage: "PATH",
+        summary: "Build an image from a Dockerfile",
+        arguments: .exactly(1),
+        mounts: true,
+        completion: .directories
+    )
+
+    var arguments: [[UInt8]] = []
+    var tags: [ImageReference] = []
+    var file: [UInt8]?
+    var target: [UInt8]?
+    var buildArguments: [[UInt8]] = []
+    var labels: [[UInt8]] = []
+    var platform: Platform?
+    var outputs: [BuildOutputOption] = []
+    var ignoresCache = false
+    var pulls = false
+    var network: BuildRequest.Network?
+    var hosts: [(name: [UInt8], address: [UInt8])] = []
+    var imageIDFile: [UInt8]?
+    var isQuiet = false
+    var progress: ProgressMode?
+    var explains = false
+    var ignored = false
+    var ignoredText: String?
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let request = try await request(environment)
+        let engine = try await environment.engine()
+        let builder = try await environment.buildEngine(engine)
+        let channel = ProgressChannel()
+        let mode = try mode(environment)
+        let text = environment.variables.reduce(into: [String: String]()) {
+            $0[String(decoding: $1.key, as: UTF8.self)] = String(decoding: $1.value, as: UTF8.self)
+        }
+        let errorOutput = environment.errorOutput
+        let printer = ProgressPrinter(
+            mode.display(isTerminal: errorOutput.isTerminal, colors: DisplayColors(environment: text)),
+            output: ProgressPrinter.Output(
+                size: { StandardTerminal.size(StandardStream.error.descriptor).map { ($0.columns, $0.rows) } },
+                write: { try await errorOutput.write($0) }
+            )
+        )
+        async let shown = printer.show(channel)
+        let result: Result<BuildResult, any Error>
+        do { result = .success(try await builder.build(request, progress: channel)) } catch { result = .failure(error) }
+        channel.finish()
+        let warnings = await shown
+        await engine.store.close()
+        switch result {
+        case .failure(let error):
+            if error is CancellationError { throw error }
+            throw CommandFailure(Self.message(for: error))
+        case .success(let result):
+            if mode != .quiet, mode != .rawjson {
+                try await errorOutput.write(BuildEpilogue.warnings(warnings, isVerbose: environment.global.isDebugging))
+            }
+            try await report(result, environment)
+            return .success
+        }
+    }
+
+    private func report(_ result: BuildResult, _ environment: SlipwayEnvironment) async throws {
+        if let imageIDFile {
+            let path = environment.path(imageIDFile)
+            try await onBlockingPool { try HostFiles.write(Array(result.imageID.description.utf8), to: path) }
+        }
+        if isQuiet { try await environment.output.writeLine(result.imageID.description) }
+    }
+
+    private func mode(_ environment: SlipwayEnvironment) throws -> ProgressMode {
+        if isQuiet { return .quiet }
+        if let progress { return progress }
+        guard let name = environment.variable("BUILDKIT_PROGRESS") else { return .auto }
+        return ProgressMode(rawValue: String(decoding: name, as: UTF8.self)) ?? .auto
+    }
+
+    /// What a failed build says: the lines of the Dockerfile at fault, and the error.
+    private static func message(for error: any Error) -> String {
+        func solving(_ frame: String, _ message: String) -> String {
+            "\(frame)ERROR: failed to build: failed to solve: \(message)\n"
+        }
+        switch error {
+        case let failure as StepFailure: return BuildEpilogue.failure(failure.error, source: failure.source)
+        case let error as DockerfileError: return solving(error.frame, error.message)
+        case let error as FrontendError: return solving(error.frame, error.message)
+        case let error as BuildError: return "ERROR: failed to build: \(error)\n"
+        default: return solving("", "\(error)")
+        }
+    }
+}

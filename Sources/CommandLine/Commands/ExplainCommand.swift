@@ -1,0 +1,57 @@
+import BuildEngine
+import Images
+
+/// `slipway explain`: why the steps of a build ran, or did not.
+struct ExplainCommand: RunnableCommand {
+    static let about = CommandSummary(
+        usage: "[BUILD|IMAGE]",
+        summary: "Say why each step of a build ran again or did not",
+        detail: "Without an argument (or with \"last\") the last build is explained.",
+        arguments: .atMost(1),
+        completion: .images
+    )
+    static let flags: [Flag<ExplainCommand>] = [
+        .value("format", \.format, placeholder: "string", defaultText: "\"text\"", help: "\"text\" or \"json\"") {
+            bytes throws(FlagValueError) in
+            let text = try FlagValues.text(bytes)
+            guard text == "text" || text == "json" else { throw FlagValueError("it is neither text nor json") }
+            return text
+        }
+    ]
+
+    var arguments: [[UInt8]] = []
+    var format: String?
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let engine = try await environment.engine()
+        let record = try await record(engine)
+        let explanation = BuildExplanation(record.steps)
+        if format == "json" {
+            try await environment.output.write(explanation.json)
+            return .success
+        }
+        switch record.status {
+        case .completed: break
+        case .failed:
+            try await environment.output.writeLine("The build of \(record.name) failed: \(record.error ?? "")")
+            return .success
+        case .canceled:
+            try await environment.output.writeLine("The build of \(record.name) was canceled.")
+            return .success
+        }
+        try await environment.output.write(explanation.text())
+        return .success
+    }
+
+    private func record(_ engine: Engine) async throws -> BuildRecord {
+        let history = BuildHistory(store: engine.store)
+        guard let text = try textArguments().first, text != "last" else {
+            if let last = try await history.last() { return last }
+            throw CommandFailure("Error: nothing was built yet; run `slipway build` first")
+        }
+        if let found = try await history.find(text) { return found }
+        let image = try await engine.images.image(text)
+        if let found = try await history.find(image: image.id) { return found }
+        throw CommandFailure("Error: the image \(text) was not built here, or its build is no longer remembered")
+    }
+}

@@ -1,0 +1,147 @@
+internal import Images
+internal import OCI
+internal import Storage
+
+/// `slipway image inspect`, and `slipway inspect` of images.
+struct InspectImagesCommand: RunnableCommand {
+    static let about = CommandSummary(
+        usage: "IMAGE [IMAGE...]",
+        summary: "Display detailed information on one or more images",
+        arguments: .atLeast(1),
+        completion: .images
+    )
+    static let flags: [Flag<InspectImagesCommand>] = [
+        .format(short: "f", \.format, listsTables: false),
+        .value("platform", \.platform, placeholder: "string", help: "Inspect the image for this platform") {
+            bytes throws(FlagValueError) in
+            try platformValue(bytes)
+        },
+    ]
+
+    var arguments: [[UInt8]] = []
+    var format: String?
+    var platform: Platform?
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let printer = try InspectionPrinter(format)
+        let engine = try await environment.engine()
+        var documents: [TemplateValue] = []
+        var status = CommandStatus.success
+        var failures = ""
+        for name in try textArguments() {
+            do {
+                documents.append(InspectionDocument.image(try await engine.images.inspect(name, platform: platform)))
+            } catch let error as ImageError {
+                failures += "Error: \(error)\n"
+                status = .failure
+            }
+        }
+        await engine.store.close()
+        try await environment.output.write(printer.text(documents))
+        try await environment.errorOutput.write(failures)
+        return status
+    }
+}
+
+/// Reads `os/architecture/variant`.
+func platformValue(_ bytes: [UInt8]) throws(FlagValueError) -> Platform {
+    let text = try FlagValues.text(bytes)
+    do throws(OCIError) {
+        return try Platform(parsing: text)
+    } catch {
+        throw FlagValueError("\(error)")
+    }
+}
+
+/// How `inspect` prints its documents: an array over many lines, or a template's text for each.
+struct InspectionPrinter {
+    private enum Form { case array, lines, template(Template) }
+    private let form: Form
+
+    /// - Throws: `CommandFailure` with docker's status for a template that cannot be read.
+    init(_ format: String?) throws {
+        switch format {
+        case nil, ""?: form = .array
+        case "json"?: form = .lines
+        case let text?:
+            do throws(TemplateError) {
+                form = .template(try Template(text))
+            } catch {
+                throw CommandFailure("\(error)", status: CommandStatus(rawValue: 64))
+            }
+        }
+    }
+
+    func text(_ documents: [TemplateValue]) throws(TemplateError) -> String {
+        switch form {
+        case .array: return TemplateValue.list(documents).indentedJSON() + "\n"
+        case .lines: return TemplateValue.list(documents).json() + "\n"
+        case .template(let template):
+            var text = ""
+            for document in documents { text += try template.render(document) + "\n" }
+            return text
+        }
+    }
+}
+
+/// The documents of `inspect`, field by field in docker's order.
+enum InspectionDocument {
+    static func image(_ image: ImageInspection) -> TemplateValue {
+        var fields: [(String, TemplateValue)] = [
+            ("Id", .text(image.id)), ("RepoTags", .texts(image.repoTags)), ("RepoDigests", .texts(image.repoDigests)),
+            ("Comment", .text(image.comment)),
+        ]
+        if let created = image.created { fields.append(("Created", .text(created))) }
+        fields += [
+            ("Author", .text(image.author)), ("Config", defaults(image.config)),
+            ("Architecture", .text(image.architecture)),
+        ]
+        if let variant = image.variant { fields.append(("Variant", .text(variant))) }
+        fields.append(("Os", .text(image.os)))
+        if let version = image.osVersion { fields.append(("OsVersion", .text(version))) }
+        fields += [
+            ("Size", .integer(image.size)),
+            ("GraphDriver", document([("Name", .text(image.graphDriver.name)), ("Data", .null(printedAs: "map[]"))])),
+            ("RootFS", document([("Type", .text(image.rootFS.type)), ("Layers", .texts(image.rootFS.layers))])),
+            ("Metadata", document([("LastTagTime", .text(image.metadata.lastTagTime))])),
+        ]
+        return document(fields)
+    }
+
+    private static func document(_ fields: [(String, TemplateValue)]) -> TemplateValue {
+        .record(TemplateRecord(name: nil, fields))
+    }
+
+    /// What containers start with; what is not set is left out where docker leaves it out, and null where it does not.
+    private static func defaults(_ config: ContainerDefaults) -> TemplateValue {
+        func texts(_ list: [String]?) -> TemplateValue { list.map { .texts($0) } ?? .null(printedAs: "[]") }
+        func set(_ set: [String: EmptyObject]?) -> TemplateValue? {
+            set.map { .map($0.mapValues { _ in document([]) }, missing: .nothing) }
+        }
+        var fields: [(String, TemplateValue)] = [("User", .text(config.user ?? ""))]
+        if let ports = set(config.exposedPorts) { fields.append(("ExposedPorts", ports)) }
+        fields += [("Env", texts(config.environment)), ("Cmd", texts(config.command))]
+        if let health = config.healthcheck { fields.append(("Healthcheck", healthcheck(health))) }
+        if let escaped = config.argumentsEscaped { fields.append(("ArgsEscaped", .boolean(escaped))) }
+        if let volumes = set(config.volumes) { fields.append(("Volumes", volumes)) }
+        fields += [
+            ("WorkingDir", .text(config.workingDirectory ?? "")), ("Entrypoint", texts(config.entrypoint)),
+            ("OnBuild", texts(config.onBuild)),
+            ("Labels", config.labels.map { .labels($0) } ?? .null(printedAs: "map[]")),
+        ]
+        if let signal = config.stopSignal { fields.append(("StopSignal", .text(signal))) }
+        if let shell = config.shell { fields.append(("Shell", .texts(shell))) }
+        return document(fields)
+    }
+
+    private static func healthcheck(_ health: Healthcheck) -> TemplateValue {
+        let numbers: [(String, Int64?)] = [
+            ("Interval", health.interval), ("Timeout", health.timeout), ("StartPeriod", health.startPeriod),
+            ("StartInterval", health.startInterval), ("Retries", health.retries.map { Int64($0) }),
+        ]
+        return document(
+            [("Test", .texts(health.test ?? []))]
+                + numbers.compactMap { name, value in value.map { (name, .integer($0)) } }
+        )
+    }
+}

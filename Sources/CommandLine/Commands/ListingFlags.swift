@@ -1,0 +1,35 @@
+extension Flag {
+    /// `--filter`, each as it was written once its form is known to be right.
+    static func filter(
+        short shorthand: Character? = nil,
+        _ path: Path<[String]>,
+        help: String = "Filter output based on conditions provided"
+    ) -> Flag {
+        .values("filter", short: shorthand, path, placeholder: "filter", help: help) { bytes throws(FlagValueError) in
+            let text = try FlagValues.text(bytes)
+            guard text.contains("=") else { throw FlagValueError("bad format of filter (expected name=value)") }
+            return [text]
+        }
+    }
+}
+
+/// Runs `body` for each name and goes on after a failure; each failure is printed.
+/// - Returns: `failure` where one failed.
+func forEachName(
+    _ names: [String],
+    _ environment: SlipwayEnvironment,
+    _ body: (String) async throws -> Void
+) async throws -> CommandStatus {
+    var status = CommandStatus.success
+    for name in names {
+        do {
+            try await body(name)
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            try await environment.errorOutput.writeLine("Error: \(error)")
+            status = .failure
+        }
+    }
+    return status
+}

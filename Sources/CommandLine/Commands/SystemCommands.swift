@@ -1,0 +1,234 @@
+internal import Images
+internal import LinuxSystem
+internal import OCI
+internal import Storage
+
+/// `slipway system df`.
+struct DiskUsageCommand: RunnableCommand {
+    static let about = CommandSummary(usage: "", summary: "Show what takes how much of the disk", arguments: .none)
+    static let flags: [Flag<DiskUsageCommand>] = [
+        .format(\.format),
+        .toggle("verbose", short: "v", \.isVerbose, help: "Show each image, container and cache record"),
+    ]
+
+    private static let columns = [
+        Listing.Column("Type", "TYPE"), Listing.Column("TotalCount", "TOTAL"), Listing.Column("Active", "ACTIVE"),
+        Listing.Column("Size", "SIZE"), Listing.Column("Reclaimable", "RECLAIMABLE"),
+    ]
+
+    var arguments: [[UInt8]] = []
+    var format: String?
+    var isVerbose = false
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let format = try ListingFormat(format, columns: Self.columns)
+        let engine = try await environment.engine()
+        let usage = try await engine.images.systemUsage()
+        await engine.store.close()
+        if isVerbose {
+            try await environment.output.write(verbose(usage, now: environment.clock()))
+            return .success
+        }
+        let headers = Dictionary(Self.columns.map { ($0.field, $0.header) }) { first, _ in first }
+        let rows: [(fields: [String: TemplateValue], methods: [String: TemplateRecord.Method])] = usage.rows.map {
+            row in
+            let share = row.size > 0 ? " (\(row.reclaimable * 100 / row.size)%)" : ""
+            let reclaimable = ByteCount.decimal(row.reclaimable, digits: 4)
+            return (
+                [
+                    "Type": .text(row.kind.rawValue), "TotalCount": .text("\(row.total)"),
+                    "Active": .text("\(row.active)"), "Size": .text(ByteCount.decimal(row.size, digits: 4)),
+                    "Reclaimable": .text(reclaimable + (row.kind == .buildCache ? "" : share)),
+                ], [:]
+            )
+        }
+        let listing = Listing(format, type: "*formatter.diskUsageContext", headers: headers)
+        try await environment.output.write(listing.render(rows))
+        return .success
+    }
+
+    private func verbose(_ usage: SystemUsage, now: FileTime) -> String {
+        func ago(_ seconds: Int64?) -> String {
+            seconds.map { DurationText.ago(FileTime(seconds: $0), now: now) } ?? "N/A"
+        }
+        func size(_ bytes: Int64) -> String { ByteCount.decimal(bytes, digits: 3) }
+        var images = TextTable()
+        images.append([
+            "REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS",
+        ])
+        for image in usage.images {
+            let names = image.names.isEmpty ? [nil] : image.names.map(Optional.some)
+            for name in names {
+                images.append([
+                    name?.familiarRepository ?? "<none>", name?.tag ?? "<none>", image.id.short, ago(image.created),
+                    size(image.size), size(image.sharedSize), size(image.uniqueSize), "\(image.containers)",
+                ])
+            }
+        }
+        var containers = TextTable()
+        containers.append(["CONTAINER ID", "IMAGE", "SIZE", "STATUS", "NAMES"])
+        for container in usage.containers {
+            containers.append([
+                String(container.id.prefix(12)), container.image, size(container.size),
+                container.isRunning ? "Up" : "Exited", container.name,
+            ])
+        }
+        var cache = TextTable()
+        cache.append(["CACHE ID", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED", "STEP"])
+        for record in usage.buildCache {
+            cache.append([
+                "\(record.id)", size(record.size), ago(record.created), ago(record.lastUsed), "\(record.usageCount)",
+                "\(record.isShared)", record.name,
+            ])
+        }
+        let cacheSize = usage.rows.first { $0.kind == .buildCache }?.size ?? 0
+        return "Images space usage:\n\n\(images.rendered())\nContainers space usage:\n\n\(containers.rendered())\n"
+            + "Build cache usage: \(ByteCount.decimal(cacheSize, digits: 4))\n\n\(cache.rendered())"
+    }
+}
+
+/// `slipway system prune`.
+struct PruneSystemCommand: RunnableCommand {
+    static let about = CommandSummary(usage: "", summary: "Remove unused images and build cache", arguments: .none)
+    static let flags: [Flag<PruneSystemCommand>] = [
+        .toggle("all", short: "a", \.all, help: "Remove all unused images, not just those without a name"),
+        .filter(\.filters, help: "Only what matches (e.g. \"until=24h\", \"label=key\")"),
+        .toggle("force", short: "f", \.force, help: "Do not ask"),
+    ]
+
+    var arguments: [[UInt8]] = []
+    var all = false
+    var filters: [String] = []
+    var force = false
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let now = environment.clock().seconds
+        let filter = try ImageFilter(parsing: filters, accepted: ImageFilter.forPruning, now: now)
+        let images = all ? "all images without at least one container associated to them" : "all dangling images"
+        let warning = "WARNING! This will remove:\n  - \(images)\n  - unused build cache\n"
+        if !force, try await !environment.confirms(warning) { return .success }
+        let engine = try await environment.engine()
+        let pruned = try await engine.images.prune(all: all, filter: filter)
+        var pruning = CachePruning()
+        pruning.all = all
+        pruning.unusedSince = filter.until
+        let cache = try await engine.store.pruneBuildCache(pruning)
+        await engine.store.close()
+        try await environment.output.write(PruneReport.images(pruned.removals) + PruneReport.cache(cache.records))
+        try await environment.output.writeLine(PruneReport.total(pruned.reclaimed + cache.garbage.bytes))
+        return .success
+    }
+}
+
+/// `slipway builder prune`.
+struct PruneBuilderCommand: RunnableCommand {
+    static let about = CommandSummary(usage: "", summary: "Remove build cache", arguments: .none)
+    static let flags: [Flag<PruneBuilderCommand>] = [
+        .toggle("all", short: "a", \.all, help: "Remove all build cache, also what images have too"),
+        .filter(\.filters, help: "Only what was not used for so long (e.g. \"until=24h\")"),
+        .toggle("force", short: "f", \.force, help: "Do not ask"),
+        .value(
+            "keep-storage",
+            \.keepBytes,
+            placeholder: "bytes",
+            help: "Amount of disk space to keep for cache"
+        ) { bytes throws(FlagValueError) in try FlagValues.size(bytes, allowsUnlimited: false) },
+    ]
+
+    var arguments: [[UInt8]] = []
+    var all = false
+    var filters: [String] = []
+    var force = false
+    var keepBytes: Int64?
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let filter = try ImageFilter(parsing: filters, accepted: ["until"], now: environment.clock().seconds)
+        let warning = "WARNING! This will remove all \(all ? "" : "dangling ")build cache."
+        if !force, try await !environment.confirms(warning) { return .success }
+        var pruning = CachePruning()
+        pruning.all = all
+        pruning.unusedSince = filter.until
+        pruning.keepBytes = keepBytes
+        let engine = try await environment.engine()
+        let cache = try await engine.store.pruneBuildCache(pruning)
+        await engine.store.close()
+        try await environment.output.write(PruneReport.cache(cache.records))
+        try await environment.output.writeLine(PruneReport.total(cache.garbage.bytes))
+        return .success
+    }
+}
+
+extension PruneReport {
+    static func cache(_ records: [CacheUsage]) -> String {
+        records.isEmpty
+            ? "" : "Deleted build cache objects:\n" + records.map { "\($0.id)\n" }.joined() + "\n"
+    }
+}
+
+/// `slipway system check`.
+struct CheckCommand: RunnableCommand {
+    static let about = CommandSummary(
+        usage: "",
+        summary: "Compare the store with its database, and every blob with its digest",
+        arguments: .none
+    )
+    static let flags: [Flag<CheckCommand>] = [
+        .toggle("quick", \.isQuick, help: "Do not read the content of blobs"),
+        .toggle("repair", \.repairs, help: "Take out what is damaged, so that it is fetched or made again"),
+    ]
+
+    var arguments: [[UInt8]] = []
+    var isQuick = false
+    var repairs = false
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let engine = try await environment.engine()
+        let found = repairs ? try await engine.store.repair() : try await engine.store.check(full: !isQuick)
+        await engine.store.close()
+        for problem in found.problems { try await environment.output.writeLine("\(problem)") }
+        let verdict = found.problems.isEmpty ? "no problems" : "\(found.problems.count) problems"
+        let counts = "\(found.blobs) blobs, \(found.layers) layers, \(found.images) images"
+        try await environment.output.writeLine("Checked \(counts): \(verdict)" + (repairs ? ", repaired" : ""))
+        return found.problems.isEmpty || repairs ? .success : .failure
+    }
+}
+
+/// `slipway info`.
+struct SystemSummaryCommand: RunnableCommand {
+    static let about = CommandSummary(usage: "", summary: "Display system-wide information", arguments: .none)
+    static let flags: [Flag<SystemSummaryCommand>] = [.format(short: "f", \.format, listsTables: false)]
+
+    var arguments: [[UInt8]] = []
+    var format: String?
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let engine = try await environment.engine()
+        let images = try await engine.images.list()
+        let usage = try await engine.images.systemUsage()
+        await engine.store.close()
+        let containers = usage.containers
+        let running = containers.count(where: \.isRunning)
+        let platform = Platform.current
+        let facts: [(String, String, TemplateValue)] = [
+            ("Containers", "Containers", .integer(Int64(containers.count))),
+            ("ContainersRunning", " Running", .integer(Int64(running))),
+            ("ContainersStopped", " Stopped", .integer(Int64(containers.count - running))),
+            ("Images", "Images", .integer(Int64(images.count))),
+            ("ServerVersion", "Version", .text(SlipwayVersion.number)),
+            ("Driver", "Storage Driver", .text("overlayfs")),
+            ("OSType", "OSType", .text(platform.os)),
+            ("Architecture", "Architecture", .text(platform.architecture)),
+            ("NCPU", "CPUs", .integer(Int64(availableProcessorCount()))),
+            ("DockerRootDir", "Root Dir", .text(escapedForDisplay(try environment.root().bytes))),
+        ]
+        let document = TemplateValue.record(TemplateRecord(name: "info", facts.map { ($0.0, $0.2) }))
+        let text =
+            switch format {
+            case nil: facts.map { "\($0.1): \($0.2.printed)\n" }.joined()
+            case "json"?: document.json() + "\n"
+            case let template?: try Template(template).render(document) + "\n"
+            }
+        try await environment.output.write(text)
+        return .success
+    }
+}

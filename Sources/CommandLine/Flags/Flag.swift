@@ -1,0 +1,202 @@
+/// What can be said about a flag without knowing which option it sets: enough for parsing, help and completion.
+package struct FlagDescription: Sendable, Hashable {
+    /// The long spelling without dashes.
+    package let name: String
+    /// The one-letter spelling without its dash.
+    package let shorthand: Character?
+    /// The word for the value in help text, as `string` or `list`; empty for switches.
+    package let placeholder: String
+    package let help: String
+    /// The value when none is written (`--quiet` is `--quiet=true`); nil where a value must follow.
+    package let bareValue: String?
+    /// How help shows the default, as `default "missing"`; nil where the default says nothing.
+    package let defaultText: String?
+    /// Accepted but not listed in help.
+    package internal(set) var isHidden: Bool
+    package let completion: Completion
+
+    /// What a shell may offer as the value.
+    package enum Completion: Sendable, Hashable {
+        case nothing, files, directories, images, containers
+        case words([String])
+    }
+
+    /// The flag as error messages name it: `-f, --filter` or `--format`.
+    package var spelling: String { shorthand.map { "-\($0), --\(name)" } ?? "--\(name)" }
+}
+
+/// Why a flag's value was refused; the sentence completes `invalid argument "x" for "--flag" flag: …`.
+package struct FlagValueError: Error, Hashable {
+    package let reason: String
+    package init(_ reason: String) { self.reason = reason }
+}
+
+/// One flag of a command: its description, and the option of `Options` that it sets.
+///
+/// A command lists its flags with the factories below, each bound to a key path:
+///
+///     [.toggle("all", short: "a", \.all, help: "Show all images"), .text("format", \.format, help: "…")]
+package struct Flag<Options: Sendable>: Sendable {
+    typealias Setter = @Sendable (inout Options, [UInt8]) throws(FlagValueError) -> Void
+    package typealias Path<Value> = any WritableKeyPath<Options, Value> & Sendable
+
+    package internal(set) var description: FlagDescription
+    let set: Setter
+
+    private init(
+        _ name: String,
+        _ shorthand: Character?,
+        placeholder: String,
+        help: String,
+        bareValue: String? = nil,
+        defaultText: String? = nil,
+        completion: FlagDescription.Completion = .nothing,
+        set: @escaping Setter
+    ) {
+        description = FlagDescription(
+            name: name,
+            shorthand: shorthand,
+            placeholder: placeholder,
+            help: help,
+            bareValue: bareValue,
+            defaultText: defaultText,
+            isHidden: false,
+            completion: completion
+        )
+        self.set = set
+    }
+
+    /// The same flag, left out of help and completion.
+    package var hidden: Flag {
+        var flag = self
+        flag.description.isHidden = true
+        return flag
+    }
+
+    /// A flag that is on or off: `--quiet`, `--quiet=false`.
+    package static func toggle(
+        _ name: String,
+        short shorthand: Character? = nil,
+        _ path: Path<Bool>,
+        defaultText: String? = nil,
+        help: String
+    ) -> Flag {
+        Flag(name, shorthand, placeholder: "", help: help, bareValue: "true", defaultText: defaultText) {
+            (options, bytes) throws(FlagValueError) in
+            options[keyPath: path] = try FlagValues.boolean(bytes)
+        }
+    }
+
+    /// A flag that is on, off or not given.
+    package static func toggle(
+        _ name: String,
+        short shorthand: Character? = nil,
+        _ path: Path<Bool?>,
+        defaultText: String? = nil,
+        help: String
+    ) -> Flag {
+        Flag(name, shorthand, placeholder: "", help: help, bareValue: "true", defaultText: defaultText) {
+            (options, bytes) throws(FlagValueError) in
+            options[keyPath: path] = try FlagValues.boolean(bytes)
+        }
+    }
+
+    /// A flag with one value of text; the last one given counts.
+    package static func text(
+        _ name: String,
+        short shorthand: Character? = nil,
+        _ path: Path<String?>,
+        placeholder: String = "string",
+        defaultText: String? = nil,
+        completion: FlagDescription.Completion = .nothing,
+        help: String
+    ) -> Flag {
+        value(
+            name,
+            short: shorthand,
+            path,
+            placeholder: placeholder,
+            defaultText: defaultText,
+            completion: completion,
+            help: help,
+            FlagValues.text
+        )
+    }
+
+    /// A flag with one value that need not be text, as a path; the last one given counts.
+    package static func bytes(
+        _ name: String,
+        short shorthand: Character? = nil,
+        _ path: Path<[UInt8]?>,
+        placeholder: String = "string",
+        defaultText: String? = nil,
+        completion: FlagDescription.Completion = .nothing,
+        help: String
+    ) -> Flag {
+        Flag(
+            name,
+            shorthand,
+            placeholder: placeholder,
+            help: help,
+            defaultText: defaultText,
+            completion: completion
+        ) { (options, bytes) throws(FlagValueError) in options[keyPath: path] = bytes }
+    }
+
+    /// A flag that may be given several times, each value kept as it is.
+    package static func list(
+        _ name: String,
+        short shorthand: Character? = nil,
+        _ path: Path<[[UInt8]]>,
+        placeholder: String = "list",
+        completion: FlagDescription.Completion = .nothing,
+        help: String
+    ) -> Flag {
+        Flag(name, shorthand, placeholder: placeholder, help: help, completion: completion) {
+            (options, bytes) throws(FlagValueError) in
+            options[keyPath: path].append(bytes)
+        }
+    }
+
+    /// A flag with one value that `parse` understands; the last one given counts.
+    package static func value<Value: Sendable>(
+        _ name: String,
+        short shorthand: Character? = nil,
+        _ path: Path<Value?>,
+        placeholder: String,
+        defaultText: String? = nil,
+        completion: FlagDescription.Completion = .nothing,
+        help: String,
+        _ parse: @escaping @Sendable ([UInt8]) throws(FlagValueError) -> Value
+    ) -> Flag {
+        Flag(
+            name,
+            shorthand,
+            placeholder: placeholder,
+            help: help,
+            defaultText: defaultText,
+            completion: completion
+        ) { (options, bytes) throws(FlagValueError) in options[keyPath: path] = try parse(bytes) }
+    }
+
+    /// A flag that may be given several times, each value (or each part of one) understood by `parse`.
+    package static func values<Value: Sendable>(
+        _ name: String,
+        short shorthand: Character? = nil,
+        _ path: Path<[Value]>,
+        placeholder: String,
+        defaultText: String? = nil,
+        completion: FlagDescription.Completion = .nothing,
+        help: String,
+        _ parse: @escaping @Sendable ([UInt8]) throws(FlagValueError) -> [Value]
+    ) -> Flag {
+        Flag(
+            name,
+            shorthand,
+            placeholder: placeholder,
+            help: help,
+            defaultText: defaultText,
+            completion: completion
+        ) { (options, bytes) throws(FlagValueError) in options[keyPath: path] += try parse(bytes) }
+    }
+}

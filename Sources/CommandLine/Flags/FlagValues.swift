@@ -1,0 +1,116 @@
+internal import LinuxSystem
+
+/// What flag values mean: the parsers that commands share.
+package enum FlagValues {
+    /// The spellings that Go's flag packages accept.
+    package static func boolean(_ bytes: [UInt8]) throws(FlagValueError) -> Bool {
+        switch String(decoding: bytes, as: UTF8.self) {
+        case "1", "t", "T", "true", "TRUE", "True": true
+        case "0", "f", "F", "false", "FALSE", "False": false
+        default: throw FlagValueError("it is neither true nor false")
+        }
+    }
+
+    package static func text(_ bytes: [UInt8]) throws(FlagValueError) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw FlagValueError("it is not valid UTF-8")
+        }
+        return text
+    }
+
+    package static func integer(_ bytes: [UInt8]) throws(FlagValueError) -> Int {
+        guard let number = Int(try text(bytes)) else { throw FlagValueError("it is not a whole number") }
+        return number
+    }
+
+    /// A number of bytes as Docker reads it: binary units, so that `1k` is 1024; `-1` where `allowsUnlimited`.
+    package static func size(_ bytes: [UInt8], allowsUnlimited: Bool) throws(FlagValueError) -> Int64 {
+        let text = try text(bytes)
+        if allowsUnlimited, text == "-1" { return -1 }
+        guard let size = ByteCount.parse(text, base: 1024) else { throw FlagValueError("invalid size: '\(text)'") }
+        return size
+    }
+
+    /// A decimal number, as the value of `--cpus`.
+    package static func decimal(_ bytes: [UInt8]) throws(FlagValueError) -> Double {
+        guard let number = Double(try text(bytes)), number.isFinite else {
+            throw FlagValueError("it is not a decimal number")
+        }
+        return number
+    }
+
+    /// A list in one value, with CSV quoting: `a,b` and `"a,b",c`.
+    package static func commaSeparated(_ bytes: [UInt8]) throws(FlagValueError) -> [[UInt8]] {
+        var fields: [[UInt8]] = []
+        var field: [UInt8] = []
+        var isQuoted = false
+        var index = 0
+        while index < bytes.count {
+            let byte = bytes[index]
+            index += 1
+            switch byte {
+            case UInt8(ascii: "\"") where isQuoted:
+                if index < bytes.count, bytes[index] == UInt8(ascii: "\"") {
+                    field.append(byte)
+                    index += 1
+                } else {
+                    isQuoted = false
+                    if index < bytes.count, bytes[index] != UInt8(ascii: ",") {
+                        throw FlagValueError("text follows the closing quote of a field")
+                    }
+                }
+            case UInt8(ascii: "\"") where field.isEmpty: isQuoted = true
+            case UInt8(ascii: "\""): throw FlagValueError("a quote stands inside an unquoted field")
+            case UInt8(ascii: ",") where !isQuoted:
+                fields.append(field)
+                field = []
+            default: field.append(byte)
+            }
+        }
+        if isQuoted { throw FlagValueError("a quoted field has no end") }
+        fields.append(field)
+        return fields
+    }
+
+    /// `key=value` pairs of one value, as `type=local,dest=out`; a field without `=` has an empty value.
+    package static func fields(_ bytes: [UInt8]) throws(FlagValueError) -> [(key: String, value: [UInt8]?)] {
+        var pairs: [(key: String, value: [UInt8]?)] = []
+        for field in try commaSeparated(bytes) {
+            let parts = field.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            guard let key = parts.first, !key.isEmpty else {
+                throw FlagValueError("\"\(escapedForDisplay(field))\" is no key=value field")
+            }
+            pairs.append((try text(Array(key)), parts.count > 1 ? Array(parts[1]) : nil))
+        }
+        return pairs
+    }
+
+    /// A duration as Go writes it: `90s`, `1h30m`, `1.5h`; a bare 0 is accepted. Seconds.
+    package static func seconds(_ bytes: [UInt8]) throws(FlagValueError) -> Double {
+        guard let seconds = DurationText.parse(try text(bytes)) else {
+            throw FlagValueError("it is not a duration such as 90s or 1h30m")
+        }
+        return seconds
+    }
+}
+
+/// One `--filter name=value`.
+package struct ListFilter: Sendable, Hashable {
+    package let name: String
+    package let value: String
+
+    package init(name: String, value: String) {
+        self.name = name
+        self.value = value
+    }
+
+    /// Parses the value of `--filter`; names are compared without case and surrounding space, as Docker does.
+    package init(parsing bytes: [UInt8]) throws(FlagValueError) {
+        let text = try FlagValues.text(bytes)
+        guard let separator = text.firstIndex(of: "=") else {
+            throw FlagValueError("bad format of filter (expected name=value)")
+        }
+        name = String(text[..<separator]).trimmed.lowercased()
+        value = String(text[text.index(after: separator)...]).trimmed
+    }
+}

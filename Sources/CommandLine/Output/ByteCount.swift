@@ -1,0 +1,119 @@
+internal import Glibc
+
+/// Sizes as people read and write them.
+package enum ByteCount {
+    private static let decimalUnits = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"]
+    private static let binaryUnits = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"]
+
+    /// A size in decimal units with so many significant digits, as `1.09MB`.
+    ///
+    /// Listings of images and containers show three digits, totals four. Like Docker's, 999.9 kB with three digits is `1e+03kB`.
+    package static func decimal(_ size: Int64, digits: Int) -> String {
+        scaled(Double(size), base: 1000, units: decimalUnits, digits: digits)
+    }
+
+    /// A size in binary units with four significant digits, as `1.5MiB`.
+    package static func binary(_ size: Int64) -> String {
+        scaled(Double(size), base: 1024, units: binaryUnits, digits: 4)
+    }
+
+    private static func scaled(_ size: Double, base: Double, units: [String], digits: Int) -> String {
+        var size = size
+        var unit = 0
+        while size >= base, unit < units.count - 1 {
+            size /= base
+            unit += 1
+        }
+        return GoNumbers.general(size, precision: digits) + units[unit]
+    }
+
+    /// Reads a number with an optional unit: `512`, `1.5g`, `64 MB`, `1GiB`; nil where it is none or too large.
+    /// - Parameters:
+    ///   - text: what was written.
+    ///   - base: how much `k` is, 1000 or 1024.
+    /// - Returns: a number of bytes, or nil.
+    package static func parse(_ text: String, base: Int64) -> Int64? {
+        let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        guard let number = Double(digits), number.isFinite else { return nil }
+        var suffix = text.dropFirst(digits.count)
+        if suffix.first == " " { suffix = suffix.dropFirst() }
+        var unit = suffix.lowercased()
+        if unit.hasSuffix("b") { unit.removeLast() }
+        if unit.hasSuffix("i") { unit.removeLast() }
+        let exponents = ["": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5]
+        guard let exponent = exponents[unit] else { return nil }
+        let size = (0..<exponent).reduce(number) { size, _ in size * Double(base) }
+        return size < Double(Int64.max) ? Int64(size) : nil
+    }
+}
+
+/// Numbers as Go's fmt package prints them.
+package enum GoNumbers {
+    /// `%.Ng`: so many significant digits without trailing zeros, with an exponent where the number needs one.
+    package static func general(_ number: Double, precision: Int) -> String {
+        if number == 0 { return "0" }
+        if !number.isFinite { return number.isNaN ? "NaN" : number < 0 ? "-Inf" : "+Inf" }
+        let precision = max(precision, 1)
+        var exponent = Int(log10(abs(number)).rounded(.down))
+        // Rounding may carry into one more digit: 999.9 with three digits is 1.00e+03.
+        let rounded = fixed(abs(number) / pow(10, Double(exponent)), decimals: precision - 1)
+        if rounded.hasPrefix("10") { exponent += 1 }
+        if exponent < -4 || exponent >= precision {
+            let mantissa = stripZeros(fixed(number / pow(10, Double(exponent)), decimals: precision - 1))
+            return mantissa + exponentText(exponent)
+        }
+        return stripZeros(fixed(number, decimals: precision - 1 - exponent))
+    }
+
+    /// The shortest digits that read back as the same number.
+    /// - Parameter exponentFrom: the power of ten from which an exponent is written: 6 for `%v`, 21 for JSON.
+    package static func shortest(_ number: Double, exponentFrom: Int = 6) -> String {
+        if number == 0 { return number.sign == .minus ? "-0" : "0" }
+        if !number.isFinite { return general(number, precision: 6) }
+        for precision in 1...17 {
+            let text = scientific(number, decimals: precision - 1)
+            guard Double(text) == number else { continue }
+            let exponent = Int(text.split(separator: "e").last ?? "0") ?? 0
+            if exponent < -4 || exponent >= exponentFrom {
+                let parts = text.split(separator: "e")
+                return stripZeros(String(parts[0])) + exponentText(exponent)
+            }
+            return stripZeros(fixed(number, decimals: max(0, precision - 1 - exponent)))
+        }
+        return "\(number)"
+    }
+
+    /// `%.Ne`.
+    package static func scientific(_ number: Double, decimals: Int) -> String {
+        if number == 0 { return fixed(0, decimals: decimals) + "e+00" }
+        var exponent = Int(log10(abs(number)).rounded(.down))
+        var mantissa = fixed(number / pow(10, Double(exponent)), decimals: decimals)
+        if mantissa.drop(while: { $0 == "-" }).hasPrefix("10") {
+            exponent += 1
+            mantissa = fixed(number / pow(10, Double(exponent)), decimals: decimals)
+        }
+        return mantissa + exponentText(exponent)
+    }
+
+    /// `%.Nf`.
+    package static func fixed(_ number: Double, decimals: Int) -> String {
+        withVaList([CInt(max(0, decimals)), number]) { arguments in
+            var buffer = [CChar](repeating: 0, count: 400)
+            let count = vsnprintf(&buffer, buffer.count, "%.*f", arguments)
+            return String(decoding: buffer.prefix(Int(max(0, count))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+    }
+
+    private static func exponentText(_ exponent: Int) -> String {
+        let digits = "\(abs(exponent))"
+        return (exponent < 0 ? "e-" : "e+") + (digits.count < 2 ? "0" : "") + digits
+    }
+
+    private static func stripZeros(_ text: String) -> String {
+        guard text.contains(".") else { return text }
+        var text = text
+        while text.hasSuffix("0") { text.removeLast() }
+        if text.hasSuffix(".") { text.removeLast() }
+        return text
+    }
+}

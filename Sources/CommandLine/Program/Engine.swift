@@ -1,0 +1,86 @@
+package import BuildEngine
+package import Images
+internal import LinuxSystem
+package import Logging
+package import Registry
+internal import Sandboxes
+package import Snapshots
+package import Storage
+internal import SystemPackage
+
+/// The engine's parts over one store, opened when a command needs them.
+package struct Engine: Sendable {
+    package let store: Store
+    package let snapshots: SnapshotStore
+    package let images: ImageStore
+    package let remote: RemoteImages
+
+    /// What `save`, `load` and `import` work with.
+    package var archiver: ImageArchiver { ImageArchiver(images: images, layers: snapshots) }
+}
+
+extension SlipwayEnvironment {
+    /// Opens the store and everything on it. Registries are not spoken to before something asks for them.
+    package func engine() async throws -> Engine {
+        let store = try await Store.open(at: try root())
+        let logger = logger()
+        let client = RegistryClient(try await registryConfiguration(), logger: logger)
+        let blobs = RegistryBlobProvider(store: store, client: client)
+        let snapshots = SnapshotStore(store: store, blobProvider: blobs)
+        let images = ImageStore(store: store)
+        let remote = RemoteImages(images: images, snapshots: snapshots, client: client, blobs: blobs, logger: logger)
+        return Engine(store: store, snapshots: snapshots, images: images, remote: remote)
+    }
+
+    /// What builds images.
+    package func buildEngine(_ engine: Engine) async throws -> BuildEngine {
+        let scratch = try await onBlockingPool { try engine.store.temporaryDirectory() }
+        return BuildEngine(
+            store: engine.store,
+            snapshots: engine.snapshots,
+            images: engine.images,
+            bases: RemoteBaseImages(images: engine.remote),
+            sandboxes: SandboxRunner(scratch: scratch)
+        )
+    }
+
+    /// What logs in to registries and out of them.
+    package func registryLogin() async throws -> RegistryLogin {
+        let configuration = try await registryConfiguration()
+        let logger = logger()
+        return RegistryLogin(credentials: try credentials()) { source in
+            var configuration = configuration
+            configuration.credentials = source
+            return RegistryClient(configuration, logger: logger)
+        }
+    }
+
+    /// How registries are reached: `slipway.toml` (of `SLIPWAY_CONFIG`, else of `/etc/slipway`), certificates, credentials.
+    private func registryConfiguration() async throws -> RegistryClient.Configuration {
+        let variables = variables.reduce(into: [String: String]()) { texts, variable in
+            texts[String(decoding: variable.key, as: UTF8.self)] = String(decoding: variable.value, as: UTF8.self)
+        }
+        let file = variable("SLIPWAY_CONFIG").map { path($0) } ?? "/etc/slipway/slipway.toml"
+        var configuration = try await RegistryClient.Configuration.standard(file: file, environment: variables)
+        configuration.credentials = try credentials()
+        return configuration
+    }
+
+    private func credentials() throws -> DockerCredentials {
+        DockerCredentials(path: try configurationDirectory().appending("config.json"))
+    }
+
+    /// Messages for those who look inside, on the standard error output.
+    package func logger() -> Logger {
+        var logger = Logger(label: "slipway") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel =
+            switch global.isDebugging ? .debug : global.logLevel {
+            case .debug?: .debug
+            case .info?: .info
+            case nil, .warn?: .warning
+            case .error?: .error
+            case .fatal?: .critical
+            }
+        return logger
+    }
+}

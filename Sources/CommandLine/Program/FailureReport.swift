@@ -1,0 +1,73 @@
+internal import LinuxSystem
+internal import SystemPackage
+
+/// What a command that failed says, and its exit status.
+struct FailureReport {
+    let text: String
+    let status: CommandStatus
+
+    init(_ error: any Error, interruptedBy interruption: CommandStatus?) {
+        switch error {
+        case let failure as CommandFailure:
+            text = failure.message
+            status = interruption ?? failure.status
+        case let usage as LocatedUsageError:
+            text = usage.text
+            status = usage.error.exitStatus
+        case let template as TemplateError:
+            text = "\(template)\n"
+            status = interruption ?? .failure
+        case is CancellationError:
+            text = interruption == nil ? "Error: cancelled\n" : ""
+            status = interruption ?? .failure
+        case let call as SystemCallError where call.errno == .brokenPipe && call.call == "write":
+            // As `head` ends a pipeline: there is nobody left to tell.
+            text = ""
+            status = .brokenPipe
+        default:
+            text = interruption == nil ? "Error: \(error)\n" : ""
+            status = interruption ?? .failure
+        }
+    }
+
+    func write(to output: TextOutput) async -> CommandStatus {
+        if text.isEmpty { return status }
+        do {
+            try await output.write(text)
+        } catch {
+            // The standard error output is gone; the status still tells.
+        }
+        return status
+    }
+}
+
+/// Ends a command with a status of its own, and a text for the standard error output that is complete as it is.
+package struct CommandFailure: Error, Sendable {
+    package let message: String
+    package let status: CommandStatus
+
+    package init(_ message: String = "", status: CommandStatus = .failure) {
+        self.message = message.isEmpty || message.hasSuffix("\n") ? message : message + "\n"
+        self.status = status
+    }
+}
+
+/// What commands refuse.
+package enum CommandError: Error, Hashable, CustomStringConvertible {
+    case argumentIsNoText([UInt8])
+    case noHomeDirectory
+    case outputIsTerminal
+    case template(String)
+    case invalidFilter(String)
+
+    package var description: String {
+        switch self {
+        case .argumentIsNoText(let bytes): "the argument \"\(escapedForDisplay(bytes))\" is not valid UTF-8"
+        case .noHomeDirectory:
+            "there is no home directory: HOME is not set and the user is not in the user database; use --root and --config"
+        case .outputIsTerminal: "cowardly refusing to save to a terminal. Use the -o flag or redirect"
+        case .template(let reason): "template parsing error: \(reason)"
+        case .invalidFilter(let name): "invalid filter '\(name)'"
+        }
+    }
+}

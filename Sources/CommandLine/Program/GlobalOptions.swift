@@ -1,0 +1,47 @@
+/// The options before the command: `slipway --root /srv/slipway images`.
+package struct GlobalOptions: Sendable {
+    /// Where the store is; nil leaves it to the environment.
+    package var root: [UInt8]?
+    /// The directory of client configuration, `~/.docker` by default.
+    package var configuration: [UInt8]?
+    package var isDebugging = false
+    package var logLevel: LogLevel?
+    package var showsVersion = false
+
+    package enum LogLevel: String, Sendable, CaseIterable {
+        case debug, info, warn, error, fatal
+    }
+
+    package init() {}
+
+    static let flags: [Flag<GlobalOptions>] = [
+        .bytes(
+            "root",
+            \.root,
+            completion: .directories,
+            help: "Directory of images, containers and build cache (overrides SLIPWAY_ROOT env var)"
+        ),
+        .bytes(
+            "config",
+            \.configuration,
+            completion: .directories,
+            help: "Directory of client configuration, with registry credentials (default \"~/.docker\")"
+        ),
+        .toggle("debug", short: "D", \.isDebugging, help: "Show what happens inside, and where errors come from"),
+        .value(
+            "log-level",
+            short: "l",
+            \.logLevel,
+            placeholder: "string",
+            defaultText: "\"info\"",
+            completion: .words(LogLevel.allCases.map(\.rawValue)),
+            help: "Least severe messages to show (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")"
+        ) { bytes throws(FlagValueError) in
+            guard let level = LogLevel(rawValue: try FlagValues.text(bytes)) else {
+                throw FlagValueError("unable to parse logging level")
+            }
+            return level
+        },
+        .toggle("version", short: "v", \.showsVersion, help: "Print version and quit"),
+    ]
+}

@@ -1,0 +1,81 @@
+package import LinuxSystem
+package import SystemPackage
+
+/// What a command works in: the process's streams, variables and directories, and the engine that it opens when it needs it.
+package final class SlipwayEnvironment: Sendable {
+    package let global: GlobalOptions
+    package let variables: [[UInt8]: [UInt8]]
+    package let workingDirectory: FilePath
+    package let input: StandardStream
+    package let output: TextOutput
+    package let errorOutput: TextOutput
+    package let router: SignalRouter
+    /// Now.
+    package let clock: @Sendable () -> FileTime
+    private let homeDirectory: FilePath?
+
+    /// Of this process.
+    package init(global: GlobalOptions, router: SignalRouter) throws {
+        self.global = global
+        self.router = router
+        variables = ProcessContext.environment
+        workingDirectory = try ProcessContext.workingDirectory()
+        input = .input
+        output = TextOutput(.output)
+        errorOutput = TextOutput(.error)
+        clock = { FileTime.now() }
+        homeDirectory =
+            variables[Array("HOME".utf8)].map { FilePath(bytes: $0) }.flatMap { $0.isAbsolute ? $0 : nil }
+            ?? ProcessContext.homeDirectory
+    }
+
+    /// With everything given, for tests.
+    package init(
+        global: GlobalOptions = GlobalOptions(),
+        variables: [[UInt8]: [UInt8]],
+        workingDirectory: FilePath,
+        output: TextOutput,
+        errorOutput: TextOutput,
+        clock: @escaping @Sendable () -> FileTime
+    ) {
+        self.global = global
+        router = SignalRouter()
+        self.variables = variables
+        self.workingDirectory = workingDirectory
+        input = .input
+        self.output = output
+        self.errorOutput = errorOutput
+        self.clock = clock
+        homeDirectory = variables[Array("HOME".utf8)].map { FilePath(bytes: $0) }
+    }
+
+    /// An environment variable; nil where it is not set or empty.
+    package func variable(_ name: String) -> [UInt8]? {
+        variables[Array(name.utf8)].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// A path of the command line, relative to the working directory.
+    package func path(_ bytes: [UInt8]) -> FilePath {
+        workingDirectory.pushing(FilePath(bytes: bytes))
+    }
+
+    /// Where images, containers and the build cache are.
+    ///
+    /// `--root`, then `SLIPWAY_ROOT`, then `/var/lib/slipway` for root and `$XDG_DATA_HOME/slipway` for everybody else.
+    package func root() throws -> FilePath {
+        if let root = global.root ?? variable("SLIPWAY_ROOT") { return path(root).lexicallyNormalized() }
+        if ProcessContext.effectiveUserID == 0 { return "/var/lib/slipway" }
+        if let data = variable("XDG_DATA_HOME") { return FilePath(bytes: data).appending("slipway") }
+        guard let homeDirectory else { throw CommandError.noHomeDirectory }
+        return homeDirectory.appending(".local/share/slipway")
+    }
+
+    /// The directory of client configuration: `--config`, then `DOCKER_CONFIG`, then `~/.docker`.
+    package func configurationDirectory() throws -> FilePath {
+        if let directory = global.configuration ?? variable("DOCKER_CONFIG") {
+            return path(directory).lexicallyNormalized()
+        }
+        guard let homeDirectory else { throw CommandError.noHomeDirectory }
+        return homeDirectory.appending(".docker")
+    }
+}

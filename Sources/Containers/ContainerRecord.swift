@@ -1,0 +1,39 @@
+package import LinuxSystem
+
+/// One container as the store knows it.
+package struct ContainerRecord: Sendable, Identifiable {
+    package let id: String
+    package let name: String
+    /// Seconds since 1970.
+    package let created: Int64
+    package let configuration: ContainerConfiguration
+    package var state: ContainerState
+
+    /// The first 12 digits of the id, as `docker ps` shows it.
+    package var shortID: String { String(id.prefix(12)) }
+}
+
+/// Where a container is in its life.
+package struct ContainerState: Sendable, Codable, Hashable {
+    package enum Status: String, Sendable, Codable, Hashable { case created, running, exited }
+
+    package var status = Status.created
+    /// The process to signal: the container's first one, or the runtime that waits for it and hands signals on.
+    package var process: ProcessReference?
+    /// Whether the runtime is process 1 of a namespace around the container, as with attached ones.
+    package var isNested = false
+    package var exitCode: CInt?
+    /// Seconds since 1970.
+    package var started: Int64?
+    package var finished: Int64?
+    /// In the network of all containers; nil without one.
+    package var address: String?
+    /// The ports with the numbers that were found free.
+    package var ports: [PublishedPort] = []
+    /// Why it could not be started.
+    package var error: String?
+    /// Where the runtime keeps its own state.
+    package var runtimeState: String?
+
+    package init() {}
+}

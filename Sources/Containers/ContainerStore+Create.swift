@@ -1,0 +1,116 @@
+import FoundationEssentials
+import GRDB
+import LinuxSystem
+import OCI
+import Storage
+import SystemPackage
+
+extension ContainerStore {
+    /// Makes a container that does not run yet.
+    /// - Throws: `ContainerError.nameInUse`, `.invalidName`, `.noCommand`.
+    package func create(_ request: ContainerRequest) async throws -> ContainerRecord {
+        if let name = request.name, !ContainerNames.isValid(name) { throw ContainerError.invalidName(name) }
+        let id = ContainerNames.makeID()
+        let configuration = try Self.configuration(for: request, id: id)
+        let directory = directory(of: id)
+        try await onBlockingPool {
+            for part in ["", "fs", "work", "root", "exits"] {
+                let path = part.isEmpty ? directory : directory.appending(part)
+                try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
+            }
+        }
+        do {
+            return try await insert(request, id, configuration)
+        } catch {
+            try await onBlockingPool { try removeTree(directory) }
+            throw error
+        }
+    }
+
+    private func insert(
+        _ request: ContainerRequest,
+        _ id: String,
+        _ configuration: ContainerConfiguration
+    ) async throws -> ContainerRecord {
+        try await store.hold(configuration.layers.map { .layer($0) })
+        let text = try Self.encode(configuration)
+        let state = ContainerState()
+        let stateText = try Self.encode(state)
+        let now = Int64(Date().timeIntervalSince1970)
+        let name = try await store.database.write { db in
+            var name = request.name ?? ContainerNames.makeName()
+            while let owner = try String.fetchOne(
+                db,
+                sql: "SELECT id FROM containers WHERE name = ?",
+                arguments: [name]
+            ) {
+                guard request.name == nil else { throw ContainerError.nameInUse(name: name, id: owner) }
+                name = "\(ContainerNames.makeName())\(Int.random(in: 0..<100))"
+            }
+            try db.execute(
+                sql: """
+                    INSERT INTO containers (id, name, image_id, image_name, created, running, configuration, state)
+                    VALUES (?, ?, ?, ?, ?, 0, ?, ?)
+                    """,
+                arguments: [id, name, request.image.id, request.imageName, now, text, stateText]
+            )
+            for (position, layer) in configuration.layers.enumerated() {
+                try db.execute(
+                    sql: "INSERT INTO container_layers (container_id, position, layer_id) VALUES (?, ?, ?)",
+                    arguments: [id, position, layer]
+                )
+            }
+            return name
+        }
+        return ContainerRecord(id: id, name: name, created: now, configuration: configuration, state: state)
+    }
+
+    /// Joins what is asked for with what the image says.
+    static func configuration(for request: ContainerRequest, id: String) throws -> ContainerConfiguration {
+        let defaults = request.image.defaults
+        let entrypoint = request.entrypoint ?? defaults.entrypoint ?? []
+        let command = request.command.isEmpty && request.entrypoint == nil ? defaults.command ?? [] : request.command
+        let arguments = entrypoint.filter { !($0.isEmpty && entrypoint.count == 1) } + command
+        guard !arguments.isEmpty else { throw ContainerError.noCommand }
+        let hostname = request.hostname ?? (request.network == .host ? "" : String(id.prefix(12)))
+        var environment = defaults.environment ?? []
+        if !environment.contains(where: { $0.hasPrefix("PATH=") }) {
+            environment.insert("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", at: 0)
+        }
+        if !hostname.isEmpty { environment.append("HOSTNAME=\(hostname)") }
+        if request.hasTerminal { environment.append("TERM=xterm") }
+        for variable in request.environment {
+            let name = variable.prefix { $0 != "=" }
+            environment.removeAll { $0.prefix { $0 != "=" } == name }
+            environment.append(variable)
+        }
+        var mounts = request.mounts
+        for target in (defaults.volumes ?? [:]).keys.sorted() where !mounts.contains(where: { $0.target == target }) {
+            mounts.append(ContainerMount(.volume(name: ContainerNames.makeID(), isAnonymous: true), at: target))
+        }
+        return ContainerConfiguration(
+            imageName: request.imageName,
+            imageID: request.image.id,
+            layers: request.image.layers,
+            arguments: arguments,
+            environment: environment,
+            workingDirectory: request.workingDirectory ?? defaults.workingDirectory.flatMap { $0.isEmpty ? nil : $0 }
+                ?? "/",
+            user: request.user ?? defaults.user ?? "",
+            hostname: hostname,
+            network: request.network,
+            ports: request.ports + (request.publishesExposedPorts ? exposedPorts(of: defaults) : []),
+            mounts: mounts,
+            labels: (defaults.labels ?? [:]).merging(request.labels) { $1 },
+            hasTerminal: request.hasTerminal,
+            keepsInput: request.keepsInput,
+            isRemovedAtEnd: request.isRemovedAtEnd,
+            stopSignal: request.stopSignal ?? defaults.stopSignal,
+            stopTimeout: request.stopTimeout
+        )
+    }
+
+    private static func exposedPorts(of defaults: ContainerDefaults) -> [PublishedPort] {
+        (defaults.exposedPorts ?? [:]).keys.sorted().flatMap { (try? PublishedPort.parse($0)) ?? [] }
+    }
+}

@@ -1,0 +1,113 @@
+import FoundationEssentials
+import LinuxSystem
+import Sandboxes
+import SystemPackage
+
+extension ContainerStore {
+    func log(of record: ContainerRecord) -> FilePath { directory(of: record.id).appending("container.log") }
+
+    /// Starts a container in the keeping of a monitor (conmon) that outlives this process, writes its log and notes its exit code.
+    ///
+    /// The monitor keeps this process's mount namespace, and with it the container's files, alive.
+    package func start(_ container: ContainerRecord) async throws {
+        guard !container.configuration.hasTerminal else { throw ContainerError.terminalNeedsDetachedSupport }
+        var record = try await prepare(container)
+        do {
+            let sandbox = try await sandboxConfiguration(of: record)
+            let bundle = directory(of: record.id).appending("bundle")
+            let prepared = try await onBlockingPool { () -> SandboxBundle in
+                try removeTree(bundle)
+                try FileManager.default.createDirectory(atPath: bundle.string, withIntermediateDirectories: true)
+                return try SandboxBundle(sandbox, terminal: nil, in: bundle)
+            }
+            record.state.runtimeState = prepared.state.string
+            let process = try await monitor(record, prepared)
+            record.state.process = process
+            record.state.status = .running
+            record.state.started = Int64(Date().timeIntervalSince1970)
+            try await save(record)
+        } catch {
+            record.state.error = "\(error)"
+            let ended = record
+            try await Task { try await self.finish(ended, exitCode: (error as? SandboxError)?.exitCode ?? 128) }.value
+            throw error
+        }
+    }
+
+    /// Has the monitor make the container, and starts its process.
+    private func monitor(_ record: ContainerRecord, _ bundle: SandboxBundle) async throws -> ProcessReference {
+        let directory = directory(of: record.id)
+        let pidFile = directory.appending("pid")
+        let runtime = try await onBlockingPool { try Program.named("crun").resolve() }
+        var conmon = ChildProcessConfiguration(
+            .named("conmon"),
+            [
+                "--cid", record.id, "--cuuid", record.id, "--name", record.name, "--runtime", runtime.string,
+                "--bundle", bundle.directory.string, "--container-pidfile", pidFile.string,
+                "--conmon-pidfile", directory.appending("monitor.pid").string,
+                "--log-path", "k8s-file:" + log(of: record).string, "--exit-dir", directory.appending("exits").string,
+                "--persist-dir", directory.appending("monitor").string, "--socket-dir-path",
+                directory.appending("monitor").string,
+                "--runtime-arg", "--cgroup-manager=disabled", "--runtime-arg", "--root",
+                "--runtime-arg", bundle.state.string, "--runtime-arg", "--log", "--runtime-arg", bundle.log.string,
+                "--runtime-arg", "--log-format", "--runtime-arg", "json", "--runtime-opt", "--no-new-keyring",
+                "--log-level", "error",
+            ]
+        )
+        // Its own descriptors 0 to 2 stay with it: pipes to us would end with us.
+        conmon.grouping = .ownSession
+        conmon.diesWithParent = false
+        // On this one it says once that the container is made, or that it could not be.
+        conmon.files[3] = .pipeFromChild
+        if !RuntimeSurroundings.hasPlainControlGroups {
+            conmon.namespaces = [.mount]
+            conmon.mounts = [
+                .init(source: "none", target: "/", flags: RuntimeSurroundings.recursivelyPrivate),
+                RuntimeSurroundings.controlGroups,
+            ]
+        }
+        conmon.environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "_OCI_SYNCPIPE=3"].map { Array($0.utf8) }
+        try await onBlockingPool {
+            try removeTree(pidFile)
+            try removeTree(directory.appending("exits").appending(record.id))
+            try FileManager.default.createDirectory(
+                atPath: directory.appending("monitor").string,
+                withIntermediateDirectories: true
+            )
+        }
+        let child = try await ChildProcess.start(conmon)
+        var report: [UInt8] = []
+        while !report.contains(0x0a), let bytes = try await child.reader(3)?.read() { report += bytes }
+        // The first process ends at once; the monitor itself is its child.
+        let status = try await child.wait()
+        let text = try? await onBlockingPool { try OpenFile.open(pidFile, O_RDONLY_).readToEnd(limit: 64) }
+        guard status.isSuccess, let number = Int32(String(decoding: text ?? [], as: UTF8.self)),
+            let process = await onBlockingPool({ ProcessReference(processID: number) })
+        else {
+            if let error = try await onBlockingPool({ try bundle.failure() }) { throw error }
+            throw ContainerError.monitor(report.isEmpty ? "conmon ended with \(status)" : escapedForDisplay(report))
+        }
+        let start = try await ChildProcess.run(runtimeCommand(bundle.state, ["start", record.id]))
+        if !start.status.isSuccess {
+            if let error = SandboxBundle.failure(inLog: start.errors, program: bundle.program) { throw error }
+            throw ContainerError.monitor(escapedForDisplay(start.errors))
+        }
+        return process
+    }
+
+    /// The runtime, in surroundings that it accepts.
+    func runtimeCommand(_ state: FilePath, _ arguments: [String]) -> ChildProcessConfiguration {
+        var command = ChildProcessConfiguration(
+            .named("crun"),
+            ["--cgroup-manager=disabled", "--root", state.string, "--log-format", "json"] + arguments
+        )
+        if !RuntimeSurroundings.hasPlainControlGroups {
+            command.namespaces = [.mount]
+            command.mounts = [
+                .init(source: "none", target: "/", flags: RuntimeSurroundings.recursivelyPrivate),
+                RuntimeSurroundings.controlGroups,
+            ]
+        }
+        return command
+    }
+}

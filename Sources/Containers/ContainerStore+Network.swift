@@ -1,0 +1,187 @@
+import FoundationEssentials
+import GRDB
+import LinuxSystem
+import Storage
+import SystemPackage
+
+/// The document that netavark reads. See its `network_info` and podman's network types.
+private struct NetavarkRequest: Encodable {
+    struct Port: Encodable {
+        var host_ip: String
+        var container_port: UInt16
+        var host_port: UInt16
+        var range = 1
+        var `protocol`: String
+    }
+    struct Attachment: Encodable {
+        var static_ips: [String]
+        var interface_name = "eth0"
+    }
+    struct Network: Encodable {
+        struct Subnet: Encodable {
+            var subnet: String
+            var gateway: String
+        }
+        var name: String
+        var id: String
+        var driver = "bridge"
+        var network_interface: String
+        var subnets: [Subnet]
+        var ipv6_enabled = false
+        var `internal` = false
+        var dns_enabled = false
+        var ipam_options = ["driver": "host-local"]
+        var options: [String: String] = [:]
+    }
+    var container_id: String
+    var container_name: String
+    var port_mappings: [Port]
+    var networks: [String: Attachment]
+    var network_info: [String: Network]
+}
+
+/// The network that all containers with a network of their own share: a bridge with NAT.
+enum BridgeNetwork {
+    static let name = "slipway"
+    static let interface = "slipway0"
+    static let prefix = "10.92"
+    static let gateway = "10.92.0.1"
+    static let id = "736c6970776179" + String(repeating: "0", count: 50)
+}
+
+extension ContainerStore {
+    func namespacePath(of record: ContainerRecord) -> FilePath { directory(of: record.id).appending("netns") }
+
+    /// Gives a container its network namespace, an address and its published ports; the record says which.
+    func setUpNetwork(_ record: inout ContainerRecord) async throws {
+        guard record.configuration.network == .bridge else { return }
+        record.state.ports = try await onBlockingPool { [ports = record.configuration.ports] in try choosePorts(ports) }
+        try await reserveAddress(&record)
+        let path = namespacePath(of: record)
+        try await onBlockingPool { try makeNetworkNamespace(at: path) }
+        try await netavark("setup", record)
+    }
+
+    /// Takes a container's address and ports back. A namespace that is gone is no obstacle: the rules of the host go all the same.
+    func tearDownNetwork(_ record: ContainerRecord) async throws {
+        guard record.configuration.network == .bridge, record.state.address != nil else { return }
+        let path = namespacePath(of: record)
+        let isGone = await onBlockingPool { () -> Bool in
+            // The bind mount of the namespace lives in the mount namespace of the process that made it.
+            (try? unmountedNamespace(path)) ?? true
+        }
+        if isGone { try await onBlockingPool { try makeNetworkNamespace(at: path) } }
+        do {
+            try await netavark("teardown", record)
+        } catch let error as ContainerError {
+            // After a reboot, or where the end of the namespace took the device along, there is nothing to take down.
+            guard case .network = error else { throw error }
+        }
+        try await onBlockingPool {
+            try unmount(path, lazy: true)
+            try removeTree(path)
+        }
+    }
+
+    /// Picks an address that no other container has, in one transaction with writing it down.
+    private func reserveAddress(_ record: inout ContainerRecord) async throws {
+        let copy = record
+        record = try await store.database.write { db in
+            var record = copy
+            let others = try Self.records(db, where: "1").filter { $0.id != record.id && $0.state.address != nil }
+            let taken = Set(others.compactMap(\.state.address))
+            // A port that is only redirected has no listener that bind(2) would run into.
+            for port in record.state.ports {
+                let conflicts = others.contains { other in
+                    other.state.ports.contains {
+                        $0.hostPort == port.hostPort && $0.transport == port.transport
+                            && ($0.hostAddress == port.hostAddress || $0.hostAddress.isEmpty
+                                || port.hostAddress.isEmpty)
+                    }
+                }
+                if conflicts { throw ContainerError.portInUse(port) }
+            }
+            guard
+                let address = (2..<65_000).lazy.map({ "\(BridgeNetwork.prefix).\($0 / 256).\($0 % 256)" })
+                    .first(where: { !$0.hasSuffix(".0") && !$0.hasSuffix(".255") && !taken.contains($0) })
+            else { throw ContainerError.noAddressLeft }
+            record.state.address = address
+            try db.execute(
+                sql: "UPDATE containers SET state = ? WHERE id = ?",
+                arguments: [try Self.encode(record.state), record.id]
+            )
+            return record
+        }
+    }
+
+    private func netavark(_ action: String, _ record: ContainerRecord) async throws {
+        let request = NetavarkRequest(
+            container_id: record.id,
+            container_name: record.name,
+            port_mappings: record.state.ports.map {
+                .init(
+                    host_ip: $0.hostAddress,
+                    container_port: $0.containerPort,
+                    host_port: $0.hostPort,
+                    protocol: $0.transport.rawValue
+                )
+            },
+            networks: [BridgeNetwork.name: .init(static_ips: [record.state.address ?? ""])],
+            network_info: [
+                BridgeNetwork.name: .init(
+                    name: BridgeNetwork.name,
+                    id: BridgeNetwork.id,
+                    network_interface: BridgeNetwork.interface,
+                    subnets: [.init(subnet: "\(BridgeNetwork.prefix).0.0/16", gateway: BridgeNetwork.gateway)]
+                )
+            ]
+        )
+        let lock = store.layout.containers.appending("network.lock")
+        let held = try await onBlockingPool { try FileLock.acquire(lock, .exclusive) }
+        defer { withExtendedLifetime(held) {} }
+        let result = try await ChildProcess.run(
+            ChildProcessConfiguration(
+                .named("netavark"),
+                [
+                    "--config", directory(of: record.id).appending("network").string, action,
+                    namespacePath(of: record).string,
+                ]
+            ),
+            input: Array(try JSONEncoder().encode(request))
+        )
+        guard result.status.isSuccess else {
+            throw ContainerError.network(Self.message(of: result))
+        }
+    }
+
+    /// netavark's own sentence, out of the JSON that it prints.
+    private static func message(of result: ChildProcessOutput) -> String {
+        struct Failure: Decodable { var error: String }
+        if let failure = try? JSONDecoder().decode(Failure.self, from: Data(result.output)) { return failure.error }
+        return escapedForDisplay(result.errors.isEmpty ? result.output : result.errors)
+    }
+}
+
+/// Whether a network namespace's file has no namespace mounted on it here: an ordinary file, or none.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+private func unmountedNamespace(_ path: FilePath) throws(SystemCallError) -> Bool {
+    let here = try OpenFile.open(path, O_RDONLY_).status().device
+    return here == (try OpenFile.open(path.removingLastComponent(), O_RDONLY_).status().device)
+}
+
+/// Finds ports for those that asked for any, and refuses ports of the host that are taken.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+private func choosePorts(_ ports: [PublishedPort]) throws -> [PublishedPort] {
+    try ports.map { port in
+        var port = port
+        guard port.transport == .tcp else {
+            if port.hostPort == 0 { port.hostPort = UInt16.random(in: 32_768..<60_999) }
+            return port
+        }
+        guard let free = try availablePort(port.hostPort, address: port.hostAddress) else {
+            throw ContainerError.portInUse(port)
+        }
+        port.hostPort = free
+        return port
+    }
+}

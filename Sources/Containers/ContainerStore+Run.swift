@@ -1,0 +1,166 @@
+import FoundationEssentials
+package import LinuxSystem
+import Sandboxes
+import Snapshots
+import SystemPackage
+
+/// What an attached process reads, writes and is told.
+package struct AttachedStreams: Sendable {
+    /// What it reads; nil is nothing at all.
+    package var input: ByteReader?
+    /// Takes what it writes: 1 or 2, and the bytes. With a terminal everything is 1.
+    package var write: @Sendable (CInt, [UInt8]) async throws -> Void
+    /// Signals to hand on, and SIGWINCH for a new size of the terminal.
+    package var signals: AsyncStream<CInt>?
+    /// The size of the caller's terminal, asked again after each SIGWINCH.
+    package var terminalSize: @Sendable () -> TerminalSize?
+
+    package init(
+        input: ByteReader? = nil,
+        signals: AsyncStream<CInt>? = nil,
+        terminalSize: @escaping @Sendable () -> TerminalSize? = { nil },
+        write: @escaping @Sendable (CInt, [UInt8]) async throws -> Void
+    ) {
+        self.input = input
+        self.signals = signals
+        self.terminalSize = terminalSize
+        self.write = write
+    }
+}
+
+extension ContainerStore {
+    /// Runs a container to its end in this process's keeping: cancellation, or this process's death in any way, ends it.
+    /// - Returns: its exit code, as docker gives it.
+    /// - Throws: `SandboxError` where its program cannot be started; `exitCode` of it is docker's.
+    package func runAttached(_ container: ContainerRecord, _ streams: AttachedStreams) async throws -> CInt {
+        var record = try await prepare(container)
+        do {
+            let sandbox = try await sandboxConfiguration(of: record)
+            let runner = SandboxRunner(scratch: directory(of: record.id))
+            var sandboxStreams = SandboxRunner.Streams()
+            if record.configuration.hasTerminal {
+                sandboxStreams.terminal = streams.terminalSize() ?? TerminalSize(rows: 24, columns: 80)
+            } else if streams.input != nil {
+                sandboxStreams.input = .pipeToChild
+            }
+            let started = record
+            let status = try await runner.withProcess(sandbox, streams: sandboxStreams) { process in
+                var running = started
+                running.state.status = .running
+                running.state.isNested = true
+                running.state.started = Int64(Date().timeIntervalSince1970)
+                running.state.process = await onBlockingPool { ProcessReference(processID: process.processID) }
+                running.state.runtimeState = process.runtimeState.string
+                try await self.save(running)
+                try await pump(process, streams, program: started.configuration.arguments.first ?? "")
+            }.status
+            try await finish(record, exitCode: status.shellCode)
+            return status.shellCode
+        } catch {
+            record.state.error = "\(error)"
+            let ended = record
+            // The task may be cancelled; putting things away is not.
+            try await Task { try await self.finish(ended, exitCode: (error as? SandboxError)?.exitCode ?? 137) }.value
+            throw error
+        }
+    }
+
+    /// Mounts a container's files and sets up its network.
+    func prepare(_ container: ContainerRecord) async throws -> ContainerRecord {
+        guard container.state.status != .running else { throw ContainerError.alreadyStarted(id: container.id) }
+        var record = container
+        record.state = ContainerState()
+        let directory = directory(of: record.id)
+        let root = directory.appending("root")
+        try await snapshots.mount(
+            FileTree(layers: record.configuration.layers),
+            writing: directory.appending("fs"),
+            work: directory.appending("work"),
+            at: root
+        )
+        do {
+            try await setUpNetwork(&record)
+            return record
+        } catch {
+            try? await tearDownNetwork(record)
+            try await onBlockingPool { try unmount(root, lazy: true) }
+            throw error
+        }
+    }
+
+    func finish(_ record: ContainerRecord, exitCode: CInt) async throws {
+        let root = directory(of: record.id).appending("root")
+        try await onBlockingPool { try unmount(root, lazy: true) }
+        try await end(record, exitCode: exitCode)
+    }
+
+    /// What the runtime is told of a prepared container.
+    func sandboxConfiguration(of record: ContainerRecord) async throws -> SandboxConfiguration {
+        let configuration = record.configuration
+        var sandbox = SandboxConfiguration(
+            root: directory(of: record.id).appending("root"),
+            arguments: configuration.arguments.map { Array($0.utf8) }
+        )
+        sandbox.environment = configuration.environment.map { Array($0.utf8) }
+        sandbox.workingDirectory = FilePath(configuration.workingDirectory)
+        sandbox.user = Array(configuration.user.utf8)
+        sandbox.hostname = Array(configuration.hostname.utf8)
+        switch configuration.network {
+        case .host: sandbox.network = .host
+        case .none: sandbox.network = .none
+        case .bridge:
+            sandbox.network = .namespace(namespacePath(of: record))
+            sandbox.kernelParameters = [
+                "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647",
+            ]
+            if let address = record.state.address { sandbox.hosts = [(configuration.hostname, address)] }
+        }
+        sandbox.mounts = try await mounts(of: record)
+        return sandbox
+    }
+}
+
+/// Moves bytes and signals between the caller and a process until the process has ended.
+private func pump(_ process: SandboxProcess, _ streams: AttachedStreams, program: String) async throws {
+    let terminal = process.terminal
+    let output = try terminal?.makeReader() ?? process.reader(1)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+        // Input and signals end with the process, not the other way round: they are cancelled.
+        // The task alone holds the writing end: when the input has ended, the process reads that end too.
+        group.addTask { try await feed(streams.input, to: try terminal?.makeWriter() ?? process.takeInput()) }
+        group.addTask {
+            guard let signals = streams.signals else { return }
+            for await signal in signals {
+                if signal == 28 {
+                    if let size = streams.terminalSize() { try terminal?.resize(size) }
+                } else {
+                    try process.send(signal: signal)
+                }
+            }
+        }
+        defer { group.cancelAll() }
+        async let errors: StandardErrorFilter = {
+            var filter = StandardErrorFilter(program: Array(program.utf8))
+            while let bytes = try await process.reader(2)?.read() {
+                let visible = filter.pass(bytes)
+                if !visible.isEmpty { try await streams.write(2, visible) }
+            }
+            return filter
+        }()
+        while let bytes = try await output?.read() { try await streams.write(1, bytes) }
+        var filter = try await errors
+        let rest = try filter.finish(status: try await process.wait()).get()
+        if !rest.isEmpty { try await streams.write(2, rest) }
+    }
+}
+
+private func feed(_ reader: ByteReader?, to writer: ByteWriter?) async throws {
+    guard let reader, let writer else { return }
+    do {
+        while let bytes = try await reader.read() { try await writer.write(bytes) }
+    } catch is CancellationError {
+        // The process has ended; what was typed after that is nobody's.
+    } catch let error as SystemCallError where error.errno == .brokenPipe || error.errno == .ioError {
+        // The process reads no more.
+    }
+}

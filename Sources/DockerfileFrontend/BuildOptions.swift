@@ -1,0 +1,47 @@
+package import DockerfileSyntax
+package import LLB
+package import OCI
+
+/// What a build is asked to make of a Dockerfile.
+package struct BuildOptions: Sendable {
+    /// Which steps run although the cache knows their results.
+    package enum CacheBypass: Sendable, Hashable {
+        case nowhere
+        case everywhere
+        /// In the stages of these names.
+        case stages(Set<String>)
+    }
+
+    /// The stage to build, by name or number; nil for the last.
+    package var target: String?
+    /// `--build-arg`.
+    package var buildArguments = Variables()
+    /// `--label`: set last, over what the Dockerfile says.
+    package var labels: [String: String] = [:]
+    /// The platform to build for; nil for the builder's own, unless a base image is of another.
+    package var platform: Platform?
+    /// The platform that builds.
+    package var buildPlatform = Platform.current
+    /// Whether this is one of several builds for several platforms: titles then name the platform.
+    package var isMultiPlatform = false
+    package var cacheBypass = CacheBypass.nowhere
+    /// The network of RUN steps that do not ask for one.
+    package var network = LLB.NetworkMode.sandbox
+    /// Whether RUN may ask for the host's network.
+    package var allowsHostNetwork = false
+    package var hostname: [UInt8] = []
+    package var extraHosts: [HostAddress] = []
+    package var limits: [ResourceLimit] = []
+    package var cgroupParent: [UInt8] = []
+    package var resources: Resources?
+    /// The size of `/dev/shm` in RUN steps, in bytes; 0 for the default.
+    package var sharedMemorySize: Int64 = 0
+    /// The name of the local source that the build context is.
+    package var contextName: [UInt8] = Array("context".utf8)
+    /// The context's ignore file; nil where it has none.
+    package var ignoreFile: IgnoreFile?
+    /// Replaces the `# check=` directive.
+    package var lintOptions: LintOptions?
+
+    package init() {}
+}

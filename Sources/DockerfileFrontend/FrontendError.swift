@@ -1,0 +1,99 @@
+package import DockerfileSyntax
+package import LLB
+package import OCI
+
+/// Why a Dockerfile that can be read cannot be built as asked, and where: it shows the lines at fault as BuildKit does.
+package struct FrontendError: Error, Sendable, CustomStringConvertible {
+    package let reason: Reason
+    /// Nil where the request rather than a line is at fault.
+    package let range: SourceRange?
+    /// The lines at fault with their surroundings, ending in a line feed; empty where there are none to show.
+    package let frame: String
+
+    init(_ reason: Reason, at ranges: [SourceRange], in source: SourceText) {
+        self.reason = reason
+        range = ranges.first
+        frame = source.frame(around: ranges)
+    }
+
+    /// The error without its frame.
+    package var message: String { reason.description }
+
+    package var description: String { frame + message }
+}
+
+extension FrontendError {
+    /// What is wrong.
+    ///
+    /// Strings are for display.
+    package enum Reason: Sendable {
+        case unknownTarget(String, didYouMean: String?)
+        case blankBaseName(String)
+        case invalidBaseName(String, OCIError)
+        case emptyPlatform(expression: String, didYouMean: String?)
+        case invalidPlatform(expression: String, OCIError, didYouMean: String?)
+        case baseImage(name: String, any Error, didYouMean: String?)
+        case circularDependency(stage: String)
+        case invalidStageIndex(Int)
+        case copyFromLaterStage(String, current: String)
+        case mountFromLaterStage(String, target: String)
+        case expandedFrom
+        case expansion(ExpansionError)
+        case mount(MountError)
+        case invalidMountTarget(String)
+        case sourceOfAgent
+        case emptyCommand(instruction: String)
+        case invalidMode(String)
+        case checksumOfSeveral
+        case checksumOfLocal
+        case remoteCopy(git: Bool)
+        case invalidSignal(String)
+        case invalidPort(PortError)
+        case emptyVolume
+        case lintViolation([String])
+        case hostNetworkNotAllowed
+        /// Something that the language has and this builder cannot do yet.
+        case unsupported(String)
+        case definition(LLBError)
+    }
+}
+
+extension FrontendError.Reason: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .unknownTarget(let name, let meant): "target stage \"\(name)\" could not be found" + didYouMean(meant)
+        case .blankBaseName(let text): "base name (\(text)) should not be blank"
+        case .invalidBaseName(let name, let error): "failed to parse stage name \"\(name)\": \(error)"
+        case .emptyPlatform(let text, let meant): "empty platform value from expression \(text)" + didYouMean(meant)
+        case .invalidPlatform(let text, let error, let meant):
+            "failed to parse platform \(text): \(error)" + didYouMean(meant)
+        case .baseImage(let name, let error, let meant): "\(name): \(error)" + didYouMean(meant)
+        case .circularDependency(let stage): "circular dependency detected on stage: \(stage)"
+        case .invalidStageIndex(let index): "invalid stage index \(index)"
+        case .copyFromLaterStage(let from, let current):
+            "cannot copy from stage \"\(from)\", it needs to be defined before current stage \"\(current)\""
+        case .mountFromLaterStage(let from, let target):
+            "cannot mount from stage \"\(from)\" to \"\(target)\", stage needs to be defined before current command"
+        case .expandedFrom:
+            "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround"
+        case .expansion(let error): error.description
+        case .mount(let error): error.description
+        case .invalidMountTarget(let target): "invalid mount target \"\(target)\""
+        case .sourceOfAgent: "ssh does not support source"
+        case .emptyCommand(let instruction):
+            "\(instruction) with an empty list has nothing to run: arguments are required"
+        case .invalidMode(let text):
+            "invalid chmod parameter: '\(text)'. it should be octal string and between 0 and 07777"
+        case .checksumOfSeveral: "checksum can't be specified for multiple sources"
+        case .checksumOfLocal: "checksum requires HTTP(S) or Git sources"
+        case .remoteCopy(let git): "source can't be a \(git ? "git ref" : "URL") for COPY"
+        case .invalidSignal(let text): "invalid signal: \(text)"
+        case .invalidPort(let error): error.description
+        case .emptyVolume: "VOLUME specified can not be an empty string"
+        case .lintViolation(let rules): "lint violation found for rules: \(rules.joined(separator: ", "))"
+        case .hostNetworkNotAllowed: "network.host is not allowed: RUN --network=host needs --allow network.host"
+        case .unsupported(let what): "\(what) is not supported by this version of Slipway"
+        case .definition(let error): error.description
+        }
+    }
+}

@@ -1,0 +1,22 @@
+package import OCI
+
+/// Finds out what a base image is, without fetching its layers.
+package protocol ImageMetadataResolver: Sendable {
+    /// Resolves a name with a tag or a digest.
+    /// - Throws: whatever stands in the way; the frontend adds the place in the Dockerfile and a suggestion.
+    func resolve(_ reference: ImageReference, platform: Platform) async throws -> ResolvedBase
+}
+
+/// A base image as far as a plan needs it.
+package struct ResolvedBase: Sendable, Hashable {
+    /// Pins the image: what the source in the plan names.
+    ///
+    /// Nil where the name itself is as good as a digest.
+    package var digest: Digest?
+    package var configuration: ImageConfiguration
+
+    package init(digest: Digest?, configuration: ImageConfiguration) {
+        self.digest = digest
+        self.configuration = configuration
+    }
+}

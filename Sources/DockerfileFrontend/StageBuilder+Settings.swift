@@ -1,0 +1,202 @@
+import DockerfileSyntax
+import OCI
+
+/// Instructions that change what the image says of itself, and no file.
+extension StageBuilder {
+    mutating func setEnvironment(_ pairs: [DockerfileSyntax.KeyValue]) throws {
+        let expanded = try expand(pairs)
+        for pair in expanded { state.setEnvironment(pair.key, to: pair.value) }
+        state.record(Self.line("ENV", expanded), hasLayer: false)
+    }
+
+    mutating func label(_ pairs: [DockerfileSyntax.KeyValue]) throws {
+        let expanded = try expand(pairs)
+        state.change { defaults in
+            var labels = defaults.labels ?? [:]
+            for pair in expanded { labels[pair.key.displayText] = pair.value.displayText }
+            defaults.labels = labels
+        }
+        state.record(Self.line("LABEL", expanded), hasLayer: false)
+    }
+
+    private typealias Pair = (key: [UInt8], value: [UInt8])
+
+    private mutating func expand(_ pairs: [DockerfileSyntax.KeyValue]) throws -> [Pair] {
+        var expanded: [Pair] = []
+        for pair in pairs { expanded.append((try expand(pair.key), try expand(pair.value))) }
+        return expanded
+    }
+
+    private static func line(_ instruction: String, _ pairs: [Pair]) -> [UInt8] {
+        pairs.reduce(Array(instruction.utf8)) { $0 + [0x20] + $1.key + [UInt8(ascii: "=")] + $1.value }
+    }
+
+    /// ARG: a given value, else the default, else the value of the same name before the first stage.
+    mutating func declare(_ definitions: [ArgumentDefinition]) throws {
+        var line: [UInt8] = Array("ARG".utf8)
+        for definition in definitions {
+            var value = options.buildArguments[definition.name]
+            if value == nil {
+                if let text = definition.value {
+                    value = try expand(text)
+                } else {
+                    value = translator.globalArguments[definition.name]
+                }
+            }
+            // These tell the builder something and reach no command.
+            let isForBuilder =
+                definition.name.equals("BUILDKIT_SBOM_SCAN_CONTEXT")
+                || definition.name.equals("BUILDKIT_SBOM_SCAN_STAGE")
+            // As in BuildKit an ARG after an ENV of the same name wins until the next ENV.
+            if let value, !isForBuilder { state.variables.set(definition.name, to: value) }
+            state.arguments.append((definition.name, value))
+            line += [0x20] + definition.name
+            if let value { line += [UInt8(ascii: "=")] + value }
+        }
+        state.record(line, hasLayer: false)
+    }
+
+    /// The words of a command, with the shell before text; `[]` stays empty.
+    private mutating func words(of line: CommandLine, _ instruction: String) -> [[UInt8]] {
+        switch line {
+        case .exec(let words): return words
+        case .shell(let text):
+            if state.shell.isEmpty {
+                report(
+                    .jsonArgsRecommended,
+                    "JSON arguments recommended for \(instruction) to prevent unintended behavior related to OS signals"
+                )
+            }
+            return state.withShell(text)
+        }
+    }
+
+    private static func quotedList(_ words: [[UInt8]]) -> [UInt8] {
+        [UInt8(ascii: "[")] + words.map(quoted).joined(separator: [0x20]) + [UInt8(ascii: "]")]
+    }
+
+    mutating func setCommand(_ line: CommandLine) throws {
+        let words = self.words(of: line, "CMD")
+        state.change { defaults in
+            defaults.command = words.isEmpty ? nil : words.map(\.displayText)
+            defaults.argumentsEscaped = true
+        }
+        state.hasCommand = true
+        state.record(Array("CMD ".utf8) + Self.quotedList(words), hasLayer: false)
+    }
+
+    mutating func setEntrypoint(_ line: CommandLine) throws {
+        let words = self.words(of: line, "ENTRYPOINT")
+        let keepsCommand = state.hasCommand
+        state.change { defaults in
+            defaults.entrypoint = words.isEmpty ? nil : words.map(\.displayText)
+            // The base's command was meant for the base's entrypoint.
+            if !keepsCommand { defaults.command = nil }
+        }
+        state.record(Array("ENTRYPOINT ".utf8) + Self.quotedList(words), hasLayer: false)
+    }
+
+    mutating func setHealthcheck(_ command: HealthcheckCommand) {
+        var test: [[UInt8]] = [Array("NONE".utf8)]
+        var options = HealthcheckOptions()
+        if case .test(let line, let given) = command {
+            options = given
+            switch line {
+            case .shell(let text): test = [Array("CMD-SHELL".utf8), text]
+            case .exec(let words): test = [Array("CMD".utf8)] + words
+            }
+        }
+        var check = Healthcheck(test: test.map(\.displayText))
+        check.interval = options.interval == 0 ? nil : options.interval
+        check.timeout = options.timeout == 0 ? nil : options.timeout
+        check.startPeriod = options.startPeriod == 0 ? nil : options.startPeriod
+        check.startInterval = options.startInterval == 0 ? nil : options.startInterval
+        check.retries = options.retries == 0 ? nil : options.retries
+        state.change { $0.healthcheck = check }
+        // The text of a Go structure: what BuildKit leaves in the history.
+        let times = [
+            ("Interval", options.interval), ("Timeout", options.timeout), ("StartPeriod", options.startPeriod),
+            ("StartInterval", options.startInterval),
+        ]
+        let shown = times.map { " \($0.0):\(durationText($0.1))" }.joined()
+        let line =
+            Array("HEALTHCHECK {Test:[".utf8) + Array(test.joined(separator: [0x20]))
+            + Array("]\(shown) Retries:\(options.retries)}".utf8)
+        state.record(line, hasLayer: false)
+    }
+
+    mutating func expose(_ words: [Word]) throws {
+        var ports: [String] = []
+        for word in words.map(\.bytes).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            for part in try expand(word, translator.expander, state.variables).words {
+                let text = part.displayText
+                let exposed: ExposedPorts
+                do throws(PortError) { exposed = try ExposedPorts(parsing: text) } catch {
+                    throw failure(.invalidPort(error))
+                }
+                if exposed.hasOddProtocolCasing {
+                    report(
+                        .exposeProtoCasing,
+                        "Defined protocol '\(text)' in EXPOSE instruction should be lowercase"
+                    )
+                }
+                if exposed.namesHost {
+                    report(
+                        .exposeInvalidFormat,
+                        "EXPOSE instruction should not define an IP address or host-port mapping, found '\(text)'"
+                    )
+                }
+                ports += exposed.ports
+            }
+        }
+        state.change { defaults in
+            var all = defaults.exposedPorts ?? [:]
+            for port in ports { all[port] = EmptyObject() }
+            defaults.exposedPorts = all
+        }
+        state.record(Array("EXPOSE [\(ports.joined(separator: " "))]".utf8), hasLayer: false)
+    }
+
+    mutating func addVolumes(_ words: [Word]) throws {
+        var paths: [[UInt8]] = []
+        for word in words {
+            let path = try expand(word.bytes)
+            guard !path.isEmpty else { throw failure(.emptyVolume) }
+            paths.append(path)
+        }
+        state.change { defaults in
+            var all = defaults.volumes ?? [:]
+            for path in paths { all[path.displayText] = EmptyObject() }
+            defaults.volumes = all
+        }
+        let list = Array(paths.joined(separator: [0x20]))
+        state.record(Array("VOLUME [".utf8) + list + [UInt8(ascii: "]")], hasLayer: false)
+    }
+
+    mutating func setUser(_ word: Word) throws {
+        state.user = try expand(word.bytes)
+        state.record(Array("USER ".utf8) + state.user, hasLayer: false)
+    }
+
+    mutating func setStopSignal(_ word: Word) throws {
+        let signal = try expand(word.bytes).displayText
+        guard isSignal(signal) else { throw failure(.invalidSignal(signal)) }
+        state.change { $0.stopSignal = signal }
+        state.record(Array("STOPSIGNAL \(signal)".utf8), hasLayer: false)
+    }
+
+    mutating func setShell(_ words: [[UInt8]]) {
+        state.shell = words
+        let list = Array(words.joined(separator: [0x20]))
+        state.record(Array("SHELL [".utf8) + list + [UInt8(ascii: "]")], hasLayer: false)
+    }
+
+    mutating func setMaintainer(_ word: Word) {
+        state.setAuthor(word.bytes)
+        state.record(Array("MAINTAINER ".utf8) + word.bytes, hasLayer: false)
+    }
+
+    mutating func addTrigger(_ trigger: Trigger) {
+        state.change { $0.onBuild = ($0.onBuild ?? []) + [trigger.expression.displayText] }
+    }
+}

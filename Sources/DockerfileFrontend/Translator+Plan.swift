@@ -1,0 +1,139 @@
+import DockerfileSyntax
+import LLB
+import OCI
+
+extension Translator {
+    /// Carries out the stages that the target reaches.
+    mutating func plan(for target: Int) throws -> BuildPlan {
+        let reachable = graph.reachable(from: target)
+        // Which paths of the context are used is known only at the end, and the nodes that use it need it at the start: so the
+        // stages are gone through twice.
+        let draft = try runStages(reachable, context: contextSource(paths: []))
+        for index in reachable { checkBasePlatform(index) }
+        let run = try runStages(reachable, context: contextSource(paths: draft.contextPaths))
+        guard let state = run.states[target] else {
+            throw FrontendError(.unknownTarget(options.target ?? "", didYouMean: nil), at: [], in: dockerfile.source)
+        }
+        let warnings = try self.warnings(run.findings, reachable: reachable)
+        let images = reachable.sorted().compactMap { resolved[$0] }.map {
+            PlannedImage(reference: $0.reference, digest: $0.base.digest, platform: $0.platform)
+        }
+        return BuildPlan(
+            definition: Definition(target: state.output, sources: sourceMap(run.places)),
+            configuration: configuration(of: state),
+            baseConfiguration: state.baseConfiguration,
+            platform: state.platform,
+            warnings: warnings,
+            steps: run.steps,
+            images: images,
+            unusedBuildArguments: unusedArguments(options.buildArguments, in: dockerfile, predefined: predefined)
+        )
+    }
+
+    /// What going through the stages gives.
+    struct Run {
+        var states: [Int: StageState] = [:]
+        var contextPaths: Set<[UInt8]> = []
+        var steps: [Digest: PlannedStep] = [:]
+        var places: [Digest: [SourceRange]] = [:]
+        var findings: [LintWarning] = []
+    }
+
+    private func runStages(_ reachable: Set<Int>, context: Output) throws -> Run {
+        var run = Run()
+        // Images that no stage starts from come first: every stage may read them.
+        let images = reachable.filter { graph.nodes[$0].stage == nil }
+        for index in images.sorted() + reachable.subtracting(images).sorted() {
+            // Handed over, not shared: growing a shared copy would copy it for every stage.
+            var builder = StageBuilder(translator: self, index: index, context: context, run: run)
+            run = Run()
+            try builder.build()
+            run = builder.run
+            builder.run = Run()
+            run.states[index] = builder.state
+        }
+        return run
+    }
+
+    private func contextSource(paths: Set<[UInt8]>) throws -> Output {
+        var source = LocalSource(name: options.contextName)
+        source.sharedKeyHint = options.contextName
+        source.excludePatterns = options.ignoreFile?.patterns ?? []
+        // The whole context: no paths to look for.
+        if !paths.contains([UInt8(ascii: "/")]) {
+            source.followPaths = paths.map { Array($0.dropFirst()) }.sorted { $0.lexicographicallyPrecedes($1) }
+        }
+        return try Output.local(source, metadata: Metadata(name: Array("[internal] load build context".utf8)))
+    }
+
+    private mutating func checkBasePlatform(_ index: Int) {
+        guard let image = resolved[index], let stage = graph.nodes[index].stage else { return }
+        let actual = image.base.configuration.platform.normalized
+        let expected = image.platform.normalized
+        guard actual.os != expected.os || actual.architecture != expected.architecture else { return }
+        let name = graph.nodes[index].baseName.displayText
+        report(
+            .invalidBaseImagePlatform,
+            "Base image \(name) was pulled with platform \"\(actual)\", expected \"\(expected)\" for current build",
+            stage.instruction
+        )
+    }
+
+    /// All findings in the order of their lines.
+    ///
+    /// Some checks look only at stages that are built.
+    private func warnings(_ found: [LintWarning], reachable: Set<Int>) throws -> [LintWarning] {
+        let built = reachable.compactMap { graph.nodes[$0].stage?.index }
+        let inBuiltStages: Set<LintRule> = [
+            .legacyKeyValueFormat, .secretsUsedInArgOrEnv, .multipleInstructionsDisallowed,
+        ]
+        let lines = Set(built.flatMap { dockerfile.stages[$0].instructions.map(\.range) })
+        let fromText = dockerfile.syntaxWarnings(lintOptions).filter {
+            !inBuiltStages.contains($0.rule) || lines.contains($0.range)
+        }
+        var seen: Set<LintWarning> = []
+        let all = (fromText + findings + found).filter { seen.insert($0).inserted }
+        let sorted = all.enumerated().sorted {
+            ($0.element.range.start, $0.offset) < ($1.element.range.start, $1.offset)
+        }
+        .map(\.element)
+        if lintOptions.failsBuild, !sorted.isEmpty {
+            let rules = Set(sorted.map(\.rule.rawValue)).sorted()
+            throw FrontendError(.lintViolation(rules), at: sorted.map(\.range), in: dockerfile.source)
+        }
+        return sorted
+    }
+
+    private func sourceMap(_ places: [Digest: [SourceRange]]) -> SourceMap {
+        let file = SourceMap.File(name: Array(dockerfile.source.name.utf8), content: dockerfile.source.bytes)
+        return SourceMap(
+            files: [file],
+            places: places.mapValues { ranges in
+                ranges.map {
+                    SourceMap.Place(file: 0, firstLine: $0.lines.lowerBound, lastLine: $0.lines.upperBound)
+                }
+            }
+        )
+    }
+
+    private func configuration(of state: StageState) -> ImageConfiguration {
+        var configuration = state.configuration
+        if !options.labels.isEmpty {
+            let labels = configuration.config?.labels ?? [:]
+            configuration.config?.labels = labels.merging(options.labels) { _, given in given }
+        }
+        if options.platform != nil {
+            let isSame =
+                configuration.os == targetPlatform.os && configuration.architecture == targetPlatform.architecture
+            configuration.os = targetPlatform.os
+            configuration.architecture = targetPlatform.architecture
+            if targetPlatform.variant != nil || !isSame { configuration.variant = targetPlatform.variant }
+            if targetPlatform.osVersion != nil || !isSame { configuration.osVersion = targetPlatform.osVersion }
+            if let features = targetPlatform.osFeatures { configuration.osFeatures = features }
+        }
+        let normal = configuration.platform.normalized
+        configuration.architecture = normal.architecture
+        configuration.variant = normal.variant
+        return configuration
+    }
+}

@@ -1,0 +1,219 @@
+package import DockerfileSyntax
+import LLB
+import OCI
+
+/// Turns a Dockerfile into the graph that builds its target, and the configuration of the image.
+///
+/// Only stages that the target reaches are looked at. Base images are resolved at the same time; nothing is fetched.
+/// - Parameters:
+///   - dockerfile: the file.
+///   - options: what is asked for.
+///   - resolver: finds base images.
+/// - Returns: the plan.
+/// - Throws: `FrontendError` or `DockerfileError`, which show the lines at fault, or `CancellationError`.
+package func translate(
+    _ dockerfile: Dockerfile,
+    options: BuildOptions,
+    resolver: any ImageMetadataResolver
+) async throws -> BuildPlan {
+    var translator = try Translator(dockerfile, options)
+    try translator.addStages()
+    let target = try translator.graph.target(options.target)
+    try await translator.resolve(target, with: resolver)
+    return try translator.plan(for: target)
+}
+
+/// One translation.
+struct Translator {
+    let dockerfile: Dockerfile
+    let options: BuildOptions
+    let lintOptions: LintOptions
+    let expander: WordExpander
+    let targetPlatform: Platform
+    /// Before ARG.
+    let predefined: Variables
+    /// After the ARG instructions before the first stage.
+    let globalArguments: Variables
+    var graph: StageGraph
+    /// The bases of nodes, by node.
+    var resolved: [Int: ResolvedImage] = [:]
+    var findings: [LintWarning] = []
+
+    /// A base image, and on which platform it was found.
+    struct ResolvedImage {
+        let reference: ImageReference
+        let base: ResolvedBase
+        let platform: Platform
+    }
+
+    init(_ dockerfile: Dockerfile, _ options: BuildOptions) throws {
+        self.dockerfile = dockerfile
+        self.options = options
+        lintOptions = try Self.lintOptions(dockerfile, options)
+        expander = WordExpander(escape: dockerfile.escape)
+        targetPlatform = options.platform ?? options.buildPlatform
+        let target = options.target ?? dockerfile.stages.last?.name ?? ""
+        predefined = predefinedArguments(
+            build: options.buildPlatform,
+            target: targetPlatform,
+            stage: target.isEmpty ? "default" : target,
+            given: options.buildArguments
+        )
+        globalArguments = try Self.globals(dockerfile, predefined, options.buildArguments)
+        graph = StageGraph(dockerfile: dockerfile)
+        try checkSyntaxDirective()
+        let epoch = [UInt8]("SOURCE_DATE_EPOCH")
+        if let value = options.buildArguments[epoch] ?? globalArguments[epoch], !value.isEmpty {
+            throw FrontendError(.unsupported("the build argument SOURCE_DATE_EPOCH"), at: [], in: dockerfile.source)
+        }
+    }
+
+    /// What the request says of checks, else the build argument, else the directive.
+    private static func lintOptions(_ dockerfile: Dockerfile, _ options: BuildOptions) throws -> LintOptions {
+        if let given = options.lintOptions { return given }
+        guard let argument = options.buildArguments[[UInt8]("BUILDKIT_DOCKERFILE_CHECK")] else {
+            return try dockerfile.lintOptions
+        }
+        return try LintOptions(parsing: argument.displayText)
+    }
+
+    /// Refuses files in another language: the frontend that they name would have to be run.
+    ///
+    /// Docker's own frontend images read the language that is built in here, whatever their version.
+    private func checkSyntaxDirective() throws {
+        let directive = dockerfile.directive(.syntax)
+        let argument = options.buildArguments[[UInt8]("BUILDKIT_SYNTAX")]
+        guard let value = argument ?? directive?.value else { return }
+        let name = value.prefix { $0 != 0x20 }.displayText
+        let known = ["docker.io/docker/dockerfile", "docker.io/docker/dockerfile-upstream"]
+        if name == "dockerfile.v0" || name.isEmpty { return }
+        if let reference = try? ImageReference(parsing: name), known.contains(reference.repository) { return }
+        let ranges = argument == nil ? directive.map { [$0.range] } ?? [] : []
+        throw FrontendError(.unsupported("the Dockerfile frontend \(name)"), at: ranges, in: dockerfile.source)
+    }
+
+    /// The values of the ARG instructions before the first stage: given ones before defaults.
+    static func globals(_ dockerfile: Dockerfile, _ start: Variables, _ given: Variables) throws -> Variables {
+        let expander = WordExpander(escape: dockerfile.escape)
+        var variables = start
+        for instruction in dockerfile.globalArguments {
+            guard case .arg(let definitions) = instruction.command else { continue }
+            for definition in definitions {
+                if let value = given[definition.name] {
+                    variables.set(definition.name, to: value)
+                } else if let value = definition.value {
+                    do throws(ExpansionError) {
+                        variables.set(definition.name, to: try expander.expand(value, with: variables).text)
+                    } catch {
+                        throw FrontendError(.expansion(error), at: [instruction.range], in: dockerfile.source)
+                    }
+                }
+            }
+        }
+        return variables
+    }
+
+    func failure(_ reason: FrontendError.Reason, at range: SourceRange) -> FrontendError {
+        FrontendError(reason, at: [range], in: dockerfile.source)
+    }
+
+    mutating func report(_ rule: LintRule, _ message: String, _ instruction: Instruction) {
+        guard lintOptions.merged(withComments: instruction.comments).reports(rule) else { return }
+        findings.append(LintWarning(rule, message, at: instruction.range))
+    }
+
+    /// Makes the graph of stages: bases and platforms have their variables expanded.
+    mutating func addStages() throws {
+        checkDefaultBaseNames()
+        for stage in dockerfile.stages {
+            let name = try expand(stage.from.image.bytes, of: stage)
+            guard !name.text.isEmpty else {
+                throw failure(.blankBaseName(stage.from.image.bytes.displayText), at: stage.instruction.range)
+            }
+            try graph.addStage(stage, baseName: name.text, platform: try platform(of: stage))
+        }
+        try graph.connect()
+    }
+
+    private mutating func expand(_ word: [UInt8], of stage: Stage) throws -> WordExpander.Result {
+        do throws(ExpansionError) {
+            let result = try expander.expand(word, with: globalArguments)
+            reportUndeclared(result.unmatched, stage)
+            return result
+        } catch {
+            throw failure(.expansion(error), at: stage.instruction.range)
+        }
+    }
+
+    private mutating func reportUndeclared(_ names: Set<[UInt8]>, _ stage: Stage) {
+        var known = Set(globalArguments.names)
+        for case .arg(let definitions) in dockerfile.globalArguments.map(\.command) {
+            known.formUnion(definitions.map(\.name))
+        }
+        for name in names.subtracting(known).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            let text = name.displayText
+            let meant = suggestion(for: text, among: known.map(\.displayText))
+            report(
+                .undefinedArgInFrom,
+                "FROM argument '\(text)' is not declared" + didYouMean(meant),
+                stage.instruction
+            )
+        }
+    }
+
+    private mutating func platform(of stage: Stage) throws -> Platform? {
+        guard let word = stage.from.platform else { return nil }
+        let result = try expand(word.bytes, of: stage)
+        let expression = word.bytes.displayText
+        let text = result.text.displayText
+        let names = globalArguments.names
+        func meant() -> String? {
+            let known = names.map(\.displayText)
+            return result.unmatched.map(\.displayText).sorted().compactMap { suggestion(for: $0, among: known) }.first
+        }
+        guard !text.isEmpty else {
+            throw failure(.emptyPlatform(expression: expression, didYouMean: meant()), at: stage.instruction.range)
+        }
+        let platform: Platform
+        do throws(OCIError) { platform = try Platform(parsing: text) } catch {
+            let reason = FrontendError.Reason.invalidPlatform(expression: expression, error, didYouMean: meant())
+            throw failure(reason, at: stage.instruction.range)
+        }
+        if result.matched == [[UInt8]("TARGETPLATFORM")], result.unmatched.isEmpty,
+            globalArguments[[UInt8]("TARGETPLATFORM")] == result.text
+        {
+            report(
+                .redundantTargetPlatform,
+                "Setting platform to predefined \(expression) in FROM is redundant as this is the default behavior",
+                stage.instruction
+            )
+        }
+        let name = stage.name ?? ""
+        if result.matched.isEmpty, result.unmatched.isEmpty, !name.contains(platform.os),
+            !name.contains(platform.architecture)
+        {
+            report(
+                .fromPlatformFlagConstDisallowed,
+                "FROM --platform flag should not use constant value \"\(text)\"",
+                stage.instruction
+            )
+        }
+        return platform
+    }
+
+    /// Warns of bases that are no names unless arguments are given.
+    private mutating func checkDefaultBaseNames() {
+        guard let defaults = try? Self.globals(dockerfile, predefined, Variables()) else { return }
+        for stage in dockerfile.stages {
+            let word = stage.from.image.bytes
+            guard let name = try? expander.expand(word, with: defaults).text,
+                (try? ImageReference(parsing: name.displayText)) == nil
+            else { continue }
+            report(
+                .invalidDefaultArgInFrom,
+                "Default value for ARG \(word.displayText) results in empty or invalid base image name",
+                stage.instruction
+            )
+        }
+    }
+}

@@ -1,0 +1,106 @@
+/// A boolean as Go's `strconv.ParseBool` reads it.
+func parsedBoolean(_ text: String) -> Bool? {
+    switch text {
+    case "1", "t", "T", "TRUE", "true", "True": true
+    case "0", "f", "F", "FALSE", "false", "False": false
+    default: nil
+    }
+}
+
+/// A number of bytes such as `64m`, `1.5 GiB` or `1024`: units are powers of 1024.
+/// - Returns: nil for anything else, and for what does not fit 63 bits.
+package func parsedByteCount(_ text: String) -> Int64? {
+    let bytes = Array(text.utf8)
+    let digits = bytes.prefix { isDigit($0) || $0 == UInt8(ascii: ".") }
+    guard !digits.isEmpty, let number = Double(digits.displayText) else { return nil }
+    var unit = Array(bytes.dropFirst(digits.count)).asciiLowercased
+    if unit.first == 0x20 { unit.removeFirst() }
+    var scale = 1.0
+    if let letter = unit.first, let power = Array("bkmgtp".utf8).firstIndex(of: letter) {
+        for _ in 0..<power { scale *= 1024 }
+        unit.removeFirst()
+        guard power > 0 ? ["", "b", "ib"].contains(unit.displayText) : unit.isEmpty else { return nil }
+    } else if !unit.isEmpty {
+        return nil
+    }
+    let size = number * scale
+    return size < 0x1p63 ? Int64(size) : nil
+}
+
+/// A duration in Go's syntax, such as `1h2m3.5s`, in nanoseconds.
+/// - Returns: nil for anything else, and for what does not fit 63 bits.
+package func parsedDuration(_ text: [UInt8]) -> Int64? {
+    var rest = text[...]
+    let isNegative = rest.first == UInt8(ascii: "-")
+    if let sign = rest.first, "+-".utf8.contains(sign) { rest.removeFirst() }
+    if rest.equals("0") { return 0 }
+    guard !rest.isEmpty else { return nil }
+    var total: Int64 = 0
+    while !rest.isEmpty {
+        let number = rest.prefix { isDigit($0) || $0 == UInt8(ascii: ".") }
+        rest = rest.dropFirst(number.count)
+        let unitText = rest.prefix { !isDigit($0) && $0 != UInt8(ascii: ".") }
+        rest = rest.dropFirst(unitText.count)
+        guard let unit = nanoseconds(ofUnit: Array(unitText)), let amount = scaled(number, by: unit) else { return nil }
+        let (sum, overflow) = total.addingReportingOverflow(amount)
+        guard !overflow else { return nil }
+        total = sum
+    }
+    return isNegative ? -total : total
+}
+
+private func nanoseconds(ofUnit unit: [UInt8]) -> Int64? {
+    switch unit.displayText {
+    case "ns": 1
+    case "us", "µs", "μs": 1_000
+    case "ms": 1_000_000
+    case "s": 1_000_000_000
+    case "m": 60_000_000_000
+    case "h": 3_600_000_000_000
+    default: nil
+    }
+}
+
+private func scaled(_ number: ArraySlice<UInt8>, by unit: Int64) -> Int64? {
+    let parts = number.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    guard parts.count <= 2, parts.contains(where: { !$0.isEmpty }) else { return nil }
+    guard let whole = parts[0].isEmpty ? 0 : Int64(parts[0].displayText) else { return nil }
+    let (product, overflow) = whole.multipliedReportingOverflow(by: unit)
+    guard !overflow else { return nil }
+    var fraction: Int64 = 0
+    // Digits beyond a nanosecond have no weight left.
+    if parts.count == 2 {
+        var numerator: Int64 = 0
+        var denominator: Int64 = 1
+        for digit in parts[1].prefix(12) {
+            let (next, overflow) = denominator.multipliedReportingOverflow(by: 10)
+            guard !overflow else { break }
+            denominator = next
+            numerator = numerator * 10 + Int64(digit - UInt8(ascii: "0"))
+        }
+        fraction = Int64(Double(numerator) / Double(denominator) * Double(unit))
+    }
+    let (sum, carried) = product.addingReportingOverflow(fraction)
+    return carried ? nil : sum
+}
+
+/// A duration as Go prints it: `1h2m3s`, `1.5s`, `0s`.
+package func durationText(_ nanoseconds: Int64) -> String {
+    guard nanoseconds != 0 else { return "0s" }
+    let sign = nanoseconds < 0 ? "-" : ""
+    let total = nanoseconds.magnitude
+    func decimal(_ value: UInt64, per unit: UInt64) -> String {
+        var fraction = String(value % unit)
+        fraction = String(repeating: "0", count: String(unit).count - 1 - fraction.count) + fraction
+        while fraction.hasSuffix("0") { fraction.removeLast() }
+        return String(value / unit) + (fraction.isEmpty ? "" : "." + fraction)
+    }
+    if total < 1_000 { return "\(sign)\(total)ns" }
+    if total < 1_000_000 { return sign + decimal(total, per: 1_000) + "µs" }
+    if total < 1_000_000_000 { return sign + decimal(total, per: 1_000_000) + "ms" }
+    let minutes = total / 60_000_000_000
+    let seconds = decimal(total % 60_000_000_000, per: 1_000_000_000) + "s"
+    if minutes == 0 { return sign + seconds }
+    if minutes < 60 { return "\(sign)\(minutes)m\(seconds)" }
+    return "\(sign)\(minutes / 60)h\(minutes % 60)m\(seconds)"
+}

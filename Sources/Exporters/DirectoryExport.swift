@@ -1,0 +1,156 @@
+import Glibc
+package import LinuxSystem
+package import SystemPackage
+
+/// Writes the files of a result into a directory of the host (`--output type=local`).
+///
+/// Existing files are replaced one by one, each by a rename, and what else is in the directory stays. The destination is a root:
+/// a link that stands there, or comes with the result, is never written through. Owners become the user who exports, as a
+/// file that belongs to somebody else is of no use to them; modes, times and links are kept.
+package struct DirectoryExport {
+    private let source: RootedDirectory
+    private let destination: RootedDirectory
+    private let user = geteuid()
+    private let group = getegid()
+    /// Files with several names: the first name each was written under.
+    private var firstNames: [Inode: FilePath] = [:]
+    private var directories: [(path: FilePath, status: FileStatus)] = []
+    /// How many files and directories were written.
+    package private(set) var count = 0
+
+    private struct Inode: Hashable {
+        let device: UInt64
+        let number: UInt64
+    }
+
+    /// - Parameters:
+    ///   - source: the root of the result's files.
+    ///   - destination: the directory; it is made where it is missing.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init(source: RootedDirectory, destination path: FilePath) throws(SystemCallError) {
+        self.source = source
+        try Self.makeDirectories(path)
+        destination = try RootedDirectory(path)
+    }
+
+    /// Writes everything.
+    /// - Throws: `ExportError` for a device node; `SystemCallError`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package mutating func run() throws {
+        var pending: [FilePath] = [""]
+        while let directory = pending.popLast() {
+            for name in try source.entries(of: directory) {
+                let path = directory.appending(FilePath(bytes: name).components)
+                let status = try source.status(path)
+                try write(path, status)
+                count += 1
+                if status.type == .directory {
+                    pending.append(path)
+                    directories.append((path, status))
+                }
+            }
+        }
+        // Last, and deepest first: writing into a directory changes its time, and a read-only one cannot be written into.
+        for (path, status) in directories.reversed() {
+            try destination.changeMode(path, UInt32(status.mode))
+            try destination.setTimes(path, modified: status.modified)
+        }
+    }
+
+    private mutating func write(_ path: FilePath, _ status: FileStatus) throws {
+        if status.type == .directory {
+            if try destination.statusIfPresent(path)?.type == .directory { return }
+            try removeExisting(path)
+            return try destination.createDirectory(path, mode: 0o700)
+        }
+        let inode = Inode(device: status.device, number: status.inode)
+        if status.linkCount > 1, let first = firstNames[inode] {
+            try removeExisting(path)
+            return try destination.createHardLink(path, to: first)
+        }
+        switch status.type {
+        case .directory: return
+        case .regular: try copyFile(path, status)
+        case .symbolicLink:
+            try removeExisting(path)
+            try destination.createSymbolicLink(path, target: try source.readLink(path))
+            try destination.setTimes(path, modified: status.modified)
+        case .fifo:
+            try removeExisting(path)
+            try destination.createNode(path, type: .fifo, mode: UInt32(status.mode))
+        case .socket: return
+        case .characterDevice, .blockDevice: throw ExportError.deviceNode(path)
+        }
+        if status.linkCount > 1 { firstNames[inode] = path }
+    }
+
+    private func copyFile(_ path: FilePath, _ status: FileStatus) throws {
+        var name = path
+        name.removeLastComponent()
+        let temporary = name.appending(".slipway-export-\(getpid())")
+        if try destination.statusIfPresent(temporary) != nil { try destination.remove(temporary) }
+        let input = try source.open(path, O_RDONLY | O_NOFOLLOW)
+        let output = try destination.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+        do {
+            try copyContent(from: input, to: output)
+            try destination.changeMode(temporary, UInt32(status.mode))
+            for (attribute, value) in try input.extendedAttributes() where attribute.starts(with: "user.".utf8) {
+                try output.setExtendedAttribute(attribute, value)
+            }
+            try destination.setTimes(temporary, modified: status.modified)
+            if try destination.statusIfPresent(path)?.type == .directory { try removeExisting(path) }
+            try destination.rename(temporary, to: path)
+        } catch {
+            // The half-written file goes; the error that matters is the first one.
+            try? destination.remove(temporary)
+            throw error
+        }
+    }
+
+    private func copyContent(from input: OpenFile, to output: OpenFile) throws(SystemCallError) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
+        defer { buffer.deallocate() }
+        while true {
+            let count = try input.read(into: buffer)
+            if count == 0 { return }
+            try output.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+    }
+
+    /// Makes room for an entry of another kind; a directory in its place goes with all it holds.
+    private func removeExisting(_ path: FilePath) throws(SystemCallError) {
+        guard let status = try destination.statusIfPresent(path) else { return }
+        guard status.type == .directory else { return try destination.remove(path) }
+        for name in try destination.entries(of: path) {
+            try removeExisting(path.appending(FilePath(bytes: name).components))
+        }
+        try destination.remove(path, directory: true)
+    }
+
+    private static func makeDirectories(_ path: FilePath) throws(SystemCallError) {
+        var prefix = FilePath(root: path.root, [])
+        for component in path.components {
+            prefix.append(component)
+            do throws(SystemCallError) {
+                _ = try retryingSystemCall("mkdir", path: prefix) { prefix.withPlatformString { mkdir($0, 0o755) } }
+            } catch {
+                if error.errno != .fileExists { throw error }
+            }
+        }
+    }
+}
+
+/// Why a result cannot be written where it should go.
+package enum ExportError: Error, Hashable, CustomStringConvertible {
+    case deviceNode(FilePath)
+    case destinationIsTerminal
+
+    package var description: String {
+        switch self {
+        case .deviceNode(let path):
+            "failed to export /\(escapedForDisplay(path.bytes)): device nodes are not written to the host; remove it in the Dockerfile or export an image"
+        case .destinationIsTerminal:
+            "refusing to write an archive to the terminal; redirect standard output or name a file with dest="
+        }
+    }
+}

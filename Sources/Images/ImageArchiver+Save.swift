@@ -1,0 +1,246 @@
+internal import Archive
+internal import Glibc
+package import LinuxSystem
+package import OCI
+internal import Storage
+package import SystemPackage
+
+extension ImageArchiver {
+    /// Writes images as an archive that `docker load` and readers of OCI layouts understand alike, as docker does from 25 on.
+    ///
+    /// The bytes depend on nothing but the images and names: members are sorted, times are 0, layers are not compressed.
+    /// A name without a tag stands for all tags of the repository; an id brings no names.
+    /// - Parameters:
+    ///   - names: as a user types them.
+    ///   - output: where to write, from where it stands; a pipe will do.
+    ///   - platform: refuse images for another one.
+    /// - Throws: `ImageError.noSuchImage` and the like before the first byte is written.
+    package func save(_ names: [String], to output: OpenFile, platform: Platform? = nil) async throws {
+        try await images.store.withLease { _ in
+            let plan = try await plan(try await chooseImages(names, platform: platform))
+            try await write(plan, to: output)
+        }
+    }
+
+    /// Writes one image under given names, whatever names it has in the store.
+    package func save(_ image: Digest, as references: [ImageReference], to output: OpenFile) async throws {
+        try await images.store.withLease { _ in
+            let record = try await images.image(image.description)
+            try await write(try await plan([(record, references.map(\.withDefaultTag))]), to: output)
+        }
+    }
+
+    /// Writes images to a file, which appears complete and durable, or not at all.
+    ///
+    /// What is no regular file (a pipe, a device) is written to as it is.
+    package func save(_ names: [String], to path: FilePath, platform: Platform? = nil) async throws {
+        let existing = try await onBlockingPool { try HostFiles.status(of: path) }
+        if let existing, existing.type != .regular {
+            let output = try await onBlockingPool { try OpenFile.open(path, O_WRONLY) }
+            return try await save(names, to: output, platform: platform)
+        }
+        let temporary = FilePath(bytes: path.bytes + Array(".\(UInt32.random(in: .min ... .max)).partial".utf8))
+        let output = try await onBlockingPool { try OpenFile.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600) }
+        do {
+            try await save(names, to: output, platform: platform)
+            try await onBlockingPool {
+                try output.synchronize()
+                try HostFiles.rename(temporary, to: path)
+                let directory = path.removingLastComponent()
+                try HostFiles.synchronizeDirectory(directory.isEmpty ? "." : directory)
+            }
+        } catch {
+            await onBlockingPool { _ = try? HostFiles.remove(temporary) }
+            if let error = error as? SystemCallError { throw StorageError(error, while: "saving images", in: path) }
+            throw error
+        }
+    }
+
+    // MARK: What to write
+
+    /// A member's content.
+    private enum Content: Sendable {
+        case directory
+        case bytes([UInt8])
+        case layer(LayerID, diffID: Digest, size: Int64)
+    }
+
+    private func plan(
+        _ chosen: [(image: ImageRecord, references: [ImageReference])]
+    ) async throws -> [(path: String, content: Content)] {
+        try await images.store.hold(chosen.flatMap { $0.image.layers.map(StoreResource.layer) })
+        var content: [String: Content] = ["blobs": .directory, "blobs/sha256": .directory]
+        var documents = SavedDocuments()
+        for (image, references) in chosen {
+            let configuration = try await images.store.blobs.read(image.id, limit: StrictJSON.maximumSize)
+            content[Self.path(image.id)] = .bytes(configuration)
+            var descriptors: [Descriptor] = []
+            for (layer, diffID) in zip(image.layers, image.configuration.rootFileSystem.diffIDs) {
+                let size = try await layers.archiveSize(of: layer)
+                content[Self.path(diffID)] = .layer(layer, diffID: diffID, size: size)
+                descriptors.append(Descriptor(mediaType: .ociLayer, digest: diffID, size: size))
+            }
+            let manifest = Manifest(
+                mediaType: .ociManifest,
+                config: Descriptor(mediaType: .ociConfiguration, digest: image.id, size: Int64(configuration.count)),
+                layers: descriptors
+            )
+            let bytes = try StrictJSON.encode(manifest)
+            content[Self.path(Digest.sha256(of: bytes))] = .bytes(bytes)
+            documents.add(image, references, manifest: bytes)
+        }
+        for (path, bytes) in try documents.encoded() { content[path] = .bytes(bytes) }
+        return content.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { ($0.key, $0.value) }
+    }
+
+    /// The images of the names in the order in which they were first named, each once, with the names to save.
+    private func chooseImages(
+        _ names: [String],
+        platform: Platform?
+    ) async throws -> [(image: ImageRecord, references: [ImageReference])] {
+        var chosen: [(image: ImageRecord, references: [ImageReference])] = []
+        func add(_ image: ImageRecord, _ reference: ImageReference?) {
+            if !chosen.contains(where: { $0.image.id == image.id }) { chosen.append((image, [])) }
+            guard let reference, let index = chosen.firstIndex(where: { $0.image.id == image.id }) else { return }
+            if !chosen[index].references.contains(reference) { chosen[index].references.append(reference) }
+        }
+        for name in names {
+            let reference = try? ImageReference(parsing: name)
+            if let reference, reference.tag == nil, reference.digest == nil {
+                let tags = try await images.names(inRepository: reference.repository)
+                for tag in tags { add(try await images.image(tag.description, platform: platform), tag) }
+                if !tags.isEmpty { continue }
+            }
+            let image = try await images.image(name, platform: platform)
+            let isName = reference.map { image.names.contains($0.withDefaultTag) } ?? false
+            add(image, isName ? reference?.withDefaultTag : nil)
+        }
+        return chosen
+    }
+
+    static func path(_ digest: Digest) -> String { "blobs/\(digest.algorithm.rawValue)/\(digest.hex)" }
+
+    // MARK: Writing it
+
+    private func write(_ plan: [(path: String, content: Content)], to output: OpenFile) async throws {
+        let tar = TarOutput(output)
+        for (path, content) in plan {
+            let name = Array(path.utf8)
+            switch content {
+            case .directory:
+                try await onBlockingPool { try tar.begin(TarEntry(path: name, kind: .directory, mode: 0o755)) }
+            case .bytes(let bytes):
+                try await onBlockingPool {
+                    try tar.begin(TarEntry(path: name, kind: .regular, size: Int64(bytes.count)))
+                    try bytes.withUnsafeBytes { try tar.write($0) }
+                }
+            case .layer(let layer, let diffID, let size):
+                try Task.checkCancellation()
+                try await onBlockingPool { try tar.begin(TarEntry(path: name, kind: .regular, size: size)) }
+                try await layers.writeArchive(of: layer) { try tar.write($0) }
+                guard tar.isComplete, tar.contentDigest == diffID else {
+                    throw StorageError.digestMismatch(expected: diffID, actual: tar.contentDigest, resumedAt: 0)
+                }
+            }
+        }
+        try await onBlockingPool { try tar.finish() }
+    }
+}
+
+/// A tar archive on its way to a file, one member after the other; knows the digest of the current one.
+///
+/// `ImageLayers.writeArchive` calls it from threads of its own, one call after the other.
+private final class TarOutput: @unchecked Sendable {
+    // One saving task makes all calls in sequence, with a hop to another thread between them as the only concurrency.
+    private let writer: TarWriter
+    private var digester = Digester()
+    private var remaining: Int64 = 0
+    private let path: FilePath
+
+    init(_ file: OpenFile) {
+        path = file.path
+        writer = TarWriter(FileSink(file))
+    }
+
+    var contentDigest: Digest { digester.finalize() }
+
+    /// Whether all of the current member's content was written.
+    var isComplete: Bool { remaining == 0 }
+
+    func begin(_ entry: TarEntry) throws {
+        try explaining {
+            digester = Digester()
+            remaining = entry.size
+            try writer.begin(entry)
+        }
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) throws {
+        try explaining {
+            guard Int64(bytes.count) <= remaining else {
+                throw StorageError.sizeMismatch(expected: remaining, actual: Int64(bytes.count))
+            }
+            remaining -= Int64(bytes.count)
+            digester.update(bytes)
+            try writer.write(bytes)
+        }
+    }
+
+    func finish() throws { try explaining { try writer.finish() } }
+
+    private func explaining(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as SystemCallError {
+            throw StorageError(error, while: "saving images", in: path)
+        }
+    }
+}
+
+/// The documents at the top of a saved archive.
+private struct SavedDocuments {
+    private struct DockerItem: Encodable {
+        let Config: String
+        let RepoTags: [String]
+        let Layers: [String]
+    }
+
+    private var items: [DockerItem] = []
+    private var repositories: [String: [String: String]] = [:]
+    private var manifests: [Descriptor] = []
+
+    mutating func add(_ image: ImageRecord, _ references: [ImageReference], manifest: [UInt8]) {
+        let diffIDs = image.configuration.rootFileSystem.diffIDs
+        items.append(
+            DockerItem(
+                Config: ImageArchiver.path(image.id),
+                RepoTags: references.map(\.familiar),
+                Layers: diffIDs.map(ImageArchiver.path)
+            )
+        )
+        var descriptor = Descriptor(
+            mediaType: .ociManifest,
+            digest: Digest.sha256(of: manifest),
+            size: Int64(manifest.count)
+        )
+        if references.isEmpty { manifests.append(descriptor) }
+        for reference in references {
+            let tag = reference.tag ?? ImageReference.defaultTag
+            if let last = diffIDs.last { repositories[reference.familiarRepository, default: [:]][tag] = last.hex }
+            descriptor.annotations = [
+                "io.containerd.image.name": reference.description, "org.opencontainers.image.ref.name": tag,
+            ]
+            manifests.append(descriptor)
+        }
+    }
+
+    func encoded() throws -> [(path: String, bytes: [UInt8])] {
+        var documents = [
+            ("index.json", try StrictJSON.encode(Index(mediaType: .ociIndex, manifests: manifests))),
+            ("manifest.json", try StrictJSON.encode(items)),
+            ("oci-layout", Array("{\"imageLayoutVersion\":\"1.0.0\"}".utf8)),
+        ]
+        if !repositories.isEmpty { documents.append(("repositories", try StrictJSON.encode(repositories))) }
+        return documents
+    }
+}

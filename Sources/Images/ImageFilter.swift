@@ -1,0 +1,118 @@
+internal import LinuxSystem
+
+/// What `--filter` says about images. Filters of different kinds must all match; see docker's `image ls` and `image prune`.
+package struct ImageFilter: Sendable, Hashable {
+    /// A label that must be there, with that value if one is given.
+    package struct Label: Sendable, Hashable {
+        package let key: String
+        package let value: String?
+
+        /// Reads `key` or `key=value`.
+        package init(_ text: String) {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            key = String(parts[0])
+            value = parts.count > 1 ? String(parts[1]) : nil
+        }
+
+        func matches(_ labels: [String: String]) -> Bool {
+            guard let found = labels[key] else { return false }
+            return value == nil || value == found
+        }
+    }
+
+    /// Only images without a name (true), or only those with one (false).
+    package var dangling: Bool?
+    /// All of them must be there.
+    package var labels: [Label] = []
+    /// None of them may be there (`label!=`, for prune).
+    package var excludedLabels: [Label] = []
+    /// Images created before all of these images.
+    package var before: [String] = []
+    /// Images created after all of these images.
+    package var since: [String] = []
+    /// Patterns of which a name must match one.
+    package var references: [String] = []
+    /// Images created before this moment, in seconds since 1970.
+    package var until: Int64?
+
+    /// The names that `image ls` takes.
+    package static let forListing: Set<String> = ["dangling", "label", "before", "since", "reference", "until"]
+    /// The names that `image prune` takes.
+    package static let forPruning: Set<String> = ["dangling", "label", "label!", "until"]
+
+    /// No filter.
+    package init() {}
+
+    /// Reads filters as the command line has them.
+    ///
+    /// - Parameters:
+    ///   - filters: `name=value` each; `label!=x` is the name `label!`.
+    ///   - accepted: the names that the command takes.
+    ///   - now: what durations of `until` count from, in seconds since 1970.
+    /// - Throws: `ImageError.invalidFilter`, `.invalidFilterValue`.
+    package init(parsing filters: [String], accepted: Set<String>, now: Int64) throws(ImageError) {
+        for text in filters {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2 else {
+                throw .invalidFilterValue(filter: text, value: "", reason: "bad format of filter (expected name=value)")
+            }
+            let (name, value) = (parts[0], parts[1])
+            guard accepted.contains(name) else { throw .invalidFilter(name) }
+            switch name {
+            case "dangling": dangling = try Self.bool(value, of: name)
+            case "label": labels.append(Label(value))
+            case "label!": excludedLabels.append(Label(value))
+            case "before": before.append(value)
+            case "since": since.append(value)
+            case "reference":
+                _ = try NamePattern(value)
+                references.append(value)
+            default:
+                guard let time = Self.time(value, now: now) else {
+                    throw .invalidFilterValue(
+                        filter: name,
+                        value: value,
+                        reason: "expected a duration (10m, 1h30m), a date (2026-01-02T15:04:05Z) or seconds since 1970"
+                    )
+                }
+                until = min(until ?? time, time)
+            }
+        }
+    }
+
+    private static func bool(_ text: String, of filter: String) throws(ImageError) -> Bool {
+        switch text {
+        case "1", "true": true
+        case "0", "false": false
+        default: throw .invalidFilterValue(filter: filter, value: text, reason: "expected true or false")
+        }
+    }
+
+    /// A moment as docker's `until` takes it: seconds since 1970, a date, or how long ago.
+    static func time(_ text: String, now: Int64) -> Int64? {
+        if let seconds = Int64(text) { return seconds }
+        if let ago = duration(text) { return now - ago }
+        if let time = FileTime(rfc3339: text) { return time.seconds }
+        for suffix in ["Z", ":00Z", ":00:00Z", "T00:00:00Z"] {
+            if let time = FileTime(rfc3339: text + suffix) { return time.seconds }
+        }
+        return nil
+    }
+
+    /// Whole seconds of a duration as Go writes it: `1h30m`, `90s`, `1.5h`.
+    private static func duration(_ text: String) -> Int64? {
+        let units: [(name: String, seconds: Double)] = [("ms", 0.001), ("h", 3600), ("m", 60), ("s", 1)]
+        var rest = Substring(text)
+        var total = 0.0
+        guard !rest.isEmpty else { return nil }
+        while !rest.isEmpty {
+            let digits = rest.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+            guard let value = Double(digits) else { return nil }
+            rest = rest.dropFirst(digits.count)
+            guard let unit = units.first(where: { rest.hasPrefix($0.name) }) else { return nil }
+            rest = rest.dropFirst(unit.name.count)
+            total += value * unit.seconds
+        }
+        return total < 1e15 ? Int64(total) : nil
+    }
+}

@@ -1,0 +1,107 @@
+internal import GRDB
+internal import OCI
+internal import Storage
+
+extension ImageStore {
+    /// The images that a filter lets through, newest first as docker lists them.
+    ///
+    /// With a `reference` filter only the names that match are shown.
+    /// - Throws: `ImageError.noSuchImage` for a `before` or `since` image that is not here.
+    package func list(_ filter: ImageFilter = ImageFilter()) async throws -> [ImageSummary] {
+        let patterns = try filter.references.map { text throws(ImageError) in try NamePattern(text) }
+        return try await store.database.read { db in
+            var before = filter.until
+            for name in filter.before {
+                let created = try Self.created(of: name, in: db)
+                before = min(before ?? created, created)
+            }
+            var since: Int64?
+            for name in filter.since { since = max(since ?? .min, try Self.created(of: name, in: db)) }
+            return try Self.summaries(in: db).compactMap { image in
+                if let before, image.created.map({ $0 >= before }) ?? true { return nil }
+                if let since, image.created.map({ $0 <= since }) ?? true { return nil }
+                guard filter.labels.allSatisfy({ $0.matches(image.labels) }),
+                    !filter.excludedLabels.contains(where: { $0.matches(image.labels) })
+                else { return nil }
+                if let dangling = filter.dangling, image.isDangling != dangling { return nil }
+                return patterns.isEmpty ? image : image.keepingNames { name in patterns.contains { $0.matches(name) } }
+            }
+        }
+    }
+
+    private static func created(of name: String, in db: Database) throws -> Int64 {
+        let sql = "SELECT COALESCE(created, 0) FROM images WHERE id = ?"
+        return try Int64.fetchOne(db, sql: sql, arguments: [try resolve(name, in: db)]) ?? 0
+    }
+
+    /// All images, read with a handful of queries however many there are.
+    static func summaries(in db: Database) throws -> [ImageSummary] {
+        var names: [String: [ImageReference]] = [:]
+        for row in try Row.fetchAll(db, sql: "SELECT image_id, name FROM image_names ORDER BY name") {
+            names[row[0], default: []].append(try ImageReference(parsing: row[1]))
+        }
+        var digests: [String: [ImageReference]] = [:]
+        let digestSQL = "SELECT image_id, repository || '@' || digest FROM image_digests ORDER BY repository, digest"
+        for row in try Row.fetchAll(db, sql: digestSQL) {
+            digests[row[0], default: []].append(try ImageReference(parsing: row[1]))
+        }
+        var sizes: [String: (all: Int64, shared: Int64)] = [:]
+        let sizeSQL = """
+            WITH used AS (SELECT layer_id, count(DISTINCT image_id) AS images FROM image_layers GROUP BY layer_id),
+                sized AS (SELECT layers.id AS layer_id, \(layerSize) AS bytes FROM layers)
+            SELECT image_id, sum(bytes), sum(CASE WHEN images > 1 THEN bytes ELSE 0 END)
+            FROM image_layers JOIN used USING (layer_id) JOIN sized USING (layer_id) GROUP BY image_id
+            """
+        for row in try Row.fetchAll(db, sql: sizeSQL) { sizes[row[0]] = (row[1], row[2]) }
+        var containers: [String: Int] = [:]
+        let containerSQL = "SELECT image_id, count(*) FROM containers WHERE image_id IS NOT NULL GROUP BY image_id"
+        for row in try Row.fetchAll(db, sql: containerSQL) { containers[row[0]] = row[1] }
+        // Docker sorts by the time of creation alone; what was stored or tagged last comes first among equals.
+        let imageSQL = """
+            SELECT id, created, stored, labels, os, architecture, variant FROM images
+            ORDER BY COALESCE(created, 0) DESC, COALESCE(last_tagged, stored) DESC, id
+            """
+        return try Row.fetchAll(db, sql: imageSQL).compactMap { row in
+            let text: String = row[0]
+            guard let id = try? Digest(parsing: text) else { return nil }
+            let labels: String = row[3]
+            return ImageSummary(
+                id: id,
+                names: names[text] ?? [],
+                repositoryDigests: digests[text] ?? [],
+                created: row[1],
+                stored: row[2],
+                size: sizes[text]?.all ?? 0,
+                sharedSize: sizes[text]?.shared ?? 0,
+                containers: containers[text] ?? 0,
+                labels: labels == "{}"
+                    ? [:] : try StrictJSON.decode([String: String].self, from: Array(labels.utf8), kind: "labels"),
+                platform: Platform(os: row[4], architecture: row[5], variant: row[6])
+            )
+        }
+    }
+}
+
+extension ImageSummary {
+    /// The image with only those names that match in one of their spellings; nil if none does.
+    fileprivate func keepingNames(_ matches: (String) -> Bool) -> ImageSummary? {
+        func isMatch(_ name: ImageReference) -> Bool {
+            [name.familiar, name.familiarRepository, name.description, name.repository].contains(where: matches)
+        }
+        let names = names.filter(isMatch)
+        let digests = repositoryDigests.filter(isMatch)
+        if names.isEmpty && digests.isEmpty { return nil }
+        return ImageSummary(
+            id: id,
+            names: names,
+            repositoryDigests: digests,
+            created: created,
+            stored: stored,
+            size: size,
+            sharedSize: sharedSize,
+            containers: containers,
+            labels: labels,
+            platform: platform
+        )
+    }
+}

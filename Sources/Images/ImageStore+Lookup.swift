@@ -1,0 +1,178 @@
+internal import GRDB
+package import OCI
+internal import Storage
+
+extension ImageStore {
+    /// Finds an image by what a user types: a name with or without a tag, a name by digest, an id, or the beginning of one.
+    ///
+    /// - Parameters:
+    ///   - name: as typed.
+    ///   - platform: refuse an image for another platform.
+    /// - Throws: `ImageError.noSuchImage`, `.ambiguousPrefix`, `.otherPlatform`, `OCIError.invalidReference`.
+    package func image(_ name: String, platform: Platform? = nil) async throws -> ImageRecord {
+        let row = try await store.database.read { db in
+            try Self.row(of: try Self.resolve(name, in: db), in: db)
+        }
+        let record = try await record(row, as: name)
+        if let platform, !platform.accepts(record.configuration.platform) {
+            throw ImageError.otherPlatform(name, found: record.configuration.platform, wanted: platform)
+        }
+        return record
+    }
+
+    /// The image of an id; nil if it is not here.
+    package func image(id: Digest) async throws -> ImageRecord? {
+        let row = try await store.database.read { db in try Self.rowIfPresent(of: id, in: db) }
+        guard let row else { return nil }
+        return try await record(row, as: id.description)
+    }
+
+    /// The id that a reference leads to, by its digest if it has one, else by its tag; nil if nothing has that name.
+    package func id(of reference: ImageReference) async throws -> Digest? {
+        try await store.database.read { db in try Self.id(of: reference, in: db) }
+    }
+
+    /// All names with a tag in a repository (`docker.io/library/python`), sorted.
+    package func names(inRepository repository: String) async throws -> [ImageReference] {
+        try await store.database.read { db in
+            // `;` is the character after `:`.
+            try String.fetchAll(
+                db,
+                sql: "SELECT name FROM image_names WHERE name > ? AND name < ? ORDER BY name",
+                arguments: ["\(repository):", "\(repository);"]
+            ).map { try ImageReference(parsing: $0) }
+        }
+    }
+
+    // MARK: Resolution
+
+    static func resolve(_ name: String, in db: Database) throws -> Digest {
+        let hex = name.hasPrefix("sha256:") ? String(name.dropFirst(7)) : name
+        if hex.utf8.count == 64, let id = try? Digest(parsing: "sha256:\(hex)") {
+            if try Self.exists(id, in: db) { return id }
+            throw ImageError.noSuchImage(name)
+        }
+        // `sha256:1234` has the form of a name, too.
+        let reference: ImageReference
+        do throws(OCIError) {
+            reference = try ImageReference(parsing: name)
+        } catch {
+            if let id = try idByPrefix(hex, in: db) { return id }
+            throw error
+        }
+        if let id = try id(of: reference, in: db) { return id }
+        if let id = try idByPrefix(hex, in: db) { return id }
+        throw ImageError.noSuchImage(hex == name ? reference.withDefaultTag.familiar : name)
+    }
+
+    static func id(of reference: ImageReference, in db: Database) throws -> Digest? {
+        if let digest = reference.digest {
+            return try Digest.fetchOne(
+                db,
+                sql: "SELECT image_id FROM image_digests WHERE repository = ? AND digest = ?",
+                arguments: [reference.repository, digest]
+            )
+        }
+        return try Digest.fetchOne(
+            db,
+            sql: "SELECT image_id FROM image_names WHERE name = ?",
+            arguments: [reference.withDefaultTag.description]
+        )
+    }
+
+    private static func exists(_ id: Digest, in db: Database) throws -> Bool {
+        try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM images WHERE id = ?)", arguments: [id]) ?? false
+    }
+
+    private static func idByPrefix(_ prefix: String, in db: Database) throws -> Digest? {
+        let isHex = prefix.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+        guard isHex, !prefix.isEmpty else { return nil }
+        let matches = try Digest.fetchAll(
+            db,
+            sql: "SELECT id FROM images WHERE id >= ? AND id < ? ORDER BY id LIMIT 4",
+            arguments: ["sha256:\(prefix)", "sha256:\(prefix)g"]
+        )
+        if matches.count > 1 { throw ImageError.ambiguousPrefix(prefix, matches: matches) }
+        return matches.first
+    }
+
+    // MARK: Records
+
+    struct RecordRow: Sendable {
+        var id: Digest
+        var created: Int64?
+        var stored: Int64
+        var lastTagged: Int64?
+        var manifest: ManifestOrigin?
+        var names: [ImageReference]
+        var digests: [ImageReference]
+        var layers: [LayerID]
+        var size: Int64
+    }
+
+    static func row(of id: Digest, in db: Database) throws -> RecordRow {
+        guard let row = try rowIfPresent(of: id, in: db) else { throw ImageError.noSuchImage(id.description) }
+        return row
+    }
+
+    static func rowIfPresent(of id: Digest, in db: Database) throws -> RecordRow? {
+        guard let row = try Row.fetchOne(db, sql: "SELECT * FROM images WHERE id = ?", arguments: [id]) else {
+            return nil
+        }
+        let layers = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT layer_id, \(Self.layerSize) FROM image_layers JOIN layers ON layers.id = layer_id
+                WHERE image_id = ? ORDER BY image_layers.position
+                """,
+            arguments: [id]
+        )
+        var manifest: ManifestOrigin?
+        if let digest: Digest = row["manifest_digest"], let type: String = row["manifest_media_type"] {
+            manifest = ManifestOrigin(digest: digest, mediaType: MediaType(rawValue: type), index: row["index_digest"])
+        }
+        return RecordRow(
+            id: id,
+            created: row["created"],
+            stored: row["stored"],
+            lastTagged: row["last_tagged"],
+            manifest: manifest,
+            names: try names(of: id, in: db),
+            digests: try repositoryDigests(of: id, in: db),
+            layers: layers.map { $0[0] },
+            size: layers.reduce(0) { $0 + ($1[1] as Int64) }
+        )
+    }
+
+    /// SQL for the size of a row of `layers`: of its files, or the best guess before it was ever unpacked.
+    static let layerSize = """
+        COALESCE(layers.size, layers.archive_size,
+            (SELECT max(layer_blobs.size) FROM layer_blobs WHERE layer_blobs.layer_id = layers.id), 0)
+        """
+
+    static func names(of id: Digest, in db: Database) throws -> [ImageReference] {
+        let sql = "SELECT name FROM image_names WHERE image_id = ? ORDER BY name"
+        return try String.fetchAll(db, sql: sql, arguments: [id]).map { try ImageReference(parsing: $0) }
+    }
+
+    static func repositoryDigests(of id: Digest, in db: Database) throws -> [ImageReference] {
+        let sql = "SELECT repository || '@' || digest FROM image_digests WHERE image_id = ? ORDER BY repository, digest"
+        return try String.fetchAll(db, sql: sql, arguments: [id]).map { try ImageReference(parsing: $0) }
+    }
+
+    private func record(_ row: RecordRow, as name: String) async throws -> ImageRecord {
+        let bytes = try await store.blobs.read(row.id, limit: StrictJSON.maximumSize)
+        return ImageRecord(
+            id: row.id,
+            configuration: try ImageConfiguration(parsing: bytes),
+            layers: row.layers,
+            names: row.names,
+            repositoryDigests: row.digests,
+            created: row.created,
+            stored: row.stored,
+            lastTagged: row.lastTagged,
+            size: row.size,
+            manifest: row.manifest
+        )
+    }
+}

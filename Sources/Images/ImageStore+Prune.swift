@@ -1,0 +1,45 @@
+internal import OCI
+internal import Storage
+
+/// What a prune removed.
+package struct PrunedImages: Sendable {
+    package var removals: [ImageRemoval] = []
+    /// Bytes given back to the file system.
+    package var reclaimed: Int64 = 0
+}
+
+extension ImageStore {
+    /// Removes images that have no name or, with `all`, that no container uses.
+    ///
+    /// Images in use stay without a complaint, as docker has it.
+    /// - Parameters:
+    ///   - all: also images with names.
+    ///   - filter: of those that prune takes.
+    ///   - isRunning: see `remove`.
+    package func prune(
+        all: Bool = false,
+        filter: ImageFilter = ImageFilter(),
+        isRunning: (@Sendable (String) async -> Bool)? = nil
+    ) async throws -> PrunedImages {
+        var filter = filter
+        let onlyDangling = filter.dangling ?? !all
+        filter.dangling = onlyDangling ? true : nil
+        let before = try await store.diskUsage().total
+        var result = PrunedImages()
+        for image in try await list(filter) where image.containers == 0 {
+            let references = image.names + image.repositoryDigests
+            let names = references.isEmpty ? [image.id.hex] : references.map(\.description)
+            for name in names {
+                do {
+                    result.removals += try await remove(name, isRunning: isRunning)
+                } catch is ImageError {
+                    // Somebody began to use it, or removed it, since it was listed.
+                    continue
+                }
+            }
+        }
+        _ = try await store.collectGarbage()
+        result.reclaimed = max(0, before - (try await store.diskUsage().total))
+        return result
+    }
+}

@@ -1,0 +1,183 @@
+internal import GRDB
+package import OCI
+internal import Storage
+
+/// One thing that a removal did, as `rmi` prints it.
+package enum ImageRemoval: Sendable, Hashable, CustomStringConvertible {
+    /// A name is gone: `repo:tag` or `repo@sha256:…`, as docker shows it.
+    case untagged(String)
+    /// An image, or a layer (by its chain id) that nothing else needed, is gone.
+    case deleted(Digest)
+
+    package var description: String {
+        switch self {
+        case .untagged(let name): "Untagged: \(name)"
+        case .deleted(let digest): "Deleted: \(digest)"
+        }
+    }
+}
+
+extension ImageStore {
+    /// Removes a name, and with its last name the image; or, given an id, the image.
+    ///
+    /// Follows docker: a name whose image a container uses, an image with names in several repositories, and one that a
+    /// stopped container uses need `force`; one that a running container uses stays in any case.
+    /// - Parameters:
+    ///   - name: a name, a name by digest, an id or the beginning of one.
+    ///   - force: overrides conflicts that can be overridden.
+    ///   - isRunning: whether a container (by its id) runs now; nil believes what the store last noted.
+    /// - Returns: what happened, in docker's order.
+    /// - Throws: `ImageError.noSuchImage`, `.nameInUse`, `.conflict`.
+    package func remove(
+        _ name: String,
+        force: Bool = false,
+        isRunning: (@Sendable (String) async -> Bool)? = nil
+    ) async throws -> [ImageRemoval] {
+        var running: Set<String>?
+        if let isRunning {
+            let containers = try await store.database.read { db in
+                try String.fetchAll(
+                    db,
+                    sql: "SELECT id FROM containers WHERE image_id = ?",
+                    arguments: [try Self.resolve(name, in: db)]
+                )
+            }
+            var found: Set<String> = []
+            for container in containers where await isRunning(container) { found.insert(container) }
+            running = found
+        }
+        let known = running
+        let (removals, chain) = try await store.database.write { db in
+            var removal = Removal(id: try Self.resolve(name, in: db), db: db, force: force, running: known)
+            try removal.run(name)
+            return (removal.lines, removal.layers)
+        }
+        guard removals.contains(where: { if case .deleted = $0 { true } else { false } }) else { return removals }
+        let gone = Set(try await store.collectGarbage().layers)
+        return removals + chain.reversed().filter { gone.contains($0.layer) }.map { .deleted($0.chainID) }
+    }
+
+    /// The steps of one removal inside its transaction.
+    private struct Removal {
+        let id: Digest
+        let db: Database
+        let force: Bool
+        let running: Set<String>?
+        var lines: [ImageRemoval] = []
+        /// The layers of the removed image with their chain ids.
+        var layers: [(layer: LayerID, chainID: Digest)] = []
+
+        mutating func run(_ name: String) throws {
+            let references = try allReferences()
+            let hex = name.hasPrefix("sha256:") ? String(name.dropFirst(7)) : name
+            if id.hex.hasPrefix(hex) {
+                if Self.isSingle(references) {
+                    try checkConflicts(stopped: !force, names: false)
+                    for reference in references { try untag(reference) }
+                }
+                try delete(quietly: false)
+                return
+            }
+            let reference = try ImageReference(parsing: name).withDefaultTag
+            if !force, Self.isSingle(references), let container = try containers().first {
+                throw ImageError.nameInUse(name, container: container, image: id)
+            }
+            try untag(reference)
+            var rest = try allReferences()
+            // Names by digest of a repository go with its last tag.
+            if reference.digest == nil,
+                !rest.contains(where: { $0.digest == nil && $0.repository == reference.repository })
+            {
+                for other in rest where other.repository == reference.repository { try untag(other) }
+                rest = try allReferences()
+            }
+            if rest.isEmpty { try delete(quietly: true) }
+        }
+
+        /// Names with tags first, then those by digest.
+        private func allReferences() throws -> [ImageReference] {
+            try ImageStore.names(of: id, in: db) + ImageStore.repositoryDigests(of: id, in: db)
+        }
+
+        /// At most one name with a tag, and all names in one repository.
+        static func isSingle(_ references: [ImageReference]) -> Bool {
+            !references.isEmpty && references.count { $0.digest == nil } <= 1
+                && Set(references.map(\.repository)).count == 1
+        }
+
+        private func containers() throws -> [String] {
+            try String.fetchAll(
+                db,
+                sql: "SELECT id FROM containers WHERE image_id = ? ORDER BY created",
+                arguments: [id]
+            )
+        }
+
+        private func isRunning(_ container: String) throws -> Bool {
+            if let running { return running.contains(container) }
+            let sql = "SELECT running FROM containers WHERE id = ?"
+            return try Bool.fetchOne(db, sql: sql, arguments: [container]) ?? false
+        }
+
+        private func checkConflicts(stopped: Bool, names: Bool) throws {
+            let containers = try containers()
+            if let container = try containers.first(where: isRunning) {
+                throw ImageError.conflict(
+                    id,
+                    isHard: true,
+                    reason: "image is being used by running container \(container.prefix(12))"
+                )
+            }
+            if names, try !allReferences().isEmpty {
+                throw ImageError.conflict(id, isHard: false, reason: "image is referenced in multiple repositories")
+            }
+            if stopped, let container = containers.first {
+                throw ImageError.conflict(
+                    id,
+                    isHard: false,
+                    reason: "image is being used by stopped container \(container.prefix(12))"
+                )
+            }
+        }
+
+        private mutating func untag(_ reference: ImageReference) throws {
+            if let digest = reference.digest {
+                try db.execute(
+                    sql: "DELETE FROM image_digests WHERE repository = ? AND digest = ?",
+                    arguments: [reference.repository, digest]
+                )
+                lines.append(.untagged("\(reference.familiarRepository)@\(digest)"))
+            } else {
+                try db.execute(sql: "DELETE FROM image_names WHERE name = ?", arguments: [reference.description])
+                lines.append(.untagged(reference.familiar))
+            }
+        }
+
+        /// Removes the image itself; `quietly` after its last name went: a container that uses it then keeps it.
+        private mutating func delete(quietly: Bool) throws {
+            do {
+                try checkConflicts(stopped: !force, names: !force)
+            } catch is ImageError where quietly {
+                return
+            }
+            for reference in try allReferences() { try untag(reference) }
+            var chain: Digest?
+            let rows = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT layer_id, diff_id FROM image_layers JOIN layers ON layers.id = layer_id
+                    WHERE image_id = ? ORDER BY position
+                    """,
+                arguments: [id]
+            )
+            for row in rows {
+                guard let diffID: Digest = row[1] else { break }
+                let next = chain.map { Digest.sha256(of: Array("\($0) \(diffID)".utf8)) } ?? diffID
+                layers.append((row[0], next))
+                chain = next
+            }
+            try db.execute(sql: "DELETE FROM images WHERE id = ?", arguments: [id])
+            lines.append(.deleted(id))
+        }
+    }
+}

@@ -1,0 +1,134 @@
+internal import GRDB
+internal import LinuxSystem
+package import OCI
+package import Storage
+
+/// The images of a store: their names, configurations and layers.
+///
+/// Everything here is rows and small blobs; no layer is fetched, unpacked or compressed.
+package final class ImageStore: Sendable {
+    package let store: Store
+
+    package init(store: Store) { self.store = store }
+
+    // MARK: Keeping
+
+    /// Keeps an image; one that is here already gets the new names, layers and digests in addition.
+    ///
+    /// Crash-safe: the image and all its names are there when this returns, and nothing of it if it throws. Who had one of the names before
+    /// stays, without it.
+    /// - Returns: the image's id.
+    /// - Throws: `OCIError` for an invalid configuration, `ImageError.layersDoNotMatch`, `StorageError`.
+    @discardableResult
+    package func add(_ image: NewImage) async throws -> Digest {
+        let configuration = try ImageConfiguration(parsing: image.configuration)
+        let id = Digest.sha256(of: image.configuration)
+        guard configuration.rootFileSystem.diffIDs.count == image.layers.count else {
+            throw ImageError.layersDoNotMatch(
+                image: id,
+                reason:
+                    "it names \(configuration.rootFileSystem.diffIDs.count) layers, the image has \(image.layers.count)"
+            )
+        }
+        let labels = String(decoding: try StrictJSON.encode(configuration.config?.labels ?? [:]), as: UTF8.self)
+        return try await store.withLease { _ in
+            _ = try await store.blobs.put(image.configuration)
+            try await store.database.write { db in
+                try Self.insert(image, id: id, configuration, labels: labels, in: db)
+            }
+            return id
+        }
+    }
+
+    private static func insert(
+        _ image: NewImage,
+        id: Digest,
+        _ configuration: ImageConfiguration,
+        labels: String,
+        in db: Database
+    ) throws {
+        let now = currentTime()
+        try db.execute(
+            sql: """
+                INSERT INTO images (id, created, labels, os, architecture, variant, stored)
+                VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
+                """,
+            arguments: [
+                id, configuration.created.flatMap { FileTime(rfc3339: $0)?.seconds }, labels, configuration.os,
+                configuration.architecture, configuration.variant, now,
+            ]
+        )
+        if let manifest = image.manifest {
+            try db.execute(
+                sql: "UPDATE images SET manifest_digest = ?, manifest_media_type = ?, index_digest = ? WHERE id = ?",
+                arguments: [manifest.digest, manifest.mediaType.rawValue, manifest.index, id]
+            )
+        }
+        for (position, layer) in image.layers.enumerated() {
+            let known: Digest? = try Digest.fetchOne(
+                db,
+                sql: "SELECT diff_id FROM layers WHERE id = ?",
+                arguments: [layer]
+            )
+            let wanted = configuration.rootFileSystem.diffIDs[position]
+            if let known, known != wanted {
+                throw ImageError.layersDoNotMatch(
+                    image: id,
+                    reason: "layer \(position + 1) is \(known), it names \(wanted)"
+                )
+            }
+            try db.execute(
+                sql: "INSERT INTO image_layers VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET layer_id = excluded.layer_id",
+                arguments: [id, position, layer]
+            )
+        }
+        for name in image.names { try setName(name, to: id, at: now, in: db) }
+        for digest in image.repositoryDigests { try addRepositoryDigest(digest, to: id, in: db) }
+    }
+
+    /// Lets a name lead to an image, whatever it led to before.
+    static func setName(_ name: ImageReference, to id: Digest, at time: Int64, in db: Database) throws {
+        guard name.digest == nil else {
+            throw ImageError.cannotTag(name.familiar, reason: "refusing to create a tag with a digest reference")
+        }
+        try db.execute(
+            sql: """
+                INSERT INTO image_names VALUES (?, ?, ?)
+                ON CONFLICT (name) DO UPDATE SET image_id = excluded.image_id, tagged = excluded.tagged
+                """,
+            arguments: [name.withDefaultTag.description, id, time]
+        )
+        try db.execute(sql: "UPDATE images SET last_tagged = ? WHERE id = ?", arguments: [time, id])
+    }
+
+    static func addRepositoryDigest(_ reference: ImageReference, to id: Digest, in db: Database) throws {
+        guard let digest = reference.digest else { return }
+        try db.execute(
+            sql: """
+                INSERT INTO image_digests VALUES (?, ?, ?)
+                ON CONFLICT (repository, digest) DO UPDATE SET image_id = excluded.image_id
+                """,
+            arguments: [reference.repository, digest, id]
+        )
+    }
+
+    // MARK: Names
+
+    /// Gives an image one more name, taking it from the image that had it.
+    ///
+    /// - Throws: `ImageError.noSuchImage`, `.cannotTag`, `OCIError.invalidReference`.
+    package func tag(_ source: String, as target: String) async throws {
+        let reference = try ImageReference(parsing: target)
+        try await store.database.write { db in
+            let id = try Self.resolve(source, in: db)
+            try Self.setName(reference, to: id, at: currentTime(), in: db)
+        }
+    }
+
+    /// Remembers under which manifest digests a registry has an image, after a pull or a push.
+    package func addRepositoryDigests(_ references: [ImageReference], to id: Digest) async throws {
+        try await store.database.write { db in
+            for reference in references { try Self.addRepositoryDigest(reference, to: id, in: db) }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+package import OCI
+internal import Registry
+internal import Snapshots
+internal import Storage
+
+/// What a pull has brought.
+package struct PulledImage: Sendable, Hashable {
+    package let id: Digest
+    /// What the tag leads to in the registry.
+    package let digest: Digest
+    package let reference: ImageReference
+    /// Whether the name led to another image before, or to none.
+    package let isNew: Bool
+}
+
+extension RemoteImages {
+    /// Brings an image from its registry into the local store, unpacked, under its name.
+    ///
+    /// Layers are fetched, verified and unpacked in parallel; an interrupted download goes on where it stopped, at the next pull too.
+    /// - Parameters:
+    ///   - reference: the name; `latest` where it has no tag.
+    ///   - platform: of a name that leads to images for several.
+    ///   - events: is told what happens, line by line as docker prints it.
+    /// - Returns: what came.
+    /// - Throws: `RegistryError`, `RemoteImageError`, `StorageError`, `SnapshotError`, `OCIError`.
+    @discardableResult
+    package func pull(
+        _ reference: ImageReference,
+        platform: Platform,
+        events: @escaping TransferObserver = { _ in }
+    ) async throws -> PulledImage {
+        let name = reference.withDefaultTag
+        return try await store.withLease { _ in
+            let image = try await resolve(name, platform: platform, policy: .always)
+            events(.line("\(name.tag ?? name.digest?.description ?? ""): Pulling from \(name.path)"))
+            try await fetchLayers(of: image, events)
+            let digest = image.digest ?? image.id
+            let before = try await images.id(of: name)
+            var new = NewImage(configuration: image.configurationBytes, layers: image.layers)
+            if name.digest == nil { new.names = [name] }
+            new.repositoryDigests = [name.replacing(digest: digest)]
+            new.manifest = image.manifest
+            try await images.add(new)
+            let isNew = before != image.id
+            events(.line("Digest: \(digest)"))
+            events(
+                .line("Status: \(isNew ? "Downloaded newer image for" : "Image is up to date for") \(name.familiar)")
+            )
+            return PulledImage(id: image.id, digest: digest, reference: name, isNew: isNew)
+        }
+    }
+
+    private func fetchLayers(of image: ResolvedImage, _ events: @escaping TransferObserver) async throws {
+        var pending: [(blob: Descriptor, layer: LayerID)] = []
+        var seen: Set<LayerID> = []
+        for (blob, layer) in zip(image.blobs, image.layers) where seen.insert(layer).inserted {
+            if try await snapshots.info(of: layer).isUnpacked {
+                events(.layer(blob.digest, .alreadyExists))
+            } else {
+                events(.layer(blob.digest, .pullingLayer))
+                pending.append((blob, layer))
+            }
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, item) in pending.enumerated() {
+                if index >= Self.parallelTransfers { try await group.next() }
+                group.addTask { try await self.bring(item.blob, item.layer, events) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func bring(_ blob: Descriptor, _ layer: LayerID, _ events: @escaping TransferObserver) async throws {
+        let observer: RegistryBlobProvider.ProgressObserver = { descriptor, received in
+            events(.layer(descriptor.digest, .downloading(received, of: descriptor.size)))
+        }
+        try await RegistryBlobProvider.$progress.withValue(observer) { try await blobs.fetch(blob) }
+        events(.layer(blob.digest, .downloadComplete))
+        events(.layer(blob.digest, .extracting))
+        try await snapshots.unpack([layer])
+        events(.layer(blob.digest, .pullComplete))
+    }
+}

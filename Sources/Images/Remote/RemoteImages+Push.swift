@@ -1,0 +1,181 @@
+package import Archive
+internal import LinuxSystem
+package import OCI
+package import Registry
+internal import Snapshots
+internal import Storage
+internal import Synchronization
+
+/// What a push has put into a registry.
+package struct PushedImage: Sendable, Hashable {
+    package let reference: ImageReference
+    /// Of the manifest.
+    package let digest: Digest
+    /// Of the manifest, in bytes.
+    package let size: Int64
+}
+
+extension RemoteImages {
+    /// Puts a local image into the registry that its name leads to: blobs first and in parallel, the manifest last.
+    ///
+    /// Blobs that the registry has are not sent, those that another of its repositories has are linked, the rest is sent in chunks that go
+    /// on where they broke off. A layer is compressed once and its compressed form kept. An image that was pulled keeps its manifest, and so
+    /// its digest, unless its layers changed form.
+    /// - Parameters:
+    ///   - reference: the name of a local image; `latest` where it has no tag.
+    ///   - compression: of layers that have no compressed form yet.
+    ///   - events: is told what happens, line by line as docker prints it.
+    /// - Throws: `ImageError.noSuchImage`, `RegistryError`, `StorageError`.
+    @discardableResult
+    package func push(
+        _ reference: ImageReference,
+        compression: Compression = .gzip,
+        events: @escaping TransferObserver = { _ in }
+    ) async throws -> PushedImage {
+        guard reference.digest == nil else { throw RemoteImageError.nothingToPush(reference.familiar) }
+        let name = reference.withDefaultTag
+        return try await store.withLease { _ in
+            let image = try await images.image(name.description)
+            try await store.hold(image.layers.map { .layer($0) } + [.blob(image.id)])
+            let repository = Repository(name)
+            events(.line("The push refers to repository [\(name.repository)]"))
+            var layers: [(blob: Descriptor, diffID: Digest)] = []
+            for (layer, diffID) in zip(image.layers, image.configuration.rootFileSystem.diffIDs) {
+                events(.layer(diffID, .preparing))
+                layers.append((try await snapshots.blob(for: layer, compression: compression), diffID))
+            }
+            let configurationBytes = try await store.blobs.read(image.id, limit: StrictJSON.maximumSize)
+            let (bytes, mediaType) = try await manifestBytes(
+                of: image,
+                Int64(configurationBytes.count),
+                layers.map(\.blob)
+            )
+            try await send(layers, to: repository, events)
+            _ = try await client.upload(BlobSource(configurationBytes), to: repository)
+            let digest = try await client.push(manifest: bytes, mediaType: mediaType, to: name)
+            try await store.blobs.recordSource(repository.description, of: [image.id] + layers.map(\.blob.digest))
+            _ = try await store.blobs.put(bytes)
+            var known = NewImage(configuration: configurationBytes, layers: image.layers)
+            known.repositoryDigests = [name.replacing(digest: digest)]
+            known.manifest = ManifestOrigin(digest: digest, mediaType: mediaType)
+            try await images.add(known)
+            events(.line("\(name.tag ?? ""): digest: \(digest) size: \(bytes.count)"))
+            return PushedImage(reference: name, digest: digest, size: Int64(bytes.count))
+        }
+    }
+
+    /// The manifest the image came with, where it still says the truth; else a new one in OCI's form.
+    private func manifestBytes(
+        of image: ImageRecord,
+        _ configurationSize: Int64,
+        _ blobs: [Descriptor]
+    ) async throws -> (bytes: [UInt8], mediaType: MediaType) {
+        if let origin = image.manifest, try await store.blobs.contains(origin.digest) {
+            let bytes = try await store.blobs.read(origin.digest, limit: RegistryClient.manifestLimit)
+            let manifest = try Manifest(parsing: bytes, declaredAs: origin.mediaType)
+            if manifest.config.digest == image.id, manifest.layers.map(\.digest) == blobs.map(\.digest) {
+                return (bytes, origin.mediaType)
+            }
+        }
+        let configuration = Descriptor(mediaType: .ociConfiguration, digest: image.id, size: configurationSize)
+        let layers = blobs.map { Descriptor(mediaType: $0.mediaType.asOCILayer, digest: $0.digest, size: $0.size) }
+        let manifest = Manifest(mediaType: .ociManifest, config: configuration, layers: layers)
+        return (try StrictJSON.encode(manifest), .ociManifest)
+    }
+
+    private func send(
+        _ layers: [(blob: Descriptor, diffID: Digest)],
+        to repository: Repository,
+        _ events: @escaping TransferObserver
+    ) async throws {
+        var seen: Set<Digest> = []
+        let different = layers.filter { seen.insert($0.blob.digest).inserted }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, layer) in different.enumerated() {
+                if index >= Self.parallelTransfers { try await group.next() }
+                group.addTask {
+                    let outcome = try await self.upload(layer.blob, to: repository) { sent in
+                        events(.layer(layer.diffID, .pushing(sent, of: layer.blob.size)))
+                    }
+                    switch outcome {
+                    case .existed: events(.layer(layer.diffID, .layerAlreadyExists))
+                    case .mounted(let source): events(.layer(layer.diffID, .mounted(from: source.path)))
+                    case .uploaded: events(.layer(layer.diffID, .pushed))
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Makes sure that a repository has a blob, which is fetched from where it came only if its bytes are needed.
+    /// - Parameters:
+    ///   - blob: in the store, or known to be in a repository.
+    ///   - repository: where it is wanted.
+    ///   - progress: is told how many bytes have been sent.
+    package func upload(
+        _ blob: Descriptor,
+        to repository: Repository,
+        progress: @escaping @Sendable (Int64) -> Void = { _ in }
+    ) async throws -> UploadOutcome {
+        let names = try await store.blobs.sources(of: blob.digest)
+        let candidates = try names.map { Repository(try ImageReference(parsing: $0)) }
+        let file = BlobFile(blob: blob, store: store, provider: blobs)
+        let source = BlobSource(digest: blob.digest, size: blob.size) { try await file.read(at: $0, count: $1) }
+        return try await client.upload(source, to: repository, mountingFrom: candidates) { progress($0) }
+    }
+}
+
+extension MediaType {
+    /// The same form of layer by OCI's name.
+    fileprivate var asOCILayer: MediaType {
+        switch self {
+        case .dockerLayer: .ociLayer
+        case .dockerLayerGzip: .ociLayerGzip
+        case .dockerLayerZstd: .ociLayerZstd
+        default: self
+        }
+    }
+}
+
+/// The file of a blob, opened (and fetched, if need be) when its first byte is needed.
+private final class BlobFile: Sendable {
+    private let blob: Descriptor
+    private let store: Store
+    private let provider: RegistryBlobProvider
+    private let file = Mutex<OpenFile?>(nil)
+
+    init(blob: Descriptor, store: Store, provider: RegistryBlobProvider) {
+        self.blob = blob
+        self.store = store
+        self.provider = provider
+    }
+
+    func read(at offset: Int64, count: Int) async throws -> [UInt8] {
+        let file = try await opened()
+        return try await onBlockingPool {
+            var bytes = [UInt8](repeating: 0, count: count)
+            let read = try Self.read(file, into: &bytes, at: offset)
+            bytes.removeLast(count - read)
+            return bytes
+        }
+    }
+
+    private func opened() async throws -> OpenFile {
+        if let file = file.withLock({ $0 }) { return file }
+        try await provider.fetch(blob)
+        let opened = try await onBlockingPool { [store, blob] in try store.blobs.open(blob.digest) }
+        file.withLock { $0 = opened }
+        return opened
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func read(_ file: OpenFile, into bytes: inout [UInt8], at offset: Int64) throws -> Int {
+        let result: Result<Int, SystemCallError> = bytes.withUnsafeMutableBytes { buffer in
+            do throws(SystemCallError) { return .success(try file.read(into: buffer, at: offset)) } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+}

@@ -1,0 +1,209 @@
+package import Logging
+package import OCI
+package import Registry
+package import Snapshots
+internal import Storage
+
+/// The images of registries: found, fetched into the local store, and put there from it.
+package final class RemoteImages: Sendable {
+    package let images: ImageStore
+    package let snapshots: SnapshotStore
+    package let client: RegistryClient
+    package let blobs: RegistryBlobProvider
+    let logger: Logger
+    var store: Store { images.store }
+
+    /// How many layers are moved at once.
+    static let parallelTransfers = 4
+
+    /// - Parameters:
+    ///   - images: the local images.
+    ///   - snapshots: of the same store, with `blobs` as its provider.
+    ///   - client: speaks with registries.
+    ///   - blobs: fetches blobs with the same client.
+    ///   - logger: for debugging.
+    package init(
+        images: ImageStore,
+        snapshots: SnapshotStore,
+        client: RegistryClient,
+        blobs: RegistryBlobProvider,
+        logger: Logger
+    ) {
+        self.images = images
+        self.snapshots = snapshots
+        self.client = client
+        self.blobs = blobs
+        self.logger = logger
+    }
+
+    /// Finds an image by name. Manifest and configuration are fetched where they are not here; layers are not.
+    ///
+    /// Call it inside `Store.withLease`: what it finds belongs to the lease.
+    /// - Throws: `RemoteImageError`, `RegistryError`, `ImageError.noSuchImage`, `OCIError` for invalid documents.
+    package func resolve(
+        _ reference: ImageReference,
+        platform: Platform,
+        policy: ResolvePolicy
+    ) async throws -> ResolvedImage {
+        let name = reference.withDefaultTag
+        if policy != .always, let local = try await local(name, platform) { return local }
+        if policy == .local { throw ImageError.noSuchImage(name.familiar) }
+        return try await remote(name, platform)
+    }
+
+    private func local(_ name: ImageReference, _ platform: Platform) async throws -> ResolvedImage? {
+        guard let id = try await images.id(of: name), let record = try await images.image(id: id) else { return nil }
+        guard platform.accepts(record.configuration.platform) else {
+            logger.debug("local image is for another platform", metadata: ["image": "\(name.familiar)"])
+            return nil
+        }
+        try await store.hold(record.layers.map { .layer($0) } + [.blob(id)])
+        return ResolvedImage(
+            reference: name,
+            digest: record.repositoryDigests.first { $0.repository == name.repository }?.digest,
+            manifest: record.manifest,
+            id: id,
+            configuration: record.configuration,
+            configurationBytes: try await store.blobs.read(id, limit: StrictJSON.maximumSize),
+            layers: record.layers,
+            blobs: [],
+            isLocal: true
+        )
+    }
+
+    private func remote(_ name: ImageReference, _ platform: Platform) async throws -> ResolvedImage {
+        let top = try await document(name)
+        let (manifest, origin) = try await manifest(of: name, platform, top)
+        let repository = Repository(name)
+        let config = manifest.config
+        guard [.ociConfiguration, .dockerConfiguration].contains(config.mediaType) else {
+            throw RemoteImageError.notAnImage(reference: name.familiar, mediaType: config.mediaType.rawValue)
+        }
+        for layer in manifest.layers where !Self.layerTypes.contains(layer.mediaType) {
+            throw RemoteImageError.unsupportedLayer(reference: name.familiar, mediaType: layer.mediaType.rawValue)
+        }
+        try await store.blobs.recordSource(repository.description, of: [config.digest] + manifest.layers.map(\.digest))
+        let bytes = try await kept(config.digest) { try await client.smallBlob(config, from: repository) }
+        let configuration = try ImageConfiguration(parsing: bytes)
+        let diffIDs = configuration.rootFileSystem.diffIDs
+        guard diffIDs.count == manifest.layers.count else {
+            throw RemoteImageError.layersDoNotMatch(
+                reference: name.familiar,
+                manifest: manifest.layers.count,
+                configuration: diffIDs.count
+            )
+        }
+        // A single manifest says nothing of its platform; its configuration does.
+        guard origin.index != nil || platform.accepts(configuration.platform) else {
+            throw RemoteImageError.noMatchingManifest(
+                reference: name.familiar,
+                wanted: platform,
+                available: [configuration.platform]
+            )
+        }
+        var layers: [LayerID] = []
+        for (diffID, blob) in zip(diffIDs, manifest.layers) {
+            layers.append(try await snapshots.layer(diffID: diffID, blob: blob))
+        }
+        return ResolvedImage(
+            reference: name,
+            digest: top.digest,
+            manifest: origin,
+            id: config.digest,
+            configuration: configuration,
+            configurationBytes: bytes,
+            layers: layers,
+            blobs: manifest.layers,
+            isLocal: false
+        )
+    }
+
+    private static let layerTypes: Set<MediaType> = [
+        .ociLayer, .ociLayerGzip, .ociLayerZstd, .dockerLayer, .dockerLayerGzip, .dockerLayerZstd,
+    ]
+
+    /// Goes down from what a name leads to until there is one image's manifest.
+    private func manifest(
+        of name: ImageReference,
+        _ platform: Platform,
+        _ top: FetchedManifest
+    ) async throws -> (Manifest, ManifestOrigin) {
+        var document = top
+        var index: Digest?
+        for _ in 0..<3 {
+            if document.mediaType.isManifest {
+                let manifest = try Manifest(parsing: document.bytes, declaredAs: document.mediaType)
+                return (manifest, ManifestOrigin(digest: document.digest, mediaType: document.mediaType, index: index))
+            }
+            let entries = try Index(parsing: document.bytes, declaredAs: document.mediaType).manifests
+            guard let entry = PlatformChoice(wanted: platform).choose(among: entries) else {
+                throw RemoteImageError.noMatchingManifest(
+                    reference: name.familiar,
+                    wanted: platform,
+                    available: entries.filter { !PlatformChoice.isAttestation($0) }.compactMap(\.platform)
+                )
+            }
+            index = index ?? document.digest
+            document = try await self.document(name.replacing(digest: entry.digest), as: entry)
+        }
+        throw RemoteImageError.nestedTooDeep(reference: name.familiar)
+    }
+
+    /// A manifest or index: from the store where it is named by a digest that is there, else from the registry.
+    private func document(_ name: ImageReference, as entry: Descriptor? = nil) async throws -> FetchedManifest {
+        if let digest = name.digest, let known = try await storedDocument(digest, declaredAs: entry?.mediaType) {
+            return FetchedManifest(bytes: known.bytes, mediaType: known.mediaType, digest: digest, host: name.domain)
+        }
+        let fetched = try await client.manifest(name)
+        if let entry {
+            guard fetched.mediaType == entry.mediaType else {
+                throw RemoteImageError.notAnImage(reference: name.familiar, mediaType: fetched.mediaType.rawValue)
+            }
+            guard Int64(fetched.bytes.count) == entry.size else {
+                throw RemoteImageError.sizeMismatch(
+                    reference: name.familiar,
+                    expected: entry.size,
+                    actual: Int64(fetched.bytes.count)
+                )
+            }
+        }
+        try await keep(fetched.bytes, fetched.digest)
+        return fetched
+    }
+
+    /// A manifest or index that is in the store; its type is what named it says, or what it says itself.
+    private func storedDocument(
+        _ digest: Digest,
+        declaredAs declared: MediaType?
+    ) async throws -> (bytes: [UInt8], mediaType: MediaType)? {
+        struct Typed: Decodable {
+            var mediaType: MediaType?
+            var manifests: [Descriptor]?
+            var layers: [Descriptor]?
+        }
+        try await store.hold([.blob(digest)])
+        guard try await store.blobs.contains(digest) else { return nil }
+        let bytes = try await store.blobs.read(digest, limit: RegistryClient.manifestLimit)
+        if let declared { return (bytes, declared) }
+        let document = try StrictJSON.decode(Typed.self, from: bytes, kind: "manifest")
+        // OCI documents need not say what they are; they then cannot be Docker's.
+        let implied: MediaType? = document.manifests != nil ? .ociIndex : document.layers != nil ? .ociManifest : nil
+        guard let stated = document.mediaType ?? implied, stated.isIndex || stated.isManifest else { return nil }
+        return (bytes, stated)
+    }
+
+    /// A small blob that is in the store, or is put there.
+    private func kept(_ digest: Digest, _ fetch: () async throws -> [UInt8]) async throws -> [UInt8] {
+        try await store.hold([.blob(digest)])
+        if try await store.blobs.contains(digest) {
+            return try await store.blobs.read(digest, limit: StrictJSON.maximumSize)
+        }
+        let bytes = try await fetch()
+        try await keep(bytes, digest)
+        return bytes
+    }
+
+    private func keep(_ bytes: [UInt8], _ digest: Digest) async throws {
+        try await store.blobs.ingest(expecting: digest, size: Int64(bytes.count)) { try await $0.write(bytes) }
+    }
+}

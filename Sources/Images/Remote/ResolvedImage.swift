@@ -1,0 +1,54 @@
+package import OCI
+package import Snapshots
+package import Storage
+
+/// When a registry is asked for an image.
+package enum ResolvePolicy: Sendable, Hashable {
+    /// Never: the image must be in the store.
+    case local
+    /// Where the store has no image of that name for the platform.
+    case missing
+    /// Always, so that a tag that was moved is noticed.
+    case always
+}
+
+/// An image as far as a build needs it before it needs a file of it: nothing of its layers is fetched.
+package struct ResolvedImage: Sendable, Hashable {
+    /// The name that was resolved, with its tag or digest.
+    package let reference: ImageReference
+    /// What the name leads to in its registry: an index or a manifest; nil for an image that was never in one.
+    package let digest: Digest?
+    package let manifest: ManifestOrigin?
+    /// The digest of the configuration's bytes.
+    package let id: Digest
+    package let configuration: ImageConfiguration
+    package let configurationBytes: [UInt8]
+    /// Lowest first; the surrounding lease holds them.
+    package let layers: [LayerID]
+    /// The blobs of the layers; empty for an image of the local store.
+    package let blobs: [Descriptor]
+    /// Whether it came from the local store without asking anybody.
+    package let isLocal: Bool
+
+    package var tree: FileTree { FileTree(layers: layers) }
+}
+
+/// Chooses the manifest of an index that is for a platform.
+struct PlatformChoice {
+    let wanted: Platform
+
+    /// The best descriptor; nil where none is for the platform.
+    func choose(among manifests: [Descriptor]) -> Descriptor? {
+        let images = manifests.filter { !Self.isAttestation($0) }
+        let fitting = images.filter { $0.platform.map(wanted.accepts) ?? false }
+        let exact = fitting.first { $0.platform?.normalized.variant == wanted.normalized.variant }
+        // Among older variants that would run too, the newest.
+        let newest = fitting.max { ($0.platform?.normalized.variant ?? "") < ($1.platform?.normalized.variant ?? "") }
+        return exact ?? newest ?? images.first { $0.platform == nil }
+    }
+
+    /// BuildKit keeps provenance beside the images, as manifests for the platform `unknown/unknown`.
+    static func isAttestation(_ descriptor: Descriptor) -> Bool {
+        descriptor.annotations?["vnd.docker.reference.type"] != nil || descriptor.platform?.os == "unknown"
+    }
+}

@@ -1,0 +1,74 @@
+/// Something from outside the build, named by a URL-like identifier with attributes, as BuildKit writes it.
+package struct Source: Hashable, Sendable {
+    /// `scheme://rest`, for example `docker-image://docker.io/library/alpine:3` or `local://context`.
+    package var identifier: [UInt8]
+    package var attributes: [String: [UInt8]]
+
+    package init(identifier: [UInt8], attributes: [String: [UInt8]] = [:]) {
+        self.identifier = identifier
+        self.attributes = attributes
+    }
+
+    /// The part before `://`; empty where there is none.
+    package var scheme: String { split().scheme }
+
+    /// The part after `://`.
+    package var rest: [UInt8] { split().rest }
+
+    private func split() -> (scheme: String, rest: [UInt8]) {
+        guard let colon = identifier.firstIndex(of: UInt8(ascii: ":")),
+            identifier[colon...].starts(with: "://".utf8)
+        else { return ("", identifier) }
+        return (String(decoding: identifier[..<colon], as: UTF8.self), Array(identifier[(colon + 3)...]))
+    }
+
+    package static let imageScheme = "docker-image"
+    package static let localScheme = "local"
+}
+
+/// A directory that the client offers under a name: which of its files the build may see.
+package struct LocalSource: Hashable, Sendable {
+    /// The name of the directory, for example `context`.
+    package var name: [UInt8]
+    /// Only what one of these matches, in `.dockerignore` syntax; empty means everything.
+    package var includePatterns: [[UInt8]] = []
+    /// Not what these match, in `.dockerignore` syntax and order.
+    package var excludePatterns: [[UInt8]] = []
+    /// Paths that are wanted even where they are behind a symbolic link.
+    package var followPaths: [[UInt8]] = []
+    /// Keeps the directory apart from others of the same name.
+    package var sharedKeyHint: [UInt8] = []
+
+    package init(name: [UInt8]) { self.name = name }
+
+    /// Reads the attributes of a `local://` source.
+    /// - Throws: `LLBError.invalidSource` for another scheme or a list that is no JSON array of strings.
+    package init(_ source: Source) throws(LLBError) {
+        guard source.scheme == Source.localScheme else {
+            throw .invalidSource(source.identifier, reason: "not a local source")
+        }
+        name = source.rest
+        includePatterns = try Self.list("local.includepattern", of: source)
+        excludePatterns = try Self.list("local.excludepatterns", of: source)
+        followPaths = try Self.list("local.followpaths", of: source)
+        sharedKeyHint = source.attributes["local.sharedkeyhint"] ?? []
+    }
+
+    /// The wire form.
+    package var source: Source {
+        var attributes: [String: [UInt8]] = [:]
+        if !includePatterns.isEmpty { attributes["local.includepattern"] = encodeStringList(includePatterns) }
+        if !excludePatterns.isEmpty { attributes["local.excludepatterns"] = encodeStringList(excludePatterns) }
+        if !followPaths.isEmpty { attributes["local.followpaths"] = encodeStringList(followPaths) }
+        if !sharedKeyHint.isEmpty { attributes["local.sharedkeyhint"] = sharedKeyHint }
+        return Source(identifier: Array("\(Source.localScheme)://".utf8) + name, attributes: attributes)
+    }
+
+    private static func list(_ key: String, of source: Source) throws(LLBError) -> [[UInt8]] {
+        guard let value = source.attributes[key] else { return [] }
+        guard let list = decodeStringList(value) else {
+            throw .invalidSource(source.identifier, reason: "\(key) is no JSON array of strings")
+        }
+        return list
+    }
+}

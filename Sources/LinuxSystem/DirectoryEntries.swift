@@ -1,0 +1,176 @@
+internal import CLinux
+internal import Glibc
+internal import SystemPackage
+
+/// Operations on one name in an open directory (`O_PATH` is enough): no lookup of a path, no link followed.
+///
+/// A name is one path component, as bytes. Work on many files of one directory goes through these; a path goes through
+/// `RootedDirectory`.
+extension OpenFile {
+    /// Creates a regular file that did not exist, open for writing. See openat(2).
+    /// - Throws: `EEXIST` where the name is taken.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func createFile(named name: [UInt8], mode: UInt32 = 0o600) throws(SystemCallError) -> OpenFile {
+        try openEntry(named: name, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
+    }
+
+    /// Opens an entry; a symbolic link is an `ELOOP` error unless `flags` hold `O_PATH`. See openat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func openEntry(named name: [UInt8], _ flags: CInt, mode: UInt32 = 0) throws(SystemCallError) -> OpenFile {
+        let opened = try onEntry(name, "openat") { openat(descriptor, $0, flags | O_NOFOLLOW | O_CLOEXEC, mode) }
+        return OpenFile(owning: opened, path: path.appending(FilePath(bytes: name).components))
+    }
+
+    /// The status of an entry itself, or nil where there is none. See fstatat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func entryStatus(named name: [UInt8]) throws(SystemCallError) -> FileStatus? {
+        var raw = Glibc.stat()
+        do throws(SystemCallError) {
+            _ = try onEntry(name, "fstatat") { fstatat(descriptor, $0, &raw, AT_SYMLINK_NOFOLLOW) }
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return nil }
+            throw error
+        }
+        return FileStatus(raw)
+    }
+
+    /// Creates a directory. See mkdirat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func createDirectory(named name: [UInt8], mode: UInt32 = 0o755) throws(SystemCallError) {
+        _ = try onEntry(name, "mkdirat") { mkdirat(descriptor, $0, mode) }
+    }
+
+    /// Creates a symbolic link that holds exactly `target`. See symlinkat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func createSymbolicLink(named name: [UInt8], target: [UInt8]) throws(SystemCallError) {
+        let text = terminated(target)
+        _ = try onEntry(name, "symlinkat") { symlinkat(text, descriptor, $0) }
+    }
+
+    /// Creates a hard link to an entry of a directory; a symbolic link is linked itself. See linkat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func createHardLink(
+        named name: [UInt8],
+        toEntry existing: [UInt8],
+        of directory: OpenFile
+    ) throws(SystemCallError) {
+        let source = terminated(existing)
+        _ = try onEntry(name, "linkat") { linkat(directory.descriptor, source, descriptor, $0, 0) }
+    }
+
+    /// Creates a device node or FIFO. See mknodat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func createNode(
+        named name: [UInt8],
+        type: FileType,
+        mode: UInt32,
+        major: UInt32 = 0,
+        minor: UInt32 = 0
+    ) throws(SystemCallError) {
+        let kind: UInt32 =
+            switch type {
+            case .characterDevice: S_IFCHR
+            case .blockDevice: S_IFBLK
+            case .fifo: S_IFIFO
+            case .socket: S_IFSOCK
+            case .regular, .directory, .symbolicLink: S_IFREG
+            }
+        _ = try onEntry(name, "mknodat") { mknodat(descriptor, $0, kind | mode, dev_t(slipway_makedev(major, minor))) }
+    }
+
+    /// Removes an entry, or with `directory` an empty directory. See unlinkat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func removeEntry(named name: [UInt8], directory: Bool = false) throws(SystemCallError) {
+        _ = try onEntry(name, "unlinkat") { unlinkat(descriptor, $0, directory ? AT_REMOVEDIR : 0) }
+    }
+
+    /// The target of a symbolic link in this directory, as bytes. See readlinkat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func readLink(named name: [UInt8]) throws(SystemCallError) -> [UInt8] {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+        let size = buffer.count
+        let text = terminated(name)
+        let count = try retryingSystemCall("readlinkat", path: path.appending(FilePath(bytes: name).components)) {
+            buffer.withUnsafeMutableBufferPointer { slipway_readlink_entry(descriptor, text, $0.baseAddress, size) }
+        }
+        return buffer[..<count].map { UInt8(bitPattern: $0) }
+    }
+
+    /// Changes owner and group of an entry itself. See fchownat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func changeOwner(ofEntry name: [UInt8], user: UInt32, group: UInt32) throws(SystemCallError) {
+        _ = try onEntry(name, "fchownat") { fchownat(descriptor, $0, user, group, AT_SYMLINK_NOFOLLOW) }
+    }
+
+    /// Sets the access and modification times of an entry itself. See utimensat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func setTimes(ofEntry name: [UInt8], modified: FileTime) throws(SystemCallError) {
+        let time = timespec(tv_sec: Int(modified.seconds), tv_nsec: Int(modified.nanoseconds))
+        _ = try onEntry(name, "utimensat") { utimensat(descriptor, $0, [time, time], AT_SYMLINK_NOFOLLOW) }
+    }
+
+    /// Changes owner and group of the open file; works for `O_PATH` too. See fchownat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func changeOwner(user: UInt32, group: UInt32) throws(SystemCallError) {
+        _ = try retryingSystemCall("fchownat", path: path) { fchownat(descriptor, "", user, group, AT_EMPTY_PATH_) }
+    }
+
+    /// Changes the permission bits of the open file, which is no symbolic link; works for `O_PATH` too. See chmod(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func changeMode(_ mode: UInt32) throws(SystemCallError) {
+        if fchmod(descriptor, mode) == 0 { return }
+        // EBADF: an O_PATH descriptor. /proc/self/fd reaches the same file without a second lookup.
+        _ = try retryingSystemCall("chmod", path: path) { procPath.withPlatformString { chmod($0, mode) } }
+    }
+
+    /// Sets the access and modification times of the open file; works for `O_PATH` too. See utimensat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func setTimes(modified: FileTime) throws(SystemCallError) {
+        let time = timespec(tv_sec: Int(modified.seconds), tv_nsec: Int(modified.nanoseconds))
+        if futimens(descriptor, [time, time]) == 0 { return }
+        _ = try retryingSystemCall("utimensat", path: path) {
+            procPath.withPlatformString { utimensat(AT_FDCWD, $0, [time, time], 0) }
+        }
+    }
+
+    /// Writes all bytes at an offset, without moving the file position. See pwrite(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(SystemCallError) {
+        var rest = bytes
+        var position = offset
+        while !rest.isEmpty {
+            let written = try retryingSystemCall("pwrite", path: path) {
+                pwrite(descriptor, rest.baseAddress, rest.count, off_t(position))
+            }
+            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+            position += Int64(written)
+        }
+    }
+
+    private func onEntry(_ name: [UInt8], _ call: String, _ body: (UnsafePointer<CChar>) -> CInt)
+        throws(SystemCallError) -> CInt
+    {
+        var code: CInt = 0
+        let result = withUnsafeTemporaryAllocation(of: CChar.self, capacity: name.count + 1) { buffer -> CInt in
+            for (index, byte) in name.enumerated() { buffer[index] = CChar(bitPattern: byte) }
+            buffer[name.count] = 0
+            guard let text = UnsafePointer(buffer.baseAddress) else { return -1 }
+            while true {
+                let result = body(text)
+                code = Glibc.errno
+                if result != -1 || code != EINTR { return result }
+            }
+        }
+        guard result == -1 else { return result }
+        throw SystemCallError(
+            call,
+            path: path.appending(FilePath(bytes: name).components),
+            errno: Errno(rawValue: code)
+        )
+    }
+}
+
+/// AT_EMPTY_PATH, which Glibc declares under `_GNU_SOURCE` only.
+private let AT_EMPTY_PATH_: CInt = 0x1000
+
+private func terminated(_ bytes: [UInt8]) -> [CChar] { bytes.map { CChar(bitPattern: $0) } + [0] }

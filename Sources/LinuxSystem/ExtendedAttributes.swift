@@ -1,0 +1,63 @@
+internal import CLinux
+internal import Glibc
+internal import SystemPackage
+
+/// Extended attributes of a file reached through an open descriptor. See xattr(7).
+///
+/// Descriptors may be `O_PATH`: the calls go through `/proc/self/fd`, which names the very file, links included.
+extension OpenFile {
+    /// All attribute names with their values, sorted by name.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func extendedAttributes() throws(SystemCallError) -> [(name: [UInt8], value: [UInt8])] {
+        let names = try extendedAttributeNames()
+        var attributes: [(name: [UInt8], value: [UInt8])] = []
+        for name in names {
+            if let value = try extendedAttribute(name) { attributes.append((name, value)) }
+        }
+        return attributes
+    }
+
+    /// The value of one attribute, or nil where the file has none of that name. See getxattr(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func extendedAttribute(_ name: [UInt8]) throws(SystemCallError) -> [UInt8]? {
+        let attribute = name.map { CChar(bitPattern: $0) } + [0]
+        var buffer = [UInt8](repeating: 0, count: 256)
+        while true {
+            let count = procPath.withPlatformString { slipway_getxattr($0, attribute, &buffer, buffer.count) }
+            if count >= 0 { return Array(buffer[..<count]) }
+            switch Glibc.errno {
+            case EINTR: continue
+            case ENODATA, ENOTSUP: return nil
+            case ERANGE: buffer = [UInt8](repeating: 0, count: 65_536)
+            default: throw SystemCallError("getxattr", path: path, errno: Errno(rawValue: Glibc.errno))
+            }
+        }
+    }
+
+    /// Sets one attribute. See setxattr(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func setExtendedAttribute(_ name: [UInt8], _ value: [UInt8]) throws(SystemCallError) {
+        let attribute = name.map { CChar(bitPattern: $0) } + [0]
+        _ = try retryingSystemCall("setxattr", path: path) {
+            procPath.withPlatformString { slipway_setxattr($0, attribute, value, value.count, 0) }
+        }
+    }
+
+    /// The attribute names, sorted by their bytes. See listxattr(2).
+    private func extendedAttributeNames() throws(SystemCallError) -> [[UInt8]] {
+        var buffer = [CChar](repeating: 0, count: 1024)
+        while true {
+            let count = procPath.withPlatformString { slipway_listxattr($0, &buffer, buffer.count) }
+            if count >= 0 {
+                return buffer[..<count].split(separator: 0).map { $0.map { UInt8(bitPattern: $0) } }
+                    .sorted { $0.lexicographicallyPrecedes($1) }
+            }
+            switch Glibc.errno {
+            case EINTR: continue
+            case ENOTSUP: return []
+            case ERANGE: buffer = [CChar](repeating: 0, count: 65_536)
+            default: throw SystemCallError("listxattr", path: path, errno: Errno(rawValue: Glibc.errno))
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+internal import Glibc
+package import SystemPackage
+
+/// An advisory lock on a file that several processes share; released with the object. See flock(2).
+package final class FileLock: Sendable {
+    package enum Mode: Sendable { case shared, exclusive }
+
+    private let file: OpenFile
+
+    private init(file: OpenFile) { self.file = file }
+
+    /// Waits until the lock is held; the file is created when missing.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func acquire(_ path: FilePath, _ mode: Mode) throws(SystemCallError) -> FileLock {
+        let file = try OpenFile.open(path, O_RDWR | O_CREAT, mode: 0o600)
+        _ = try retryingSystemCall("flock", path: path) { flock(file.descriptor, mode == .shared ? LOCK_SH : LOCK_EX) }
+        return FileLock(file: file)
+    }
+
+    /// Takes the lock if nobody else holds it; nil otherwise.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func tryAcquire(_ path: FilePath, _ mode: Mode) throws(SystemCallError) -> FileLock? {
+        let file = try OpenFile.open(path, O_RDWR | O_CREAT, mode: 0o600)
+        do throws(SystemCallError) {
+            _ = try retryingSystemCall("flock", path: path) {
+                flock(file.descriptor, (mode == .shared ? LOCK_SH : LOCK_EX) | LOCK_NB)
+            }
+        } catch {
+            if error.errno == .wouldBlock { return nil }
+            throw error
+        }
+        return FileLock(file: file)
+    }
+}

@@ -1,0 +1,70 @@
+internal import CLinux
+package import Glibc
+
+/// What kind of file a path names.
+package enum FileType: UInt8, Sendable, Hashable, CaseIterable {
+    case regular, directory, symbolicLink, characterDevice, blockDevice, fifo, socket
+}
+
+/// A point in time with the kernel's resolution.
+package struct FileTime: Sendable, Hashable, Comparable {
+    package var seconds: Int64
+    /// 0 to 999,999,999.
+    package var nanoseconds: Int32
+
+    package init(seconds: Int64, nanoseconds: Int32 = 0) {
+        self.seconds = seconds
+        self.nanoseconds = nanoseconds
+    }
+
+    package static let epoch = FileTime(seconds: 0)
+
+    package static func < (left: FileTime, right: FileTime) -> Bool {
+        (left.seconds, left.nanoseconds) < (right.seconds, right.nanoseconds)
+    }
+}
+
+/// The metadata of one file. See stat(2).
+package struct FileStatus: Sendable, Hashable {
+    package var type: FileType
+    /// Permission bits with setuid, setgid and sticky: 0 to 0o7777.
+    package var mode: UInt16
+    package var userID: UInt32
+    package var groupID: UInt32
+    package var size: Int64
+    package var modified: FileTime
+    package var changed: FileTime
+    package var device: UInt64
+    package var inode: UInt64
+    package var linkCount: UInt64
+    /// For device nodes.
+    package var deviceMajor: UInt32
+    package var deviceMinor: UInt32
+    /// 512-byte blocks in use.
+    package var blocks: Int64
+
+    package init(_ raw: stat) {
+        type =
+            switch raw.st_mode & S_IFMT {
+            case S_IFDIR: .directory
+            case S_IFLNK: .symbolicLink
+            case S_IFCHR: .characterDevice
+            case S_IFBLK: .blockDevice
+            case S_IFIFO: .fifo
+            case S_IFSOCK: .socket
+            default: .regular
+            }
+        mode = UInt16(raw.st_mode & 0o7777)
+        userID = raw.st_uid
+        groupID = raw.st_gid
+        size = Int64(raw.st_size)
+        modified = FileTime(seconds: Int64(raw.st_mtim.tv_sec), nanoseconds: Int32(raw.st_mtim.tv_nsec))
+        changed = FileTime(seconds: Int64(raw.st_ctim.tv_sec), nanoseconds: Int32(raw.st_ctim.tv_nsec))
+        device = UInt64(raw.st_dev)
+        inode = UInt64(raw.st_ino)
+        linkCount = UInt64(raw.st_nlink)
+        deviceMajor = slipway_major(UInt64(raw.st_rdev))
+        deviceMinor = slipway_minor(UInt64(raw.st_rdev))
+        blocks = Int64(raw.st_blocks)
+    }
+}

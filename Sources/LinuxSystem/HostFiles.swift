@@ -1,0 +1,159 @@
+internal import Glibc
+package import SystemPackage
+
+/// Operations on files of the host under paths that Slipway made up itself; hostile paths go through `RootedDirectory`.
+package enum HostFiles {
+    /// Creates a directory; one that is there already is no error. Returns whether it was created. See mkdir(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    @discardableResult
+    package static func createDirectory(_ path: FilePath, mode: UInt32 = 0o755) throws(SystemCallError) -> Bool {
+        do throws(SystemCallError) {
+            _ = try retryingSystemCall("mkdir", path: path) { path.withPlatformString { mkdir($0, mode) } }
+            return true
+        } catch {
+            if error.errno == .fileExists { return false }
+            throw error
+        }
+    }
+
+    /// Creates a directory and what is missing above it. See mkdir(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func createDirectories(_ path: FilePath, mode: UInt32 = 0o755) throws(SystemCallError) {
+        do throws(SystemCallError) {
+            try createDirectory(path, mode: mode)
+        } catch {
+            let parent = path.removingLastComponent()
+            guard error.errno == .noSuchFileOrDirectory, !parent.isEmpty, parent != path else { throw error }
+            try createDirectories(parent, mode: mode)
+            try createDirectory(path, mode: mode)
+        }
+    }
+
+    /// Writes a file of the host; it appears complete, or not at all.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func write(_ bytes: [UInt8], to path: FilePath, mode: UInt32 = 0o644) throws(SystemCallError) {
+        let temporary = FilePath(bytes: path.bytes + Array(".\(getpid()).partial".utf8))
+        do throws(SystemCallError) {
+            let file = try OpenFile.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
+            try file.write(bytes)
+            try rename(temporary, to: path)
+        } catch {
+            _ = try? remove(temporary)
+            throw SystemCallError(error.call, path: path, errno: error.errno)
+        }
+    }
+
+    /// Renames a file, replacing what is there. See rename(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func rename(_ path: FilePath, to destination: FilePath) throws(SystemCallError) {
+        _ = try retryingSystemCall("rename", path: path) {
+            path.withPlatformString { source in destination.withPlatformString { Glibc.rename(source, $0) } }
+        }
+    }
+
+    /// Removes a file that is no directory. Returns false where there is none. See unlink(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    @discardableResult
+    package static func remove(_ path: FilePath) throws(SystemCallError) -> Bool {
+        do throws(SystemCallError) {
+            _ = try retryingSystemCall("unlink", path: path) { path.withPlatformString { unlink($0) } }
+            return true
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return false }
+            throw error
+        }
+    }
+
+    /// Removes a directory that is empty; returns false where it is missing, in use or not empty. See rmdir(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    @discardableResult
+    package static func removeDirectoryIfEmpty(_ path: FilePath) throws(SystemCallError) -> Bool {
+        do throws(SystemCallError) {
+            _ = try retryingSystemCall("rmdir", path: path) { path.withPlatformString { rmdir($0) } }
+            return true
+        } catch {
+            switch error.errno {
+            case .noSuchFileOrDirectory, .directoryNotEmpty, .resourceBusy: return false
+            default: throw error
+            }
+        }
+    }
+
+    /// The status of a file, following links; nil where there is none. See stat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func status(of path: FilePath) throws(SystemCallError) -> FileStatus? {
+        var raw = stat()
+        do throws(SystemCallError) {
+            _ = try retryingSystemCall("stat", path: path) { path.withPlatformString { stat($0, &raw) } }
+        } catch {
+            if error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory { return nil }
+            throw error
+        }
+        return FileStatus(raw)
+    }
+
+    /// The names in a directory, sorted by their bytes. See readdir(3).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func entries(of path: FilePath) throws(SystemCallError) -> [[UInt8]] {
+        try directoryEntries(of: try OpenFile.open(path, O_RDONLY | O_DIRECTORY))
+    }
+
+    /// Makes the entries of a directory durable: what was created in it, renamed into it or removed from it. See fsync(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func synchronizeDirectory(_ path: FilePath) throws(SystemCallError) {
+        try OpenFile.open(path, O_RDONLY | O_DIRECTORY).synchronize()
+    }
+}
+
+extension OpenFile {
+    /// Sets the length of the file. See ftruncate(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func truncate(to size: Int64) throws(SystemCallError) {
+        _ = try retryingSystemCall("ftruncate", path: path) { ftruncate(descriptor, off_t(size)) }
+    }
+
+    /// Moves the file position, counted from the start. See lseek(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func seek(to offset: Int64) throws(SystemCallError) {
+        _ = try retryingSystemCall("lseek", path: path) { lseek(descriptor, off_t(offset), SEEK_SET) }
+    }
+
+    /// Takes an advisory lock on this open file if nobody else holds it. See flock(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func tryLock(_ mode: FileLock.Mode) throws(SystemCallError) -> Bool {
+        do throws(SystemCallError) {
+            _ = try retryingSystemCall("flock", path: path) {
+                flock(descriptor, (mode == .shared ? LOCK_SH : LOCK_EX) | LOCK_NB)
+            }
+            return true
+        } catch {
+            if error.errno == .wouldBlock { return false }
+            throw error
+        }
+    }
+
+    /// Releases the advisory lock. See flock(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func unlock() throws(SystemCallError) {
+        _ = try retryingSystemCall("flock", path: path) { flock(descriptor, LOCK_UN) }
+    }
+
+    /// Opens a file, creating it when missing, and locks it exclusively, so that the lock and the path belong together.
+    ///
+    /// A file that its last holder removes between our opening and our locking it is opened again.
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - mode: its permission bits if it is created.
+    /// - Returns: nil if somebody else holds the lock.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func openLocked(_ path: FilePath, mode: UInt32 = 0o600) throws(SystemCallError) -> OpenFile? {
+        while true {
+            let file = try OpenFile.open(path, O_RDWR | O_CREAT, mode: mode)
+            guard try file.tryLock(.exclusive) else { return nil }
+            let opened = try file.status()
+            if let named = try HostFiles.status(of: path), named.inode == opened.inode, named.device == opened.device {
+                return file
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+internal import CLinux
+internal import Glibc
+package import SystemPackage
+
+/// An open file description that is closed when its last owner lets go.
+package final class OpenFile: Sendable {
+    /// The descriptor, valid as long as this object lives.
+    package let descriptor: CInt
+    /// What it was opened as, for error messages.
+    package let path: FilePath
+
+    /// Takes ownership of `descriptor`.
+    package init(owning descriptor: CInt, path: FilePath) {
+        self.descriptor = descriptor
+        self.path = path
+    }
+
+    deinit { Glibc.close(descriptor) }
+
+    /// Opens a file of the host by path, always with `O_CLOEXEC`. See open(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func open(_ path: FilePath, _ flags: CInt, mode: UInt32 = 0o666) throws(SystemCallError) -> OpenFile
+    {
+        let descriptor = try retryingSystemCall("open", path: path) {
+            path.withPlatformString { Glibc.open($0, flags | O_CLOEXEC, mode) }
+        }
+        return OpenFile(owning: descriptor, path: path)
+    }
+
+    /// Reads up to the buffer's size; 0 is the end of the file. See read(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func read(into buffer: UnsafeMutableRawBufferPointer) throws(SystemCallError) -> Int {
+        try retryingSystemCall("read", path: path) { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
+    }
+
+    /// Reads at an offset without moving the file position. See pread(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemCallError) -> Int {
+        try retryingSystemCall("pread", path: path) {
+            Glibc.pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+        }
+    }
+
+    /// Writes all bytes. See write(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func write(_ bytes: UnsafeRawBufferPointer) throws(SystemCallError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let written = try retryingSystemCall("write", path: path) {
+                Glibc.write(descriptor, rest.baseAddress, rest.count)
+            }
+            rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+        }
+    }
+
+    /// Writes all bytes. See write(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func write(_ bytes: [UInt8]) throws(SystemCallError) {
+        let result: Result<Void, SystemCallError> = bytes.withUnsafeBytes { buffer in
+            do throws(SystemCallError) { return .success(try write(buffer)) } catch { return .failure(error) }
+        }
+        try result.get()
+    }
+
+    /// Reads the rest of the file, at most `limit` bytes; a longer file is an `EFBIG` error.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func readToEnd(limit: Int = .max) throws(SystemCallError) -> [UInt8] {
+        var content: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = try retryingSystemCall("read", path: path) { Glibc.read(descriptor, &chunk, chunk.count) }
+            if count == 0 { return content }
+            if content.count + count > limit { throw SystemCallError("read", path: path, errno: .fileTooLarge) }
+            content.append(contentsOf: chunk[..<count])
+        }
+    }
+
+    /// The status of the open file. See fstat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func status() throws(SystemCallError) -> FileStatus {
+        var raw = Glibc.stat()
+        _ = try retryingSystemCall("fstat", path: path) { Glibc.fstat(descriptor, &raw) }
+        return FileStatus(raw)
+    }
+
+    /// Makes the file's content and size durable. See fsync(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func synchronize() throws(SystemCallError) {
+        _ = try retryingSystemCall("fsync", path: path) { Glibc.fsync(descriptor) }
+    }
+
+    /// Makes everything written to the file system that holds this file durable. See syncfs(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func synchronizeFileSystem() throws(SystemCallError) {
+        _ = try retryingSystemCall("syncfs", path: path) { slipway_syncfs(descriptor) }
+    }
+
+    /// The path under which another process of ours, or a call without an `at` form, reaches this very file.
+    package var procPath: FilePath { FilePath("/proc/self/fd/\(descriptor)") }
+}

@@ -1,0 +1,56 @@
+internal import CLinux
+internal import Glibc
+package import SystemPackage
+
+/// What the process was given when it was started.
+package enum ProcessContext {
+    /// The arguments, program name first, as the bytes they are.
+    package static var arguments: [[UInt8]] {
+        UnsafeBufferPointer(start: CommandLine.unsafeArgv, count: Int(CommandLine.argc)).compactMap { pointer in
+            pointer.map { bytes(of: $0) }
+        }
+    }
+
+    /// The environment variables, as the bytes they are. See environ(7).
+    package static var environment: [[UInt8]: [UInt8]] {
+        var variables: [[UInt8]: [UInt8]] = [:]
+        guard var next = slipway_environment() else { return variables }
+        while let entry = next.pointee {
+            let parts = bytes(of: entry).split(
+                separator: UInt8(ascii: "="),
+                maxSplits: 1,
+                omittingEmptySubsequences: false
+            )
+            // The first of two entries with one name is the one that getenv(3) finds.
+            if parts.count == 2, variables[Array(parts[0])] == nil { variables[Array(parts[0])] = Array(parts[1]) }
+            next += 1
+        }
+        return variables
+    }
+
+    /// The user that the kernel checks permissions for. See geteuid(2).
+    package static var effectiveUserID: UInt32 { geteuid() }
+
+    /// The home directory in the user database; nil where the user is not in it. See getpwuid_r(3).
+    package static var homeDirectory: FilePath? {
+        var entry = passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        var buffer = [CChar](repeating: 0, count: 16_384)
+        guard getpwuid_r(geteuid(), &entry, &buffer, buffer.count, &found) == 0, found != nil, let home = entry.pw_dir
+        else { return nil }
+        return FilePath(bytes: bytes(of: home))
+    }
+
+    /// The directory that relative paths start from. See getcwd(3).
+    package static func workingDirectory() throws(SystemCallError) -> FilePath {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        guard getcwd(&buffer, buffer.count) != nil else {
+            throw SystemCallError("getcwd", errno: Errno(rawValue: Glibc.errno))
+        }
+        return FilePath(platformString: buffer)
+    }
+
+    private static func bytes(of pointer: UnsafeMutablePointer<CChar>) -> [UInt8] {
+        Array(UnsafeRawBufferPointer(start: pointer, count: strlen(pointer)))
+    }
+}

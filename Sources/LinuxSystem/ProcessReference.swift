@@ -1,0 +1,86 @@
+internal import CLinux
+internal import Glibc
+internal import SystemPackage
+
+/// A process that this one need not have started, by number and the time it started: a number alone may have gone to another.
+package struct ProcessReference: Sendable, Hashable, Codable {
+    package let processID: Int32
+    /// In clock ticks since the boot of `bootID`.
+    package let startTime: UInt64
+    package let bootID: String
+
+    /// Remembers a process that runs now; nil where there is none of that number. See proc_pid_stat(5).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init?(processID: Int32) {
+        guard let start = Self.startTime(of: processID) else { return nil }
+        self.processID = processID
+        startTime = start
+        bootID = Self.currentBootID()
+    }
+
+    /// Whether it still runs; a process that has ended and was not waited for does not.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package var isRunning: Bool { bootID == Self.currentBootID() && Self.startTime(of: processID) == startTime }
+
+    /// Sends a signal, to this very process only; false when it has ended. See pidfd_send_signal(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    @discardableResult
+    package func send(signal: CInt) throws(SystemCallError) -> Bool {
+        guard let handle = try openHandle() else { return false }
+        do throws(SystemCallError) {
+            _ = try retryingSystemCall("pidfd_send_signal") { slipway_pidfd_send_signal(handle.descriptor, signal) }
+            return true
+        } catch {
+            if error.errno == .noSuchProcess { return false }
+            throw error
+        }
+    }
+
+    /// Waits for its end, without holding a thread.
+    package func waitUntilEnded() async throws {
+        guard let handle = try await onBlockingPool({ try self.openHandle() }) else { return }
+        try await Readiness.wait(for: handle, .reading)
+    }
+
+    /// Waits for its end, at most some time; whether it has ended.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func waitUntilEnded(atMost time: Duration) throws(SystemCallError) -> Bool {
+        guard let handle = try openHandle() else { return true }
+        let milliseconds = CInt(
+            clamping: time.components.seconds * 1000 + time.components.attoseconds / 1_000_000_000_000_000
+        )
+        var poll = pollfd(fd: handle.descriptor, events: Int16(POLLIN), revents: 0)
+        return Glibc.poll(&poll, 1, milliseconds) > 0
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func openHandle() throws(SystemCallError) -> OpenFile? {
+        let descriptor = slipway_pidfd_open(processID)
+        guard descriptor >= 0 else {
+            if Glibc.errno == ESRCH { return nil }
+            throw SystemCallError("pidfd_open", errno: Errno(rawValue: Glibc.errno))
+        }
+        let handle = OpenFile(owning: descriptor, path: "pidfd")
+        // Opened first, compared then: what the handle leads to cannot change any more.
+        return isRunning ? handle : nil
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func startTime(of processID: Int32) -> UInt64? {
+        guard let bytes = try? OpenFile.open(FilePath("/proc/\(processID)/stat"), O_RDONLY).readToEnd(limit: 65_536)
+        else {
+            return nil
+        }
+        // The name, in parentheses, may hold anything; what follows the last one is fields 3 and on.
+        guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+        let fields = String(decoding: bytes[(end + 1)...], as: UTF8.self).split(separator: " ")
+        guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
+        return UInt64(fields[19])
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func currentBootID() -> String {
+        let bytes = try? OpenFile.open("/proc/sys/kernel/random/boot_id", O_RDONLY).readToEnd(limit: 64)
+        return String(decoding: (bytes ?? []).filter { $0 != 0x0a }, as: UTF8.self)
+    }
+}

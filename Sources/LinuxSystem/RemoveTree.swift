@@ -1,0 +1,39 @@
+internal import Glibc
+package import SystemPackage
+
+/// Removes a file or a whole directory tree; nothing there is no error. Links are removed, never followed.
+///
+/// Depth costs no stack: directories wait in a list, so a tree of any depth is removed.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func removeTree(_ path: FilePath) throws(SystemCallError) {
+    do throws(SystemCallError) {
+        _ = try retryingSystemCall("unlink", path: path) { path.withPlatformString { unlink($0) } }
+        return
+    } catch {
+        if error.errno == .noSuchFileOrDirectory { return }
+        if error.errno != .isDirectory && error.errno != .notPermitted { throw error }
+    }
+    var pending: [(path: FilePath, emptied: Bool)] = [(path, false)]
+    while let (directory, emptied) = pending.popLast() {
+        if emptied {
+            _ = try retryingSystemCall("rmdir", path: directory) { directory.withPlatformString { rmdir($0) } }
+            continue
+        }
+        pending.append((directory, true))
+        let file = try OpenFile.open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        for name in try directoryEntries(of: file) {
+            let text = name.map { CChar(bitPattern: $0) } + [0]
+            if unlinkat(file.descriptor, text, 0) == 0 { continue }
+            switch Glibc.errno {
+            case EISDIR, EPERM: pending.append((directory.appending(FilePath(bytes: name).components), false))
+            case ENOENT: continue
+            default:
+                throw SystemCallError(
+                    "unlinkat",
+                    path: directory.appending(FilePath(bytes: name).components),
+                    errno: Errno(rawValue: Glibc.errno)
+                )
+            }
+        }
+    }
+}

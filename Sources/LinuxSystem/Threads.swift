@@ -1,0 +1,99 @@
+internal import CLinux
+internal import Glibc
+internal import SystemPackage
+
+/// A thread of its own for one piece of blocking work that runs beside its starter, which waits for it in the end.
+package final class JoinableThread: @unchecked Sendable {
+    // `thread` is written once, before anything else can see the object.
+    private var thread = pthread_t()
+
+    private final class Body: Sendable {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+
+    /// Starts the thread.
+    /// - Throws: `EAGAIN` when the system has no more.
+    package init(_ body: @escaping @Sendable () -> Void) throws(SystemCallError) {
+        let context = Unmanaged.passRetained(Body(body))
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        pthread_attr_setstacksize(&attributes, 1 << 20)
+        defer { pthread_attr_destroy(&attributes) }
+        let code = pthread_create(
+            &thread,
+            &attributes,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
+                return nil
+            },
+            context.toOpaque()
+        )
+        if code != 0 {
+            context.release()
+            throw SystemCallError("pthread_create", errno: .init(rawValue: code))
+        }
+    }
+
+    /// Waits until the thread has ended; to be called exactly once.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func join() { pthread_join(thread, nil) }
+}
+
+/// A bounded queue between threads that may block.
+package final class BlockingQueue<Element>: @unchecked Sendable {
+    // Everything is guarded by `mutex`; the pointers never change.
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let capacity: Int
+    private var elements: [Element] = []
+    private var isClosed = false
+
+    package init(capacity: Int) {
+        self.capacity = capacity
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(condition, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(condition)
+        pthread_mutex_destroy(mutex)
+        condition.deallocate()
+        mutex.deallocate()
+    }
+
+    /// Adds an element, waiting for room.
+    /// - Returns: whether it was taken; false once the queue is closed.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func push(_ element: sending Element) -> Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while elements.count >= capacity, !isClosed { pthread_cond_wait(condition, mutex) }
+        if isClosed { return false }
+        elements.append(element)
+        pthread_cond_broadcast(condition)
+        return true
+    }
+
+    /// The oldest element, waiting for one; nil once the queue is closed and empty.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func pop() -> sending Element? {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while elements.isEmpty, !isClosed { pthread_cond_wait(condition, mutex) }
+        if elements.isEmpty { return nil }
+        // Taken out under the lock, so that nobody else has it any more.
+        nonisolated(unsafe) let element = elements.removeFirst()
+        pthread_cond_broadcast(condition)
+        return element
+    }
+
+    /// Lets `push` refuse and, after what is left, `pop` return nil.
+    package func close() {
+        pthread_mutex_lock(mutex)
+        isClosed = true
+        pthread_cond_broadcast(condition)
+        pthread_mutex_unlock(mutex)
+    }
+}

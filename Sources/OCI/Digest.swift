@@ -1,0 +1,150 @@
+package import Crypto
+
+/// The digest of some content, as the OCI image specification writes it: `sha256:` and 64 lower-case hexadecimal digits.
+///
+/// A value can only be made from valid text or from bytes that were hashed, so it is safe as a file name.
+package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
+    package enum Algorithm: String, Sendable, Hashable, CaseIterable {
+        case sha256, sha384, sha512
+
+        /// How many hexadecimal digits a digest of this algorithm has.
+        package var digitCount: Int {
+            switch self {
+            case .sha256: 64
+            case .sha384: 96
+            case .sha512: 128
+            }
+        }
+    }
+
+    package let algorithm: Algorithm
+    /// The lower-case hexadecimal digits.
+    package let hex: String
+
+    /// Parses `algorithm:hex`.
+    /// - Throws: `OCIError.invalidDigest` for anything else, upper-case digits included.
+    package init(parsing text: some StringProtocol) throws(OCIError) {
+        let bytes = Array(text.utf8)
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")),
+            let algorithm = Algorithm(rawValue: String(decoding: bytes[..<colon], as: UTF8.self)),
+            bytes.count - colon - 1 == algorithm.digitCount,
+            bytes[(colon + 1)...].allSatisfy({
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+            })
+        else { throw .invalidDigest(String(text)) }
+        self.algorithm = algorithm
+        hex = String(decoding: bytes[(colon + 1)...], as: UTF8.self)
+    }
+
+    /// The digest that a finished SHA-256 gives.
+    package init(_ hash: SHA256Digest) {
+        algorithm = .sha256
+        hex = hexadecimal(hash)
+    }
+
+    /// The SHA-256 of `bytes`.
+    package static func sha256(of bytes: some Sequence<UInt8>) -> Digest {
+        var hasher = SHA256()
+        let done: Void? = bytes.withContiguousStorageIfAvailable {
+            hasher.update(bufferPointer: UnsafeRawBufferPointer($0))
+        }
+        if done == nil { hasher.update(data: Array(bytes)) }
+        return Digest(hasher.finalize())
+    }
+
+    package var description: String { "\(algorithm.rawValue):\(hex)" }
+
+    /// The first 12 digits, as `docker images` shows them.
+    package var short: String { String(hex.prefix(12)) }
+
+    package static func < (left: Digest, right: Digest) -> Bool {
+        (left.algorithm.rawValue, left.hex) < (right.algorithm.rawValue, right.hex)
+    }
+}
+
+extension Digest: Codable {
+    package init(from decoder: any Decoder) throws {
+        try self.init(parsing: try decoder.singleValueContainer().decode(String.self))
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+/// Hashes content piece by piece with whichever algorithm a digest names.
+package struct Digester: Sendable {
+    private enum State: Sendable {
+        case sha256(SHA256)
+        case sha384(SHA384)
+        case sha512(SHA512)
+    }
+
+    private var state: State
+
+    package init(_ algorithm: Digest.Algorithm = .sha256) {
+        state =
+            switch algorithm {
+            case .sha256: .sha256(SHA256())
+            case .sha384: .sha384(SHA384())
+            case .sha512: .sha512(SHA512())
+            }
+    }
+
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        switch state {
+        case .sha256(var hasher):
+            hasher.update(bufferPointer: bytes)
+            state = .sha256(hasher)
+        case .sha384(var hasher):
+            hasher.update(bufferPointer: bytes)
+            state = .sha384(hasher)
+        case .sha512(var hasher):
+            hasher.update(bufferPointer: bytes)
+            state = .sha512(hasher)
+        }
+    }
+
+    package mutating func update(_ bytes: some Collection<UInt8>) {
+        let done: Void? = bytes.withContiguousStorageIfAvailable { update(UnsafeRawBufferPointer($0)) }
+        if done == nil { Array(bytes).withUnsafeBytes { update($0) } }
+    }
+
+    /// Hashes a length and then the bytes, so that a sequence of fields has one reading only.
+    package mutating func updateField(_ bytes: some Collection<UInt8>) {
+        withUnsafeBytes(of: UInt64(bytes.count).littleEndian) { update($0) }
+        update(bytes)
+    }
+
+    /// Hashes a text field; see the form for bytes.
+    package mutating func updateField(_ text: String) { updateField(Array(text.utf8)) }
+
+    /// The digest of everything hashed so far.
+    package func finalize() -> Digest {
+        switch state {
+        case .sha256(let hasher): Digest(hasher.finalize())
+        case .sha384(let hasher): Digest(algorithm: .sha384, bytes: hasher.finalize())
+        case .sha512(let hasher): Digest(algorithm: .sha512, bytes: hasher.finalize())
+        }
+    }
+}
+
+extension Digest {
+    fileprivate init(algorithm: Algorithm, bytes: some Sequence<UInt8>) {
+        self.algorithm = algorithm
+        hex = hexadecimal(bytes)
+    }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    var text: [UInt8] = []
+    for byte in bytes {
+        text.append(digits[Int(byte >> 4)])
+        text.append(digits[Int(byte & 15)])
+    }
+    return String(decoding: text, as: UTF8.self)
+}

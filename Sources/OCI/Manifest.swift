@@ -1,0 +1,132 @@
+/// The media type of a descriptor or document, as a registry's `Content-Type` spells it.
+package struct MediaType: RawRepresentable, Hashable, Sendable, Codable, CustomStringConvertible {
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+    package var description: String { rawValue }
+
+    package static let ociIndex = MediaType(rawValue: "application/vnd.oci.image.index.v1+json")
+    package static let ociManifest = MediaType(rawValue: "application/vnd.oci.image.manifest.v1+json")
+    package static let ociConfiguration = MediaType(rawValue: "application/vnd.oci.image.config.v1+json")
+    package static let ociLayer = MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar")
+    package static let ociLayerGzip = MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar+gzip")
+    package static let ociLayerZstd = MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar+zstd")
+    package static let dockerList = MediaType(rawValue: "application/vnd.docker.distribution.manifest.list.v2+json")
+    package static let dockerManifest = MediaType(rawValue: "application/vnd.docker.distribution.manifest.v2+json")
+    package static let dockerConfiguration = MediaType(rawValue: "application/vnd.docker.container.image.v1+json")
+    package static let dockerLayer = MediaType(rawValue: "application/vnd.docker.image.rootfs.diff.tar")
+    package static let dockerLayerGzip = MediaType(rawValue: "application/vnd.docker.image.rootfs.diff.tar.gzip")
+    package static let dockerLayerZstd = MediaType(rawValue: "application/vnd.docker.image.rootfs.diff.tar.zstd")
+
+    /// A list of manifests, one for each platform.
+    package var isIndex: Bool { self == .ociIndex || self == .dockerList }
+    /// The manifest of one image.
+    package var isManifest: Bool { self == .ociManifest || self == .dockerManifest }
+    /// Whether the type belongs to Docker's set rather than OCI's.
+    package var isDocker: Bool { rawValue.hasPrefix("application/vnd.docker.") }
+}
+
+/// A reference to content by digest. See the OCI image specification, descriptor.md.
+package struct Descriptor: Hashable, Sendable, Codable {
+    package var mediaType: MediaType
+    package var digest: Digest
+    /// In bytes.
+    package var size: Int64
+    package var annotations: [String: String]?
+    package var platform: Platform?
+    package var urls: [String]?
+    package var artifactType: String?
+
+    package init(
+        mediaType: MediaType,
+        digest: Digest,
+        size: Int64,
+        annotations: [String: String]? = nil,
+        platform: Platform? = nil
+    ) {
+        self.mediaType = mediaType
+        self.digest = digest
+        self.size = size
+        self.annotations = annotations
+        self.platform = platform
+    }
+}
+
+/// The manifest of one image. See the OCI image specification, manifest.md.
+package struct Manifest: Hashable, Sendable, Codable {
+    package var schemaVersion = 2
+    package var mediaType: MediaType?
+    package var artifactType: String?
+    package var config: Descriptor
+    package var layers: [Descriptor]
+    package var subject: Descriptor?
+    package var annotations: [String: String]?
+
+    package init(mediaType: MediaType, config: Descriptor, layers: [Descriptor], annotations: [String: String]? = nil) {
+        self.mediaType = mediaType
+        self.config = config
+        self.layers = layers
+        self.annotations = annotations
+    }
+}
+
+/// A list of manifests, one for each platform. See the OCI image specification, image-index.md.
+package struct Index: Hashable, Sendable, Codable {
+    package var schemaVersion = 2
+    package var mediaType: MediaType?
+    package var artifactType: String?
+    package var manifests: [Descriptor]
+    package var subject: Descriptor?
+    package var annotations: [String: String]?
+
+    package init(mediaType: MediaType, manifests: [Descriptor], annotations: [String: String]? = nil) {
+        self.mediaType = mediaType
+        self.manifests = manifests
+        self.annotations = annotations
+    }
+}
+
+extension Manifest {
+    /// Reads a manifest, refusing documents that could be read as something else.
+    /// - Throws: `OCIError`.
+    package init(parsing bytes: [UInt8], declaredAs declared: MediaType) throws(OCIError) {
+        let manifest = try StrictJSON.decode(
+            Manifest.self,
+            from: bytes,
+            kind: "manifest",
+            forbidding: ["manifests", "fsLayers"]
+        )
+        try checkDocument("manifest", version: manifest.schemaVersion, stated: manifest.mediaType, declared: declared)
+        guard manifest.layers.allSatisfy({ $0.size >= 0 }), manifest.config.size >= 0 else {
+            throw .invalidDocument(kind: "manifest", reason: "a descriptor has a negative size")
+        }
+        self = manifest
+    }
+}
+
+extension Index {
+    /// Reads an index, refusing documents that could be read as something else.
+    /// - Throws: `OCIError`.
+    package init(parsing bytes: [UInt8], declaredAs declared: MediaType) throws(OCIError) {
+        let index = try StrictJSON.decode(
+            Index.self,
+            from: bytes,
+            kind: "index",
+            forbidding: ["config", "layers", "fsLayers"]
+        )
+        try checkDocument("index", version: index.schemaVersion, stated: index.mediaType, declared: declared)
+        guard index.manifests.allSatisfy({ $0.size >= 0 }) else {
+            throw .invalidDocument(kind: "index", reason: "a descriptor has a negative size")
+        }
+        self = index
+    }
+}
+
+/// CVE-2021-41190: the type that the transport declares and the one that the document states must be the same.
+private func checkDocument(_ kind: String, version: Int, stated: MediaType?, declared: MediaType) throws(OCIError) {
+    guard version == 2 else {
+        throw .invalidDocument(kind: kind, reason: "schemaVersion is \(version); only 2 is supported")
+    }
+    if let stated, stated != declared {
+        throw .invalidDocument(kind: kind, reason: "it says it is \(stated) and was delivered as \(declared)")
+    }
+}

@@ -1,0 +1,21 @@
+/// What is wrong with a value of the OCI formats.
+package enum OCIError: Error, Hashable, Sendable, CustomStringConvertible {
+    case invalidDigest(String)
+    /// A reference that the grammar refuses, with the reason in the words docker's users know.
+    case invalidReference(String, reason: String)
+    case invalidPlatform(String, reason: String)
+    /// JSON that is damaged, ambiguous or over a limit; `offset` is in bytes.
+    case invalidJSON(reason: String, offset: Int)
+    /// A document that is valid JSON and yet no valid manifest, index or configuration.
+    case invalidDocument(kind: String, reason: String)
+
+    package var description: String {
+        switch self {
+        case .invalidDigest(let text): "invalid digest \"\(text)\""
+        case .invalidReference(let text, let reason): "invalid reference format: \(reason): \"\(text)\""
+        case .invalidPlatform(let text, let reason): "invalid platform \"\(text)\": \(reason)"
+        case .invalidJSON(let reason, let offset): "invalid JSON at byte \(offset): \(reason)"
+        case .invalidDocument(let kind, let reason): "invalid \(kind): \(reason)"
+        }
+    }
+}

@@ -1,0 +1,76 @@
+package import BuildGraph
+package import LLB
+import LinuxSystem
+package import OCI
+
+/// Makes the vertices of a definition: each node with the operation that carries it out.
+///
+/// - Parameters:
+///   - definition: the graph, as the frontend or a client gave it.
+///   - origins: where nodes come from, by digest.
+///   - environment: what the operations work with.
+/// - Returns: the graph, and its target: nil for the empty tree.
+/// - Throws: `OperationError` for what cannot be carried out, `OCIError` for an image name that is none, `LLBError`.
+package func makeGraph(
+    of definition: Definition,
+    origins: [Digest: StepOrigin],
+    environment: OperationEnvironment
+) throws -> (graph: Graph<BuildOutput>, target: VertexInput?) {
+    let vertices = try definition.nodes.map { node in
+        Vertex<BuildOutput>(
+            digest: node.digest,
+            name: node.metadata.name.map { escapedForDisplay($0) } ?? name(of: node.operation),
+            inputs: node.inputs.map { VertexInput(digest: $0.node.digest, index: $0.index) },
+            operation: try operation(of: node, environment),
+            ignoresCache: node.metadata.ignoresCache,
+            origin: origins[node.digest]
+        )
+    }
+    let target = definition.target.map { VertexInput(digest: $0.node.digest, index: $0.index) }
+    return (try Graph(vertices), target)
+}
+
+private func operation(
+    of node: Node,
+    _ environment: OperationEnvironment
+) throws -> any VertexOperation<BuildOutput> {
+    switch node.operation {
+    case .exec(let exec):
+        return ExecOperation(exec: exec, platform: node.platform, inputs: node.inputs, environment: environment)
+    case .file(let actions): return FileOperation(actions: actions, inputs: node.inputs, environment: environment)
+    case .merge(let inputs):
+        guard inputs.count == node.inputs.count else {
+            throw OperationError.unsupported("a merge that names one tree twice")
+        }
+        return MergeOperation(count: inputs.count)
+    case .diff(let lower, let upper):
+        guard upper != nil, lower != upper else {
+            throw OperationError.unsupported("the difference of a tree to nothing or to itself")
+        }
+        return DiffOperation(hasLower: lower != nil)
+    case .source(let source):
+        switch source.scheme {
+        case Source.imageScheme:
+            return ImageOperation(
+                reference: try ImageReference(parsing: String(decoding: source.rest, as: UTF8.self)),
+                platform: node.platform ?? .current,
+                environment: environment
+            )
+        case Source.localScheme: return LocalOperation(source: try LocalSource(source), environment: environment)
+        default:
+            throw OperationError.unsupported(
+                "sources of the kind \(source.scheme):// are not supported by this version of Slipway"
+            )
+        }
+    }
+}
+
+private func name(of operation: LLB.Operation) -> String {
+    switch operation {
+    case .source(let source): escapedForDisplay(source.identifier)
+    case .exec(let exec): escapedForDisplay(Array(exec.process.arguments.joined(separator: [UInt8(ascii: " ")])))
+    case .file: "file operation"
+    case .merge: "merge"
+    case .diff: "diff"
+    }
+}

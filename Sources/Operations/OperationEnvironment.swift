@@ -1,0 +1,97 @@
+import BuildGraph
+import LLB
+import LinuxSystem
+package import OCI
+package import Sandboxes
+package import Snapshots
+import Storage
+package import SystemPackage
+
+/// Finds the files of images for the steps that start from them.
+package protocol ImageTrees: Sendable {
+    /// The layers of an image, known and neither fetched nor unpacked.
+    /// - Parameters:
+    ///   - reference: the full name, with a digest where the frontend resolved one.
+    ///   - platform: which image of several.
+    /// - Returns: the layers, lowest first.
+    /// - Throws: what finding the image throws.
+    func tree(of reference: ImageReference, platform: OCI.Platform) async throws -> FileTree
+}
+
+/// What operations work with, made once for a build.
+package struct OperationEnvironment: Sendable {
+    let store: Store
+    let snapshots: SnapshotStore
+    let sandboxes: SandboxRunner
+    let images: any ImageTrees
+    let cacheMounts: CacheMounts
+    /// Directories of the client by the names that sources use.
+    let localDirectories: [[UInt8]: FilePath]
+    private let fileDigests: StoredFileDigests
+
+    package init(
+        snapshots: SnapshotStore,
+        sandboxes: SandboxRunner,
+        images: any ImageTrees,
+        localDirectories: [[UInt8]: FilePath]
+    ) {
+        store = snapshots.store
+        self.snapshots = snapshots
+        self.sandboxes = sandboxes
+        self.images = images
+        self.localDirectories = localDirectories
+        cacheMounts = CacheMounts(store: snapshots.store, snapshots: snapshots)
+        fileDigests = StoredFileDigests(snapshots.store)
+    }
+
+    /// The digest of exactly the files that selections use of an output.
+    func contentKey(of output: BuildOutput, _ selections: [Selection]) async throws -> ContentKey {
+        switch output {
+        case .directory(let directory):
+            return try await ContentDigester(tree: directory.tree, memo: fileDigests).contentKey(of: selections)
+        case .tree(let tree):
+            return try await snapshots.withMounted(tree) { root in
+                let source = try await onBlockingPool {
+                    SourceTree(root: try RootedDirectory(root), name: Array("stage".utf8))
+                }
+                return try await ContentDigester(tree: source, memo: UncachedFileDigests()).contentKey(of: selections)
+            }
+        }
+    }
+
+    /// Lends an output's files as a tree to read.
+    func withSource<Value>(_ output: BuildOutput, _ body: (SourceTree) async throws -> Value) async throws -> Value {
+        switch output {
+        case .directory(let directory): return try await body(directory.tree)
+        case .tree(let tree):
+            return try await snapshots.withMounted(tree) { root in
+                try await body(
+                    try await onBlockingPool { SourceTree(root: try RootedDirectory(root), name: Array("stage".utf8)) }
+                )
+            }
+        }
+    }
+
+    /// Copies everything that a build may see of a directory.
+    func copyAll(of directory: LocalDirectory, to root: FilePath) async throws {
+        try await onBlockingPool {
+            try copyTree(from: directory.tree, to: RootedDirectory(root))
+        }
+    }
+}
+
+/// Copies all files of a tree, with their owners, modes and times.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+func copyTree(from source: SourceTree, to destination: RootedDirectory) throws {
+    var copy = FileCopy(source: Array("/".utf8), destination: Array("/".utf8))
+    copy.copiesDirectoryContents = true
+    copy.createsDestination = true
+    var copier = try FileCopier(copy, from: source, to: destination, owner: nil)
+    _ = try copier.run()
+}
+
+/// Copies all files of a directory, with their owners, modes and times.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+func copyTree(from source: RootedDirectory, to destination: RootedDirectory) throws {
+    try copyTree(from: SourceTree(root: source, name: []), to: destination)
+}

@@ -1,0 +1,68 @@
+package import LinuxSystem
+
+/// Why a step cannot be keyed or run, in the words that users of docker know.
+package enum OperationError: Error, Sendable, CustomStringConvertible {
+    /// A path of `COPY` or `ADD` that the source does not have.
+    case notFound(path: [UInt8], in: [UInt8], hint: NotFoundHint?)
+    case notADirectory([UInt8])
+    /// A directory of the image is in the way of a file.
+    case directoryInTheWay([UInt8])
+    case parentMissing([UInt8])
+    case invalidPath([UInt8], reason: String)
+    case invalidPattern([UInt8])
+    case invalidMode([UInt8])
+    case tooManyLinks([UInt8])
+    case unknownUser([UInt8])
+    case unknownGroup([UInt8])
+    /// A file of the context that was written to while the build read it.
+    case changedDuringBuild([UInt8])
+    case processFailed(arguments: [[UInt8]], exitCode: Int32, reason: String?)
+    case unknownLocalDirectory([UInt8])
+    case unsupported(String)
+    case fileSystem(SystemCallError, path: [UInt8])
+
+    /// What may have been meant by a path that is not there.
+    package enum NotFoundHint: Hashable, Sendable {
+        case didYouMean([UInt8])
+        /// The path exists and a pattern keeps it out of the build.
+        case ignored
+    }
+
+    package var description: String {
+        switch self {
+        case .notFound(let path, let source, let hint):
+            "failed to compute cache key: failed to calculate checksum of ref \(escapedForDisplay(source)): "
+                + "\(quoted(path)): not found\(Self.text(of: hint))"
+        case .notADirectory(let path): "cannot copy to non-directory: \(escapedForDisplay(path))"
+        case .directoryInTheWay(let path): "cannot replace to directory \(escapedForDisplay(path)) with file"
+        case .parentMissing(let path): "failed to stat \(escapedForDisplay(path)): no such file or directory"
+        case .invalidPath(let path, let reason): "invalid path \(quoted(path)): \(reason)"
+        case .invalidPattern(let pattern): "invalid pattern \(quoted(pattern)): syntax error in pattern"
+        case .invalidMode(let mode): "invalid chmod parameter: '\(escapedForDisplay(mode))'"
+        case .tooManyLinks(let path): "too many levels of symbolic links: \(escapedForDisplay(path))"
+        case .unknownUser(let name):
+            "unable to find user \(escapedForDisplay(name)): no matching entries in passwd file of the image"
+        case .unknownGroup(let name):
+            "unable to find group \(escapedForDisplay(name)): no matching entries in group file of the image"
+        case .changedDuringBuild(let path):
+            "\(quoted(path)) of the build context was changed while the build read it; run the build again"
+        case .processFailed(let arguments, let exitCode, let reason):
+            "process \(quoted(Array(arguments.joined(separator: [UInt8(ascii: " ")])))) did not complete successfully: "
+                + "exit code: \(exitCode)\(reason.map { ": \($0)" } ?? "")"
+        case .unknownLocalDirectory(let name): "no local directory \(quoted(name)) was given to the build"
+        case .unsupported(let what): what
+        case .fileSystem(let error, let path):
+            "\(error.call) \(escapedForDisplay(path)): \(SystemCallError.text(of: error.errno))"
+        }
+    }
+
+    private static func text(of hint: NotFoundHint?) -> String {
+        switch hint {
+        case .didYouMean(let path): " (did you mean \(quoted(path))?)"
+        case .ignored: " (it exists, but .dockerignore keeps it out of the build)"
+        case nil: ""
+        }
+    }
+}
+
+private func quoted(_ bytes: [UInt8]) -> String { "\"\(escapedForDisplay(bytes))\"" }

@@ -1,0 +1,40 @@
+internal import LinuxSystem
+
+/// A tree of files as an operation reads it: a root, the paths of it that take part, and whom its files count as belonging to.
+struct SourceTree: Sendable {
+    enum Ownership: Sendable, Hashable {
+        /// What the files say.
+        case asStored
+        /// Everything belongs to root, as BuildKit's client sends its directories.
+        case root
+    }
+
+    let root: RootedDirectory
+    let filter: PathFilter
+    let ownership: Ownership
+    /// How the tree is called in messages.
+    let name: [UInt8]
+    /// What was seen of the files when their content was digested; nil for a tree that cannot change.
+    let observations: FileObservations?
+
+    init(
+        root: RootedDirectory,
+        name: [UInt8],
+        filter: PathFilter = .everything,
+        ownership: Ownership = .asStored,
+        observations: FileObservations? = nil
+    ) {
+        self.root = root
+        self.name = name
+        self.filter = filter
+        self.ownership = ownership
+        self.observations = observations
+    }
+
+    func owner(of status: FileStatus) -> (user: UInt32, group: UInt32) {
+        switch ownership {
+        case .asStored: (status.userID, status.groupID)
+        case .root: (0, 0)
+        }
+    }
+}

@@ -1,0 +1,277 @@
+internal import AsyncHTTPClient
+internal import Logging
+internal import NIOCore
+internal import NIOHTTP1
+package import OCI
+
+/// A blob on this machine, to be read in any order and more than once.
+package struct BlobSource: Sendable {
+    package let digest: Digest
+    /// In bytes.
+    package let size: Int64
+    /// The bytes from an offset on: at most as many as asked for, none only at the end.
+    package let read: @Sendable (_ offset: Int64, _ count: Int) async throws -> [UInt8]
+
+    package init(
+        digest: Digest,
+        size: Int64,
+        read: @escaping @Sendable (_ offset: Int64, _ count: Int) async throws -> [UInt8]
+    ) {
+        self.digest = digest
+        self.size = size
+        self.read = read
+    }
+
+    /// A blob that is in memory.
+    package init(_ bytes: [UInt8]) {
+        self.init(digest: .sha256(of: bytes), size: Int64(bytes.count)) { offset, count in
+            Array(bytes.dropFirst(Int(offset)).prefix(count))
+        }
+    }
+}
+
+/// How a blob came to be in a repository.
+package enum UploadOutcome: Hashable, Sendable {
+    case existed
+    /// The registry linked it from another of its repositories.
+    case mounted(from: Repository)
+    case uploaded
+}
+
+extension RegistryClient {
+    /// Up to this size, in bytes, a blob goes up in one request.
+    static let monolithicLimit: Int64 = 1 << 20
+
+    /// Makes sure that a repository holds a blob: looks whether it does, tries to link it from other repositories of the same
+    /// registry, and else uploads it. An upload that breaks off goes on where the registry says it stopped.
+    /// - Parameters:
+    ///   - source: the blob.
+    ///   - repository: where it is wanted.
+    ///   - candidates: repositories that may hold it; those of other registries are passed over.
+    ///   - progress: is told how many bytes the registry has taken so far.
+    /// - Throws: `RegistryError`, what the source throws.
+    package func upload(
+        _ source: BlobSource,
+        to repository: Repository,
+        mountingFrom candidates: [Repository] = [],
+        progress: @escaping @Sendable (Int64) async -> Void = { _ in }
+    ) async throws -> UploadOutcome {
+        if try await contains(source.digest, in: repository) { return .existed }
+        return try await writing(repository) { endpoint in
+            for candidate in candidates.prefix(3) where candidate.domain == repository.domain && candidate != repository
+            {
+                let started = try await self.start(source, endpoint, repository, mountingFrom: candidate)
+                guard let location = started else { return .mounted(from: candidate) }
+                // The registry opened an upload instead; the last one is used, others expire.
+                if candidate == candidates.last {
+                    try await self.send(source, endpoint, repository, session: location, progress)
+                    return .uploaded
+                }
+            }
+            try await self.send(source, endpoint, repository, session: nil, progress)
+            return .uploaded
+        }
+    }
+
+    /// Opens an upload; nil means that the registry linked the blob.
+    private func start(
+        _ source: BlobSource,
+        _ endpoint: Endpoint,
+        _ repository: Repository,
+        mountingFrom candidate: Repository? = nil
+    ) async throws -> HTTPURL? {
+        try await retrier.run { () async throws -> HTTPURL? in
+            var request = Request(.POST, endpoint, repository, "blobs/uploads/", push: true, accepting: [201, 202])
+            request.headers.add(name: "Content-Length", value: "0")
+            request.isUpload = true
+            if let candidate {
+                request.query = [("mount", source.digest.description), ("from", candidate.path)]
+                request.scopes.append(AccessScope(repository: endpoint.path(of: candidate.path), mayPush: false))
+            }
+            let answer = try await self.attempt(request)
+            if answer.status == 201, candidate != nil { return nil }
+            return try Self.location(of: answer)
+        }
+    }
+
+    /// Where an upload goes on. Credentials follow only to the registry's own origin, as for a redirect.
+    private static func location(of answer: HTTPTransport.Answer) throws -> HTTPURL {
+        guard let location = answer.header("Location") else {
+            throw RegistryError.invalidResponse(url: answer.url.redacted, reason: "it names no place for the upload")
+        }
+        return try RedirectPolicy(registry: answer.url).follow(from: answer.url, location: location).url
+    }
+
+    /// Where an upload is: the registry's address for it, and how many bytes it has.
+    private struct Session {
+        var location: HTTPURL
+        var offset: Int64 = 0
+    }
+
+    private func send(
+        _ source: BlobSource,
+        _ endpoint: Endpoint,
+        _ repository: Repository,
+        session opened: HTTPURL?,
+        _ progress: @escaping @Sendable (Int64) async -> Void
+    ) async throws {
+        var session = opened.map { Session(location: $0) }
+        var attempts = 1
+        var lastStep: Int64 = 0
+        while true {
+            do {
+                if session == nil {
+                    session = try await start(source, endpoint, repository).map { Session(location: $0) }
+                }
+                guard var current = session else {
+                    throw RegistryError.invalidResponse(url: endpoint.domain, reason: "it opened no upload")
+                }
+                if source.size > Self.monolithicLimit {
+                    if current.offset < source.size {
+                        current = try await patch(source, endpoint, repository, current, progress)
+                        session = current
+                    }
+                    try await finish(source, endpoint, repository, current, body: nil)
+                } else {
+                    try await finish(
+                        source,
+                        endpoint,
+                        repository,
+                        current,
+                        body: try await source.read(0, Int(source.size))
+                    )
+                }
+                await progress(source.size)
+                return
+            } catch let failure as AttemptFailure {
+                try Task.checkCancellation()
+                // The registry forgot the upload, or lost count: begin anew.
+                let isLost = failure.isLostUpload && session != nil
+                if let known = session {
+                    session = isLost ? nil : try await whereItStopped(endpoint, repository, known)
+                }
+                let offset = session?.offset ?? 0
+                if offset - lastStep >= Self.progressStep {
+                    lastStep = offset
+                    attempts = 1
+                }
+                let retryCase: RetryPolicy.Failure = isLost ? .connection(.closed) : failure.retryCase
+                switch retrier.policy.verdict(on: retryCase, attempt: attempts, jitter: timekeeper.jitter()) {
+                case .fail: throw failure
+                case .retry(let delay): try await timekeeper.sleep(delay)
+                }
+                attempts += 1
+                logger.debug(
+                    "upload goes on",
+                    metadata: ["blob": "\(source.digest)", "offset": "\(offset)", "attempt": "\(attempts)"]
+                )
+            }
+        }
+    }
+
+    /// Sends the rest of a blob in one streamed chunk.
+    private func patch(
+        _ source: BlobSource,
+        _ endpoint: Endpoint,
+        _ repository: Repository,
+        _ session: Session,
+        _ progress: @escaping @Sendable (Int64) async -> Void
+    ) async throws -> Session {
+        var request = Request(.PATCH, endpoint, repository, "", push: true, accepting: [201, 202, 204])
+        request.location = session.location
+        request.headers.add(name: "Content-Type", value: "application/octet-stream")
+        // A first chunk without a range is what every registry knows from docker; a later one says where it belongs.
+        if session.offset > 0 {
+            request.headers.add(name: "Content-Range", value: "\(session.offset)-\(source.size - 1)")
+        }
+        request.body = .stream(
+            SourceParts(source: source, offset: session.offset, progress: progress),
+            length: .known(source.size - session.offset)
+        )
+        request.isUpload = true
+        let answer = try await attempt(request)
+        return Session(location: try Self.location(of: answer), offset: source.size)
+    }
+
+    private func finish(
+        _ source: BlobSource,
+        _ endpoint: Endpoint,
+        _ repository: Repository,
+        _ session: Session,
+        body: [UInt8]?
+    ) async throws {
+        var request = Request(.PUT, endpoint, repository, "", push: true, accepting: [201, 204])
+        request.location = session.location.adding(query: [("digest", source.digest.description)])
+        request.headers.add(name: "Content-Type", value: "application/octet-stream")
+        request.body = .bytes(body ?? [])
+        request.isUpload = true
+        let answer = try await attempt(request)
+        guard let text = answer.header("Docker-Content-Digest") else { return }
+        guard text == source.digest.description else {
+            throw RegistryError.invalidResponse(
+                url: answer.url.redacted,
+                reason: "it stored \(text) instead of \(source.digest)"
+            )
+        }
+    }
+
+    /// Asks how far a broken upload came; nil where the registry knows nothing of it any more.
+    private func whereItStopped(_ endpoint: Endpoint, _ repository: Repository, _ session: Session) async throws
+        -> Session?
+    {
+        do {
+            let answer = try await retrier.run {
+                var request = Request(.GET, endpoint, repository, "", push: true, accepting: [200, 202, 204])
+                request.location = session.location
+                return try await self.attempt(request)
+            }
+            let range = answer.header("Range").map { $0.hasPrefix("bytes=") ? String($0.dropFirst(6)) : $0 }
+            let last = range?.split(separator: "-").last.flatMap { Int64($0) } ?? 0
+            // "0-0" is what an empty upload is said to have, so one byte cannot be told from none.
+            let offset = last == 0 ? 0 : last + 1
+            guard offset > 0 else { return nil }
+            let location = answer.header("Location") == nil ? session.location : try Self.location(of: answer)
+            return Session(location: location, offset: offset)
+        } catch is AttemptFailure {
+            return nil
+        }
+    }
+}
+
+extension AttemptFailure {
+    /// Whether an upload has to begin anew rather than go on.
+    fileprivate var isLostUpload: Bool {
+        guard case .status(let status, _, let document, _) = reason else { return false }
+        return status == 404 && document.code != "NAME_UNKNOWN" || status == 416
+            || document.code == "BLOB_UPLOAD_UNKNOWN" || document.code == "BLOB_UPLOAD_INVALID"
+    }
+}
+
+/// The rest of a blob as the parts of a request's body.
+private struct SourceParts: AsyncSequence, Sendable {
+    let source: BlobSource
+    let offset: Int64
+    let progress: @Sendable (Int64) async -> Void
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        let source: BlobSource
+        var offset: Int64
+        let progress: @Sendable (Int64) async -> Void
+
+        mutating func next() async throws -> ByteBuffer? {
+            guard offset < source.size else { return nil }
+            if offset > 0 { await progress(offset) }
+            let bytes = try await source.read(
+                offset,
+                Int(Swift.min(Int64(RegistryClient.chunkSize), source.size - offset))
+            )
+            guard !bytes.isEmpty else {
+                throw RegistryError.sizeMismatch(what: "blob \(source.digest)", expected: source.size, actual: offset)
+            }
+            offset += Int64(bytes.count)
+            return ByteBuffer(bytes: bytes)
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(source: source, offset: offset, progress: progress) }
+}

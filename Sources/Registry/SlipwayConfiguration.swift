@@ -1,0 +1,200 @@
+internal import LinuxSystem
+package import SystemPackage
+internal import TOMLKit
+
+/// `slipway.toml`: how to reach registries. Tables and keys have the names they have in `buildkitd.toml`.
+package struct SlipwayConfiguration: Sendable, Hashable {
+    /// A client certificate with its private key, both PEM files.
+    package struct KeyPair: Sendable, Hashable {
+        package var certificate: FilePath
+        package var key: FilePath
+
+        package init(certificate: FilePath, key: FilePath) {
+            self.certificate = certificate
+            self.key = key
+        }
+    }
+
+    /// One table `[registry."host"]`.
+    package struct RegistryTable: Sendable, Hashable {
+        /// `host[:port][/path]`, or with `http://` or `https://` before it; asked in their order before the registry itself.
+        package var mirrors: [String] = []
+        /// Plain HTTP instead of TLS; nil leaves the rule for loopback hosts in force.
+        package var http: Bool?
+        /// TLS without looking at the server's certificate.
+        package var insecure = false
+        /// PEM files of authorities that are trusted for this registry besides the system's.
+        package var authorities: [FilePath] = []
+        package var keyPairs: [KeyPair] = []
+        /// Hosts of token services that may get this registry's credentials although they belong to another domain.
+        package var authHosts: [String] = []
+
+        package init() {}
+    }
+
+    /// By the host as image names spell it, for example `docker.io` or `localhost:5000`.
+    package var registries: [String: RegistryTable] = [:]
+
+    package init() {}
+
+    /// Reads the file; one that does not exist is empty.
+    /// - Throws: `RegistryError.invalidConfiguration` naming file and key, `SystemCallError`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init(reading path: FilePath) throws {
+        try self.init(parsing: try contentsIfPresent(of: path, limit: 1 << 20) ?? [], file: path)
+    }
+
+    /// Reads the text of a configuration.
+    /// - Throws: `RegistryError.invalidConfiguration` naming file and key; a key that is not known is an error too.
+    package init(parsing bytes: [UInt8], file: FilePath) throws(RegistryError) {
+        let name = escapedForDisplay(file.bytes)
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw .invalidConfiguration(file: name, key: nil, reason: "it is not UTF-8")
+        }
+        let root: TOMLTable
+        do {
+            root = try TOMLTable(string: text)
+        } catch let error as TOMLParseError {
+            let place = "line \(error.source.begin.line), column \(error.source.begin.column)"
+            throw .invalidConfiguration(file: name, key: nil, reason: "\(place): \(error.description)")
+        } catch {
+            throw .invalidConfiguration(file: name, key: nil, reason: "\(error)")
+        }
+        let reader = TableReader(table: root, file: name, path: "")
+        try reader.refuseOthers(than: ["registry"])
+        guard let registry = try reader.table("registry") else { return }
+        for host in registry.keys {
+            guard let table = try registry.table(host) else { continue }
+            registries[host] = try Self.registryTable(table, host: host, base: file.removingLastComponent())
+        }
+    }
+
+    private static func registryTable(
+        _ reader: TableReader,
+        host: String,
+        base: FilePath
+    ) throws(RegistryError) -> RegistryTable {
+        try reader.refuseOthers(than: ["mirrors", "http", "insecure", "ca", "keypair", "auth_hosts"])
+        guard Authority(parsing: host) != nil else {
+            throw reader.invalid(nil, "expected a host with an optional port")
+        }
+        var table = RegistryTable()
+        table.mirrors = try reader.strings("mirrors")
+        for mirror in table.mirrors where MirrorAddress(parsing: mirror) == nil {
+            throw reader.invalid("mirrors", "\"\(mirror)\" is no host[:port][/path]")
+        }
+        table.http = try reader.bool("http")
+        table.insecure = try reader.bool("insecure") ?? false
+        table.authorities = try reader.strings("ca").map { base.pushing(FilePath($0)) }
+        table.authHosts = try reader.strings("auth_hosts").map { $0.lowercased() }
+        for pair in try reader.tables("keypair") {
+            try pair.refuseOthers(than: ["key", "cert"])
+            guard let key = try pair.string("key"), let certificate = try pair.string("cert") else {
+                throw pair.invalid(nil, "both key and cert are needed")
+            }
+            table.keyPairs.append(
+                KeyPair(certificate: base.pushing(FilePath(certificate)), key: base.pushing(FilePath(key)))
+            )
+        }
+        return table
+    }
+}
+
+/// A mirror as the configuration spells it: a host, perhaps a scheme before it and a path prefix after it.
+package struct MirrorAddress: Hashable, Sendable {
+    package let scheme: HTTPURL.Scheme?
+    /// `host` or `host:port`, which is also the name of its own table.
+    package let host: String
+    /// Repositories of the mirrored registry lie below this path; empty or without slashes at the ends.
+    package let path: String
+
+    package init?(parsing text: String) {
+        var rest = text[...]
+        var scheme: HTTPURL.Scheme?
+        for candidate in [HTTPURL.Scheme.https, .http] where rest.hasPrefix("\(candidate.rawValue)://") {
+            scheme = candidate
+            rest = rest.dropFirst(candidate.rawValue.count + 3)
+            break
+        }
+        let host = rest.prefix { $0 != "/" }
+        let components = rest.dropFirst(host.count).split(separator: "/")
+        let isPath = components.allSatisfy { component in
+            component != "." && component != ".."
+                && component.utf8.allSatisfy {
+                    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) || (0x30...0x39).contains($0)
+                        || "._-".utf8.contains($0)
+                }
+        }
+        guard Authority(parsing: host) != nil, isPath else { return nil }
+        self.scheme = scheme
+        self.host = String(host)
+        path = components.joined(separator: "/")
+    }
+}
+
+/// Reads typed values of a TOML table; errors name the file and the key in full.
+private struct TableReader {
+    let table: TOMLTable
+    let file: String
+    let path: String
+
+    var keys: [String] { table.keys.sorted() }
+
+    func invalid(_ key: String?, _ reason: String) -> RegistryError {
+        .invalidConfiguration(file: file, key: key.map(full) ?? path, reason: reason)
+    }
+
+    func refuseOthers(than known: Set<String>) throws(RegistryError) {
+        if let key = keys.first(where: { !known.contains($0) }) {
+            throw invalid(key, "unknown key; known here: \(known.sorted().joined(separator: ", "))")
+        }
+    }
+
+    func table(_ key: String) throws(RegistryError) -> TableReader? {
+        guard let value = table[key] else { return nil }
+        guard let inner = value.table else { throw invalid(key, "expected a table") }
+        return TableReader(table: inner, file: file, path: full(key))
+    }
+
+    func tables(_ key: String) throws(RegistryError) -> [TableReader] {
+        guard let value = table[key] else { return [] }
+        guard let array = value.array else { throw invalid(key, "expected an array of tables") }
+        var result: [TableReader] = []
+        for (index, element) in array.enumerated() {
+            guard let inner = element.table else { throw invalid(key, "expected an array of tables") }
+            result.append(TableReader(table: inner, file: file, path: "\(full(key))[\(index)]"))
+        }
+        return result
+    }
+
+    func bool(_ key: String) throws(RegistryError) -> Bool? {
+        guard let value = table[key] else { return nil }
+        guard let result = value.bool else { throw invalid(key, "expected true or false") }
+        return result
+    }
+
+    func string(_ key: String) throws(RegistryError) -> String? {
+        guard let value = table[key] else { return nil }
+        guard let result = value.string else { throw invalid(key, "expected a string") }
+        return result
+    }
+
+    func strings(_ key: String) throws(RegistryError) -> [String] {
+        guard let value = table[key] else { return [] }
+        guard let array = value.array else { throw invalid(key, "expected an array of strings") }
+        var result: [String] = []
+        for element in array {
+            guard let text = element.string else { throw invalid(key, "expected an array of strings") }
+            result.append(text)
+        }
+        return result
+    }
+
+    private func full(_ key: String) -> String {
+        let isBare = key.utf8.allSatisfy {
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) || (0x30...0x39).contains($0) || $0 == 0x5f
+                || $0 == 0x2d
+        }
+        return (path.isEmpty ? "" : path + ".") + (isBare ? key : "\"\(key)\"")
+    }
+}

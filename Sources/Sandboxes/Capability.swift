@@ -1,0 +1,50 @@
+/// A privilege of a process. See capabilities(7).
+package enum Capability: String, Sendable, Hashable, CaseIterable {
+    case auditControl = "CAP_AUDIT_CONTROL"
+    case auditRead = "CAP_AUDIT_READ"
+    case auditWrite = "CAP_AUDIT_WRITE"
+    case blockSuspend = "CAP_BLOCK_SUSPEND"
+    case bpf = "CAP_BPF"
+    case checkpointRestore = "CAP_CHECKPOINT_RESTORE"
+    case chown = "CAP_CHOWN"
+    case dacOverride = "CAP_DAC_OVERRIDE"
+    case dacReadSearch = "CAP_DAC_READ_SEARCH"
+    case fileOwner = "CAP_FOWNER"
+    case fileSetID = "CAP_FSETID"
+    case ipcLock = "CAP_IPC_LOCK"
+    case ipcOwner = "CAP_IPC_OWNER"
+    case kill = "CAP_KILL"
+    case lease = "CAP_LEASE"
+    case linuxImmutable = "CAP_LINUX_IMMUTABLE"
+    case macAdmin = "CAP_MAC_ADMIN"
+    case macOverride = "CAP_MAC_OVERRIDE"
+    case makeNode = "CAP_MKNOD"
+    case netAdmin = "CAP_NET_ADMIN"
+    case netBindService = "CAP_NET_BIND_SERVICE"
+    case netBroadcast = "CAP_NET_BROADCAST"
+    case netRaw = "CAP_NET_RAW"
+    case perfmon = "CAP_PERFMON"
+    case setFileCapabilities = "CAP_SETFCAP"
+    case setGroupID = "CAP_SETGID"
+    case setCapabilities = "CAP_SETPCAP"
+    case setUserID = "CAP_SETUID"
+    case sysAdmin = "CAP_SYS_ADMIN"
+    case sysBoot = "CAP_SYS_BOOT"
+    case sysChroot = "CAP_SYS_CHROOT"
+    case sysModule = "CAP_SYS_MODULE"
+    case sysNice = "CAP_SYS_NICE"
+    case sysPacct = "CAP_SYS_PACCT"
+    case sysPtrace = "CAP_SYS_PTRACE"
+    case sysRawIO = "CAP_SYS_RAWIO"
+    case sysResource = "CAP_SYS_RESOURCE"
+    case sysTime = "CAP_SYS_TIME"
+    case sysTTYConfig = "CAP_SYS_TTY_CONFIG"
+    case syslog = "CAP_SYSLOG"
+    case wakeAlarm = "CAP_WAKE_ALARM"
+
+    /// The fourteen that Docker leaves to root in a container.
+    package static let dockerDefaults: Set<Capability> = [
+        .auditWrite, .chown, .dacOverride, .fileOwner, .fileSetID, .kill, .makeNode, .netBindService, .netRaw,
+        .setFileCapabilities, .setGroupID, .setCapabilities, .setUserID, .sysChroot,
+    ]
+}

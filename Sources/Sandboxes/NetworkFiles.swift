@@ -1,0 +1,48 @@
+internal import Glibc
+internal import LinuxSystem
+internal import SystemPackage
+
+/// The files through which a process finds names and addresses.
+enum NetworkFiles {
+    static func hosts(hostname: [UInt8], extra: [(name: String, address: String)]) -> [UInt8] {
+        var lines = [
+            "127.0.0.1\tlocalhost",
+            "::1\tlocalhost ip6-localhost ip6-loopback",
+            "fe00::\tip6-localnet",
+            "ff00::\tip6-mcastprefix",
+            "ff02::1\tip6-allnodes",
+            "ff02::2\tip6-allrouters",
+        ]
+        lines += extra.map { "\($0.address)\t\($0.name)" }
+        if !hostname.isEmpty, !extra.contains(where: { Array($0.name.utf8) == hostname }) {
+            lines.append("127.0.1.1\t\(String(decoding: hostname, as: UTF8.self))")
+        }
+        return Array((lines.joined(separator: "\n") + "\n").utf8)
+    }
+
+    /// The name servers: given ones, or the host's. In a network of its own a process does not reach servers on the host's loopback.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static func resolver(_ configuration: SandboxConfiguration) throws -> [UInt8] {
+        if let lines = configuration.nameServers { return Array((lines.joined(separator: "\n") + "\n").utf8) }
+        let host = hostResolver()
+        if case .host = configuration.network { return host }
+        let lines = String(decoding: host, as: UTF8.self).split(separator: "\n")
+        let usable = lines.filter { line in
+            let fields = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
+            guard fields.first == "nameserver", let address = fields.dropFirst().first else { return true }
+            return !address.hasPrefix("127.") && address != "::1"
+        }
+        return Array((usable.joined(separator: "\n") + "\n").utf8)
+    }
+
+    /// The host's file; where it only names systemd-resolved's stub, the file with the real servers.
+    private static func hostResolver() -> [UInt8] {
+        for path in ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"] as [FilePath] {
+            guard let content = try? OpenFile.open(path, O_RDONLY).readToEnd(limit: 1 << 20) else { continue }
+            let text = String(decoding: content, as: UTF8.self)
+            if path == "/etc/resolv.conf", text.contains("nameserver 127.0.0.53") { continue }
+            return content
+        }
+        return []
+    }
+}

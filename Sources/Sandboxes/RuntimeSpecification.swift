@@ -1,0 +1,111 @@
+/// The runtime's configuration file, with the fields that Slipway uses. See the OCI runtime specification, config.md and config-linux.md.
+struct RuntimeSpecification: Codable, Sendable {
+    struct Process: Codable, Sendable {
+        struct User: Codable, Sendable {
+            var uid: UInt32
+            var gid: UInt32
+            var additionalGids: [UInt32]
+        }
+        struct Capabilities: Codable, Sendable {
+            var bounding: [String]
+            var effective: [String]
+            var permitted: [String]
+        }
+        struct ConsoleSize: Codable, Sendable {
+            var height: UInt16
+            var width: UInt16
+        }
+        struct Limit: Codable, Sendable {
+            var type: String
+            var soft: UInt64
+            var hard: UInt64
+        }
+
+        var terminal: Bool
+        var consoleSize: ConsoleSize?
+        var user: User
+        var args: [String]
+        var env: [String]
+        var cwd: String
+        var capabilities: Capabilities?
+        var rlimits: [Limit]?
+        var noNewPrivileges: Bool
+    }
+
+    struct Root: Codable, Sendable {
+        var path: String
+        var readonly: Bool
+    }
+
+    struct Mount: Codable, Sendable {
+        var destination: String
+        var type: String?
+        var source: String
+        var options: [String]
+    }
+
+    struct Namespace: Codable, Sendable {
+        var type: String
+        var path: String?
+    }
+
+    struct Linux: Codable, Sendable {
+        var namespaces: [Namespace]
+        var maskedPaths: [String]
+        var readonlyPaths: [String]
+        var sysctl: [String: String]?
+        var rootfsPropagation: String?
+    }
+
+    var ociVersion = "1.0.0"
+    var process: Process
+    var root: Root
+    var hostname: String?
+    var mounts: [Mount]
+    var annotations: [String: String]?
+    var linux: Linux
+}
+
+extension RuntimeSpecification {
+    /// What Docker hides of `/proc` and `/sys`: kernel memory, keys, hardware.
+    static let maskedPaths = [
+        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+        "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
+        "/sys/firmware",
+    ]
+
+    /// What Docker lets be read and not written.
+    static let readOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+
+    /// The file systems of the kernel that every process expects, with Docker's options.
+    static func kernelMounts(sharedMemorySize: Int64) -> [Mount] {
+        [
+            Mount(destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"]),
+            Mount(
+                destination: "/dev",
+                type: "tmpfs",
+                source: "tmpfs",
+                options: ["nosuid", "strictatime", "mode=755", "size=65536k"]
+            ),
+            Mount(
+                destination: "/dev/pts",
+                type: "devpts",
+                source: "devpts",
+                options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
+            ),
+            Mount(destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"]),
+            Mount(
+                destination: "/dev/mqueue",
+                type: "mqueue",
+                source: "mqueue",
+                options: ["nosuid", "noexec", "nodev"]
+            ),
+            Mount(
+                destination: "/dev/shm",
+                type: "tmpfs",
+                source: "shm",
+                options: ["nosuid", "noexec", "nodev", "mode=1777", "size=\(sharedMemorySize)"]
+            ),
+        ]
+    }
+}

@@ -1,0 +1,32 @@
+internal import Glibc
+package import LinuxSystem
+internal import SystemPackage
+
+/// What the runtime sees of the host.
+package enum RuntimeSurroundings {
+    /// Mounts in the runtime's own mount namespace.
+    ///
+    /// `/proc` must belong to its process namespace, for it looks its children up there. And the runtime refuses hosts whose
+    /// `/sys/fs/cgroup` mixes both versions of cgroups; it is shown a plain one, which it is told not to manage anyway.
+    package static var mounts: [ChildProcessConfiguration.Mount] {
+        let base: [ChildProcessConfiguration.Mount] = [
+            .init(source: "none", target: "/", flags: UInt(MS_REC | MS_PRIVATE)),
+            .init(source: "proc", target: "/proc", type: "proc", flags: UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)),
+        ]
+        return hasPlainControlGroups ? base : base + [controlGroups]
+    }
+
+    /// Keeps what is mounted in a mount namespace from reaching any other: `MS_REC | MS_PRIVATE` of mount(2).
+    package static let recursivelyPrivate = UInt(MS_REC | MS_PRIVATE)
+
+    /// Shows the runtime a plain cgroup hierarchy.
+    package static let controlGroups = ChildProcessConfiguration.Mount(
+        source: "cgroup",
+        target: "/sys/fs/cgroup",
+        type: "cgroup2",
+        flags: UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    )
+
+    /// Whether the host has cgroups of version 2 only: its `/sys/fs/cgroup` is then of that type.
+    package static let hasPlainControlGroups = controlGroupVersion() == .plain
+}

@@ -1,0 +1,195 @@
+internal import FoundationEssentials
+internal import Glibc
+package import LinuxSystem
+package import SystemPackage
+
+/// A directory with everything the runtime reads: the configuration, and the files that are mounted into the sandbox.
+package struct SandboxBundle: Sendable {
+    package let directory: FilePath
+    private let root: PreparedRoot
+    /// The program's name, for error messages.
+    package let program: [UInt8]
+
+    /// Where the runtime writes why it failed.
+    package var log: FilePath { directory.appending("runtime.log") }
+    /// Where the runtime keeps what it knows of the running process.
+    package var state: FilePath { directory.appending("state") }
+
+    /// Prepares the root and writes the bundle into an existing, empty directory.
+    /// - Parameters:
+    ///   - configuration: what to run.
+    ///   - terminal: the size of the terminal of its own that the process gets, if it gets one.
+    ///   - directory: where to write it.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init(_ configuration: SandboxConfiguration, terminal: TerminalSize?, in directory: FilePath) throws {
+        self.directory = directory
+        program = configuration.arguments.first ?? []
+        var root = try PreparedRoot(configuration.root)
+        do {
+            let users = try UserDatabase(root: root.root)
+            let specification = try Self.specification(configuration, terminal, &root, users, directory)
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.withoutEscapingSlashes]
+            try Self.write(Array(try encoder.encode(specification)), to: directory.appending("config.json"))
+        } catch {
+            try? root.removeStubs()
+            throw error
+        }
+        self.root = root
+    }
+
+    /// Removes from the root what was made there only to mount something on it.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func removeMountPoints() throws { try root.removeStubs() }
+
+    /// Why the runtime could not start the process, from its log; nil where it says nothing.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func failure() throws -> SandboxError? { try RuntimeLog.failure(log, program: program) }
+
+    /// The same from what the runtime wrote elsewhere.
+    package static func failure(inLog bytes: [UInt8], program: [UInt8]) -> SandboxError? {
+        RuntimeLog.failure(in: bytes, program: program)
+    }
+
+    private static func specification(
+        _ configuration: SandboxConfiguration,
+        _ terminal: TerminalSize?,
+        _ root: inout PreparedRoot,
+        _ users: UserDatabase,
+        _ directory: FilePath
+    ) throws -> RuntimeSpecification {
+        let kernelMounts = RuntimeSpecification.kernelMounts(sharedMemorySize: configuration.sharedMemorySize)
+        for mount in kernelMounts { _ = try root.mountPoint(FilePath(mount.destination), .directory) }
+        let files = try networkFiles(configuration, in: directory)
+        let mounts = try (files + configuration.mounts).map { try specification(of: $0, &root) }
+        return RuntimeSpecification(
+            process: try process(configuration, terminal, &root, users),
+            root: .init(path: try text(configuration.root.bytes, "the path"), readonly: configuration.isRootReadOnly),
+            hostname: configuration.hostname.isEmpty ? nil : try text(configuration.hostname, "the host name"),
+            mounts: kernelMounts + mounts,
+            // Compiled here and once: handing the runtime the profile itself costs each process 17 ms.
+            annotations: configuration.confinesSystemCalls
+                ? ["run.oci.seccomp_bpf_data": FilterCache.shared.dockerFilter(for: configuration.capabilities)] : nil,
+            linux: .init(
+                namespaces: namespaces(for: configuration.network),
+                maskedPaths: configuration.masksKernelFiles ? RuntimeSpecification.maskedPaths : [],
+                readonlyPaths: configuration.masksKernelFiles ? RuntimeSpecification.readOnlyPaths : [],
+                sysctl: configuration.kernelParameters.isEmpty ? nil : configuration.kernelParameters,
+                rootfsPropagation: "rprivate"
+            )
+        )
+    }
+
+    private static func process(
+        _ configuration: SandboxConfiguration,
+        _ terminal: TerminalSize?,
+        _ root: inout PreparedRoot,
+        _ users: UserDatabase
+    ) throws -> RuntimeSpecification.Process {
+        let user = try users.user(configuration.user)
+        let groups = user.additionalGroups + (try configuration.additionalGroups.map { try users.group($0) })
+        var environment = configuration.environment
+        if !environment.contains(where: { $0.starts(with: "HOME=".utf8) }) {
+            environment.append(Array("HOME=".utf8) + user.home)
+        }
+        let capabilities = configuration.capabilities.map(\.rawValue).sorted()
+        // Another user than root starts without effective capabilities, whatever the bounding set allows programs to gain.
+        let held = user.userID == 0 ? capabilities : []
+        return RuntimeSpecification.Process(
+            terminal: terminal != nil,
+            consoleSize: terminal.map { .init(height: $0.rows, width: $0.columns) },
+            // The primary group is among the supplementary ones too, so that dropping it gains nothing (CVE-2022-36109).
+            user: .init(
+                uid: user.userID,
+                gid: user.groupID,
+                additionalGids: ([user.groupID] + groups).removingDuplicates()
+            ),
+            args: try configuration.arguments.map { try text($0, "the argument") },
+            env: try environment.map { try text($0, "the variable") },
+            cwd: try text(try root.workingDirectory(configuration.workingDirectory).bytes, "the working directory"),
+            capabilities: .init(bounding: capabilities, effective: held, permitted: held),
+            rlimits: configuration.resourceLimits.isEmpty
+                ? nil : configuration.resourceLimits.map { .init(type: $0.name, soft: $0.soft, hard: $0.hard) },
+            noNewPrivileges: configuration.gainsNoPrivileges
+        )
+    }
+
+    private static func namespaces(for network: SandboxConfiguration.Network) -> [RuntimeSpecification.Namespace] {
+        var namespaces = ["pid", "ipc", "uts", "mount", "cgroup"].map { RuntimeSpecification.Namespace(type: $0) }
+        switch network {
+        case .host: break
+        case .none: namespaces.append(.init(type: "network"))
+        case .namespace(let path): namespaces.append(.init(type: "network", path: path.string))
+        }
+        return namespaces
+    }
+
+    private static func specification(
+        of mount: SandboxConfiguration.Mount,
+        _ root: inout PreparedRoot
+    ) throws -> RuntimeSpecification.Mount {
+        switch mount.source {
+        case .bind(let source):
+            let isDirectory = try OpenFile.open(source, O_PATH).status().type == .directory
+            let target = try root.mountPoint(mount.target, isDirectory ? .directory : .file)
+            return RuntimeSpecification.Mount(
+                destination: try text(target.bytes, "the mount target"),
+                type: nil,
+                source: try text(source.bytes, "the mount source"),
+                options: ["rbind", mount.isReadOnly ? "ro" : "rw"]
+                    + (mount.options.contains { $0.hasSuffix("shared") || $0.hasSuffix("slave") } ? [] : ["rprivate"])
+                    + mount.options
+            )
+        case .tmpfs(let size, let mode):
+            let target = try root.mountPoint(mount.target, .directory)
+            return RuntimeSpecification.Mount(
+                destination: try text(target.bytes, "the mount target"),
+                type: "tmpfs",
+                source: "tmpfs",
+                options: ["nosuid", "nodev", "mode=\(String(mode, radix: 8))", mount.isReadOnly ? "ro" : "rw"]
+                    + (size.map { ["size=\($0)"] } ?? []) + mount.options
+            )
+        }
+    }
+
+    private static func networkFiles(
+        _ configuration: SandboxConfiguration,
+        in directory: FilePath
+    ) throws -> [SandboxConfiguration.Mount] {
+        guard configuration.providesNetworkFiles else { return [] }
+        let contents: [(FilePath, [UInt8])] = [
+            ("/etc/hosts", NetworkFiles.hosts(hostname: configuration.hostname, extra: configuration.hosts)),
+            ("/etc/resolv.conf", try NetworkFiles.resolver(configuration)),
+            ("/etc/hostname", configuration.hostname + [UInt8(ascii: "\n")]),
+        ]
+        return try contents.compactMap { path, content in
+            if configuration.mounts.contains(where: { $0.target == path }) { return nil }
+            if path == "/etc/hostname", configuration.hostname.isEmpty { return nil }
+            let file = directory.appending(path.lastComponent?.string ?? "")
+            try write(content, to: file)
+            return SandboxConfiguration.Mount(.bind(file), at: path)
+        }
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func write(_ bytes: [UInt8], to path: FilePath) throws(SystemCallError) {
+        let file = try OpenFile.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o644)
+        try file.write(bytes)
+        // Users in the sandbox read these files too, whatever our umask.
+        _ = try retryingSystemCall("fchmod", path: path) { fchmod(file.descriptor, 0o644) }
+    }
+
+    private static func text(_ bytes: [UInt8], _ what: String) throws(SandboxError) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
+            throw .notText(what: what, bytes)
+        }
+        return text
+    }
+}
+
+extension [UInt32] {
+    fileprivate func removingDuplicates() -> [UInt32] {
+        var seen: Set<UInt32> = []
+        return filter { seen.insert($0).inserted }
+    }
+}

@@ -1,0 +1,89 @@
+package import SystemPackage
+
+/// One process and what it sees of the world.
+package struct SandboxConfiguration: Sendable {
+    /// Which network the process is in.
+    package enum Network: Sendable, Hashable {
+        /// The host's own.
+        case host
+        /// Only a loopback device.
+        case none
+        /// A namespace that somebody else has set up, by path.
+        case namespace(FilePath)
+    }
+
+    /// Something mounted in the sandbox, besides the kernel's file systems that are always there.
+    package struct Mount: Sendable, Hashable {
+        package enum Source: Sendable, Hashable {
+            /// A file or directory of the host, with what is mounted below it.
+            case bind(FilePath)
+            /// Memory; `size` in bytes, nil for the kernel's default.
+            case tmpfs(size: Int64?, mode: UInt32)
+        }
+
+        package var source: Source
+        /// Where, as the process sees it.
+        package var target: FilePath
+        package var isReadOnly: Bool
+        /// More mount options in mount(8)'s words: `noexec`, `rshared`.
+        package var options: [String]
+
+        package init(_ source: Source, at target: FilePath, isReadOnly: Bool = false, options: [String] = []) {
+            self.source = source
+            self.target = target
+            self.isReadOnly = isReadOnly
+            self.options = options
+        }
+    }
+
+    /// A limit of setrlimit(2), by the name the runtime knows, for example `RLIMIT_NOFILE`.
+    package struct ResourceLimit: Sendable, Hashable {
+        package var name: String
+        package var soft: UInt64
+        package var hard: UInt64
+
+        package init(name: String, soft: UInt64, hard: UInt64) {
+            self.name = name
+            self.soft = soft
+            self.hard = hard
+        }
+    }
+
+    /// Where the root file system is mounted.
+    package var root: FilePath
+    package var isRootReadOnly = false
+    /// The program and its arguments; a program without a slash is looked up in the PATH of `environment`.
+    package var arguments: [[UInt8]]
+    /// `NAME=value`. HOME is added from the user database when missing.
+    package var environment: [[UInt8]] = []
+    /// As the process sees it; created when missing, and never one that leads into the kernel's file systems.
+    package var workingDirectory: FilePath = "/"
+    /// `user[:group]` by name or number, looked up in the root's own files.
+    package var user: [UInt8] = []
+    package var additionalGroups: [[UInt8]] = []
+    package var hostname: [UInt8] = []
+    package var mounts: [Mount] = []
+    package var network = Network.host
+    /// Gives the process `/etc/hosts`, `/etc/resolv.conf` and `/etc/hostname` made for the sandbox, unless `mounts` has them.
+    package var providesNetworkFiles = true
+    /// More lines of `/etc/hosts`.
+    package var hosts: [(name: String, address: String)] = []
+    /// The lines of `/etc/resolv.conf`; nil takes the host's.
+    package var nameServers: [String]?
+    package var capabilities = Capability.dockerDefaults
+    /// Applies Docker's profile of allowed system calls; off only for a process that is trusted like the host's own.
+    package var confinesSystemCalls = true
+    /// Hides what the kernel shows of the host in `/proc` and `/sys`.
+    package var masksKernelFiles = true
+    package var gainsNoPrivileges = false
+    package var resourceLimits: [ResourceLimit] = []
+    /// The size of `/dev/shm` in bytes.
+    package var sharedMemorySize: Int64 = 64 << 20
+    package var kernelParameters: [String: String] = [:]
+
+    /// A process confined as Docker's defaults confine it.
+    package init(root: FilePath, arguments: [[UInt8]]) {
+        self.root = root
+        self.arguments = arguments
+    }
+}

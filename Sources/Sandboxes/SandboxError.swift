@@ -1,0 +1,78 @@
+package import LinuxSystem
+package import SystemPackage
+
+/// Why a process could not be started in a sandbox.
+package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// Names, arguments and variables reach the runtime in a JSON document, which holds text only.
+    case notText(what: String, [UInt8])
+    /// `/dev`, `/proc` or `/sys` of the root is something that a mount would be led astray by.
+    case unsafeRoot(path: FilePath, is: LinuxSystem.FileType)
+    case workingDirectoryRefused(FilePath)
+    case mountPointIsNotDirectory(FilePath)
+    case mountPointIsDirectory(FilePath)
+    case tooManyLinks(FilePath)
+    case userNotFound([UInt8])
+    case groupNotFound([UInt8])
+    case userOutOfRange([UInt8])
+    case userDatabaseUnreadable(path: FilePath, reason: String)
+    case programNotFound([UInt8])
+    case programNotExecutable([UInt8], reason: String)
+    case runtimeFailed(String)
+
+    /// The exit code that `docker run` gives for it.
+    package var exitCode: CInt {
+        switch self {
+        case .programNotFound: 127
+        case .programNotExecutable: 126
+        default: 125
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .notText(let what, let bytes):
+            return
+                "\(what) \"\(escapedForDisplay(bytes))\" is not valid UTF-8, and the container runtime passes on nothing else"
+        case .unsafeRoot(let path, let type):
+            return
+                "\(path) of the root file system is \(Self.noun(type)) where a directory must be; refusing to mount over it"
+        case .workingDirectoryRefused(let path):
+            return
+                "the working directory \(escapedForDisplay(path.bytes)) leads into the kernel's file systems: refused"
+        case .mountPointIsNotDirectory(let path):
+            return
+                "cannot mount a directory on \(escapedForDisplay(path.bytes)): it is not a directory in the root file system"
+        case .mountPointIsDirectory(let path):
+            return "cannot mount a file on \(escapedForDisplay(path.bytes)): it is a directory in the root file system"
+        case .tooManyLinks(let path):
+            return "\(escapedForDisplay(path.bytes)): too many levels of symbolic links"
+        case .userNotFound(let name):
+            return "unable to find user \(escapedForDisplay(name)): no matching entries in passwd file"
+        case .groupNotFound(let name):
+            return "unable to find group \(escapedForDisplay(name)): no matching entries in group file"
+        case .userOutOfRange(let text):
+            return "uids and gids must be in range 0-2147483647: \(escapedForDisplay(text))"
+        case .userDatabaseUnreadable(let path, let reason):
+            return "cannot read \(path) of the root file system: \(reason)"
+        case .programNotFound(let name):
+            return "exec: \"\(escapedForDisplay(name))\": "
+                + (name.contains(UInt8(ascii: "/"))
+                    ? "no such file or directory" : "executable file not found in $PATH")
+        case .programNotExecutable(let name, let reason):
+            return "exec: \"\(escapedForDisplay(name))\": \(reason)"
+        case .runtimeFailed(let message):
+            return "the container runtime failed: \(message)"
+        }
+    }
+
+    private static func noun(_ type: LinuxSystem.FileType) -> String {
+        switch type {
+        case .regular: "a file"
+        case .directory: "a directory"
+        case .symbolicLink: "a symbolic link"
+        case .characterDevice, .blockDevice: "a device"
+        case .fifo: "a FIFO"
+        case .socket: "a socket"
+        }
+    }
+}

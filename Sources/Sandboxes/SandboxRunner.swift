@@ -1,0 +1,190 @@
+internal import Glibc
+package import LinuxSystem
+internal import Synchronization
+package import SystemPackage
+
+/// Runs processes in sandboxes with the `crun` runtime.
+///
+/// The runtime is process 1 of a process namespace of its own, and the sandboxed process is process 1 of another inside it.
+/// So when the sandboxed process ends, the kernel kills whatever it left behind; and when the runtime is killed, or this
+/// process dies in whatever way, everything dies with it. The runtime's mounts are in a mount namespace that vanishes likewise.
+package struct SandboxRunner: Sendable {
+    /// Where the standard streams of a process lead.
+    package struct Streams: Sendable {
+        package var input: ChildProcessConfiguration.File
+        package var output: ChildProcessConfiguration.File
+        package var errors: ChildProcessConfiguration.File
+        /// Gives the process a terminal of this size instead: `SandboxProcess.terminal`.
+        package var terminal: TerminalSize?
+
+        package init(
+            input: ChildProcessConfiguration.File = .null,
+            output: ChildProcessConfiguration.File = .pipeFromChild,
+            errors: ChildProcessConfiguration.File = .pipeFromChild
+        ) {
+            self.input = input
+            self.output = output
+            self.errors = errors
+        }
+    }
+
+    /// A directory on which bundles are made; each exists only while its process runs.
+    private let scratch: FilePath
+    private let runtime: Program
+
+    package init(scratch: FilePath, runtime: Program = .named("crun")) {
+        self.scratch = scratch
+        self.runtime = runtime
+    }
+
+    /// Runs a process to its end.
+    ///
+    /// When `body` returns or throws and the process still runs, it gets SIGTERM and, after `grace`, SIGKILL, and so does everything it
+    /// has started. The same happens when the task is cancelled. Nothing of the sandbox is left when this returns.
+    /// - Parameters:
+    ///   - configuration: what to run.
+    ///   - streams: where its standard streams lead.
+    ///   - grace: how long it may take to end when asked.
+    ///   - body: reads and writes the streams; typically ends with `process.wait()`.
+    /// - Returns: what `body` returned, and how the process ended.
+    /// - Throws: `SandboxError` when the process could not be started, whatever `body` made of the streams ending.
+    package func withProcess<Value: Sendable>(
+        _ configuration: SandboxConfiguration,
+        streams: Streams = Streams(),
+        grace: Duration = .seconds(2),
+        _ body: (SandboxProcess) async throws -> Value
+    ) async throws -> (value: Value, status: ExitStatus) {
+        let bundle = try await onBlockingPool { [scratch] in
+            let directory = try makeScratchDirectory(in: scratch, prefix: "sandbox-")
+            do {
+                return try SandboxBundle(configuration, terminal: streams.terminal, in: directory)
+            } catch {
+                try? removeTree(directory)
+                throw error
+            }
+        }
+        let result: Result<(Value, ExitStatus), any Error>
+        do {
+            result = .success(try await run(bundle, streams, grace, body))
+        } catch {
+            result = .failure(error)
+        }
+        try await onBlockingPool {
+            try bundle.removeMountPoints()
+            try removeTree(bundle.directory)
+        }
+        return try result.get()
+    }
+
+    /// Runs a process to its end and hands on what it writes, in order for each stream, while it runs.
+    /// - Parameters:
+    ///   - configuration: what to run.
+    ///   - grace: how long it may take to end when the task is cancelled.
+    ///   - write: takes what was written: 1 or 2, and the bytes. The process waits while this does not return.
+    /// - Returns: how it ended.
+    package func run(
+        _ configuration: SandboxConfiguration,
+        grace: Duration = .seconds(2),
+        write: @escaping @Sendable (_ stream: CInt, _ bytes: [UInt8]) async throws -> Void
+    ) async throws -> ExitStatus {
+        try await withProcess(configuration, grace: grace) { process in
+            let program = configuration.arguments.first ?? []
+            async let errors: StandardErrorFilter = {
+                var filter = StandardErrorFilter(program: program)
+                while let bytes = try await process.reader(2)?.read() {
+                    let visible = filter.pass(bytes)
+                    if !visible.isEmpty { try await write(2, visible) }
+                }
+                return filter
+            }()
+            while let bytes = try await process.reader(1)?.read() { try await write(1, bytes) }
+            var filter = try await errors
+            let rest = try filter.finish(status: try await process.wait()).get()
+            if !rest.isEmpty { try await write(2, rest) }
+        }.status
+    }
+
+    private func run<Value: Sendable>(
+        _ bundle: SandboxBundle,
+        _ streams: Streams,
+        _ grace: Duration,
+        _ body: (SandboxProcess) async throws -> Value
+    ) async throws -> (Value, ExitStatus) {
+        var configuration = ChildProcessConfiguration(
+            runtime,
+            [
+                "--cgroup-manager=disabled", "--root", bundle.state.string, "--log", bundle.log.string,
+                "--log-format", "json", "run", "--no-new-keyring", "--bundle", bundle.directory.string,
+            ]
+        )
+        configuration.environment = [Array("PATH=/usr/sbin:/usr/bin:/sbin:/bin".utf8)]
+        configuration.workingDirectory = bundle.directory
+        configuration.namespaces = [.mount, .process]
+        configuration.mounts = RuntimeSurroundings.mounts
+        configuration.files = [0: streams.input, 1: streams.output, 2: streams.errors]
+
+        var terminal: TerminalReceiver?
+        if streams.terminal != nil {
+            let receiver = try await onBlockingPool { try TerminalReceiver() }
+            configuration.arguments += ["--console-socket".bytes, receiver.path.bytes]
+            terminal = receiver
+        }
+        configuration.arguments.append("main".bytes)
+        let child = try await ChildProcess.start(configuration)
+        let outcome: Result<Value, any Error>
+        do {
+            let console = try await terminal?.receive(unless: child)
+            outcome = .success(
+                try await body(SandboxProcess(child: child, terminal: console, runtimeState: bundle.state))
+            )
+        } catch {
+            outcome = .failure(error)
+        }
+        let status = try await Self.end(child, grace)
+        if let error = try await onBlockingPool({ try RuntimeLog.failure(bundle.log, program: bundle.program) }) {
+            throw error
+        }
+        return (try outcome.get(), status)
+    }
+
+    /// Ends the process if it has not ended, and waits until all of it is gone, even in a cancelled task.
+    private static func end(_ child: ChildProcess, _ grace: Duration) async throws -> ExitStatus {
+        if let status = child.statusIfEnded { return try status.get() }
+        return try await child.terminate(grace: grace)
+    }
+}
+
+/// A running process in a sandbox.
+package struct SandboxProcess: Sendable {
+    private let child: ChildProcess
+    /// The process's terminal, if it was given one.
+    package let terminal: PseudoTerminal?
+
+    /// Where the runtime keeps what it knows of the process, as the process `main`.
+    package let runtimeState: FilePath
+
+    init(child: ChildProcess, terminal: PseudoTerminal?, runtimeState: FilePath) {
+        self.child = child
+        self.terminal = terminal
+        self.runtimeState = runtimeState
+    }
+
+    /// The number of the runtime, which waits for the sandboxed process, hands signals on to it, and takes it along when it is killed.
+    package var processID: Int32 { child.processID }
+
+    /// What it writes to 1 or 2, where that is a pipe.
+    package func reader(_ stream: CInt) -> ByteReader? { child.reader(stream) }
+
+    /// The writing end of its standard input, where that is a pipe, handed over.
+    package func takeInput() -> ByteWriter? { child.takeWriter(0) }
+
+    /// Sends a signal to the sandboxed process. As process 1 it gets only those that it handles, and SIGKILL.
+    package func send(signal: CInt) throws(SystemCallError) { try child.send(signal: signal) }
+
+    /// Waits for its end.
+    package func wait() async throws -> ExitStatus { try await child.wait() }
+}
+
+extension String {
+    fileprivate var bytes: [UInt8] { Array(utf8) }
+}

@@ -1,0 +1,60 @@
+/// Which system calls a process may make. See seccomp(2).
+///
+/// A call is allowed when any of its rules matches; a rule matches when all its conditions do.
+package struct SeccompProfile: Sendable, Hashable {
+    /// A test of one argument of a call, which is 64 bits wide whatever the call makes of it.
+    enum Condition: Sendable, Hashable {
+        case equal(Int, UInt64)
+        case below(Int, UInt64)
+        case masked(Int, mask: UInt64, equals: UInt64)
+    }
+
+    enum Failure: UInt32, Sendable, Hashable {
+        case notPermitted = 1
+        case noSuchSystemCall = 38
+    }
+
+    enum Action: Sendable, Hashable {
+        case allow
+        /// Any of these conjunctions allows the call; otherwise it fails with EPERM.
+        case allowIfAny([[Condition]])
+        case fail(Failure)
+    }
+
+    /// By architecture and name. What is not here fails with EPERM.
+    private var actions: [SystemCallTable.Architecture: [Substring: Action]] = [:]
+
+    init() {}
+
+    /// The action for a call; nil where the profile does not name it.
+    func action(for name: Substring, on architecture: SystemCallTable.Architecture) -> Action? {
+        actions[architecture]?[name]
+    }
+
+    /// Allows calls by name, separated by space, on all architectures or some.
+    mutating func allow(
+        _ names: String,
+        when conditions: [Condition] = [],
+        on architectures: [SystemCallTable.Architecture] = SystemCallTable.Architecture.allCases
+    ) {
+        for architecture in architectures {
+            for name in names.split(whereSeparator: { $0 == " " || $0 == "\n" }) {
+                let previous = actions[architecture]?[name]
+                let action: Action =
+                    switch (previous, conditions.isEmpty) {
+                    case (_, true), (.allow?, _): .allow
+                    case (.allowIfAny(let others)?, false): .allowIfAny(others + [conditions])
+                    case (.fail?, false), (nil, false): .allowIfAny([conditions])
+                    }
+                actions[architecture, default: [:]][name] = action
+            }
+        }
+    }
+
+    /// Lets a call fail with an error of its own.
+    mutating func fail(_ name: Substring, with failure: Failure) {
+        for architecture in SystemCallTable.Architecture.allCases {
+            actions[architecture, default: [:]][name] = .fail(failure)
+        }
+    }
+}

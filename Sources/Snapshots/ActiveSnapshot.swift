@@ -1,0 +1,133 @@
+import GRDB
+import LinuxSystem
+package import Storage
+package import SystemPackage
+
+/// A tree that is being changed. It exists only inside `SnapshotStore.withActiveSnapshot`.
+package struct ActiveSnapshot: Sendable {
+    /// The files, those of the layers below included; changes are written here.
+    package let root: FilePath
+    /// Where the changes are kept, in overlayfs form (the same as `root` where there is nothing below).
+    package let upper: FilePath
+
+    package init(root: FilePath, upper: FilePath) {
+        self.root = root
+        self.upper = upper
+    }
+}
+
+extension SnapshotStore {
+    /// Lends a writable view of a tree; what `body` changes becomes a layer when it returns, and nothing when it throws.
+    ///
+    /// - Returns: what `body` returned, and the new layer, durable.
+    package func withActiveSnapshot<Value>(
+        on tree: FileTree,
+        _ body: (ActiveSnapshot) async throws -> Value
+    ) async throws -> (value: Value, layer: LayerID) {
+        try await store.hold(tree.layers.map { .layer($0) })
+        try await unpack(tree.layers)
+        let active = try await onBlockingPool { try self.activate(tree) }
+        do {
+            let value = try await body(ActiveSnapshot(root: active.mount.root, upper: active.upper))
+            try Task.checkCancellation()
+            try await seal(active)
+            let lease = store.currentLease
+            let layer = try await onBlockingPool { try self.commit(active, lease) }
+            return (value, layer)
+        } catch {
+            // What is left goes with the process at the latest; the first error is the one that matters.
+            await onBlockingPool {
+                try? active.mount.unmount()
+                try? removeTree(active.scratch)
+            }
+            throw error
+        }
+    }
+
+    private struct Active: Sendable {
+        var mount: TreeMount
+        let scratch: FilePath
+        var upper: FilePath { scratch.appending("fs") }
+        var work: FilePath { scratch.appending("work") }
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func activate(_ tree: FileTree) throws -> Active {
+        let scratch = try store.temporaryDirectory()
+        var active = Active(mount: TreeMount(root: scratch.appending("fs"), mountPoints: []), scratch: scratch)
+        do {
+            try makeDirectory(active.upper)
+            guard let top = tree.layers.last else { return active }
+            // The root directory itself belongs to every layer: it keeps what the layer below says of it.
+            let below = try OpenFile.open(files(of: top), O_PATH).status()
+            let root = try OpenFile.open(active.upper, O_PATH)
+            try root.changeOwner(user: below.userID, group: below.groupID)
+            try root.changeMode(UInt32(below.mode))
+            try makeDirectory(active.work)
+            let lower = try lowerDirectories(of: tree, &active.mount)
+            let point = try store.mountPoint()
+            var overlay = OverlayMount(lower: lower, writable: (active.upper, active.work))
+            // A crash loses the whole snapshot anyway: programs' own fsync(2) need not wait. `makeDurable` flushes what is kept.
+            overlay.isVolatile = true
+            try active.mount.attach(overlay, at: point)
+            try root.setTimes(modified: below.modified)
+            return active
+        } catch {
+            try? active.mount.unmount()
+            try? removeTree(scratch)
+            throw error
+        }
+    }
+
+    /// Takes the view down and makes sure that nobody can change the files any more.
+    ///
+    /// A process of the step may have passed a descriptor on to a process outside of it. While such a descriptor lives the
+    /// kernel refuses to mount the same upper directory exclusively: an exact test.
+    private func seal(_ active: Active) async throws {
+        try await onBlockingPool { try active.mount.unmount() }
+        if active.mount.mountPoints.isEmpty { return }
+        // A mount namespace that just ended gives its mounts back a moment later.
+        for pause in [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] {
+            if pause > 0 { try await Task.sleep(for: .milliseconds(pause)) }
+            if try await onBlockingPool({ try self.isFree(active) }) { return }
+        }
+        throw SnapshotError.stillInUse
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func isFree(_ active: Active) throws -> Bool {
+        let work = active.scratch.appending("probe")
+        try HostFiles.createDirectory(work)
+        var claim = OverlayMount(lower: [try emptyLayer()], writable: (active.upper, work))
+        claim.claimsUpperExclusively = true
+        do throws(SystemCallError) {
+            _ = try claim.mount()
+        } catch {
+            if error.errno == .resourceBusy { return false }
+            // Other reasons say nothing about who holds the directory.
+        }
+        try removeTree(work)
+        return true
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func commit(_ active: Active, _ lease: Lease?) throws -> LayerID {
+        try removeTree(active.work)
+        let measure = try LayerArchive(RootedDirectory(active.upper)).measure()
+        try makeDurable(active.upper, entries: measure.entries)
+        let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
+        defer { withExtendedLifetime(lock) {} }
+        let layer = try store.database.write { db in
+            let now = currentTime()
+            try db.execute(
+                sql: "INSERT INTO layers (unpacked, size, entries, created, last_used) VALUES (1, ?, ?, ?, ?)",
+                arguments: [measure.bytes, measure.entries, now, now]
+            )
+            let layer = LayerID(rawValue: db.lastInsertedRowID)
+            try moveIntoPlace(active.scratch, layer)
+            return layer
+        }
+        try store.hold([.layer(layer)], in: lease)
+        return layer
+    }
+}

@@ -1,0 +1,152 @@
+import Archive
+import Glibc
+import LinuxSystem
+import SystemPackage
+
+/// The archive of a layer, made from its files in overlayfs form: the same files always give the same bytes.
+///
+/// Entries come sorted by name in each directory, a directory before what is in it. A whiteout becomes `.wh.<name>`, a directory
+/// that hides what is below it is followed by `.wh..wh..opq`. See the OCI image specification, layer.md. Of extended
+/// attributes only those that mean the same elsewhere are kept; sockets cannot be in an archive.
+struct LayerArchive {
+    private let root: RootedDirectory
+
+    init(_ root: RootedDirectory) { self.root = root }
+
+    private struct Inode: Hashable {
+        let device: UInt64
+        let number: UInt64
+    }
+
+    /// Counts the entries and the bytes of their contents.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func measure() throws -> Measure {
+        var measure = Measure()
+        var seen: Set<Inode> = []
+        try walk { _, status in
+            measure.entries += 1
+            guard status.type == .regular else { return }
+            if status.linkCount > 1, !seen.insert(Inode(device: status.device, number: status.inode)).inserted {
+                return
+            }
+            measure.bytes += status.size
+        }
+        return measure
+    }
+
+    /// Writes the whole archive with its end; the sink is not finished.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func write(to sink: any ByteSink) throws {
+        let writer = TarWriter(sink)
+        var firstNames: [Inode: [UInt8]] = [:]
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
+        defer { buffer.deallocate() }
+        try walk { path, status in
+            if status.type == .socket { return }
+            let name = path.bytes
+            if status.isWhiteout {
+                var parent = path
+                parent.removeLastComponent()
+                let base = Array(name[(name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0)...])
+                return try writer.begin(
+                    TarEntry(path: below(parent, Array(".wh.".utf8) + base), kind: .regular, mode: 0o644)
+                )
+            }
+            guard !name[(name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0)...].starts(with: ".wh.".utf8) else {
+                throw ArchiveError.refused(
+                    entry: name,
+                    reason: "in a layer this name would mean that a file was removed"
+                )
+            }
+            let inode = Inode(device: status.device, number: status.inode)
+            var entry = TarEntry(
+                path: name,
+                kind: .regular,
+                mode: status.mode,
+                userID: status.userID,
+                groupID: status.groupID,
+                modified: status.modified
+            )
+            if status.type != .directory, status.linkCount > 1 {
+                if let first = firstNames[inode] {
+                    entry.kind = .hardLink(target: first)
+                    return try writer.begin(entry)
+                }
+                firstNames[inode] = name
+            }
+            let file = try root.open(path, O_PATH | O_NOFOLLOW)
+            let attributes = try file.extendedAttributes()
+            entry.attributes = attributes.filter { isPortableAttribute($0.name) }.map {
+                .init(name: $0.name, value: $0.value)
+            }
+            switch status.type {
+            case .regular:
+                entry.size = status.size
+                try writer.begin(entry)
+                try copy(path, size: status.size, to: writer, buffer)
+            case .directory:
+                entry.kind = .directory
+                try writer.begin(entry)
+                if attributes.contains(where: { $0.name == Self.opaque && $0.value == [UInt8(ascii: "y")] }) {
+                    try writer.begin(
+                        TarEntry(path: below(path, Array(".wh..wh..opq".utf8)), kind: .regular, mode: 0o644)
+                    )
+                }
+            case .symbolicLink:
+                entry.kind = .symbolicLink(target: try root.readLink(path))
+                entry.mode = 0o777
+                try writer.begin(entry)
+            case .characterDevice:
+                entry.kind = .characterDevice(major: status.deviceMajor, minor: status.deviceMinor)
+                try writer.begin(entry)
+            case .blockDevice:
+                entry.kind = .blockDevice(major: status.deviceMajor, minor: status.deviceMinor)
+                try writer.begin(entry)
+            case .fifo:
+                entry.kind = .fifo
+                try writer.begin(entry)
+            case .socket: return
+            }
+        }
+        try writer.finish()
+    }
+
+    private static let opaque = Array("trusted.overlay.opaque".utf8)
+
+    private func below(_ directory: FilePath, _ name: [UInt8]) -> [UInt8] {
+        directory.isEmpty ? name : directory.bytes + [UInt8(ascii: "/")] + name
+    }
+
+    private func copy(_ path: FilePath, size: Int64, to writer: TarWriter, _ buffer: UnsafeMutableRawBufferPointer)
+        throws
+    {
+        if size == 0 { return }
+        let file = try root.open(path, O_RDONLY | O_NOFOLLOW)
+        var remaining = size
+        while remaining > 0 {
+            let count = try file.read(
+                into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(remaining, Int64(buffer.count)))])
+            )
+            if count == 0 { throw SystemCallError("read", path: path, errno: .ioError) }
+            try writer.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            remaining -= Int64(count)
+        }
+    }
+
+    /// Visits everything below the root, sorted, a directory before its entries. Depth costs no stack.
+    private func walk(_ visit: (FilePath, FileStatus) throws -> Void) throws {
+        var pending: [FilePath] = try root.entries().reversed().map { FilePath(bytes: $0) }
+        while let path = pending.popLast() {
+            let status = try root.status(path)
+            try visit(path, status)
+            if status.type == .directory {
+                pending += try root.entries(of: path).reversed().map { path.appending(FilePath(bytes: $0).components) }
+            }
+        }
+    }
+}
+
+extension FileStatus {
+    /// How overlayfs marks a name that is gone.
+    fileprivate var isWhiteout: Bool { type == .characterDevice && deviceMajor == 0 && deviceMinor == 0 }
+}

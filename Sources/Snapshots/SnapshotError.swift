@@ -1,0 +1,30 @@
+package import LinuxSystem
+package import OCI
+package import Storage
+
+/// Why a layer cannot be had, read or written.
+package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The store has no row for the layer: it was removed by another process.
+    case unknownLayer(LayerID)
+    /// A layer that has neither files nor a blob to get them from.
+    case contentGone(LayerID)
+    /// The archive of a layer is not the one that the image's configuration names.
+    case diffIDMismatch(blob: Digest, expected: Digest, actual: Digest)
+    case mount(SystemCallError, layers: Int)
+    /// Something outside of the step still holds files of it open for writing.
+    case stillInUse
+
+    package var description: String {
+        switch self {
+        case .unknownLayer(let id): "layer \(id) is no longer in the store; run the command again"
+        case .contentGone(let id):
+            "the files of layer \(id) are gone and nothing says where to fetch them; pull or build the image again"
+        case .diffIDMismatch(let blob, let expected, let actual):
+            "layer \(blob) is damaged or its image lies about it: unpacked it is \(actual), the configuration says \(expected)"
+        case .stillInUse:
+            "the step's files are still open in a process that outlived it; end every process that the step started"
+        case .mount(let error, let layers):
+            "cannot mount a file system of \(layers) layers: \(error)"
+        }
+    }
+}

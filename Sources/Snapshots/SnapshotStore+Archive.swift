@@ -1,0 +1,103 @@
+package import Archive
+import GRDB
+package import LinuxSystem
+package import OCI
+package import Storage
+
+extension SnapshotStore {
+    /// The digest of a layer's uncompressed archive. It is computed once, as a stream, and remembered.
+    package func diffID(of layer: LayerID) async throws -> Digest {
+        if let known = try await info(of: layer).diffID { return known }
+        let sink = try await digest(layer)
+        try await store.database.write { db in
+            try db.execute(
+                sql: "UPDATE layers SET diff_id = ?, archive_size = ? WHERE id = ?",
+                arguments: [sink.digest, sink.count, layer]
+            )
+        }
+        return sink.digest
+    }
+
+    private func digest(_ layer: LayerID) async throws -> (digest: Digest, count: Int64) {
+        try await onBlockingPool {
+            let sink = DigestingSink()
+            try LayerArchive(RootedDirectory(self.files(of: layer))).write(to: sink)
+            return (sink.digest, sink.count)
+        }
+    }
+
+    /// Writes a layer's uncompressed archive: from its blob where it came as one, else from its files, the same bytes each time.
+    ///
+    /// - Parameter sink: where it goes; it is used on a thread that may block, and not finished.
+    package func writeArchive(of layer: LayerID, to sink: any ByteSink & Sendable) async throws {
+        let blob = try await blobToRead(of: layer)
+        try await onBlockingPool {
+            guard let blob else { return try LayerArchive(RootedDirectory(self.files(of: layer))).write(to: sink) }
+            let source = try decompressing(FileSource(try self.store.blobs.open(blob.digest))).source
+            try source.copy(to: sink)
+        }
+    }
+
+    /// The blob that a layer's archive must be read from, fetched if it is not here; nil where its files give it.
+    private func blobToRead(of layer: LayerID) async throws -> Descriptor? {
+        let info = try await info(of: layer)
+        try await store.hold(info.blobs.map { .blob($0.digest) } + [.layer(layer)])
+        let present = try await store.blobs.present(among: Set(info.blobs.map(\.digest)))
+        if let here = info.blobs.first(where: { present.contains($0.digest) }) { return here }
+        guard let blob = info.blobs.first else { return nil }
+        // Files that were made here give their archive again; those that were unpacked need not give the same bytes.
+        if info.isUnpacked, let diffID = info.diffID, try await digest(layer).digest == diffID { return nil }
+        try await blobProvider.fetch(blob)
+        return blob
+    }
+
+    /// A blob of the layer in the given compression, made and kept in the store if there is none.
+    ///
+    /// A layer that came as a blob stays as it came, unless `forced`.
+    /// - Parameters:
+    ///   - layer: the layer.
+    ///   - compression: how to compress it.
+    ///   - forced: whether a blob in another compression does not do.
+    ///   - docker: whether a new blob has Docker's media type rather than OCI's.
+    package func blob(
+        for layer: LayerID,
+        compression: Compression,
+        forced: Bool = false,
+        docker: Bool = false
+    ) async throws -> Descriptor {
+        let info = try await info(of: layer)
+        let wanted = [try compression.layerMediaType(docker: false), try compression.layerMediaType(docker: true)]
+        if let known = info.blobs.first(where: { wanted.contains($0.mediaType) }) ?? (forced ? nil : info.blobs.first) {
+            return known
+        }
+        let source = try await blobToRead(of: layer)
+        let (digest, size) = try await store.blobs.ingest { writer in
+            try await onBlockingPool {
+                let sink = try compressing(into: BlobSink(writer), compression, threads: availableProcessorCount())
+                if let source {
+                    let archive = try decompressing(FileSource(try self.store.blobs.open(source.digest))).source
+                    try archive.copy(to: sink)
+                } else {
+                    try LayerArchive(RootedDirectory(self.files(of: layer))).write(to: sink)
+                }
+                try sink.finish()
+            }
+        }
+        let blob = Descriptor(mediaType: docker ? wanted[1] : wanted[0], digest: digest, size: size)
+        try await store.database.write { db in try Self.addBlob(blob, to: layer, in: db) }
+        return blob
+    }
+}
+
+/// Writes all files below a directory as one archive with its end; the sink is not finished.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func writeTreeArchive(_ root: RootedDirectory, to sink: any ByteSink) throws {
+    try LayerArchive(root).write(to: sink)
+}
+
+/// Passes bytes on to a blob that is being taken in.
+private final class BlobSink: ByteSink {
+    private let writer: BlobWriter
+    init(_ writer: BlobWriter) { self.writer = writer }
+    func write(_ bytes: UnsafeRawBufferPointer) throws { try writer.write(bytes) }
+}

@@ -1,0 +1,97 @@
+import LinuxSystem
+import Storage
+package import SystemPackage
+
+extension SnapshotStore {
+    /// Lends the files of a tree, read-only, as one directory; they are fetched and unpacked first where that is needed.
+    package func withMounted<Value>(_ tree: FileTree, _ body: (FilePath) async throws -> Value) async throws -> Value {
+        try await store.hold(tree.layers.map { .layer($0) })
+        try await unpack(tree.layers)
+        let mount = try await onBlockingPool { try self.mountReadOnly(tree) }
+        do {
+            let value = try await body(mount.root)
+            try await onBlockingPool { try mount.unmount() }
+            return value
+        } catch {
+            await onBlockingPool { try? mount.unmount() }
+            throw error
+        }
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func mountReadOnly(_ tree: FileTree) throws -> TreeMount {
+        if tree.layers.isEmpty { return TreeMount(root: try emptyLayer(), mountPoints: []) }
+        var mounts = TreeMount(root: "", mountPoints: [])
+        do {
+            var lower = try lowerDirectories(of: tree, &mounts)
+            // The kernel wants two layers for a view without an upper directory.
+            if lower.count == 1 { lower.append(try emptyLayer()) }
+            try mounts.attach(OverlayMount(lower: lower), at: try store.mountPoint())
+            return mounts
+        } catch {
+            try? mounts.unmount()
+            throw error
+        }
+    }
+
+    /// The directories of a tree's layers, the topmost first, few enough for one mount.
+    ///
+    /// More than the kernel takes become a mount of their own, lowest first; overlayfs may stand on overlayfs once.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func lowerDirectories(of tree: FileTree, _ mounts: inout TreeMount) throws -> [FilePath] {
+        var directories: [FilePath] = []
+        var seen: Set<LayerID> = []
+        // The kernel refuses a layer that stands twice; what the upper one says holds wherever the lower one would speak.
+        for layer in tree.layers.reversed() where seen.insert(layer).inserted {
+            let files = files(of: layer)
+            directories.append(files)
+            // overlayfs does not look at the root directory's own mark: what is below is left out here.
+            let mark = try OpenFile.open(files, O_PATH).extendedAttribute(Array("trusted.overlay.opaque".utf8))
+            if mark == [UInt8(ascii: "y")] { break }
+        }
+        let limit = OverlayMount.maximumLayers - 2
+        while directories.count > limit {
+            let group = Array(directories.suffix(limit))
+            directories.removeLast(group.count)
+            let point = try store.mountPoint()
+            try mounts.attach(OverlayMount(lower: group), at: point)
+            mounts.lowerRoots.append(point)
+        }
+        // Groups were taken from the bottom up; the last one taken is the topmost of them.
+        return directories + mounts.lowerRoots.reversed()
+    }
+}
+
+/// What was mounted to show one tree.
+struct TreeMount: Sendable {
+    var root: FilePath
+    /// In the order of mounting.
+    var mountPoints: [FilePath]
+    var lowerRoots: [FilePath] = []
+
+    init(root: FilePath, mountPoints: [FilePath]) {
+        self.root = root
+        self.mountPoints = mountPoints
+    }
+
+    /// Mounts an overlay; it becomes the root.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    mutating func attach(_ overlay: OverlayMount, at point: FilePath) throws(SnapshotError) {
+        do throws(SystemCallError) {
+            try overlay.mount().attach(at: point)
+        } catch {
+            throw .mount(error, layers: overlay.lower.count)
+        }
+        mountPoints.append(point)
+        root = point
+    }
+
+    /// Takes everything down, the last one first.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func unmount() throws(SystemCallError) {
+        for point in mountPoints.reversed() {
+            try LinuxSystem.unmount(point, lazy: true)
+            try removeTree(point)
+        }
+    }
+}

@@ -1,0 +1,197 @@
+import Archive
+import GRDB
+import Glibc
+import LinuxSystem
+import OCI
+package import Storage
+import Synchronization
+import SystemPackage
+
+extension SnapshotStore {
+    /// Makes the files of layers present: fetched and unpacked in parallel, each once however many ask.
+    package func unpack(_ layers: [LayerID]) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var running = 0
+            for layer in Set(layers).sorted() {
+                // Fetching waits for the network and unpacking for the processor: a few of both at a time.
+                if running == 6 {
+                    try await group.next()
+                    running -= 1
+                }
+                running += 1
+                group.addTask { try await self.unpackOnce(layer) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func unpackOnce(_ layer: LayerID) async throws {
+        let info = try await info(of: layer)
+        if info.isUnpacked { return }
+        let task = unpacking.withLock { running in
+            if let known = running[layer] {
+                running[layer]?.waiting += 1
+                return known.task
+            }
+            // Awaited by all who asked for the layer; it is cancelled when the last of them leaves.
+            let task = Task {
+                defer { _ = unpacking.withLock { $0.removeValue(forKey: layer) } }
+                try await self.unpack(layer, info)
+            }
+            running[layer] = Unpacking(task: task, waiting: 1)
+            return task
+        }
+        try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            let isLast = unpacking.withLock { running in
+                running[layer]?.waiting -= 1
+                return running[layer]?.waiting == 0
+            }
+            if isLast { task.cancel() }
+        }
+        try Task.checkCancellation()
+    }
+
+    private func unpack(_ layer: LayerID, _ info: LayerInfo) async throws {
+        guard let blob = try await storedBlob(of: info) ?? info.blobs.first else {
+            throw SnapshotError.contentGone(layer)
+        }
+        try await store.hold([.blob(blob.digest), .layer(layer)])
+        if try await !store.blobs.contains(blob.digest) { try await blobProvider.fetch(blob) }
+        let isCancelled = Atomic(false)
+        try await withTaskCancellationHandler {
+            try await onBlockingPool {
+                try self.unpackBlocking(layer, blob.digest, diffID: info.diffID) {
+                    isCancelled.load(ordering: .relaxed)
+                }
+            }
+        } onCancel: {
+            isCancelled.store(true, ordering: .relaxed)
+        }
+    }
+
+    private func storedBlob(of info: LayerInfo) async throws -> Descriptor? {
+        let present = try await store.blobs.present(among: Set(info.blobs.map(\.digest)))
+        return info.blobs.first { present.contains($0.digest) }
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func unpackBlocking(
+        _ layer: LayerID,
+        _ blob: Digest,
+        diffID: Digest?,
+        isCancelled: @escaping @Sendable () -> Bool
+    ) throws {
+        let scratch = try store.temporaryDirectory()
+        do {
+            let files = scratch.appending("fs")
+            try makeDirectory(files)
+            let compressed = try ReadAheadSource(FileSource(try store.blobs.open(blob)))
+            defer { compressed.close() }
+            let archive = DigestingSource(try decompressing(compressed).source, limit: limits.expandedBytes)
+            let ahead = try ReadAheadSource(archive)
+            defer { ahead.close() }
+            var extractor = LayerExtractor(root: try RootedDirectory(files), mode: .overlay, limits: limits)
+            extractor.isCancelled = isCancelled
+            let summary = try extractor.extract(ahead)
+            try ahead.drain()
+            ahead.close()
+            let actual = archive.digest
+            if let diffID, diffID != actual {
+                throw SnapshotError.diffIDMismatch(blob: blob, expected: diffID, actual: actual)
+            }
+            try makeDurable(files, entries: summary.entries)
+            try adopt(
+                scratch,
+                as: layer,
+                Measure(entries: summary.entries, bytes: summary.bytes),
+                diffID: actual,
+                archiveSize: archive.count
+            )
+        } catch {
+            // The scratch directory goes with the process at the latest; the first error is the one that matters.
+            try? removeTree(scratch)
+            throw error
+        }
+    }
+
+    /// Moves a finished directory to its place, in the transaction that says that it is there.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func adopt(
+        _ scratch: FilePath,
+        as layer: LayerID,
+        _ measure: Measure,
+        diffID: Digest,
+        archiveSize: Int64
+    ) throws {
+        let wasFirst = try store.database.write { db in
+            let isUnpacked = try Bool.fetchOne(db, sql: "SELECT unpacked FROM layers WHERE id = ?", arguments: [layer])
+            guard let isUnpacked else { throw SnapshotError.unknownLayer(layer) }
+            if isUnpacked { return false }
+            try moveIntoPlace(scratch, layer)
+            try db.execute(
+                sql: """
+                    UPDATE layers SET unpacked = 1, diff_id = ?, size = ?, entries = ?, archive_size = ?, last_used = ?
+                    WHERE id = ?
+                    """,
+                arguments: [diffID, measure.bytes, measure.entries, archiveSize, currentTime(), layer]
+            )
+            return true
+        }
+        // Another process was faster: its files are the same.
+        if !wasFirst { try removeTree(scratch) }
+    }
+
+    /// Renames a directory to a layer's place and makes the name durable.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func moveIntoPlace(_ scratch: FilePath, _ layer: LayerID) throws {
+        let target = store.layout.snapshot(layer)
+        // Left by a crash between the rename and the end of the transaction.
+        try removeTree(target)
+        _ = try retryingSystemCall("rename", path: target) {
+            scratch.withPlatformString { source in target.withPlatformString { Glibc.rename(source, $0) } }
+        }
+        try OpenFile.open(store.layout.snapshots, O_RDONLY | O_DIRECTORY).synchronize()
+    }
+
+    /// Creates a directory with the permissions of a root directory, whatever the umask is.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func makeDirectory(_ path: FilePath) throws(SystemCallError) {
+        _ = try retryingSystemCall("mkdir", path: path) { path.withPlatformString { mkdir($0, 0o755) } }
+        _ = try retryingSystemCall("chmod", path: path) { path.withPlatformString { chmod($0, 0o755) } }
+    }
+
+    /// Makes a tree of files durable: a few of them one by one, many by one call for the file system.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func makeDurable(_ path: FilePath, entries: Int64) throws {
+        let root = try OpenFile.open(path, O_RDONLY | O_DIRECTORY)
+        if entries >= 32 { return try root.synchronizeFileSystem() }
+        let tree = RootedDirectory(directory: root)
+        var pending: [FilePath] = [""]
+        while let directory = pending.popLast() {
+            for name in try tree.entries(of: directory) {
+                let path = directory.appending(FilePath(bytes: name).components)
+                switch try tree.status(path).type {
+                case .directory: pending.append(path)
+                case .regular: try tree.open(path, O_RDONLY | O_NOFOLLOW).synchronize()
+                case .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket: break
+                }
+            }
+            try tree.open(directory, O_RDONLY | O_DIRECTORY).synchronize()
+        }
+    }
+}
+
+/// A layer that is being unpacked, and how many wait for it.
+struct Unpacking: Sendable {
+    let task: Task<Void, any Error>
+    var waiting: Int
+}
+
+/// How much a layer holds.
+struct Measure: Sendable, Hashable {
+    var entries: Int64 = 0
+    /// Of file contents; a file with several names counts once.
+    var bytes: Int64 = 0
+}

@@ -1,0 +1,145 @@
+import Archive
+import GRDB
+import LinuxSystem
+package import OCI
+package import Storage
+import Synchronization
+import SystemPackage
+
+/// The layers of a store: known, unpacked, mounted, written and turned into archives.
+///
+/// A layer may be a blob that is not fetched yet, files in a directory, or both; it becomes what is needed when it is needed. Its files
+/// are in overlayfs form below `snapshots/<id>/fs`: whiteouts are 0:0 character devices, a directory that hides what is below it has
+/// `trusted.overlay.opaque`. Several processes may use one store: a layer's directory appears whole, in the transaction that says it is there.
+package final class SnapshotStore: Sendable {
+    package let store: Store
+    let blobProvider: any BlobProvider
+    let limits: ArchiveLimits
+    /// Layers being unpacked by this process.
+    let unpacking = Mutex<[LayerID: Unpacking]>([:])
+    /// An empty directory of this process, made when it is first needed.
+    private let emptyDirectory = Mutex<FilePath?>(nil)
+
+    package init(store: Store, blobProvider: any BlobProvider = NoBlobProvider()) {
+        self.store = store
+        self.blobProvider = blobProvider
+        limits = ArchiveLimits()
+    }
+
+    // MARK: Layers
+
+    /// The layer of a blob: the one the store has, else a new one that is neither fetched nor unpacked.
+    ///
+    /// - Parameters:
+    ///   - diffID: the digest of the uncompressed archive, checked when the layer is unpacked.
+    ///   - blob: the archive, compressed or not.
+    package func layer(diffID: Digest, blob: Descriptor) async throws -> LayerID {
+        let lease = store.currentLease
+        return try await onBlockingPool { [store] in
+            // In the order in which garbage is collected: the lock of the collection, then the database's.
+            let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
+            defer { withExtendedLifetime(lock) {} }
+            let id = try store.database.write { db in
+                let now = currentTime()
+                let known = try LayerID.fetchOne(
+                    db,
+                    sql: "SELECT id FROM layers WHERE diff_id = ? ORDER BY unpacked DESC, id LIMIT 1",
+                    arguments: [diffID]
+                )
+                let id: LayerID
+                if let known {
+                    id = known
+                } else {
+                    try db.execute(
+                        sql: "INSERT INTO layers (diff_id, created, last_used) VALUES (?, ?, ?)",
+                        arguments: [diffID, now, now]
+                    )
+                    id = LayerID(rawValue: db.lastInsertedRowID)
+                }
+                try Self.addBlob(blob, to: id, in: db)
+                return id
+            }
+            try store.hold([.layer(id)], in: lease)
+            return id
+        }
+    }
+
+    /// What the store knows of a layer without looking at its content.
+    package struct LayerInfo: Sendable, Hashable {
+        package let diffID: Digest?
+        package let isUnpacked: Bool
+        /// Bytes of its files; nil while it was never unpacked.
+        package let size: Int64?
+        /// Seconds since 1970.
+        package let created: Int64
+        /// The archives it can be read from, fetched or not, the preferred one first.
+        package let blobs: [Descriptor]
+    }
+
+    /// What the store knows of a layer.
+    /// - Throws: `SnapshotError.unknownLayer`.
+    package func info(of layer: LayerID) async throws -> LayerInfo {
+        try await onBlockingPool { try self.infoBlocking(of: layer) }
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func infoBlocking(of layer: LayerID) throws -> LayerInfo {
+        try store.database.read { db in
+            guard
+                let row = try Row.fetchOne(
+                    db,
+                    sql: "SELECT diff_id, unpacked, size, created FROM layers WHERE id = ?",
+                    arguments: [layer]
+                )
+            else { throw SnapshotError.unknownLayer(layer) }
+            let blobs = try Row.fetchAll(
+                db,
+                sql: "SELECT digest, media_type, size FROM layer_blobs WHERE layer_id = ? ORDER BY position, digest",
+                arguments: [layer]
+            ).map { row in
+                Descriptor(mediaType: MediaType(rawValue: row["media_type"]), digest: row["digest"], size: row["size"])
+            }
+            return LayerInfo(
+                diffID: row["diff_id"],
+                isUnpacked: row["unpacked"],
+                size: row["size"],
+                created: row["created"],
+                blobs: blobs
+            )
+        }
+    }
+
+    /// Bytes of a layer's files; it is unpacked if nobody knows.
+    package func size(of layer: LayerID) async throws -> Int64 {
+        if let size = try await info(of: layer).size { return size }
+        try await unpack([layer])
+        return try await info(of: layer).size ?? 0
+    }
+
+    static func addBlob(_ blob: Descriptor, to layer: LayerID, in db: Database) throws {
+        try db.execute(
+            sql: """
+                INSERT INTO layer_blobs (layer_id, digest, media_type, size, position)
+                VALUES (?, ?, ?, ?, (SELECT count(*) FROM layer_blobs WHERE layer_id = ?))
+                ON CONFLICT (layer_id, digest) DO NOTHING
+                """,
+            arguments: [layer, blob.digest, blob.mediaType.rawValue, blob.size, layer]
+        )
+    }
+
+    // MARK: Directories
+
+    /// Where a layer's files are once it is unpacked.
+    func files(of layer: LayerID) -> FilePath { store.layout.snapshot(layer).appending("fs") }
+
+    /// An empty directory, to stand where overlayfs asks for a layer.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func emptyLayer() throws -> FilePath {
+        try emptyDirectory.withLock { path in
+            if let path { return path }
+            let made = try store.temporaryDirectory()
+            path = made
+            return made
+        }
+    }
+}

@@ -1,0 +1,87 @@
+internal import GRDB
+
+/// One record of the build cache, as `system df -v` and `builder prune` show it.
+package struct CacheUsage: Sendable, Hashable, Identifiable {
+    package let id: Int64
+    /// The name of the step.
+    package let name: String
+    /// Seconds since 1970.
+    package let created: Int64
+    package let lastUsed: Int64
+    package let usageCount: Int
+    /// Bytes of the layer that the step made, which is the topmost of its outputs.
+    package let size: Int64
+    /// Whether an image or a container has that layer, too: removing the record gives nothing back.
+    package let isShared: Bool
+}
+
+/// Which records of the build cache to remove.
+package struct CachePruning: Sendable, Hashable {
+    /// Also records whose layers images or containers have.
+    package var all = false
+    /// Only records that nobody used since this moment, in seconds since 1970.
+    package var unusedSince: Int64?
+    /// Stop when the rest of the cache has no more than this many bytes of its own, the longest unused going first.
+    package var keepBytes: Int64?
+
+    package init() {}
+}
+
+extension Store {
+    /// The records of the build cache, the longest unused first.
+    package func buildCache() async throws -> [CacheUsage] {
+        try await database.read { db in try Self.cacheUsage(in: db) }
+    }
+
+    private static func cacheUsage(in db: Database) throws -> [CacheUsage] {
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT cache_records.id, name, cache_records.created, cache_records.last_used, cache_records.usage_count,
+                    COALESCE(sum(COALESCE(layers.size, 0)), 0),
+                    COALESCE(max(EXISTS (SELECT 1 FROM image_layers WHERE image_layers.layer_id = layers.id)
+                        OR EXISTS (SELECT 1 FROM container_layers WHERE container_layers.layer_id = layers.id)), 0)
+                FROM cache_records
+                LEFT JOIN cache_layers AS own ON own.record_id = cache_records.id AND own.position = (
+                    SELECT max(position) FROM cache_layers
+                    WHERE record_id = own.record_id AND output = own.output)
+                LEFT JOIN layers ON layers.id = own.layer_id
+                GROUP BY cache_records.id ORDER BY cache_records.last_used, cache_records.id
+                """
+        )
+        return rows.map { row in
+            CacheUsage(
+                id: row[0],
+                name: row[1],
+                created: row[2],
+                lastUsed: row[3],
+                usageCount: row[4],
+                size: row[5],
+                isShared: row[6]
+            )
+        }
+    }
+
+    /// Removes records of the build cache, and every layer and blob that nothing else needs then.
+    ///
+    /// A build that runs meanwhile keeps what it holds, and builds a step again whose record is gone.
+    /// - Returns: the records that are gone, and what was removed with them.
+    package func pruneBuildCache(
+        _ pruning: CachePruning = CachePruning()
+    ) async throws -> (records: [CacheUsage], garbage: CollectedGarbage) {
+        let removed = try await database.write { db in
+            let records = try Self.cacheUsage(in: db)
+            var own = records.reduce(Int64(0)) { $0 + ($1.isShared ? 0 : $1.size) }
+            var removed: [CacheUsage] = []
+            for record in records where pruning.all || !record.isShared {
+                if let limit = pruning.unusedSince, record.lastUsed >= limit { continue }
+                if let keep = pruning.keepBytes, own <= keep { break }
+                try db.execute(sql: "DELETE FROM cache_records WHERE id = ?", arguments: [record.id])
+                if !record.isShared { own -= record.size }
+                removed.append(record)
+            }
+            return removed
+        }
+        return (removed, try await collectGarbage())
+    }
+}

@@ -1,0 +1,212 @@
+internal import GRDB
+internal import LinuxSystem
+package import OCI
+internal import SystemPackage
+
+/// What a garbage collection removed.
+package struct CollectedGarbage: Sendable, Hashable {
+    package var blobs: [Digest] = []
+    package var layers: [LayerID] = []
+    /// Of the archives of those layers where they are known.
+    package var layerDiffIDs: [Digest] = []
+    /// Bytes given back: of blobs as stored, of layers as unpacked.
+    package var bytes: Int64 = 0
+
+    package init() {}
+}
+
+extension Store {
+    /// Removes every layer and blob that no image, container, cache record or lease of a living process needs.
+    ///
+    /// Two phases: rows are deleted and tombstones written in one transaction, then files are unlinked. Other processes go on
+    /// working; what comes back meanwhile stays.
+    /// - Parameter thoroughly: also looks for files that the database does not know, as a power cut may leave them.
+    package func collectGarbage(thoroughly: Bool = false) async throws -> CollectedGarbage {
+        try await onBlockingPool {
+            try whileDoing("removing what is no longer needed", in: self.root) {
+                let garbage = try self.chooseGarbage()
+                try self.unlinkGarbage()
+                try self.removeStalePartials()
+                if thoroughly { try self.removeOrphans() }
+                if !garbage.blobs.isEmpty || !garbage.layers.isEmpty { try self.database.compact() }
+                return garbage
+            }
+        }
+    }
+
+    /// The first phase. No lease can begin to hold anything meanwhile.
+    private func chooseGarbage() throws -> CollectedGarbage {
+        let lock = try FileLock.acquire(layout.collectionLock, .exclusive)
+        defer { withExtendedLifetime(lock) {} }
+        let held = try heldResources()
+        return try database.write { db in
+            try db.execute(
+                sql: """
+                    CREATE TEMP TABLE IF NOT EXISTS held_layers (id INTEGER PRIMARY KEY);
+                    CREATE TEMP TABLE IF NOT EXISTS held_blobs (digest TEXT PRIMARY KEY);
+                    DELETE FROM held_layers;
+                    DELETE FROM held_blobs;
+                    """
+            )
+            for resource in held {
+                switch resource {
+                case .layer(let id):
+                    try db.execute(sql: "INSERT OR IGNORE INTO held_layers VALUES (?)", arguments: [id])
+                case .blob(let digest):
+                    try db.execute(sql: "INSERT OR IGNORE INTO held_blobs VALUES (?)", arguments: [digest])
+                }
+            }
+            var garbage = CollectedGarbage()
+            try Self.deleteLayers(in: db, into: &garbage)
+            try Self.deleteBlobs(in: db, into: &garbage)
+            try db.execute(
+                sql: "DELETE FROM content_entries WHERE digest NOT IN (SELECT digest FROM cache_contents)"
+            )
+            return garbage
+        }
+    }
+
+    private static func deleteLayers(in db: Database, into garbage: inout CollectedGarbage) throws {
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT id, diff_id, unpacked, size FROM layers
+                WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE layer_id = layers.id)
+                AND NOT EXISTS (SELECT 1 FROM container_layers WHERE layer_id = layers.id)
+                AND NOT EXISTS (SELECT 1 FROM cache_layers WHERE layer_id = layers.id)
+                AND NOT EXISTS (SELECT 1 FROM held_layers WHERE id = layers.id)
+                """
+        )
+        for row in rows {
+            let id: LayerID = row[0]
+            garbage.layers.append(id)
+            if let digest: Digest = row[1] {
+                garbage.layerDiffIDs.append(digest)
+            }
+            if row[2] {
+                garbage.bytes += row[3] ?? 0
+                try db.execute(sql: "INSERT INTO tombstones VALUES ('layer', ?)", arguments: ["\(id)"])
+            }
+            try db.execute(sql: "DELETE FROM layers WHERE id = ?", arguments: [id])
+        }
+    }
+
+    private static func deleteBlobs(in db: Database, into garbage: inout CollectedGarbage) throws {
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT digest, size FROM blobs
+                WHERE NOT EXISTS (SELECT 1 FROM layer_blobs WHERE digest = blobs.digest)
+                AND NOT EXISTS (SELECT 1 FROM images WHERE id = blobs.digest)
+                AND NOT EXISTS (SELECT 1 FROM images WHERE manifest_digest = blobs.digest)
+                AND NOT EXISTS (SELECT 1 FROM images WHERE index_digest = blobs.digest)
+                AND NOT EXISTS (SELECT 1 FROM cache_blobs WHERE digest = blobs.digest)
+                AND NOT EXISTS (SELECT 1 FROM held_blobs WHERE digest = blobs.digest)
+                """
+        )
+        for row in rows {
+            let text: String = row[0]
+            garbage.bytes += row[1] as Int64
+            if let digest = try? Digest(parsing: text) { garbage.blobs.append(digest) }
+            try db.execute(sql: "INSERT OR IGNORE INTO tombstones VALUES ('blob', ?)", arguments: [text])
+            try db.execute(sql: "DELETE FROM blobs WHERE digest = ?", arguments: [text])
+            try db.execute(sql: "DELETE FROM blob_sources WHERE digest = ?", arguments: [text])
+        }
+    }
+
+    /// The second phase, also of collections that were interrupted.
+    private func unlinkGarbage() throws {
+        let discarded = try process.owner().directory(in: layout.tmp)
+        let hasWork = try database.read { db in
+            try Bool.fetchOne(db, sql: "SELECT EXISTS (SELECT 1 FROM tombstones)") ?? false
+        }
+        if hasWork { try database.settle() }
+        var isDone = !hasWork
+        while !isDone {
+            var trees: [FilePath] = []
+            // Slices, so that other writers wait for milliseconds only.
+            isDone = try database.write { db in
+                let rows = try Row.fetchAll(db, sql: "SELECT kind, name FROM tombstones LIMIT 100")
+                for row in rows {
+                    let kind: String = row[0]
+                    let name: String = row[1]
+                    if kind == "blob" {
+                        try unlinkBlob(named: name, in: db)
+                    } else {
+                        let target = discarded.appending("\(try process.owner().nextNumber())")
+                        let isWanted = try Bool.fetchOne(
+                            db,
+                            sql: "SELECT EXISTS (SELECT 1 FROM layers WHERE unpacked = 1 AND CAST(id AS TEXT) = ?)",
+                            arguments: [name]
+                        )
+                        if isWanted != true, try moveIfPresent(layout.snapshots.appending(name), to: target) {
+                            trees.append(target)
+                        }
+                    }
+                    try db.execute(sql: "DELETE FROM tombstones WHERE kind = ? AND name = ?", arguments: [kind, name])
+                }
+                return rows.count < 100
+            }
+            for tree in trees { try removeTree(tree) }
+        }
+    }
+
+    private func unlinkBlob(named name: String, in db: Database) throws {
+        guard let digest = try? Digest(parsing: name) else { return }
+        let cameBack = try Bool.fetchOne(
+            db,
+            sql: "SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?)",
+            arguments: [name]
+        )
+        if cameBack != true { try HostFiles.remove(layout.blob(digest)) }
+    }
+
+    private func moveIfPresent(_ path: FilePath, to target: FilePath) throws(SystemCallError) -> Bool {
+        do throws(SystemCallError) {
+            try HostFiles.rename(path, to: target)
+            return true
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return false }
+            throw error
+        }
+    }
+
+    /// What the leases of all processes hold. A process that has died is still in here until the next opening of the store.
+    func heldResources() throws -> Set<StoreResource> {
+        var held: Set<StoreResource> = []
+        for name in try HostFiles.entries(of: layout.run) where StoreOwner.isName(name) {
+            let path = FilePath(bytes: layout.run.bytes + [UInt8(ascii: "/")] + name)
+            guard try HostFiles.status(of: path) != nil else { continue }
+            let content = try OpenFile.open(path, 0).readToEnd()
+            held.formUnion(Self.resources(in: content))
+        }
+        return held
+    }
+
+    /// Reads an owner's file: `+<lease> <resource>` begins to hold, `-<lease>` ends a lease.
+    static func resources(in content: [UInt8]) -> Set<StoreResource> {
+        var leases: [Substring: Set<StoreResource>] = [:]
+        for line in String(decoding: content, as: UTF8.self).split(separator: "\n") {
+            switch line.first {
+            case "+":
+                let parts = line.dropFirst().split(separator: " ", maxSplits: 1)
+                guard parts.count == 2, let resource = StoreResource(parsing: parts[1]) else { continue }
+                leases[parts[0], default: []].insert(resource)
+            case "-": leases[line.dropFirst()] = nil
+            default: continue
+            }
+        }
+        return leases.values.reduce(into: []) { $0.formUnion($1) }
+    }
+
+    /// Unfinished downloads are kept for a day.
+    private func removeStalePartials() throws {
+        let limit = currentTime() - 86_400
+        for name in try HostFiles.entries(of: layout.ingest) where name.starts(with: "partial-".utf8) {
+            let path = FilePath(bytes: layout.ingest.bytes + [UInt8(ascii: "/")] + name)
+            guard let status = try HostFiles.status(of: path), status.modified.seconds < limit else { continue }
+            guard let file = try OpenFile.openLocked(path) else { continue }
+            try withExtendedLifetime(file) { _ = try HostFiles.remove(path) }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+internal import GRDB
+internal import LinuxSystem
+internal import SystemPackage
+
+extension Store {
+    /// Clears away the scratch of dead processes; a process that died while it held something may also have left files that no
+    /// row knows, which are looked for then.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func recover() throws {
+        let incoming = try HostFiles.entries(of: layout.ingest).filter { !$0.starts(with: "partial-".utf8) }
+        var names = Set(incoming.map(Self.ownerName))
+        for directory in [layout.run, layout.tmp, layout.mounts] {
+            names.formUnion(try HostFiles.entries(of: directory))
+        }
+        for name in names.filter(StoreOwner.isName).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            // The lock is kept until everything of the dead process is gone: no second process clears at the same time.
+            guard let text = String(validating: name, as: UTF8.self),
+                let file = try OpenFile.openLocked(layout.run.appending(text))
+            else { continue }
+            if try file.status().size > 0 { try removeOrphans() }
+            for entry in incoming where Self.ownerName(of: entry) == name {
+                try HostFiles.remove(FilePath(bytes: layout.ingest.bytes + [UInt8(ascii: "/")] + entry))
+            }
+            try StoreOwner.removeTraces(of: text, in: layout)
+            withExtendedLifetime(file) {}
+        }
+    }
+
+    /// `<pid>.<start>.<boot>.<salt>.<number>` without its last part.
+    private static func ownerName(of entry: [UInt8]) -> [UInt8] {
+        Array(entry[..<(entry.lastIndex(of: UInt8(ascii: ".")) ?? entry.endIndex)])
+    }
+
+    /// Removes the files of blobs and layers that the database does not know.
+    ///
+    /// They appear in place only inside write transactions, so under the write lock none is one that is just being made.
+    /// - Returns: how many were removed.
+    @discardableResult
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func removeOrphans() throws -> Int {
+        let discarded = try process.owner().directory(in: layout.tmp)
+        var trees: [FilePath] = []
+        try database.settle()
+        let count = try database.write { db in
+            let orphans = try orphans(in: db)
+            for path in orphans.blobs { try HostFiles.remove(path) }
+            for path in orphans.snapshots {
+                let target = discarded.appending("\(try process.owner().nextNumber())")
+                try HostFiles.rename(path, to: target)
+                trees.append(target)
+            }
+            return orphans.blobs.count + orphans.snapshots.count
+        }
+        for tree in trees { try removeTree(tree) }
+        return count
+    }
+
+    /// Files in the places of blobs and layers that have no row.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func orphans(in db: Database) throws -> (blobs: [FilePath], snapshots: [FilePath]) {
+        let known = try Set(String.fetchAll(db, sql: "SELECT digest FROM blobs"))
+            .union(try String.fetchAll(db, sql: "SELECT name FROM tombstones WHERE kind = 'blob'"))
+        var blobs: [FilePath] = []
+        for algorithm in ["sha256", "sha384", "sha512"] {
+            let directory = layout.blobs.appending(algorithm)
+            for entry in try HostFiles.entries(of: directory)
+            where !known.contains("\(algorithm):" + String(decoding: entry, as: UTF8.self)) {
+                blobs.append(FilePath(bytes: directory.bytes + [UInt8(ascii: "/")] + entry))
+            }
+        }
+        let layers = try Set(String.fetchAll(db, sql: "SELECT CAST(id AS TEXT) FROM layers WHERE unpacked = 1"))
+            .union(try String.fetchAll(db, sql: "SELECT name FROM tombstones WHERE kind = 'layer'"))
+        let snapshots = try HostFiles.entries(of: layout.snapshots)
+            .filter { !layers.contains(String(decoding: $0, as: UTF8.self)) }
+            .map { FilePath(bytes: layout.snapshots.bytes + [UInt8(ascii: "/")] + $0) }
+        return (blobs, snapshots)
+    }
+}

@@ -1,0 +1,185 @@
+internal import Glibc
+internal import LinuxSystem
+internal import Synchronization
+package import SystemPackage
+
+/// Everything Slipway keeps on disk: blobs by digest, the files of layers, and the database that says what they are.
+///
+/// Any number of processes may use one store at the same time. What a process was doing when it was killed is found and undone by
+/// the next one that opens the store.
+package final class Store: Sendable {
+    package let layout: StoreLayout
+    package let database: StoreDatabase
+    package let blobs: BlobStore
+
+    let process: OwnerBox
+
+    /// The store's directory.
+    package var root: FilePath { layout.root }
+
+    private init(layout: StoreLayout, database: StoreDatabase) {
+        self.layout = layout
+        self.database = database
+        process = OwnerBox(layout: layout)
+        blobs = BlobStore(layout: layout, database: database, process: process)
+    }
+
+    /// Opens a store, creating it where there is none, and clears away what dead processes left.
+    ///
+    /// - Throws: `StorageError.newerSchema`, `.databaseDamaged`, `.databaseLocked`, `.noSpace`, `.unusable`.
+    package static func open(at root: FilePath) async throws -> Store {
+        try await onBlockingPool { try openBlocking(at: root) }
+    }
+
+    /// Opens a store; for code that runs on a thread that may block.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func openBlocking(at root: FilePath) throws -> Store {
+        let layout = StoreLayout(root: root)
+        do throws(SystemCallError) {
+            try layout.create()
+        } catch {
+            if error.errno == .noSpace || error.errno == .diskQuotaExceeded {
+                throw StorageError.noSpace(phase: "creating the store", path: root)
+            }
+            throw StorageError.unusable(root: root, reason: error)
+        }
+        let store = Store(layout: layout, database: try StoreDatabase(path: layout.database))
+        try whileDoing("clearing away what an earlier process left", in: root) { try store.recover() }
+        return store
+    }
+
+    /// Removes this process's scratch directories and gives up what it holds; nothing of the store is used afterwards.
+    package func close() async {
+        await onBlockingPool { self.process.close() }
+    }
+
+    // MARK: Scratch of this process
+
+    /// A new empty directory for this process, on the file system of the store; removed at the latest when the process is gone.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func temporaryDirectory() throws -> FilePath {
+        try whileDoing("making a temporary directory", in: root) {
+            let owner = try process.owner()
+            let path = try owner.directory(in: layout.tmp).appending("\(owner.nextNumber())")
+            try HostFiles.createDirectory(path, mode: 0o700)
+            return path
+        }
+    }
+
+    /// A new empty directory to mount something on; removed at the latest when the process is gone, and only if empty.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func mountPoint() throws -> FilePath {
+        try whileDoing("making a mount point", in: root) {
+            let owner = try process.owner()
+            let path = try owner.directory(in: layout.mounts).appending("\(owner.nextNumber())")
+            try HostFiles.createDirectory(path, mode: 0o700)
+            return path
+        }
+    }
+
+    // MARK: Leases
+
+    /// Keeps what `body` uses from being removed by any process, until `body` is over.
+    ///
+    /// Blobs that are ingested, and everything given to `hold`, inside `body` or its child tasks belong to the lease.
+    package func withLease<Value>(_ body: (Lease) async throws -> Value) async throws -> Value {
+        let lease = Lease(owner: try await onBlockingPool { try self.process.owner() }, layout: layout)
+        // A lease that cannot be ended now ends with the process.
+        do {
+            let value = try await Lease.$current.withValue(lease) { try await body(lease) }
+            await onBlockingPool { try? lease.end() }
+            return value
+        } catch {
+            await onBlockingPool { try? lease.end() }
+            throw error
+        }
+    }
+
+    /// The lease of the surrounding `withLease`, for work that leaves the task, as on a thread that may block.
+    package var currentLease: Lease? { Lease.current }
+
+    /// Adds to a lease, or, where it is nil, holds until the process ends.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func hold(_ resources: [StoreResource], in lease: Lease?) throws {
+        try process.lease(preferring: lease).hold(resources)
+    }
+
+    /// Adds to the lease of the surrounding `withLease`, or, outside of any, holds until the process ends.
+    ///
+    /// Ask whether something is there only after holding it: then it stays.
+    package func hold(_ resources: [StoreResource]) async throws {
+        let lease = Lease.current
+        try await onBlockingPool { try self.process.lease(preferring: lease).hold(resources) }
+    }
+}
+
+/// A scope in which nothing it holds is removed from the store. See `Store.withLease`.
+package final class Lease: Sendable {
+    @TaskLocal static var current: Lease?
+
+    let owner: StoreOwner
+    private let layout: StoreLayout
+    private let number: Int
+
+    init(owner: StoreOwner, layout: StoreLayout) {
+        self.owner = owner
+        self.layout = layout
+        number = owner.beginLease()
+    }
+
+    /// Adds to what the lease holds.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func hold(_ resources: [StoreResource]) throws {
+        if resources.isEmpty { return }
+        try whileDoing("leasing", in: layout.root) {
+            let lock = try FileLock.acquire(layout.collectionLock, .shared)
+            try withExtendedLifetime(lock) { try owner.note(resources, lease: number) }
+        }
+    }
+
+    func end() throws { try owner.endLease(number) }
+}
+
+/// This process's registration with the store, made when it is first needed: a command that only reads has none.
+final class OwnerBox: Sendable {
+    private struct State {
+        var owner: StoreOwner?
+        var lease: Lease?
+    }
+
+    private let layout: StoreLayout
+    private let state = Mutex(State())
+
+    init(layout: StoreLayout) { self.layout = layout }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func owner() throws -> StoreOwner {
+        try state.withLock { state in
+            if let owner = state.owner { return owner }
+            let owner = try StoreOwner.register(in: layout)
+            state.owner = owner
+            return owner
+        }
+    }
+
+    /// The lease of the surrounding scope if it is one of this store, or else the one that lasts as long as the process.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func lease(preferring current: Lease?) throws -> Lease {
+        let owner = try owner()
+        if let current, current.owner === owner { return current }
+        return state.withLock { state in
+            if let lease = state.lease { return lease }
+            let lease = Lease(owner: owner, layout: layout)
+            state.lease = lease
+            return lease
+        }
+    }
+
+    func close() {
+        let owner = state.withLock { state in
+            defer { state = State() }
+            return state.owner
+        }
+        owner?.removeTraces()
+    }
+}

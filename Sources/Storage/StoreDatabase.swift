@@ -1,0 +1,227 @@
+internal import CSQLite
+package import GRDB
+internal import LinuxSystem
+internal import Synchronization
+package import SystemPackage
+
+/// The one SQLite database of a store, shared by every Slipway process that uses the store.
+///
+/// Reads see a snapshot and wait for nobody. Each write transaction, and each checkpoint of the write-ahead log, holds an
+/// exclusive flock(2) on `slipway.db.lock` beside SQLite's own locks. Before 3.51.3 SQLite can lose a commit that races with another connection's
+/// checkpoint (the WAL-reset bug): here no two of them ever run at once, on one writer connection a process, with
+/// automatic checkpoints off, also when a connection closes.
+package final class StoreDatabase: Sendable {
+    /// The database's file.
+    package let path: FilePath
+    private let lock: WriteLock
+    private let readers = Mutex<[DatabaseQueue]>([])
+    private let writer = Mutex<Writer?>(nil)
+
+    /// From this many pages on a commit is followed by a checkpoint: 8 MiB.
+    private static let checkpointPages: CInt = 2000
+
+    private struct Writer: Sendable {
+        let queue: DatabaseQueue
+        let pages: PageCount
+    }
+
+    /// Opens the database, creating it or bringing its schema up to date where needed.
+    /// - Throws: `StorageError.newerSchema`, `.databaseDamaged`, `.databaseLocked`, `.noSpace`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    init(path: FilePath, lockTimeout: Duration = .seconds(60)) throws {
+        self.path = path
+        lock = WriteLock(database: path, timeout: lockTimeout)
+        let isPresent = try HostFiles.status(of: path).map { $0.size > 0 } ?? false
+        let version = isPresent ? try openedVersion() : 0
+        if version > Schema.currentVersion {
+            throw StorageError.newerSchema(found: version, known: Schema.currentVersion, path: path)
+        }
+        if version < Schema.currentVersion { try migrate() }
+    }
+
+    /// The version of the schema; where a process died while it created the database, a writer is needed to undo that first.
+    private func openedVersion() throws -> Int {
+        do {
+            return try read { db in try Schema.version(in: db) }
+        } catch StorageError.database {
+            return 0
+        }
+    }
+
+    // MARK: Reading
+
+    /// Reads from one consistent snapshot, on a thread that may block.
+    package func read<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        try await onBlockingPool { try self.read(body) }
+    }
+
+    /// Reads from one consistent snapshot; for code that runs on the blocking pool already.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        try explainingErrors(while: "reading the database") {
+            let reader =
+                try readers.withLock { $0.popLast() }
+                ?? DatabaseQueue(path: path.string, configuration: readerConfiguration)
+            defer { readers.withLock { $0.append(reader) } }
+            return try reader.read(body)
+        }
+    }
+
+    // MARK: Writing
+
+    /// Runs one transaction: all of it is durable when this returns, none of it happened if it throws.
+    package func write<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws -> Value {
+        try await onBlockingPool { try self.write(body) }
+    }
+
+    /// Runs one transaction; for code that runs on the blocking pool already.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        try explainingErrors(while: "writing the database") {
+            let writer = try openWriter()
+            return try writer.queue.writeWithoutTransaction { db in
+                try lock.withLock {
+                    var value: Value?
+                    try db.inTransaction(.immediate) {
+                        value = try body(db)
+                        return .commit
+                    }
+                    if writer.pages.value >= Self.checkpointPages {
+                        try db.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)")
+                    }
+                    guard let value else {
+                        throw StorageError.database(path: path, reason: "a transaction gave no result")
+                    }
+                    return value
+                }
+            }
+        }
+    }
+
+    /// Settles what a process that was killed inside a commit had begun: done or not done, it stays so.
+    ///
+    /// Such a commit may be complete in the write-ahead log and yet not in its index. As long as some process has the
+    /// database open nobody sees it; once the index is built anew it would come to life. One write of our own takes its place in
+    /// the log. Needed before files are removed because no row names them.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func settle() throws {
+        try write { db in try db.execute(sql: "PRAGMA user_version = \(Schema.version(in: db))") }
+    }
+
+    /// Gives the space of deleted rows back to the file system, as far as readers do not still need it; waits for none.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func compact() throws {
+        try explainingErrors(while: "compacting the database") {
+            try openWriter().queue.writeWithoutTransaction { db in
+                try lock.withLock {
+                    _ = try Row.fetchAll(db, sql: "PRAGMA incremental_vacuum")
+                    try db.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)")
+                }
+            }
+        }
+    }
+
+    /// What SQLite itself finds wrong with its file; empty for a sound database.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func integrityProblems() throws -> [String] {
+        try read { db in
+            let text = try String.fetchAll(db, sql: "PRAGMA integrity_check(20)").filter { $0 != "ok" }
+            let dangling = try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").prefix(20)
+            return text
+                + dangling.map { row in
+                    "\(row[0] as String? ?? "") row \(row[1] as Int64? ?? 0) names a missing \(row[2] as String? ?? "")"
+                }
+        }
+    }
+
+    // MARK: Connections
+
+    private func migrate() throws {
+        try explainingErrors(while: "creating the database") {
+            let queue = try openWriter().queue
+            try lock.withLock {
+                // Another process may have migrated, or a newer one may have come, while we waited for the lock.
+                let version = try queue.writeWithoutTransaction { db in
+                    if try String.fetchOne(db, sql: "PRAGMA journal_mode") != "wal" {
+                        try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+                        _ = try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL")
+                    }
+                    return try Schema.version(in: db)
+                }
+                if version > Schema.currentVersion {
+                    throw StorageError.newerSchema(found: version, known: Schema.currentVersion, path: path)
+                }
+                if version < Schema.currentVersion { try Schema.migrate(queue) }
+            }
+        }
+    }
+
+    private func openWriter() throws -> Writer {
+        try writer.withLock { writer in
+            if let writer { return writer }
+            let pages = PageCount()
+            var configuration = Self.commonConfiguration(label: "slipway.database.writer")
+            configuration.prepareDatabase { db in
+                try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0")
+                try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
+                slipway_sqlite_no_checkpoint_on_close(Self.pointer(to: db))
+                slipway_sqlite_count_wal_pages(Self.pointer(to: db), pages.storage)
+            }
+            let opened = Writer(queue: try DatabaseQueue(path: path.string, configuration: configuration), pages: pages)
+            writer = opened
+            return opened
+        }
+    }
+
+    private var readerConfiguration: Configuration {
+        var configuration = Self.commonConfiguration(label: "slipway.database.reader")
+        configuration.readonly = true
+        configuration.prepareDatabase { db in slipway_sqlite_no_checkpoint_on_close(Self.pointer(to: db)) }
+        return configuration
+    }
+
+    private static func commonConfiguration(label: String) -> Configuration {
+        var configuration = Configuration()
+        configuration.label = label
+        // Only SQLite's own short locks (recovery after a crash, a reset of the log) are waited for this way.
+        configuration.busyMode = .timeout(10)
+        return configuration
+    }
+
+    private static func pointer(to db: Database) -> UnsafeMutableRawPointer? {
+        db.sqliteConnection.map { UnsafeMutableRawPointer($0) }
+    }
+
+    private func explainingErrors<Value>(while phase: String, _ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as DatabaseError {
+            let reason = error.message ?? "SQLite error \(error.resultCode.rawValue)"
+            switch error.resultCode {
+            case .SQLITE_FULL: throw StorageError.noSpace(phase: phase, path: path)
+            case .SQLITE_CORRUPT, .SQLITE_NOTADB: throw StorageError.databaseDamaged(path: path, reason: reason)
+            case .SQLITE_BUSY, .SQLITE_LOCKED:
+                throw StorageError.databaseLocked(path: path, holder: lock.holder(), seconds: 10)
+            default:
+                throw StorageError.database(
+                    path: path,
+                    reason: "\(phase): \(reason)" + (error.sql.map { " (\($0))" } ?? "")
+                )
+            }
+        } catch let error as SystemCallError {
+            throw StorageError(error, while: phase, in: path)
+        }
+    }
+}
+
+/// Where SQLite's hook leaves the length of the write-ahead log; read only on the writer's own queue.
+private final class PageCount: @unchecked Sendable {
+    // Written and read on the serial queue of the one writer connection.
+    let storage = UnsafeMutablePointer<CInt>.allocate(capacity: 1)
+
+    init() { storage.initialize(to: 0) }
+
+    deinit { storage.deallocate() }
+
+    var value: CInt { storage.pointee }
+}

@@ -1,0 +1,53 @@
+internal import LinuxSystem
+package import OCI
+package import SystemPackage
+
+/// Where things are below a store's directory.
+package struct StoreLayout: Sendable, Hashable {
+    package let root: FilePath
+
+    package var database: FilePath { root.appending("slipway.db") }
+    /// `blobs/<algorithm>/<hex>`: complete, verified content.
+    package var blobs: FilePath { root.appending("blobs") }
+    /// `snapshots/<layer id>/`: the files of unpacked layers.
+    package var snapshots: FilePath { root.appending("snapshots") }
+    /// `containers/<id>/`: bundles, logs, exit statuses.
+    package var containers: FilePath { root.appending("containers") }
+    /// Blobs on their way in.
+    package var ingest: FilePath { root.appending("ingest") }
+    /// `mounts/<owner>/`: mount points of living processes.
+    package var mounts: FilePath { root.appending("mounts") }
+    /// `run/<owner>`: one locked file for each living process.
+    package var run: FilePath { root.appending("run") }
+    /// `tmp/<owner>/`: scratch of living processes.
+    package var tmp: FilePath { root.appending("tmp") }
+    /// Held shared while something is being leased, exclusively while garbage is being chosen.
+    package var collectionLock: FilePath { root.appending("collection.lock") }
+
+    package init(root: FilePath) { self.root = root }
+
+    /// Where the content of a digest is, or would be.
+    package func blob(_ digest: Digest) -> FilePath {
+        blobs.appending(digest.algorithm.rawValue).appending(digest.hex)
+    }
+
+    /// The directory of a layer's files.
+    package func snapshot(_ layer: LayerID) -> FilePath { snapshots.appending("\(layer)") }
+
+    /// Creates the directories that are missing, readable by the owner alone.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func create() throws(SystemCallError) {
+        // The last one made tells that all are there: opening a store that exists costs one stat(2).
+        let last = tmp
+        if try HostFiles.status(of: last) != nil { return }
+        try HostFiles.createDirectories(root, mode: 0o700)
+        let below = [blobs, blobs.appending("sha256"), blobs.appending("sha384"), blobs.appending("sha512")]
+        for directory in below + [snapshots, containers, ingest, mounts, run, last] {
+            try HostFiles.createDirectory(directory, mode: 0o700)
+        }
+        try HostFiles.synchronizeDirectory(blobs)
+        try HostFiles.synchronizeDirectory(root)
+        let parent = root.removingLastComponent()
+        try HostFiles.synchronizeDirectory(parent.isEmpty ? "." : parent)
+    }
+}

@@ -1,0 +1,8 @@
+import CommandLine
+import Glibc
+import LinuxSystem
+
+switch Program.start(ProcessContext.arguments) {
+case .finished(let status): exit(status.rawValue)
+case .running(let session): exit(await session.run().rawValue)
+}

@@ -1,0 +1,181 @@
+import DockerfileFrontend
+import DockerfileSyntax
+import LLB
+import OCI
+import Testing
+
+@Suite struct `COPY, ADD and WORKDIR` {
+    @Test(
+        arguments: [
+            ("COPY a b", "/a", "/b"), ("COPY a b/", "/a", "/b/"), ("COPY a .", "/a", "/"), ("COPY . /x", "/", "/x"),
+            ("COPY ./a/ /x/.", "/a", "/x/."), ("COPY ../../a /x", "/a", "/x"), ("COPY /a //x//y/", "/a", "/x/y/"),
+            ("WORKDIR /w\nCOPY a .", "/a", "/w/"), ("WORKDIR /w\nCOPY a b", "/a", "/w/b"),
+            ("WORKDIR /w\nCOPY a ./", "/a", "/w/"),
+            ("WORKDIR /w\nCOPY a ../b", "/a", "/b"), ("COPY a*.txt /x/", "/a*.txt", "/x/"),
+            ("COPY [\"a b\", \"/c d\"]", "/a b", "/c d"),
+            ("ENV S=s D=/d\nCOPY $S ${D}/", "/s", "/d/"), ("COPY a/./b /x", "/a/b", "/x"), ("COPY 'a b' /x", nil, nil),
+        ] as [(String, String?, String?)]
+    )
+    func `copy from and to`(text: String, source: String?, destination: String?) async throws {
+        guard let source, let destination else {
+            // Quotes do not hold words together here: they are two words, of which neither is whole.
+            #expect(await message("FROM scratch\n" + text) != nil)
+            return
+        }
+        let copy = try #require(try await plan("FROM scratch\n" + text).copies.first)
+        #expect(copy.source.text == source)
+        #expect(copy.destination.text == destination)
+        #expect(copy.followsLinks && copy.copiesDirectoryContents && copy.createsDestination)
+        #expect(copy.allowsWildcards && copy.allowsNoMatch)
+        #expect(!copy.unpacksArchives)
+    }
+
+    @Test func `ADD unpacks unless told not to`() async throws {
+        let made = try await plan("FROM scratch\nADD a.tar /\nADD --unpack=false b.tar /")
+        #expect(made.copies.map(\.unpacksArchives) == [true, false])
+    }
+
+    @Test(arguments: [
+        ("1000", "1000:-"), ("1000:50", "1000:50"), ("root", "0:-"), ("u", "u:-"), ("u:g", "u:g"), ("0:g", "0:g"),
+        ("$U:g", "7:g"),
+    ])
+    func `owners are numbers or names`(text: String, expected: String) async throws {
+        let made = try await plan("FROM alpine\nENV U=7\nCOPY --chown=\(text) a /b")
+        let owner = try #require(made.copies.first?.owner)
+        func shown(_ account: Owner.Account?) -> String {
+            switch account {
+            case .id(let id): "\(id)"
+            case .named(let name, _): name.text
+            case nil: "-"
+            }
+        }
+        #expect("\(shown(owner.user)):\(shown(owner.group))" == expected)
+    }
+
+    @Test func `names of owners are looked up where the files go`() async throws {
+        let made = try await plan("FROM alpine\nCOPY --chown=u a b /c/")
+        let node = try #require(made.definition.target?.node)
+        guard case .file(let actions) = node.operation else { return }
+        guard case .named(_, let first)? = actions[0].change.owner?.user,
+            case .named(_, let second)? = actions[1].change.owner?.user
+        else {
+            Issue.record("no names")
+            return
+        }
+        #expect(first == actions[0].base)
+        #expect(second == .action(0))
+    }
+
+    @Test(arguments: [
+        ("755", ModeChange.bits(0o755)), ("0644", .bits(0o644)), ("7777", .bits(0o7777)),
+        ("u=rwX,go=rX", .symbolic(Array("u=rwX,go=rX".utf8))), ("+x", .symbolic(Array("+x".utf8))),
+        ("g=u-w", .symbolic(Array("g=u-w".utf8))),
+    ])
+    func `permissions are octal or symbolic`(text: String, expected: ModeChange) async throws {
+        #expect(try await plan("FROM scratch\nCOPY --chmod=\(text) a /b").copies.first?.mode == expected)
+    }
+
+    @Test(arguments: ["8", "10000", "u=z", "rwx", "u", "755x", "u+x,", "-1"])
+    func `other permissions are refused`(text: String) async {
+        let found = await message("FROM scratch\nCOPY --chmod=\(text) a /b")
+        if text == "-1" {
+            #expect(found == "invalid chmod parameter: '-1'. it should be octal string and between 0 and 07777")
+        } else {
+            #expect(found?.hasPrefix("invalid chmod parameter: '\(text)'") == true)
+        }
+    }
+
+    @Test func `documents are files named like their mark`() async throws {
+        let text = """
+            FROM scratch
+            ENV V=1
+            COPY --chmod=600 <<a <<"b" <<-c /d/
+            it's "$V" ${V} \\$V
+            a
+            $V
+            b
+            \tx
+            \tc
+            """
+        let made = try await plan(text)
+        let files = made.changes.compactMap { change -> FileCreation? in
+            if case .makeFile(let file) = change { file } else { nil }
+        }
+        #expect(files.map(\.path.text) == ["/a", "/b", "/c"])
+        #expect(files.map(\.content.text) == ["it's \"1\" 1 $V\n", "$V\n", "x\n"])
+        #expect(files.allSatisfy { $0.mode == 0o644 })
+        #expect(made.copies.map(\.source.text) == ["/a", "/b", "/c"])
+        #expect(made.copies.allSatisfy { $0.mode == .bits(0o600) && !$0.allowsWildcards })
+        #expect(made.ownHistory.last == "+ COPY --chmod=600 <<a <<b <<c /d/ # buildkit")
+    }
+
+    @Test func `parents are kept from the root or from the mark in the path`() async throws {
+        let made = try await plan("FROM scratch\nCOPY --parents a/b/c x/./y/*.c /d/")
+        #expect(made.copies.map(\.source.text) == ["/", "/x"])
+        #expect(made.copies.map { $0.includePatterns.map(\.text) } == [["a/b/c"], ["y/*.c"]])
+        #expect(made.copies.map { $0.requiredPaths.map(\.text) } == [["/a/b/c"], []])
+    }
+
+    @Test func `exclusions are handed on`() async throws {
+        let made = try await plan("FROM scratch\nCOPY --exclude=*.o --exclude=**/t a /d/")
+        #expect(made.copies.first?.excludePatterns.map(\.text) == ["*.o", "**/t"])
+    }
+
+    @Test func `a link is laid over what is there`() async throws {
+        let made = try await plan("FROM alpine\nCOPY --link a /b\nCOPY --link --chmod=600 c /d")
+        let kinds = made.definition.nodes.map { node -> String in
+            switch node.operation {
+            case .source: "source"
+            case .merge: "merge"
+            case .file: "file"
+            case .exec, .diff: "other"
+            }
+        }
+        #expect(kinds == ["source", "source", "file", "merge", "file"])
+        #expect(made.titles.contains("[2/3] LINK COPY --link a /b"))
+        #expect(made.titles.last == "[3/3] COPY --link --chmod=600 c /d")
+        let scratch = try await plan("FROM scratch\nCOPY --link a /b")
+        #expect(scratch.definition.nodes.count == 2)
+    }
+
+    @Test(arguments: [
+        ("ADD https://x.org/a /b", "ADD of a URL is not supported by this version of Slipway"),
+        ("ADD https://x.org/a.git#v1 /b", "ADD of a git repository is not supported by this version of Slipway"),
+        ("ADD git@github.com:a/b.git /b", "ADD of a git repository is not supported by this version of Slipway"),
+        ("COPY https://x.org/a /b", "source can't be a URL for COPY"),
+        ("COPY git://x.org/a.git /b", "source can't be a git ref for COPY"),
+        ("ADD --checksum=sha256:x a /b", "checksum requires HTTP(S) or Git sources"),
+        ("ADD --checksum=sha256:x a b /b/", "checksum can't be specified for multiple sources"),
+    ])
+    func `what cannot be fetched is refused`(text: String, expected: String) async {
+        #expect(await message("FROM scratch\n" + text) == expected)
+    }
+
+    @Test func `a missing or ignored file is warned of`() async throws {
+        let made = try await plan("FROM scratch\nCOPY a/b /\nCOPY c /") {
+            $0.ignoreFile = try? IgnoreFile(parsing: bytes("a\n"))
+        }
+        #expect(made.warnings.map(\.message) == ["Attempting to Copy file \"a/b\" that is excluded by .dockerignore"])
+    }
+
+    @Test func `WORKDIR makes directories for the stage's user`() async throws {
+        let made = try await plan("FROM alpine\nUSER 5:6\nWORKDIR /a/../b/\nWORKDIR c/../d\nWORKDIR /")
+        let directories = made.changes.compactMap { change -> DirectoryCreation? in
+            if case .makeDirectory(let directory) = change { directory } else { nil }
+        }
+        #expect(directories.map(\.path.text) == ["/b", "/b/d"])
+        #expect(directories.allSatisfy { $0.owner == Owner(user: .id(5), group: .id(6)) && $0.makesParents })
+        #expect(made.defaults.workingDirectory == "/")
+        #expect(
+            made.ownHistory == ["USER 5:6", "+ WORKDIR /a/../b/", "+ WORKDIR /b/d", "WORKDIR /"]
+        )
+    }
+
+    @Test func `WORKDIR goes on from the base image's`() async throws {
+        let images = Images([alpine: image { $0.workingDirectory = "/srv" }])
+        let made = try await plan("FROM alpine\nWORKDIR app\nCOPY a .", images: images)
+        #expect(made.defaults.workingDirectory == "/srv/app")
+        #expect(made.copies.first?.destination.text == "/srv/app/")
+        #expect(made.warnings.map(\.rule) == [.workdirRelativePath])
+    }
+}

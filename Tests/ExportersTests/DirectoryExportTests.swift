@@ -1,0 +1,85 @@
+import Exporters
+import Foundation
+import Glibc
+import LinuxSystem
+import SystemPackage
+import Testing
+
+@Suite struct `Exporting to a directory` {
+    private let scratch: FilePath
+    private let result: RootedDirectory
+    private let target: FilePath
+
+    init() throws {
+        let url = FileManager.default.temporaryDirectory.appending(path: "slipway-export-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url.appending(path: "result"), withIntermediateDirectories: true)
+        scratch = FilePath(url.path)
+        result = try RootedDirectory(scratch.appending("result"))
+        target = scratch.appending("a").appending("target")
+    }
+
+    private func write(_ text: String, to path: FilePath, in root: RootedDirectory, mode: UInt32 = 0o644) throws {
+        try root.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: mode).write(Array(text.utf8))
+    }
+
+    private func text(_ path: FilePath, in root: RootedDirectory) throws -> String {
+        String(decoding: try root.open(path, O_RDONLY).readToEnd(), as: UTF8.self)
+    }
+
+    @Test func `keeps names, modes, times and links`() throws {
+        defer { try? removeTree(scratch) }
+        let name = FilePath(bytes: Array("d/".utf8) + [0xff, 0x0a])
+        try result.createDirectory("d", mode: 0o755)
+        try write("one", to: name, in: result)
+        try result.changeMode(name, 0o4751)
+        try result.createHardLink("other", to: name)
+        try result.createSymbolicLink("link", target: Array("/etc/passwd".utf8))
+        try result.changeMode("d", 0o500)
+        try result.setTimes("d", modified: FileTime(seconds: 1_000_000_000))
+        var export = try DirectoryExport(source: result, destination: target)
+        try export.run()
+        let written = try RootedDirectory(target)
+        #expect(try text(name, in: written) == "one")
+        #expect(try written.status(name).mode == 0o4751)
+        #expect(try written.status("other").inode == written.status(name).inode)
+        #expect(try written.readLink("link") == Array("/etc/passwd".utf8))
+        #expect(try written.status("d").mode == 0o500)
+        #expect(try written.status("d").modified == FileTime(seconds: 1_000_000_000))
+        #expect(export.count == 4)
+        try written.changeMode("d", 0o700)
+        try result.changeMode("d", 0o700)
+    }
+
+    @Test func `never writes through a link that stands in the destination`() throws {
+        defer { try? removeTree(scratch) }
+        try result.createDirectory("x", mode: 0o755)
+        try write("new", to: "x/file", in: result)
+        try write("new", to: "y", in: result)
+        let host = try RootedDirectory(scratch)
+        try host.createDirectory("victim")
+        try write("old", to: "victim/file", in: host)
+        try host.createDirectory("a")
+        try host.createDirectory("a/target")
+        try host.createSymbolicLink("a/target/x", target: scratch.appending("victim").bytes)
+        try host.createSymbolicLink("a/target/y", target: scratch.appending("victim/file").bytes)
+        var export = try DirectoryExport(source: result, destination: target)
+        try export.run()
+        #expect(try text("victim/file", in: host) == "old")
+        #expect(try text("a/target/x/file", in: host) == "new")
+        #expect(try text("a/target/y", in: host) == "new")
+    }
+
+    @Test func `keeps what else is in the destination`() throws {
+        defer { try? removeTree(scratch) }
+        try write("new", to: "file", in: result)
+        let host = try RootedDirectory(scratch)
+        try host.createDirectory("a")
+        try host.createDirectory("a/target")
+        try write("kept", to: "a/target/other", in: host)
+        try host.createDirectory("a/target/file")
+        var export = try DirectoryExport(source: result, destination: target)
+        try export.run()
+        #expect(try text("a/target/other", in: host) == "kept")
+        #expect(try text("a/target/file", in: host) == "new")
+    }
+}

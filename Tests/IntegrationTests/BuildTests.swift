@@ -1,0 +1,229 @@
+import Foundation
+import Testing
+
+/// Builds on a small base: what the language promises, seen from outside.
+@Suite(.requires(.root, .program("crun")))
+struct `Building` {
+    private let scratch: TemporaryDirectory
+
+    init() throws { scratch = try TemporaryDirectory() }
+
+    /// Writes the files of a context and builds it.
+    private func build(
+        _ dockerfile: String,
+        files: [String: String] = [:],
+        _ options: String...,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> ProgramResult {
+        try scratch.write(dockerfile, to: "context/Dockerfile")
+        for (name, text) in files { try scratch.write(text, to: "context/\(name)") }
+        return try await Slipway.shared().run(
+            ["build", "--progress=plain"] + options + ["."],
+            in: scratch.url.appending(path: "context")
+        )
+    }
+
+    /// Builds files that must come about and gives what a command prints in them.
+    private func output(
+        of command: [String],
+        _ dockerfile: String,
+        files: [String: String] = [:],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> String {
+        let built = try await build(dockerfile, files: files, "-o", "type=tar,dest=../result.tar")
+        try #require(built.status == 0, "\(built.errorText)", sourceLocation: sourceLocation)
+        let root = scratch.url.appending(path: "root-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
+        let archive = scratch.url.appending(path: "result.tar").path
+        let unpacked = try await runProgram("tar", ["--numeric-owner", "-xpf", archive, "-C", root.path])
+        try #require(unpacked.status == 0, "\(unpacked.errorText)", sourceLocation: sourceLocation)
+        let ran = try await runProgram("chroot", [root.path] + command, environment: ["PATH": "/bin:/usr/sbin:/sbin"])
+        try #require(ran.status == 0, "\(ran.errorText)", sourceLocation: sourceLocation)
+        return ran.text
+    }
+
+    @Test func `files are copied with their names, contents and modes`() async throws {
+        let text = try await output(
+            of: ["sh", "-c", "cd /srv && find . | sort && cat b/c.txt && stat -c '%a %u:%g' b/c.txt moved"],
+            """
+            FROM busybox
+            WORKDIR /srv
+            COPY . .
+            COPY --chown=1000:app --chmod=741 a.txt moved
+            """,
+            files: ["a.txt": "A\n", "b/c.txt": "C\n", ".dockerignore": "Dockerfile\n.dockerignore\n"]
+        )
+        #expect(text == ".\n./a.txt\n./b\n./b/c.txt\n./moved\nC\n644 0:0\n741 1000:1000\n")
+    }
+
+    @Test func `stages share files and only needed ones are built`() async throws {
+        let text = try await output(
+            of: ["cat", "/out"],
+            """
+            FROM busybox AS unused
+            RUN exit 1
+            FROM busybox AS maker
+            ARG WHO=world
+            RUN echo "hello $WHO" > /made
+            FROM busybox
+            COPY --from=maker /made /out
+            """
+        )
+        #expect(text == "hello world\n")
+    }
+
+    @Test func `environment, user, shell and directory reach RUN and the image`() async throws {
+        let text = try await output(
+            of: ["sh", "-c", "cat /data/in/note /data/in/uid"],
+            """
+            FROM busybox
+            ENV GREETING="good day" WHERE=/data
+            WORKDIR $WHERE/in
+            RUN echo "$GREETING from $(pwd)" > note && chown -R app:app .
+            USER app
+            RUN id -u > uid
+            """
+        )
+        #expect(text == "good day from /data/in\n1000\n")
+    }
+
+    @Test func `heredocs are scripts and files`() async throws {
+        let text = try await output(
+            of: ["sh", "-c", "cat /made /conf"],
+            """
+            FROM busybox
+            ARG NAME=value
+            RUN <<EOF
+            echo one > /made
+            echo two >> /made
+            EOF
+            COPY <<EOF /conf
+            name=$NAME
+            EOF
+            """
+        )
+        #expect(text == "one\ntwo\nname=value\n")
+    }
+
+    @Test func `archives are extracted by ADD`() async throws {
+        let made = try await runProgram(
+            "sh",
+            ["-c", "mkdir -p tree/d context && echo x > tree/d/f && tar -C tree -czf context/a.tgz ."],
+            in: scratch.url
+        )
+        try #require(made.status == 0)
+        let text = try await output(of: ["cat", "/opt/d/f"], "FROM busybox\nADD a.tgz /opt/\n")
+        #expect(text == "x\n")
+    }
+
+    @Test func `what RUN removes is gone and what the engine needed is not left`() async throws {
+        let text = try await output(
+            of: ["sh", "-c", "ls /a; ls -A /etc"],
+            """
+            FROM busybox
+            RUN mkdir /a && touch /a/keep /a/drop
+            RUN rm /a/drop
+            """
+        )
+        #expect(text.split(separator: "\n").first == "keep")
+        #expect(!text.contains("drop"))
+    }
+
+    @Test(arguments: [
+        (
+            "FROM busybox\nRUNN true\n",
+            ["unknown instruction: RUNN", "did you mean RUN?", "Dockerfile:2", ">>> RUNN true"]
+        ),
+        ("FROM busybox\nCOPY asets /\n", ["\"/asets\": not found", "assets", "Dockerfile:2"]),
+        ("FROM busybox AS build\nFROM busybox\nCOPY --from=biuld /x /\n", ["biuld", "build", "Dockerfile:3"]),
+        (
+            "FROM busybox\nRUN echo before; exit 7\n",
+            ["before", "did not complete successfully: exit code: 7", "Dockerfile:2", ">>> RUN echo before; exit 7"]
+        ),
+        ("FROM no-such-image-here:1\nRUN true\n", ["no-such-image-here:1", "Dockerfile:1"]),
+        ("", ["cannot be empty"]),
+        ("# nothing\n", ["no instructions"]),
+        ("RUN true\n", ["no build stage in current context"]),
+    ])
+    func `a mistake is shown with its place and what may have been meant`(dockerfile: String, texts: [String])
+        async throws
+    {
+        let result = try await build(dockerfile, files: ["assets/a": "a"])
+        #expect(result.status == 1)
+        for text in texts { #expect(result.errorText.contains(text), "\(result.errorText)") }
+    }
+
+    @Test func `an unknown target is named with the nearest stage`() async throws {
+        let result = try await build("FROM busybox AS production\n", "--target", "producton")
+        #expect(result.status == 1)
+        #expect(result.errorText.contains("target stage \"producton\" could not be found"))
+        #expect(result.errorText.contains("production"))
+    }
+
+    @Test func `a missing context or Dockerfile is said plainly`() async throws {
+        let slipway = try await Slipway.shared()
+        let noContext = try await slipway("build", "/no/such/context")
+        #expect(noContext.status == 1)
+        #expect(noContext.errorText.contains("unable to prepare context: path \"/no/such/context\" not found"))
+        let noDockerfile = try await slipway("build", scratch.path)
+        #expect(noDockerfile.status == 1)
+        #expect(
+            noDockerfile.errorText.contains("failed to read dockerfile: open Dockerfile: no such file or directory")
+        )
+    }
+
+    @Test func `results are exported as files and archives`() async throws {
+        let dockerfile = "FROM scratch\nCOPY a.txt /dir/a.txt\n"
+        let directory = try await build(dockerfile, files: ["a.txt": "A\n"], "-o", "out")
+        try #require(directory.status == 0, "\(directory.errorText)")
+        let context = scratch.url.appending(path: "context")
+        #expect(try String(contentsOf: context.appending(path: "out/dir/a.txt"), encoding: .utf8) == "A\n")
+        let tar = try await build(dockerfile, "-o", "type=tar,dest=out.tar")
+        try #require(tar.status == 0, "\(tar.errorText)")
+        let listed = try await runProgram("tar", ["-tf", "out.tar"], in: context)
+        #expect(listed.text == "dir/\ndir/a.txt\n")
+        let oci = try await build(dockerfile, "-t", "exported:1", "-o", "type=oci,dest=oci.tar")
+        try #require(oci.status == 0, "\(oci.errorText)")
+        let inspected = try await runProgram("skopeo", ["inspect", "oci-archive:oci.tar"], in: context)
+        #expect(inspected.status == 0, "\(inspected.errorText)")
+        let docker = try await build(dockerfile, "-t", "exported:1", "-o", "type=docker,dest=docker.tar")
+        try #require(docker.status == 0, "\(docker.errorText)")
+        let read = try await runProgram(
+            "skopeo",
+            ["inspect", "--format", "{{.Layers}}", "docker-archive:docker.tar"],
+            in: context
+        )
+        #expect(read.status == 0, "\(read.errorText)")
+    }
+
+    @Test func `the same build gives the same image id, and says so in its file`() async throws {
+        let dockerfile = "FROM busybox\nCOPY a.txt /\nRUN echo done > /done\nLABEL a=b\n"
+        let first = try await build(dockerfile, files: ["a.txt": "A\n"], "-q")
+        let second = try await build(dockerfile, "-q", "--iidfile", "id")
+        #expect(first.status == 0 && second.status == 0)
+        #expect(first.text == second.text)
+        #expect(first.text.hasPrefix("sha256:"))
+        let file = scratch.url.appending(path: "context/id")
+        #expect(try String(contentsOf: file, encoding: .utf8) == first.text.trimmingCharacters(in: .newlines))
+    }
+
+    @Test func `Ctrl-C ends the build and its processes`() async throws {
+        try scratch.write("FROM busybox\nRUN sleep 987.123\n", to: "context/Dockerfile")
+        let slipway = try await Slipway.shared()
+        let script = """
+            "\(try Slipway.binary)" build --progress=plain context > log 2>&1 &
+            build=$!
+            for i in $(seq 200); do pgrep -f 'sleep 987[.]123' > /dev/null && break; sleep 0.05; done
+            kill -INT $build; wait $build; echo "status $?"
+            pgrep -fc 'sleep 987[.]123'
+            """
+        let result = try await runProgram(
+            "bash",
+            ["-mc", script],
+            in: scratch.url,
+            environment: ["SLIPWAY_ROOT": slipway.root]
+        )
+        #expect(result.text == "status 130\n0\n", "\(result.text)\(result.errorText)")
+        #expect(try await slipway("system", "check").status == 0)
+    }
+}

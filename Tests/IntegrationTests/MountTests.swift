@@ -1,0 +1,95 @@
+import Glibc
+import LinuxSystem
+import SystemPackage
+import Testing
+
+@Suite(.requires(.root)) struct `Mounts` {
+    private func makeDirectories(_ names: [String], in root: FilePath) async throws {
+        try await onBlockingPool {
+            let directory = try RootedDirectory(root)
+            for name in names { try directory.createDirectory(FilePath(name)) }
+        }
+    }
+
+    private func write(_ text: String, to path: FilePath) async throws {
+        try await onBlockingPool { try OpenFile.open(path, O_WRONLY | O_CREAT | O_TRUNC).write(Array(text.utf8)) }
+    }
+
+    private func read(_ path: FilePath) async throws -> String {
+        let bytes = try await onBlockingPool { try OpenFile.open(path, O_RDONLY).readToEnd() }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    @Test func `the topmost layer wins and changes go to the upper directory`() async throws {
+        try await withScratchDirectory { root in
+            try await makeDirectories(["a", "b:with,odd\\name", "upper", "work", "merged"], in: root)
+            try await write("a", to: root.appending("a/file"))
+            try await write("b", to: root.appending("b:with,odd\\name/file"))
+            var overlay = OverlayMount(lower: [root.appending("b:with,odd\\name"), root.appending("a")])
+            overlay.writable = (root.appending("upper"), root.appending("work"))
+            overlay.isVolatile = true
+            let mount = overlay
+            try await onBlockingPool { try mount.mount().attach(at: root.appending("merged")) }
+            #expect(try await read(root.appending("merged/file")) == "b")
+            try await write("c", to: root.appending("merged/file"))
+            try await onBlockingPool { try unmount(root.appending("merged")) }
+            #expect(try await read(root.appending("upper/file")) == "c")
+            #expect(try await read(root.appending("b:with,odd\\name/file")) == "b")
+        }
+    }
+
+    @Test func `five hundred layers are one mount`() async throws {
+        try await withScratchDirectory { root in
+            let names = (0..<500).map { "layer\($0)" }
+            try await makeDirectories(names + ["merged"], in: root)
+            try await write("deep", to: root.appending("layer499/file"))
+            let mount = OverlayMount(lower: names.map { root.appending($0) })
+            try await onBlockingPool { try mount.mount().attach(at: root.appending("merged")) }
+            #expect(try await read(root.appending("merged/file")) == "deep")
+            try await onBlockingPool { try unmount(root.appending("merged")) }
+        }
+    }
+
+    @Test func `an upper directory that is still in use cannot be claimed`() async throws {
+        try await withScratchDirectory { root in
+            try await makeDirectories(["lower", "upper", "work", "work2", "merged"], in: root)
+            let first = OverlayMount(
+                lower: [root.appending("lower")],
+                writable: (root.appending("upper"), root.appending("work"))
+            )
+            var second = first
+            second.writable = (root.appending("upper"), root.appending("work2"))
+            second.claimsUpperExclusively = true
+            let claim = second
+            let leaked = try await onBlockingPool {
+                try first.mount().attach(at: root.appending("merged"))
+                let leaked = try OpenFile.open(root.appending("merged/leaked"), O_WRONLY | O_CREAT)
+                try unmount(root.appending("merged"), lazy: true)
+                return leaked
+            }
+            await #expect(throws: SystemCallError.self) { _ = try await onBlockingPool { try claim.mount() } }
+            withExtendedLifetime(leaked) {}
+        }
+    }
+
+    @Test func `a read-only bind refuses writes and a tmpfs takes them`() async throws {
+        try await withScratchDirectory { root in
+            try await makeDirectories(["source", "bound", "memory"], in: root)
+            try await onBlockingPool {
+                try DetachedMount.bind(root.appending("source"), readOnly: true).attach(at: root.appending("bound"))
+                try DetachedMount.tmpfs(size: 1 << 20).attach(at: root.appending("memory"))
+            }
+            await #expect(throws: SystemCallError.self) { try await write("x", to: root.appending("bound/file")) }
+            try await write("x", to: root.appending("memory/file"))
+            try await onBlockingPool {
+                try unmount(root.appending("bound"))
+                try unmount(root.appending("memory"))
+            }
+            try await write("x", to: root.appending("source/file"))
+        }
+    }
+
+    @Test func `unmounting what is not mounted is no error`() async throws {
+        try await onBlockingPool { try unmount("/nonexistent-mount-point") }
+    }
+}

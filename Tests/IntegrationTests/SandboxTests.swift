@@ -1,0 +1,352 @@
+import Foundation
+import Glibc
+import LinuxSystem
+import Sandboxes
+import Synchronization
+import SystemPackage
+import Testing
+
+/// What a step wrote and how it ended.
+private struct StepResult {
+    var status: LinuxSystem.ExitStatus
+    var output: String
+    var errors: String
+}
+
+private func withSandbox<Value>(_ body: (SandboxRunner, FilePath) async throws -> Value) async throws -> Value {
+    try await withScratchDirectory { directory in
+        let root = try await makeBusyboxRoot(in: directory)
+        return try await body(SandboxRunner(scratch: directory), root)
+    }
+}
+
+private func step(_ root: FilePath, _ script: String) -> SandboxConfiguration {
+    var configuration = SandboxConfiguration(root: root, arguments: ["/bin/sh", "-c", script].map { Array($0.utf8) })
+    configuration.environment = [Array("PATH=/bin".utf8)]
+    return configuration
+}
+
+private func run(_ runner: SandboxRunner, _ configuration: SandboxConfiguration) async throws -> StepResult {
+    let collected = Mutex<[CInt: [UInt8]]>([:])
+    let status = try await runner.run(configuration) { stream, bytes in
+        collected.withLock { $0[stream, default: []] += bytes }
+    }
+    return collected.withLock { streams in
+        StepResult(
+            status: status,
+            output: String(decoding: streams[1] ?? [], as: UTF8.self),
+            errors: String(decoding: streams[2] ?? [], as: UTF8.self)
+        )
+    }
+}
+
+private func names(in root: FilePath, _ path: FilePath) async throws -> [String] {
+    try await onBlockingPool {
+        try RootedDirectory(root).entries(of: path).map { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+@Suite(.requires(.root, .program("crun"), .program("busybox"))) struct `Sandboxes` {
+    @Test func `a step's streams and exit code are its own`() async throws {
+        try await withSandbox { runner, root in
+            let result = try await run(runner, step(root, "echo out; echo err >&2; exit 7"))
+            #expect(result.status == .exited(code: 7))
+            #expect(result.output == "out\n")
+            #expect(result.errors == "err\n")
+        }
+    }
+
+    @Test func `a step is process 1 and sees only its own descriptors`() async throws {
+        try await withSandbox { runner, root in
+            let leaked = try await onBlockingPool { try OpenFile.open("/", O_RDONLY | O_DIRECTORY) }
+            let copy = dup(leaked.descriptor)
+            defer { close(copy) }
+            let result = try await run(
+                runner,
+                step(
+                    root,
+                    "echo $$; for i in $(seq 0 9) $(seq 11 255); do [ -e /proc/1/fd/$i ] && printf \"$i \"; done; ps -o args"
+                )
+            )
+            let lines = result.output.split(separator: "\n")
+            #expect(lines.first == "1")
+            #expect(lines.dropFirst().first?.hasPrefix("0 1 2 ") == true)
+            #expect(lines.count == 3, "only the shell, or what it became: \(lines)")
+        }
+    }
+
+    @Test func `privileges are Docker's defaults`() async throws {
+        try await withSandbox { runner, root in
+            let result = try await run(runner, step(root, "grep -E '^(Cap|Seccomp:|NoNewPrivs)' /proc/self/status"))
+            #expect(
+                result.output == """
+                    CapInh:\t0000000000000000
+                    CapPrm:\t00000000a80425fb
+                    CapEff:\t00000000a80425fb
+                    CapBnd:\t00000000a80425fb
+                    CapAmb:\t0000000000000000
+                    NoNewPrivs:\t0
+                    Seccomp:\t2
+
+                    """
+            )
+        }
+    }
+
+    @Test func `denied system calls are denied`() async throws {
+        try await withSandbox { runner, root in
+            let result = try await run(
+                runner,
+                step(root, "unshare -m true; echo $?; mount -t tmpfs x /bin; echo $?; umount /proc; echo $?")
+            )
+            #expect(result.output == "1\n255\n1\n" || result.output.split(separator: "\n").allSatisfy { $0 != "0" })
+            #expect(result.errors.contains("Operation not permitted"))
+        }
+    }
+
+    @Test func `the kernel's files are masked and read-only`() async throws {
+        try await withSandbox { runner, root in
+            let script = """
+                for f in kcore keys timer_list interrupts; do [ -e /proc/$f ] && printf "$f:%s " "$(head -c 1 /proc/$f | wc -c)"; done
+                for f in acpi scsi asound; do [ -e /proc/$f ] && ls /proc/$f; done
+                for f in sys/kernel/hostname sysrq-trigger irq/x fs/x bus/x; do (echo x > /proc/$f) 2>/dev/null && echo "wrote $f"; done
+                (echo x > /sys/x) 2>/dev/null && echo "wrote sys"
+                ls /dev
+                """
+            let result = try await run(runner, step(root, script))
+            #expect(!result.output.contains("wrote"))
+            #expect(!result.output.contains(":1"))
+            let devices = result.output.split(separator: "\n").dropFirst().map(String.init)
+            #expect(
+                devices == [
+                    "core", "fd", "full", "mqueue", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout",
+                    "tty", "urandom",
+                    "zero",
+                ] || devices.contains("null"),
+                "\(devices)"
+            )
+        }
+    }
+
+    @Test func `nothing that was mounted stays in the root`() async throws {
+        try await withSandbox { runner, root in
+            let before = try await names(in: root, "/etc")
+            var configuration = step(root, "cat /data/deep/file /etc/hosts; hostname; touch /new")
+            configuration.hostname = Array("builder".utf8)
+            let source = root.removingLastComponent().appending("file")
+            try await onBlockingPool { try OpenFile.open(source, O_WRONLY | O_CREAT).write(Array("content\n".utf8)) }
+            configuration.mounts = [.init(.bind(source), at: "/data/deep/file", isReadOnly: true)]
+            let result = try await run(runner, configuration)
+            #expect(result.output.hasPrefix("content\n127.0.0.1\tlocalhost\n"))
+            #expect(result.output.hasSuffix("builder\n"))
+            #expect(try await names(in: root, "/") == ["bin", "etc", "new"])
+            #expect(try await names(in: root, "/etc") == before)
+        }
+    }
+
+    @Test func `a stub into which the step has written stays`() async throws {
+        try await withSandbox { runner, root in
+            var configuration = step(root, "echo kept > /cache/../beside; mkdir -p /opt/app; touch /opt/app/x")
+            configuration.mounts = [.init(.tmpfs(size: nil, mode: 0o755), at: "/opt/cache")]
+            _ = try await run(runner, configuration)
+            #expect(try await names(in: root, "/opt") == ["app"])
+            #expect(try await names(in: root, "/").contains("beside") == false)
+        }
+    }
+
+    @Test func `links in mount targets stay inside the root`() async throws {
+        try await withSandbox { runner, root in
+            try await onBlockingPool {
+                let directory = try RootedDirectory(root)
+                try directory.createSymbolicLink("etc/resolv.conf", target: Array("../../../run/stub/resolv.conf".utf8))
+                try directory.createSymbolicLink("loop", target: Array("loop".utf8))
+            }
+            let result = try await run(runner, step(root, "cat /run/stub/resolv.conf | wc -c"))
+            #expect(result.status.isSuccess)
+            #expect(try await names(in: root, "/").contains("run") == false)
+            var looping = step(root, "true")
+            looping.mounts = [.init(.tmpfs(size: nil, mode: 0o755), at: "/loop/x")]
+            await #expect(throws: SandboxError.tooManyLinks("/loop/x")) { try await run(runner, looping) }
+        }
+    }
+
+    @Test(arguments: ["dev", "proc", "sys"]) func `a hostile top directory is refused`(_ name: String) async throws {
+        try await withSandbox { runner, root in
+            try await onBlockingPool {
+                try RootedDirectory(root).createSymbolicLink(FilePath(name), target: Array("/tmp".utf8))
+            }
+            await #expect(throws: SandboxError.unsafeRoot(path: FilePath("/\(name)"), is: .symbolicLink)) {
+                try await run(runner, step(root, "true"))
+            }
+        }
+    }
+
+    @Test(arguments: [
+        "/proc/self/fd/9", "/proc/1/fd/3", "/proc/self/cwd/..", "/proc/thread-self/root", "/sneaky", "/dev/fd/4",
+    ])
+    func `a working directory in the kernel's file systems is refused`(_ path: String) async throws {
+        try await withSandbox { runner, root in
+            try await onBlockingPool {
+                try RootedDirectory(root).createSymbolicLink("sneaky", target: Array("/proc/self/fd/9".utf8))
+            }
+            var configuration = step(root, "pwd")
+            configuration.workingDirectory = FilePath(path)
+            await #expect(throws: SandboxError.workingDirectoryRefused(FilePath(path))) {
+                try await run(runner, configuration)
+            }
+        }
+    }
+
+    @Test func `a missing working directory is made and kept`() async throws {
+        try await withSandbox { runner, root in
+            var configuration = step(root, "pwd")
+            configuration.workingDirectory = "/usr/src/app"
+            let output = try await run(runner, configuration).output
+            #expect(output == "/usr/src/app\n")
+            #expect(try await names(in: root, "/usr/src") == ["app"])
+        }
+    }
+
+    @Test func `a user has its groups and its home`() async throws {
+        try await withSandbox { runner, root in
+            var configuration = step(root, "id -u; id -G; echo $HOME; grep CapEff /proc/self/status")
+            configuration.user = Array("app".utf8)
+            let output = try await run(runner, configuration).output
+            #expect(output == "1000\n1001 29\n/home/app\nCapEff:\t0000000000000000\n")
+        }
+    }
+
+    @Test func `programs that cannot run are explained`() async throws {
+        try await withSandbox { runner, root in
+            try await onBlockingPool {
+                let directory = try RootedDirectory(root)
+                try directory.open("bin/text", O_WRONLY | O_CREAT, mode: 0o644).write(Array("text".utf8))
+                try directory.open("bin/garbage", O_WRONLY | O_CREAT, mode: 0o755).write([1, 2, 3, 4])
+                try directory.open("bin/script", O_WRONLY | O_CREAT, mode: 0o755).write(
+                    Array("#!/bin/nothing\r\n".utf8)
+                )
+            }
+            func error(_ program: String) async -> SandboxError? {
+                var configuration = step(root, "")
+                configuration.arguments = [Array(program.utf8)]
+                do {
+                    _ = try await run(runner, configuration)
+                    return nil
+                } catch {
+                    return error as? SandboxError
+                }
+            }
+            #expect(
+                await error("frobnicate")?.description == "exec: \"frobnicate\": executable file not found in $PATH"
+            )
+            #expect(await error("/bin/frobnicate")?.exitCode == 127)
+            #expect(await error("text")?.exitCode == 126)
+            #expect(await error("/bin/text")?.description == "exec: \"/bin/text\": permission denied")
+            #expect(await error("/bin")?.exitCode == 126)
+            #expect(await error("/bin/garbage")?.description == "exec: \"/bin/garbage\": exec format error")
+            #expect(await error("/bin/script")?.exitCode == 126)
+        }
+    }
+
+    @Test func `what a step leaves running is gone when it ends`() async throws {
+        try await withSandbox { runner, root in
+            let mark = "98\(getpid() % 1000)7"
+            let clock = ContinuousClock()
+            let start = clock.now
+            let result = try await run(
+                runner,
+                step(
+                    root,
+                    "setsid nohup sleep \(mark) >/dev/null 2>&1 & (setsid sleep \(mark) &); trap '' TERM; sleep 0.1; echo done"
+                )
+            )
+            #expect(result.output == "done\n")
+            // The processes would stay for minutes; how busy the machine is must not matter.
+            #expect(clock.now - start < .seconds(60))
+            #expect(try processes(with: mark).isEmpty)
+        }
+    }
+
+    @Test func `a cancelled step that ignores signals is killed after its grace`() async throws {
+        try await withSandbox { runner, root in
+            let mark = "97\(getpid() % 1000)3"
+            let started = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingOldest(1))
+            let configuration = step(
+                root,
+                "trap '' TERM INT HUP; (setsid sleep \(mark) &); echo ready; while :; do sleep \(mark); done"
+            )
+            let running = Task {
+                try await runner.run(configuration, grace: .milliseconds(200)) { _, _ in started.continuation.yield() }
+            }
+            for await _ in started.stream { break }
+            running.cancel()
+            await #expect(throws: (any Error).self) { try await running.value }
+            let survivors = try processes(with: mark)
+            #expect(survivors.isEmpty)
+            let left = try await names(in: root.removingLastComponent(), "/")
+            #expect(left == ["root"])
+        }
+    }
+
+    @Test func `only loopback exists without a network`() async throws {
+        try await withSandbox { runner, root in
+            var configuration = step(root, "ls /sys/class/net; ip addr show lo | grep -c 127.0.0.1")
+            configuration.network = .none
+            let output = try await run(runner, configuration).output
+            #expect(output == "lo\n1\n")
+        }
+    }
+
+    @Test func `a terminal is one, with its size`() async throws {
+        try await withSandbox { runner, root in
+            var streams = SandboxRunner.Streams()
+            streams.terminal = TerminalSize(rows: 33, columns: 101)
+            let (text, status) = try await runner.withProcess(
+                step(root, "tty; stty size; read x; echo got $x"),
+                streams: streams
+            ) { process in
+                let terminal = try #require(process.terminal)
+                try await terminal.makeWriter().write(Array("hello\n".utf8))
+                let reader = try terminal.makeReader()
+                var text: [UInt8] = []
+                while let bytes = try await reader.read() { text += bytes }
+                return String(decoding: text, as: UTF8.self)
+            }
+            #expect(status.isSuccess)
+            #expect(text.contains("/dev/pts/0\r\n33 101\r\n"))
+            #expect(text.contains("got hello\r\n"))
+        }
+    }
+
+    @Test func `output that nobody reads makes the step wait, and nothing grow`() async throws {
+        try await withSandbox { runner, root in
+            let total = Mutex(0)
+            let status = try await runner.run(step(root, "dd if=/dev/zero bs=1M count=64 2>/dev/null; echo x >&2")) {
+                stream,
+                bytes in
+                total.withLock { $0 += stream == 1 ? bytes.count : 0 }
+            }
+            #expect(status.isSuccess)
+            #expect(total.withLock { $0 } == 64 << 20)
+        }
+    }
+
+    @Test func `names that are not text are refused, not changed`() async throws {
+        try await withSandbox { runner, root in
+            var configuration = step(root, "true")
+            configuration.arguments.append([0xff])
+            await #expect(throws: SandboxError.notText(what: "the argument", [0xff])) {
+                try await run(runner, configuration)
+            }
+        }
+    }
+}
+
+/// The processes of the host that have an argument.
+func processes(with argument: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc").filter { name in
+        guard name.allSatisfy(\.isNumber), let line = FileManager.default.contents(atPath: "/proc/\(name)/cmdline")
+        else { return false }
+        return line.split(separator: 0).contains { $0.elementsEqual(argument.utf8) }
+    }
+}

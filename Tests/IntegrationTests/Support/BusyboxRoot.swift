@@ -1,0 +1,30 @@
+import Foundation
+import Glibc
+import LinuxSystem
+import SystemPackage
+
+/// A root file system of one static program, busybox, with links for what it does.
+func makeBusyboxRoot(in parent: FilePath, name: String = "root") async throws -> FilePath {
+    let root = parent.appending(name)
+    let busybox = findProgram("busybox") ?? "/bin/busybox"
+    try await onBlockingPool {
+        try FileManager.default.createDirectory(atPath: root.appending("bin").string, withIntermediateDirectories: true)
+        try FileManager.default.copyItem(atPath: busybox, toPath: root.appending("bin/busybox").string)
+        let directory = try RootedDirectory(root)
+        for program in [
+            "sh", "true", "false", "cat", "ls", "sleep", "ps", "id", "mount", "env", "setsid", "nohup", "httpd", "wget",
+            "stat",
+            "touch", "mkdir", "rm", "grep", "head", "tr", "seq", "dd", "pwd", "hostname", "kill", "ip", "nc", "printf",
+            "readlink",
+            "stty", "tty", "date", "chmod", "ln", "umount", "unshare", "chown", "test", "yes", "wc",
+        ] {
+            try directory.createSymbolicLink(FilePath("bin/\(program)"), target: Array("busybox".utf8))
+        }
+        try directory.createDirectory("etc")
+        let passwd = try directory.open("etc/passwd", O_WRONLY | O_CREAT, mode: 0o644)
+        try passwd.write(Array("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n".utf8))
+        let group = try directory.open("etc/group", O_WRONLY | O_CREAT, mode: 0o644)
+        try group.write(Array("root:x:0:\napp:x:1001:\naudio:x:29:app\n".utf8))
+    }
+    return root
+}

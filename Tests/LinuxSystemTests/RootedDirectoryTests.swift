@@ -1,0 +1,32 @@
+import Foundation
+import Glibc
+import LinuxSystem
+import SystemPackage
+import Testing
+
+@Suite struct `Rooted directories` {
+    private let root: URL
+
+    init() throws {
+        root = FileManager.default.temporaryDirectory.appending(path: "slipway-rooted-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: root.appending(path: "inside"), withIntermediateDirectories: true)
+    }
+
+    @Test func `a link to the outside is resolved inside`() throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        let directory = try RootedDirectory(FilePath(root.appending(path: "inside").path))
+        try directory.createSymbolicLink("escape", target: Array("../../../etc".utf8))
+        #expect(throws: SystemCallError.self) { try directory.open("escape/passwd", O_RDONLY) }
+        try directory.createDirectory("etc")
+        _ = try directory.open("escape/passwd", O_WRONLY | O_CREAT, mode: 0o644)
+        #expect(try directory.entries(of: "etc") == [Array("passwd".utf8)])
+    }
+
+    @Test func `a combining mark after a slash does not hide dot-dot`() throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        let directory = try RootedDirectory(FilePath(root.appending(path: "inside").path))
+        let name: [UInt8] = Array("../".utf8) + [0xcc, 0x81] + Array("x".utf8)
+        _ = try directory.open(FilePath(bytes: name), O_WRONLY | O_CREAT, mode: 0o644)
+        #expect(try directory.entries() == [[0xcc, 0x81, 0x78]])
+    }
+}

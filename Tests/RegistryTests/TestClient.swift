@@ -1,0 +1,58 @@
+import Logging
+import OCI
+import Registry
+import Synchronization
+
+/// A clock that does not wait but remembers how long it was asked to.
+final class PatientClock: Sendable {
+    let waited = Mutex<[Duration]>([])
+
+    var timekeeper: Timekeeper {
+        var timekeeper = Timekeeper.real
+        timekeeper.sleep = { duration in self.waited.withLock { $0.append(duration) } }
+        timekeeper.jitter = { 1 }
+        return timekeeper
+    }
+}
+
+/// A client for servers that speak plain HTTP on loopback ports.
+func makeClient(
+    _ hosts: String...,
+    credentials: [String: Credential] = [:],
+    clock: PatientClock = PatientClock(),
+    idle: Duration = .seconds(10),
+    adjust: (inout SlipwayConfiguration) -> Void = { _ in }
+) -> RegistryClient {
+    var tables = SlipwayConfiguration()
+    for host in hosts { tables.registries[host, default: .init()].http = true }
+    adjust(&tables)
+    var configuration = RegistryClient.Configuration(
+        endpoints: EndpointResolver(tables),
+        credentials: GivenCredentials(credentials)
+    )
+    configuration.timekeeper = clock.timekeeper
+    configuration.patience.idle = idle
+    return RegistryClient(configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+}
+
+func reference(_ text: String) throws -> ImageReference { try ImageReference(parsing: text) }
+
+/// A manifest of an image without layers.
+let emptyManifest: [UInt8] = Array(
+    """
+    {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":\
+    "application/vnd.oci.image.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",\
+    "size":2},"layers":[]}
+    """.utf8
+)
+
+let manifestAnswer = ServerAnswer(
+    headers: [("Content-Type", MediaType.ociManifest.rawValue)],
+    body: emptyManifest
+)
+
+func data(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) } }
+
+func descriptor(of bytes: [UInt8]) -> Descriptor {
+    Descriptor(mediaType: .ociLayer, digest: .sha256(of: bytes), size: Int64(bytes.count))
+}

@@ -1,0 +1,69 @@
+import Sandboxes
+import Testing
+
+@Suite struct `The users of a root file system` {
+    private let database = UserDatabase(
+        passwd: Array(
+            """
+            root:x:0:0:root:/root:/bin/sh
+            broken
+            app:x:1000:1001:App:/home/app:/bin/sh
+            1234:x:5:6::/five:
+            nohome:x:7:8
+            """.utf8
+        ),
+        group: Array(
+            """
+            root:x:0:
+            app:x:1001:
+            audio:x:29:app,other
+            video:x:44:other,app
+            99:x:77:
+            """.utf8
+        )
+    )
+
+    private func user(_ text: String) throws -> ProcessUser { try database.user(Array(text.utf8)) }
+
+    @Test func `an empty name is root, with root's home`() throws {
+        #expect(try user("") == ProcessUser(userID: 0, groupID: 0, home: Array("/root".utf8)))
+    }
+
+    @Test func `a user has the primary group of its line and the groups that list it`() throws {
+        let expected = ProcessUser(
+            userID: 1000,
+            groupID: 1001,
+            additionalGroups: [29, 44],
+            home: Array("/home/app".utf8)
+        )
+        #expect(try user("app") == expected)
+        #expect(try user("1000") == expected)
+    }
+
+    @Test func `a group given explicitly is the only one`() throws {
+        #expect(try user("app:video") == ProcessUser(userID: 1000, groupID: 44, home: Array("/home/app".utf8)))
+        #expect(try user("app:5").groupID == 5)
+        #expect(try user("app:").additionalGroups == [29, 44])
+    }
+
+    @Test func `a number without a line is taken as it is`() throws {
+        #expect(try user("4321:8765") == ProcessUser(userID: 4321, groupID: 8765))
+        #expect(try user("4321") == ProcessUser(userID: 4321, groupID: 0))
+    }
+
+    @Test func `a name that is a number is a name first`() throws {
+        #expect(try user("1234").userID == 5)
+        #expect(try user("0:99").groupID == 77)
+    }
+
+    @Test func `unknown names and numbers out of range are refused`() throws {
+        #expect(throws: SandboxError.userNotFound(Array("nobody".utf8))) { try user("nobody") }
+        #expect(throws: SandboxError.groupNotFound(Array("wheel".utf8))) { try user("app:wheel") }
+        #expect(throws: SandboxError.userOutOfRange(Array("2147483648".utf8))) { try user("2147483648") }
+        #expect(throws: SandboxError.userOutOfRange(Array("-1".utf8))) { try user("-1") }
+        #expect(
+            SandboxError.userNotFound(Array("nobody".utf8)).description
+                == "unable to find user nobody: no matching entries in passwd file"
+        )
+    }
+}

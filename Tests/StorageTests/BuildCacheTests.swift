@@ -1,0 +1,88 @@
+import GRDB
+import Glibc
+import LinuxSystem
+import OCI
+import Storage
+import SystemPackage
+import Testing
+
+@Suite struct `The build cache on disk` {
+    /// Keeps a record that was last used at a time and made a layer of 100 bytes on top of another.
+    private func addRecord(_ number: Int, lastUsed: Int, base: Int64?, in store: Store) async throws -> LayerID {
+        try await store.database.write { db in
+            try db.execute(
+                sql: "INSERT INTO layers (unpacked, size, created, last_used) VALUES (1, 100, 0, 0)"
+            )
+            let layer = LayerID(rawValue: db.lastInsertedRowID)
+            try HostFiles.createDirectories(store.layout.snapshot(layer).appending("fs"))
+            try db.execute(
+                sql: """
+                    INSERT INTO cache_records (canonical_key, name, outputs, created, last_used)
+                    VALUES (?, ?, x'', 0, ?)
+                    """,
+                arguments: ["key-\(number)", "step \(number)", lastUsed]
+            )
+            let record = db.lastInsertedRowID
+            for (position, id) in ([base, layer.rawValue].compactMap(\.self)).enumerated() {
+                try db.execute(sql: "INSERT INTO cache_layers VALUES (?, 0, ?, ?)", arguments: [record, position, id])
+            }
+            return layer
+        }
+    }
+
+    private func names(_ records: [CacheUsage]) -> [String] { records.map(\.name) }
+
+    @Test func `records tell the size of what they made, the longest unused first`() async throws {
+        try await withStore { store in
+            let base = try await addRecord(1, lastUsed: 20, base: nil, in: store)
+            _ = try await addRecord(2, lastUsed: 10, base: base.rawValue, in: store)
+            let records = try await store.buildCache()
+            #expect(names(records) == ["step 2", "step 1"])
+            #expect(records.map(\.size) == [100, 100])
+            #expect(try await store.diskUsage().cacheLayers == 200)
+        }
+    }
+
+    @Test func `prune takes what was not used for a while, and leaves what it stands on`() async throws {
+        try await withStore { store in
+            let base = try await addRecord(1, lastUsed: 5, base: nil, in: store)
+            _ = try await addRecord(2, lastUsed: 20, base: base.rawValue, in: store)
+            _ = try await addRecord(3, lastUsed: 5, base: base.rawValue, in: store)
+            var pruning = CachePruning()
+            pruning.unusedSince = 10
+            let (records, garbage) = try await store.pruneBuildCache(pruning)
+            #expect(names(records) == ["step 1", "step 3"])
+            // The first layer is still below that of the second step.
+            #expect(garbage.bytes == 100)
+            #expect(try await store.check(full: true).problems.allSatisfy { "\($0)".contains("has no blob") })
+        }
+    }
+
+    @Test func `prune stops at the size to keep`() async throws {
+        try await withStore { store in
+            for number in 1...5 { _ = try await addRecord(number, lastUsed: number, base: nil, in: store) }
+            var pruning = CachePruning()
+            pruning.keepBytes = 250
+            #expect(names(try await store.pruneBuildCache(pruning).records) == ["step 1", "step 2", "step 3"])
+            #expect(try await store.diskUsage().cacheLayers == 200)
+        }
+    }
+
+    @Test func `what images have too goes only with all`() async throws {
+        try await withStore { store in
+            let layer = try await addRecord(1, lastUsed: 1, base: nil, in: store)
+            try await store.database.write { db in
+                try db.execute(
+                    sql: "INSERT INTO images (id, os, architecture, stored) VALUES ('i', 'linux', 'amd64', 0)"
+                )
+                try db.execute(sql: "INSERT INTO image_layers VALUES ('i', 0, ?)", arguments: [layer])
+            }
+            #expect(try await store.pruneBuildCache().records.isEmpty)
+            var pruning = CachePruning()
+            pruning.all = true
+            let (records, garbage) = try await store.pruneBuildCache(pruning)
+            #expect(names(records) == ["step 1"])
+            #expect(garbage.layers.isEmpty)
+        }
+    }
+}
