@@ -1,7 +1,7 @@
 import BuildGraph
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct `A progress channel` {
+@Suite(.timeLimit(.minutes(20))) struct `A progress channel` {
     @Test func `keeps the order of events, and only the last of each counter`() async {
         let channel = ProgressChannel()
         channel.post(.vertex(VertexProgress(digest: digest("a"), name: "a")))

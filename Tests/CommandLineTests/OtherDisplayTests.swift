@@ -130,7 +130,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct `Printing progress` {
+@Suite(.timeLimit(.minutes(20))) struct `Printing progress` {
     @Test(arguments: [ProgressMode.plain, .tty, .rawjson, .quiet]) func `writes everything until the events end`(
         mode: ProgressMode
     ) async {

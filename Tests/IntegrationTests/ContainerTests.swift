@@ -51,7 +51,7 @@ struct `Containers` {
     }
 
     private func answers(_ url: String) async throws -> Bool {
-        for _ in 0..<30 {
+        for _ in 0..<600 {
             let answer = try await ChildProcess.run(ChildProcessConfiguration(.named("curl"), ["-sf", "-m", "2", url]))
             if answer.status.isSuccess { return String(decoding: answer.output, as: UTF8.self) == "hello\n" }
             try await Task.sleep(for: .milliseconds(100))

@@ -261,8 +261,8 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
                 )
             )
             #expect(result.output == "done\n")
-            // The processes would stay for minutes; how busy the machine is must not matter.
-            #expect(clock.now - start < .seconds(60))
+            // The processes would stay for a day; how busy the machine is must not matter.
+            #expect(clock.now - start < .seconds(1800))
             #expect(try processes(with: mark).isEmpty)
         }
     }

@@ -51,7 +51,7 @@ struct `The tutorial` {
         let port = 20_000 + Int(getpid()) % 10_000
         try await slipway.succeed("run", "-d", "--name", name, "-p", "127.0.0.1:\(port):8000", "myimage:mytag")
         var answer = try await runProgram("curl", ["-sf", "--max-time", "2", "http://127.0.0.1:\(port)/"])
-        for _ in 0..<100 where answer.status != 0 {
+        for _ in 0..<600 where answer.status != 0 {
             try await Task.sleep(for: .milliseconds(100))
             answer = try await runProgram("curl", ["-sf", "--max-time", "2", "http://127.0.0.1:\(port)/"])
         }

@@ -48,7 +48,7 @@ final class RegistryServer: Sendable {
         let file = "\(directory)/config.yml"
         try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(filePath: file))
         let process = try RunningProcess("docker-registry", ["serve", file], output: "\(directory)/log")
-        for _ in 0..<200 {
+        for _ in 0..<2400 {
             if isListening(port) { return RegistryServer(port: port, process: process) }
             try await Task.sleep(for: .milliseconds(50))
         }

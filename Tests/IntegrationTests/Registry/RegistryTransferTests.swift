@@ -201,14 +201,15 @@ struct `Images between stores and a registry` {
             let registry = try await RegistryServer.start(in: root)
             let size = 48 << 20
             try await ForeignImage.make(in: root, [["big": noise(size)]]).push(to: "\(registry.host)/big:1")
-            let proxy = try await CuttingProxy.start(to: registry.port, cuts: 0, after: .max)
+            let proxy = try await CuttingProxy.start(to: registry.port, pause: size / 3)
             let name = try reference("127.0.0.1:\(proxy.port)/big:1")
             let setup = try await RemoteSetup(root: root)
             let remote = setup.remote
             let pull = Task { try await remote.pull(name, platform: .current) }
-            for _ in 0..<2000 where proxy.passed < size / 3 { try await Task.sleep(for: .milliseconds(5)) }
+            while proxy.passed < size / 3 { try await Task.sleep(for: .milliseconds(5)) }
             pull.cancel()
             await #expect(throws: CancellationError.self) { try await pull.value }
+            proxy.resume()
             let before = proxy.passed
             try await remote.pull(name, platform: .current)
             #expect(proxy.passed - before < size, "\(before) and then \(proxy.passed - before) bytes")

@@ -100,10 +100,13 @@ final class CuttingProxy: Sendable {
     final class State: Sendable {
         let cutsLeft: Mutex<Int>
         let passed = Mutex(0)
+        /// After so many bytes nothing more is read from the server.
+        let pause: Mutex<Int>
         let limit: Int
-        init(cuts: Int, limit: Int) {
+        init(cuts: Int, limit: Int, pause: Int) {
             cutsLeft = Mutex(cuts)
             self.limit = limit
+            self.pause = Mutex(pause)
         }
     }
 
@@ -116,8 +119,13 @@ final class CuttingProxy: Sendable {
         self.state = state
     }
 
-    static func start(to port: Int, cuts: Int, after limit: Int) async throws -> CuttingProxy {
-        let state = State(cuts: cuts, limit: limit)
+    /// Lets connections made from now on pass.
+    func resume() { state.pause.withLock { $0 = .max } }
+
+    static func start(to port: Int, cuts: Int = 0, after limit: Int = .max, pause: Int = .max) async throws
+        -> CuttingProxy
+    {
+        let state = State(cuts: cuts, limit: limit, pause: pause)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { client in
                 client.eventLoop.makeCompletedFuture {
@@ -187,8 +195,14 @@ final class CuttingProxy: Sendable {
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             let buffer = unwrapInboundIn(data)
             count += buffer.readableBytes
-            state.passed.withLock { $0 += buffer.readableBytes }
+            let passed = state.passed.withLock { passed in
+                passed += buffer.readableBytes
+                return passed
+            }
             client.writeAndFlush(buffer, promise: nil)
+            if passed > state.pause.withLock({ $0 }) {
+                context.channel.setOption(.autoRead, value: false).whenFailure { _ in }
+            }
             let cuts =
                 count > state.limit
                 && state.cutsLeft.withLock { left in
