@@ -53,7 +53,7 @@ extension SnapshotStore {
 
     /// A blob of the layer in the given compression, made and kept in the store if there is none.
     ///
-    /// A layer that came as a blob stays as it came, unless `forced`.
+    /// A layer that came compressed stays as it came, unless `forced`.
     /// - Parameters:
     ///   - layer: the layer.
     ///   - compression: how to compress it.
@@ -67,9 +67,14 @@ extension SnapshotStore {
     ) async throws -> Descriptor {
         let info = try await info(of: layer)
         let wanted = [try compression.layerMediaType(docker: false), try compression.layerMediaType(docker: true)]
-        if let known = info.blobs.first(where: { wanted.contains($0.mediaType) }) ?? (forced ? nil : info.blobs.first) {
-            return known
-        }
+        let plain = [
+            try Compression.uncompressed.layerMediaType(docker: false),
+            try Compression.uncompressed.layerMediaType(docker: true),
+        ]
+        let known =
+            info.blobs.first { wanted.contains($0.mediaType) }
+            ?? (forced ? nil : info.blobs.first { !plain.contains($0.mediaType) })
+        if let known { return known }
         let source = try await blobToRead(of: layer)
         let (digest, size) = try await store.blobs.ingest { writer in
             try await onBlockingPool {

@@ -105,6 +105,19 @@ struct `Snapshots` {
         #expect(try await copyStore.check(full: true).problems.isEmpty)
     }
 
+    @Test func `a layer that came as a plain archive leaves compressed`() async throws {
+        let (_, snapshots) = try await open()
+        let tree = try await change(snapshots, .empty, "echo x > f")
+        let layer = try #require(tree.layers.first)
+        let plain = try await snapshots.blob(for: layer, compression: .uncompressed)
+        #expect(plain.mediaType == .ociLayer)
+        let gzip = try await snapshots.blob(for: layer, compression: .gzip)
+        #expect(gzip.mediaType == .ociLayerGzip && gzip.digest != plain.digest)
+        // What is compressed stays as it is.
+        #expect(try await snapshots.blob(for: layer, compression: .zstd) == gzip)
+        #expect(try await snapshots.blob(for: layer, compression: .zstd, forced: true).mediaType == .ociLayerZstd)
+    }
+
     @Test func `more layers than one mount takes are one tree`() async throws {
         let (_, snapshots) = try await open()
         var tree = FileTree.empty

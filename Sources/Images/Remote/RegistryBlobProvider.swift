@@ -7,7 +7,13 @@ internal import Synchronization
 /// Fetches blobs from the repositories that are known to have them: resumable, and each only once however many ask.
 package final class RegistryBlobProvider: BlobProvider {
     /// Is told of a blob's bytes so far while the surrounding task, or a child of it, waits for the blob.
-    package typealias ProgressObserver = @Sendable (Descriptor, _ received: Int64) -> Void
+    ///
+    /// A class, because the optimizer of Swift 6.3 breaks task-local values of function type: the program crashes where one is bound.
+    package final class ProgressObserver: Sendable {
+        let report: @Sendable (Descriptor, _ received: Int64) -> Void
+
+        package init(_ report: @escaping @Sendable (Descriptor, _ received: Int64) -> Void) { self.report = report }
+    }
 
     /// Who wants to know how the downloads of this task go on.
     @TaskLocal package static var progress: ProgressObserver?
@@ -30,7 +36,7 @@ package final class RegistryBlobProvider: BlobProvider {
         try await store.hold([.blob(descriptor.digest)])
         if try await store.blobs.contains(descriptor.digest) { return }
         var observer: (@Sendable (Int64) -> Void)?
-        if let progress = Self.progress { observer = { progress(descriptor, $0) } }
+        if let progress = Self.progress { observer = { progress.report(descriptor, $0) } }
         try await downloads.join(descriptor.digest, observer: observer) { report in
             try await self.download(descriptor, report)
         }

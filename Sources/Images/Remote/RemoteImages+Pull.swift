@@ -71,7 +71,7 @@ extension RemoteImages {
     }
 
     private func bring(_ blob: Descriptor, _ layer: LayerID, _ events: @escaping TransferObserver) async throws {
-        let observer: RegistryBlobProvider.ProgressObserver = { descriptor, received in
+        let observer = RegistryBlobProvider.ProgressObserver { descriptor, received in
             events(.layer(descriptor.digest, .downloading(received, of: descriptor.size)))
         }
         try await RegistryBlobProvider.$progress.withValue(observer) { try await blobs.fetch(blob) }

@@ -39,16 +39,25 @@ extension RemoteImages {
             try await store.hold(image.layers.map { .layer($0) } + [.blob(image.id)])
             let repository = Repository(name)
             events(.line("The push refers to repository [\(name.repository)]"))
+            let origin = try await originalManifest(of: image)
             var layers: [(blob: Descriptor, diffID: Digest)] = []
-            for (layer, diffID) in zip(image.layers, image.configuration.rootFileSystem.diffIDs) {
+            for (index, (layer, diffID)) in zip(image.layers, image.configuration.rootFileSystem.diffIDs).enumerated() {
                 events(.layer(diffID, .preparing))
-                layers.append((try await snapshots.blob(for: layer, compression: compression), diffID))
+                let original = origin.flatMap { index < $0.manifest.layers.count ? $0.manifest.layers[index] : nil }
+                if let original,
+                    try await snapshots.info(of: layer).blobs.contains(where: { $0.digest == original.digest })
+                {
+                    layers.append((original, diffID))
+                } else {
+                    layers.append((try await snapshots.blob(for: layer, compression: compression), diffID))
+                }
             }
             let configurationBytes = try await store.blobs.read(image.id, limit: StrictJSON.maximumSize)
-            let (bytes, mediaType) = try await manifestBytes(
+            let (bytes, mediaType) = try manifestBytes(
                 of: image,
                 Int64(configurationBytes.count),
-                layers.map(\.blob)
+                layers.map(\.blob),
+                origin
             )
             try await send(layers, to: repository, events)
             _ = try await client.upload(BlobSource(configurationBytes), to: repository)
@@ -64,18 +73,25 @@ extension RemoteImages {
         }
     }
 
+    /// A manifest as an image came with it.
+    private typealias OriginalManifest = (manifest: Manifest, bytes: [UInt8], mediaType: MediaType)
+
+    private func originalManifest(of image: ImageRecord) async throws -> OriginalManifest? {
+        guard let origin = image.manifest, try await store.blobs.contains(origin.digest) else { return nil }
+        let bytes = try await store.blobs.read(origin.digest, limit: RegistryClient.manifestLimit)
+        let manifest = try Manifest(parsing: bytes, declaredAs: origin.mediaType)
+        return manifest.config.digest == image.id ? (manifest, bytes, origin.mediaType) : nil
+    }
+
     /// The manifest the image came with, where it still says the truth; else a new one in OCI's form.
     private func manifestBytes(
         of image: ImageRecord,
         _ configurationSize: Int64,
-        _ blobs: [Descriptor]
-    ) async throws -> (bytes: [UInt8], mediaType: MediaType) {
-        if let origin = image.manifest, try await store.blobs.contains(origin.digest) {
-            let bytes = try await store.blobs.read(origin.digest, limit: RegistryClient.manifestLimit)
-            let manifest = try Manifest(parsing: bytes, declaredAs: origin.mediaType)
-            if manifest.config.digest == image.id, manifest.layers.map(\.digest) == blobs.map(\.digest) {
-                return (bytes, origin.mediaType)
-            }
+        _ blobs: [Descriptor],
+        _ origin: OriginalManifest?
+    ) throws -> (bytes: [UInt8], mediaType: MediaType) {
+        if let origin, origin.manifest.layers.map(\.digest) == blobs.map(\.digest) {
+            return (origin.bytes, origin.mediaType)
         }
         let configuration = Descriptor(mediaType: .ociConfiguration, digest: image.id, size: configurationSize)
         let layers = blobs.map { Descriptor(mediaType: $0.mediaType.asOCILayer, digest: $0.digest, size: $0.size) }
