@@ -9,13 +9,24 @@ import OCI
 import Snapshots
 import SystemPackage
 
+/// The image of a build, and where it went.
+struct ExportedImage: Sendable {
+    let id: Digest
+    let names: [ImageReference]
+    let pushed: [PushedImage]
+}
+
+extension Export {
+    fileprivate var isPush: Bool { if case .registry = self { true } else { false } }
+}
+
 extension BuildEngine {
     /// Makes the image of a result and does with it what the request asks for.
-    /// - Returns: the image's id.
     func export(_ tree: FileTree, of plan: BuildPlan, _ request: BuildRequest, _ progress: BuildSteps) async throws
-        -> Digest
+        -> ExportedImage
     {
-        try await progress.step("exporting to \(Self.title(of: request.exports))") { step in
+        if request.exports.contains(where: \.isPush), request.names.isEmpty { throw BuildError.pushNeedsName }
+        return try await progress.step("exporting to \(Self.title(of: request.exports))") { step in
             let configuration = try await step.withStatus("exporting layers") { _ in
                 try await finishedConfiguration(of: plan, tree)
             }
@@ -26,8 +37,9 @@ extension BuildEngine {
                 image: NewImage(configuration: bytes, layers: tree.layers),
                 names: request.names.map(\.withDefaultTag)
             )
-            for export in request.exports { try await carryOut(export, result, step) }
-            return result.id
+            var pushed: [PushedImage] = []
+            for export in request.exports { pushed += try await carryOut(export, result, step) }
+            return ExportedImage(id: result.id, names: result.names, pushed: pushed)
         }
     }
 
@@ -40,7 +52,7 @@ extension BuildEngine {
 
     private static func title(of exports: [Export]) -> String {
         switch exports.first {
-        case .image?, nil: "image"
+        case .image?, .registry?, nil: "image"
         case .directory?: "client directory"
         case .tar?: "client tarball"
         case .ociArchive?: "oci image format"
@@ -67,13 +79,13 @@ extension BuildEngine {
         )
     }
 
-    private func carryOut(_ export: Export, _ result: Result, _ step: OperationContext) async throws {
+    private func carryOut(_ export: Export, _ result: Result, _ step: OperationContext) async throws -> [PushedImage] {
         switch export {
-        case .image:
-            var image = result.image
-            image.names = result.names
-            try await step.withStatus("writing image \(result.id)") { [image] _ in _ = try await images.add(image) }
-            for name in result.names { await step.withStatus("naming to \(name)") { _ in } }
+        case .image: try await keep(result, step)
+        case .registry:
+            // A push is of a local image, which the name that is pushed leads to.
+            try await keep(result, step)
+            return try await push(result.names, step)
         case .directory(let path):
             try await step.withStatus("copying files") { _ in
                 try await snapshots.withMounted(result.tree) { root in
@@ -96,6 +108,30 @@ extension BuildEngine {
                 try await writeImageArchive(of: result, to: destination)
             }
         }
+        return []
+    }
+
+    private func keep(_ result: Result, _ step: OperationContext) async throws {
+        var image = result.image
+        image.names = result.names
+        try await step.withStatus("writing image \(result.id)") { [image] _ in _ = try await images.add(image) }
+        for name in result.names { await step.withStatus("naming to \(name)") { _ in } }
+    }
+
+    private func push(_ names: [ImageReference], _ step: OperationContext) async throws -> [PushedImage] {
+        guard let remote else { throw BuildError.pushNeedsRegistry }
+        var pushed: [PushedImage] = []
+        for name in names {
+            pushed.append(
+                try await step.withStatus("pushing \(name)") { _ in
+                    try await remote.push(name) { event in
+                        guard case .layer(let digest, .pushing(let sent, let total)) = event else { return }
+                        step.report("pushing layer \(digest.short)", current: sent, total: total)
+                    }
+                }
+            )
+        }
+        return pushed
     }
 
     /// Writes an image as an archive that readers of OCI layouts and of docker's archives understand alike.

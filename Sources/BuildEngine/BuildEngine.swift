@@ -19,6 +19,7 @@ package final class BuildEngine: Sendable {
     let images: ImageStore
     let bases: any BaseImages
     let sandboxes: SandboxRunner
+    let remote: RemoteImages?
     let now: @Sendable () -> Timestamp
 
     /// - Parameters:
@@ -27,6 +28,7 @@ package final class BuildEngine: Sendable {
     ///   - images: the images of the store.
     ///   - bases: finds base images, in the store or a registry.
     ///   - sandboxes: runs the processes of steps.
+    ///   - remote: pushes images; an engine without it refuses to.
     ///   - now: the clock.
     package init(
         store: Store,
@@ -34,6 +36,7 @@ package final class BuildEngine: Sendable {
         images: ImageStore,
         bases: any BaseImages,
         sandboxes: SandboxRunner,
+        remote: RemoteImages? = nil,
         now: @escaping @Sendable () -> Timestamp = Timestamp.system
     ) {
         self.store = store
@@ -41,6 +44,7 @@ package final class BuildEngine: Sendable {
         self.images = images
         self.bases = bases
         self.sandboxes = sandboxes
+        self.remote = remote
         self.now = now
     }
 
@@ -70,8 +74,8 @@ package final class BuildEngine: Sendable {
         do {
             return try await store.withLease { _ in
                 let (image, steps) = try await carryOut(request, BuildSteps(channel: progress, now: now))
-                try await history.add(record(.completed, image, nil, steps))
-                return BuildResult(imageID: image, buildID: id)
+                try await history.add(record(.completed, image.id, nil, steps))
+                return BuildResult(imageID: image.id, buildID: id, names: image.names, pushed: image.pushed)
             }
         } catch {
             let status: BuildRecord.Status = error is CancellationError ? .canceled : .failed
@@ -84,12 +88,13 @@ package final class BuildEngine: Sendable {
     private func carryOut(
         _ request: BuildRequest,
         _ progress: BuildSteps
-    ) async throws -> (image: Digest, steps: [StepExplanation]) {
+    ) async throws -> (image: ExportedImage, steps: [StepExplanation]) {
         let context = try await onBlockingPool { try ContextDirectory(request.context) }
         let dockerfile = try await loadDockerfile(request, context, progress)
         let ignoreFile = try await loadIgnoreFile(request, context, progress)
         let plan = try await plan(dockerfile, ignoreFile, request, progress)
         for warning in plan.warnings { progress.channel.post(.warning(shown(warning, in: dockerfile.source))) }
+        if let warning = unusedArgumentsWarning(plan, request) { progress.channel.post(.warning(warning)) }
         let (tree, steps) = try await solve(plan, request, progress)
         return (try await export(tree, of: plan, request, progress), steps)
     }
@@ -144,6 +149,14 @@ package final class BuildEngine: Sendable {
                 lines: [warning.range.lines.lowerBound...warning.range.lines.upperBound]
             )
         )
+    }
+
+    /// BuildKit says nothing of a misspelt `--build-arg`; the builder before it did, in these words.
+    private func unusedArgumentsWarning(_ plan: BuildPlan, _ request: BuildRequest) -> VertexWarning? {
+        let names = plan.unusedBuildArguments.map { escapedForDisplay($0) }
+        if names.isEmpty { return nil }
+        let text = "One or more build-args [\(names.joined(separator: " "))] were not consumed"
+        return VertexWarning(vertex: nil, short: text)
     }
 
     // MARK: Planning

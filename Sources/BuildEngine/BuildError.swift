@@ -9,6 +9,8 @@ package enum BuildError: Error, CustomStringConvertible {
     case dockerfileIsNoFile(String)
     case dockerfileTooLarge(String, limit: Int)
     case exportRefused(path: FilePath, reason: String)
+    case pushNeedsName
+    case pushNeedsRegistry
 
     package var description: String {
         switch self {
@@ -24,6 +26,8 @@ package enum BuildError: Error, CustomStringConvertible {
             "failed to read dockerfile: \(name) is larger than \(limit) bytes"
         case .exportRefused(let path, let reason):
             "failed to export \(escapedForDisplay(path.bytes)): \(reason)"
+        case .pushNeedsName: "tag is needed when pushing to registry; name the image with -t"
+        case .pushNeedsRegistry: "this builder has no access to registries, so it cannot push"
         }
     }
 }

@@ -1,3 +1,4 @@
+package import Images
 package import LinuxSystem
 package import OCI
 package import SystemPackage
@@ -59,6 +60,8 @@ package enum DockerfileLocation: Sendable {
 package enum Export: Sendable {
     /// An image in the local store, under the names of the request.
     case image
+    /// The image in the registries that the request's names lead to.
+    case registry
     /// The files of the result in a directory (`type=local`).
     case directory(FilePath)
     /// The files of the result as one archive (`type=tar`).
@@ -83,9 +86,15 @@ package struct BuildResult: Sendable {
     package let imageID: Digest
     /// The build's own id, under which `explain` finds it.
     package let buildID: String
+    /// The names that the image got.
+    package let names: [ImageReference]
+    /// What was put into registries.
+    package let pushed: [PushedImage]
 
-    package init(imageID: Digest, buildID: String) {
+    package init(imageID: Digest, buildID: String, names: [ImageReference] = [], pushed: [PushedImage] = []) {
         self.imageID = imageID
         self.buildID = buildID
+        self.names = names
+        self.pushed = pushed
     }
 }

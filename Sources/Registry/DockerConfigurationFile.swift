@@ -50,6 +50,27 @@ package struct DockerConfigurationFile: Sendable {
         }
     }
 
+    /// The proxies under `proxies.default`, by the names of the variables they are meant for, as `HTTP_PROXY`.
+    package func defaultProxies() throws(RegistryError) -> [(name: String, value: String)] {
+        switch try objects("proxies")["default"] {
+        case nil, .null?: return []
+        case .object(let fields)?:
+            var proxies: [(name: String, value: String)] = []
+            for (key, name) in [
+                ("httpProxy", "HTTP_PROXY"), ("httpsProxy", "HTTPS_PROXY"), ("noProxy", "NO_PROXY"),
+                ("ftpProxy", "FTP_PROXY"), ("allProxy", "ALL_PROXY"),
+            ] {
+                switch fields[key] {
+                case nil, .null?, .string("")?: continue
+                case .string(let value)?: proxies.append((name, value))
+                default: throw invalid("proxies.default.\(key)", "expected a string")
+                }
+            }
+            return proxies
+        default: throw invalid("proxies.default", "expected an object")
+        }
+    }
+
     /// The credential that stands in the file itself.
     package func credential(for domain: String) throws(RegistryError) -> Credential? {
         guard let (key, entry) = try entry(for: domain) else { return nil }

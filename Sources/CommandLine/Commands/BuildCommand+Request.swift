@@ -4,79 +4,86 @@ import OCI
 import SystemPackage
 
 extension BuildCommand {
-    static let flags: [Flag<BuildCommand>] = [
-        .values("tag", short: "t", \.tags, placeholder: "stringArray", help: "Name the image, as \"name:tag\"") {
-            bytes throws(FlagValueError) in [try reference(bytes)]
-        },
-        .bytes(
-            "file",
-            short: "f",
-            \.file,
-            completion: .files,
-            help: "Read this Dockerfile (default \"PATH/Dockerfile\")"
-        ),
-        .bytes("target", \.target, help: "Build this stage and what it needs"),
-        .list("build-arg", \.buildArguments, placeholder: "stringArray", help: "Set an ARG of the Dockerfile"),
-        .list("label", \.labels, placeholder: "stringArray", help: "Set a label of the image"),
-        .value("platform", \.platform, placeholder: "string", help: "Build for this platform") {
-            bytes throws(FlagValueError) in try platform(bytes)
-        },
-        .values(
-            "output",
-            short: "o",
-            \.outputs,
-            placeholder: "stringArray",
-            help: "Where the result goes (\"type=local,dest=path\")"
-        ) {
-            bytes throws(FlagValueError) in [try BuildOutputOption(parsing: bytes)]
-        },
-        .toggle("no-cache", \.ignoresCache, help: "Run every step again"),
-        .toggle("pull", \.pulls, help: "Ask the registry for base images that are in the store too"),
-        .value(
-            "network",
-            \.network,
-            placeholder: "string",
-            defaultText: "\"default\"",
-            help: "Network of RUN steps (\"default\", \"none\", \"host\")"
-        ) {
-            bytes throws(FlagValueError) in
-            guard let network = BuildRequest.Network(rawValue: try FlagValues.text(bytes)) else {
-                throw FlagValueError("network mode must be default, none or host")
-            }
-            return network
-        },
-        .values(
-            "add-host",
-            \.hosts,
-            placeholder: "strings",
-            help: "Add a line to /etc/hosts of RUN steps (\"host:ip\")"
-        ) {
-            bytes throws(FlagValueError) in [try host(bytes)]
-        },
-        .bytes("iidfile", \.imageIDFile, completion: .files, help: "Write the image's id to this file"),
-        .toggle("quiet", short: "q", \.isQuiet, help: "Show no progress, print the image's id"),
-        .value(
-            "progress",
-            \.progress,
-            placeholder: "string",
-            defaultText: "\"auto\"",
-            help: "How progress is shown (\"auto\", \"none\", \"plain\", \"quiet\", \"rawjson\", \"tty\")"
-        ) {
-            bytes throws(FlagValueError) in
-            guard let mode = ProgressMode(rawValue: try FlagValues.text(bytes)) else {
-                throw FlagValueError("progress must be one of auto, none, plain, quiet, rawjson and tty")
-            }
-            return mode
-        },
-        .toggle("load", \.ignored, help: "Keep the image in the local store (always done)"),
-        // Docker accepts and ignores these.
-        .toggle("rm", \.ignored, help: "Ignored").hidden,
-        .toggle("force-rm", \.ignored, help: "Ignored").hidden,
-        .toggle("compress", \.ignored, help: "Ignored").hidden,
-        .value("provenance", \.ignoredText, placeholder: "string", help: "Only \"false\" is supported", onlyFalse)
-            .hidden,
-        .value("sbom", \.ignoredText, placeholder: "string", help: "Only \"false\" is supported", onlyFalse).hidden,
-    ]
+    static let flags: [Flag<BuildCommand>] =
+        [
+            .values(
+                "tag",
+                short: "t",
+                \.tags,
+                placeholder: "stringArray",
+                help: "Image identifier (format: \"[registry/]repository[:tag]\")"
+            ) {
+                bytes throws(FlagValueError) in [try ImageReference(flag: bytes)]
+            },
+            .bytes(
+                "file",
+                short: "f",
+                \.file,
+                completion: .files,
+                help: "Name of the Dockerfile (default: \"PATH/Dockerfile\")"
+            ),
+            .bytes("target", \.target, help: "Set the target build stage to build"),
+            .list("build-arg", \.buildArguments, placeholder: "stringArray", help: "Set build-time variables"),
+            .list("label", \.labels, placeholder: "stringArray", help: "Set metadata for an image"),
+            .value("platform", \.platform, placeholder: "string", help: "Set target platform for build") {
+                bytes throws(FlagValueError) in try platform(bytes)
+            },
+            .values(
+                "output",
+                short: "o",
+                \.outputs,
+                placeholder: "stringArray",
+                help: "Output destination (format: \"type=local,dest=path\")"
+            ) {
+                bytes throws(FlagValueError) in [try BuildOutputOption(parsing: bytes)]
+            },
+            .toggle("no-cache", \.ignoresCache, help: "Do not use cache when building the image"),
+            .toggle("pull", \.pulls, help: "Always attempt to pull all referenced images"),
+            .value(
+                "network",
+                \.network,
+                placeholder: "string",
+                defaultText: "\"default\"",
+                help: "Set the networking mode for the \"RUN\" instructions during build"
+            ) {
+                bytes throws(FlagValueError) in
+                guard let network = BuildRequest.Network(rawValue: try FlagValues.text(bytes)) else {
+                    throw FlagValueError("network mode must be default, none or host")
+                }
+                return network
+            },
+            .values(
+                "add-host",
+                \.hosts,
+                placeholder: "strings",
+                help: "Add a custom host-to-IP mapping (format: \"host:ip\")"
+            ) {
+                bytes throws(FlagValueError) in [try host(bytes)]
+            },
+            .bytes("iidfile", \.imageIDFile, completion: .files, help: "Write the image ID to a file"),
+            .toggle("quiet", short: "q", \.isQuiet, help: "Suppress the build output and print image ID on success"),
+            .value(
+                "progress",
+                \.progress,
+                placeholder: "string",
+                defaultText: "\"auto\"",
+                help:
+                    "Set type of progress output (\"auto\", \"none\", \"plain\", \"quiet\", \"rawjson\", \"tty\"). Use plain to show container output"
+            ) {
+                bytes throws(FlagValueError) in
+                let name = try FlagValues.text(bytes)
+                guard let mode = ProgressMode(rawValue: name) else { throw FlagValueError(unknownProgress(name)) }
+                return mode
+            },
+            .toggle("load", \.loads, help: "Shorthand for \"--output=type=docker\""),
+            .toggle("push", \.pushes, help: "Shorthand for \"--output=type=registry,unpack=false\""),
+            .bytes(
+                "metadata-file",
+                \.metadataFile,
+                completion: .files,
+                help: "Write build result metadata to a file"
+            ),
+        ] + attestationFlags + ignoredFlags
 
     /// What the options ask for, with paths made absolute and variables looked up.
     func request(_ environment: SlipwayEnvironment) async throws -> BuildRequest {
@@ -94,11 +101,12 @@ extension BuildCommand {
         case let file?: request.dockerfile = .file(environment.path(file))
         }
         request.target = target
-        request.buildArguments = pairs(buildArguments, from: environment)
+        request.buildArguments = try await proxyArguments(environment) + pairs(buildArguments, from: environment)
         request.labels = labels.map { Self.pair($0) ?? (name: $0, value: []) }
-        request.platform = try platform ?? defaultPlatform(environment)
+        request.platform = try platform ?? environment.defaultPlatform()
         request.names = tags
-        if !outputs.isEmpty { request.exports = try outputs.map { try $0.export(environment) } }
+        request.names += outputs.flatMap(\.names)
+        request.exports = try exports(environment)
         request.ignoresCache = ignoresCache
         request.pullsBaseImages = pulls
         request.network = network ?? .default
@@ -106,10 +114,12 @@ extension BuildCommand {
         return request
     }
 
-    private func defaultPlatform(_ environment: SlipwayEnvironment) throws -> Platform? {
-        try environment.variable("DOCKER_DEFAULT_PLATFORM").map {
-            try Platform(parsing: String(decoding: $0, as: UTF8.self))
-        }
+    /// The proxies that docker's configuration file has for every build, as buildx hands them over.
+    private func proxyArguments(
+        _ environment: SlipwayEnvironment
+    ) async throws -> [(name: [UInt8], value: [UInt8])] {
+        let proxies = try await environment.proxyVariables()
+        return proxies.map { (name: Array($0.name.utf8), value: Array($0.value.utf8)) }
     }
 
     /// `NAME=value`; a name alone takes the variable of the environment, and is dropped where there is none.
@@ -121,11 +131,6 @@ extension BuildCommand {
 
     private static func pair(_ text: [UInt8]) -> (name: [UInt8], value: [UInt8])? {
         text.firstIndex(of: UInt8(ascii: "=")).map { (Array(text[..<$0]), Array(text[($0 + 1)...])) }
-    }
-
-    private static func reference(_ bytes: [UInt8]) throws(FlagValueError) -> ImageReference {
-        let text = try FlagValues.text(bytes)
-        do throws(OCIError) { return try ImageReference(parsing: text) } catch { throw FlagValueError("\(error)") }
     }
 
     private static func platform(_ bytes: [UInt8]) throws(FlagValueError) -> Platform {
@@ -144,74 +149,5 @@ extension BuildCommand {
             address = Array(address.dropFirst().dropLast())
         }
         return (Array(bytes[..<separator]), address)
-    }
-
-    private static let onlyFalse: @Sendable ([UInt8]) throws(FlagValueError) -> String = {
-        bytes throws(FlagValueError) in
-        let text = try FlagValues.text(bytes)
-        guard text == "false" else {
-            throw FlagValueError("attestations are not supported by this version of Slipway")
-        }
-        return text
-    }
-}
-
-/// One `--output`.
-struct BuildOutputOption: Sendable {
-    enum Kind: String, Sendable { case image, local, tar, oci, docker }
-
-    var kind: Kind
-    /// Nil where the kind needs none; `-` is standard output.
-    var destination: [UInt8]?
-
-    /// Parses `type=…,dest=…`, a directory, or `-` for an archive on standard output.
-    init(parsing bytes: [UInt8]) throws(FlagValueError) {
-        if bytes.elementsEqual("-".utf8) {
-            (kind, destination) = (.tar, bytes)
-            return
-        }
-        guard bytes.contains(UInt8(ascii: "=")) else {
-            (kind, destination) = (.local, bytes)
-            return
-        }
-        var kind: Kind?
-        for (key, value) in try FlagValues.fields(bytes) {
-            switch key {
-            case "type":
-                let name = try FlagValues.text(value ?? [])
-                guard let known = Kind(rawValue: name) else {
-                    throw FlagValueError("the output type \"\(name)\" is none of image, local, tar, oci and docker")
-                }
-                kind = known
-            case "dest": destination = value
-            default: throw FlagValueError("the output option \"\(key)\" is not supported by this version of Slipway")
-            }
-        }
-        guard let kind else { throw FlagValueError("type is required for output") }
-        self.kind = kind
-        switch kind {
-        case .local where destination == nil, .tar where destination == nil, .oci where destination == nil:
-            throw FlagValueError("dest is required for \(kind.rawValue) output")
-        default: break
-        }
-    }
-
-    /// What the engine is asked for.
-    func export(_ environment: SlipwayEnvironment) throws -> Export {
-        switch kind {
-        case .image: return .image
-        case .local: return .directory(environment.path(destination ?? []))
-        case .tar: return .tar(try target(environment))
-        case .oci: return .ociArchive(try target(environment))
-        case .docker: return destination == nil ? .image : .dockerArchive(try target(environment))
-        }
-    }
-
-    private func target(_ environment: SlipwayEnvironment) throws -> ExportDestination {
-        guard let destination, !destination.elementsEqual("-".utf8) else {
-            if environment.output.isTerminal { throw CommandError.outputIsTerminal }
-            return .open(try StandardStream.output.duplicate())
-        }
-        return .file(environment.path(destination))
     }
 }

@@ -32,16 +32,21 @@ struct BuildCommand: RunnableCommand {
     var imageIDFile: [UInt8]?
     var isQuiet = false
     var progress: ProgressMode?
-    var explains = false
-    var ignored = false
-    var ignoredText: String?
+    var loads = false
+    var pushes = false
+    var metadataFile: [UInt8]?
+    /// Kept only to have been understood: what is accepted asks for nothing.
+    var attestations: [AttestationOption] = []
+    /// Of flags that are accepted and ignored.
+    var flagWarnings: [String] = []
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let mode = try mode(environment)
+        for warning in flagWarnings { try await environment.errorOutput.writeLine("WARNING: \(warning)") }
         let request = try await request(environment)
         let engine = try await environment.engine()
         let builder = try await environment.buildEngine(engine)
         let channel = ProgressChannel()
-        let mode = try mode(environment)
         let text = environment.variables.reduce(into: [String: String]()) {
             $0[String(decoding: $1.key, as: UTF8.self)] = String(decoding: $1.value, as: UTF8.self)
         }
@@ -73,18 +78,30 @@ struct BuildCommand: RunnableCommand {
     }
 
     private func report(_ result: BuildResult, _ environment: SlipwayEnvironment) async throws {
-        if let imageIDFile {
-            let path = environment.path(imageIDFile)
-            try await onBlockingPool { try HostFiles.write(Array(result.imageID.description.utf8), to: path) }
-        }
+        try await write(result.imageID.description, to: imageIDFile, environment)
+        try await write(BuildMetadata(result).text, to: metadataFile, environment)
         if isQuiet { try await environment.output.writeLine(result.imageID.description) }
+    }
+
+    private func write(_ text: String, to file: [UInt8]?, _ environment: SlipwayEnvironment) async throws {
+        guard let path = file.map({ environment.path($0) }) else { return }
+        try await onBlockingPool { try HostFiles.write(Array(text.utf8), to: path) }
     }
 
     private func mode(_ environment: SlipwayEnvironment) throws -> ProgressMode {
         if isQuiet { return .quiet }
         if let progress { return progress }
         guard let name = environment.variable("BUILDKIT_PROGRESS") else { return .auto }
-        return ProgressMode(rawValue: String(decoding: name, as: UTF8.self)) ?? .auto
+        guard let mode = ProgressMode(rawValue: String(decoding: name, as: UTF8.self)) else {
+            throw CommandFailure(
+                "ERROR: failed to build: BUILDKIT_PROGRESS: \(Self.unknownProgress(escapedForDisplay(name)))"
+            )
+        }
+        return mode
+    }
+
+    static func unknownProgress(_ name: String) -> String {
+        "invalid progress mode \(name): it is none of auto, none, plain, quiet, rawjson and tty"
     }
 
     /// What a failed build says: the lines of the Dockerfile at fault, and the error.

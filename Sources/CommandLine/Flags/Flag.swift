@@ -129,18 +129,10 @@ package struct Flag<Options: Sendable>: Sendable {
         short shorthand: Character? = nil,
         _ path: Path<[UInt8]?>,
         placeholder: String = "string",
-        defaultText: String? = nil,
         completion: FlagDescription.Completion = .nothing,
         help: String
     ) -> Flag {
-        Flag(
-            name,
-            shorthand,
-            placeholder: placeholder,
-            help: help,
-            defaultText: defaultText,
-            completion: completion
-        ) { (options, bytes) throws(FlagValueError) in options[keyPath: path] = bytes }
+        value(name, short: shorthand, path, placeholder: placeholder, completion: completion, help: help) { $0 }
     }
 
     /// A flag that may be given several times, each value kept as it is.
@@ -152,10 +144,27 @@ package struct Flag<Options: Sendable>: Sendable {
         completion: FlagDescription.Completion = .nothing,
         help: String
     ) -> Flag {
-        Flag(name, shorthand, placeholder: placeholder, help: help, completion: completion) {
-            (options, bytes) throws(FlagValueError) in
-            options[keyPath: path].append(bytes)
-        }
+        values(name, short: shorthand, path, placeholder: placeholder, completion: completion, help: help) { [$0] }
+    }
+
+    /// A flag that Docker takes and that means nothing here; each use leaves its warning at `path`.
+    package static func ignored(
+        _ name: String,
+        short shorthand: Character? = nil,
+        takesValue: Bool = true,
+        _ path: Path<[String]>,
+        warning: String
+    ) -> Flag {
+        Flag(
+            name,
+            shorthand,
+            placeholder: takesValue ? "string" : "",
+            help: "Ignored",
+            bareValue: takesValue ? nil : "true"
+        ) { (options, bytes) throws(FlagValueError) in
+            let isWanted = takesValue ? true : try FlagValues.boolean(bytes)
+            if isWanted, !warning.isEmpty { options[keyPath: path].append(warning) }
+        }.hidden
     }
 
     /// A flag with one value that `parse` understands; the last one given counts.

@@ -2,6 +2,7 @@ package import BuildEngine
 package import Images
 internal import LinuxSystem
 package import Logging
+internal import OCI
 package import Registry
 internal import Sandboxes
 package import Snapshots
@@ -40,7 +41,8 @@ extension SlipwayEnvironment {
             snapshots: engine.snapshots,
             images: engine.images,
             bases: RemoteBaseImages(images: engine.remote),
-            sandboxes: SandboxRunner(scratch: scratch)
+            sandboxes: SandboxRunner(scratch: scratch),
+            remote: engine.remote
         )
     }
 
@@ -64,6 +66,18 @@ extension SlipwayEnvironment {
         var configuration = try await RegistryClient.Configuration.standard(file: file, environment: variables)
         configuration.credentials = try credentials()
         return configuration
+    }
+
+    /// The proxies that docker's configuration file sets for builds and containers, under both of their spellings.
+    func proxyVariables() async throws -> [(name: String, value: String)] {
+        let path = try configurationDirectory().appending("config.json")
+        let proxies = try await onBlockingPool { try DockerConfigurationFile(reading: path).defaultProxies() }
+        return proxies.flatMap { [($0.name, $0.value), ($0.name.lowercased(), $0.value)] }
+    }
+
+    /// What `DOCKER_DEFAULT_PLATFORM` says; nil where it is not set.
+    func defaultPlatform() throws -> Platform? {
+        try variable("DOCKER_DEFAULT_PLATFORM").map { try Platform(parsing: String(decoding: $0, as: UTF8.self)) }
     }
 
     private func credentials() throws -> DockerCredentials {

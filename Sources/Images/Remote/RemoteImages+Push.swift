@@ -10,6 +10,8 @@ internal import Synchronization
 package struct PushedImage: Sendable, Hashable {
     package let reference: ImageReference
     /// Of the manifest.
+    package let mediaType: MediaType
+    /// Of the manifest.
     package let digest: Digest
     /// Of the manifest, in bytes.
     package let size: Int64
@@ -69,7 +71,7 @@ extension RemoteImages {
             known.manifest = ManifestOrigin(digest: digest, mediaType: mediaType)
             try await images.add(known)
             events(.line("\(name.tag ?? ""): digest: \(digest) size: \(bytes.count)"))
-            return PushedImage(reference: name, digest: digest, size: Int64(bytes.count))
+            return PushedImage(reference: name, mediaType: mediaType, digest: digest, size: Int64(bytes.count))
         }
     }
 
