@@ -18,6 +18,7 @@ const uint64_t slipway_RESOLVE_NO_MAGICLINKS = RESOLVE_NO_MAGICLINKS;
 const uint64_t slipway_RESOLVE_NO_SYMLINKS = RESOLVE_NO_SYMLINKS;
 const uint64_t slipway_RESOLVE_BENEATH = RESOLVE_BENEATH;
 const int slipway_CLONE_NEWNS = CLONE_NEWNS;
+const int slipway_CLONE_FS = CLONE_FS;
 const int slipway_CLONE_NEWNET = CLONE_NEWNET;
 
 int slipway_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {

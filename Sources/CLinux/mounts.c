@@ -9,7 +9,7 @@
 // <sys/mount.h> and <linux/mount.h> cannot both be included with every C library; these two come from the former.
 extern int mount(const char *, const char *, const char *, unsigned long, const void *);
 extern int umount2(const char *, int);
-enum { slave = 1 << 19, recursively = 1 << 14, detach = 2, nofollow = 8 };
+enum { readonly = 1, slave = 1 << 19, recursively = 1 << 14, detach = 2, nofollow = 8 };
 
 const uint32_t slipway_MOUNT_ATTR_RDONLY = MOUNT_ATTR_RDONLY;
 const uint32_t slipway_MOUNT_ATTR_NOSUID = MOUNT_ATTR_NOSUID;
@@ -21,10 +21,6 @@ int slipway_fsopen(const char *filesystem) { return (int)syscall(SYS_fsopen, fil
 
 int slipway_fsconfig_string(int context, const char *key, const char *value) {
     return (int)syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, key, value, 0);
-}
-
-int slipway_fsconfig_flag(int context, const char *key) {
-    return (int)syscall(SYS_fsconfig, context, FSCONFIG_SET_FLAG, key, NULL, 0);
 }
 
 int slipway_fsconfig_create(int context) {
@@ -55,6 +51,10 @@ int slipway_mount_setattr(int mount, uint64_t set, uint64_t clear, uint64_t prop
 int slipway_umount(const char *path, int lazy) { return umount2(path, nofollow | (lazy ? detach : 0)); }
 ssize_t slipway_readlink_entry(int directory, const char *name, void *buffer, size_t size) {
     return readlinkat(directory, name, buffer, size);
+}
+
+int slipway_mount(const char *filesystem, const char *target, int read_only, const char *options) {
+    return mount(filesystem, target, filesystem, read_only ? readonly : 0, options);
 }
 
 int slipway_make_root_slave(void) { return mount(NULL, "/", NULL, slave | recursively, NULL); }

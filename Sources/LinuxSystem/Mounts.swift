@@ -104,10 +104,6 @@ struct MountContext {
         }
     }
 
-    func set(flag: String) throws(SystemCallError) {
-        try described("fsconfig \(flag)", nil) { slipway_fsconfig_flag(file.descriptor, flag) }
-    }
-
     func create(attributes: UInt32 = 0) throws(SystemCallError) -> DetachedMount {
         try described("fsconfig create", FilePath(filesystem)) { slipway_fsconfig_create(file.descriptor) }
         let mount = try retryingSystemCall("fsmount", path: FilePath(filesystem)) {

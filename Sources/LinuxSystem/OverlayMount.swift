@@ -1,11 +1,17 @@
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 package import SystemPackage
 
 /// An overlay file system to be mounted: read-only layers and, for a writable one, a directory that takes the changes.
 ///
 /// Redirects and metadata-only copies are off whatever the kernel's defaults are: a layer that carries such attributes
 /// must not re-map directories of the layers below it. See the kernel's Documentation/filesystems/overlayfs.rst.
+///
+/// All options together must fit a page, and the kernel splits their text at `:` and `,`. So the directories are given as short
+/// names, `0:1:2…`: links in a directory in memory, which is the working directory of the thread that calls mount(2). Any path
+/// will do then, and any number of layers that the kernel takes, old ones like Debian 12's included. (`lowerdir+` of fsconfig(2)
+/// came after Linux 6.1, and it refuses a path of more than 255 bytes.)
 package struct OverlayMount: Sendable {
     /// The most lower layers one mount takes (the kernel's OVL_MAX_STACK).
     package static let maximumLayers = 500
@@ -26,50 +32,49 @@ package struct OverlayMount: Sendable {
         self.writable = writable
     }
 
-    /// Creates the mount. A read-only view needs at least two layers (the kernel's rule): bind one, or add an empty one.
+    /// Mounts at a directory of the host. A read-only view needs at least two layers (the kernel's rule): bind one, or add an
+    /// empty one.
     ///
     /// - Throws: `EINVAL` for more than `maximumLayers`; `EBUSY` as `claimsUpperExclusively` says.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package func mount() throws(SystemCallError) -> DetachedMount {
-        do throws(SystemCallError) {
-            return try mount(layersOneByOne: true)
-        } catch {
-            // Before 6.5 there is no `lowerdir+`, only one string (with escapes, and at most a page of it).
-            guard error.call.hasPrefix("fsconfig lowerdir+"), error.errno == .invalidArgument,
-                lower.count <= Self.maximumLayers
-            else { throw error }
-            return try mount(layersOneByOne: false)
+    package func attach(at target: FilePath) throws(SystemCallError) {
+        guard lower.count <= Self.maximumLayers else {
+            throw SystemCallError("mount of an overlay", path: target, errno: .invalidArgument)
         }
-    }
-
-    private func mount(layersOneByOne: Bool) throws(SystemCallError) -> DetachedMount {
-        let context = try MountContext("overlay")
-        if layersOneByOne {
-            for layer in lower { try context.set("lowerdir+", layer) }
-        } else {
-            var text: [UInt8] = []
-            for layer in lower {
-                if !text.isEmpty { text.append(UInt8(ascii: ":")) }
-                for byte in layer.bytes {
-                    if byte == UInt8(ascii: ":") || byte == UInt8(ascii: "\\") { text.append(UInt8(ascii: "\\")) }
-                    text.append(byte)
-                }
-            }
-            try context.set("lowerdir", FilePath(bytes: text))
+        let links = try DetachedMount.tmpfs()
+        let names = RootedDirectory(directory: links.file)
+        for (index, layer) in lower.enumerated() {
+            try names.createSymbolicLink(FilePath("\(index)"), target: layer.bytes)
         }
         if let writable {
-            try context.set("upperdir", writable.upper)
-            try context.set("workdir", writable.work)
-            try context.set("index", claimsUpperExclusively ? "on" : "off")
-            if isVolatile { try context.set(flag: "volatile") }
+            try names.createSymbolicLink("upper", target: writable.upper.bytes)
+            try names.createSymbolicLink("work", target: writable.work.bytes)
         }
-        if usesUserAttributes {
-            // The kernel refuses `userxattr` together with an explicit redirect_dir or metacopy: it implies both are off.
-            try context.set(flag: "userxattr")
-        } else {
-            try context.set("redirect_dir", "nofollow")
-            try context.set("metacopy", "off")
+        let outcome = Mutex<SystemCallError?>(nil)
+        // A thread of its own: a working directory apart from the other threads' is for good.
+        let thread = try JoinableThread { [options, isReadOnly = writable == nil] in
+            do throws(SystemCallError) {
+                _ = try retryingSystemCall("unshare") { slipway_unshare(slipway_CLONE_FS) }
+                _ = try retryingSystemCall("fchdir", path: links.file.path) { fchdir(links.file.descriptor) }
+                _ = try retryingSystemCall("mount of an overlay", path: target) {
+                    target.withPlatformString { slipway_mount("overlay", $0, isReadOnly ? 1 : 0, options) }
+                }
+            } catch {
+                outcome.withLock { $0 = error }
+            }
         }
-        return try context.create(attributes: writable == nil ? slipway_MOUNT_ATTR_RDONLY : 0)
+        thread.join()
+        if let error = outcome.withLock({ $0 }) { throw error }
+    }
+
+    private var options: String {
+        var options = ["lowerdir=" + lower.indices.map { "\($0)" }.joined(separator: ":")]
+        if writable != nil {
+            options += ["upperdir=upper", "workdir=work", "index=\(claimsUpperExclusively ? "on" : "off")"]
+            if isVolatile { options.append("volatile") }
+        }
+        // The kernel refuses `userxattr` together with an explicit redirect_dir or metacopy: it implies both are off.
+        options += usesUserAttributes ? ["userxattr"] : ["redirect_dir=nofollow", "metacopy=off"]
+        return options.joined(separator: ",")
     }
 }

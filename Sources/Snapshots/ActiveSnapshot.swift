@@ -98,10 +98,13 @@ extension SnapshotStore {
     private func isFree(_ active: Active) throws -> Bool {
         let work = active.scratch.appending("probe")
         try HostFiles.createDirectory(work)
+        let point = try store.mountPoint()
+        defer { _ = try? HostFiles.removeDirectoryIfEmpty(point) }
         var claim = OverlayMount(lower: [try emptyLayer()], writable: (active.upper, work))
         claim.claimsUpperExclusively = true
         do throws(SystemCallError) {
-            _ = try claim.mount()
+            try claim.attach(at: point)
+            try unmount(point)
         } catch {
             if error.errno == .resourceBusy { return false }
             // Other reasons say nothing about who holds the directory.
@@ -117,14 +120,14 @@ extension SnapshotStore {
         try makeDurable(active.upper, entries: measure.entries)
         let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
         defer { withExtendedLifetime(lock) {} }
-        let layer = try store.database.write { db in
+        let layer = try placing { db, place in
             let now = currentTime()
             try db.execute(
                 sql: "INSERT INTO layers (unpacked, size, entries, created, last_used) VALUES (1, ?, ?, ?, ?)",
                 arguments: [measure.bytes, measure.entries, now, now]
             )
             let layer = LayerID(rawValue: db.lastInsertedRowID)
-            try moveIntoPlace(active.scratch, layer)
+            try place(active.scratch, layer)
             return layer
         }
         try store.hold([.layer(layer)], in: lease)

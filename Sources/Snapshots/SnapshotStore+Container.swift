@@ -16,7 +16,7 @@ extension SnapshotStore {
             if lower.isEmpty {
                 try DetachedMount.bind(changes).attach(at: target)
             } else {
-                try OverlayMount(lower: lower, writable: (changes, work)).mount().attach(at: target)
+                try OverlayMount(lower: lower, writable: (changes, work)).attach(at: target)
             }
         }
     }

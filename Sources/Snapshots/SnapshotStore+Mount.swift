@@ -78,7 +78,7 @@ struct TreeMount: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     mutating func attach(_ overlay: OverlayMount, at point: FilePath) throws(SnapshotError) {
         do throws(SystemCallError) {
-            try overlay.mount().attach(at: point)
+            try overlay.attach(at: point)
         } catch {
             throw .mount(error, layers: overlay.lower.count)
         }
@@ -91,7 +91,8 @@ struct TreeMount: Sendable {
     func unmount() throws(SystemCallError) {
         for point in mountPoints.reversed() {
             try LinuxSystem.unmount(point, lazy: true)
-            try removeTree(point)
+            // Never more than the empty directory: something may still be mounted there.
+            try HostFiles.removeDirectoryIfEmpty(point)
         }
     }
 }

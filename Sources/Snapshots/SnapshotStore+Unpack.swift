@@ -125,11 +125,11 @@ extension SnapshotStore {
         diffID: Digest,
         archiveSize: Int64
     ) throws {
-        let wasFirst = try store.database.write { db in
+        let wasFirst = try placing { db, place in
             let isUnpacked = try Bool.fetchOne(db, sql: "SELECT unpacked FROM layers WHERE id = ?", arguments: [layer])
             guard let isUnpacked else { throw SnapshotError.unknownLayer(layer) }
             if isUnpacked { return false }
-            try moveIntoPlace(scratch, layer)
+            try place(scratch, layer)
             try db.execute(
                 sql: """
                     UPDATE layers SET unpacked = 1, diff_id = ?, size = ?, entries = ?, archive_size = ?, last_used = ?
@@ -143,12 +143,35 @@ extension SnapshotStore {
         if !wasFirst { try removeTree(scratch) }
     }
 
+    /// Runs a transaction that says of a layer that its files are there, and moves them there with what it is lent.
+    ///
+    /// Files that are there already were left by a process that was killed in its own such transaction. Its commit may lie hidden
+    /// in the log: it is settled before its files make room.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func placing<Value>(
+        _ transaction: (Database, _ place: (FilePath, LayerID) throws -> Void) throws -> Value
+    ) throws -> Value {
+        do {
+            return try store.database.write { db in
+                try transaction(db) { scratch, layer in
+                    if try HostFiles.status(of: store.layout.snapshot(layer)) != nil { throw PlaceTaken() }
+                    try moveIntoPlace(scratch, layer)
+                }
+            }
+        } catch is PlaceTaken {
+            return try store.database.writeSettled { db in
+                try transaction(db) { scratch, layer in
+                    try removeTree(store.layout.snapshot(layer))
+                    try moveIntoPlace(scratch, layer)
+                }
+            }
+        }
+    }
+
     /// Renames a directory to a layer's place and makes the name durable.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func moveIntoPlace(_ scratch: FilePath, _ layer: LayerID) throws {
+    private func moveIntoPlace(_ scratch: FilePath, _ layer: LayerID) throws {
         let target = store.layout.snapshot(layer)
-        // Left by a crash between the rename and the end of the transaction.
-        try removeTree(target)
         _ = try retryingSystemCall("rename", path: target) {
             scratch.withPlatformString { source in target.withPlatformString { Glibc.rename(source, $0) } }
         }
@@ -182,6 +205,9 @@ extension SnapshotStore {
         }
     }
 }
+
+/// Where a layer's files belong there are some that no row knows.
+private struct PlaceTaken: Error {}
 
 /// A layer that is being unpacked, and how many wait for it.
 struct Unpacking: Sendable {

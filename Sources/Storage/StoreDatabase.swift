@@ -77,10 +77,26 @@ package final class StoreDatabase: Sendable {
     /// Runs one transaction; for code that runs on the blocking pool already.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        try write(settlingFirst: false, body)
+    }
+
+    /// Runs one transaction after `settle`, with no other process's write between the two.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func writeSettled<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        try write(settlingFirst: true, body)
+    }
+
+    private func write<Value>(settlingFirst: Bool, _ body: (Database) throws -> Value) throws -> Value {
         try explainingErrors(while: "writing the database") {
             let writer = try openWriter()
             return try writer.queue.writeWithoutTransaction { db in
                 try lock.withLock {
+                    if settlingFirst {
+                        try db.inTransaction(.immediate) {
+                            try db.execute(sql: Self.settling(db))
+                            return .commit
+                        }
+                    }
                     var value: Value?
                     try db.inTransaction(.immediate) {
                         value = try body(db)
@@ -105,7 +121,12 @@ package final class StoreDatabase: Sendable {
     /// the log. Needed before files are removed because no row names them.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func settle() throws {
-        try write { db in try db.execute(sql: "PRAGMA user_version = \(Schema.version(in: db))") }
+        try write { db in try db.execute(sql: Self.settling(db)) }
+    }
+
+    /// A write that changes nothing but takes its place in the log.
+    private static func settling(_ db: Database) throws -> String {
+        "PRAGMA user_version = \(try Schema.version(in: db))"
     }
 
     /// Gives the space of deleted rows back to the file system, as far as readers do not still need it; waits for none.

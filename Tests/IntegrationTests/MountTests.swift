@@ -29,7 +29,7 @@ import Testing
             overlay.writable = (root.appending("upper"), root.appending("work"))
             overlay.isVolatile = true
             let mount = overlay
-            try await onBlockingPool { try mount.mount().attach(at: root.appending("merged")) }
+            try await onBlockingPool { try mount.attach(at: root.appending("merged")) }
             #expect(try await read(root.appending("merged/file")) == "b")
             try await write("c", to: root.appending("merged/file"))
             try await onBlockingPool { try unmount(root.appending("merged")) }
@@ -38,13 +38,18 @@ import Testing
         }
     }
 
-    @Test func `five hundred layers are one mount`() async throws {
-        try await withScratchDirectory { root in
-            let names = (0..<500).map { "layer\($0)" }
+    @Test(arguments: [2, 60, 128, 500]) func `many layers at a long and odd path are one mount`(count: Int) async throws
+    {
+        try await withScratchDirectory { scratch in
+            // Longer than the 255 bytes that fsconfig(2) takes, and with the characters that end an option.
+            let name = "a:b,c=\\" + String(repeating: "x", count: 200)
+            try await makeDirectories([name, name + "/" + name], in: scratch)
+            let root = scratch.appending(name + "/" + name)
+            let names = (0..<count).map { "layer\($0)" }
             try await makeDirectories(names + ["merged"], in: root)
-            try await write("deep", to: root.appending("layer499/file"))
+            try await write("deep", to: root.appending("layer\(count - 1)/file"))
             let mount = OverlayMount(lower: names.map { root.appending($0) })
-            try await onBlockingPool { try mount.mount().attach(at: root.appending("merged")) }
+            try await onBlockingPool { try mount.attach(at: root.appending("merged")) }
             #expect(try await read(root.appending("merged/file")) == "deep")
             try await onBlockingPool { try unmount(root.appending("merged")) }
         }
@@ -62,12 +67,14 @@ import Testing
             second.claimsUpperExclusively = true
             let claim = second
             let leaked = try await onBlockingPool {
-                try first.mount().attach(at: root.appending("merged"))
+                try first.attach(at: root.appending("merged"))
                 let leaked = try OpenFile.open(root.appending("merged/leaked"), O_WRONLY | O_CREAT)
                 try unmount(root.appending("merged"), lazy: true)
                 return leaked
             }
-            await #expect(throws: SystemCallError.self) { _ = try await onBlockingPool { try claim.mount() } }
+            await #expect(throws: SystemCallError.self) {
+                try await onBlockingPool { try claim.attach(at: root.appending("merged")) }
+            }
             withExtendedLifetime(leaked) {}
         }
     }

@@ -118,6 +118,38 @@ struct `Snapshots` {
         #expect(try await snapshots.blob(for: layer, compression: .zstd, forced: true).mediaType == .ociLayerZstd)
     }
 
+    @Test func `a commit that a killed process left hidden does not come to life over files that made room`()
+        async throws
+    {
+        let (store, snapshots) = try await open()
+        let index = URL(filePath: store.layout.database.string + "-shm")
+        let first = try await change(snapshots, .empty, "echo kept > f")
+        // As kill -9 leaves it between the write to the log and the one to the log's index.
+        let before = try Data(contentsOf: index)
+        let lost = try #require(try await change(snapshots, .empty, "echo lost > f").layers.first)
+        let handle = try FileHandle(forWritingTo: index)
+        try handle.write(contentsOf: before)
+        try handle.close()
+        await #expect(throws: SnapshotError.unknownLayer(lost)) { _ = try await snapshots.info(of: lost) }
+        // The next layer takes its place, and fails when the old files are half removed.
+        let obstacle = store.layout.snapshot(lost).appending("obstacle")
+        try await onBlockingPool {
+            try HostFiles.createDirectory(obstacle)
+            try DetachedMount.tmpfs().attach(at: obstacle)
+        }
+        await #expect(throws: (any Error).self) { _ = try await change(snapshots, .empty, "echo next > f") }
+        try await onBlockingPool { try unmount(obstacle) }
+        // Opened by nobody else, the log's index is built anew and shows all that was committed.
+        let copied = try await runProgram("cp", ["-a", store.root.string, scratch.path + "/copy"])
+        try #require(copied.status == 0, "\(copied.errorText)")
+        try FileManager.default.removeItem(atPath: scratch.path + "/copy/slipway.db-shm")
+        let (copy, copies) = try await open("copy")
+        _ = try await copy.collectGarbage(thoroughly: true)
+        #expect(try await copy.check(full: true).problems.isEmpty)
+        await #expect(throws: SnapshotError.unknownLayer(lost)) { _ = try await copies.info(of: lost) }
+        #expect(try await look(snapshots, first, "cat f") == "kept\n")
+    }
+
     @Test func `more layers than one mount takes are one tree`() async throws {
         let (_, snapshots) = try await open()
         var tree = FileTree.empty

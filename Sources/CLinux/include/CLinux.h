@@ -23,6 +23,7 @@ extern const uint64_t slipway_RESOLVE_BENEATH;
 /// unshare(2).
 int slipway_unshare(int flags);
 extern const int slipway_CLONE_NEWNS;
+extern const int slipway_CLONE_FS;
 extern const int slipway_CLONE_NEWNET;
 
 /// ioctl(fd, FICLONE, source): share the extents of `source`. See ioctl_ficlone(2).

@@ -8,9 +8,8 @@
 
 /// fsopen(2), always with FSOPEN_CLOEXEC.
 int slipway_fsopen(const char *filesystem);
-/// fsconfig(2) with FSCONFIG_SET_STRING, FSCONFIG_SET_FLAG and FSCONFIG_CMD_CREATE.
+/// fsconfig(2) with FSCONFIG_SET_STRING and FSCONFIG_CMD_CREATE.
 int slipway_fsconfig_string(int context, const char *key, const char *value);
-int slipway_fsconfig_flag(int context, const char *key);
 int slipway_fsconfig_create(int context);
 /// fsmount(2), always with FSMOUNT_CLOEXEC.
 int slipway_fsmount(int context, uint32_t attributes);
@@ -22,6 +21,8 @@ int slipway_open_tree_clone(int directory, const char *path, int recursive);
 int slipway_mount_setattr(int mount, uint64_t set, uint64_t clear, uint64_t propagation, int recursive);
 /// umount2(2) with UMOUNT_NOFOLLOW; `lazy` adds MNT_DETACH.
 int slipway_umount(const char *path, int lazy);
+/// mount(2) of a file system that needs no device.
+int slipway_mount(const char *filesystem, const char *target, int read_only, const char *options);
 /// mount(2) that changes only the propagation of `/` and everything below it to MS_SLAVE.
 int slipway_make_root_slave(void);
 
