@@ -182,7 +182,9 @@ targets += [
     tests("BuildGraphTests", ["BuildGraph", "OCI"]),
     tests(
         "CommandLineTests",
-        ["BuildGraph", "CommandLine", "LinuxSystem", "OCI"],
+        [
+            "BuildEngine", "BuildGraph", "CommandLine", "DockerfileFrontend", "DockerfileSyntax", "LinuxSystem", "OCI",
+        ],
         external: [system],
         exclude: ["Golden"]
     ),

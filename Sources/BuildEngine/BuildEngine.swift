@@ -90,10 +90,19 @@ package final class BuildEngine: Sendable {
         _ progress: BuildSteps
     ) async throws -> (image: ExportedImage, steps: [StepExplanation]) {
         let context = try await onBlockingPool { try ContextDirectory(request.context) }
-        let dockerfile = try await loadDockerfile(request, context, progress)
+        let file = try await readDockerfile(request, context, progress)
+        let dockerfile: Dockerfile
+        do {
+            dockerfile = try await parse(file)
+        } catch let error as DockerfileError {
+            let options = try options(request, nil).replacedLintOptions
+            let source = SourceText(name: file.name, bytes: file.bytes)
+            Dockerfile.syntaxWarnings(beforeErrorIn: file.bytes, name: file.name, options: options)
+                .forEach { warn($0, in: source, request, progress) }
+            throw error
+        }
         let ignoreFile = try await loadIgnoreFile(request, context, progress)
         let plan = try await plan(dockerfile, ignoreFile, request, progress)
-        for warning in plan.warnings { progress.channel.post(.warning(shown(warning, in: dockerfile.source))) }
         if let warning = unusedArgumentsWarning(plan, request) { progress.channel.post(.warning(warning)) }
         let (tree, steps) = try await solve(plan, request, progress)
         return (try await export(tree, of: plan, request, progress), steps)
@@ -101,24 +110,30 @@ package final class BuildEngine: Sendable {
 
     // MARK: Reading
 
-    private func loadDockerfile(
+    func readDockerfile(
         _ request: BuildRequest,
         _ context: ContextDirectory,
         _ progress: BuildSteps
-    ) async throws -> Dockerfile {
-        let file = try await progress.step("[internal] load build definition from \(shownName(of: request.dockerfile))")
-        { step in
+    ) async throws -> ContextDirectory.File {
+        try await progress.step(loadStep(of: request)) { step in
             let file = try await onBlockingPool { try context.readDockerfile(at: request.dockerfile) }
             await step.withStatus("transferring dockerfile:") { report in
                 report(Int64(file.bytes.count), 0)
             }
             return file
         }
-        // Text of 4 MiB takes a moment: not on the cooperative pool.
-        return try await onBlockingPool { try Dockerfile(parsing: file.bytes, name: file.name) }
     }
 
-    private func loadIgnoreFile(
+    private func loadStep(of request: BuildRequest) -> String {
+        "[internal] load build definition from \(shownName(of: request.dockerfile))"
+    }
+
+    /// Text of 4 MiB takes a moment: not on the cooperative pool.
+    func parse(_ file: ContextDirectory.File) async throws -> Dockerfile {
+        try await onBlockingPool { try Dockerfile(parsing: file.bytes, name: file.name) }
+    }
+
+    func loadIgnoreFile(
         _ request: BuildRequest,
         _ context: ContextDirectory,
         _ progress: BuildSteps
@@ -139,16 +154,21 @@ package final class BuildEngine: Sendable {
         }
     }
 
-    private func shown(_ warning: LintWarning, in source: SourceText) -> VertexWarning {
-        VertexWarning(
-            vertex: nil,
-            short: "\(warning.rule.rawValue): \(warning.message) (line \(warning.range.start.line))",
+    /// Shows a finding under the step that loaded the Dockerfile, as BuildKit does.
+    func warn(_ finding: LintWarning, in source: SourceText, _ request: BuildRequest, _ progress: BuildSteps) {
+        let warning = VertexWarning(
+            vertex: BuildSteps.digest(of: loadStep(of: request)),
+            short: "\(finding.rule.rawValue): \(finding.message) (line \(finding.range.start.line))",
+            detail: [finding.rule.summary],
+            url: finding.rule.url ?? "",
             source: VertexWarning.Source(
                 fileName: source.name,
+                language: "Dockerfile",
                 data: source.bytes,
-                lines: [warning.range.lines.lowerBound...warning.range.lines.upperBound]
+                lines: finding.range.lines.map { $0...$0 }
             )
         )
+        progress.channel.post(.warning(warning))
     }
 
     /// BuildKit says nothing of a misspelt `--build-arg`; the builder before it did, in these words.
@@ -167,6 +187,15 @@ package final class BuildEngine: Sendable {
         _ request: BuildRequest,
         _ progress: BuildSteps
     ) async throws -> BuildPlan {
+        try await translate(
+            dockerfile,
+            options: options(request, ignoreFile),
+            resolver: resolver(request, progress),
+            warn: { warn($0, in: dockerfile.source, request, progress) }
+        )
+    }
+
+    func options(_ request: BuildRequest, _ ignoreFile: IgnoreFile?) -> BuildOptions {
         var options = BuildOptions()
         options.target = request.target.map { String(decoding: $0, as: UTF8.self) }
         options.buildArguments = Variables(request.buildArguments)
@@ -187,12 +216,11 @@ package final class BuildEngine: Sendable {
             options.network = .host
             options.allowsHostNetwork = true
         }
-        let resolver = ReportingResolver(
-            source: bases,
-            asksRegistry: request.pullsBaseImages,
-            progress: progress
-        )
-        return try await translate(dockerfile, options: options, resolver: resolver)
+        return options
+    }
+
+    func resolver(_ request: BuildRequest, _ progress: BuildSteps) -> some ImageMetadataResolver {
+        ReportingResolver(source: bases, asksRegistry: request.pullsBaseImages, progress: progress)
     }
 }
 

@@ -6,9 +6,12 @@ struct BuildSteps: Sendable {
     let channel: ProgressChannel
     let now: @Sendable () -> Timestamp
 
+    /// The digest that a step of this name is shown with.
+    static func digest(of name: String) -> Digest { Digest.sha256(of: Array("engine:\(name)".utf8)) }
+
     /// Shows a step as long as `body` runs, and how it ended.
     func step<Value>(_ name: String, _ body: (OperationContext) async throws -> Value) async throws -> Value {
-        let digest = Digest.sha256(of: Array("engine:\(name)".utf8))
+        let digest = Self.digest(of: name)
         let started = now()
         func report(_ change: (inout VertexProgress) -> Void) {
             var progress = VertexProgress(digest: digest, name: name, started: started)

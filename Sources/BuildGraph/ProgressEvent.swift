@@ -105,11 +105,14 @@ package struct VertexWarning: Hashable, Sendable {
     /// Lines of a source file, both ends included, from 1.
     package struct Source: Hashable, Sendable {
         package let fileName: String
+        /// The language of the file as BuildKit calls it; empty where it is not known.
+        package let language: String
         package let data: [UInt8]
         package let lines: [ClosedRange<Int>]
 
-        package init(fileName: String, data: [UInt8], lines: [ClosedRange<Int>]) {
+        package init(fileName: String, language: String = "", data: [UInt8], lines: [ClosedRange<Int>]) {
             self.fileName = fileName
+            self.language = language
             self.data = data
             self.lines = lines
         }

@@ -18,6 +18,11 @@ func predefinedArguments(build: Platform, target: Platform, stage: String, given
     return variables
 }
 
+/// Whether an argument tells only the builder something and reaches no command.
+func isOnlyForBuilder(_ name: [UInt8]) -> Bool {
+    name.equals("BUILDKIT_SBOM_SCAN_CONTEXT") || name.equals("BUILDKIT_SBOM_SCAN_STAGE")
+}
+
 /// The proxies among build arguments: known without ARG, given to RUN steps, and part of no cache key.
 func proxies(in given: Variables) -> ProxyEnvironment? {
     var proxies = ProxyEnvironment()

@@ -13,7 +13,7 @@ package struct BuildPlan: Sendable {
     /// The configuration of the image that the target's chain of stages starts from; nil for scratch.
     package let baseConfiguration: ImageConfiguration?
     package let platform: Platform
-    /// Findings of the checks, in the order of their lines.
+    /// Findings of the checks, in the order in which BuildKit makes them.
     package let warnings: [LintWarning]
     /// Where the nodes come from, by digest; nodes the user did not write are not in it.
     package let steps: [Digest: PlannedStep]

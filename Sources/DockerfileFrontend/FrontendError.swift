@@ -5,16 +5,19 @@ package import OCI
 /// Why a Dockerfile that can be read cannot be built as asked, and where: it shows the lines at fault as BuildKit does.
 package struct FrontendError: Error, Sendable, CustomStringConvertible {
     package let reason: Reason
-    /// Nil where the request rather than a line is at fault.
-    package let range: SourceRange?
+    /// The lines at fault; none where the request rather than a line is.
+    package let ranges: [SourceRange]
     /// The lines at fault with their surroundings, ending in a line feed; empty where there are none to show.
     package let frame: String
 
     init(_ reason: Reason, at ranges: [SourceRange], in source: SourceText) {
         self.reason = reason
-        range = ranges.first
+        self.ranges = ranges
         frame = source.frame(around: ranges)
     }
+
+    /// The first of the lines at fault.
+    package var range: SourceRange? { ranges.first }
 
     /// The error without its frame.
     package var message: String { reason.description }

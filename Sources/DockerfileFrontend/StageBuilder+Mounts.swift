@@ -13,11 +13,32 @@ extension StageBuilder {
                 throw translator.failure(.mount(error), at: flag.range)
             }
             switch mount.kind {
-            case .secret, .ssh: try checkClientMount(mount, at: flag.range)
+            case .secret, .ssh:
+                noteClientMount(mount)
+                try checkClientMount(mount, at: flag.range)
             case .bind, .cache, .tmpfs: mounts.append(try self.mount(mount, source: source))
             }
         }
         return mounts
+    }
+
+    /// Notes in the outline what the client is asked for; the first RUN that asks for it decides.
+    private mutating func noteClientMount(_ mount: DockerfileSyntax.Mount) {
+        func need(_ name: [UInt8]) -> Outline.Need {
+            Outline.Need(
+                name: name,
+                isRequired: mount.isRequired,
+                range: command?.instruction.range ?? node.place
+            )
+        }
+        if mount.kind == .ssh {
+            let name = mount.id ?? Array("default".utf8)
+            if outline.agents[name] == nil { outline.agents[name] = need(name) }
+        } else {
+            let target = (mount.target ?? []).split(separator: UInt8(ascii: "/")).last.map { Array($0) } ?? []
+            let name = mount.source ?? mount.id ?? target
+            if outline.secrets[name] == nil { outline.secrets[name] = need(name) }
+        }
     }
 
     /// Secrets and agents come from the client, and no client offers any yet: as in BuildKit the command then does without

@@ -5,18 +5,40 @@ import OCI
 extension StageBuilder {
     mutating func setEnvironment(_ pairs: [DockerfileSyntax.KeyValue]) throws {
         let expanded = try expand(pairs)
-        for pair in expanded { state.setEnvironment(pair.key, to: pair.value) }
+        for (pair, written) in zip(expanded, pairs) {
+            checkForm(of: written)
+            checkSecret("ENV", pair.key)
+            state.setEnvironment(pair.key, to: pair.value)
+        }
         state.record(Self.line("ENV", expanded), hasLayer: false)
     }
 
     mutating func label(_ pairs: [DockerfileSyntax.KeyValue]) throws {
         let expanded = try expand(pairs)
+        for pair in pairs { checkForm(of: pair) }
         state.change { defaults in
             var labels = defaults.labels ?? [:]
             for pair in expanded { labels[pair.key.displayText] = pair.value.displayText }
             defaults.labels = labels
         }
         state.record(Self.line("LABEL", expanded), hasLayer: false)
+    }
+
+    private func checkForm(of pair: DockerfileSyntax.KeyValue) {
+        guard !pair.hasEquals else { return }
+        let name = writtenName
+        report(
+            .legacyKeyValueFormat,
+            "\"\(name) key=value\" should be used instead of legacy \"\(name) key value\" format"
+        )
+    }
+
+    private func checkSecret(_ instruction: String, _ name: [UInt8]) {
+        guard namesSecret(name) else { return }
+        report(
+            .secretsUsedInArgOrEnv,
+            "Do not use ARG or ENV instructions for sensitive data (\(instruction) \(quoted(name).displayText))"
+        )
     }
 
     private typealias Pair = (key: [UInt8], value: [UInt8])
@@ -35,20 +57,28 @@ extension StageBuilder {
     mutating func declare(_ definitions: [ArgumentDefinition]) throws {
         var line: [UInt8] = Array("ARG".utf8)
         for definition in definitions {
+            checkSecret("ARG", definition.name)
             var value = options.buildArguments[definition.name]
+            var isInherited = false
             if value == nil {
                 if let text = definition.value {
                     value = try expand(text)
                 } else {
                     value = translator.globalArguments[definition.name]
+                    isInherited = value != nil
                 }
             }
-            // These tell the builder something and reach no command.
-            let isForBuilder =
-                definition.name.equals("BUILDKIT_SBOM_SCAN_CONTEXT")
-                || definition.name.equals("BUILDKIT_SBOM_SCAN_STAGE")
+            outline.used.insert(definition.name)
+            if !isInherited {
+                outline.arguments[definition.name] = Outline.Argument(
+                    name: definition.name,
+                    value: value ?? [],
+                    documentation: definition.documentation ?? [],
+                    range: command?.instruction.range ?? definition.range
+                )
+            }
             // As in BuildKit an ARG after an ENV of the same name wins until the next ENV.
-            if let value, !isForBuilder { state.variables.set(definition.name, to: value) }
+            if let value, !isOnlyForBuilder(definition.name) { state.variables.set(definition.name, to: value) }
             state.arguments.append((definition.name, value))
             line += [0x20] + definition.name
             if let value { line += [UInt8(ascii: "=")] + value }
@@ -57,14 +87,14 @@ extension StageBuilder {
     }
 
     /// The words of a command, with the shell before text; `[]` stays empty.
-    private mutating func words(of line: CommandLine, _ instruction: String) -> [[UInt8]] {
+    private func words(of line: CommandLine) -> [[UInt8]] {
         switch line {
         case .exec(let words): return words
         case .shell(let text):
             if state.shell.isEmpty {
                 report(
                     .jsonArgsRecommended,
-                    "JSON arguments recommended for \(instruction) to prevent unintended behavior related to OS signals"
+                    "JSON arguments recommended for \(writtenName) to prevent unintended behavior related to OS signals"
                 )
             }
             return state.withShell(text)
@@ -76,7 +106,7 @@ extension StageBuilder {
     }
 
     mutating func setCommand(_ line: CommandLine) throws {
-        let words = self.words(of: line, "CMD")
+        let words = self.words(of: line)
         state.change { defaults in
             defaults.command = words.isEmpty ? nil : words.map(\.displayText)
             defaults.argumentsEscaped = true
@@ -86,7 +116,7 @@ extension StageBuilder {
     }
 
     mutating func setEntrypoint(_ line: CommandLine) throws {
-        let words = self.words(of: line, "ENTRYPOINT")
+        let words = self.words(of: line)
         let keepsCommand = state.hasCommand
         state.change { defaults in
             defaults.entrypoint = words.isEmpty ? nil : words.map(\.displayText)

@@ -12,6 +12,10 @@ struct StageBuilder {
     var state: StageState
     /// The instruction at work.
     private(set) var command: StageNode.Command?
+    /// The last CMD, ENTRYPOINT and HEALTHCHECK of this stage.
+    private var lastOnes: [Keyword: SourceRange] = [:]
+    /// What can be given to this stage.
+    var outline = StageOutline()
     /// How many steps have been counted.
     private var stepNumber = 0
 
@@ -24,6 +28,7 @@ struct StageBuilder {
         self.context = context
         self.run = run
         state = StageState(scratch: translator.targetPlatform)
+        if let stage = node.stage { outline.used = translator.fromVariables[stage.index] ?? [] }
     }
 
     func failure(_ reason: FrontendError.Reason) -> FrontendError {
@@ -86,6 +91,7 @@ struct StageBuilder {
     static let commandKey = "com.docker.dockerfile.v1.command"
 
     private mutating func carryOut(_ command: StageNode.Command) throws {
+        checkRepetition(of: command.instruction)
         switch command.instruction.command {
         case .from, .onbuild:
             if case .onbuild(let trigger) = command.instruction.command { addTrigger(trigger) }
@@ -130,7 +136,7 @@ struct StageBuilder {
     }
 
     private mutating func reportUndefined(_ names: Set<[UInt8]>, _ variables: Variables) {
-        let unknown = names.subtracting(state.arguments.map(\.name))
+        let unknown = names.subtracting(state.arguments.map(\.name)).filter { !isOnlyForBuilder($0) }
         for name in unknown.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             let text = name.displayText
             let meant = suggestion(for: text, among: variables.names.map(\.displayText))
@@ -141,11 +147,24 @@ struct StageBuilder {
         }
     }
 
-    mutating func report(_ rule: LintRule, _ message: String) {
-        guard let instruction = command?.instruction,
-            translator.lintOptions.merged(withComments: instruction.comments).reports(rule)
-        else { return }
-        run.findings.append(LintWarning(rule, message, at: instruction.range))
+    /// Reports a finding about the instruction at work.
+    func report(_ rule: LintRule, _ message: String, at range: SourceRange? = nil) {
+        guard let instruction = command?.instruction else { return }
+        translator.findings.report(rule, message, at: range ?? instruction.range, comments: instruction.comments)
+    }
+
+    /// The instruction's name as it was written, as BuildKit's findings show it.
+    var writtenName: String { command?.instruction.keywordText.displayText ?? "" }
+
+    private mutating func checkRepetition(of instruction: Instruction) {
+        guard [.cmd, .entrypoint, .healthcheck].contains(instruction.keyword) else { return }
+        guard let previous = lastOnes.updateValue(instruction.range, forKey: instruction.keyword) else { return }
+        // The one that will not be used is the one to show.
+        report(
+            .multipleInstructionsDisallowed,
+            "Multiple \(writtenName) instructions should not be used in the same stage because only the last one will be used",
+            at: previous
+        )
     }
 
     // MARK: titles and origins

@@ -8,13 +8,13 @@ extension Translator {
         let reachable = graph.reachable(from: target)
         // Which paths of the context are used is known only at the end, and the nodes that use it need it at the start: so the
         // stages are gone through twice.
-        let draft = try runStages(reachable, context: contextSource(paths: []))
-        for index in reachable { checkBasePlatform(index) }
+        let draft = try survey(reachable)
+        try findings.failIfAsked(in: dockerfile.source)
+        findings.isListening = false
         let run = try runStages(reachable, context: contextSource(paths: draft.contextPaths))
         guard let state = run.states[target] else {
             throw FrontendError(.unknownTarget(options.target ?? "", didYouMean: nil), at: [], in: dockerfile.source)
         }
-        let warnings = try self.warnings(run.findings, reachable: reachable)
         let images = reachable.sorted().compactMap { resolved[$0] }.map {
             PlannedImage(reference: $0.reference, digest: $0.base.digest, platform: $0.platform)
         }
@@ -23,7 +23,7 @@ extension Translator {
             configuration: configuration(of: state),
             baseConfiguration: state.baseConfiguration,
             platform: state.platform,
-            warnings: warnings,
+            warnings: findings.warnings,
             steps: run.steps,
             images: images,
             unusedBuildArguments: unusedArguments(options.buildArguments, in: dockerfile, predefined: predefined)
@@ -36,7 +36,13 @@ extension Translator {
         var contextPaths: Set<[UInt8]> = []
         var steps: [Digest: PlannedStep] = [:]
         var places: [Digest: [SourceRange]] = [:]
-        var findings: [LintWarning] = []
+        var outlines: [Int: StageOutline] = [:]
+    }
+
+    /// Goes through stages for what they show: findings, outlines, and the paths of the context that they use.
+    func survey(_ stages: Set<Int>) throws -> Run {
+        for index in stages.sorted() { checkBasePlatform(index) }
+        return try runStages(stages, context: contextSource(paths: []))
     }
 
     private func runStages(_ reachable: Set<Int>, context: Output) throws -> Run {
@@ -51,6 +57,7 @@ extension Translator {
             run = builder.run
             builder.run = Run()
             run.states[index] = builder.state
+            run.outlines[index] = builder.outline
         }
         return run
     }
@@ -66,42 +73,17 @@ extension Translator {
         return try Output.local(source, metadata: Metadata(name: Array("[internal] load build context".utf8)))
     }
 
-    private mutating func checkBasePlatform(_ index: Int) {
-        guard let image = resolved[index], let stage = graph.nodes[index].stage else { return }
+    private func checkBasePlatform(_ index: Int) {
+        guard let image = resolved[index] else { return }
         let actual = image.base.configuration.platform.normalized
         let expected = image.platform.normalized
         guard actual.os != expected.os || actual.architecture != expected.architecture else { return }
         let name = graph.nodes[index].baseName.displayText
-        report(
+        findings.report(
             .invalidBaseImagePlatform,
             "Base image \(name) was pulled with platform \"\(actual)\", expected \"\(expected)\" for current build",
-            stage.instruction
+            at: graph.nodes[index].place
         )
-    }
-
-    /// All findings in the order of their lines.
-    ///
-    /// Some checks look only at stages that are built.
-    private func warnings(_ found: [LintWarning], reachable: Set<Int>) throws -> [LintWarning] {
-        let built = reachable.compactMap { graph.nodes[$0].stage?.index }
-        let inBuiltStages: Set<LintRule> = [
-            .legacyKeyValueFormat, .secretsUsedInArgOrEnv, .multipleInstructionsDisallowed,
-        ]
-        let lines = Set(built.flatMap { dockerfile.stages[$0].instructions.map(\.range) })
-        let fromText = dockerfile.syntaxWarnings(lintOptions).filter {
-            !inBuiltStages.contains($0.rule) || lines.contains($0.range)
-        }
-        var seen: Set<LintWarning> = []
-        let all = (fromText + findings + found).filter { seen.insert($0).inserted }
-        let sorted = all.enumerated().sorted {
-            ($0.element.range.start, $0.offset) < ($1.element.range.start, $1.offset)
-        }
-        .map(\.element)
-        if lintOptions.failsBuild, !sorted.isEmpty {
-            let rules = Set(sorted.map(\.rule.rawValue)).sorted()
-            throw FrontendError(.lintViolation(rules), at: sorted.map(\.range), in: dockerfile.source)
-        }
-        return sorted
     }
 
     private func sourceMap(_ places: [Digest: [SourceRange]]) -> SourceMap {

@@ -2,11 +2,12 @@ import DockerfileSyntax
 import OCI
 
 extension Translator {
-    /// Resolves the images that the target reaches and takes in their triggers, until these reach nothing new.
-    mutating func resolve(_ target: Int, with resolver: any ImageMetadataResolver) async throws {
+    /// Resolves the images that the target reaches, or that any stage names, and takes in the triggers of what the target
+    /// reaches, until these reach nothing new.
+    mutating func resolve(_ target: Int, with resolver: any ImageMetadataResolver, allStages: Bool) async throws {
         while true {
             let reachable = graph.reachable(from: target)
-            try await resolveImages(reachable, with: resolver)
+            try await resolveImages(allStages ? Set(graph.nodes.indices) : reachable, with: resolver)
             guard try takeTriggers(reachable) else { return }
         }
     }

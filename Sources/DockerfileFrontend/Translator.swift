@@ -9,17 +9,19 @@ import OCI
 ///   - dockerfile: the file.
 ///   - options: what is asked for.
 ///   - resolver: finds base images.
+///   - warn: is given every finding of the checks, also when this fails.
 /// - Returns: the plan.
 /// - Throws: `FrontendError` or `DockerfileError`, which show the lines at fault, or `CancellationError`.
 package func translate(
     _ dockerfile: Dockerfile,
     options: BuildOptions,
-    resolver: any ImageMetadataResolver
+    resolver: any ImageMetadataResolver,
+    warn: (LintWarning) -> Void = { _ in }
 ) async throws -> BuildPlan {
-    var translator = try Translator(dockerfile, options)
-    try translator.addStages()
-    let target = try translator.graph.target(options.target)
-    try await translator.resolve(target, with: resolver)
+    let findings = try Findings(in: dockerfile, options)
+    defer { findings.warnings.forEach(warn) }
+    var translator = try Translator(dockerfile, options, findings)
+    let target = try await translator.prepare(resolver)
     return try translator.plan(for: target)
 }
 
@@ -27,17 +29,19 @@ package func translate(
 struct Translator {
     let dockerfile: Dockerfile
     let options: BuildOptions
-    let lintOptions: LintOptions
+    let findings: Findings
     let expander: WordExpander
     let targetPlatform: Platform
     /// Before ARG.
     let predefined: Variables
     /// After the ARG instructions before the first stage.
     let globalArguments: Variables
+    let globalDefinitions: [[UInt8]: GlobalArgument]
     var graph: StageGraph
     /// The bases of nodes, by node.
     var resolved: [Int: ResolvedImage] = [:]
-    var findings: [LintWarning] = []
+    /// The variables that a stage's FROM uses, by the stage's number.
+    var fromVariables: [Int: Set<[UInt8]>] = [:]
 
     /// A base image, and on which platform it was found.
     struct ResolvedImage {
@@ -46,10 +50,10 @@ struct Translator {
         let platform: Platform
     }
 
-    init(_ dockerfile: Dockerfile, _ options: BuildOptions) throws {
+    init(_ dockerfile: Dockerfile, _ options: BuildOptions, _ findings: Findings) throws {
         self.dockerfile = dockerfile
         self.options = options
-        lintOptions = try Self.lintOptions(dockerfile, options)
+        self.findings = findings
         expander = WordExpander(escape: dockerfile.escape)
         targetPlatform = options.platform ?? options.buildPlatform
         let target = options.target ?? dockerfile.stages.last?.name ?? ""
@@ -59,7 +63,7 @@ struct Translator {
             stage: target.isEmpty ? "default" : target,
             given: options.buildArguments
         )
-        globalArguments = try Self.globals(dockerfile, predefined, options.buildArguments)
+        (globalArguments, globalDefinitions) = try Self.globals(dockerfile, predefined, options.buildArguments)
         graph = StageGraph(dockerfile: dockerfile)
         try checkSyntaxDirective()
         let epoch = [UInt8]("SOURCE_DATE_EPOCH")
@@ -68,13 +72,14 @@ struct Translator {
         }
     }
 
-    /// What the request says of checks, else the build argument, else the directive.
-    private static func lintOptions(_ dockerfile: Dockerfile, _ options: BuildOptions) throws -> LintOptions {
-        if let given = options.lintOptions { return given }
-        guard let argument = options.buildArguments[[UInt8]("BUILDKIT_DOCKERFILE_CHECK")] else {
-            return try dockerfile.lintOptions
-        }
-        return try LintOptions(parsing: argument.displayText)
+    /// Finds the target, and the images that it needs, or that all stages need.
+    /// - Returns: the target's number.
+    mutating func prepare(_ resolver: any ImageMetadataResolver, allStages: Bool = false) async throws -> Int {
+        try addStages()
+        let target = try graph.target(options.target)
+        try graph.connect()
+        try await resolve(target, with: resolver, allStages: allStages)
+        return target
     }
 
     /// Refuses files in another language: the frontend that they name would have to be run.
@@ -93,37 +98,53 @@ struct Translator {
     }
 
     /// The values of the ARG instructions before the first stage: given ones before defaults.
-    static func globals(_ dockerfile: Dockerfile, _ start: Variables, _ given: Variables) throws -> Variables {
+    static func globals(
+        _ dockerfile: Dockerfile,
+        _ start: Variables,
+        _ given: Variables
+    ) throws -> (Variables, [[UInt8]: GlobalArgument]) {
         let expander = WordExpander(escape: dockerfile.escape)
         var variables = start
+        var known: [[UInt8]: GlobalArgument] = [:]
         for instruction in dockerfile.globalArguments {
             guard case .arg(let definitions) = instruction.command else { continue }
             for definition in definitions {
-                if let value = given[definition.name] {
-                    variables.set(definition.name, to: value)
-                } else if let value = definition.value {
+                let name = definition.name
+                var value = given[name]
+                var uses: Set<[UInt8]> = []
+                if value == nil, let text = definition.value {
                     do throws(ExpansionError) {
-                        variables.set(definition.name, to: try expander.expand(value, with: variables).text)
+                        let result = try expander.expand(text, with: variables)
+                        (value, uses) = (result.text, result.matched)
                     } catch {
                         throw FrontendError(.expansion(error), at: [instruction.range], in: dockerfile.source)
                     }
                 }
+                if let value { variables.set(name, to: value) }
+                // One that is defined by its own former value uses what that one used.
+                if uses.remove(name) != nil { uses.formUnion(known[name]?.uses ?? []) }
+                let argument = Outline.Argument(
+                    name: name,
+                    value: value ?? [],
+                    documentation: definition.documentation ?? [],
+                    range: instruction.range
+                )
+                known[name] = GlobalArgument(argument: argument, uses: uses)
             }
         }
-        return variables
+        return (variables, known)
     }
 
     func failure(_ reason: FrontendError.Reason, at range: SourceRange) -> FrontendError {
         FrontendError(reason, at: [range], in: dockerfile.source)
     }
 
-    mutating func report(_ rule: LintRule, _ message: String, _ instruction: Instruction) {
-        guard lintOptions.merged(withComments: instruction.comments).reports(rule) else { return }
-        findings.append(LintWarning(rule, message, at: instruction.range))
+    func report(_ rule: LintRule, _ message: String, _ instruction: Instruction) {
+        findings.report(rule, message, at: instruction.range, comments: instruction.comments)
     }
 
     /// Makes the graph of stages: bases and platforms have their variables expanded.
-    mutating func addStages() throws {
+    private mutating func addStages() throws {
         checkDefaultBaseNames()
         for stage in dockerfile.stages {
             let name = try expand(stage.from.image.bytes, of: stage)
@@ -132,20 +153,20 @@ struct Translator {
             }
             try graph.addStage(stage, baseName: name.text, platform: try platform(of: stage))
         }
-        try graph.connect()
     }
 
     private mutating func expand(_ word: [UInt8], of stage: Stage) throws -> WordExpander.Result {
         do throws(ExpansionError) {
             let result = try expander.expand(word, with: globalArguments)
             reportUndeclared(result.unmatched, stage)
+            fromVariables[stage.index, default: []].formUnion(result.matched)
             return result
         } catch {
             throw failure(.expansion(error), at: stage.instruction.range)
         }
     }
 
-    private mutating func reportUndeclared(_ names: Set<[UInt8]>, _ stage: Stage) {
+    private func reportUndeclared(_ names: Set<[UInt8]>, _ stage: Stage) {
         var known = Set(globalArguments.names)
         for case .arg(let definitions) in dockerfile.globalArguments.map(\.command) {
             known.formUnion(definitions.map(\.name))
@@ -202,17 +223,17 @@ struct Translator {
     }
 
     /// Warns of bases that are no names unless arguments are given.
-    private mutating func checkDefaultBaseNames() {
-        guard let defaults = try? Self.globals(dockerfile, predefined, Variables()) else { return }
+    private func checkDefaultBaseNames() {
+        guard let (defaults, _) = try? Self.globals(dockerfile, predefined, Variables()) else { return }
         for stage in dockerfile.stages {
             let word = stage.from.image.bytes
-            guard let name = try? expander.expand(word, with: defaults).text,
-                (try? ImageReference(parsing: name.displayText)) == nil
-            else { continue }
-            report(
+            // Where one cannot be expanded the build fails: nothing is said of those after it.
+            guard let name = try? expander.expand(word, with: defaults).text else { return }
+            guard (try? ImageReference(parsing: name.displayText)) == nil else { continue }
+            findings.report(
                 .invalidDefaultArgInFrom,
                 "Default value for ARG \(word.displayText) results in empty or invalid base image name",
-                stage.instruction
+                at: stage.instruction.range
             )
         }
     }

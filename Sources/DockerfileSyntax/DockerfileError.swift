@@ -1,22 +1,25 @@
 /// Why a Dockerfile cannot be read or translated, and where: it shows the lines at fault as BuildKit does.
 package struct DockerfileError: Error, Sendable, Hashable, CustomStringConvertible {
     package let reason: Reason
-    /// Nil where the whole file is meant.
-    package let range: SourceRange?
+    /// The lines at fault; none where the whole file is meant.
+    package let ranges: [SourceRange]
     /// The lines at fault with their surroundings, ending in a line feed; empty where there are none to show.
     package let frame: String
 
     package init(_ reason: Reason, at ranges: [SourceRange], in source: SourceText) {
         self.reason = reason
-        range = ranges.first
+        self.ranges = ranges
         frame = source.frame(around: ranges)
     }
 
     init(_ reason: Reason) {
         self.reason = reason
-        range = nil
+        ranges = []
         frame = ""
     }
+
+    /// The first of the lines at fault.
+    package var range: SourceRange? { ranges.first }
 
     /// The error without its frame, in BuildKit's words.
     package var message: String {

@@ -107,7 +107,8 @@ package struct LintOptions: Sendable, Hashable {
     /// - Throws: `DockerfileError.Reason.invalidCheckOption`.
     package init(parsing text: String) throws(DockerfileError) {
         func failure(_ reason: String) -> DockerfileError { DockerfileError(.invalidCheckOption(reason)) }
-        for part in text.split(separator: ";", maxSplits: 2) where !part.allSatisfy(\.isWhitespace) {
+        guard !trim(text[...]).isEmpty else { return }
+        for part in trim(text[...]).split(separator: ";", maxSplits: 2, omittingEmptySubsequences: false) {
             let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard sides.count == 2 else { throw failure("invalid check option \"\(part)\"") }
             let key = trim(sides[0])
@@ -118,7 +119,9 @@ package struct LintOptions: Sendable, Hashable {
             case "experimental": if value == "all" { enablesAllExperimental = true } else { experimental = names }
             case "error":
                 guard let flag = parsedBoolean(value) else {
-                    throw failure("failed to parse check option \"\(part)\"")
+                    throw failure(
+                        "failed to parse check option \"\(part)\": strconv.ParseBool: parsing \"\(value)\": invalid syntax"
+                    )
                 }
                 failsBuild = flag
             default: throw failure("invalid check option \"\(key)\"")

@@ -83,7 +83,7 @@ extension BuildCommand {
                 completion: .files,
                 help: "Write build result metadata to a file"
             ),
-        ] + attestationFlags + ignoredFlags
+        ] + callFlags + attestationFlags + ignoredFlags
 
     /// What the options ask for, with paths made absolute and variables looked up.
     func request(_ environment: SlipwayEnvironment) async throws -> BuildRequest {

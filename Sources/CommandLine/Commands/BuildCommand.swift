@@ -39,11 +39,14 @@ struct BuildCommand: RunnableCommand {
     var attestations: [AttestationOption] = []
     /// Of flags that are accepted and ignored.
     var flagWarnings: [String] = []
+    var call: CallOption?
+    var checks = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let mode = try mode(environment)
         for warning in flagWarnings { try await environment.errorOutput.writeLine("WARNING: \(warning)") }
         let request = try await request(environment)
+        let question = checks ? .check : call.flatMap { $0.isQuestion ? $0 : nil }
         let engine = try await environment.engine()
         let builder = try await environment.buildEngine(engine)
         let channel = ProgressChannel()
@@ -59,22 +62,69 @@ struct BuildCommand: RunnableCommand {
             )
         )
         async let shown = printer.show(channel)
-        let result: Result<BuildResult, any Error>
-        do { result = .success(try await builder.build(request, progress: channel)) } catch { result = .failure(error) }
+        let result: Result<Outcome, any Error>
+        do {
+            if let question {
+                result = .success(.answered(try await Self.answer(question, builder, request, channel)))
+            } else {
+                result = .success(.built(try await builder.build(request, progress: channel)))
+            }
+        } catch {
+            result = .failure(error)
+        }
         channel.finish()
         let warnings = await shown
         await engine.store.close()
+        if mode != .quiet, mode != .rawjson {
+            let color = errorOutput.isTerminal ? DisplayColors(environment: text).warning : ""
+            try await errorOutput.write(
+                BuildEpilogue.warnings(warnings, isVerbose: environment.global.isDebugging, color: color)
+            )
+        }
         switch result {
         case .failure(let error):
             if error is CancellationError { throw error }
             throw CommandFailure(Self.message(for: error))
-        case .success(let result):
-            if mode != .quiet, mode != .rawjson {
-                try await errorOutput.write(BuildEpilogue.warnings(warnings, isVerbose: environment.global.isDebugging))
-            }
+        case .success(.built(let result)):
             try await report(result, environment)
             return .success
+        case .success(.answered(let answer)):
+            return try await show(answer, to: question ?? .check, environment)
         }
+    }
+
+    /// What became of a request.
+    private enum Outcome {
+        case built(BuildResult)
+        case answered(FrontendAnswer)
+    }
+
+    private static func answer(
+        _ question: CallOption,
+        _ builder: BuildEngine,
+        _ request: BuildRequest,
+        _ channel: ProgressChannel
+    ) async throws -> FrontendAnswer {
+        guard let call = FrontendCall(rawValue: question.name) else {
+            let meant = suggestion(for: question.name, among: ["build", "check", "outline", "targets"])
+            throw CommandFailure(
+                "ERROR: failed to build: failed to solve: unsupported request frontend.\(question.name)"
+                    + didYouMean(meant)
+            )
+        }
+        return try await builder.answer(call, request, progress: channel)
+    }
+
+    private func show(
+        _ answer: FrontendAnswer,
+        to question: CallOption,
+        _ environment: SlipwayEnvironment
+    ) async throws -> CommandStatus {
+        let name = file.map { String(decoding: $0, as: UTF8.self) }
+        let report = CallReport(answer, isJSON: question.isJSON, fileName: name)
+        try await environment.output.write(report.output)
+        if let error = report.error { throw CommandFailure(error) }
+        return report.hasFindings && !question.ignoresStatus ? .failure : .success
     }
 
     private func report(_ result: BuildResult, _ environment: SlipwayEnvironment) async throws {
@@ -113,6 +163,7 @@ struct BuildCommand: RunnableCommand {
         case let failure as StepFailure: return BuildEpilogue.failure(failure.error, source: failure.source)
         case let error as DockerfileError: return solving(error.frame, error.message)
         case let error as FrontendError: return solving(error.frame, error.message)
+        case let failure as CommandFailure: return failure.message
         case let error as BuildError: return "ERROR: failed to build: \(error)\n"
         default: return solving("", "\(error)")
         }

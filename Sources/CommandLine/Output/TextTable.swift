@@ -1,12 +1,19 @@
-/// Rows in aligned columns, each as wide as its widest cell and three spaces.
+/// Rows in aligned columns, each as wide as its widest cell and some blanks.
 ///
-/// As with Docker's tables, a column is at least ten wide with its padding, and nothing pads the last cell of a row.
+/// As with Docker's tables, a column is at least ten wide with its padding of three unless said otherwise, and nothing pads the
+/// last cell of a row.
 package struct TextTable: Sendable {
     private var rows: [[String]] = []
-    private let minimumWidth = 10
-    private let padding = 3
+    private let minimumWidth: Int
+    private let padding: Int
 
-    package init() {}
+    /// - Parameters:
+    ///   - minimumWidth: Of a column with its padding.
+    ///   - padding: The blanks after a column's widest cell.
+    package init(minimumWidth: Int = 10, padding: Int = 3) {
+        self.minimumWidth = minimumWidth
+        self.padding = padding
+    }
 
     package mutating func append(_ row: [String]) { rows.append(row) }
 

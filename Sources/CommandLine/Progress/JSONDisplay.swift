@@ -85,6 +85,7 @@ package struct JSONDisplay: ProgressDisplay {
             var info = JSONText()
             info.add("filename", source.fileName)
             info.add("data", bytes: source.data)
+            if !source.language.isEmpty { info.add("language", source.language) }
             json.addRaw("sourceInfo", info.object)
             json.addRaw("range", JSONText.array(source.lines.map(object)))
         }

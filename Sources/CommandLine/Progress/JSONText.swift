@@ -29,46 +29,7 @@ struct JSONText {
 
     static func array(_ values: [String]) -> String { "[\(values.joined(separator: ","))]" }
 
-    static func quoted(_ value: String) -> String {
-        var text = "\""
-        for scalar in value.unicodeScalars {
-            switch scalar {
-            case "\"": text += "\\\""
-            case "\\": text += "\\\\"
-            case "\n": text += "\\n"
-            case "\r": text += "\\r"
-            case "\t": text += "\\t"
-            case "<", ">", "&": text += escape(scalar)
-            default:
-                switch scalar.value {
-                // C1 controls and direction marks besides what Go escapes: a terminal may be reading.
-                case 0..<0x20, 0x7f...0x9f, 0x2028...0x202e, 0x2066...0x2069: text += escape(scalar)
-                default: text.unicodeScalars.append(scalar)
-                }
-            }
-        }
-        return text + "\""
-    }
-
-    private static func escape(_ scalar: Unicode.Scalar) -> String {
-        let digits = String(scalar.value, radix: 16)
-        return "\\u" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
-    }
-}
-
-func base64(_ bytes: [UInt8]) -> String {
-    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var text: [UInt8] = []
-    text.reserveCapacity((bytes.count + 2) / 3 * 4)
-    for start in stride(from: 0, to: bytes.count, by: 3) {
-        let group = bytes[start..<min(start + 3, bytes.count)]
-        let bits = group.enumerated().reduce(0) { $0 | Int($1.element) << (16 - 8 * $1.offset) }
-        for position in 0..<4 {
-            let isPadding = position > group.count
-            text.append(isPadding ? UInt8(ascii: "=") : alphabet[bits >> (18 - 6 * position) & 63])
-        }
-    }
-    return String(decoding: text, as: UTF8.self)
+    static func quoted(_ value: String) -> String { JSONValue.quoted(value) }
 }
 
 extension Timestamp {

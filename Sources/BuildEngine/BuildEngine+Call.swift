@@ -1,0 +1,53 @@
+package import BuildGraph
+package import DockerfileFrontend
+package import DockerfileSyntax
+import LinuxSystem
+
+/// What a Dockerfile can be asked instead of being built (`--call`).
+package enum FrontendCall: String, Sendable, CaseIterable {
+    case check = "lint"
+    case outline
+    case targets
+    case describe = "subrequests.describe"
+}
+
+/// The answer to a call.
+package enum FrontendAnswer: Sendable {
+    case check(CheckReport)
+    case outline(Outline)
+    case targets(Dockerfile)
+    case description
+}
+
+extension BuildEngine {
+    /// Answers a question about a request's Dockerfile; nothing is built.
+    /// - Throws: as `build`; what is wrong with a Dockerfile that is checked is part of the answer.
+    package func answer(
+        _ call: FrontendCall,
+        _ request: BuildRequest,
+        progress: ProgressChannel
+    ) async throws -> FrontendAnswer {
+        let steps = BuildSteps(channel: progress, now: now)
+        let context = try await onBlockingPool { try ContextDirectory(request.context) }
+        let file = try await readDockerfile(request, context, steps)
+        if call == .describe { return .description }
+        let dockerfile: Dockerfile
+        do {
+            dockerfile = try await parse(file)
+        } catch let error as DockerfileError where call == .check {
+            return .check(CheckReport(error, in: file.bytes, name: file.name, options: options(request, nil)))
+        }
+        if call == .targets { return .targets(dockerfile) }
+        let ignoreFile = try await loadIgnoreFile(request, context, steps)
+        let options = options(request, ignoreFile)
+        let resolver = resolver(request, steps)
+        guard call == .outline else {
+            return .check(try await check(dockerfile, options: options, resolver: resolver))
+        }
+        return .outline(
+            try await outline(dockerfile, options: options, resolver: resolver) {
+                warn($0, in: dockerfile.source, request, steps)
+            }
+        )
+    }
+}

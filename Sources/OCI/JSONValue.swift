@@ -1,0 +1,111 @@
+/// A JSON document to be written with its members in their order, as Go's encoder writes it: what reads BuildKit's output
+/// then reads ours.
+package indirect enum JSONValue: Sendable, Hashable {
+    case null
+    case bool(Bool)
+    case number(Int)
+    case string(String)
+    case array([JSONValue])
+    case object([Member])
+
+    /// A name and its value.
+    package struct Member: Sendable, Hashable {
+        let name: String
+        let value: JSONValue
+
+        package init(_ name: String, _ value: JSONValue) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// Bytes, in base64.
+    package static func bytes(_ bytes: [UInt8]) -> JSONValue { .string(base64(bytes)) }
+
+    /// The document over several lines, each level two blanks further in.
+    package var indented: String {
+        var text = ""
+        write(to: &text, indentation: "\n")
+        return text
+    }
+
+    private func write(to text: inout String, indentation: String) {
+        switch self {
+        case .null: text += "null"
+        case .bool(let value): text += value ? "true" : "false"
+        case .number(let value): text += "\(value)"
+        case .string(let value): text += Self.quoted(value)
+        case .array(let values):
+            write("[", "]", values.count, to: &text, indentation) { text, index, deeper in
+                values[index].write(to: &text, indentation: deeper)
+            }
+        case .object(let members):
+            write("{", "}", members.count, to: &text, indentation) { text, index, deeper in
+                text += Self.quoted(members[index].name) + ": "
+                members[index].value.write(to: &text, indentation: deeper)
+            }
+        }
+    }
+
+    private func write(
+        _ open: String,
+        _ close: String,
+        _ count: Int,
+        to text: inout String,
+        _ indentation: String,
+        _ element: (inout String, Int, String) -> Void
+    ) {
+        text += open
+        let deeper = indentation + "  "
+        for index in 0..<count {
+            text += (index == 0 ? "" : ",") + deeper
+            element(&text, index, deeper)
+        }
+        text += (count == 0 ? "" : indentation) + close
+    }
+
+    /// A string with the escapes of Go's encoder, and with C1 controls and direction marks escaped besides.
+    package static func quoted(_ value: String) -> String {
+        var text = "\""
+        for scalar in value.unicodeScalars {
+            switch scalar {
+            case "\"": text += "\\\""
+            case "\\": text += "\\\\"
+            case "\n": text += "\\n"
+            case "\r": text += "\\r"
+            case "\t": text += "\\t"
+            case "\u{8}": text += "\\b"
+            case "\u{c}": text += "\\f"
+            case "<", ">", "&": text += escape(scalar)
+            default:
+                switch scalar.value {
+                // A terminal may be reading.
+                case 0..<0x20, 0x7f...0x9f, 0x2028...0x202e, 0x2066...0x2069: text += escape(scalar)
+                default: text.unicodeScalars.append(scalar)
+                }
+            }
+        }
+        return text + "\""
+    }
+
+    private static func escape(_ scalar: Unicode.Scalar) -> String {
+        let digits = String(scalar.value, radix: 16)
+        return "\\u" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
+}
+
+/// Bytes in base64, with padding.
+package func base64(_ bytes: [UInt8]) -> String {
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    var text: [UInt8] = []
+    text.reserveCapacity((bytes.count + 2) / 3 * 4)
+    for start in stride(from: 0, to: bytes.count, by: 3) {
+        let group = bytes[start..<min(start + 3, bytes.count)]
+        let bits = group.enumerated().reduce(0) { $0 | Int($1.element) << (16 - 8 * $1.offset) }
+        for position in 0..<4 {
+            let isPadding = position > group.count
+            text.append(isPadding ? UInt8(ascii: "=") : alphabet[bits >> (18 - 6 * position) & 63])
+        }
+    }
+    return String(decoding: text, as: UTF8.self)
+}
