@@ -65,6 +65,7 @@ let layers: [[Layered]] = [
     [
         Layered("DockerfileFrontend", ["DockerfileSyntax", "LLB", "OCI"]),
         Layered("Snapshots", ["LinuxSystem", "OCI", "Archive", "Storage"], external: [system, grdb]),
+        Layered("RemoteSources", ["LinuxSystem", "LLB", "OCI", "Registry", "Storage"], external: [system, grdb]),
     ],
     // 4: images
     [
@@ -82,8 +83,8 @@ let layers: [[Layered]] = [
         Layered(
             "Operations",
             [
-                "Archive", "BuildGraph", "DockerfileSyntax", "LLB", "LinuxSystem", "OCI", "Sandboxes", "Snapshots",
-                "Storage",
+                "Archive", "BuildGraph", "DockerfileSyntax", "LLB", "LinuxSystem", "OCI", "RemoteSources", "Sandboxes",
+                "Snapshots", "Storage",
             ],
             external: [system, crypto, grdb]
         ),
@@ -97,7 +98,7 @@ let layers: [[Layered]] = [
             [
                 "Archive", "BuildGraph", "DockerfileFrontend", "DockerfileSyntax", "Exporters", "Images", "LLB",
                 "LinuxSystem",
-                "OCI", "Operations", "Sandboxes", "Snapshots", "Storage",
+                "OCI", "Operations", "Registry", "RemoteSources", "Sandboxes", "Snapshots", "Storage",
             ],
             external: [system, grdb]
         )

@@ -5,6 +5,7 @@ import LLB
 import LinuxSystem
 import OCI
 import Operations
+import RemoteSources
 import Snapshots
 
 extension BuildEngine {
@@ -19,6 +20,7 @@ extension BuildEngine {
             snapshots: snapshots,
             sandboxes: sandboxes,
             images: bases,
+            downloads: Downloads(store: store, client: web),
             localDirectories: [BuildOptions().contextName: request.context]
         )
         // Two projects may have equal stages: which context a step belongs to is part of its identity.

@@ -6,6 +6,7 @@ package import Images
 import LLB
 import LinuxSystem
 import OCI
+package import Registry
 package import Sandboxes
 package import Snapshots
 package import Storage
@@ -19,6 +20,7 @@ package final class BuildEngine: Sendable {
     let images: ImageStore
     let bases: any BaseImages
     let sandboxes: SandboxRunner
+    let web: WebClient
     let remote: RemoteImages?
     let now: @Sendable () -> Timestamp
 
@@ -28,6 +30,7 @@ package final class BuildEngine: Sendable {
     ///   - images: the images of the store.
     ///   - bases: finds base images, in the store or a registry.
     ///   - sandboxes: runs the processes of steps.
+    ///   - web: reads what a build takes from web servers.
     ///   - remote: pushes images; an engine without it refuses to.
     ///   - now: the clock.
     package init(
@@ -36,6 +39,7 @@ package final class BuildEngine: Sendable {
         images: ImageStore,
         bases: any BaseImages,
         sandboxes: SandboxRunner,
+        web: WebClient,
         remote: RemoteImages? = nil,
         now: @escaping @Sendable () -> Timestamp = Timestamp.system
     ) {
@@ -44,6 +48,7 @@ package final class BuildEngine: Sendable {
         self.images = images
         self.bases = bases
         self.sandboxes = sandboxes
+        self.web = web
         self.remote = remote
         self.now = now
     }

@@ -49,6 +49,7 @@ extension FrontendError {
         case invalidMode(String)
         case checksumOfSeveral
         case checksumOfLocal
+        case invalidChecksum(OCIError)
         case remoteCopy(git: Bool)
         case invalidSignal(String)
         case invalidPort(PortError)
@@ -89,6 +90,7 @@ extension FrontendError.Reason: CustomStringConvertible {
             "invalid chmod parameter: '\(text)'. it should be octal string and between 0 and 07777"
         case .checksumOfSeveral: "checksum can't be specified for multiple sources"
         case .checksumOfLocal: "checksum requires HTTP(S) or Git sources"
+        case .invalidChecksum(let error): "invalid checksum: \(error)"
         case .remoteCopy(let git): "source can't be a \(git ? "git ref" : "URL") for COPY"
         case .invalidSignal(let text): "invalid signal: \(text)"
         case .invalidPort(let error): error.description

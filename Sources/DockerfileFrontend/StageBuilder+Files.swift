@@ -44,7 +44,7 @@ extension StageBuilder {
         let copying = try expand(transfer)
         try check(transfer, copying, isAdd: isAdd)
         let source = try source(of: command)
-        let title = self.title(titleText(command.instruction.text, translator.expander))
+        let title = self.title(withoutCredentials(titleText(command.instruction.text, translator.expander)))
         let mode = try mode(copying.mode)
         let isLinked = transfer.link && copying.mode.isEmpty
         let base: Output? = isLinked ? nil : state.output
@@ -55,6 +55,15 @@ extension StageBuilder {
             return Owner(parsing: copying.owner, in: tree)
         }
         for path in copying.sources {
+            if let remote = RemoteKind(of: path) {
+                var copy = try remoteCopy(of: path, remote, transfer, title: title)
+                copy.action.destination = destination(copying.destination)
+                copy.action.owner = owner()
+                copy.action.mode = mode
+                copy.action.excludePatterns = transfer.excludes.map(\.bytes)
+                changes.append(.copy(copy.action, from: .output(copy.source)))
+                continue
+            }
             if command.copySource == nil { reportIgnored(path, isAdd: isAdd) }
             var copy = FileCopy.instruction(source: path, destination: destination(copying.destination))
             if transfer.parents { try keepParents(of: path, &copy) }
@@ -79,7 +88,9 @@ extension StageBuilder {
         }
         try add(changes, title: title, isLinked: isLinked, text: command.instruction.text)
         if command.copySource == nil {
-            for path in copying.sources { run.contextPaths.insert(cleanedPath([UInt8(ascii: "/")] + path)) }
+            for path in copying.sources where RemoteKind(of: path) == nil {
+                run.contextPaths.insert(cleanedPath([UInt8(ascii: "/")] + path))
+            }
         }
         state.record(historyLine(transfer, copying, isAdd: isAdd), hasLayer: true)
     }
@@ -126,28 +137,15 @@ extension StageBuilder {
     }
 
     private func check(_ transfer: Transfer, _ copying: Copying, isAdd: Bool) throws(FrontendError) {
-        let isRemote = copying.sources.contains { remoteKind($0) != nil }
+        let isRemote = copying.sources.contains { RemoteKind(of: $0) != nil }
         if transfer.checksum != nil {
             guard copying.sources.count == 1 else { throw failure(.checksumOfSeveral) }
             guard isRemote else { throw failure(.checksumOfLocal) }
         }
         for source in copying.sources {
-            guard let kind = remoteKind(source) else { continue }
-            guard isAdd else { throw failure(.remoteCopy(git: kind == .git)) }
-            throw failure(.unsupported(kind == .git ? "ADD of a git repository" : "ADD of a URL"))
+            guard let kind = RemoteKind(of: source), !isAdd else { continue }
+            throw failure(.remoteCopy(git: kind == .git))
         }
-        if transfer.keepsGitDirectory != nil { throw failure(.unsupported("ADD --keep-git-dir")) }
-    }
-
-    private enum RemoteKind { case http, git }
-
-    /// What a source that is no path is: a git repository or something to download.
-    private func remoteKind(_ source: [UInt8]) -> RemoteKind? {
-        let address = Array(source.prefix { $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "?") })
-        let isHTTP = source.starts(with: "http://".utf8) || source.starts(with: "https://".utf8)
-        if isHTTP { return address.suffix(4).equals(".git") ? .git : .http }
-        let gitSchemes: [StaticString] = ["git://", "ssh://", "git@"]
-        return gitSchemes.contains { source.starts(with: $0) } ? .git : nil
     }
 
     private func source(of command: StageNode.Command) throws(FrontendError) -> FileInput {
@@ -254,7 +252,7 @@ extension StageBuilder {
         if transfer.parents { line += Array(" --parents".utf8) }
         if !copying.owner.isEmpty { line += Array(" --chown=".utf8) + copying.owner }
         if !copying.mode.isEmpty { line += Array(" --chmod=".utf8) + copying.mode }
-        for source in copying.sources { line += [0x20] + source }
+        for source in copying.sources { line += [0x20] + withoutCredentials(source) }
         for document in copying.documents { line += Array(" <<".utf8) + document.name }
         return line + [0x20] + copying.destination + Array(" # buildkit".utf8)
     }

@@ -223,6 +223,12 @@ struct StageBuilder {
         )
     }
 
+    /// Notes which line a node stands for that is a part of another one's step.
+    mutating func place(_ output: Output) {
+        guard let instruction = command?.instruction else { return }
+        run.places[output.node.digest, default: []].append(instruction.range)
+    }
+
     /// Whether the steps of this stage run although the cache knows their results.
     var ignoresCache: Bool {
         switch options.cacheBypass {

@@ -24,6 +24,9 @@ package struct Source: Hashable, Sendable {
 
     package static let imageScheme = "docker-image"
     package static let localScheme = "local"
+    package static let httpScheme = "http"
+    package static let httpsScheme = "https"
+    package static let gitScheme = "git"
 }
 
 /// A directory that the client offers under a name: which of its files the build may see.

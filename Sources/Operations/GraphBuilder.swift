@@ -57,6 +57,8 @@ private func operation(
                 environment: environment
             )
         case Source.localScheme: return LocalOperation(source: try LocalSource(source), environment: environment)
+        case Source.httpScheme, Source.httpsScheme:
+            return HTTPOperation(source: try HTTPSource(source), environment: environment)
         default:
             throw OperationError.unsupported(
                 "sources of the kind \(source.scheme):// are not supported by this version of Slipway"

@@ -2,6 +2,7 @@ import BuildGraph
 import LLB
 import LinuxSystem
 package import OCI
+package import RemoteSources
 package import Sandboxes
 package import Snapshots
 import Storage
@@ -24,6 +25,7 @@ package struct OperationEnvironment: Sendable {
     let snapshots: SnapshotStore
     let sandboxes: SandboxRunner
     let images: any ImageTrees
+    let downloads: Downloads
     let cacheMounts: CacheMounts
     /// Directories of the client by the names that sources use.
     let localDirectories: [[UInt8]: FilePath]
@@ -33,12 +35,14 @@ package struct OperationEnvironment: Sendable {
         snapshots: SnapshotStore,
         sandboxes: SandboxRunner,
         images: any ImageTrees,
+        downloads: Downloads,
         localDirectories: [[UInt8]: FilePath]
     ) {
         store = snapshots.store
         self.snapshots = snapshots
         self.sandboxes = sandboxes
         self.images = images
+        self.downloads = downloads
         self.localDirectories = localDirectories
         cacheMounts = CacheMounts(store: snapshots.store, snapshots: snapshots)
         fileDigests = StoredFileDigests(snapshots.store)

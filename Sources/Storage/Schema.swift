@@ -27,6 +27,7 @@ enum Schema {
         ("images and containers", imagesAndContainers),
         ("build cache", buildCache),
         ("build history", buildHistory),
+        ("downloads", downloads),
     ]
 
     // MARK: Content
@@ -250,5 +251,20 @@ enum Schema {
         );
         CREATE INDEX build_history_started ON build_history(started_ns);
         CREATE INDEX build_history_subject ON build_history(subject, started_ns);
+        """
+
+    private static let downloads = """
+        -- What a web server gave for a request, to ask it whether that is still right. request is a digest of the address and of
+        -- what else decides the answer; the content is a blob, which may be gone.
+        CREATE TABLE downloads (
+            request TEXT PRIMARY KEY NOT NULL,
+            digest TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            etag TEXT,
+            last_modified TEXT,
+            -- the file name that the server gave
+            name BLOB,
+            checked INTEGER NOT NULL
+        ) WITHOUT ROWID;
         """
 }

@@ -139,7 +139,35 @@ import Testing
     }
 
     @Test(arguments: [
-        ("ADD https://x.org/a /b", "ADD of a URL is not supported by this version of Slipway"),
+        ("https://x.org/a/b.tar?c=d/e", "b.tar"), ("http://x.org/a%20b%2Fc", "c"), ("https://x.org", "__unnamed__"),
+        ("https://x.org/", "__unnamed__"), ("https://x.org/a/..", "__unnamed__"), ("https://x.org/a/#b", "a"),
+    ])
+    func `a download has the name of its address`(url: String, name: String) async throws {
+        let made = try await plan("FROM scratch\nADD --unpack=true --exclude=x \(url) /in/")
+        let source = try #require(made.downloads.first)
+        #expect(source.url.text == url)
+        #expect(source.fileName?.text == name)
+        let copy = try #require(made.copies.first)
+        #expect(copy.source.text == "/\(name)" && copy.destination.text == "/in/")
+        #expect(copy.createsDestination && copy.unpacksArchives && !copy.allowsWildcards)
+        #expect(copy.excludePatterns.map(\.text) == ["x"])
+        #expect(try await plan("FROM scratch\nADD \(url) /in/").copies.first?.unpacksArchives == false)
+    }
+
+    @Test func `a download can be pinned, and shows no credentials`() async throws {
+        let digest = Digest.sha256(of: bytes("x"))
+        let made = try await plan(
+            "FROM scratch\nARG SUM=\(digest)\nADD --checksum=$SUM https://me:secret@x.org/a /b\nCOPY c /d"
+        )
+        #expect(made.downloads.first?.checksum == digest)
+        #expect(made.local?.followPaths.map(\.text) == ["c"])
+        #expect(made.titles.filter { $0.contains("[1/2] ADD") }.count == 2)
+        #expect(made.titles.allSatisfy { !$0.contains("secret") })
+        #expect(made.ownHistory.dropFirst().first == "+ ADD https://xxxxx:xxxxx@x.org/a /b # buildkit")
+    }
+
+    @Test(arguments: [
+        ("ADD --checksum=md5:1 https://x.org/a /b", "invalid checksum: invalid digest \"md5:1\""),
         ("ADD https://x.org/a.git#v1 /b", "ADD of a git repository is not supported by this version of Slipway"),
         ("ADD git@github.com:a/b.git /b", "ADD of a git repository is not supported by this version of Slipway"),
         ("COPY https://x.org/a /b", "source can't be a URL for COPY"),

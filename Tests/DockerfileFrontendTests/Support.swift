@@ -119,6 +119,14 @@ extension BuildPlan {
         }
     }
 
+    /// What is downloaded.
+    var downloads: [HTTPSource] {
+        definition.nodes.compactMap { node in
+            guard case .source(let source) = node.operation, source.scheme.hasPrefix("http") else { return nil }
+            return try? HTTPSource(source)
+        }
+    }
+
     var local: LocalSource? {
         for node in definition.nodes {
             guard case .source(let source) = node.operation, source.scheme == "local" else { continue }

@@ -5,6 +5,7 @@ import Foundation
 import Images
 import LinuxSystem
 import OCI
+import Registry
 import Sandboxes
 import Snapshots
 import Storage
@@ -44,7 +45,8 @@ struct `The build engine` {
             snapshots: snapshots,
             images: images,
             bases: StoredBaseImages(images: images),
-            sandboxes: sandboxes
+            sandboxes: sandboxes,
+            web: WebClient(WebClient.Configuration())
         )
         return (engine, images, snapshots)
     }

@@ -36,12 +36,15 @@ extension SlipwayEnvironment {
     /// What builds images.
     package func buildEngine(_ engine: Engine) async throws -> BuildEngine {
         let scratch = try await onBlockingPool { try engine.store.temporaryDirectory() }
+        var web = WebClient.Configuration()
+        web.systemAuthorities = variable("SSL_CERT_FILE").map { path($0) }
         return BuildEngine(
             store: engine.store,
             snapshots: engine.snapshots,
             images: engine.images,
             bases: RemoteBaseImages(images: engine.remote),
             sandboxes: SandboxRunner(scratch: scratch),
+            web: WebClient(web),
             remote: engine.remote
         )
     }

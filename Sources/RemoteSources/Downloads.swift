@@ -1,0 +1,228 @@
+internal import FoundationEssentials
+internal import GRDB
+package import LLB
+internal import LinuxSystem
+package import OCI
+package import Registry
+package import Storage
+internal import Synchronization
+
+/// What an address leads to.
+package struct Download: Hashable, Sendable {
+    /// The blob with the content.
+    package let digest: Digest
+    package let size: Int64
+    /// A name that is safe as a last component.
+    package let fileName: [UInt8]
+    /// Seconds since 1970, from `Last-Modified`; 0 where the server does not say.
+    package let modified: Int64
+}
+
+/// Files of web servers, remembered from build to build.
+///
+/// What was downloaded before is asked for on condition that it changed: where the server says that it did not, nothing is
+/// transferred. Within one instance, which serves one build, an address leads to the same content however often it is asked for.
+package final class Downloads: Sendable {
+    private let store: Store
+    private let client: WebClient
+    private let answers = Mutex<[Digest: Answer]>([:])
+
+    /// Says how many bytes came, out of how many (0 where nobody knows).
+    package typealias Report = @Sendable (_ received: Int64, _ total: Int64) -> Void
+
+    /// What a server said of a request.
+    private struct Answer: Sendable {
+        var digest: Digest
+        var size: Int64
+        var etag: String?
+        var lastModified: String?
+        var name: [UInt8]?
+    }
+
+    private struct NotModified: Error {}
+
+    package init(store: Store, client: WebClient) {
+        self.store = store
+        self.client = client
+    }
+
+    /// Makes an address lead to a blob of the store instead of a server.
+    package func provide(_ digest: Digest, size: Int64, at url: [UInt8]) {
+        answers.withLock { $0[key(of: HTTPSource(url: url))] = Answer(digest: digest, size: size) }
+    }
+
+    /// Finds out what an address leads to now; the content may have to be transferred for that.
+    /// - Throws: `WebError`, `DownloadError`, `StorageError`.
+    package func resolve(
+        _ source: HTTPSource,
+        authorization: Secret? = nil,
+        report: Report = { _, _ in }
+    ) async throws -> Download {
+        let key = key(of: source)
+        if let known = answers.withLock({ $0[key] }) { return download(known, source) }
+        let kept = try await keptAnswer(key)
+        let answer: Answer
+        do {
+            answer = try await transfer(source, authorization, conditions: kept, report)
+        } catch is NotModified {
+            guard let kept else { throw DownloadError.unexpectedlyUnchanged(url: Self.shown(source.url)) }
+            answer = kept
+        }
+        try await keep(answer, key)
+        // Whoever was first decides what this build sees.
+        let first = answers.withLock { answers in
+            let first = answers[key] ?? answer
+            answers[key] = first
+            return first
+        }
+        return download(first, source)
+    }
+
+    /// Makes sure that the content of an address is in the store, held by the surrounding lease.
+    ///
+    /// - Parameter expected: what the content must be.
+    /// - Throws: `DownloadError.digestMismatch`, and what `resolve` throws.
+    package func fetch(
+        _ source: HTTPSource,
+        expecting expected: Digest,
+        authorization: Secret? = nil,
+        report: Report = { _, _ in }
+    ) async throws -> Download {
+        let key = key(of: source)
+        try await store.hold([.blob(expected)])
+        var known = answers.withLock { $0[key] }
+        if known == nil { known = try await keptAnswer(key) }
+        if let known, known.digest == expected, try await store.blobs.contains(expected) {
+            return download(known, source)
+        }
+        var wanted = source
+        wanted.checksum = expected
+        let answer = try await transfer(wanted, authorization, conditions: nil, report)
+        try await keep(answer, key)
+        answers.withLock { $0[key] = answer }
+        return download(answer, source)
+    }
+
+    // MARK: Asking servers
+
+    private func transfer(
+        _ source: HTTPSource,
+        _ authorization: Secret?,
+        conditions: Answer?,
+        _ report: Report
+    ) async throws -> Answer {
+        let address = try WebAddress(parsing: source.url)
+        var request = WebClient.Request(address.url)
+        request.authorization = authorization ?? address.authorization
+        request.headers = source.headers.sorted { $0.key < $1.key }.map {
+            ($0.key, String(decoding: $0.value, as: UTF8.self))
+        }
+        if let etag = conditions?.etag {
+            request.headers.append(("If-None-Match", etag))
+        } else if let date = conditions?.lastModified {
+            request.headers.append(("If-Modified-Since", date))
+        }
+        let asked = request
+        let latest = Mutex<WebClient.Head?>(nil)
+        let content: (digest: Digest, size: Int64)
+        do {
+            content = try await store.blobs.ingest(expecting: source.checksum) { writer in
+                let head = try await client.get(asked) { head in
+                    if writer.offset > 0 { try await writer.restart() }
+                    latest.withLock { $0 = head }
+                } receive: { bytes in
+                    try await writer.write(bytes)
+                    report(writer.offset, latest.withLock { $0?.length } ?? 0)
+                }
+                if head.isNotModified { throw NotModified() }
+            }
+        } catch StorageError.digestMismatch(let expected, let actual, _) {
+            throw DownloadError.digestMismatch(url: address.url.redacted, expected: expected, actual: actual)
+        }
+        let head = latest.withLock { $0 }
+        return Answer(
+            digest: content.digest,
+            size: content.size,
+            etag: head?.header("ETag"),
+            lastModified: head?.header("Last-Modified"),
+            name: head?.header("Content-Disposition").flatMap(fileName(inDisposition:))
+        )
+    }
+
+    private func download(_ answer: Answer, _ source: HTTPSource) -> Download {
+        let name = source.fileName.flatMap(HTTPSource.safeName) ?? answer.name ?? source.nameInAddress
+        return Download(
+            digest: answer.digest,
+            size: answer.size,
+            fileName: name ?? Array("download".utf8),
+            modified: answer.lastModified.flatMap(RetryPolicy.secondsSince1970(httpDate:)) ?? 0
+        )
+    }
+
+    private static func shown(_ url: [UInt8]) -> String {
+        escapedForDisplay(Array(url.prefix { $0 != UInt8(ascii: "?") }))
+    }
+
+    // MARK: Memory
+
+    /// What decides the answer: the address and the headers. Secrets take no part; the digest may be seen by anybody.
+    private func key(of source: HTTPSource) -> Digest {
+        var text = source.url
+        for (name, value) in source.headers.sorted(by: { $0.key < $1.key }) {
+            text += Array("\n\(name): ".utf8) + value
+        }
+        return Digest.sha256(of: text)
+    }
+
+    private func keptAnswer(_ key: Digest) async throws -> Answer? {
+        try await store.database.read { db in
+            let row = try Row.fetchOne(
+                db,
+                sql: "SELECT digest, size, etag, last_modified, name FROM downloads WHERE request = ?",
+                arguments: [key.description]
+            )
+            guard let row, let digest = try? Digest(parsing: row["digest"] as String) else { return nil }
+            return Answer(
+                digest: digest,
+                size: row["size"],
+                etag: row["etag"],
+                lastModified: row["last_modified"],
+                name: (row["name"] as Data?).map(Array.init)
+            )
+        }
+    }
+
+    private func keep(_ answer: Answer, _ key: Digest) async throws {
+        // Without a condition to ask by, the answer is of no use the next time.
+        guard answer.etag != nil || answer.lastModified != nil else { return }
+        try await store.database.write { db in
+            let now = currentTime()
+            try db.execute(
+                sql: """
+                    INSERT OR REPLACE INTO downloads (request, digest, size, etag, last_modified, name, checked)
+                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    key.description, answer.digest.description, answer.size, answer.etag, answer.lastModified,
+                    answer.name.map { Data($0) }, now,
+                ]
+            )
+            try db.execute(sql: "DELETE FROM downloads WHERE checked < ?", arguments: [now - 90 * 86_400])
+        }
+    }
+}
+
+/// Why a download is not what it should be.
+package enum DownloadError: Error, Hashable, Sendable, CustomStringConvertible {
+    case digestMismatch(url: String, expected: Digest, actual: Digest)
+    /// A server that answers "not modified" to a request without conditions.
+    case unexpectedlyUnchanged(url: String)
+
+    package var description: String {
+        switch self {
+        case .digestMismatch(let url, let expected, let actual):
+            "digest mismatch: \(url) has the digest \(actual), and \(expected) is expected"
+        case .unexpectedlyUnchanged(let url): "unexpected answer from \(url): 304 to a request without conditions"
+        }
+    }
+}

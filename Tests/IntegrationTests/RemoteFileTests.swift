@@ -1,0 +1,152 @@
+import Foundation
+import OCI
+import Registry
+import Synchronization
+import Testing
+
+/// ADD of what a web server has.
+@Suite(.requires(.root, .program("crun"), .program("python3")))
+struct `Adding from a web server` {
+    private let scratch: TemporaryDirectory
+    private let slipway: Slipway
+    private let store: TemporaryDirectory
+
+    init() throws {
+        scratch = try TemporaryDirectory()
+        (slipway, store) = try Slipway.isolated()
+    }
+
+    private func build(_ dockerfile: String, _ options: String...) async throws -> ProgramResult {
+        try scratch.write(dockerfile, to: "context/Dockerfile")
+        return try await slipway.run(
+            ["build", "--progress=plain"] + options + ["."],
+            in: scratch.url.appending(path: "context")
+        )
+    }
+
+    /// The files of what was built: name, mode, owner, time of change and size of each, as `tar` lists them.
+    private func listing(_ dockerfile: String, sourceLocation: SourceLocation = #_sourceLocation) async throws -> String
+    {
+        let built = try await build(dockerfile, "-o", "type=tar,dest=../result.tar")
+        try #require(built.status == 0, "\(built.errorText)", sourceLocation: sourceLocation)
+        return try await runProgram(
+            "tar",
+            ["--utc", "--numeric-owner", "--full-time", "-tvf", scratch.url.appending(path: "result.tar").path],
+            in: scratch.url
+        ).text
+    }
+
+    @Test func `a file has the name of the address, mode 600 and the server's time`() async throws {
+        let server = try await WebServer.start()
+        try server.put("hello\n", at: "a file.txt")
+        let text = try await listing(
+            """
+            FROM scratch
+            ADD \(server.address)/a%20file.txt?x=1 /in/
+            ADD --chmod=751 --chown=12:34 \(server.address)/named/evil%2F..%2Fname/a%20file.txt /out
+            """
+        )
+        #expect(text.contains("-rw------- 0/0               6 2020-02-02 02:02:02 in/a file.txt\n"))
+        #expect(text.contains("-rwxr-x--x 12/34             6 2020-02-02 02:02:02 out\n"))
+    }
+
+    @Test func `a file that did not change is asked for once and not sent again`() async throws {
+        let server = try await WebServer.start()
+        try server.put("one", at: "f")
+        let dockerfile = "FROM scratch\nADD \(server.address)/f /f\n"
+        #expect(try await build(dockerfile).status == 0)
+        let second = try await build(dockerfile)
+        #expect(second.status == 0)
+        #expect(second.errorText.contains("CACHED"))
+        let seen = try server.requests()
+        #expect(seen.map(\.status) == [200, 304])
+        #expect(seen.last?.header("If-None-Match") != nil)
+        try server.put("two", at: "f")
+        let third = try await build(dockerfile, "-o", "type=local,dest=../out")
+        #expect(third.status == 0)
+        #expect(try String(contentsOf: scratch.url.appending(path: "out/f"), encoding: .utf8) == "two")
+    }
+
+    @Test func `a checksum is checked before the file is used and spares the question`() async throws {
+        let server = try await WebServer.start()
+        try server.put("content", at: "f")
+        let right = Digest.sha256(of: Array("content".utf8))
+        let wrong = Digest.sha256(of: Array("other".utf8))
+        let refused = try await build("FROM scratch\nADD --checksum=\(wrong) \(server.address)/f /f\n")
+        #expect(refused.status == 1)
+        #expect(refused.errorText.contains("Dockerfile:2"))
+        #expect(refused.errorText.contains(">>> ADD --checksum"))
+        #expect(refused.errorText.contains("\(wrong)") && refused.errorText.contains("\(right)"))
+        let dockerfile = "FROM scratch\nADD --checksum=\(right) \(server.address)/f /f\n"
+        #expect(try await build(dockerfile).status == 0)
+        let asked = try server.requests().count
+        #expect(try await build(dockerfile).status == 0)
+        #expect(try server.requests().count == asked)
+    }
+
+    @Test func `archives are unpacked only where that is asked for`() async throws {
+        let server = try await WebServer.start()
+        let made = try await runProgram(
+            "sh",
+            ["-c", "mkdir d && echo x > d/f && echo y > d/g && tar -czf a.tgz d"],
+            in: server.directory
+        )
+        try #require(made.status == 0)
+        let text = try await listing(
+            """
+            FROM scratch
+            ADD \(server.address)/a.tgz /packed/
+            ADD --unpack=true \(server.address)/a.tgz /unpacked/
+            """
+        )
+        #expect(text.contains("packed/a.tgz\n"))
+        #expect(text.contains("unpacked/d/f\n"))
+        #expect(!text.contains("unpacked/a.tgz"))
+    }
+
+    @Test func `an error of the server is shown at the line of the Dockerfile`() async throws {
+        let server = try await WebServer.start()
+        let result = try await build("FROM scratch\n\nADD \(server.address)/missing /f\n")
+        #expect(result.status == 1)
+        #expect(result.errorText.contains("Dockerfile:3"))
+        #expect(result.errorText.contains("invalid response status 404 from \(server.address)/missing"))
+        let redirected = try await build("FROM scratch\nADD \(server.address)/to/file%3A%2F%2F%2Fetc%2Fpasswd /f\n")
+        #expect(redirected.status == 1)
+        #expect(redirected.errorText.contains("redirects to \"file:///etc/passwd\""))
+    }
+
+    @Test func `an answer without end is cut off`() async throws {
+        let server = try await WebServer.start()
+        var configuration = WebClient.Configuration()
+        configuration.maximumSize = 10 << 20
+        let client = WebClient(configuration)
+        let url = try HTTPURL(parsing: "\(server.address)/endless")
+        let received = Mutex(0)
+        await #expect(throws: WebError.tooLarge(url: url.description, limit: 10 << 20)) {
+            try await client.get(WebClient.Request(url)) { _ in
+            } receive: { bytes in
+                received.withLock { $0 += bytes.count }
+            }
+        }
+        #expect((1...(10 << 20)).contains(received.withLock { $0 }))
+    }
+
+    @Test func `credentials of an address are sent to its host alone and shown nowhere`() async throws {
+        let server = try await WebServer.start()
+        let other = try await WebServer.start()
+        try other.put("x", at: "f")
+        let target = "\(other.address)/f".addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+        let result = try await build(
+            "FROM scratch\nADD http://canary-user:canary-password@127.0.0.1:\(server.port)/to/\(target) /f\n",
+            "-t",
+            "credentials"
+        )
+        try #require(result.status == 0, "\(result.errorText)")
+        let token = Data("canary-user:canary-password".utf8).base64EncodedString()
+        #expect(try server.requests().map { $0.header("Authorization") } == ["Basic \(token)"])
+        #expect(try other.requests().map { $0.header("Authorization") } == [nil])
+        #expect(!result.errorText.contains("canary"))
+        let history = try await slipway.succeed("history", "--no-trunc", "credentials")
+        #expect(history.contains("xxxxx:xxxxx@") && !history.contains("canary"))
+    }
+}
