@@ -1,3 +1,5 @@
+package import LinuxSystem
+
 /// The prefix of a whiteout's name, and the name that makes a directory opaque. See the OCI image specification, layer.md.
 enum Whiteout {
     static let prefix = Array(".wh.".utf8)
@@ -12,4 +14,10 @@ enum Whiteout {
 package func isPortableAttribute(_ name: [UInt8]) -> Bool {
     if name == Array("security.capability".utf8) { return true }
     return name.starts(with: Array("user.".utf8)) && !name.starts(with: Array("user.overlay.".utf8))
+}
+
+/// The attributes of a file that are content, in the order of their names.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func portableAttributes(of file: OpenFile) throws(SystemCallError) -> [(name: [UInt8], value: [UInt8])] {
+    try file.extendedAttributes().filter { isPortableAttribute($0.name) }
 }

@@ -67,15 +67,9 @@ extension OpenFile {
         major: UInt32 = 0,
         minor: UInt32 = 0
     ) throws(SystemCallError) {
-        let kind: UInt32 =
-            switch type {
-            case .characterDevice: S_IFCHR
-            case .blockDevice: S_IFBLK
-            case .fifo: S_IFIFO
-            case .socket: S_IFSOCK
-            case .regular, .directory, .symbolicLink: S_IFREG
-            }
-        _ = try onEntry(name, "mknodat") { mknodat(descriptor, $0, kind | mode, dev_t(slipway_makedev(major, minor))) }
+        _ = try onEntry(name, "mknodat") {
+            mknodat(descriptor, $0, type.nodeBits | mode, dev_t(slipway_makedev(major, minor)))
+        }
     }
 
     /// Removes an entry, or with `directory` an empty directory. See unlinkat(2).

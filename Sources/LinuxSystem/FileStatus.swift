@@ -4,6 +4,17 @@ package import Glibc
 /// What kind of file a path names.
 package enum FileType: UInt8, Sendable, Hashable, CaseIterable {
     case regular, directory, symbolicLink, characterDevice, blockDevice, fifo, socket
+
+    /// The bits that mknod(2) takes; what it cannot make becomes an ordinary file.
+    var nodeBits: UInt32 {
+        switch self {
+        case .characterDevice: S_IFCHR
+        case .blockDevice: S_IFBLK
+        case .fifo: S_IFIFO
+        case .socket: S_IFSOCK
+        case .regular, .directory, .symbolicLink: S_IFREG
+        }
+    }
 }
 
 /// A point in time with the kernel's resolution.

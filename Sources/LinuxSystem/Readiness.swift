@@ -120,31 +120,3 @@ private final class Poller: Sendable {
         }
     }
 }
-
-/// Starts a detached thread that lives as long as the process. See pthread_create(3).
-func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemCallError) {
-    final class Body: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-    defer { pthread_attr_destroy(&attributes) }
-    var thread = pthread_t()
-    let context = Unmanaged.passRetained(Body(body))
-    let code = pthread_create(
-        &thread,
-        &attributes,
-        { context in
-            guard let context else { return nil }
-            Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
-            return nil
-        },
-        context.toOpaque()
-    )
-    if code != 0 {
-        context.release()
-        throw SystemCallError("pthread_create", errno: Errno(rawValue: code))
-    }
-}

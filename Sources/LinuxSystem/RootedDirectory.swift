@@ -115,15 +115,9 @@ package struct RootedDirectory: Sendable {
         major: UInt32 = 0,
         minor: UInt32 = 0
     ) throws(SystemCallError) {
-        let kind: UInt32 =
-            switch type {
-            case .characterDevice: S_IFCHR
-            case .blockDevice: S_IFBLK
-            case .fifo: S_IFIFO
-            case .socket: S_IFSOCK
-            case .regular, .directory, .symbolicLink: S_IFREG
-            }
-        try inParent(of: path, "mknodat") { mknodat($0, $1, kind | mode, dev_t(slipway_makedev(major, minor))) }
+        try inParent(of: path, "mknodat") {
+            mknodat($0, $1, type.nodeBits | mode, dev_t(slipway_makedev(major, minor)))
+        }
     }
 
     /// Removes a file or, with `directory`, an empty directory. See unlinkat(2).

@@ -4,41 +4,55 @@ internal import SystemPackage
 
 /// A thread of its own for one piece of blocking work that runs beside its starter, which waits for it in the end.
 package final class JoinableThread: @unchecked Sendable {
-    // `thread` is written once, before anything else can see the object.
-    private var thread = pthread_t()
-
-    private final class Body: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
+    private let thread: pthread_t
 
     /// Starts the thread.
     /// - Throws: `EAGAIN` when the system has no more.
     package init(_ body: @escaping @Sendable () -> Void) throws(SystemCallError) {
-        let context = Unmanaged.passRetained(Body(body))
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        pthread_attr_setstacksize(&attributes, 1 << 20)
-        defer { pthread_attr_destroy(&attributes) }
-        let code = pthread_create(
-            &thread,
-            &attributes,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            },
-            context.toOpaque()
-        )
-        if code != 0 {
-            context.release()
-            throw SystemCallError("pthread_create", errno: .init(rawValue: code))
-        }
+        thread = try createThread(stackSize: 1 << 20, body)
     }
 
     /// Waits until the thread has ended; to be called exactly once.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func join() { pthread_join(thread, nil) }
+}
+
+/// Starts a detached thread that lives as long as the process.
+/// - Throws: `EAGAIN` when the system has no more.
+func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemCallError) {
+    pthread_detach(try createThread(body))
+}
+
+/// Starts a thread, which must be joined or detached. See pthread_create(3).
+private func createThread(
+    stackSize: Int? = nil,
+    _ body: @escaping @Sendable () -> Void
+) throws(SystemCallError) -> pthread_t {
+    final class Body: Sendable {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    if let stackSize { pthread_attr_setstacksize(&attributes, stackSize) }
+    var thread = pthread_t()
+    let context = Unmanaged.passRetained(Body(body))
+    let code = pthread_create(
+        &thread,
+        &attributes,
+        { context in
+            guard let context else { return nil }
+            Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run()
+            return nil
+        },
+        context.toOpaque()
+    )
+    if code != 0 {
+        context.release()
+        throw SystemCallError("pthread_create", errno: Errno(rawValue: code))
+    }
+    return thread
 }
 
 /// A bounded queue between threads that may block.

@@ -1,3 +1,4 @@
+internal import Archive
 internal import Glibc
 internal import LLB
 internal import LinuxSystem
@@ -102,7 +103,7 @@ struct CopyWriter: TreeVisitor {
         if made.isNew || !isTop {
             try apply(directory.status, to: made.file)
             if let from = directory.file {
-                for (name, value) in try ExtendedAttributePolicy.attributes(of: from) {
+                for (name, value) in try portableAttributes(of: from) {
                     try set(name, value, on: made.file)
                 }
             }
@@ -175,7 +176,7 @@ struct CopyWriter: TreeVisitor {
         }
         copiedBytes += status.size
         try apply(status, to: to)
-        for (name, value) in try ExtendedAttributePolicy.attributes(of: from) { try set(name, value, on: to) }
+        for (name, value) in try portableAttributes(of: from) { try set(name, value, on: to) }
         try to.setTimes(modified: time(of: status))
     }
 

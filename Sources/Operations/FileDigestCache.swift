@@ -1,3 +1,4 @@
+internal import Archive
 internal import Crypto
 internal import Glibc
 internal import LinuxSystem
@@ -78,7 +79,7 @@ private func digest(_ files: [FileToDigest], in tree: SourceTree) throws -> [Fil
         }
         var digests = FileDigests()
         if status.type == .regular { digests.content = try digestContent(of: open, buffer) }
-        let attributes = try ExtendedAttributePolicy.attributes(of: open)
+        let attributes = try portableAttributes(of: open)
         if !attributes.isEmpty {
             var hasher = SHA256()
             for (name, value) in attributes {
