@@ -12,5 +12,11 @@ package protocol BaseImages: ImageTrees {
     ///   - reference: as the Dockerfile names it.
     ///   - platform: which image of several.
     ///   - asksRegistry: whether the registry is asked although the store has the name (`--pull`).
-    func resolve(_ reference: ImageReference, platform: Platform, asksRegistry: Bool) async throws -> ResolvedBase
+    ///   - isPlatformGiven: whether somebody asked for the platform, or it is only this machine's.
+    func resolve(
+        _ reference: ImageReference,
+        platform: Platform,
+        asksRegistry: Bool,
+        isPlatformGiven: Bool
+    ) async throws -> ResolvedBase
 }

@@ -35,12 +35,12 @@ extension BuildEngine {
         do {
             dockerfile = try await parse(file)
         } catch let error as DockerfileError where call == .check {
-            return .check(CheckReport(error, in: file.bytes, name: file.name, options: options(request, nil)))
+            return .check(CheckReport(error, in: file.bytes, name: file.name, options: options(request, nil, request.platforms.first)))
         }
         if call == .targets { return .targets(dockerfile) }
         let ignoreFile = try await loadIgnoreFile(request, context, steps)
-        let options = options(request, ignoreFile)
-        let resolver = resolver(request, steps)
+        let options = options(request, ignoreFile, request.platforms.first)
+        let resolver = ReportingResolver(source: bases, request: request, progress: steps)
         guard call == .outline else {
             return .check(try await check(dockerfile, options: options, resolver: resolver))
         }

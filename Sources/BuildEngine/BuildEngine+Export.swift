@@ -11,7 +11,9 @@ import SystemPackage
 
 /// The image of a build, and where it went.
 struct ExportedImage: Sendable {
+    /// Of the configuration, or of the index of several platforms.
     let id: Digest
+    let index: Descriptor?
     let names: [ImageReference]
     let pushed: [PushedImage]
 }
@@ -21,33 +23,35 @@ extension Export {
 }
 
 extension BuildEngine {
-    /// Makes the image of a result and does with it what the request asks for.
-    func export(_ tree: FileTree, of plan: BuildPlan, _ request: BuildRequest, _ progress: BuildSteps) async throws
-        -> ExportedImage
-    {
-        if request.exports.contains(where: \.isPush), request.names.isEmpty { throw BuildError.pushNeedsName }
-        return try await progress.step("exporting to \(Self.title(of: request.exports))") { step in
-            let configuration = try await step.withStatus("exporting layers") { _ in
-                try await finishedConfiguration(of: plan, tree)
-            }
-            let bytes = try StrictJSON.encode(configuration)
-            let result = Result(
-                id: Digest.sha256(of: bytes),
-                tree: tree,
-                image: NewImage(configuration: bytes, layers: tree.layers),
-                names: request.names.map(\.withDefaultTag)
-            )
-            var pushed: [PushedImage] = []
-            for export in request.exports { pushed += try await carryOut(export, result, step) }
-            return ExportedImage(id: result.id, names: result.names, pushed: pushed)
-        }
+    /// Refuses what cannot be done with a result, before it is made.
+    func checkExports(of request: BuildRequest) throws(BuildError) {
+        if request.exports.contains(where: \.isPush), request.names.isEmpty { throw .pushNeedsName }
+        for case .dockerArchive in request.exports where request.isMultiPlatform { throw .dockerArchiveOfSeveral }
     }
 
-    private struct Result: Sendable {
-        let id: Digest
-        let tree: FileTree
-        let image: NewImage
-        let names: [ImageReference]
+    /// Makes the images of a result and does with them what the request asks for.
+    func export(
+        _ trees: [FileTree],
+        of plans: [BuildPlan],
+        _ request: BuildRequest,
+        _ progress: BuildSteps
+    ) async throws -> ExportedImage {
+        try await progress.step("exporting to \(Self.title(of: request.exports))") { step in
+            let images = try await step.withStatus("exporting layers") { _ in
+                var images: [BuiltImage] = []
+                for (plan, tree) in zip(plans, trees) {
+                    let configuration = try await finishedConfiguration(of: plan, tree)
+                    let bytes = try StrictJSON.encode(configuration)
+                    let image = NewImage(configuration: bytes, layers: tree.layers)
+                    images.append(BuiltImage(image: image, tree: tree, platform: configuration.platform.normalized))
+                }
+                return images
+            }
+            let result = try await BuildOutcome(images, of: request, layers: snapshots)
+            var pushed: [PushedImage] = []
+            for export in request.exports { pushed += try await carryOut(export, result, step) }
+            return ExportedImage(id: result.id, index: result.index, names: result.names, pushed: pushed)
+        }
     }
 
     private static func title(of exports: [Export]) -> String {
@@ -79,7 +83,11 @@ extension BuildEngine {
         )
     }
 
-    private func carryOut(_ export: Export, _ result: Result, _ step: OperationContext) async throws -> [PushedImage] {
+    private func carryOut(
+        _ export: Export,
+        _ result: BuildOutcome,
+        _ step: OperationContext
+    ) async throws -> [PushedImage] {
         switch export {
         case .image: try await keep(result, step)
         case .registry:
@@ -87,19 +95,28 @@ extension BuildEngine {
             try await keep(result, step)
             return try await push(result.names, step)
         case .directory(let path):
-            try await step.withStatus("copying files") { _ in
-                try await snapshots.withMounted(result.tree) { root in
-                    try await onBlockingPool {
-                        var export = try DirectoryExport(source: RootedDirectory(root), destination: path)
-                        try export.run()
+            for image in result.images {
+                let shown = result.isIndex ? " \(image.platform)" : ""
+                try await step.withStatus("copying files\(shown)") { _ in
+                    try await snapshots.withMounted(image.tree) { root in
+                        try await onBlockingPool {
+                            let target = result.isIndex ? path.appending(image.directory) : path
+                            var export = try DirectoryExport(source: RootedDirectory(root), destination: target)
+                            try export.run()
+                        }
                     }
                 }
             }
         case .tar(let destination):
             try await step.withStatus("sending tarball") { _ in
-                try await snapshots.withMounted(result.tree) { root in
+                try await withMounted(result.images[...]) { roots in
                     try await write(to: destination) { file in
-                        try await onBlockingPool { try writeTreeArchive(RootedDirectory(root), to: FileSink(file)) }
+                        try await onBlockingPool {
+                            let trees = try zip(result.images, roots).map { image, root in
+                                (result.isIndex ? Array(image.directory.utf8) : [], try RootedDirectory(root))
+                            }
+                            try writeTreeArchive(of: trees, to: FileSink(file))
+                        }
                     }
                 }
             }
@@ -111,10 +128,33 @@ extension BuildEngine {
         return []
     }
 
-    private func keep(_ result: Result, _ step: OperationContext) async throws {
-        var image = result.image
-        image.names = result.names
-        try await step.withStatus("writing image \(result.id)") { [image] _ in _ = try await images.add(image) }
+    /// Lends the files of all platforms at the same time.
+    private func withMounted(
+        _ images: ArraySlice<BuiltImage>,
+        _ roots: [FilePath] = [],
+        _ body: ([FilePath]) async throws -> Void
+    ) async throws {
+        guard let image = images.first else { return try await body(roots) }
+        try await snapshots.withMounted(image.tree) { root in
+            try await withMounted(images.dropFirst(), roots + [root], body)
+        }
+    }
+
+    private func keep(_ result: BuildOutcome, _ step: OperationContext) async throws {
+        switch result.content {
+        case .image(var image):
+            image.names = result.names
+            try await step.withStatus("writing image \(result.id)") { [image] _ in _ = try await images.add(image) }
+        case .index(var index):
+            index.names = result.names
+            for member in index.members {
+                await step.withStatus("exporting manifest \(Digest.sha256(of: member.manifest))") { _ in }
+                await step.withStatus("exporting config \(Digest.sha256(of: member.image.configuration))") { _ in }
+            }
+            try await step.withStatus("exporting manifest list \(result.id)") { [index] _ in
+                _ = try await images.add(index)
+            }
+        }
         for name in result.names { await step.withStatus("naming to \(name)") { _ in } }
     }
 
@@ -135,9 +175,12 @@ extension BuildEngine {
     }
 
     /// Writes an image as an archive that readers of OCI layouts and of docker's archives understand alike.
-    private func writeImageArchive(of result: Result, to destination: ExportDestination) async throws {
+    private func writeImageArchive(of result: BuildOutcome, to destination: ExportDestination) async throws {
         let wasKept = try await images.image(id: result.id) != nil
-        _ = try await images.add(result.image)
+        switch result.content {
+        case .image(let image): _ = try await images.add(image)
+        case .index(let index): _ = try await images.add(index)
+        }
         let archiver = ImageArchiver(images: images, layers: snapshots)
         do {
             try await write(to: destination) { try await archiver.save(result.id, as: result.names, to: $0) }

@@ -80,7 +80,13 @@ package final class BuildEngine: Sendable {
             return try await store.withLease { _ in
                 let (image, steps) = try await carryOut(request, BuildSteps(channel: progress, now: now))
                 try await history.add(record(.completed, image.id, nil, steps))
-                return BuildResult(imageID: image.id, buildID: id, names: image.names, pushed: image.pushed)
+                return BuildResult(
+                    imageID: image.id,
+                    index: image.index,
+                    buildID: id,
+                    names: image.names,
+                    pushed: image.pushed
+                )
             }
         } catch {
             let status: BuildRecord.Status = error is CancellationError ? .canceled : .failed
@@ -94,23 +100,26 @@ package final class BuildEngine: Sendable {
         _ request: BuildRequest,
         _ progress: BuildSteps
     ) async throws -> (image: ExportedImage, steps: [StepExplanation]) {
+        try checkExports(of: request)
         let context = try await onBlockingPool { try ContextDirectory(request.context) }
         let file = try await readDockerfile(request, context, progress)
         let dockerfile: Dockerfile
         do {
             dockerfile = try await parse(file)
         } catch let error as DockerfileError {
-            let options = try options(request, nil).replacedLintOptions
+            let options = try options(request, nil, request.platforms.first).replacedLintOptions
             let source = SourceText(name: file.name, bytes: file.bytes)
             Dockerfile.syntaxWarnings(beforeErrorIn: file.bytes, name: file.name, options: options)
                 .forEach { warn($0, in: source, request, progress) }
             throw error
         }
         let ignoreFile = try await loadIgnoreFile(request, context, progress)
-        let plan = try await plan(dockerfile, ignoreFile, request, progress)
-        if let warning = unusedArgumentsWarning(plan, request) { progress.channel.post(.warning(warning)) }
-        let (tree, steps) = try await solve(plan, request, progress)
-        return (try await export(tree, of: plan, request, progress), steps)
+        let plans = try await plans(dockerfile, ignoreFile, request, progress)
+        if let plan = plans.first, let warning = unusedArgumentsWarning(plan, request) {
+            progress.channel.post(.warning(warning))
+        }
+        let (trees, steps) = try await solve(plans, request, progress)
+        return (try await export(trees, of: plans, request, progress), steps)
     }
 
     // MARK: Reading
@@ -186,21 +195,8 @@ package final class BuildEngine: Sendable {
 
     // MARK: Planning
 
-    private func plan(
-        _ dockerfile: Dockerfile,
-        _ ignoreFile: IgnoreFile?,
-        _ request: BuildRequest,
-        _ progress: BuildSteps
-    ) async throws -> BuildPlan {
-        try await translate(
-            dockerfile,
-            options: options(request, ignoreFile),
-            resolver: resolver(request, progress),
-            warn: { warn($0, in: dockerfile.source, request, progress) }
-        )
-    }
-
-    func options(_ request: BuildRequest, _ ignoreFile: IgnoreFile?) -> BuildOptions {
+    /// What the frontend is asked for, for one platform.
+    func options(_ request: BuildRequest, _ ignoreFile: IgnoreFile?, _ platform: Platform?) -> BuildOptions {
         var options = BuildOptions()
         options.target = request.target.map { String(decoding: $0, as: UTF8.self) }
         options.buildArguments = Variables(request.buildArguments)
@@ -210,7 +206,8 @@ package final class BuildEngine: Sendable {
             },
             uniquingKeysWith: { $1 }
         )
-        options.platform = request.platform
+        options.platform = platform
+        options.isMultiPlatform = request.isMultiPlatform
         options.cacheBypass = request.ignoresCache ? .everywhere : .nowhere
         options.ignoreFile = ignoreFile
         options.extraHosts = request.extraHosts.map { HostAddress(host: $0.name, address: $0.address) }
@@ -222,22 +219,5 @@ package final class BuildEngine: Sendable {
             options.allowsHostNetwork = true
         }
         return options
-    }
-
-    func resolver(_ request: BuildRequest, _ progress: BuildSteps) -> some ImageMetadataResolver {
-        ReportingResolver(source: bases, asksRegistry: request.pullsBaseImages, progress: progress)
-    }
-}
-
-/// Resolves base images and shows each as a step.
-private struct ReportingResolver: ImageMetadataResolver {
-    let source: any BaseImages
-    let asksRegistry: Bool
-    let progress: BuildSteps
-
-    func resolve(_ reference: ImageReference, platform: Platform) async throws -> ResolvedBase {
-        try await progress.step("[internal] load metadata for \(reference.withDefaultTag)") { _ in
-            try await source.resolve(reference, platform: platform, asksRegistry: asksRegistry)
-        }
     }
 }

@@ -9,6 +9,8 @@ package enum BuildError: Error, CustomStringConvertible {
     case dockerfileIsNoFile(String)
     case dockerfileTooLarge(String, limit: Int)
     case exportRefused(path: FilePath, reason: String)
+    /// An archive of docker's kind holds the image of one platform.
+    case dockerArchiveOfSeveral
     case pushNeedsName
     case pushNeedsRegistry
 
@@ -24,6 +26,7 @@ package enum BuildError: Error, CustomStringConvertible {
             "failed to read dockerfile: \(name) is not a regular file"
         case .dockerfileTooLarge(let name, let limit):
             "failed to read dockerfile: \(name) is larger than \(limit) bytes"
+        case .dockerArchiveOfSeveral: "docker exporter does not currently support exporting manifest lists"
         case .exportRefused(let path, let reason):
             "failed to export \(escapedForDisplay(path.bytes)): \(reason)"
         case .pushNeedsName: "tag is needed when pushing to registry; name the image with -t"

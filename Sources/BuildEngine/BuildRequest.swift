@@ -14,8 +14,8 @@ package struct BuildRequest: Sendable {
     package var buildArguments: [(name: [UInt8], value: [UInt8])]
     /// `--label`, set on the image after everything else.
     package var labels: [(name: [UInt8], value: [UInt8])]
-    /// What to build for; nil means the platform of this machine.
-    package var platform: Platform?
+    /// What to build for, each once; none means the platform of this machine.
+    package var platforms: [Platform]
     /// `-t`: the names that the image gets.
     package var names: [ImageReference]
     package var exports: [Export]
@@ -37,12 +37,22 @@ package struct BuildRequest: Sendable {
         dockerfile = .default
         buildArguments = []
         labels = []
+        platforms = []
         names = []
         exports = [.image]
         ignoresCache = false
         pullsBaseImages = false
         network = .default
         extraHosts = []
+    }
+}
+
+extension BuildRequest {
+    /// Whether the result is an index of images, also where it is of one.
+    var isMultiPlatform: Bool {
+        if platforms.count > 1 { return true }
+        let forced = buildArguments.last { $0.name.elementsEqual("BUILDKIT_MULTI_PLATFORM".utf8) }
+        return forced.map { ["1", "true"].contains(String(decoding: $0.value, as: UTF8.self).lowercased()) } ?? false
     }
 }
 
@@ -82,8 +92,10 @@ package enum ExportDestination: Sendable {
 
 /// What a build gave.
 package struct BuildResult: Sendable {
-    /// The digest of the image's configuration.
+    /// The image's id: the digest of its configuration, or of the index of an image of several platforms.
     package let imageID: Digest
+    /// The index of an image of several platforms.
+    package let index: Descriptor?
     /// The build's own id, under which `explain` finds it.
     package let buildID: String
     /// The names that the image got.
@@ -91,8 +103,15 @@ package struct BuildResult: Sendable {
     /// What was put into registries.
     package let pushed: [PushedImage]
 
-    package init(imageID: Digest, buildID: String, names: [ImageReference] = [], pushed: [PushedImage] = []) {
+    package init(
+        imageID: Digest,
+        index: Descriptor? = nil,
+        buildID: String,
+        names: [ImageReference] = [],
+        pushed: [PushedImage] = []
+    ) {
         self.imageID = imageID
+        self.index = index
         self.buildID = buildID
         self.names = names
         self.pushed = pushed

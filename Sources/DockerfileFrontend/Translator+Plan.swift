@@ -76,7 +76,7 @@ extension Translator {
     private func checkBasePlatform(_ index: Int) {
         guard let image = resolved[index] else { return }
         let actual = image.base.configuration.platform.normalized
-        let expected = image.platform.normalized
+        let expected = image.wanted.normalized
         guard actual.os != expected.os || actual.architecture != expected.architecture else { return }
         let name = graph.nodes[index].baseName.displayText
         findings.report(

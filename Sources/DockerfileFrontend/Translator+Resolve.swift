@@ -51,7 +51,8 @@ extension Translator {
                 resolved[index] = ResolvedImage(
                     reference: question.reference,
                     base: base,
-                    platform: platform(of: base, wanted: question.platform, node: index)
+                    platform: platform(of: base, wanted: question.platform, node: index),
+                    wanted: question.platform
                 )
             }
         }
@@ -81,9 +82,9 @@ extension Translator {
     /// The platform of a base: where nobody asked for one, a single image of another platform decides.
     private func platform(of base: ResolvedBase, wanted: Platform, node: Int) -> Platform {
         guard graph.nodes[node].platform == nil, options.platform == nil else { return wanted }
-        let image = base.configuration.platform
-        let build = options.buildPlatform
-        return image.os == build.os && image.architecture == build.architecture ? build : wanted
+        let image = base.configuration.platform.normalized
+        if image.os.isEmpty || image.architecture.isEmpty { return wanted }
+        return image.os == wanted.os && image.architecture == wanted.architecture ? wanted : image
     }
 
     /// Puts the triggers of bases into the stages built on them.

@@ -43,11 +43,12 @@ struct Translator {
     /// The variables that a stage's FROM uses, by the stage's number.
     var fromVariables: [Int: Set<[UInt8]>] = [:]
 
-    /// A base image, and on which platform it was found.
+    /// A base image, for which platform it is used, and for which one it was wanted.
     struct ResolvedImage {
         let reference: ImageReference
         let base: ResolvedBase
         let platform: Platform
+        let wanted: Platform
     }
 
     init(_ dockerfile: Dockerfile, _ options: BuildOptions, _ findings: Findings) throws {

@@ -2,12 +2,32 @@ internal import LinuxSystem
 internal import OCI
 internal import Storage
 
+/// What an archive has under some names.
+struct ArchivedEntry: Sendable {
+    enum Content: Sendable {
+        case image(ArchivedImage)
+        /// The images of several platforms.
+        case index([(image: ArchivedImage, platform: Platform)], annotations: [String: String]?)
+
+        func isSame(as other: Content) -> Bool {
+            switch (self, other) {
+            case (.image(let image), .image(let other)): image.configuration == other.configuration
+            case (.index(let images, _), .index(let others, _)):
+                images.map(\.image.configuration) == others.map(\.image.configuration)
+            case (.image, .index), (.index, .image): false
+            }
+        }
+    }
+
+    var content: Content
+    var names: [ImageReference]
+}
+
 /// One image as an archive describes it, everything checked against everything.
 struct ArchivedImage: Sendable {
     var configuration: [UInt8]
     /// Lowest first, one for each diff id of the configuration.
     var layers: [StoredLayer]
-    var names: [ImageReference]
     /// The manifest's bytes and type, where the archive is an OCI layout.
     var manifest: (bytes: [UInt8], mediaType: MediaType)?
 }
@@ -16,15 +36,42 @@ struct ArchivedImage: Sendable {
 struct ArchivedImages {
     let members: ArchiveMembers
     let intake: LayerIntake
-    /// What to take from an archive for several platforms; nil takes what runs here.
-    let platform: Platform?
+    /// What to take from an archive for several platforms; none means everything.
+    let platforms: [Platform]
 
-    /// The images of the archive: those of `manifest.json` or, where it has none, of the OCI layout.
+    /// The images of the archive: those of `manifest.json` or, where it has none or names images of several platforms, which only
+    /// an OCI layout can hold, of the layout.
     /// - Throws: `ImageError.invalidArchive`, `OCIError`, `StorageError`.
-    func read() async throws -> [ArchivedImage] {
-        if let manifest = try members.document("manifest.json") { return try await readDocker(manifest) }
-        if let index = try members.document("index.json") { return try await readLayout(index) }
-        throw ImageError.invalidArchive(reason: "does not contain a manifest.json or an index.json")
+    func read() async throws -> [ArchivedEntry] {
+        let layout = try members.document("index.json")
+        guard let manifest = try members.document("manifest.json") else {
+            if let layout { return try await readLayout(layout) }
+            throw ImageError.invalidArchive(reason: "does not contain a manifest.json or an index.json")
+        }
+        // The checks are for objects; docker's document is an array.
+        let wrapped = Array("{\"items\":".utf8) + manifest + Array("}".utf8)
+        let items = try StrictJSON.decode(DockerManifest.self, from: wrapped, kind: "manifest.json").items
+        if let layout, holdsIndexes(layout, namedBy: items) { return try await readLayout(layout) }
+        return try await readDocker(items)
+    }
+
+    /// Whether a layout has images of several platforms, under the names that docker's document has for them if it has any.
+    private func holdsIndexes(_ layout: [UInt8], namedBy items: [DockerItem]) -> Bool {
+        guard let index = try? Index(parsing: layout, declaredAs: .ociIndex) else { return false }
+        let indexes = index.manifests.filter(\.mediaType.isIndex)
+        let areNamed = indexes.allSatisfy { $0.annotations?[Self.nameAnnotation] != nil }
+        return !indexes.isEmpty && (areNamed || items.allSatisfy { ($0.RepoTags ?? []).isEmpty })
+    }
+
+    private func isWanted(_ platform: Platform) -> Bool {
+        platforms.isEmpty || platforms.contains { $0.accepts(platform) }
+    }
+
+    private var nothingWanted: ImageError {
+        let wanted = platforms.isEmpty ? [Platform.current] : platforms
+        return .invalidArchive(
+            reason: "it has no image for platform \(wanted.map(\.description).joined(separator: " or "))"
+        )
     }
 
     // MARK: docker save
@@ -37,11 +84,8 @@ struct ArchivedImages {
 
     private struct DockerManifest: Decodable { var items: [DockerItem] }
 
-    private func readDocker(_ manifest: [UInt8]) async throws -> [ArchivedImage] {
-        // The checks are for objects; docker's document is an array.
-        let wrapped = Array("{\"items\":".utf8) + manifest + Array("}".utf8)
-        let items = try StrictJSON.decode(DockerManifest.self, from: wrapped, kind: "manifest.json").items
-        var images: [ArchivedImage] = []
+    private func readDocker(_ items: [DockerItem]) async throws -> [ArchivedEntry] {
+        var images: [ArchivedEntry] = []
         for item in items {
             guard let configuration = try members.document(item.Config) else {
                 throw ImageError.invalidArchive(
@@ -49,7 +93,7 @@ struct ArchivedImages {
                 )
             }
             let parsed = try ImageConfiguration(parsing: configuration)
-            if let platform, !platform.accepts(parsed.platform) { continue }
+            guard isWanted(parsed.platform) else { continue }
             try checkSystem(parsed)
             let paths = item.Layers ?? []
             let diffIDs = parsed.rootFileSystem.diffIDs
@@ -74,11 +118,10 @@ struct ArchivedImages {
                 }
                 return name
             }
-            images.append(ArchivedImage(configuration: configuration, layers: layers, names: names))
+            let image = ArchivedImage(configuration: configuration, layers: layers)
+            images.append(ArchivedEntry(content: .image(image), names: names))
         }
-        if images.isEmpty, let platform, !items.isEmpty {
-            throw ImageError.invalidArchive(reason: "it has no image for platform \(platform)")
-        }
+        if images.isEmpty, !items.isEmpty { throw nothingWanted }
         return images
     }
 
@@ -88,39 +131,63 @@ struct ArchivedImages {
     /// the archive could take any local name with it.
     private static let nameAnnotation = "io.containerd.image.name"
 
-    private func readLayout(_ bytes: [UInt8]) async throws -> [ArchivedImage] {
+    private func readLayout(_ bytes: [UInt8]) async throws -> [ArchivedEntry] {
         let index = try Index(parsing: bytes, declaredAs: .ociIndex)
-        var images: [ArchivedImage] = []
+        var entries: [ArchivedEntry] = []
         for descriptor in index.manifests {
-            guard let image = try await read(descriptor, depth: 0) else { continue }
-            var named = image
+            guard let content = try await content(of: descriptor) else { continue }
+            var entry = ArchivedEntry(content: content, names: [])
             if let name = descriptor.annotations?[Self.nameAnnotation] {
-                named.names = [try ImageReference(parsing: name).withDefaultTag]
+                entry.names = [try ImageReference(parsing: name).withDefaultTag]
             }
-            if let same = images.firstIndex(where: { $0.configuration == named.configuration }) {
-                images[same].names += named.names
+            if let same = entries.firstIndex(where: { $0.content.isSame(as: entry.content) }) {
+                entries[same].names += entry.names
             } else {
-                images.append(named)
+                entries.append(entry)
             }
         }
-        if images.isEmpty {
-            throw ImageError.invalidArchive(reason: "it has no image for platform \(platform ?? Platform.current)")
-        }
-        return images
+        if entries.isEmpty { throw nothingWanted }
+        return entries
     }
 
-    /// The image of a descriptor, or of the entry of an index that is for our platform; nil for what is no image or for another platform.
-    private func read(_ descriptor: Descriptor, depth: Int) async throws -> ArchivedImage? {
-        if descriptor.mediaType.isIndex {
-            guard depth < 4 else { throw ImageError.invalidArchive(reason: "its indexes are nested too deeply") }
-            let index = try Index(parsing: try document(descriptor), declaredAs: descriptor.mediaType)
-            for entry in index.manifests {
-                if let image = try await read(entry, depth: depth + 1) { return image }
-            }
-            return nil
+    /// The image of a manifest, or those of an index; nil for what is no image, or for other platforms only.
+    private func content(of descriptor: Descriptor) async throws -> ArchivedEntry.Content? {
+        guard descriptor.mediaType.isIndex else {
+            // By itself, an image is loaded where it can run, or for a platform that was asked for.
+            let wanted = platforms.isEmpty ? [Platform.current] : platforms
+            if let offered = descriptor.platform, !wanted.contains(where: { $0.accepts(offered) }) { return nil }
+            return try await image(descriptor).map { .image($0.image) }
         }
-        let wanted = platform ?? Platform.current
-        if let offered = descriptor.platform, !wanted.accepts(offered) { return nil }
+        var found: [(image: ArchivedImage, platform: Platform)] = []
+        let annotations = try await collect(descriptor, into: &found, depth: 0)
+        if found.count > 1 { return .index(found, annotations: annotations) }
+        return found.first.map { .image($0.image) }
+    }
+
+    /// - Returns: the annotations of the index.
+    private func collect(
+        _ descriptor: Descriptor,
+        into found: inout [(image: ArchivedImage, platform: Platform)],
+        depth: Int
+    ) async throws -> [String: String]? {
+        guard depth < 4 else { throw ImageError.invalidArchive(reason: "its indexes are nested too deeply") }
+        let index = try Index(parsing: try document(descriptor), declaredAs: descriptor.mediaType)
+        for entry in index.manifests where !PlatformChoice.isAttestation(entry) {
+            if entry.mediaType.isIndex {
+                _ = try await collect(entry, into: &found, depth: depth + 1)
+                continue
+            }
+            if let offered = entry.platform, !isWanted(offered) || offered.os != "linux" { continue }
+            // Whoever saves some platforms of an image may leave its index as it is.
+            guard try members.document(Self.path(entry.digest)) != nil || !platforms.isEmpty else { continue }
+            guard let (image, platform) = try await image(entry) else { continue }
+            found.append((image, entry.platform ?? platform))
+        }
+        return index.annotations
+    }
+
+    /// The image of a manifest, and what its configuration says it is for; nil for what is no image or for another platform.
+    private func image(_ descriptor: Descriptor) async throws -> (image: ArchivedImage, platform: Platform)? {
         guard descriptor.mediaType.isManifest else { return nil }
         let bytes = try document(descriptor)
         let manifest = try Manifest(parsing: bytes, declaredAs: descriptor.mediaType)
@@ -129,7 +196,7 @@ struct ArchivedImages {
         }
         let configuration = try document(manifest.config)
         let parsed = try ImageConfiguration(parsing: configuration)
-        if !wanted.accepts(parsed.platform), platform != nil { return nil }
+        guard isWanted(parsed.platform) else { return nil }
         try checkSystem(parsed)
         let diffIDs = parsed.rootFileSystem.diffIDs
         guard diffIDs.count == manifest.layers.count else {
@@ -151,12 +218,12 @@ struct ArchivedImages {
             }
             layers.append(try checked(stored, diffIDs[index], index))
         }
-        return ArchivedImage(
+        let image = ArchivedImage(
             configuration: configuration,
             layers: layers,
-            names: [],
             manifest: (bytes, descriptor.mediaType)
         )
+        return (image, parsed.platform)
     }
 
     private func document(_ descriptor: Descriptor) throws -> [UInt8] {

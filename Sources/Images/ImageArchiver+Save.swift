@@ -13,11 +13,12 @@ extension ImageArchiver {
     /// - Parameters:
     ///   - names: as a user types them.
     ///   - output: where to write, from where it stands; a pipe will do.
-    ///   - platform: refuse images for another one.
+    ///   - platforms: of images of several platforms only these, and refuse others; none means all. A single one of several is
+    ///     saved as an image by itself.
     /// - Throws: `ImageError.noSuchImage` and the like before the first byte is written.
-    package func save(_ names: [String], to output: OpenFile, platform: Platform? = nil) async throws {
+    package func save(_ names: [String], to output: OpenFile, platforms: [Platform] = []) async throws {
         try await images.store.withLease { _ in
-            let plan = try await plan(try await chooseImages(names, platform: platform))
+            let plan = try await plan(try await chooseImages(names, platforms: platforms))
             try await write(plan, to: output)
         }
     }
@@ -25,24 +26,25 @@ extension ImageArchiver {
     /// Writes one image under given names, whatever names it has in the store.
     package func save(_ image: Digest, as references: [ImageReference], to output: OpenFile) async throws {
         try await images.store.withLease { _ in
-            let record = try await images.image(image.description)
-            try await write(try await plan([(record, references.map(\.withDefaultTag))]), to: output)
+            var chosen = try await choose(image.description, platforms: [])
+            chosen.references = references.map(\.withDefaultTag)
+            try await write(try await plan([chosen]), to: output)
         }
     }
 
     /// Writes images to a file, which appears complete and durable, or not at all.
     ///
     /// What is no regular file (a pipe, a device) is written to as it is.
-    package func save(_ names: [String], to path: FilePath, platform: Platform? = nil) async throws {
+    package func save(_ names: [String], to path: FilePath, platforms: [Platform] = []) async throws {
         let existing = try await onBlockingPool { try HostFiles.status(of: path) }
         if let existing, existing.type != .regular {
             let output = try await onBlockingPool { try OpenFile.open(path, O_WRONLY) }
-            return try await save(names, to: output, platform: platform)
+            return try await save(names, to: output, platforms: platforms)
         }
         let temporary = FilePath(bytes: path.bytes + Array(".\(UInt32.random(in: .min ... .max)).partial".utf8))
         let output = try await onBlockingPool { try OpenFile.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600) }
         do {
-            try await save(names, to: output, platform: platform)
+            try await save(names, to: output, platforms: platforms)
             try await onBlockingPool {
                 try output.synchronize()
                 try HostFiles.rename(temporary, to: path)
@@ -65,57 +67,101 @@ extension ImageArchiver {
         case layer(LayerID, diffID: Digest, size: Int64)
     }
 
-    private func plan(
-        _ chosen: [(image: ImageRecord, references: [ImageReference])]
-    ) async throws -> [(path: String, content: Content)] {
-        try await images.store.hold(chosen.flatMap { $0.image.layers.map(StoreResource.layer) })
+    /// What is saved under some names: one image, or those of an index.
+    private struct Chosen {
+        /// What the names lead to.
+        let id: Digest
+        /// Each with the platform that the index gives it.
+        let images: [(record: ImageRecord, platform: Platform)]
+        let isIndex: Bool
+        var annotations: [String: String]?
+        var references: [ImageReference] = []
+
+        /// The one that readers take who know of one image only.
+        var usual: ImageRecord? {
+            images.first { Platform.current.accepts($0.platform) }?.record ?? images.first?.record
+        }
+    }
+
+    private func plan(_ chosen: [Chosen]) async throws -> [(path: String, content: Content)] {
+        let records = chosen.flatMap { $0.images.map(\.record) }
+        try await images.store.hold(records.flatMap { $0.layers.map(StoreResource.layer) })
         var content: [String: Content] = ["blobs": .directory, "blobs/sha256": .directory]
         var documents = SavedDocuments()
-        for (image, references) in chosen {
-            let configuration = try await images.store.blobs.read(image.id, limit: StrictJSON.maximumSize)
-            content[Self.path(image.id)] = .bytes(configuration)
-            var descriptors: [Descriptor] = []
-            for (layer, diffID) in zip(image.layers, image.configuration.rootFileSystem.diffIDs) {
-                let size = try await layers.archiveSize(of: layer)
-                content[Self.path(diffID)] = .layer(layer, diffID: diffID, size: size)
-                descriptors.append(Descriptor(mediaType: .ociLayer, digest: diffID, size: size))
+        for item in chosen {
+            var manifests: [Descriptor] = []
+            for (image, platform) in item.images {
+                var descriptor = try await add(image, to: &content)
+                if item.isIndex { descriptor.platform = platform }
+                manifests.append(descriptor)
             }
-            let manifest = Manifest(
-                mediaType: .ociManifest,
-                config: Descriptor(mediaType: .ociConfiguration, digest: image.id, size: Int64(configuration.count)),
-                layers: descriptors
-            )
-            let bytes = try StrictJSON.encode(manifest)
-            content[Self.path(Digest.sha256(of: bytes))] = .bytes(bytes)
-            documents.add(image, references, manifest: bytes)
+            if item.isIndex {
+                let index = Index(mediaType: .ociIndex, manifests: manifests, annotations: item.annotations)
+                manifests = [Self.add(try StrictJSON.encode(index), as: .ociIndex, to: &content)]
+            }
+            if let usual = item.usual, let top = manifests.first { documents.add(usual, item.references, top) }
         }
         for (path, bytes) in try documents.encoded() { content[path] = .bytes(bytes) }
         return content.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { ($0.key, $0.value) }
     }
 
-    /// The images of the names in the order in which they were first named, each once, with the names to save.
-    private func chooseImages(
-        _ names: [String],
-        platform: Platform?
-    ) async throws -> [(image: ImageRecord, references: [ImageReference])] {
-        var chosen: [(image: ImageRecord, references: [ImageReference])] = []
-        func add(_ image: ImageRecord, _ reference: ImageReference?) {
-            if !chosen.contains(where: { $0.image.id == image.id }) { chosen.append((image, [])) }
-            guard let reference, let index = chosen.firstIndex(where: { $0.image.id == image.id }) else { return }
+    private func add(_ image: ImageRecord, to content: inout [String: Content]) async throws -> Descriptor {
+        let configuration = try await images.store.blobs.read(image.id, limit: StrictJSON.maximumSize)
+        content[Self.path(image.id)] = .bytes(configuration)
+        for (layer, diffID) in zip(image.layers, image.configuration.rootFileSystem.diffIDs) {
+            let size = try await layers.archiveSize(of: layer)
+            content[Self.path(diffID)] = .layer(layer, diffID: diffID, size: size)
+        }
+        let manifest = try await layers.plainManifest(
+            of: NewImage(configuration: configuration, layers: image.layers)
+        )
+        return Self.add(manifest, as: .ociManifest, to: &content)
+    }
+
+    private static func add(_ bytes: [UInt8], as type: MediaType, to content: inout [String: Content]) -> Descriptor {
+        let descriptor = Descriptor(mediaType: type, digest: Digest.sha256(of: bytes), size: Int64(bytes.count))
+        content[path(descriptor.digest)] = .bytes(bytes)
+        return descriptor
+    }
+
+    /// What the names lead to, in the order in which it was first named, each once, with the names to save.
+    private func chooseImages(_ names: [String], platforms: [Platform]) async throws -> [Chosen] {
+        var chosen: [Chosen] = []
+        func add(_ item: Chosen, _ reference: ImageReference?) {
+            if !chosen.contains(where: { $0.id == item.id }) { chosen.append(item) }
+            guard let reference, let index = chosen.firstIndex(where: { $0.id == item.id }) else { return }
             if !chosen[index].references.contains(reference) { chosen[index].references.append(reference) }
         }
         for name in names {
             let reference = try? ImageReference(parsing: name)
             if let reference, reference.tag == nil, reference.digest == nil {
                 let tags = try await images.names(inRepository: reference.repository)
-                for tag in tags { add(try await images.image(tag.description, platform: platform), tag) }
+                for tag in tags { add(try await choose(tag.description, platforms: platforms), tag) }
                 if !tags.isEmpty { continue }
             }
-            let image = try await images.image(name, platform: platform)
-            let isName = reference.map { image.names.contains($0.withDefaultTag) } ?? false
-            add(image, isName ? reference?.withDefaultTag : nil)
+            let item = try await choose(name, platforms: platforms)
+            let known = item.usual?.names ?? []
+            let isName = reference.map { known.contains($0.withDefaultTag) } ?? false
+            add(item, isName ? reference?.withDefaultTag : nil)
         }
         return chosen
+    }
+
+    private func choose(_ name: String, platforms: [Platform]) async throws -> Chosen {
+        let index = try await images.index(name)
+        guard let index, platforms.count != 1 else {
+            let image = try await images.image(name, platform: platforms.first)
+            return Chosen(id: image.id, images: [(image, image.configuration.platform)], isIndex: false)
+        }
+        if let missing = platforms.first(where: { index.member(for: $0) == nil }) {
+            let available = index.members.map(\.platform)
+            throw ImageError.noSuchPlatform(name, available: available, wanted: missing)
+        }
+        var members: [(record: ImageRecord, platform: Platform)] = []
+        for member in index.members(for: platforms) {
+            members.append((try await images.image(name, platform: member.platform), member.platform))
+        }
+        return Chosen(id: index.id, images: members, isIndex: true, annotations: index.annotations)
     }
 
     static func path(_ digest: Digest) -> String { "blobs/\(digest.algorithm.rawValue)/\(digest.hex)" }
@@ -209,7 +255,11 @@ private struct SavedDocuments {
     private var repositories: [String: [String: String]] = [:]
     private var manifests: [Descriptor] = []
 
-    mutating func add(_ image: ImageRecord, _ references: [ImageReference], manifest: [UInt8]) {
+    /// - Parameters:
+    ///   - image: the image for readers who know of one only.
+    ///   - references: its names.
+    ///   - top: the manifest or index that the names stand for.
+    mutating func add(_ image: ImageRecord, _ references: [ImageReference], _ top: Descriptor) {
         let diffIDs = image.configuration.rootFileSystem.diffIDs
         items.append(
             DockerItem(
@@ -218,11 +268,7 @@ private struct SavedDocuments {
                 Layers: diffIDs.map(ImageArchiver.path)
             )
         )
-        var descriptor = Descriptor(
-            mediaType: .ociManifest,
-            digest: Digest.sha256(of: manifest),
-            size: Int64(manifest.count)
-        )
+        var descriptor = top
         if references.isEmpty { manifests.append(descriptor) }
         for reference in references {
             let tag = reference.tag ?? ImageReference.defaultTag

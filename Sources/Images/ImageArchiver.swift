@@ -22,10 +22,10 @@ package struct ImageArchiver: Sendable {
     /// true. Names come from docker's `manifest.json`, in a layout only from full names (`io.containerd.image.name`).
     /// - Parameters:
     ///   - input: the archive, from where it stands.
-    ///   - platform: take only the image for this platform.
+    ///   - platforms: take only the images for these; none means all that the archive holds.
     /// - Returns: the images in the archive's order.
     /// - Throws: `ImageError.invalidArchive`, `ArchiveError`, `OCIError`, `StorageError`; nothing of the archive is kept then.
-    package func load(_ input: OpenFile, platform: Platform? = nil) async throws -> [LoadedImage] {
+    package func load(_ input: OpenFile, platforms: [Platform] = []) async throws -> [LoadedImage] {
         let store = images.store
         do {
             return try await store.withLease { lease in
@@ -33,7 +33,7 @@ package struct ImageArchiver: Sendable {
                 let members = try await onCancellablePool { cancellation in
                     try ArchiveMembers(reading: FileSource(input), intake: intake, cancellation: cancellation)
                 }
-                let found = try await ArchivedImages(members: members, intake: intake, platform: platform).read()
+                let found = try await ArchivedImages(members: members, intake: intake, platforms: platforms).read()
                 var loaded: [LoadedImage] = []
                 for image in found { loaded.append(try await keep(image)) }
                 return loaded
@@ -45,8 +45,28 @@ package struct ImageArchiver: Sendable {
         }
     }
 
-    private func keep(_ archived: ArchivedImage) async throws -> LoadedImage {
-        var image = NewImage(configuration: archived.configuration, layers: [], names: archived.names)
+    private func keep(_ entry: ArchivedEntry) async throws -> LoadedImage {
+        var before: [(name: ImageReference, id: Digest)] = []
+        for name in entry.names { if let id = try await images.id(of: name) { before.append((name, id)) } }
+        let id: Digest
+        switch entry.content {
+        case .image(let archived):
+            var image = try await newImage(archived)
+            image.names = entry.names
+            id = try await images.add(image)
+        case .index(let archived, let annotations):
+            var members: [(image: NewImage, platform: Platform)] = []
+            for (image, platform) in archived { members.append((try await newImage(image), platform)) }
+            var index = try await layers.index(of: members, names: entry.names)
+            index.annotations = annotations
+            id = try await images.add(index).id
+        }
+        let replaced = before.filter { $0.id != id }.map { LoadedImage.Replacement(name: $0.name, old: $0.id) }
+        return LoadedImage(id: id, names: entry.names, replaced: replaced)
+    }
+
+    private func newImage(_ archived: ArchivedImage) async throws -> NewImage {
+        var image = NewImage(configuration: archived.configuration, layers: [])
         for layer in archived.layers {
             image.layers.append(try await layers.layer(diffID: layer.diffID, blob: layer.blob))
         }
@@ -54,12 +74,7 @@ package struct ImageArchiver: Sendable {
             let digest = try await images.store.blobs.put(manifest.bytes)
             image.manifest = ManifestOrigin(digest: digest, mediaType: manifest.mediaType)
         }
-        let id = Digest.sha256(of: archived.configuration)
-        var replaced: [LoadedImage.Replacement] = []
-        for name in archived.names {
-            if let old = try await images.id(of: name), old != id { replaced.append(.init(name: name, old: old)) }
-        }
-        return LoadedImage(id: try await images.add(image), names: archived.names, replaced: replaced)
+        return image
     }
 
     // MARK: Importing

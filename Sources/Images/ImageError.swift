@@ -8,6 +8,8 @@ package enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
     case ambiguousPrefix(String, matches: [Digest])
     /// The image of a name is for another platform.
     case otherPlatform(String, found: Platform, wanted: Platform)
+    /// The image of several platforms of a name is for others only.
+    case noSuchPlatform(String, available: [Platform], wanted: Platform)
     /// A name is the last of an image that a container uses.
     case nameInUse(String, container: String, image: Digest)
     /// An image that something still needs. `isHard` conflicts cannot be overridden.
@@ -30,6 +32,9 @@ package enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
             "image id prefix \"\(prefix)\" is ambiguous: it begins \(matches.map(\.short).joined(separator: ", ")); use more digits"
         case .otherPlatform(let name, let found, let wanted):
             "image with reference \(name) was found but its platform (\(found)) does not match the specified platform (\(wanted))"
+        case .noSuchPlatform(let name, let available, let wanted):
+            "image with reference \(name) was found but does not provide the specified platform (\(wanted)); it has "
+                + available.map(\.description).joined(separator: ", ")
         case .nameInUse(let name, let container, let image):
             "conflict: unable to remove repository reference \"\(name)\" (must force) - container \(container.prefix(12)) "
                 + "is using its referenced image \(image.short)"

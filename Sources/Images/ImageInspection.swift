@@ -73,8 +73,11 @@ package struct ImageInspection: Sendable, Encodable {
     /// The fields in the order in which docker prints them.
     package static let fieldOrder = CodingKeys.allCases.map(\.rawValue)
 
-    package init(_ image: ImageRecord) {
-        id = image.id.description
+    /// - Parameters:
+    ///   - image: what is described.
+    ///   - id: under which id.
+    package init(_ image: ImageRecord, id: Digest) {
+        self.id = id.description
         repoTags = image.names.map(\.familiar)
         repoDigests = image.repositoryDigests.map(\.familiar)
         let configuration = image.configuration
@@ -99,8 +102,11 @@ package struct ImageInspection: Sendable, Encodable {
 
 extension ImageStore {
     /// The document of `image inspect`.
-    /// - Throws: as `image(_:)`.
+    ///
+    /// Of an image of several platforms it describes one. Its id is that of them all, unless a platform is asked for.
+    /// - Throws: as `image(_:platform:)`.
     package func inspect(_ name: String, platform: Platform? = nil) async throws -> ImageInspection {
-        ImageInspection(try await image(name, platform: platform))
+        let image = try await image(name, platform: platform)
+        return ImageInspection(image, id: platform == nil ? image.listedID : image.id)
     }
 }

@@ -22,6 +22,11 @@ package struct ImageRecord: Sendable, Hashable, Identifiable {
     package let size: Int64
     /// The manifest that it was pulled or pushed with, a blob of the store.
     package let manifest: ManifestOrigin?
+    /// The image of several platforms through which it was found; names and digests are that one's then.
+    package let index: ImageIndex?
+
+    /// The id that lists show for its names: of the image of several platforms where it belongs to one.
+    package var listedID: Digest { index?.id ?? id }
 
     /// Whether no name with a tag leads to the image.
     package var isDangling: Bool { names.isEmpty }
@@ -38,6 +43,68 @@ package struct ManifestOrigin: Sendable, Hashable {
         self.digest = digest
         self.mediaType = mediaType
         self.index = index
+    }
+}
+
+/// An image of several platforms: the images that one name leads to.
+package struct ImageIndex: Sendable, Hashable, Identifiable {
+    /// One image of several.
+    package struct Member: Sendable, Hashable {
+        /// The image's id.
+        package let image: Digest
+        package let platform: Platform
+        /// As the index describes its manifest, a blob of the store.
+        package let manifest: Descriptor
+    }
+
+    /// The digest of the index's bytes.
+    package let id: Digest
+    /// In the order of the index.
+    package let members: [Member]
+    package let annotations: [String: String]?
+
+    /// The members that are for any of these platforms, in the order of the index; all if there are none.
+    package func members(for platforms: [Platform]) -> [Member] {
+        if platforms.isEmpty { return members }
+        let chosen = Set(platforms.compactMap { member(for: $0)?.image })
+        return members.filter { chosen.contains($0.image) }
+    }
+
+    /// The member for a platform, if there is one.
+    package func member(for platform: Platform) -> Member? {
+        let choice = PlatformChoice(wanted: platform).choose(among: members.map(\.manifest))
+        return members.first { $0.manifest == choice }
+    }
+
+    /// The member that is taken where nobody asks for a platform: this machine's, else the first.
+    package var usual: Member? { member(for: .current) ?? members.first }
+}
+
+/// An image of several platforms that is to be kept.
+package struct NewImageIndex: Sendable {
+    /// One image of it.
+    package struct Member: Sendable {
+        package var image: NewImage
+        /// The bytes of an OCI manifest of the image.
+        package var manifest: [UInt8]
+        /// What the index says of it.
+        package var platform: Platform
+
+        package init(image: NewImage, manifest: [UInt8], platform: Platform) {
+            self.image = image
+            self.manifest = manifest
+            self.platform = platform
+        }
+    }
+
+    package var members: [Member]
+    /// Names it gets; who had one of them before loses it.
+    package var names: [ImageReference] = []
+    package var annotations: [String: String]?
+
+    package init(members: [Member], names: [ImageReference] = []) {
+        self.members = members
+        self.names = names
     }
 }
 
@@ -77,6 +144,8 @@ package struct ImageSummary: Sendable, Hashable, Identifiable {
     package let containers: Int
     package let labels: [String: String]
     package let platform: Platform
+    /// Of an image of several platforms all of them; else the one.
+    package let platforms: [Platform]
 
     package var isDangling: Bool { names.isEmpty }
     package var uniqueSize: Int64 { size - sharedSize }

@@ -1,6 +1,6 @@
 internal import GRDB
 internal import LinuxSystem
-internal import OCI
+package import OCI
 internal import Storage
 
 /// One row of `image history`, the newest first.
@@ -20,9 +20,9 @@ package struct ImageHistoryRow: Sendable, Hashable {
 extension ImageStore {
     /// How an image was made, step by step, the last one first.
     ///
-    /// - Throws: as `image(_:)`; `ImageError.layersDoNotMatch` for a history with more layers than the image has.
-    package func history(_ name: String) async throws -> [ImageHistoryRow] {
-        let image = try await image(name)
+    /// - Throws: as `image(_:platform:)`; `ImageError.layersDoNotMatch` for a history with more layers than the image has.
+    package func history(_ name: String, platform: Platform? = nil) async throws -> [ImageHistoryRow] {
+        let image = try await image(name, platform: platform)
         let sizes = try await store.database.read { db in
             try image.layers.map { layer in
                 try Int64.fetchOne(

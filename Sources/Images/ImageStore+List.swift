@@ -47,24 +47,36 @@ extension ImageStore {
         }
         var sizes: [String: (all: Int64, shared: Int64)] = [:]
         let sizeSQL = """
-            WITH used AS (SELECT layer_id, count(DISTINCT image_id) AS images FROM image_layers GROUP BY layer_id),
+            WITH parts AS (
+                    SELECT image_id, layer_id FROM image_layers WHERE image_id NOT IN (\(hiddenMembers))
+                    UNION SELECT index_id, layer_id FROM image_members JOIN image_layers USING (image_id)
+                ),
+                used AS (SELECT layer_id, count(*) AS images FROM parts GROUP BY layer_id),
                 sized AS (SELECT layers.id AS layer_id, \(layerSize) AS bytes FROM layers)
             SELECT image_id, sum(bytes), sum(CASE WHEN images > 1 THEN bytes ELSE 0 END)
-            FROM image_layers JOIN used USING (layer_id) JOIN sized USING (layer_id) GROUP BY image_id
+            FROM parts JOIN used USING (layer_id) JOIN sized USING (layer_id) GROUP BY image_id
             """
         for row in try Row.fetchAll(db, sql: sizeSQL) { sizes[row[0]] = (row[1], row[2]) }
         var containers: [String: Int] = [:]
-        let containerSQL = "SELECT image_id, count(*) FROM containers WHERE image_id IS NOT NULL GROUP BY image_id"
+        let containerSQL = """
+            WITH made AS (
+                SELECT id, image_id FROM containers
+                UNION SELECT id, index_id FROM containers JOIN image_members USING (image_id)
+            )
+            SELECT image_id, count(*) FROM made WHERE image_id IS NOT NULL GROUP BY image_id
+            """
         for row in try Row.fetchAll(db, sql: containerSQL) { containers[row[0]] = row[1] }
         // Docker sorts by the time of creation alone; what was stored or tagged last comes first among equals.
         let imageSQL = """
-            SELECT id, created, stored, labels, os, architecture, variant FROM images
+            SELECT id, created, stored, labels, os, architecture, variant FROM images WHERE id NOT IN (\(hiddenMembers))
             ORDER BY COALESCE(created, 0) DESC, COALESCE(last_tagged, stored) DESC, id
             """
+        let platforms = try memberPlatforms(in: db)
         return try Row.fetchAll(db, sql: imageSQL).compactMap { row in
             let text: String = row[0]
             guard let id = try? Digest(parsing: text) else { return nil }
             let labels: String = row[3]
+            let platform = Platform(os: row[4], architecture: row[5], variant: row[6])
             return ImageSummary(
                 id: id,
                 names: names[text] ?? [],
@@ -76,9 +88,28 @@ extension ImageStore {
                 containers: containers[text] ?? 0,
                 labels: labels == "{}"
                     ? [:] : try StrictJSON.decode([String: String].self, from: Array(labels.utf8), kind: "labels"),
-                platform: Platform(os: row[4], architecture: row[5], variant: row[6])
+                platform: platform,
+                platforms: platforms[text] ?? [platform]
             )
         }
+    }
+
+    /// SQL for the ids of images that are there only as members of an image of several platforms.
+    private static let hiddenMembers = """
+        SELECT image_id FROM image_members
+        WHERE image_id NOT IN (SELECT image_id FROM image_names) AND image_id NOT IN (SELECT image_id FROM image_digests)
+        """
+
+    private static func memberPlatforms(in db: Database) throws -> [String: [Platform]] {
+        var platforms: [String: [Platform]] = [:]
+        let sql = """
+            SELECT index_id, os, architecture, variant FROM image_members JOIN images ON images.id = image_id
+            ORDER BY index_id, position
+            """
+        for row in try Row.fetchAll(db, sql: sql) {
+            platforms[row[0], default: []].append(Platform(os: row[1], architecture: row[2], variant: row[3]))
+        }
+        return platforms
     }
 }
 
@@ -101,7 +132,8 @@ extension ImageSummary {
             sharedSize: sharedSize,
             containers: containers,
             labels: labels,
-            platform: platform
+            platform: platform,
+            platforms: platforms
         )
     }
 }

@@ -7,24 +7,21 @@ extension ImageStore {
     ///
     /// - Parameters:
     ///   - name: as typed.
-    ///   - platform: refuse an image for another platform.
-    /// - Throws: `ImageError.noSuchImage`, `.ambiguousPrefix`, `.otherPlatform`, `OCIError.invalidReference`.
+    ///   - platform: which of an image of several platforms (nil takes this machine's, else the first); a single image for another
+    ///     platform is refused.
+    /// - Throws: `ImageError.noSuchImage`, `.ambiguousPrefix`, `.otherPlatform`, `.noSuchPlatform`, `OCIError.invalidReference`.
     package func image(_ name: String, platform: Platform? = nil) async throws -> ImageRecord {
         let row = try await store.database.read { db in
             try Self.row(of: try Self.resolve(name, in: db), in: db)
         }
-        let record = try await record(row, as: name)
-        if let platform, !platform.accepts(record.configuration.platform) {
-            throw ImageError.otherPlatform(name, found: record.configuration.platform, wanted: platform)
-        }
-        return record
+        return try await record(row, platform, as: name)
     }
 
-    /// The image of an id; nil if it is not here.
+    /// The image of an id; of an image of several platforms this machine's, else the first. Nil if it is not here.
     package func image(id: Digest) async throws -> ImageRecord? {
         let row = try await store.database.read { db in try Self.rowIfPresent(of: id, in: db) }
         guard let row else { return nil }
-        return try await record(row, as: id.description)
+        return try await record(row, nil, as: id.description)
     }
 
     /// The id that a reference leads to, by its digest if it has one, else by its tag; nil if nothing has that name.
@@ -108,6 +105,8 @@ extension ImageStore {
         var digests: [ImageReference]
         var layers: [LayerID]
         var size: Int64
+        /// Of an image of several platforms.
+        var members: [MemberRow]
     }
 
     static func row(of id: Digest, in db: Database) throws -> RecordRow {
@@ -140,7 +139,8 @@ extension ImageStore {
             names: try names(of: id, in: db),
             digests: try repositoryDigests(of: id, in: db),
             layers: layers.map { $0[0] },
-            size: layers.reduce(0) { $0 + ($1[1] as Int64) }
+            size: layers.reduce(0) { $0 + ($1[1] as Int64) },
+            members: try memberRows(of: id, in: db)
         )
     }
 
@@ -160,19 +160,38 @@ extension ImageStore {
         return try String.fetchAll(db, sql: sql, arguments: [id]).map { try ImageReference(parsing: $0) }
     }
 
-    private func record(_ row: RecordRow, as name: String) async throws -> ImageRecord {
+    /// The image of a row, or the one for a platform of several.
+    private func record(_ row: RecordRow, _ platform: Platform?, as name: String) async throws -> ImageRecord {
+        guard let index = try await index(row.id, row.members) else {
+            let record = try await record(row, as: row, index: nil)
+            if let platform, !platform.accepts(record.configuration.platform) {
+                throw ImageError.otherPlatform(name, found: record.configuration.platform, wanted: platform)
+            }
+            return record
+        }
+        guard let member = platform.map({ index.member(for: $0) }) ?? index.usual else {
+            let available = index.members.map(\.platform)
+            throw ImageError.noSuchPlatform(name, available: available, wanted: platform ?? .current)
+        }
+        let image = try await store.database.read { db in try Self.row(of: member.image, in: db) }
+        return try await record(image, as: row, index: index)
+    }
+
+    /// - Parameter named: whose names it has.
+    private func record(_ row: RecordRow, as named: RecordRow, index: ImageIndex?) async throws -> ImageRecord {
         let bytes = try await store.blobs.read(row.id, limit: StrictJSON.maximumSize)
         return ImageRecord(
             id: row.id,
             configuration: try ImageConfiguration(parsing: bytes),
             layers: row.layers,
-            names: row.names,
-            repositoryDigests: row.digests,
+            names: named.names,
+            repositoryDigests: named.digests,
             created: row.created,
-            stored: row.stored,
-            lastTagged: row.lastTagged,
+            stored: named.stored,
+            lastTagged: named.lastTagged,
             size: row.size,
-            manifest: row.manifest
+            manifest: row.manifest,
+            index: index
         )
     }
 }

@@ -36,11 +36,7 @@ extension ImageStore {
         var running: Set<String>?
         if let isRunning {
             let containers = try await store.database.read { db in
-                try String.fetchAll(
-                    db,
-                    sql: "SELECT id FROM containers WHERE image_id = ?",
-                    arguments: [try Self.resolve(name, in: db)]
-                )
+                try Self.containers(of: try Self.resolve(name, in: db), in: db)
             }
             var found: Set<String> = []
             for container in containers where await isRunning(container) { found.insert(container) }
@@ -57,6 +53,18 @@ extension ImageStore {
         return removals + chain.reversed().filter { gone.contains($0.layer) }.map { .deleted($0.chainID) }
     }
 
+    /// The containers made of an image or of any of its members, the oldest first.
+    private static func containers(of id: Digest, in db: Database) throws -> [String] {
+        try String.fetchAll(
+            db,
+            sql: """
+                SELECT id FROM containers WHERE image_id = ?1
+                OR image_id IN (SELECT image_id FROM image_members WHERE index_id = ?1) ORDER BY created
+                """,
+            arguments: [id]
+        )
+    }
+
     /// The steps of one removal inside its transaction.
     private struct Removal {
         let id: Digest
@@ -71,6 +79,7 @@ extension ImageStore {
             let references = try allReferences()
             let hex = name.hasPrefix("sha256:") ? String(name.dropFirst(7)) : name
             if id.hex.hasPrefix(hex) {
+                try checkMembership()
                 if Self.isSingle(references) {
                     try checkConflicts(stopped: !force, names: false)
                     for reference in references { try untag(reference) }
@@ -105,12 +114,13 @@ extension ImageStore {
                 && Set(references.map(\.repository)).count == 1
         }
 
-        private func containers() throws -> [String] {
-            try String.fetchAll(
-                db,
-                sql: "SELECT id FROM containers WHERE image_id = ? ORDER BY created",
-                arguments: [id]
-            )
+        private func containers() throws -> [String] { try ImageStore.containers(of: id, in: db) }
+
+        /// A member goes with the image of several platforms that it belongs to.
+        private func checkMembership() throws {
+            guard let owner = try ImageStore.owner(of: id, in: db) else { return }
+            let reason = "image is one platform's of image \(owner.short); remove that one"
+            throw ImageError.conflict(id, isHard: true, reason: reason)
         }
 
         private func isRunning(_ container: String) throws -> Bool {
@@ -161,6 +171,22 @@ extension ImageStore {
                 return
             }
             for reference in try allReferences() { try untag(reference) }
+            // Another image may still need it as one of its platforms.
+            if try ImageStore.owner(of: id, in: db) != nil { return }
+            let members = try ImageStore.memberRows(of: id, in: db).map(\.image)
+            try drop(id)
+            for member in Set(members).sorted(by: { $0.hex < $1.hex }) where try isUnneeded(member) { try drop(member) }
+        }
+
+        /// Whether nothing but a removed index led to an image.
+        private func isUnneeded(_ image: Digest) throws -> Bool {
+            try ImageStore.owner(of: image, in: db) == nil
+                && ImageStore.names(of: image, in: db).isEmpty
+                && ImageStore.repositoryDigests(of: image, in: db).isEmpty
+        }
+
+        /// Removes an image's row, and notes the layers that may go with it.
+        private mutating func drop(_ id: Digest) throws {
             var chain: Digest?
             let rows = try Row.fetchAll(
                 db,

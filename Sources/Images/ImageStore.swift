@@ -21,43 +21,53 @@ package final class ImageStore: Sendable {
     /// - Throws: `OCIError` for an invalid configuration, `ImageError.layersDoNotMatch`, `StorageError`.
     @discardableResult
     package func add(_ image: NewImage) async throws -> Digest {
-        let configuration = try ImageConfiguration(parsing: image.configuration)
-        let id = Digest.sha256(of: image.configuration)
-        guard configuration.rootFileSystem.diffIDs.count == image.layers.count else {
-            throw ImageError.layersDoNotMatch(
-                image: id,
-                reason:
-                    "it names \(configuration.rootFileSystem.diffIDs.count) layers, the image has \(image.layers.count)"
-            )
-        }
-        let labels = String(decoding: try StrictJSON.encode(configuration.config?.labels ?? [:]), as: UTF8.self)
+        let checked = try CheckedImage(image)
         return try await store.withLease { _ in
             _ = try await store.blobs.put(image.configuration)
-            try await store.database.write { db in
-                try Self.insert(image, id: id, configuration, labels: labels, in: db)
-            }
-            return id
+            try await store.database.write { db in try Self.insert(checked, in: db) }
+            return checked.id
         }
     }
 
-    private static func insert(
-        _ image: NewImage,
-        id: Digest,
-        _ configuration: ImageConfiguration,
-        labels: String,
-        in db: Database
-    ) throws {
+    /// A new image whose configuration can be read and fits its layers.
+    struct CheckedImage: Sendable {
+        let image: NewImage
+        let id: Digest
+        let configuration: ImageConfiguration
+        /// As the database keeps them.
+        let labels: String
+
+        init(_ image: NewImage) throws {
+            self.image = image
+            configuration = try ImageConfiguration(parsing: image.configuration)
+            id = Digest.sha256(of: image.configuration)
+            let count = configuration.rootFileSystem.diffIDs.count
+            guard count == image.layers.count else {
+                let reason = "it names \(count) layers, the image has \(image.layers.count)"
+                throw ImageError.layersDoNotMatch(image: id, reason: reason)
+            }
+            labels = String(decoding: try StrictJSON.encode(configuration.config?.labels ?? [:]), as: UTF8.self)
+        }
+
+        /// Writes the row of the image, or of an index that shows itself as this image.
+        func insertRow(id: Digest, at time: Int64, in db: Database) throws {
+            try db.execute(
+                sql: """
+                    INSERT INTO images (id, created, labels, os, architecture, variant, stored)
+                    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
+                    """,
+                arguments: [
+                    id, configuration.created.flatMap { FileTime(rfc3339: $0)?.seconds }, labels, configuration.os,
+                    configuration.architecture, configuration.variant, time,
+                ]
+            )
+        }
+    }
+
+    static func insert(_ checked: CheckedImage, in db: Database) throws {
+        let (image, id, configuration) = (checked.image, checked.id, checked.configuration)
         let now = currentTime()
-        try db.execute(
-            sql: """
-                INSERT INTO images (id, created, labels, os, architecture, variant, stored)
-                VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING
-                """,
-            arguments: [
-                id, configuration.created.flatMap { FileTime(rfc3339: $0)?.seconds }, labels, configuration.os,
-                configuration.architecture, configuration.variant, now,
-            ]
-        )
+        try checked.insertRow(id: id, at: now, in: db)
         if let manifest = image.manifest {
             try db.execute(
                 sql: "UPDATE images SET manifest_digest = ?, manifest_media_type = ?, index_digest = ? WHERE id = ?",

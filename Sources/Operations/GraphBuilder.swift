@@ -3,20 +3,22 @@ package import LLB
 import LinuxSystem
 package import OCI
 
-/// Makes the vertices of a definition: each node with the operation that carries it out.
+/// Makes the vertices of definitions: each node with the operation that carries it out. What they have in common is there once.
 ///
 /// - Parameters:
-///   - definition: the graph, as the frontend or a client gave it.
+///   - definitions: the graphs, as the frontend or a client gave them: one for each platform.
 ///   - origins: where nodes come from, by digest.
 ///   - environment: what the operations work with.
-/// - Returns: the graph, and its target: nil for the empty tree.
+/// - Returns: the graph, and the target of each definition: nil for the empty tree.
 /// - Throws: `OperationError` for what cannot be carried out, `OCIError` for an image name that is none, `LLBError`.
 package func makeGraph(
-    of definition: Definition,
+    of definitions: [Definition],
     origins: [Digest: StepOrigin],
     environment: OperationEnvironment
-) throws -> (graph: Graph<BuildOutput>, target: VertexInput?) {
-    let vertices = try definition.nodes.map { node in
+) throws -> (graph: Graph<BuildOutput>, targets: [VertexInput?]) {
+    var seen: Set<Digest> = []
+    let nodes = definitions.flatMap(\.nodes).filter { seen.insert($0.digest).inserted }
+    let vertices = try nodes.map { node in
         Vertex<BuildOutput>(
             digest: node.digest,
             name: node.metadata.name.map { escapedForDisplay($0) } ?? name(of: node.operation),
@@ -26,8 +28,10 @@ package func makeGraph(
             origin: origins[node.digest]
         )
     }
-    let target = definition.target.map { VertexInput(digest: $0.node.digest, index: $0.index) }
-    return (try Graph(vertices), target)
+    let targets = definitions.map { definition in
+        definition.target.map { VertexInput(digest: $0.node.digest, index: $0.index) }
+    }
+    return (try Graph(vertices), targets)
 }
 
 private func operation(

@@ -10,8 +10,16 @@ import SystemPackage
 /// attributes only those that mean the same elsewhere are kept; sockets cannot be in an archive.
 struct LayerArchive {
     private let root: RootedDirectory
+    /// In front of all names; empty, or ending in a slash.
+    private let prefix: [UInt8]
 
-    init(_ root: RootedDirectory) { self.root = root }
+    /// - Parameters:
+    ///   - root: what is archived.
+    ///   - directory: where in the archive it is; empty for the top.
+    init(_ root: RootedDirectory, below directory: [UInt8] = []) {
+        self.root = root
+        prefix = directory.isEmpty ? [] : directory + [UInt8(ascii: "/")]
+    }
 
     private struct Inode: Hashable {
         let device: UInt64
@@ -38,12 +46,19 @@ struct LayerArchive {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func write(to sink: any ByteSink) throws {
         let writer = TarWriter(sink)
+        try writeEntries(to: writer)
+        try writer.finish()
+    }
+
+    /// Writes the entries.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func writeEntries(to writer: TarWriter) throws {
         var firstNames: [Inode: [UInt8]] = [:]
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
         defer { buffer.deallocate() }
         try walk { path, status in
             if status.type == .socket { return }
-            let name = path.bytes
+            let name = prefix + path.bytes
             if status.isWhiteout {
                 var parent = path
                 parent.removeLastComponent()
@@ -108,13 +123,12 @@ struct LayerArchive {
             case .socket: return
             }
         }
-        try writer.finish()
     }
 
     private static let opaque = Array("trusted.overlay.opaque".utf8)
 
     private func below(_ directory: FilePath, _ name: [UInt8]) -> [UInt8] {
-        directory.isEmpty ? name : directory.bytes + [UInt8(ascii: "/")] + name
+        prefix + (directory.isEmpty ? name : directory.bytes + [UInt8(ascii: "/")] + name)
     }
 
     private func copy(_ path: FilePath, size: Int64, to writer: TarWriter, _ buffer: UnsafeMutableRawBufferPointer)

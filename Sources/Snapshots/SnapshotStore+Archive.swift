@@ -94,10 +94,19 @@ extension SnapshotStore {
     }
 }
 
-/// Writes all files below a directory as one archive with its end; the sink is not finished.
+/// Writes all files below directories as one archive with its end; the sink is not finished.
+///
+/// - Parameters:
+///   - trees: the directories, and where in the archive each one is: an empty name is the top.
+///   - sink: where the archive goes.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-package func writeTreeArchive(_ root: RootedDirectory, to sink: any ByteSink) throws {
-    try LayerArchive(root).write(to: sink)
+package func writeTreeArchive(of trees: [(name: [UInt8], root: RootedDirectory)], to sink: any ByteSink) throws {
+    let writer = TarWriter(sink)
+    for (name, root) in trees {
+        if !name.isEmpty { try writer.begin(TarEntry(path: name, kind: .directory, mode: 0o755)) }
+        try LayerArchive(root, below: name).writeEntries(to: writer)
+    }
+    try writer.finish()
 }
 
 /// Passes bytes on to a blob that is being taken in.

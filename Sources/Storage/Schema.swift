@@ -28,6 +28,7 @@ enum Schema {
         ("build cache", buildCache),
         ("build history", buildHistory),
         ("downloads", downloads),
+        ("images of several platforms", imageMembers),
     ]
 
     // MARK: Content
@@ -266,5 +267,22 @@ enum Schema {
             name BLOB,
             checked INTEGER NOT NULL
         ) WITHOUT ROWID;
+        """
+
+    // MARK: Images of several platforms
+
+    private static let imageMembers = """
+        -- An image of several platforms is a row of images whose id is the digest of an index's bytes, a blob too; its other columns
+        -- are those of the member that is taken where nobody asks for a platform. These are its members.
+        CREATE TABLE image_members (
+            index_id TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            image_id TEXT NOT NULL REFERENCES images(id),
+            -- what the index says of the member; its manifest is a blob
+            manifest_digest TEXT NOT NULL,
+            PRIMARY KEY (index_id, position)
+        ) WITHOUT ROWID;
+        CREATE INDEX image_members_image ON image_members(image_id);
+        CREATE INDEX image_members_manifest ON image_members(manifest_digest);
         """
 }

@@ -100,6 +100,7 @@ extension Store {
                 AND NOT EXISTS (SELECT 1 FROM images WHERE id = blobs.digest)
                 AND NOT EXISTS (SELECT 1 FROM images WHERE manifest_digest = blobs.digest)
                 AND NOT EXISTS (SELECT 1 FROM images WHERE index_digest = blobs.digest)
+                AND NOT EXISTS (SELECT 1 FROM image_members WHERE manifest_digest = blobs.digest)
                 AND NOT EXISTS (SELECT 1 FROM cache_blobs WHERE digest = blobs.digest)
                 AND NOT EXISTS (SELECT 1 FROM held_blobs WHERE digest = blobs.digest)
                 """

@@ -107,8 +107,8 @@ func withArchiver<Value>(_ body: (ImageArchiver, FilePath) async throws -> Value
 
 extension ImageArchiver {
     /// Loads an archive that is in memory.
-    func load(bytes: [UInt8], in scratch: FilePath, platform: Platform? = nil) async throws -> [LoadedImage] {
-        try await load(try await file(bytes, in: scratch), platform: platform)
+    func load(bytes: [UInt8], in scratch: FilePath, platforms: [Platform] = []) async throws -> [LoadedImage] {
+        try await load(try await file(bytes, in: scratch), platforms: platforms)
     }
 
     func file(_ bytes: [UInt8], in scratch: FilePath) async throws -> OpenFile {

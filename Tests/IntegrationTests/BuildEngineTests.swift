@@ -16,7 +16,12 @@ import Testing
 private struct StoredBaseImages: BaseImages {
     let images: ImageStore
 
-    func resolve(_ reference: ImageReference, platform: Platform, asksRegistry: Bool) async throws -> ResolvedBase {
+    func resolve(
+        _ reference: ImageReference,
+        platform: Platform,
+        asksRegistry: Bool,
+        isPlatformGiven: Bool
+    ) async throws -> ResolvedBase {
         let image = try await images.image(reference.description)
         return ResolvedBase(digest: image.id, configuration: image.configuration)
     }

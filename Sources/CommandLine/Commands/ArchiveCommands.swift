@@ -16,25 +16,22 @@ struct SaveCommand: RunnableCommand {
     )
     static let flags: [Flag<SaveCommand>] = [
         .bytes("output", short: "o", \.output, completion: .files, help: "Write to a file, instead of STDOUT"),
-        .value("platform", \.platform, placeholder: "string", help: "Save only the image for this platform") {
-            bytes throws(FlagValueError) in
-            try platformValue(bytes)
-        },
+        .platforms("platform", \.platforms, help: "Save only the given platform(s), as a comma-separated list"),
     ]
 
     var arguments: [[UInt8]] = []
     var output: [UInt8]?
-    var platform: Platform?
+    var platforms: [Platform] = []
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         if output == nil, environment.output.isTerminal { throw CommandError.outputIsTerminal }
         let names = try textArguments()
         let engine = try await environment.engine()
         if let output {
-            try await engine.archiver.save(names, to: environment.path(output), platform: platform)
+            try await engine.archiver.save(names, to: environment.path(output), platforms: platforms)
         } else {
             let file = try await onBlockingPool { try OpenFile.open("/dev/stdout", O_WRONLY) }
-            try await engine.archiver.save(names, to: file, platform: platform)
+            try await engine.archiver.save(names, to: file, platforms: platforms)
         }
         await engine.store.close()
         return .success
@@ -51,16 +48,13 @@ struct LoadCommand: RunnableCommand {
     )
     static let flags: [Flag<LoadCommand>] = [
         .bytes("input", short: "i", \.input, completion: .files, help: "Read from tar archive file, instead of STDIN"),
-        .value("platform", \.platform, placeholder: "string", help: "Load only the image for this platform") {
-            bytes throws(FlagValueError) in
-            try platformValue(bytes)
-        },
+        .platforms("platform", \.platforms, help: "Load only the given platform(s), as a comma-separated list"),
         .toggle("quiet", short: "q", \.isQuiet, help: "Accepted for compatibility: no progress is shown"),
     ]
 
     var arguments: [[UInt8]] = []
     var input: [UInt8]?
-    var platform: Platform?
+    var platforms: [Platform] = []
     var isQuiet = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
@@ -70,7 +64,7 @@ struct LoadCommand: RunnableCommand {
         let path = input.map { environment.path($0) } ?? "/dev/stdin"
         let file = try await onBlockingPool { try OpenFile.open(path, O_RDONLY) }
         let engine = try await environment.engine()
-        let loaded = try await engine.archiver.load(file, platform: platform)
+        let loaded = try await engine.archiver.load(file, platforms: platforms)
         await engine.store.close()
         try await environment.output.write(loaded.flatMap(\.lines).map { $0 + "\n" }.joined())
         return .success

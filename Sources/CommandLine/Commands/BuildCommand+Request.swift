@@ -25,9 +25,12 @@ extension BuildCommand {
             .bytes("target", \.target, help: "Set the target build stage to build"),
             .list("build-arg", \.buildArguments, placeholder: "stringArray", help: "Set build-time variables"),
             .list("label", \.labels, placeholder: "stringArray", help: "Set metadata for an image"),
-            .value("platform", \.platform, placeholder: "string", help: "Set target platform for build") {
-                bytes throws(FlagValueError) in try platform(bytes)
-            },
+            .platforms(
+                "platform",
+                \.platforms,
+                placeholder: "stringArray",
+                help: "Set target platform for build"
+            ),
             .values(
                 "output",
                 short: "o",
@@ -103,7 +106,9 @@ extension BuildCommand {
         request.target = target
         request.buildArguments = try await proxyArguments(environment) + pairs(buildArguments, from: environment)
         request.labels = labels.map { Self.pair($0) ?? (name: $0, value: []) }
-        request.platform = try platform ?? environment.defaultPlatform()
+        var seen: Set<Platform> = []
+        let asked = platforms.isEmpty ? try environment.defaultPlatforms() : platforms
+        request.platforms = asked.map(\.normalized).filter { seen.insert($0).inserted }
         request.names = tags
         request.names += outputs.flatMap(\.names)
         request.exports = try exports(environment)
@@ -131,13 +136,6 @@ extension BuildCommand {
 
     private static func pair(_ text: [UInt8]) -> (name: [UInt8], value: [UInt8])? {
         text.firstIndex(of: UInt8(ascii: "=")).map { (Array(text[..<$0]), Array(text[($0 + 1)...])) }
-    }
-
-    private static func platform(_ bytes: [UInt8]) throws(FlagValueError) -> Platform {
-        if bytes.contains(UInt8(ascii: ",")) {
-            throw FlagValueError("several platforms in one build are not supported by this version of Slipway")
-        }
-        return try platformValue(bytes)
     }
 
     private static func host(_ bytes: [UInt8]) throws(FlagValueError) -> (name: [UInt8], address: [UInt8]) {

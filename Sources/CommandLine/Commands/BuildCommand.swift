@@ -23,7 +23,7 @@ struct BuildCommand: RunnableCommand {
     var target: [UInt8]?
     var buildArguments: [[UInt8]] = []
     var labels: [[UInt8]] = []
-    var platform: Platform?
+    var platforms: [Platform] = []
     var outputs: [BuildOutputOption] = []
     var ignoresCache = false
     var pulls = false

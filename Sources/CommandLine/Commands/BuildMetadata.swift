@@ -10,10 +10,16 @@ struct BuildMetadata {
         // An image that was not pushed has no manifest yet: as with docker's own store, its id stands for it.
         let digest = result.pushed.first?.digest ?? result.imageID
         var fields: [(String, TemplateValue)] = [
-            ("buildx.build.ref", .text("default/default/\(result.buildID)")),
-            ("containerimage.config.digest", .text(result.imageID.description)),
+            ("buildx.build.ref", .text("default/default/\(result.buildID)"))
         ]
-        if let manifest = result.pushed.first {
+        // An index has no one configuration.
+        if result.index == nil {
+            fields.append(("containerimage.config.digest", .text(result.imageID.description)))
+        }
+        let pushed = result.pushed.first.map {
+            Descriptor(mediaType: $0.mediaType, digest: $0.digest, size: $0.size)
+        }
+        if let manifest = pushed ?? result.index {
             let descriptor: [(String, TemplateValue)] = [
                 ("mediaType", .text(manifest.mediaType.rawValue)), ("digest", .text(manifest.digest.description)),
                 ("size", .integer(manifest.size)),

@@ -51,7 +51,7 @@ struct ExplainCommand: RunnableCommand {
         }
         if let found = try await history.find(text) { return found }
         let image = try await engine.images.image(text)
-        if let found = try await history.find(image: image.id) { return found }
+        if let found = try await history.find(image: image.listedID) { return found }
         throw CommandFailure("Error: the image \(text) was not built here, or its build is no longer remembered")
     }
 }

@@ -1,5 +1,6 @@
 internal import Images
 internal import LinuxSystem
+internal import OCI
 internal import Storage
 
 /// `slipway history`.
@@ -20,6 +21,10 @@ struct HistoryCommand: RunnableCommand {
             help: "Print sizes and dates in human readable format"
         ),
         .toggle("no-trunc", \.isWhole, help: "Don't truncate output"),
+        .value("platform", \.platform, placeholder: "string", help: "Show history for the given platform") {
+            bytes throws(FlagValueError) in
+            try platformValue(bytes)
+        },
         .toggle("quiet", short: "q", \.isQuiet, help: "Only show image IDs"),
     ]
 
@@ -35,13 +40,14 @@ struct HistoryCommand: RunnableCommand {
     var arguments: [[UInt8]] = []
     var format: String?
     var isHuman = true
+    var platform: Platform?
     var isWhole = false
     var isQuiet = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let format = try ListingFormat(format, columns: Self.columns)
         let engine = try await environment.engine()
-        let steps = try await engine.images.history(try textArguments()[0])
+        let steps = try await engine.images.history(try textArguments()[0], platform: platform)
         await engine.store.close()
         if isQuiet {
             try await environment.output.write(steps.map { shown($0.id) + "\n" }.joined())

@@ -43,9 +43,31 @@ struct InspectImagesCommand: RunnableCommand {
     }
 }
 
-/// Reads `os/architecture/variant`.
+extension Flag {
+    /// A flag that takes platforms: several with commas between them, and several times.
+    static func platforms(
+        _ name: String,
+        _ path: Path<[Platform]>,
+        placeholder: String = "strings",
+        help: String
+    ) -> Flag {
+        .values(name, path, placeholder: placeholder, help: help) { bytes throws(FlagValueError) in
+            try platformValues(bytes)
+        }
+    }
+}
+
+/// Reads platforms with commas between them.
+func platformValues(_ bytes: [UInt8]) throws(FlagValueError) -> [Platform] {
+    var platforms: [Platform] = []
+    for part in try FlagValues.commaSeparated(bytes) { platforms.append(try platformValue(part)) }
+    return platforms
+}
+
+/// Reads `os/architecture/variant`; `local` is this machine's.
 func platformValue(_ bytes: [UInt8]) throws(FlagValueError) -> Platform {
     let text = try FlagValues.text(bytes)
+    if text == "local" { return .current }
     do throws(OCIError) {
         return try Platform(parsing: text)
     } catch {

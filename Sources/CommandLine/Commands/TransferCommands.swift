@@ -50,11 +50,16 @@ struct PushCommand: RunnableCommand {
     )
     static let flags: [Flag<PushCommand>] = [
         .toggle("all-tags", short: "a", \.all, help: "Push all tags of the repository"),
+        .value("platform", \.platform, placeholder: "string", help: "Push only the image for this platform") {
+            bytes throws(FlagValueError) in
+            try platformValue(bytes)
+        },
         .toggle("quiet", short: "q", \.isQuiet, help: "Only print the image's name"),
     ]
 
     var arguments: [[UInt8]] = []
     var all = false
+    var platform: Platform?
     var isQuiet = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
@@ -73,7 +78,7 @@ struct PushCommand: RunnableCommand {
         if !all, reference.tag == nil, !isQuiet { try await environment.output.writeLine("Using default tag: latest") }
         for name in names {
             let pushed = try await TransferDisplay(environment.output, isQuiet: isQuiet).showing { events in
-                try await remote.push(name, events: events)
+                try await remote.push(name, platform: platform, events: events)
             }
             if isQuiet { try await environment.output.writeLine(pushed.reference.description) }
         }

@@ -78,9 +78,14 @@ extension SlipwayEnvironment {
         return proxies.flatMap { [($0.name, $0.value), ($0.name.lowercased(), $0.value)] }
     }
 
-    /// What `DOCKER_DEFAULT_PLATFORM` says; nil where it is not set.
-    func defaultPlatform() throws -> Platform? {
-        try variable("DOCKER_DEFAULT_PLATFORM").map { try Platform(parsing: String(decoding: $0, as: UTF8.self)) }
+    /// What `DOCKER_DEFAULT_PLATFORM` says; none where it is not set.
+    func defaultPlatforms() throws -> [Platform] {
+        guard let value = variable("DOCKER_DEFAULT_PLATFORM") else { return [] }
+        do throws(FlagValueError) {
+            return try platformValues(value)
+        } catch {
+            throw CommandFailure("ERROR: DOCKER_DEFAULT_PLATFORM: \(error.reason)")
+        }
     }
 
     private func credentials() throws -> DockerCredentials {

@@ -25,54 +25,92 @@ extension RemoteImages {
     /// its digest, unless its layers changed form.
     /// - Parameters:
     ///   - reference: the name of a local image; `latest` where it has no tag.
+    ///   - platform: sends one image of an image of several platforms, by itself; nil sends all, and their index after them.
     ///   - compression: of layers that have no compressed form yet.
     ///   - events: is told what happens, line by line as docker prints it.
     /// - Throws: `ImageError.noSuchImage`, `RegistryError`, `StorageError`.
     @discardableResult
     package func push(
         _ reference: ImageReference,
+        platform: Platform? = nil,
         compression: Compression = .gzip,
         events: @escaping TransferObserver = { _ in }
     ) async throws -> PushedImage {
         guard reference.digest == nil else { throw RemoteImageError.nothingToPush(reference.familiar) }
         let name = reference.withDefaultTag
         return try await store.withLease { _ in
-            let image = try await images.image(name.description)
-            try await store.hold(image.layers.map { .layer($0) } + [.blob(image.id)])
-            let repository = Repository(name)
+            let image = try await images.image(name.description, platform: platform)
             events(.line("The push refers to repository [\(name.repository)]"))
-            let origin = try await originalManifest(of: image)
-            var layers: [(blob: Descriptor, diffID: Digest)] = []
-            for (index, (layer, diffID)) in zip(image.layers, image.configuration.rootFileSystem.diffIDs).enumerated() {
-                events(.layer(diffID, .preparing))
-                let original = origin.flatMap { index < $0.manifest.layers.count ? $0.manifest.layers[index] : nil }
-                if let original,
-                    try await snapshots.info(of: layer).blobs.contains(where: { $0.digest == original.digest })
-                {
-                    layers.append((original, diffID))
-                } else {
-                    layers.append((try await snapshots.blob(for: layer, compression: compression), diffID))
-                }
+            let pushed: PushedImage
+            if let index = image.index, platform == nil {
+                pushed = try await push(index, as: name, compression, events)
+            } else {
+                pushed = try await push(image, as: name, compression, events)
             }
-            let configurationBytes = try await store.blobs.read(image.id, limit: StrictJSON.maximumSize)
-            let (bytes, mediaType) = try manifestBytes(
-                of: image,
-                Int64(configurationBytes.count),
-                layers.map(\.blob),
-                origin
-            )
-            try await send(layers, to: repository, events)
-            _ = try await client.upload(BlobSource(configurationBytes), to: repository)
-            let digest = try await client.push(manifest: bytes, mediaType: mediaType, to: name)
-            try await store.blobs.recordSource(repository.description, of: [image.id] + layers.map(\.blob.digest))
-            _ = try await store.blobs.put(bytes)
-            var known = NewImage(configuration: configurationBytes, layers: image.layers)
-            known.repositoryDigests = [name.replacing(digest: digest)]
-            known.manifest = ManifestOrigin(digest: digest, mediaType: mediaType)
-            try await images.add(known)
-            events(.line("\(name.tag ?? ""): digest: \(digest) size: \(bytes.count)"))
-            return PushedImage(reference: name, mediaType: mediaType, digest: digest, size: Int64(bytes.count))
+            try await images.addRepositoryDigests([name.replacing(digest: pushed.digest)], to: image.listedID)
+            events(.line("\(name.tag ?? ""): digest: \(pushed.digest) size: \(pushed.size)"))
+            return pushed
         }
+    }
+
+    /// Sends the images of all platforms by digest, and then the index that names them.
+    private func push(
+        _ index: ImageIndex,
+        as name: ImageReference,
+        _ compression: Compression,
+        _ events: @escaping TransferObserver
+    ) async throws -> PushedImage {
+        var manifests: [Descriptor] = []
+        for member in index.members {
+            guard let image = try await images.image(id: member.image) else {
+                throw ImageError.noSuchImage(member.image.description)
+            }
+            let pushed = try await push(image, as: name.replacing(digest: member.manifest.digest), compression, events)
+            // What the index says of the manifest stays true when layers are compressed on their way.
+            var descriptor = member.manifest
+            (descriptor.mediaType, descriptor.digest, descriptor.size) = (pushed.mediaType, pushed.digest, pushed.size)
+            manifests.append(descriptor)
+        }
+        let document = Index(mediaType: .ociIndex, manifests: manifests, annotations: index.annotations)
+        let bytes = try StrictJSON.encode(document)
+        let digest = try await client.push(manifest: bytes, mediaType: .ociIndex, to: name)
+        return PushedImage(reference: name, mediaType: .ociIndex, digest: digest, size: Int64(bytes.count))
+    }
+
+    /// Sends one image: under the tag of a name or, where it has none, by its manifest's digest.
+    private func push(
+        _ image: ImageRecord,
+        as name: ImageReference,
+        _ compression: Compression,
+        _ events: @escaping TransferObserver
+    ) async throws -> PushedImage {
+        try await store.hold(image.layers.map { .layer($0) } + [.blob(image.id)])
+        let repository = Repository(name)
+        let origin = try await originalManifest(of: image)
+        var layers: [(blob: Descriptor, diffID: Digest)] = []
+        for (index, (layer, diffID)) in zip(image.layers, image.configuration.rootFileSystem.diffIDs).enumerated() {
+            events(.layer(diffID, .preparing))
+            let original = origin.flatMap { index < $0.manifest.layers.count ? $0.manifest.layers[index] : nil }
+            if let original,
+                try await snapshots.info(of: layer).blobs.contains(where: { $0.digest == original.digest })
+            {
+                layers.append((original, diffID))
+            } else {
+                layers.append((try await snapshots.blob(for: layer, compression: compression), diffID))
+            }
+        }
+        let configurationBytes = try await store.blobs.read(image.id, limit: StrictJSON.maximumSize)
+        let size = Int64(configurationBytes.count)
+        let (bytes, mediaType) = try manifestBytes(of: image, size, layers.map(\.blob), origin)
+        try await send(layers, to: repository, events)
+        _ = try await client.upload(BlobSource(configurationBytes), to: repository)
+        let digest = try await client.push(manifest: bytes, mediaType: mediaType, to: name)
+        try await store.blobs.recordSource(repository.description, of: [image.id] + layers.map(\.blob.digest))
+        _ = try await store.blobs.put(bytes)
+        var known = NewImage(configuration: configurationBytes, layers: image.layers)
+        known.manifest = ManifestOrigin(digest: digest, mediaType: mediaType)
+        try await images.add(known)
+        return PushedImage(reference: name, mediaType: mediaType, digest: digest, size: Int64(bytes.count))
     }
 
     /// A manifest as an image came with it.

@@ -39,39 +39,66 @@ package final class RemoteImages: Sendable {
     /// Finds an image by name. Manifest and configuration are fetched where they are not here; layers are not.
     ///
     /// Call it inside `Store.withLease`: what it finds belongs to the lease.
+    /// - Parameters:
+    ///   - reference: the name; `latest` where it has no tag.
+    ///   - platform: which image of several.
+    ///   - policy: when the registry is asked.
+    ///   - match: what becomes of an image for another platform.
     /// - Throws: `RemoteImageError`, `RegistryError`, `ImageError.noSuchImage`, `OCIError` for invalid documents.
     package func resolve(
         _ reference: ImageReference,
         platform: Platform,
-        policy: ResolvePolicy
+        policy: ResolvePolicy,
+        match: PlatformMatch = .always
     ) async throws -> ResolvedImage {
         let name = reference.withDefaultTag
-        if policy != .always, let local = try await local(name, platform) { return local }
+        if policy != .always, let local = try await local(name, platform, match) { return local }
         if policy == .local { throw ImageError.noSuchImage(name.familiar) }
-        return try await remote(name, platform)
+        return try await remote(name, platform, match)
     }
 
-    private func local(_ name: ImageReference, _ platform: Platform) async throws -> ResolvedImage? {
-        guard let id = try await images.id(of: name), let record = try await images.image(id: id) else { return nil }
-        guard platform.accepts(record.configuration.platform) else {
+    private func local(
+        _ name: ImageReference,
+        _ platform: Platform,
+        _ match: PlatformMatch
+    ) async throws -> ResolvedImage? {
+        guard try await images.id(of: name) != nil else { return nil }
+        let found: ImageRecord?
+        do {
+            found = try await images.image(name.description, platform: platform)
+        } catch let error as ImageError {
+            switch error {
+            case .otherPlatform:
+                // One that came from an index has brothers for other platforms.
+                let single = try await images.image(name.description)
+                found = match == .unlessLocal && single.manifest?.index == nil ? single : nil
+            case .noSuchPlatform: found = nil
+            default: throw error
+            }
+        }
+        guard let record = found else {
             logger.debug("local image is for another platform", metadata: ["image": "\(name.familiar)"])
             return nil
         }
-        try await store.hold(record.layers.map { .layer($0) } + [.blob(id)])
+        try await store.hold(record.layers.map { .layer($0) } + [.blob(record.id)])
         return ResolvedImage(
             reference: name,
             digest: record.repositoryDigests.first { $0.repository == name.repository }?.digest,
             manifest: record.manifest,
-            id: id,
+            id: record.id,
             configuration: record.configuration,
-            configurationBytes: try await store.blobs.read(id, limit: StrictJSON.maximumSize),
+            configurationBytes: try await store.blobs.read(record.id, limit: StrictJSON.maximumSize),
             layers: record.layers,
             blobs: [],
             isLocal: true
         )
     }
 
-    private func remote(_ name: ImageReference, _ platform: Platform) async throws -> ResolvedImage {
+    private func remote(
+        _ name: ImageReference,
+        _ platform: Platform,
+        _ match: PlatformMatch
+    ) async throws -> ResolvedImage {
         let top = try await document(name)
         let (manifest, origin) = try await manifest(of: name, platform, top)
         let repository = Repository(name)
@@ -94,7 +121,7 @@ package final class RemoteImages: Sendable {
             )
         }
         // A single manifest says nothing of its platform; its configuration does.
-        guard origin.index != nil || platform.accepts(configuration.platform) else {
+        guard match != .always || origin.index != nil || platform.accepts(configuration.platform) else {
             throw RemoteImageError.noMatchingManifest(
                 reference: name.familiar,
                 wanted: platform,

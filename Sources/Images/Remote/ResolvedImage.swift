@@ -12,6 +12,16 @@ package enum ResolvePolicy: Sendable, Hashable {
     case always
 }
 
+/// Whether an image may be for another platform than the one that is wanted.
+package enum PlatformMatch: Sendable, Hashable {
+    /// It may not.
+    case always
+    /// It may where it is the only one its registry has under the name: BuildKit takes it and warns.
+    case unlessSingle
+    /// It may also where the store has it by itself: nobody asked for a platform.
+    case unlessLocal
+}
+
 /// An image as far as a build needs it before it needs a file of it: nothing of its layers is fetched.
 package struct ResolvedImage: Sendable, Hashable {
     /// The name that was resolved, with its tag or digest.

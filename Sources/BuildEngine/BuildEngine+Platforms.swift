@@ -1,0 +1,85 @@
+import BuildGraph
+import DockerfileFrontend
+import DockerfileSyntax
+import OCI
+import Synchronization
+
+/// Planning: once for each platform, at the same time.
+extension BuildEngine {
+    /// What is to be done for each platform of a request, in its order.
+    func plans(
+        _ dockerfile: Dockerfile,
+        _ ignoreFile: IgnoreFile?,
+        _ request: BuildRequest,
+        _ progress: BuildSteps
+    ) async throws -> [BuildPlan] {
+        let resolver = ReportingResolver(source: bases, request: request, progress: progress)
+        let platforms: [Platform?] = request.platforms.isEmpty ? [nil] : request.platforms
+        // What is found for every platform is told once.
+        let told = Mutex<Set<LintWarning>>([])
+        let warn: @Sendable (LintWarning) -> Void = { finding in
+            guard told.withLock({ $0.insert(finding).inserted }) else { return }
+            self.warn(finding, in: dockerfile.source, request, progress)
+        }
+        return try await withThrowingTaskGroup(of: (index: Int, plan: BuildPlan).self) { group in
+            for (index, platform) in platforms.enumerated() {
+                let options = options(request, ignoreFile, platform)
+                group.addTask {
+                    (index, try await translate(dockerfile, options: options, resolver: resolver, warn: warn))
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.index < $1.index }.map(\.plan)
+        }
+    }
+}
+
+/// Resolves base images and shows each as a step. What the plans of several platforms ask alike is asked once.
+final class ReportingResolver: ImageMetadataResolver {
+    private struct Question: Hashable {
+        let reference: ImageReference
+        let platform: Platform
+    }
+
+    private let source: any BaseImages
+    private let asksRegistry: Bool
+    private let hasPlatform: Bool
+    private let showsPlatform: Bool
+    private let progress: BuildSteps
+    private let answers = Mutex<[Question: Task<ResolvedBase, any Error>]>([:])
+
+    init(source: any BaseImages, request: BuildRequest, progress: BuildSteps) {
+        self.source = source
+        asksRegistry = request.pullsBaseImages
+        hasPlatform = !request.platforms.isEmpty
+        showsPlatform = request.isMultiPlatform
+        self.progress = progress
+    }
+
+    func resolve(_ reference: ImageReference, platform: Platform) async throws -> ResolvedBase {
+        let question = Question(reference: reference.withDefaultTag, platform: platform.normalized)
+        let answer = answers.withLock { answers in
+            if let known = answers[question] { return known }
+            // Awaited by every plan that asks; the first that is cancelled, as all of them then are, cancels it.
+            let task = Task { try await self.ask(question) }
+            answers[question] = task
+            return task
+        }
+        return try await withTaskCancellationHandler {
+            try await answer.value
+        } onCancel: {
+            answer.cancel()
+        }
+    }
+
+    private func ask(_ question: Question) async throws -> ResolvedBase {
+        let title = showsPlatform ? "[\(question.platform) internal]" : "[internal]"
+        return try await progress.step("\(title) load metadata for \(question.reference)") { _ in
+            try await source.resolve(
+                question.reference,
+                platform: question.platform,
+                asksRegistry: asksRegistry,
+                isPlatformGiven: hasPlatform
+            )
+        }
+    }
+}

@@ -1,0 +1,147 @@
+internal import GRDB
+internal import LinuxSystem
+package import OCI
+internal import Storage
+
+extension NewImageIndex {
+    /// The index as it is kept, and its document.
+    package func encoded() throws -> (index: ImageIndex, bytes: [UInt8]) {
+        let members = members.map { member in
+            ImageIndex.Member(
+                image: Digest.sha256(of: member.image.configuration),
+                platform: member.platform,
+                manifest: Descriptor(
+                    mediaType: .ociManifest,
+                    digest: Digest.sha256(of: member.manifest),
+                    size: Int64(member.manifest.count),
+                    platform: member.platform
+                )
+            )
+        }
+        let document = Index(mediaType: .ociIndex, manifests: members.map(\.manifest), annotations: annotations)
+        let bytes = try StrictJSON.encode(document)
+        return (ImageIndex(id: Digest.sha256(of: bytes), members: members, annotations: annotations), bytes)
+    }
+}
+
+/// Images of several platforms.
+///
+/// One is kept as an OCI index, by its digest, and the images that it names: a name leads to the index, and whoever needs one
+/// image chooses by platform. Members are images like all others, but lists show them only where they have names of their own.
+extension ImageStore {
+    /// Keeps an image of several platforms with all its images.
+    ///
+    /// Crash-safe: all of it is there when this returns, and nothing of it if it throws.
+    /// - Returns: the index, whose id is the image's.
+    /// - Throws: as `add(_: NewImage)`.
+    @discardableResult
+    package func add(_ index: NewImageIndex) async throws -> ImageIndex {
+        let checked = try index.members.map { try CheckedImage($0.image) }
+        let (kept, bytes) = try index.encoded()
+        let shown = checked.first { $0.id == kept.usual?.image }
+        return try await store.withLease { _ in
+            for content in index.members.flatMap({ [$0.image.configuration, $0.manifest] }) + [bytes] {
+                _ = try await store.blobs.put(content)
+            }
+            try await store.database.write { db in
+                for image in checked { try Self.insert(image, in: db) }
+                try Self.insert(kept, shownAs: shown, in: db)
+                for name in index.names { try Self.setName(name, to: kept.id, at: currentTime(), in: db) }
+            }
+            return kept
+        }
+    }
+
+    private static func insert(_ index: ImageIndex, shownAs image: CheckedImage?, in db: Database) throws {
+        try image?.insertRow(id: index.id, at: currentTime(), in: db)
+        for (position, member) in index.members.enumerated() {
+            try db.execute(
+                sql: "INSERT INTO image_members VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                arguments: [index.id, position, member.image, member.manifest.digest]
+            )
+        }
+    }
+
+    /// The image of several platforms that a name or an id leads to; nil where it leads to a single image.
+    /// - Throws: `ImageError.noSuchImage` and the like.
+    package func index(_ name: String) async throws -> ImageIndex? {
+        let (id, rows) = try await store.database.read { db in
+            let id = try Self.resolve(name, in: db)
+            return (id, try Self.memberRows(of: id, in: db))
+        }
+        return try await index(id, rows)
+    }
+
+    /// What the database knows of one member.
+    struct MemberRow: Sendable {
+        let image: Digest
+        let manifest: Digest
+    }
+
+    static func memberRows(of index: Digest, in db: Database) throws -> [MemberRow] {
+        try Row.fetchAll(
+            db,
+            sql: "SELECT image_id, manifest_digest FROM image_members WHERE index_id = ? ORDER BY position",
+            arguments: [index]
+        ).map { MemberRow(image: $0[0], manifest: $0[1]) }
+    }
+
+    /// Reads an index's document; nil where an image has no members.
+    func index(_ id: Digest, _ rows: [MemberRow]) async throws -> ImageIndex? {
+        if rows.isEmpty { return nil }
+        let bytes = try await store.blobs.read(id, limit: StrictJSON.maximumSize)
+        let document = try Index(parsing: bytes, declaredAs: .ociIndex)
+        let descriptors = Dictionary(document.manifests.map { ($0.digest, $0) }) { first, _ in first }
+        return ImageIndex(
+            id: id,
+            members: rows.compactMap { row in
+                guard let descriptor = descriptors[row.manifest], let platform = descriptor.platform else { return nil }
+                return ImageIndex.Member(image: row.image, platform: platform, manifest: descriptor)
+            },
+            annotations: document.annotations
+        )
+    }
+
+    /// The index that an image is a member of, for messages; nil for none.
+    static func owner(of image: Digest, in db: Database) throws -> Digest? {
+        try Digest.fetchOne(
+            db,
+            sql: "SELECT index_id FROM image_members WHERE image_id = ? ORDER BY index_id LIMIT 1",
+            arguments: [image]
+        )
+    }
+}
+
+extension ImageLayers {
+    /// The manifest of an image with its layers as they are without compression: what archives hold, and local indexes name.
+    package func plainManifest(of image: NewImage) async throws -> [UInt8] {
+        let configuration = try ImageConfiguration(parsing: image.configuration)
+        var descriptors: [Descriptor] = []
+        for (layer, diffID) in zip(image.layers, configuration.rootFileSystem.diffIDs) {
+            let size = try await archiveSize(of: layer)
+            descriptors.append(Descriptor(mediaType: .ociLayer, digest: diffID, size: size))
+        }
+        let manifest = Manifest(
+            mediaType: .ociManifest,
+            config: Descriptor(
+                mediaType: .ociConfiguration,
+                digest: Digest.sha256(of: image.configuration),
+                size: Int64(image.configuration.count)
+            ),
+            layers: descriptors
+        )
+        return try StrictJSON.encode(manifest)
+    }
+
+    /// An image of several platforms made of these images.
+    package func index(of images: [(image: NewImage, platform: Platform)], names: [ImageReference] = []) async throws
+        -> NewImageIndex
+    {
+        var members: [NewImageIndex.Member] = []
+        for (image, platform) in images {
+            let manifest = try await plainManifest(of: image)
+            members.append(NewImageIndex.Member(image: image, manifest: manifest, platform: platform))
+        }
+        return NewImageIndex(members: members, names: names)
+    }
+}
