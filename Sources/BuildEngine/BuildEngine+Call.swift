@@ -35,7 +35,14 @@ extension BuildEngine {
         do {
             dockerfile = try await parse(file)
         } catch let error as DockerfileError where call == .check {
-            return .check(CheckReport(error, in: file.bytes, name: file.name, options: options(request, nil, request.platforms.first)))
+            return .check(
+                CheckReport(
+                    error,
+                    in: file.bytes,
+                    name: file.name,
+                    options: options(request, nil, request.platforms.first)
+                )
+            )
         }
         if call == .targets { return .targets(dockerfile) }
         let ignoreFile = try await loadIgnoreFile(request, context, steps)
