@@ -189,6 +189,7 @@ targets += [
         external: [system],
         exclude: ["Golden"]
     ),
+    tests("RemoteSourcesTests", ["LLB", "RemoteSources"]),
     tests("StorageTests", ["Storage", "LinuxSystem", "OCI"], external: [system, grdb]),
     tests("DockerfileSyntaxTests", ["DockerfileSyntax"]),
     tests("DockerfileFrontendTests", ["DockerfileFrontend", "DockerfileSyntax", "LLB", "OCI"]),

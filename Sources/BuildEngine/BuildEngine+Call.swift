@@ -28,7 +28,7 @@ extension BuildEngine {
         progress: ProgressChannel
     ) async throws -> FrontendAnswer {
         let steps = BuildSteps(channel: progress, now: now)
-        let context = try await onBlockingPool { try ContextDirectory(request.context) }
+        let context = try await prepareContext(request, steps)
         let file = try await readDockerfile(request, context, steps)
         if call == .describe { return .description }
         let dockerfile: Dockerfile
@@ -40,13 +40,13 @@ extension BuildEngine {
                     error,
                     in: file.bytes,
                     name: file.name,
-                    options: options(request, nil, request.platforms.first)
+                    options: options(request, nil, request.platforms.first, in: context)
                 )
             )
         }
         if call == .targets { return .targets(dockerfile) }
         let ignoreFile = try await loadIgnoreFile(request, context, steps)
-        let options = options(request, ignoreFile, request.platforms.first)
+        let options = options(request, ignoreFile, request.platforms.first, in: context)
         let resolver = ReportingResolver(source: bases, request: request, progress: steps)
         guard call == .outline else {
             return .check(try await check(dockerfile, options: options, resolver: resolver))

@@ -10,6 +10,7 @@ extension BuildEngine {
     func plans(
         _ dockerfile: Dockerfile,
         _ ignoreFile: IgnoreFile?,
+        _ context: BuildContext,
         _ request: BuildRequest,
         _ progress: BuildSteps
     ) async throws -> [BuildPlan] {
@@ -23,7 +24,7 @@ extension BuildEngine {
         }
         return try await withThrowingTaskGroup(of: (index: Int, plan: BuildPlan).self) { group in
             for (index, platform) in platforms.enumerated() {
-                let options = options(request, ignoreFile, platform)
+                let options = options(request, ignoreFile, platform, in: context)
                 group.addTask {
                     (index, try await translate(dockerfile, options: options, resolver: resolver, warn: warn))
                 }

@@ -9,22 +9,28 @@ import RemoteSources
 import Snapshots
 
 extension BuildEngine {
+    /// What the operations of a build work with.
+    func environment(in context: BuildContext) -> OperationEnvironment {
+        OperationEnvironment(
+            snapshots: snapshots,
+            sandboxes: sandboxes,
+            images: bases,
+            downloads: context.downloads,
+            repositories: context.repositories,
+            localDirectories: context.directory.map { [BuildOptions().contextName: $0.path] } ?? [:]
+        )
+    }
+
     /// Runs what must run of the plans of all platforms: at the same time, and what they have in common once.
     /// - Returns: the files of each plan's target, and why each step ran or did not.
     func solve(
         _ plans: [BuildPlan],
+        in context: BuildContext,
         _ request: BuildRequest,
         _ progress: BuildSteps
     ) async throws -> (trees: [FileTree], steps: [StepExplanation]) {
-        let environment = OperationEnvironment(
-            snapshots: snapshots,
-            sandboxes: sandboxes,
-            images: bases,
-            downloads: Downloads(store: store, client: web),
-            localDirectories: [BuildOptions().contextName: request.context]
-        )
         // Two projects may have equal stages: which context a step belongs to is part of its identity.
-        let project = Digest.sha256(of: request.context.bytes).short
+        let project = Digest.sha256(of: request.context.name).short
         var origins: [Digest: StepOrigin] = [:]
         for plan in plans {
             // The same step for another platform is another step.
@@ -41,10 +47,20 @@ extension BuildEngine {
             }
             origins.merge(own) { first, _ in first }
         }
+        return try await solve(plans.map(\.definition), origins: origins, in: context, progress)
+    }
+
+    /// Runs what must run of graphs, what they have in common once.
+    func solve(
+        _ definitions: [Definition],
+        origins: [Digest: StepOrigin],
+        in context: BuildContext,
+        _ progress: BuildSteps
+    ) async throws -> (trees: [FileTree], steps: [StepExplanation]) {
         let (graph, targets) = try makeGraph(
-            of: plans.map(\.definition),
+            of: definitions,
             origins: origins,
-            environment: environment
+            environment: environment(in: context)
         )
         let wanted = targets.compactMap(\.self)
         if wanted.isEmpty { return (targets.map { _ in .empty }, []) }
@@ -54,8 +70,8 @@ extension BuildEngine {
             let solver = Solver(index: index, now: now)
             solution = try await solver.solve(graph, targets: wanted, progress: progress.channel)
         } catch let error as SolveError {
-            let plan = plans.first { $0.definition.sources.places[error.vertex] != nil } ?? plans[0]
-            throw StepFailure(error, in: plan.definition.sources)
+            let definition = definitions.first { $0.sources.places[error.vertex] != nil } ?? definitions[0]
+            throw StepFailure(error, in: definition.sources)
         }
         try await index.markUsed()
         var outputs = solution.outputs[...]

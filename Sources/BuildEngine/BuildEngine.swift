@@ -21,6 +21,7 @@ package final class BuildEngine: Sendable {
     let bases: any BaseImages
     let sandboxes: SandboxRunner
     let web: WebClient
+    let variables: [[UInt8]: [UInt8]]
     let remote: RemoteImages?
     let now: @Sendable () -> Timestamp
 
@@ -31,6 +32,7 @@ package final class BuildEngine: Sendable {
     ///   - bases: finds base images, in the store or a registry.
     ///   - sandboxes: runs the processes of steps.
     ///   - web: reads what a build takes from web servers.
+    ///   - variables: the environment of the process: where git finds proxies, certificates and the agent.
     ///   - remote: pushes images; an engine without it refuses to.
     ///   - now: the clock.
     package init(
@@ -40,6 +42,7 @@ package final class BuildEngine: Sendable {
         bases: any BaseImages,
         sandboxes: SandboxRunner,
         web: WebClient,
+        variables: [[UInt8]: [UInt8]] = [:],
         remote: RemoteImages? = nil,
         now: @escaping @Sendable () -> Timestamp = Timestamp.system
     ) {
@@ -49,6 +52,7 @@ package final class BuildEngine: Sendable {
         self.bases = bases
         self.sandboxes = sandboxes
         self.web = web
+        self.variables = variables
         self.remote = remote
         self.now = now
     }
@@ -60,7 +64,7 @@ package final class BuildEngine: Sendable {
     package func build(_ request: BuildRequest, progress: ProgressChannel) async throws -> BuildResult {
         let id = hexadecimal((0..<12).map { _ in UInt8.random(in: 0...255) })
         let started = now()
-        let name = escapedForDisplay(request.context.bytes)
+        let name = escapedForDisplay(request.context.name)
         func record(_ status: BuildRecord.Status, _ image: Digest?, _ error: (any Error)?, _ steps: [StepExplanation])
             -> BuildRecord
         {
@@ -101,24 +105,24 @@ package final class BuildEngine: Sendable {
         _ progress: BuildSteps
     ) async throws -> (image: ExportedImage, steps: [StepExplanation]) {
         try checkExports(of: request)
-        let context = try await onBlockingPool { try ContextDirectory(request.context) }
+        let context = try await prepareContext(request, progress)
         let file = try await readDockerfile(request, context, progress)
         let dockerfile: Dockerfile
         do {
             dockerfile = try await parse(file)
         } catch let error as DockerfileError {
-            let options = try options(request, nil, request.platforms.first).replacedLintOptions
+            let options = try options(request, nil, request.platforms.first, in: context).replacedLintOptions
             let source = SourceText(name: file.name, bytes: file.bytes)
             Dockerfile.syntaxWarnings(beforeErrorIn: file.bytes, name: file.name, options: options)
                 .forEach { warn($0, in: source, request, progress) }
             throw error
         }
         let ignoreFile = try await loadIgnoreFile(request, context, progress)
-        let plans = try await plans(dockerfile, ignoreFile, request, progress)
+        let plans = try await plans(dockerfile, ignoreFile, context, request, progress)
         if let plan = plans.first, let warning = unusedArgumentsWarning(plan, request) {
             progress.channel.post(.warning(warning))
         }
-        let (trees, steps) = try await solve(plans, request, progress)
+        let (trees, steps) = try await solve(plans, in: context, request, progress)
         return (try await export(trees, of: plans, request, progress), steps)
     }
 
@@ -126,11 +130,11 @@ package final class BuildEngine: Sendable {
 
     func readDockerfile(
         _ request: BuildRequest,
-        _ context: ContextDirectory,
+        _ context: BuildContext,
         _ progress: BuildSteps
     ) async throws -> ContextDirectory.File {
         try await progress.step(loadStep(of: request)) { step in
-            let file = try await onBlockingPool { try context.readDockerfile(at: request.dockerfile) }
+            let file = try await dockerfile(of: request, in: context)
             await step.withStatus("transferring dockerfile:") { report in
                 report(Int64(file.bytes.count), 0)
             }
@@ -149,11 +153,13 @@ package final class BuildEngine: Sendable {
 
     func loadIgnoreFile(
         _ request: BuildRequest,
-        _ context: ContextDirectory,
+        _ context: BuildContext,
         _ progress: BuildSteps
     ) async throws -> IgnoreFile? {
-        try await progress.step("[internal] load .dockerignore") { step in
-            let file = try await onBlockingPool { try context.readIgnoreFile(for: request.dockerfile) }
+        // What comes from elsewhere was chosen by whoever made it: nothing is left out.
+        guard let directory = context.directory else { return nil }
+        return try await progress.step("[internal] load .dockerignore") { step in
+            let file = try await onBlockingPool { try directory.readIgnoreFile(for: request.dockerfile) }
             await step.withStatus("transferring context:") { report in
                 report(Int64(file?.bytes.count ?? 0), 0)
             }
@@ -163,8 +169,8 @@ package final class BuildEngine: Sendable {
 
     private func shownName(of location: DockerfileLocation) -> String {
         switch location {
-        case .default, .content: "Dockerfile"
-        case .file(let path): path.shownName ?? "Dockerfile"
+        case .default, .content, .address: "Dockerfile"
+        case .file(let path), .inContext(let path): path.shownName ?? "Dockerfile"
         }
     }
 
@@ -196,7 +202,12 @@ package final class BuildEngine: Sendable {
     // MARK: Planning
 
     /// What the frontend is asked for, for one platform.
-    func options(_ request: BuildRequest, _ ignoreFile: IgnoreFile?, _ platform: Platform?) -> BuildOptions {
+    func options(
+        _ request: BuildRequest,
+        _ ignoreFile: IgnoreFile?,
+        _ platform: Platform?,
+        in context: BuildContext
+    ) -> BuildOptions {
         var options = BuildOptions()
         options.target = request.target.map { String(decoding: $0, as: UTF8.self) }
         options.buildArguments = Variables(request.buildArguments)
@@ -209,6 +220,7 @@ package final class BuildEngine: Sendable {
         options.platform = platform
         options.isMultiPlatform = request.isMultiPlatform
         options.cacheBypass = request.ignoresCache ? .everywhere : .nowhere
+        options.context = context.node
         options.ignoreFile = ignoreFile
         options.extraHosts = request.extraHosts.map { HostAddress(host: $0.name, address: $0.address) }
         switch request.network {

@@ -5,6 +5,10 @@ package import SystemPackage
 package enum BuildError: Error, CustomStringConvertible {
     case contextNotFound(FilePath)
     case contextIsNoDirectory(FilePath)
+    /// A context that is neither an archive nor a Dockerfile.
+    case contextIsEmpty
+    case ambiguousDockerfile
+    case contextAddress(String, reason: String)
     case dockerfileNotFound(String)
     case dockerfileIsNoFile(String)
     case dockerfileTooLarge(String, limit: Int)
@@ -20,6 +24,12 @@ package enum BuildError: Error, CustomStringConvertible {
             "unable to prepare context: path \"\(escapedForDisplay(path.bytes))\" not found"
         case .contextIsNoDirectory(let path):
             "unable to prepare context: path \"\(escapedForDisplay(path.bytes))\" is not a directory; give the directory that holds the files to COPY, and the Dockerfile with -f"
+        case .contextIsEmpty:
+            "unable to prepare context: standard input is empty; pipe an archive of the files, or a Dockerfile, into it"
+        case .ambiguousDockerfile:
+            "ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles"
+        case .contextAddress(let address, let reason):
+            "unable to prepare context: \(address): \(reason)"
         case .dockerfileNotFound(let name):
             "failed to read dockerfile: open \(name): no such file or directory; name another one with -f"
         case .dockerfileIsNoFile(let name):

@@ -1,12 +1,14 @@
+import DockerfileFrontend
 package import Images
+import LLB
 package import LinuxSystem
 package import OCI
 package import SystemPackage
 
 /// One build as a user asks for it.
 package struct BuildRequest: Sendable {
-    /// The directory that COPY and ADD take files from; it is read in place.
-    package var context: FilePath
+    /// What COPY and ADD take files from.
+    package var context: ContextLocation
     package var dockerfile: DockerfileLocation
     /// The stage to build; nil means the last.
     package var target: [UInt8]?
@@ -32,7 +34,16 @@ package struct BuildRequest: Sendable {
         case `default`, none, host
     }
 
-    package init(context: FilePath) {
+    /// Whether a context's name that is no directory is an address: of a repository, or of a file of a web server.
+    package static func isAddress(_ text: [UInt8]) -> Bool {
+        GitSource.mayBeRepository(text)
+            || ["http://", "https://", "github.com/"].contains { text.starts(with: $0.utf8) }
+    }
+
+    /// A build whose context is a directory.
+    package init(context: FilePath) { self.init(.directory(context)) }
+
+    package init(_ context: ContextLocation) {
         self.context = context
         dockerfile = .default
         buildArguments = []
@@ -56,6 +67,28 @@ extension BuildRequest {
     }
 }
 
+/// What files a build works with, and from where.
+package enum ContextLocation: Sendable {
+    /// Read in place.
+    case directory(FilePath)
+    /// A git repository, or a file of a web server: an archive of files, or else the Dockerfile.
+    case address([UInt8])
+    /// An archive of files, or a Dockerfile.
+    case stream(StandardStream)
+
+    /// What names it in histories and messages, without credentials.
+    package var name: [UInt8] {
+        switch self {
+        case .directory(let path): path.bytes
+        case .address(let address): withoutCredentials(address)
+        case .stream: [UInt8(ascii: "-")]
+        }
+    }
+
+    /// Whether its files are not where a client could name one by a path of its own.
+    package var isRemote: Bool { if case .directory = self { false } else { true } }
+}
+
 /// Where the Dockerfile is.
 package enum DockerfileLocation: Sendable {
     /// `Dockerfile` in the context, else `dockerfile`.
@@ -64,6 +97,10 @@ package enum DockerfileLocation: Sendable {
     case file(FilePath)
     /// `-f -`: what was read from standard input.
     case content([UInt8])
+    /// A path inside of a context that is no directory of this machine.
+    case inContext(FilePath)
+    /// A file of a web server.
+    case address([UInt8])
 }
 
 /// What becomes of the result.

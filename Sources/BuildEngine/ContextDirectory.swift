@@ -35,13 +35,18 @@ struct ContextDirectory: Sendable {
         switch location {
         case .content(let bytes):
             return File(name: "Dockerfile", bytes: bytes)
+        case .inContext(let path):
+            let name = path.shownName ?? "Dockerfile"
+            let shown = escapedForDisplay(path.bytes)
+            let file = try opened(shown) { () throws(SystemCallError) in try root.open(path, O_RDONLY | O_NONBLOCK) }
+            return File(name: name, bytes: try content(of: file, name: shown))
         case .file(let path):
             let name = path.shownName ?? "Dockerfile"
             let shown = escapedForDisplay(path.bytes)
             let file = try opened(shown) { () throws(SystemCallError) in try OpenFile.open(path, O_RDONLY | O_NONBLOCK)
             }
             return File(name: name, bytes: try content(of: file, name: shown))
-        case .default:
+        case .default, .address:
             for name in ["Dockerfile", "dockerfile"] {
                 if let file = try present({ () throws(SystemCallError) in
                     try root.open(FilePath(name), O_RDONLY | O_NONBLOCK)
@@ -72,7 +77,7 @@ struct ContextDirectory: Sendable {
                     return File(name: name, bytes: try content(of: file, name: name))
                 }
             }
-        case .content: break
+        case .content, .inContext, .address: break
         }
         guard
             let file = try present({ () throws(SystemCallError) in try root.open(".dockerignore", O_RDONLY | O_NONBLOCK)

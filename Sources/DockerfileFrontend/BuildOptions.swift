@@ -38,6 +38,8 @@ package struct BuildOptions: Sendable {
     package var sharedMemorySize: Int64 = 0
     /// The name of the local source that the build context is.
     package var contextName: [UInt8] = Array("context".utf8)
+    /// The build context where it is no directory of the client.
+    package var context: Output?
     /// The context's ignore file; nil where it has none.
     package var ignoreFile: IgnoreFile?
     /// Replaces the `# check=` directive.

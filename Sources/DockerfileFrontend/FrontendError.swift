@@ -50,6 +50,7 @@ extension FrontendError {
         case checksumOfSeveral
         case checksumOfLocal
         case invalidChecksum(OCIError)
+        case git(GitReferenceError)
         case remoteCopy(git: Bool)
         case invalidSignal(String)
         case invalidPort(PortError)
@@ -90,6 +91,7 @@ extension FrontendError.Reason: CustomStringConvertible {
             "invalid chmod parameter: '\(text)'. it should be octal string and between 0 and 07777"
         case .checksumOfSeveral: "checksum can't be specified for multiple sources"
         case .checksumOfLocal: "checksum requires HTTP(S) or Git sources"
+        case .git(let error): error.description
         case .invalidChecksum(let error): "invalid checksum: \(error)"
         case .remoteCopy(let git): "source can't be a \(git ? "git ref" : "URL") for COPY"
         case .invalidSignal(let text): "invalid signal: \(text)"

@@ -7,14 +7,13 @@ enum RemoteKind {
     case http, git
 
     init?(of source: [UInt8]) {
-        let address = source.prefix { $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "?") }
-        if source.starts(with: "http://".utf8) || source.starts(with: "https://".utf8) {
-            self = address.suffix(4).elementsEqual(".git".utf8) ? .git : .http
-            return
+        if GitSource.mayBeRepository(source) {
+            self = .git
+        } else if source.starts(with: "http://".utf8) || source.starts(with: "https://".utf8) {
+            self = .http
+        } else {
+            return nil
         }
-        let gitSchemes: [StaticString] = ["git://", "ssh://", "git@"]
-        guard gitSchemes.contains(where: { source.starts(with: $0) }) else { return nil }
-        self = .git
     }
 }
 
@@ -31,7 +30,7 @@ extension StageBuilder {
     ) throws(FrontendError) -> (action: FileCopy, source: Output) {
         switch kind {
         case .http: try download(source, transfer, title: title)
-        case .git: throw failure(.unsupported("ADD of a git repository"))
+        case .git: try checkOut(source, transfer, title: title)
         }
     }
 
@@ -59,27 +58,37 @@ extension StageBuilder {
         copy.unpacksArchives = transfer.unpacks ?? false
         return (copy, output)
     }
-}
 
-/// Text with the user information of web addresses masked, as it may be shown and kept.
-func withoutCredentials(_ text: [UInt8]) -> [UInt8] {
-    var result: [UInt8] = []
-    var rest = text[...]
-    let mark: [UInt8] = Array("://".utf8)
-    while let start = rest.indices.first(where: { rest[$0...].starts(with: mark) }) {
-        let isWeb = rest[..<start].hasSuffix("http") || rest[..<start].hasSuffix("https")
-        result += rest[..<start] + mark
-        rest = rest[(start + mark.count)...]
-        let authority = rest.prefix { !"/?# \t\"',]".utf8.contains($0) }
-        guard isWeb, let at = authority.lastIndex(of: UInt8(ascii: "@")) else { continue }
-        result += authority[..<at].contains(UInt8(ascii: ":")) ? Array("xxxxx:xxxxx".utf8) : Array("xxxxx".utf8)
-        rest = rest[at...]
-    }
-    return result + rest
-}
-
-extension ArraySlice<UInt8> {
-    fileprivate func hasSuffix(_ text: StaticString) -> Bool {
-        text.withUTF8Buffer { suffix($0.count).elementsEqual($0) }
+    private mutating func checkOut(
+        _ address: [UInt8],
+        _ transfer: Transfer,
+        title: [UInt8]
+    ) throws(FrontendError) -> (action: FileCopy, source: Output) {
+        var source: GitSource
+        do throws(GitReferenceError) {
+            guard let parsed = try GitSource(parsing: address) else {
+                throw .invalidAddress(withoutCredentials(address).displayText)
+            }
+            source = parsed
+        } catch {
+            throw failure(.git(error))
+        }
+        if let keeps = transfer.keepsGitDirectory { source.keepsGitDirectory = keeps }
+        if let word = transfer.checksum {
+            let checksum = try expand(word.bytes)
+            if let other = source.checksum, other != checksum {
+                throw failure(.git(.conflict("checksum", checksum.displayText, other.displayText)))
+            }
+            source.checksum = checksum
+        }
+        let output: Output
+        do throws(LLBError) { output = try Output.git(source, metadata: Metadata(name: title)) } catch {
+            throw failure(.definition(error))
+        }
+        place(output)
+        var copy = FileCopy(source: [UInt8(ascii: "/")], destination: [])
+        copy.copiesDirectoryContents = true
+        copy.createsDestination = true
+        return (copy, output)
     }
 }

@@ -63,6 +63,7 @@ extension Translator {
     }
 
     private func contextSource(paths: Set<[UInt8]>) throws -> Output {
+        if let context = options.context { return context }
         var source = LocalSource(name: options.contextName)
         source.sharedKeyHint = options.contextName
         source.excludePatterns = options.ignoreFile?.patterns ?? []

@@ -63,6 +63,7 @@ private func operation(
         case Source.localScheme: return LocalOperation(source: try LocalSource(source), environment: environment)
         case Source.httpScheme, Source.httpsScheme:
             return HTTPOperation(source: try HTTPSource(source), environment: environment)
+        case Source.gitScheme: return GitOperation(source: try GitSource(source), environment: environment)
         default:
             throw OperationError.unsupported(
                 "sources of the kind \(source.scheme):// are not supported by this version of Slipway"
@@ -73,7 +74,7 @@ private func operation(
 
 private func name(of operation: LLB.Operation) -> String {
     switch operation {
-    case .source(let source): escapedForDisplay(source.identifier)
+    case .source(let source): escapedForDisplay(withoutCredentials(source.identifier))
     case .exec(let exec): escapedForDisplay(Array(exec.process.arguments.joined(separator: [UInt8(ascii: " ")])))
     case .file: "file operation"
     case .merge: "merge"

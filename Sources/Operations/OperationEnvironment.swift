@@ -26,6 +26,7 @@ package struct OperationEnvironment: Sendable {
     let sandboxes: SandboxRunner
     let images: any ImageTrees
     let downloads: Downloads
+    let repositories: GitRepositories
     let cacheMounts: CacheMounts
     /// Directories of the client by the names that sources use.
     let localDirectories: [[UInt8]: FilePath]
@@ -36,6 +37,7 @@ package struct OperationEnvironment: Sendable {
         sandboxes: SandboxRunner,
         images: any ImageTrees,
         downloads: Downloads,
+        repositories: GitRepositories,
         localDirectories: [[UInt8]: FilePath]
     ) {
         store = snapshots.store
@@ -43,6 +45,7 @@ package struct OperationEnvironment: Sendable {
         self.sandboxes = sandboxes
         self.images = images
         self.downloads = downloads
+        self.repositories = repositories
         self.localDirectories = localDirectories
         cacheMounts = CacheMounts(store: snapshots.store, snapshots: snapshots)
         fileDigests = StoredFileDigests(snapshots.store)

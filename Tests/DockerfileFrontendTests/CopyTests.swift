@@ -168,8 +168,11 @@ import Testing
 
     @Test(arguments: [
         ("ADD --checksum=md5:1 https://x.org/a /b", "invalid checksum: invalid digest \"md5:1\""),
-        ("ADD https://x.org/a.git#v1 /b", "ADD of a git repository is not supported by this version of Slipway"),
-        ("ADD git@github.com:a/b.git /b", "ADD of a git repository is not supported by this version of Slipway"),
+        ("ADD https://x.org/a.git?x=y /b", "unexpected query \"x\""),
+        (
+            "ADD --checksum=12 https://x.org/a.git?commit=34 /b",
+            "checksum conflicts: \"12\" and \"34\""
+        ),
         ("COPY https://x.org/a /b", "source can't be a URL for COPY"),
         ("COPY git://x.org/a.git /b", "source can't be a git ref for COPY"),
         ("ADD --checksum=sha256:x a /b", "checksum requires HTTP(S) or Git sources"),

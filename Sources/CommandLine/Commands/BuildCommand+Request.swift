@@ -90,19 +90,8 @@ extension BuildCommand {
 
     /// What the options ask for, with paths made absolute and variables looked up.
     func request(_ environment: SlipwayEnvironment) async throws -> BuildRequest {
-        let context = arguments.first ?? []
-        if context.elementsEqual("-".utf8) || context.contains(Array("://".utf8)) || context.starts(with: "git@".utf8) {
-            throw CommandFailure(
-                "ERROR: failed to build: a build context must be a directory; standard input, git repositories and URLs are not supported by this version of Slipway"
-            )
-        }
-        var request = BuildRequest(context: environment.path(context).lexicallyNormalized())
-        switch file {
-        case nil: break
-        case let file? where file.elementsEqual("-".utf8):
-            request.dockerfile = .content(try await environment.input.readToEnd(limit: 4 << 20))
-        case let file?: request.dockerfile = .file(environment.path(file))
-        }
+        var request = BuildRequest(try await contextLocation(environment))
+        try await setDockerfile(of: &request, environment)
         request.target = target
         request.buildArguments = try await proxyArguments(environment) + pairs(buildArguments, from: environment)
         request.labels = labels.map { Self.pair($0) ?? (name: $0, value: []) }
@@ -117,6 +106,33 @@ extension BuildCommand {
         request.network = network ?? .default
         request.extraHosts = hosts
         return request
+    }
+
+    /// What the argument means, in buildx's order: standard input, a directory that is there, an address.
+    private func contextLocation(_ environment: SlipwayEnvironment) async throws -> ContextLocation {
+        let argument = arguments.first ?? []
+        if argument.elementsEqual("-".utf8) { return .stream(environment.input) }
+        let path = environment.path(argument).lexicallyNormalized()
+        if try await onBlockingPool({ try HostFiles.status(of: path) }) != nil { return .directory(path) }
+        return BuildRequest.isAddress(argument) ? .address(argument) : .directory(path)
+    }
+
+    private func setDockerfile(of request: inout BuildRequest, _ environment: SlipwayEnvironment) async throws {
+        guard let file else { return }
+        if file.elementsEqual("-".utf8) {
+            if case .stream = request.context {
+                throw CommandFailure(
+                    "ERROR: failed to build: invalid argument: can't use stdin for both build context and dockerfile"
+                )
+            }
+            request.dockerfile = .content(try await environment.input.readToEnd(limit: 4 << 20))
+        } else if file.starts(with: "http://".utf8) || file.starts(with: "https://".utf8) {
+            request.dockerfile = .address(file)
+        } else {
+            let path = FilePath(bytes: file)
+            let isInside = request.context.isRemote && !path.isAbsolute
+            request.dockerfile = isInside ? .inContext(path) : .file(environment.path(file))
+        }
     }
 
     /// The proxies that docker's configuration file has for every build, as buildx hands them over.

@@ -45,6 +45,7 @@ extension SlipwayEnvironment {
             bases: RemoteBaseImages(images: engine.remote),
             sandboxes: SandboxRunner(scratch: scratch),
             web: WebClient(web),
+            variables: variables,
             remote: engine.remote
         )
     }

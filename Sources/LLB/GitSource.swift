@@ -1,0 +1,83 @@
+/// A commit of a git repository, or one directory of it: the tree of its files.
+package struct GitSource: Hashable, Sendable {
+    package var remote: GitRemote
+    /// A branch, a tag, a full name of a reference or a commit; nil for what the repository itself offers.
+    package var reference: [UInt8]?
+    /// The directory that becomes the root; nil for all of it.
+    package var subdirectory: [UInt8]?
+    /// What the commit's id must begin with.
+    package var checksum: [UInt8]?
+    /// Whether `.git` is part of the tree.
+    package var keepsGitDirectory = false
+    package var skipsSubmodules = false
+    /// Whether files have the time of the check-out; the time of the commit, which is the same on every day, otherwise.
+    package var hasCheckoutTimes = false
+    /// The secret that holds a token for HTTP.
+    package var tokenSecret: [UInt8]?
+    /// The secret that holds an `Authorization` header.
+    package var authorizationSecret: [UInt8]?
+    /// The agent whose keys are used for SSH.
+    package var agent: [UInt8]?
+    /// Lines in the form of ssh's `known_hosts`.
+    package var knownHosts: [UInt8]?
+
+    package init(remote: GitRemote) { self.remote = remote }
+
+    /// Reads the attributes of a `git://` source.
+    /// - Throws: `LLBError.invalidSource` for another scheme, or an address that is none.
+    package init(_ source: Source) throws(LLBError) {
+        func fail(_ reason: String) -> LLBError {
+            .invalidSource(withoutCredentials(source.identifier), reason: reason)
+        }
+        guard source.scheme == Source.gitScheme else { throw fail("not a git source") }
+        let parts = source.rest.split(separator: UInt8(ascii: "#"), maxSplits: 1, omittingEmptySubsequences: false)
+        let address = source.attributes["git.fullurl"] ?? Array("https://".utf8) + (parts.first ?? [])
+        guard let remote = GitRemote(parsing: address) else { throw fail("the address of the repository is not valid") }
+        self.init(remote: remote)
+        if parts.count > 1 { setFragment(parts[1]) }
+        for (key, value) in source.attributes {
+            switch key {
+            case "git.checksum": checksum = value.isEmpty ? nil : value
+            case "git.keepgitdir": keepsGitDirectory = value.elementsEqual("true".utf8)
+            case "git.skipsubmodules": skipsSubmodules = value.elementsEqual("true".utf8)
+            case "git.mtime": hasCheckoutTimes = value.elementsEqual("checkout".utf8)
+            case "git.authtokensecret": tokenSecret = value
+            case "git.authheadersecret": authorizationSecret = value
+            case "git.mountsshsock": agent = value
+            case "git.knownsshhosts": knownHosts = value
+            default: continue
+            }
+        }
+    }
+
+    /// Takes in `reference:subdirectory`.
+    package mutating func setFragment(_ fragment: ArraySlice<UInt8>) {
+        let parts = fragment.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
+        if let first = parts.first, !first.isEmpty { reference = Array(first) }
+        if parts.count > 1, !parts[1].isEmpty { subdirectory = Array(parts[1]) }
+    }
+
+    /// The wire form.
+    package var source: Source {
+        var identifier: [UInt8] = Array("\(Source.gitScheme)://".utf8) + remote.host + remote.path
+        if reference != nil || subdirectory != nil { identifier += [UInt8(ascii: "#")] + (reference ?? []) }
+        if let subdirectory { identifier += [UInt8(ascii: ":")] + subdirectory }
+        var attributes: [String: [UInt8]] = ["git.fullurl": remote.address]
+        if let checksum { attributes["git.checksum"] = checksum }
+        if keepsGitDirectory { attributes["git.keepgitdir"] = Array("true".utf8) }
+        if skipsSubmodules { attributes["git.skipsubmodules"] = Array("true".utf8) }
+        if hasCheckoutTimes { attributes["git.mtime"] = Array("checkout".utf8) }
+        if let tokenSecret { attributes["git.authtokensecret"] = tokenSecret }
+        if let authorizationSecret { attributes["git.authheadersecret"] = authorizationSecret }
+        if let agent { attributes["git.mountsshsock"] = agent }
+        if let knownHosts { attributes["git.knownsshhosts"] = knownHosts }
+        return Source(identifier: identifier, attributes: attributes)
+    }
+}
+
+extension Output {
+    /// The tree of a commit of a git repository.
+    package static func git(_ source: GitSource, metadata: Metadata = Metadata()) throws(LLBError) -> Output {
+        Output(try Node(.source(source.source), metadata: metadata))
+    }
+}

@@ -1,0 +1,36 @@
+import BuildGraph
+import LLB
+import LinuxSystem
+import OCI
+import RemoteSources
+import Snapshots
+
+/// Brings in the files of a commit: the first half of `ADD repository`, and a build context from git.
+///
+/// Left out of the key: the address and the name that led to the commit, because its id stands for all of it; credentials.
+struct GitOperation: VertexOperation {
+    let source: GitSource
+    let environment: OperationEnvironment
+
+    func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
+        let commit = try await environment.repositories.resolve(source)
+        return CacheMap(components: [
+            KeyComponent("kind", "git"), KeyComponent("commit", commit.id),
+            KeyComponent("directory", source.subdirectory ?? []),
+            KeyComponent("keeps .git", "\(source.keepsGitDirectory)"),
+            // What .git says of itself.
+            KeyComponent("reference", source.keepsGitDirectory ? commit.reference ?? [] : []),
+            KeyComponent("submodules", "\(!source.skipsSubmodules)"),
+            KeyComponent("times", source.hasCheckoutTimes ? "of the check-out" : "of the commit"),
+        ])
+    }
+
+    func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
+        let commit = try await environment.repositories.resolve(source)
+        await context.log(Array("\(commit.id)\t\(commit.reference.map { escapedForDisplay($0) } ?? "commit")\n".utf8))
+        let (_, layer) = try await environment.snapshots.withActiveSnapshot(on: .empty) { active in
+            try await environment.repositories.checkOut(commit, of: source, into: active.root)
+        }
+        return [.tree(FileTree(layers: [layer]))]
+    }
+}

@@ -1,0 +1,145 @@
+internal import LinuxSystem
+internal import SystemPackage
+
+/// Runs git as if on a machine where nobody ever configured it: no system's or user's settings, no hooks, no prompts, and only
+/// the transports that a call may use.
+struct GitProgram: Sendable {
+    /// What a call may speak to.
+    enum Reach: Sendable {
+        /// The repository's own files.
+        case nothing
+        /// Repositories of this machine that Slipway made itself.
+        case ownRepositories
+        case network
+    }
+
+    /// Of the process: PATH, proxies, certificates and the agent are taken from it.
+    let variables: [[UInt8]: [UInt8]]
+
+    /// Settings that hold whatever a repository says.
+    private static let settings = [
+        ("core.hooksPath", "/dev/null"), ("core.fsmonitor", "false"), ("core.autocrlf", "false"),
+        ("gc.auto", "0"), ("maintenance.auto", "false"), ("protocol.version", "2"), ("advice.detachedHead", "false"),
+        ("fetch.recurseSubmodules", "false"), ("fetch.writeCommitGraph", "false"), ("credential.helper", ""),
+        ("core.sshCommand", ssh),
+    ]
+
+    private static let ssh = "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new"
+
+    /// Runs a command.
+    /// - Parameters:
+    ///   - arguments: of git; those that come from outside follow a `--`.
+    ///   - directory: where it runs.
+    ///   - reach: which transports it may use.
+    ///   - header: an HTTP header for an address and everything below it; never on the command line, which everybody can see.
+    ///   - more: variables for this call.
+    /// - Returns: what it printed.
+    /// - Throws: `GitError.failed`, `ProgramNotFound`.
+    func run(
+        _ arguments: [[UInt8]],
+        in directory: FilePath,
+        _ reach: Reach = .nothing,
+        header: (address: [UInt8], value: String)? = nil,
+        more: [String: [UInt8]] = [:]
+    ) async throws -> [UInt8] {
+        let git = try await onBlockingPool { try Program.named("git").resolve() }
+        // Files are to have the modes 644 and 755 whoever builds.
+        var configuration = ChildProcessConfiguration(
+            .path("/bin/sh"),
+            ["-c", "umask 022; exec \"$0\" \"$@\""].map { Array($0.utf8) } + [git.bytes] + arguments
+        )
+        configuration.workingDirectory = directory
+        configuration.environment = environment(reach, header, more)
+        let result = try await ChildProcess.run(configuration, outputLimit: 16 << 20)
+        guard result.status.isSuccess else {
+            let name = arguments.first { $0.first != UInt8(ascii: "-") } ?? []
+            throw GitError.failed(command: String(decoding: name, as: UTF8.self), reason: Self.reason(result.errors))
+        }
+        return result.output
+    }
+
+    /// Runs a command whose arguments are all our own.
+    func run(
+        _ arguments: String...,
+        in directory: FilePath,
+        _ reach: Reach = .nothing,
+        more: [String: [UInt8]] = [:]
+    ) async throws -> [UInt8] {
+        try await run(arguments.map { Array($0.utf8) }, in: directory, reach, more: more)
+    }
+
+    private func environment(
+        _ reach: Reach,
+        _ header: (address: [UInt8], value: String)?,
+        _ more: [String: [UInt8]]
+    ) -> [[UInt8]] {
+        var values: [String: [UInt8]] = [
+            "HOME": Array("/dev/null".utf8), "LC_ALL": Array("C".utf8),
+            "GIT_CONFIG_NOSYSTEM": Array("1".utf8), "GIT_CONFIG_GLOBAL": Array("/dev/null".utf8),
+            "GIT_ATTR_NOSYSTEM": Array("1".utf8), "GIT_TERMINAL_PROMPT": Array("0".utf8),
+            "GIT_ASKPASS": Array("/bin/false".utf8), "SSH_ASKPASS": Array("/bin/false".utf8),
+            "GIT_LITERAL_PATHSPECS": Array("1".utf8), "GIT_NO_REPLACE_OBJECTS": Array("1".utf8),
+        ]
+        let allowed =
+            switch reach {
+            case .nothing: "none"
+            case .ownRepositories: "file"
+            case .network: "http:https:git:ssh"
+            }
+        values["GIT_ALLOW_PROTOCOL"] = Array(allowed.utf8)
+        let passed = [
+            "PATH", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "HTTPS_PROXY",
+            "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY",
+        ]
+        for name in passed { values[name] = variables[Array(name.utf8)] }
+        if let file = values["SSL_CERT_FILE"] { values["GIT_SSL_CAINFO"] = file }
+        var settings = Self.settings.map { (Array($0.utf8), Array($1.utf8)) }
+        if let header {
+            settings.append(
+                (Array("http.".utf8) + header.address + Array(".extraHeader".utf8), Array(header.value.utf8))
+            )
+        }
+        values["GIT_CONFIG_COUNT"] = Array("\(settings.count)".utf8)
+        for (index, setting) in settings.enumerated() {
+            values["GIT_CONFIG_KEY_\(index)"] = setting.0
+            values["GIT_CONFIG_VALUE_\(index)"] = setting.1
+        }
+        values.merge(more) { $1 }
+        return values.map { Array("\($0.key)=".utf8) + $0.value }.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// What git says of a failure, without its progress and advice.
+    private static func reason(_ errors: [UInt8]) -> String {
+        let lines = errors.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") })
+        let telling = lines.filter { line in
+            line.starts(with: "fatal:".utf8) || line.starts(with: "error:".utf8) || line.starts(with: "remote:".utf8)
+                || line.starts(with: "ssh:".utf8) || line.starts(with: "Host key".utf8)
+        }
+        let shown = (telling.isEmpty ? lines.suffix(3) : telling.prefix(6)[...]).map {
+            escapedForDisplay(Array($0.prefix(400)))
+        }
+        return shown.isEmpty ? "it gave no reason" : shown.joined(separator: "; ")
+    }
+}
+
+/// Why a git repository could not be read.
+package enum GitError: Error, Hashable, Sendable, CustomStringConvertible {
+    case failed(command: String, reason: String)
+    /// With the address of the repository.
+    case unreachable(repository: String, reason: String)
+    case invalidReference(String)
+    case noSuchReference(String, repository: String)
+    case checksumMismatch(expected: String, actual: String)
+    case subdirectory(String, reason: String)
+
+    package var description: String {
+        switch self {
+        case .failed(let command, let reason): "git \(command) failed: \(reason)"
+        case .unreachable(let repository, let reason): "failed to fetch remote \(repository): \(reason)"
+        case .invalidReference(let name): "invalid git reference \"\(name)\""
+        case .noSuchReference(let name, let repository): "repository \(repository) does not contain ref \(name)"
+        case .checksumMismatch(let expected, let actual): "expected checksum to match \(expected), got \(actual)"
+        case .subdirectory(let path, let reason): "invalid subdirectory \"\(path)\" of the repository: \(reason)"
+        }
+    }
+}

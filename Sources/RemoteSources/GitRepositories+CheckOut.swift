@@ -1,0 +1,286 @@
+internal import Glibc
+package import LLB
+internal import LinuxSystem
+internal import OCI
+package import Registry
+internal import Storage
+package import SystemPackage
+
+extension GitRepositories {
+    /// Puts the files of a commit into an empty directory.
+    ///
+    /// Directories and programs have mode 755, other files 644; times are the commit's unless the source wants the check-out's.
+    /// - Parameters:
+    ///   - commit: as `resolve` found it.
+    ///   - source: which part of it, and with what.
+    ///   - directory: where the files go.
+    ///   - authorization: the value of an `Authorization` header, in place of what the address holds.
+    /// - Throws: `GitError`, `StorageError`, `SystemCallError`.
+    package func checkOut(
+        _ commit: GitCommit,
+        of source: GitSource,
+        into directory: FilePath,
+        authorization: Secret? = nil
+    ) async throws {
+        let bare = try await fetch(commit, of: source, authorization)
+        let scratch = try await onBlockingPool { [store] in try store.temporaryDirectory() }
+        let work = scratch.appending("work")
+        let path = try Self.components(of: source.subdirectory)
+        try await onBlockingPool { _ = try HostFiles.createDirectory(work, mode: 0o755) }
+        let keeps = source.keepsGitDirectory && path.isEmpty
+        var hasModules = false
+        if !source.skipsSubmodules { hasModules = try await has(".gitmodules", commit, in: bare) }
+        if keeps || hasModules {
+            try await clone(commit, of: source, from: bare, to: work, authorization, withModules: hasModules)
+        } else {
+            // Straight from the shared repository, with an index of our own.
+            _ = try await git.run(
+                "--git-dir=\(bare.string)",
+                "--work-tree=\(work.string)",
+                "read-tree",
+                "--reset",
+                "-u",
+                commit.id,
+                in: work,
+                more: ["GIT_INDEX_FILE": scratch.appending("index").bytes]
+            )
+        }
+        let time = source.hasCheckoutTimes ? nil : try await commitTime(commit, in: bare)
+        try await onBlockingPool {
+            let root = try Self.directory(path, in: RootedDirectory(work), named: source.subdirectory ?? [])
+            // Every component is a directory, as `root` shows, and nobody else knows of the scratch directory.
+            let from = path.reduce(work) { $0.appending(bytes: $1) }
+            try Self.finish(root, at: from, removesGitDirectories: !keeps, time: time)
+            for name in try root.entries() {
+                try HostFiles.rename(from.appending(bytes: name), to: directory.appending(bytes: name))
+            }
+            if let time { try OpenFile.open(directory, O_RDONLY | O_DIRECTORY).setTimes(modified: time) }
+            try removeTree(scratch)
+        }
+    }
+
+    /// When a commit was made.
+    ///
+    /// - Returns: seconds since 1970.
+    package func time(of commit: GitCommit, of source: GitSource, authorization: Secret? = nil) async throws -> Int64 {
+        try await commitTime(commit, in: fetch(commit, of: source, authorization)).seconds
+    }
+
+    // MARK: The shared repository
+
+    /// Makes sure that a commit and its files are in the shared repository of its address.
+    /// - Returns: that repository.
+    private func fetch(_ commit: GitCommit, of source: GitSource, _ authorization: Secret?) async throws -> FilePath {
+        let key = Digest.sha256(of: source.remote.publicAddress).hex
+        let base = store.root.appending("git").appending(key)
+        let bare = base.appending("repository")
+        let lock = try await onBlockingPool {
+            try HostFiles.createDirectories(base, mode: 0o700)
+            return try FileLock.acquire(base.appending("lock"), .exclusive)
+        }
+        defer { withExtendedLifetime(lock) {} }
+        try await onBlockingPool { try Self.removeLeftovers(in: bare) }
+        if try await onBlockingPool({ try HostFiles.status(of: bare.appending("HEAD")) == nil }) {
+            _ = try await git.run(
+                "init",
+                "--quiet",
+                "--bare",
+                "--template=",
+                "--initial-branch=unused",
+                bare.string,
+                in: base
+            )
+        }
+        let kept = "refs/slipway/\(commit.id)"
+        if try await isPresent(kept, in: bare) { return bare }
+        let named = commit.reference.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        // The commit alone; else, where a server gives only what its references name, those; else, of servers that know no
+        // shallow histories, everything.
+        let attempts: [[String]] = [
+            ["--depth=1", commit.id], named.isEmpty ? [] : ["--depth=1", named],
+            ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
+        ]
+        var failure: (any Error)?
+        for attempt in attempts where !attempt.isEmpty {
+            let options = attempt.filter { $0.hasPrefix("-") }
+            let references = attempt.filter { !$0.hasPrefix("-") }.map { Array($0.utf8) }
+            do {
+                _ = try await reaching(source) {
+                    try await git.run(
+                        (["--git-dir=\(bare.string)", "fetch", "--quiet", "--no-tags", "--force"] + options + ["--"])
+                            .map { Array($0.utf8) } + [source.remote.publicAddress] + references,
+                        in: base,
+                        .network,
+                        header: header(source, authorization)
+                    )
+                }
+                guard try await has(nil, commit, in: bare) else { continue }
+                _ = try await git.run("--git-dir=\(bare.string)", "update-ref", kept, commit.id, in: base)
+                return bare
+            } catch let error as GitError {
+                failure = failure ?? error
+            }
+        }
+        throw failure
+            ?? GitError.noSuchReference(commit.id, repository: escapedForDisplay(source.remote.publicAddress))
+    }
+
+    /// Locks of a git that was killed; nobody else is at work while the repository's own lock is held.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func removeLeftovers(in bare: FilePath) throws {
+        for name in ["shallow.lock", "packed-refs.lock", "HEAD.lock", "config.lock"] {
+            _ = try HostFiles.remove(bare.appending(name))
+        }
+    }
+
+    private func isPresent(_ reference: String, in bare: FilePath) async throws -> Bool {
+        try await succeeds("--git-dir=\(bare.string)", "cat-file", "-e", reference + "^{tree}", in: bare)
+    }
+
+    /// Whether a commit is there and has a file.
+    private func has(_ file: String?, _ commit: GitCommit, in bare: FilePath) async throws -> Bool {
+        let object = commit.id + (file.map { ":\($0)" } ?? "^{tree}")
+        return try await succeeds("--git-dir=\(bare.string)", "cat-file", "-e", object, in: bare)
+    }
+
+    private func succeeds(_ arguments: String..., in directory: FilePath) async throws -> Bool {
+        do {
+            _ = try await git.run(arguments.map { Array($0.utf8) }, in: directory)
+            return true
+        } catch is GitError {
+            return false
+        }
+    }
+
+    private func commitTime(_ commit: GitCommit, in bare: FilePath) async throws -> FileTime {
+        let text = try await git.run(
+            "--git-dir=\(bare.string)",
+            "log",
+            "-1",
+            "--format=%ct",
+            commit.id,
+            in: bare
+        )
+        return FileTime(seconds: Int64(String(decoding: text.prefix { $0 != 0x0a }, as: UTF8.self)) ?? 0)
+    }
+
+    // MARK: Files
+
+    /// A repository of its own, with `.git` and submodules.
+    private func clone(
+        _ commit: GitCommit,
+        of source: GitSource,
+        from bare: FilePath,
+        to work: FilePath,
+        _ authorization: Secret?,
+        withModules: Bool
+    ) async throws {
+        _ = try await git.run("init", "--quiet", "--template=", "--initial-branch=master", work.string, in: work)
+        _ = try await git.run(
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--depth=1",
+            "--",
+            "file://\(bare.string)",
+            "refs/slipway/\(commit.id)",
+            in: work,
+            .ownRepositories
+        )
+        if let reference = commit.reference, reference.starts(with: "refs/tags/".utf8) {
+            let name = String(decoding: reference, as: UTF8.self)
+            _ = try await git.run("update-ref", "--", name, commit.id, in: work)
+        }
+        _ = try await git.run(
+            ["remote", "add", "--", "origin"].map { Array($0.utf8) } + [source.remote.publicAddress],
+            in: work
+        )
+        _ = try await git.run("checkout", "--quiet", "--force", "--detach", commit.id, in: work)
+        if withModules {
+            _ = try await reaching(source) {
+                try await git.run(
+                    ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"].map { Array($0.utf8) },
+                    in: work,
+                    .network,
+                    header: header(source, authorization)
+                )
+            }
+        }
+        for name in ["FETCH_HEAD", "ORIG_HEAD"] {
+            try await onBlockingPool { _ = try HostFiles.remove(work.appending(".git").appending(name)) }
+        }
+    }
+
+    private static func components(of path: [UInt8]?) throws(GitError) -> [[UInt8]] {
+        let parts = (path ?? []).split(separator: UInt8(ascii: "/")).map(Array.init).filter {
+            !$0.elementsEqual(".".utf8)
+        }
+        let isSafe = parts.allSatisfy { part in
+            !part.elementsEqual("..".utf8) && !part.contains(0)
+                && String(decoding: part, as: UTF8.self).lowercased() != ".git"
+        }
+        guard isSafe else {
+            throw .subdirectory(escapedForDisplay(path ?? []), reason: "it leads out of the repository's files")
+        }
+        return parts
+    }
+
+    /// A directory below another, reached without following any link.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func directory(
+        _ path: [[UInt8]],
+        in root: RootedDirectory,
+        named name: [UInt8]
+    ) throws -> RootedDirectory {
+        var current = root
+        for component in path {
+            do throws(SystemCallError) {
+                let entry = FilePath(bytes: component)
+                current = RootedDirectory(directory: try current.open(entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+            } catch {
+                let shown = escapedForDisplay(name)
+                switch error.errno {
+                case .noSuchFileOrDirectory: throw GitError.subdirectory(shown, reason: "there is no such directory")
+                case .notDirectory, .tooManySymbolicLinkLevels:
+                    throw GitError.subdirectory(shown, reason: "it is not a directory")
+                default: throw error
+                }
+            }
+        }
+        return current
+    }
+
+    /// Goes through all files to give them their time and to remove what git needs for itself.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func finish(
+        _ root: RootedDirectory,
+        at place: FilePath,
+        removesGitDirectories: Bool,
+        time: FileTime?
+    ) throws {
+        var pending: [(path: FilePath, isDone: Bool)] = [(".", false)]
+        while let (path, isDone) = pending.popLast() {
+            if isDone {
+                if let time { try root.setTimes(path, modified: time) }
+                continue
+            }
+            pending.append((path, true))
+            for name in try root.entries(of: path) {
+                let entry = path.appending(bytes: name)
+                if removesGitDirectories, name.elementsEqual(".git".utf8) {
+                    // No commit can hold an entry of this name.
+                    try removeTree(place.appending(entry.components))
+                } else if try root.status(entry).type == .directory {
+                    pending.append((entry, false))
+                } else if let time {
+                    try root.setTimes(entry, modified: time)
+                }
+            }
+        }
+    }
+}
+
+extension FilePath {
+    /// The path of an entry whose name may be any bytes.
+    fileprivate func appending(bytes name: [UInt8]) -> FilePath { appending(FilePath(bytes: name).components) }
+}

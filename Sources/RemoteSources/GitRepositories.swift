@@ -1,0 +1,153 @@
+internal import FoundationEssentials
+internal import Glibc
+package import LLB
+internal import LinuxSystem
+internal import OCI
+package import Registry
+package import Storage
+internal import Synchronization
+internal import SystemPackage
+
+/// The commit that a source names.
+package struct GitCommit: Hashable, Sendable {
+    /// 40 or 64 lower-case hexadecimal digits.
+    package let id: String
+    /// The full name of the reference that led to it; nil for a commit that was named itself.
+    package let reference: [UInt8]?
+}
+
+/// Git repositories, of which the store keeps what was fetched.
+///
+/// What a name means is asked once an instance, which serves one build: the commit that was found is the commit that is built,
+/// however the repository changes meanwhile. Commits are fetched without their history into one bare repository for each
+/// address, which all processes share: who fetches into it holds its lock alone.
+package final class GitRepositories: Sendable {
+    let store: Store
+    let git: GitProgram
+    private let commits = Mutex<[Question: GitCommit]>([:])
+
+    private struct Question: Hashable {
+        let address: [UInt8]
+        let reference: [UInt8]?
+    }
+
+    /// - Parameters:
+    ///   - store: where fetched commits are kept.
+    ///   - variables: the environment of the process, of which git gets what it needs.
+    package init(store: Store, variables: [[UInt8]: [UInt8]]) {
+        self.store = store
+        git = GitProgram(variables: variables)
+    }
+
+    // MARK: What a name means
+
+    /// Finds the commit that a source names, without fetching it.
+    /// - Throws: `GitError`.
+    package func resolve(_ source: GitSource, authorization: Secret? = nil) async throws -> GitCommit {
+        let question = Question(address: source.remote.address, reference: source.reference)
+        let commit: GitCommit
+        if let known = commits.withLock({ $0[question] }) {
+            commit = known
+        } else {
+            commit = try await ask(source, authorization)
+            commits.withLock { $0[question] = commit }
+        }
+        if let checksum = source.checksum {
+            let expected = String(decoding: checksum, as: UTF8.self).lowercased()
+            guard commit.id.hasPrefix(expected) else {
+                throw GitError.checksumMismatch(expected: escapedForDisplay(checksum), actual: commit.id)
+            }
+        }
+        return commit
+    }
+
+    private func ask(_ source: GitSource, _ authorization: Secret?) async throws -> GitCommit {
+        if let reference = source.reference {
+            if Self.isCommit(reference) {
+                return GitCommit(id: String(decoding: reference, as: UTF8.self), reference: nil)
+            }
+            guard Self.isReference(reference) else { throw GitError.invalidReference(escapedForDisplay(reference)) }
+        }
+        let name = source.reference ?? Array("HEAD".utf8)
+        let list = try await reaching(source) {
+            try await git.run(
+                ["ls-remote", "--quiet", "--"].map { Array($0.utf8) }
+                    + [source.remote.publicAddress, name, name + Array("^{}".utf8)],
+                in: "/",
+                .network,
+                header: header(source, authorization)
+            )
+        }
+        guard let commit = Self.choose(name, from: list) else {
+            throw GitError.noSuchReference(
+                escapedForDisplay(name),
+                repository: escapedForDisplay(source.remote.publicAddress)
+            )
+        }
+        return commit
+    }
+
+    /// Picks the answer to a name from what the server lists: a branch before a tag, and of a tag the commit.
+    static func choose(_ name: [UInt8], from list: [UInt8]) -> GitCommit? {
+        func stripped(_ prefix: String) -> [UInt8] {
+            name.starts(with: prefix.utf8) ? Array(name.dropFirst(prefix.utf8.count)) : name
+        }
+        let exact = name.elementsEqual("HEAD".utf8) ? name : Array("refs/".utf8) + stripped("refs/")
+        let branch = Array("refs/heads/".utf8) + stripped("refs/heads/")
+        let tag = Array("refs/tags/".utf8) + stripped("refs/tags/")
+        var found: [[UInt8]: String] = [:]
+        for line in list.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: "\t"), maxSplits: 1)
+            guard fields.count == 2, isCommit(Array(fields[0])) else { continue }
+            found[Array(fields[1])] = String(decoding: fields[0], as: UTF8.self)
+        }
+        for candidate in [exact, branch, tag] {
+            let commit = found[candidate + Array("^{}".utf8)] ?? found[candidate]
+            if let commit { return GitCommit(id: commit, reference: candidate) }
+        }
+        return nil
+    }
+
+    static func isCommit(_ text: [UInt8]) -> Bool {
+        [40, 64].contains(text.count) && text.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
+
+    /// What git accepts as the name of a reference. See git-check-ref-format(1).
+    static func isReference(_ name: [UInt8]) -> Bool {
+        let forbidden = Array(" ~^:?*[\\".utf8)
+        guard name.first != UInt8(ascii: "-"), !name.isEmpty, name.count <= 1024, name.last != UInt8(ascii: "."),
+            name.allSatisfy({ $0 > 0x20 && $0 != 0x7f && !forbidden.contains($0) })
+        else { return false }
+        let text = String(decoding: name, as: UTF8.self)
+        if text.contains("..") || text.contains("@{") || text == "@" { return false }
+        return name.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy { part in
+            !part.isEmpty && part.first != UInt8(ascii: ".") && !part.suffix(5).elementsEqual(".lock".utf8)
+        }
+    }
+
+    // MARK: Talking to servers
+
+    /// Names the repository in what goes wrong with it.
+    func reaching<Value>(_ source: GitSource, _ body: () async throws -> Value) async throws -> Value {
+        do {
+            return try await body()
+        } catch GitError.failed(_, let reason) {
+            try Task.checkCancellation()
+            throw GitError.unreachable(
+                repository: escapedForDisplay(source.remote.publicAddress),
+                reason: reason
+            )
+        }
+    }
+
+    /// The header that proves the user to the repository's host.
+    func header(_ source: GitSource, _ authorization: Secret?) -> (address: [UInt8], value: String)? {
+        let remote = source.remote
+        guard [.http, .https].contains(remote.transport) else { return nil }
+        let host = Array("\(remote.transport.rawValue)://".utf8) + remote.host + [UInt8(ascii: "/")]
+        if let authorization { return (host, "Authorization: \(authorization.reveal())") }
+        guard let user = remote.userInformation else { return nil }
+        let pair = user.contains(UInt8(ascii: ":")) ? user : user + [UInt8(ascii: ":")]
+        return (host, "Authorization: Basic \(Data(percentDecoded(pair)).base64EncodedString())")
+    }
+}

@@ -1,0 +1,155 @@
+import Foundation
+import Testing
+
+/// Build contexts that are no directory.
+@Suite(.requires(.root, .program("crun"), .program("git"), .program("python3")))
+struct `Contexts from elsewhere` {
+    private let scratch: TemporaryDirectory
+    private let slipway: Slipway
+    private let store: TemporaryDirectory
+
+    init() throws {
+        scratch = try TemporaryDirectory()
+        (slipway, store) = try Slipway.isolated()
+    }
+
+    private func build(_ options: String..., input: [UInt8] = []) async throws -> ProgramResult {
+        try await slipway.run(
+            ["build", "--progress=plain", "-o", "type=local,dest=out"] + options,
+            in: scratch.url,
+            input: input
+        )
+    }
+
+    private func content(_ name: String) throws -> String {
+        try String(contentsOf: scratch.url.appending(path: "out/\(name)"), encoding: .utf8)
+    }
+
+    /// An archive of a directory with a Dockerfile.
+    private func archive(_ compression: String) async throws -> [UInt8] {
+        try scratch.write("FROM scratch\nCOPY . /\n", to: "tree/Dockerfile")
+        try scratch.write("FROM scratch\nCOPY a /other\n", to: "tree/sub/Other")
+        try scratch.write("A\n", to: "tree/a")
+        try scratch.write("a\n", to: "tree/.dockerignore")
+        let made = try await runProgram("tar", ["-C", "tree", "-c", compression, "-f", "-", "."], in: scratch.url)
+        try #require(made.status == 0, "\(made.errorText)")
+        return made.output
+    }
+
+    @Test(arguments: ["--no-auto-compress", "--gzip", "--bzip2", "--xz", "--zstd"])
+    func `an archive on standard input is unpacked`(compression: String) async throws {
+        let archive = try await archive(compression)
+        let result = try await build("-", input: archive)
+        try #require(result.status == 0, "\(result.errorText)")
+        // Nothing is left out: the ignore file is for directories of this machine.
+        #expect(try content("a") == "A\n")
+        let other = try await build("-f", "sub/Other", "-", input: archive)
+        try #require(other.status == 0, "\(other.errorText)")
+        #expect(try content("other") == "A\n")
+    }
+
+    @Test func `anything else on standard input is a Dockerfile without files`() async throws {
+        let result = try await build("-", input: Array("FROM scratch\nCOPY <<EOF /f\nhello\nEOF\n".utf8))
+        try #require(result.status == 0, "\(result.errorText)")
+        #expect(try content("f") == "hello\n")
+        let missing = try await build("-", input: Array("FROM scratch\nCOPY f /f\n".utf8))
+        #expect(missing.status == 1 && missing.errorText.contains("\"/f\": not found"))
+        let empty = try await build("-")
+        #expect(empty.status == 1 && empty.errorText.contains("standard input is empty"))
+        let both = try await build("-f", "-", "-")
+        #expect(both.status == 1)
+        #expect(both.errorText.contains("can't use stdin for both build context and dockerfile"))
+        let ambiguous = try await build("-f", "x", "-", input: Array("FROM scratch\nCOPY <<E /f\nE\n".utf8))
+        #expect(ambiguous.status == 1 && ambiguous.errorText.contains("ambiguous Dockerfile source"))
+    }
+
+    @Test func `a repository is a context, with a directory of it as root`() async throws {
+        let git = try await GitFixture()
+        try await git.makeRepository("a.git")
+        let address = git.address("a.git")
+        let result = try await build("\(address)#v1")
+        try #require(result.status == 0, "\(result.errorText)")
+        #expect(try content("file") == "one\n")
+        let missing = try await build("\(address)#main:dir")
+        #expect(missing.status == 1 && missing.errorText.contains("failed to read dockerfile: open Dockerfile"))
+        let given = try await slipway.run(
+            ["build", "-f", "-", "-o", "type=local,dest=out", "\(address)#main:dir"],
+            in: scratch.url,
+            input: Array("FROM scratch\nCOPY inner /renamed\n".utf8)
+        )
+        try #require(given.status == 0, "\(given.errorText)")
+        #expect(try content("renamed") == "inner\n")
+    }
+
+    @Test func `a web server's archive is a context and any other file a Dockerfile`() async throws {
+        let server = try await WebServer.start()
+        let archive = try await archive("--gzip")
+        try Data(archive).write(to: server.directory.appending(path: "c.tgz"))
+        let unpacked = try await build("\(server.address)/c.tgz")
+        try #require(unpacked.status == 0, "\(unpacked.errorText)")
+        #expect(try content("a") == "A\n")
+        try server.put("FROM scratch\nCOPY context /Dockerfile.copy\n", at: "Dockerfile")
+        let single = try await build("\(server.address)/Dockerfile")
+        try #require(single.status == 0, "\(single.errorText)")
+        #expect(try content("Dockerfile.copy") == "FROM scratch\nCOPY context /Dockerfile.copy\n")
+        let missing = try await build("\(server.address)/none")
+        #expect(missing.status == 1 && missing.errorText.contains("invalid response status 404"))
+    }
+
+    @Test func `the Dockerfile of a directory may come from a web server or standard input`() async throws {
+        let server = try await WebServer.start()
+        try server.put("FROM scratch\nCOPY a /from-server\n", at: "Remote")
+        try scratch.write("A\n", to: "tree/a")
+        let remote = try await build("-f", "\(server.address)/Remote", "tree")
+        try #require(remote.status == 0, "\(remote.errorText)")
+        #expect(try content("from-server") == "A\n")
+        let input = try await build("-f", "-", "tree", input: Array("FROM scratch\nCOPY a /from-input\n".utf8))
+        try #require(input.status == 0, "\(input.errorText)")
+        #expect(try content("from-input") == "A\n")
+    }
+
+    @Test func `hostile archives change and show nothing of the host`() async throws {
+        let canary = scratch.url.appending(path: "canary")
+        try Data("untouched".utf8).write(to: canary)
+        let script = """
+            import io, sys, tarfile
+            out = tarfile.open(fileobj=sys.stdout.buffer, mode="w|")
+            def add(name, content=b"", **fields):
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                for field, value in fields.items():
+                    setattr(entry, field, value)
+                out.addfile(entry, io.BytesIO(content))
+            add("Dockerfile", b"FROM scratch\\nCOPY . /\\n")
+            add("../../../../..\(canary.path)", b"changed")
+            add("\(canary.path)", b"changed")
+            add("out", type=tarfile.SYMTYPE, linkname="\(scratch.path)")
+            add("out/canary", b"changed")
+            add("hard", type=tarfile.LNKTYPE, linkname="\(canary.path)")
+            add("passwd", type=tarfile.SYMTYPE, linkname="/etc/passwd")
+            out.close()
+            """
+        let made = try await runProgram("python3", ["-c", script])
+        try #require(made.status == 0, "\(made.errorText)")
+        let result = try await build("-", input: made.output)
+        #expect(try String(contentsOf: canary, encoding: .utf8) == "untouched")
+        if result.status == 0 {
+            let link = scratch.url.appending(path: "out/passwd").path
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "/etc/passwd")
+        }
+        let escape =
+            "import sys, tarfile\\nt = tarfile.open(fileobj=sys.stdout.buffer, mode='w|')\\n"
+            + "e = tarfile.TarInfo('Dockerfile')\\ne.type = tarfile.SYMTYPE\\ne.linkname = '\(canary.path)'\\nt.addfile(e)\\nt.close()"
+        let linked = try await runProgram("python3", ["-c", escape.replacingOccurrences(of: "\\n", with: "\n")])
+        try #require(linked.status == 0, "\(linked.errorText)")
+        let refused = try await build("-", input: linked.output)
+        #expect(refused.status == 1 && !refused.errorText.contains("untouched"))
+    }
+
+    @Test(arguments: ["--upload-pack=x@h:y", "-x@h:y", "file:///srv/a.git", "ext::sh -c true"])
+    func `what only looks like an address is a directory that is not there`(argument: String) async throws {
+        let result = try await build("--", argument)
+        #expect(result.status == 1)
+        #expect(result.errorText.contains("not found"), "\(result.errorText)")
+    }
+}
