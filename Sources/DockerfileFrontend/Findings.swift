@@ -4,8 +4,13 @@ package import DockerfileSyntax
 final class Findings {
     let options: LintOptions
     private(set) var warnings: [LintWarning]
+    /// A hostile file may earn a million findings, and each is shown with its place.
+    private static let maximumCount = 1_000
     /// Stages may be gone through twice: the second time nothing is new.
     var isListening = true
+
+    /// Whether no more findings are taken in.
+    var isFull: Bool { warnings.count >= Self.maximumCount }
 
     /// Begins with what the text alone shows.
     init(in dockerfile: Dockerfile, _ options: BuildOptions) throws {
@@ -15,8 +20,14 @@ final class Findings {
 
     /// Takes a finding in, unless its rule is silent for the file or by a comment above the instruction.
     func report(_ rule: LintRule, _ message: String, at range: SourceRange, comments: [[UInt8]] = []) {
-        guard isListening, options.merged(withComments: comments).reports(rule) else { return }
+        guard isListening, !isFull, options.merged(withComments: comments).reports(rule) else { return }
         warnings.append(LintWarning(rule, message, at: range))
+    }
+
+    /// The word that was probably meant, and nil where there are so many findings that nobody reads on.
+    func suggestion(for word: String, among options: @autoclosure () -> [String]) -> String? {
+        guard isListening, warnings.count < 100 else { return nil }
+        return DockerfileSyntax.suggestion(for: word, among: options())
     }
 
     /// Fails a build that asks not to go on with findings.
@@ -32,7 +43,12 @@ extension BuildOptions {
         get throws {
             if let lintOptions { return lintOptions }
             guard let argument = buildArguments[[UInt8]("BUILDKIT_DOCKERFILE_CHECK")] else { return nil }
-            return try LintOptions(parsing: argument.displayText)
+            do throws(DockerfileError) {
+                return try LintOptions(parsing: argument.displayText)
+            } catch {
+                guard case .invalidCheckOption(let reason) = error.reason else { throw error }
+                throw FrontendError(.invalidCheckArgument(reason))
+            }
         }
     }
 }

@@ -10,6 +10,13 @@ package struct FrontendError: Error, Sendable, CustomStringConvertible {
     /// The lines at fault with their surroundings, ending in a line feed; empty where there are none to show.
     package let frame: String
 
+    /// An error of the request.
+    init(_ reason: Reason) {
+        self.reason = reason
+        ranges = []
+        frame = ""
+    }
+
     init(_ reason: Reason, at ranges: [SourceRange], in source: SourceText) {
         self.reason = reason
         self.ranges = ranges
@@ -56,6 +63,8 @@ extension FrontendError {
         case invalidPort(PortError)
         case emptyVolume
         case lintViolation([String])
+        case invalidCheckArgument(String)
+        case historyTooLong(limit: Int)
         case hostNetworkNotAllowed
         /// Something that the language has and this builder cannot do yet.
         case unsupported(String)
@@ -98,6 +107,9 @@ extension FrontendError.Reason: CustomStringConvertible {
         case .invalidPort(let error): error.description
         case .emptyVolume: "VOLUME specified can not be an empty string"
         case .lintViolation(let rules): "lint violation found for rules: \(rules.joined(separator: ", "))"
+        case .historyTooLong(let limit):
+            "the image's history is longer than the limit of \(limit) bytes: the values and ports in it are too long"
+        case .invalidCheckArgument(let reason): "failed to parse build-arg:BUILDKIT_DOCKERFILE_CHECK: \(reason)"
         case .hostNetworkNotAllowed: "network.host is not allowed: RUN --network=host needs --allow network.host"
         case .unsupported(let what): "\(what) is not supported by this version of Slipway"
         case .definition(let error): error.description

@@ -40,7 +40,7 @@ extension StageBuilder {
             user: state.user
         )
         let hostname = options.buildArguments[[UInt8]("BUILDKIT_SANDBOX_HOSTNAME")] ?? []
-        process.hostname = options.hostname.isEmpty ? hostname : options.hostname
+        process.hostname = hostname.isEmpty ? options.hostname : hostname
         process.extraHosts = options.extraHosts
         process.limits = options.limits
         process.cgroupParent = options.cgroupParent

@@ -40,6 +40,9 @@ struct StageBuilder {
         for command in node.commands {
             self.command = command
             try carryOut(command)
+            guard state.historySize <= StageState.maximumHistory else {
+                throw failure(.historyTooLong(limit: StageState.maximumHistory))
+            }
         }
         command = nil
     }
@@ -136,10 +139,11 @@ struct StageBuilder {
     }
 
     private mutating func reportUndefined(_ names: Set<[UInt8]>, _ variables: Variables) {
+        guard !names.isEmpty, !translator.findings.isFull else { return }
         let unknown = names.subtracting(state.arguments.map(\.name)).filter { !isOnlyForBuilder($0) }
         for name in unknown.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             let text = name.displayText
-            let meant = suggestion(for: text, among: variables.names.map(\.displayText))
+            let meant = translator.findings.suggestion(for: text, among: variables.names.map(\.displayText))
             report(
                 .undefinedVar,
                 "Usage of undefined variable '$\(text)'" + (meant.map { " (did you mean $\($0)?)" } ?? "")

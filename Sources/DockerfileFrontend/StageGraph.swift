@@ -45,6 +45,8 @@ struct StageNode {
 struct StageGraph {
     let dockerfile: Dockerfile
     private(set) var nodes: [StageNode] = []
+    /// The nodes of images that are no stage's base, by the name in the file.
+    private var images: [[UInt8]: Int] = [:]
     /// The last stage of each name.
     private var names: [String: Int] = [:]
     /// Whether stages need names in titles to be told apart.
@@ -164,11 +166,12 @@ struct StageGraph {
 
     /// A node for an image that is no stage's base; the same image needs one only.
     private mutating func addImage(_ name: [UInt8], at range: SourceRange) throws(FrontendError) -> Int {
-        if let index = nodes.firstIndex(where: { $0.stage == nil && $0.baseName == name }) { return index }
+        if let index = images[name] { return index }
         let base: StageNode.Base = name.equals("scratch") ? .scratch : try self.base(named: name, at: range)
         nodes.append(
             StageNode(stage: nil, label: "", baseName: name, base: base, platform: nil, place: range)
         )
+        images[name] = nodes.count - 1
         return nodes.count - 1
     }
 

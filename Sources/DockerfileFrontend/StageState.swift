@@ -102,8 +102,14 @@ struct StageState {
 
     mutating func setAuthor(_ author: [UInt8]) { image.author = author.displayText }
 
+    /// An image's configuration is not read where it is longer, so none that is longer may be made.
+    static let maximumHistory = 4 << 20
+    /// The bytes of the lines added to the history.
+    private(set) var historySize = 0
+
     /// Adds a line to the image's history.
     mutating func record(_ text: [UInt8], hasLayer: Bool) {
+        historySize += text.count
         let entry = HistoryEntry(
             created: nil,
             createdBy: text.displayText,

@@ -37,6 +37,8 @@ struct Translator {
     /// After the ARG instructions before the first stage.
     let globalArguments: Variables
     let globalDefinitions: [[UInt8]: GlobalArgument]
+    /// The names that FROM may use.
+    let declaredNames: Set<[UInt8]>
     var graph: StageGraph
     /// The bases of nodes, by node.
     var resolved: [Int: ResolvedImage] = [:]
@@ -65,6 +67,7 @@ struct Translator {
             given: options.buildArguments
         )
         (globalArguments, globalDefinitions) = try Self.globals(dockerfile, predefined, options.buildArguments)
+        declaredNames = Set(globalArguments.names).union(globalDefinitions.keys)
         graph = StageGraph(dockerfile: dockerfile)
         try checkSyntaxDirective()
         let epoch = [UInt8]("SOURCE_DATE_EPOCH")
@@ -168,13 +171,9 @@ struct Translator {
     }
 
     private func reportUndeclared(_ names: Set<[UInt8]>, _ stage: Stage) {
-        var known = Set(globalArguments.names)
-        for case .arg(let definitions) in dockerfile.globalArguments.map(\.command) {
-            known.formUnion(definitions.map(\.name))
-        }
-        for name in names.subtracting(known).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+        for name in names.subtracting(declaredNames).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             let text = name.displayText
-            let meant = suggestion(for: text, among: known.map(\.displayText))
+            let meant = findings.suggestion(for: text, among: declaredNames.map(\.displayText))
             report(
                 .undefinedArgInFrom,
                 "FROM argument '\(text)' is not declared" + didYouMean(meant),
@@ -188,9 +187,9 @@ struct Translator {
         let result = try expand(word.bytes, of: stage)
         let expression = word.bytes.displayText
         let text = result.text.displayText
-        let names = globalArguments.names
+        let arguments = globalArguments
         func meant() -> String? {
-            let known = names.map(\.displayText)
+            let known = arguments.names.map(\.displayText)
             return result.unmatched.map(\.displayText).sorted().compactMap { suggestion(for: $0, among: known) }.first
         }
         guard !text.isEmpty else {

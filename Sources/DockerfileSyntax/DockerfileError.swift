@@ -72,7 +72,7 @@ extension DockerfileError {
         case healthcheckInterval(flag: String)
         case negativeRetries(Int)
         case invalidNumber(String)
-        case invalidDuration(String)
+        case invalidDuration([UInt8])
         case invalidNetwork(String)
         case invalidSecurity(String)
         case invalidMount(MountError)
@@ -141,7 +141,7 @@ extension DockerfileError.Reason: CustomStringConvertible {
         case .healthcheckInterval(let flag): "Interval \"\(flag)\" cannot be less than 1ms"
         case .negativeRetries(let count): "--retries cannot be negative (\(count))"
         case .invalidNumber(let text): "invalid number \(text)"
-        case .invalidDuration(let text): "time: invalid duration \(text)"
+        case .invalidDuration(let text): durationMistake(text)
         case .invalidNetwork(let mode): "invalid network mode \(mode)"
         case .invalidSecurity(let mode): "security \(mode) is not valid"
         case .invalidMount(let error): error.description

@@ -44,7 +44,7 @@ extension InstructionParser {
             DockerfileError(reason, at: [word.range], in: context.source)
         }
         guard let nanoseconds = parsedDuration(word.bytes) else {
-            throw failure(.invalidDuration(quoted(word.bytes).displayText))
+            throw failure(.invalidDuration(word.bytes))
         }
         guard nanoseconds == 0 || nanoseconds >= 1_000_000 else { throw failure(.healthcheckInterval(flag: name)) }
         return nanoseconds

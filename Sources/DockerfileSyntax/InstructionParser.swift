@@ -106,6 +106,13 @@ struct InstructionParser {
     private func argumentDefinitions(in range: Range<Int>) throws(DockerfileError) -> [ArgumentDefinition] {
         let words = try context.quotedWords(in: range)
         guard !words.isEmpty else { throw needsArguments(.arg) }
+        // Once for all names: there may be many of both.
+        var documentation: [[UInt8]: [UInt8]] = [:]
+        for comment in comments {
+            guard let end = comment.firstIndex(of: 0x20) else { continue }
+            let name = Array(comment[..<end])
+            if documentation[name] == nil { documentation[name] = Array(comment[(end + 1)...]) }
+        }
         var definitions: [ArgumentDefinition] = []
         for word in words {
             let equals = word.bytes.firstIndex(of: UInt8(ascii: "="))
@@ -115,7 +122,7 @@ struct InstructionParser {
                 ArgumentDefinition(
                     name: name,
                     value: equals.map { Array(word.bytes[($0 + 1)...]) },
-                    documentation: documentation(of: name),
+                    documentation: documentation[name],
                     range: word.range
                 )
             )

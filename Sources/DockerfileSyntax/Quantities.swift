@@ -84,6 +84,27 @@ private func scaled(_ number: ArraySlice<UInt8>, by unit: Int64) -> Int64? {
     return carried ? nil : sum
 }
 
+/// What Go says of a text that is no duration.
+func durationMistake(_ text: [UInt8]) -> String {
+    let whole = quoted(text).displayText
+    let invalid = "time: invalid duration \(whole)"
+    func isPartOfNumber(_ byte: UInt8) -> Bool { isDigit(byte) || byte == UInt8(ascii: ".") }
+    var rest = text[...]
+    if let sign = rest.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") { rest = rest.dropFirst() }
+    while !rest.isEmpty {
+        let number = rest.prefix(while: isPartOfNumber)
+        guard !number.isEmpty, number.contains(where: { $0 != UInt8(ascii: ".") }) else { return invalid }
+        rest = rest.dropFirst(number.count)
+        let unit = rest.prefix { !isPartOfNumber($0) }
+        guard !unit.isEmpty else { return "time: missing unit in duration \(whole)" }
+        guard nanoseconds(ofUnit: Array(unit)) != nil else {
+            return "time: unknown unit \(quoted(unit).displayText) in duration \(whole)"
+        }
+        rest = rest.dropFirst(unit.count)
+    }
+    return invalid
+}
+
 /// A duration as Go prints it: `1h2m3s`, `1.5s`, `0s`.
 package func durationText(_ nanoseconds: Int64) -> String {
     guard nanoseconds != 0 else { return "0s" }

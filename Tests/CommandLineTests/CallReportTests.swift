@@ -124,3 +124,28 @@ import Testing
         #expect(report.output == (try parse("FROM scratch")).targetsJSON.indented + "\n")
     }
 }
+
+@Suite struct `Call options` {
+    @Test(arguments: [
+        ("check", "lint", "", false), ("lint", "lint", "", false), ("outline", "outline", "", false),
+        ("check,format=json", "lint", "json", false), ("format=text,targets", "targets", "text", false),
+        ("check,ignorestatus=true", "lint", "", true), ("check,ignorestatus=0", "lint", "", false),
+        ("build", "build", "", false), ("", "build", "", false), ("own.request", "own.request", "", false),
+    ])
+    func `are read as buildx reads them`(text: String, name: String, format: String, ignoresStatus: Bool) throws {
+        let option = try CallOption(parsing: Array(text.utf8))
+        #expect(option.name == name)
+        #expect(option.format == format)
+        #expect(option.ignoresStatus == ignoresStatus)
+        #expect(option.isQuestion == (name != "build"))
+    }
+
+    @Test(arguments: [
+        ("check,outline", "invalid print value: check,outline"), ("check,form=json", "invalid print field: form=json"),
+        ("check,ignorestatus=so", "invalid ignorestatus print value: so"),
+    ])
+    func `are refused as buildx refuses them`(text: String, expected: String) {
+        let error = #expect(throws: FlagValueError.self) { try CallOption(parsing: Array(text.utf8)) }
+        #expect(error?.reason.contains(expected) == true)
+    }
+}

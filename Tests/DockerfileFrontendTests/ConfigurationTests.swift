@@ -1,5 +1,6 @@
 import DockerfileFrontend
 import DockerfileSyntax
+import LLB
 import OCI
 import Testing
 
@@ -72,6 +73,44 @@ import Testing
         let made = try await plan("FROM alpine\n" + text, images: images)
         #expect(made.defaults.command == command)
         #expect(made.defaults.entrypoint == entrypoint)
+    }
+
+    @Test func `the last healthcheck counts, and NONE switches the base's off`() async throws {
+        let images = Images([alpine: image { $0.healthcheck = Healthcheck(test: ["CMD", "base"]) }])
+        func test(_ text: String) async throws -> [String]? {
+            try await plan("FROM alpine\n" + text, images: images).defaults.healthcheck?.test
+        }
+        #expect(try await test("") == ["CMD", "base"])
+        #expect(try await test("HEALTHCHECK NONE") == ["NONE"])
+        #expect(try await test("HEALTHCHECK CMD a\nHEALTHCHECK CMD [\"b\"]") == ["CMD", "b"])
+        let times = try await plan(
+            "FROM alpine\nHEALTHCHECK --interval=1m --timeout=2s --start-period=3s --start-interval=4s --retries=5 CMD a"
+        ).defaults.healthcheck
+        #expect(times?.interval == 60_000_000_000)
+        #expect(times?.timeout == 2_000_000_000)
+        #expect(times?.startPeriod == 3_000_000_000)
+        #expect(times?.startInterval == 4_000_000_000)
+        #expect(times?.retries == 5)
+    }
+
+    @Test func `of settings alone make no step`() async throws {
+        let settings =
+            "ENV a=b\nLABEL a=b\nEXPOSE 1\nVOLUME /v\nUSER u\nSTOPSIGNAL 9\nCMD a\nENTRYPOINT b\nHEALTHCHECK NONE\nSHELL [\"s\"]\nARG x=1\nONBUILD RUN x\n"
+        let bare = try await plan("FROM alpine\nCOPY a /b")
+        let dressed = try await plan("FROM alpine\nCOPY a /b\n" + settings)
+        #expect(dressed.definition.nodes.map(\.digest) == bare.definition.nodes.map(\.digest))
+    }
+
+    @Test func `COPY and ADD stand in the history with their flags`() async throws {
+        let made = try await plan(
+            "FROM scratch\nENV S=s\nCOPY --link --chown=1:2 --chmod=600 --exclude=x $S b /d/\nADD --unpack=false a /e\nCOPY --parents a/b /f/"
+        )
+        #expect(
+            made.ownHistory == [
+                "ENV S=s", "+ COPY --chown=1:2 --chmod=600 s b /d/ # buildkit", "+ ADD a /e # buildkit",
+                "+ COPY --parents a/b /f/ # buildkit",
+            ]
+        )
     }
 
     @Test func `keep the base's history with its times and have none of their own`() async throws {

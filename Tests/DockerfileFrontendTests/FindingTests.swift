@@ -228,6 +228,13 @@ import Testing
         #expect(await message("# check=\(option)\nFROM scratch\n") == "failed to parse check options: \(expected)")
     }
 
+    @Test func `say which argument configures them wrongly`() async {
+        let found = await message("FROM scratch\n") {
+            $0.buildArguments.set(bytes("BUILDKIT_DOCKERFILE_CHECK"), to: bytes("a=b"))
+        }
+        #expect(found == "failed to parse build-arg:BUILDKIT_DOCKERFILE_CHECK: invalid check option \"a\"")
+    }
+
     @Test func `reach whoever listens also when the build fails`() async {
         var heard: [String] = []
         let dockerfile = try? Dockerfile(parsing: bytes("# check=error=true\nFROM scratch AS A\nCMD x\n"), name: "D")

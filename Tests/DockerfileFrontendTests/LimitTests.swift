@@ -30,6 +30,26 @@ import Testing
         #expect(images.questions.count == count)
     }
 
+    @Test func `that misspell a name in every line are answered once and for all`() async throws {
+        let count = 1_500
+        let arguments = (0..<count).map { "ARG name\($0)=1\n" }.joined()
+        let stages = (0..<count).map { "FROM alpi${nmae\($0)}ne\n" }.joined()
+        let made = try await plan(arguments + stages)
+        // As many as anybody reads, and only the first with a guess at what was meant.
+        #expect(made.warnings.count == 1_000)
+        #expect(made.warnings.count { $0.message.contains("did you mean") } <= 100)
+        let words =
+            "FROM scratch\n" + (0..<20).map { _ in "LABEL " + String(repeating: "a=$b ", count: 100) + "\n" }.joined()
+        #expect(try await plan(words).warnings.count == 1_000)
+    }
+
+    @Test func `that fill the history are stopped`() async {
+        let ports = "FROM scratch\n" + String(repeating: "EXPOSE 0-65535\n", count: 9_000)
+        #expect(
+            await message(ports)?.hasPrefix("the image's history is longer than the limit of 4194304 bytes") == true
+        )
+    }
+
     @Test func `that double a value in every line end in an error`() async {
         let text = "FROM scratch\nARG a=0123456789abcdef\n" + String(repeating: "ARG a=$a$a\n", count: 40)
         #expect(await message(text)?.contains("the expanded text is longer than") == true)

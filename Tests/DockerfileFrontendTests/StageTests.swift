@@ -149,6 +149,20 @@ import Testing
         #expect(made.warnings.map(\.rule.rawValue) == ["FromPlatformFlagConstDisallowed", "InvalidBaseImagePlatform"])
     }
 
+    @Test func `take the platform of a base that has only one`() async throws {
+        var foreign = image()
+        foreign.architecture = "arm64"
+        let images = Images([alpine: foreign])
+        let made = try await plan("FROM alpine\nRUN x", images: images)
+        #expect(made.configuration.architecture == "arm64")
+        #expect(made.warnings.map(\.rule) == [.invalidBaseImagePlatform])
+        // Where a platform is asked for, the image says that it is of that one, as BuildKit has it.
+        let asked = try await plan("FROM alpine\nRUN x", images: images) {
+            $0.platform = Platform(os: "linux", architecture: "amd64")
+        }
+        #expect(asked.configuration.architecture == "amd64")
+    }
+
     @Test func `for another platform say so in the image and in titles`() async throws {
         let made = try await plan("FROM --platform=$BUILDPLATFORM alpine\nARG TARGETPLATFORM\nRUN x") {
             $0.platform = Platform(os: "linux", architecture: "arm64")

@@ -55,7 +55,7 @@ import Testing
         ("HEALTHCHECK CMD", "Missing command after HEALTHCHECK CMD"),
         ("HEALTHCHECK RUN a", "Unknown type \"RUN\" in HEALTHCHECK (try CMD)"),
         ("HEALTHCHECK --interval=1us CMD a", "Interval \"interval\" cannot be less than 1ms"),
-        ("HEALTHCHECK --interval=5 CMD a", "time: invalid duration \"5\""),
+        ("HEALTHCHECK --interval=5 CMD a", "time: missing unit in duration \"5\""),
         ("HEALTHCHECK --retries=-1 CMD a", "--retries cannot be negative (-1)"),
         ("HEALTHCHECK --retries=x CMD a", "invalid number \"x\""),
         ("RUN --network=foo a", "invalid network mode \"foo\""),
@@ -158,6 +158,13 @@ import Testing
         _ = try parse("FROM scratch\nRUN " + String(repeating: "[", count: 500_000))
         _ = try parse("FROM scratch\nRUN " + String(repeating: "${a:-", count: 100_000) + "<<EOF")
         _ = try parse("FROM scratch\nRUN " + String(repeating: "{\"a\":", count: 100_000))
+    }
+
+    @Test func `a great many arguments below as many comments are parsed`() throws {
+        let comments = String(repeating: "# c\n", count: 100_000)
+        let text = comments + "# a7 is the one\nARG" + (0..<20_000).map { " a\($0)" }.joined() + "\nFROM scratch"
+        guard case .arg(let definitions) = try parse(text).globalArguments[0].command else { return }
+        #expect(definitions.compactMap(\.documentation).map(\.text) == ["is the one"])
     }
 
     @Test func `a great many heredocs and continuations are parsed`() throws {

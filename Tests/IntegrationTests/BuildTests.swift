@@ -172,6 +172,65 @@ struct `Building` {
         )
     }
 
+    @Test func `an ignore file beside the Dockerfile goes before the context's`() async throws {
+        let text = try await output(
+            of: ["sh", "-c", "cd /srv && find . -type f | sort"],
+            "FROM busybox\nCOPY . /srv\n",
+            files: [
+                "a": "", "b": "", ".dockerignore": "a\n",
+                // The Dockerfile is read although it is ignored.
+                "Dockerfile.dockerignore": "# of this Dockerfile\nb\nDockerfile*\n",
+            ]
+        )
+        #expect(text == "./.dockerignore\n./a\n")
+    }
+
+    @Test func `checks are printed, and their status is 1 where something was found`() async throws {
+        let dockerfile = "FROM scratch AS Base\n"
+        let found = try await build(dockerfile, "--check")
+        #expect(found.status == 1)
+        #expect(found.text.hasPrefix("Check complete, 1 warning has been found!\n\nWARNING: StageNameCasing - https:"))
+        #expect(try await build(dockerfile, "--call=check,ignorestatus=true").status == 0)
+        let clean = try await build("FROM scratch\n", "--call=lint")
+        #expect(clean.status == 0)
+        #expect(clean.text == "Check complete, no warnings found.\n")
+        let document = try await build(dockerfile, "--call=check,format=json")
+        #expect(document.status == 1)
+        #expect(try JSONSerialization.jsonObject(with: Data(document.text.utf8)) is [String: Any])
+        let broken = try await build("FROM scratch\nRUNN x\n", "--check")
+        #expect(broken.status == 1)
+        #expect(broken.text == "")
+        #expect(broken.errorText.contains("ERROR: dockerfile parse error on line 2: unknown instruction: RUNN"))
+        let targets = try await build("# a is it\nFROM scratch AS a\n", "--call=targets", "--target", "a")
+        #expect(targets.text == "TARGET      DESCRIPTION\na (default) is it\n")
+        let unknown = try await build(dockerfile, "--call=convertllb")
+        #expect(unknown.status == 1)
+        #expect(
+            unknown.errorText.contains(
+                "ERROR: failed to build: failed to solve: unsupported request frontend.convertllb"
+            )
+        )
+    }
+
+    @Test func `findings are shown after a build, also after one that fails`() async throws {
+        let heading = "\n 1 warning found (use --debug to expand):\n"
+        let line = "StageNameCasing: Stage name 'Base' should be lowercase (line 1)\n"
+        let built = try await build("FROM scratch AS Base\n")
+        #expect(built.status == 0)
+        #expect(built.errorText.contains("#1 WARN: " + line))
+        #expect(built.errorText.hasSuffix(heading + " - " + line))
+        let failed = try await build("# check=error=true\nFROM scratch AS Base\n")
+        #expect(failed.status == 1)
+        #expect(failed.errorText.contains(heading))
+        #expect(failed.errorText.contains("failed to solve: lint violation found for rules: StageNameCasing"))
+        let expanded = try await Slipway.shared().run(
+            ["-D", "build", "--progress=plain", "."],
+            in: scratch.url.appending(path: "context")
+        )
+        #expect(expanded.errorText.contains("More info: https://docs.docker.com/go/dockerfile/rule/stage-name-casing/"))
+        #expect(expanded.errorText.contains("   2 | >>> FROM scratch AS Base"))
+    }
+
     @Test func `results are exported as files and archives`() async throws {
         let dockerfile = "FROM scratch\nCOPY a.txt /dir/a.txt\n"
         let directory = try await build(dockerfile, files: ["a.txt": "A\n"], "-o", "out")

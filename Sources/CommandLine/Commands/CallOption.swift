@@ -1,20 +1,20 @@
-import BuildEngine
+internal import BuildEngine
 
 /// `--call`: what to ask of a Dockerfile instead of building it, and how to show the answer.
-struct CallOption: Sendable, Hashable {
+package struct CallOption: Sendable, Hashable {
     /// As buildx names it, where `check` is `lint`; empty where only a format was given.
-    var name = ""
-    var format = ""
+    package private(set) var name = ""
+    package private(set) var format = ""
     /// Findings do not make the exit status 1.
-    var ignoresStatus = false
+    package private(set) var ignoresStatus = false
 
     /// `--check`
-    static let check = CallOption(name: FrontendCall.check.rawValue)
+    package static let check = CallOption(name: FrontendCall.check.rawValue)
 
-    init(name: String) { self.name = name }
+    private init(name: String) { self.name = name }
 
     /// Parses `outline`, `check,format=json` and the like.
-    init(parsing bytes: [UInt8]) throws(FlagValueError) {
+    package init(parsing bytes: [UInt8]) throws(FlagValueError) {
         guard !bytes.isEmpty else {
             name = "build"
             return
@@ -42,10 +42,10 @@ struct CallOption: Sendable, Hashable {
     }
 
     /// Whether something is asked for rather than a build.
-    var isQuestion: Bool { name != "build" }
+    package var isQuestion: Bool { name != "build" }
 
     /// Whether the answer is the frontend's own document.
-    var isJSON: Bool { format == "json" }
+    package var isJSON: Bool { format == "json" }
 }
 
 extension BuildCommand {
