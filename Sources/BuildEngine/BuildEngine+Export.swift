@@ -94,38 +94,75 @@ extension BuildEngine {
             // A push is of a local image, which the name that is pushed leads to.
             try await keep(result, step)
             return try await push(result.names, step)
-        case .directory(let path):
-            for image in result.images {
-                let shown = result.isIndex ? " \(image.platform)" : ""
-                try await step.withStatus("copying files\(shown)") { _ in
-                    try await snapshots.withMounted(image.tree) { root in
-                        try await onBlockingPool {
-                            let target = result.isIndex ? path.appending(image.directory) : path
-                            var export = try DirectoryExport(source: RootedDirectory(root), destination: target)
-                            try export.run()
-                        }
-                    }
-                }
-            }
-        case .tar(let destination):
-            try await step.withStatus("sending tarball") { _ in
-                try await withMounted(result.images[...]) { roots in
-                    try await write(to: destination) { file in
-                        try await onBlockingPool {
-                            let trees = try zip(result.images, roots).map { image, root in
-                                (result.isIndex ? Array(image.directory.utf8) : [], try RootedDirectory(root))
-                            }
-                            try writeTreeArchive(of: trees, to: FileSink(file))
-                        }
-                    }
-                }
-            }
+        case .directory(let path, let split):
+            try await exportFiles(of: result, to: path, split: split ?? result.isIndex, step)
+        case .tar(let destination, let split):
+            try await exportArchive(of: result, to: destination, split: split ?? result.isIndex, step)
         case .ociArchive(let destination), .dockerArchive(let destination):
             try await step.withStatus("sending tarball") { _ in
                 try await writeImageArchive(of: result, to: destination)
             }
         }
         return []
+    }
+
+    private func exportFiles(
+        of result: BuildOutcome,
+        to path: FilePath,
+        split: Bool,
+        _ step: OperationContext
+    ) async throws {
+        if !split { try await checkOverlap(of: result) }
+        for image in result.images {
+            let shown = result.isIndex ? " \(image.platform)" : ""
+            try await step.withStatus("copying files\(shown)") { _ in
+                try await snapshots.withMounted(image.tree) { root in
+                    try await onBlockingPool {
+                        let target = split ? path.appending(image.directory) : path
+                        var export = try DirectoryExport(source: RootedDirectory(root), destination: target)
+                        try export.run()
+                    }
+                }
+            }
+        }
+    }
+
+    private func exportArchive(
+        of result: BuildOutcome,
+        to destination: ExportDestination,
+        split: Bool,
+        _ step: OperationContext
+    ) async throws {
+        if !split { try await checkOverlap(of: result) }
+        try await step.withStatus("sending tarball") { _ in
+            try await withMounted(result.images[...]) { roots in
+                try await write(to: destination) { file in
+                    try await onBlockingPool {
+                        let trees = try zip(result.images, roots).map { image, root in
+                            (split ? Array(image.directory.utf8) : [], try RootedDirectory(root))
+                        }
+                        try writeTreeArchive(of: trees, to: FileSink(file))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Refuses files that two platforms both have, where they would go to the same place.
+    private func checkOverlap(of result: BuildOutcome) async throws {
+        guard result.images.count > 1 else { return }
+        try await withMounted(result.images[...]) { roots in
+            try await onBlockingPool {
+                var owners: [FilePath: Platform] = [:]
+                for (image, root) in zip(result.images, roots) {
+                    for path in try filePaths(below: RootedDirectory(root)) {
+                        if let owner = owners.updateValue(image.platform, forKey: path) {
+                            throw ExportError.overlap(path, first: "\(owner)", second: "\(image.platform)")
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// Lends the files of all platforms at the same time.

@@ -109,10 +109,11 @@ package enum Export: Sendable {
     case image
     /// The image in the registries that the request's names lead to.
     case registry
-    /// The files of the result in a directory (`type=local`).
-    case directory(FilePath)
+    /// The files of the result in a directory (`type=local`). They are split into one directory for each platform where that is asked
+    /// for or, by default, where the result is of several.
+    case directory(FilePath, split: Bool? = nil)
     /// The files of the result as one archive (`type=tar`).
-    case tar(ExportDestination)
+    case tar(ExportDestination, split: Bool? = nil)
     /// The image as an OCI layout in an archive (`type=oci`).
     case ociArchive(ExportDestination)
     /// The image as `docker save` writes it (`type=docker`).

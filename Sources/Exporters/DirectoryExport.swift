@@ -140,15 +140,33 @@ package struct DirectoryExport {
     }
 }
 
+/// The paths of everything below a directory that is no directory.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func filePaths(below root: RootedDirectory) throws(SystemCallError) -> [FilePath] {
+    var paths: [FilePath] = []
+    var pending: [FilePath] = [""]
+    while let directory = pending.popLast() {
+        for name in try root.entries(of: directory) {
+            let path = directory.appending(FilePath(bytes: name).components)
+            if try root.status(path).type == .directory { pending.append(path) } else { paths.append(path) }
+        }
+    }
+    return paths
+}
+
 /// Why a result cannot be written where it should go.
 package enum ExportError: Error, Hashable, CustomStringConvertible {
     case deviceNode(FilePath)
+    /// A file that two platforms have and that would go to one place.
+    case overlap(FilePath, first: String, second: String)
     case destinationIsTerminal
 
     package var description: String {
         switch self {
         case .deviceNode(let path):
             "failed to export /\(escapedForDisplay(path.bytes)): device nodes are not written to the host; remove it in the Dockerfile or export an image"
+        case .overlap(let path, let first, let second):
+            "cannot overwrite \(escapedForDisplay(path.bytes)) from \(first) with \(second) when split option is disabled"
         case .destinationIsTerminal:
             "refusing to write an archive to the terminal; redirect standard output or name a file with dest="
         }

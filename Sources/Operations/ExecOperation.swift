@@ -207,6 +207,7 @@ private struct ExecRun: Sendable {
     // MARK: The process
 
     private func runProcess(root: FilePath, _ mounts: [SandboxConfiguration.Mount]) async throws {
+        let obstacle = try await obstacle()
         let process = exec.process
         var configuration = SandboxConfiguration(root: root, arguments: process.arguments)
         configuration.environment = process.environment + proxyVariables
@@ -235,6 +236,7 @@ private struct ExecRun: Sendable {
             }
         } catch let error as SandboxError {
             switch error {
+            case .programNotExecutable where obstacle != nil: throw obstacle ?? error
             case .programNotFound, .programNotExecutable:
                 throw OperationError.processFailed(
                     arguments: process.arguments,
@@ -249,6 +251,30 @@ private struct ExecRun: Sendable {
         let accepted = process.validExitCodes.isEmpty ? [0] : process.validExitCodes
         guard accepted.contains(code) else {
             throw OperationError.processFailed(arguments: process.arguments, exitCode: code, reason: nil)
+        }
+    }
+
+    /// What may keep a step for another platform from running.
+    /// - Throws: the same where it surely will.
+    private func obstacle() async throws -> SandboxError? {
+        let machine = OCI.Platform.current
+        let platform = operation.platform ?? machine
+        let emulation = Emulation(machine: machine.architecture)
+        let answer = try await onBlockingPool {
+            try emulation.answer(os: platform.os, architecture: platform.architecture)
+        }
+        func error(_ reason: String) -> SandboxError {
+            .foreignPlatform(
+                "\(platform)",
+                machine: "\(machine)",
+                reason: reason
+                    + "; or let this machine's programs do the work, in a stage FROM --platform=$BUILDPLATFORM"
+            )
+        }
+        switch answer {
+        case .runs: return nil
+        case .uncertain(let reason): return error(reason)
+        case .obstacle(let reason): throw error(reason)
         }
     }
 

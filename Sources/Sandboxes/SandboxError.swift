@@ -17,13 +17,15 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
     case userDatabaseUnreadable(path: FilePath, reason: String)
     case programNotFound([UInt8])
     case programNotExecutable([UInt8], reason: String)
+    /// A program for another processor that nothing here emulates; platforms as `os/architecture`.
+    case foreignPlatform(String, machine: String, reason: String)
     case runtimeFailed(String)
 
     /// The exit code that `docker run` gives for it.
     package var exitCode: CInt {
         switch self {
         case .programNotFound: 127
-        case .programNotExecutable: 126
+        case .programNotExecutable, .foreignPlatform: 126
         default: 125
         }
     }
@@ -60,6 +62,8 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
                     ? "no such file or directory" : "executable file not found in $PATH")
         case .programNotExecutable(let name, let reason):
             return "exec: \"\(escapedForDisplay(name))\": \(reason)"
+        case .foreignPlatform(let platform, let machine, let reason):
+            return "cannot run programs for \(platform) on this machine (\(machine)): \(reason)"
         case .runtimeFailed(let message):
             return "the container runtime failed: \(message)"
         }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import SystemPackage
 import Testing
 
@@ -205,6 +206,15 @@ struct `Builds for several platforms` {
                 try FileManager.default.contentsOfDirectory(atPath: path).sorted() == ["base-\(architecture)", "own"]
             )
         }
+        // Without a directory for each, they may not have a file in common.
+        let options = ["build", "--platform", Self.both, "-o", "type=local,dest=mixed,platform-split=false", "context"]
+        let refused = try await slipway.run(options, in: scratch.url)
+        #expect(refused.status == 1)
+        #expect(
+            refused.errorText.contains(
+                "cannot overwrite own from linux/amd64 with linux/arm64 when split option is disabled"
+            )
+        )
         // One platform alone gets no directory of its own.
         _ = try await build(slipway, "--platform", "linux/arm64", "-o", "one")
         let path = scratch.url.appending(path: "one").path
@@ -241,5 +251,70 @@ struct `Builds for several platforms` {
         )
         #expect(refused.status == 1)
         #expect(refused.errorText.contains("docker exporter does not currently support exporting manifest lists"))
+    }
+
+    /// The beginning of a program for a processor (see elf(5)) that no distribution registers an emulator for.
+    private func writeForeignProgram(to name: String) throws {
+        var program: [UInt8] =
+            [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1] + [UInt8](repeating: 0, count: 9) + [2, 0, 0x02, 0x01, 1]
+        program += [UInt8](repeating: 0, count: 128 - program.count)
+        try Data(program).write(to: scratch.url.appending(path: name))
+    }
+
+    @Test func `a step for a processor that nothing here emulates names it, its line and what to do`() async throws {
+        try context("FROM scratch\nCOPY --chmod=755 sh /bin/sh\n\nRUN make\n")
+        try writeForeignProgram(to: "context/sh")
+        let slipway = try await Slipway.shared()
+        let failed = try await slipway(
+            "build",
+            "--platform",
+            "linux/loong64",
+            "--build-arg",
+            "BUILDKIT_MULTI_PLATFORM=1",
+            "context",
+            in: scratch.url
+        )
+        #expect(failed.status == 1)
+        for part in [
+            "[linux/loong64 2/2] RUN make", "Dockerfile:4", "cannot run programs for linux/loong64 on this machine (",
+            "qemu-user-static", "FROM --platform=$BUILDPLATFORM",
+        ] { #expect(failed.errorText.contains(part), "\(failed.errorText)") }
+        // Files can be copied for it.
+        try context("FROM scratch\nCOPY --chmod=755 sh /bin/sh\n")
+        try writeForeignProgram(to: "context/sh")
+        _ = try await build(slipway, "--platform", "linux/loong64", "-t", "foreign-\(getpid()):1")
+        let run = try await slipway("run", "--rm", "foreign-\(getpid()):1", "/bin/sh")
+        #expect(run.status == 126 || run.status == 255, "\(run.status)")
+        #expect(run.errorText.contains("does not match the detected host platform"), "\(run.errorText)")
+        try await slipway.succeed("rmi", "foreign-\(getpid()):1")
+    }
+
+    @Test func `a base image that there is for another platform only is taken, with a warning`() async throws {
+        let registry = try await RegistryServer.start(in: FilePath(scratch.path))
+        defer { registry.stop() }
+        try context("FROM scratch\nCOPY a.txt /base\n")
+        let (slipway, directory) = try Slipway.isolated()
+        defer { withExtendedLifetime(directory) {} }
+        let name = "\(registry.host)/riscv:1"
+        _ = try await build(slipway, "--platform", "linux/riscv64", "-t", name, "--push")
+        try context("FROM \(name)\nCOPY a.txt /own\n")
+        let format = "{{.Os}}/{{.Architecture}}"
+        // Nobody asks for a platform: the image is for that of its base.
+        let implicit = try await build(slipway, "-t", "own:1")
+        #expect(implicit.errorText.contains("InvalidBaseImagePlatform: Base image \(name) was pulled with platform"))
+        #expect(try await slipway.succeed("image", "inspect", "--format", format, "own:1") == "linux/riscv64\n")
+        // Somebody does: as BuildKit has it, the image is for that one, with the files of the only base there is.
+        let (other, otherDirectory) = try Slipway.isolated()
+        defer { withExtendedLifetime(otherDirectory) {} }
+        let given = try await build(other, "--platform", Self.both, "-t", "own:2")
+        #expect(
+            given.errorText.contains(
+                "Base image \(name) was pulled with platform \"linux/riscv64\", expected \"linux/arm64\" for current build"
+            )
+        )
+        for platform in ["linux/amd64", "linux/arm64"] {
+            let seen = try await other.succeed("image", "inspect", "--platform", platform, "--format", format, "own:2")
+            #expect(seen == "\(platform)\n")
+        }
     }
 }

@@ -14,6 +14,8 @@ struct BuildOutputOption: Sendable {
     var names: [ImageReference] = []
     /// Whether the image goes to its registries.
     var isPushed = false
+    /// Whether each platform's files go into a directory of their own; nil where nothing is said.
+    var splitsPlatforms: Bool?
 
     /// Parses `type=…,dest=…`, a directory, or `-` for an archive on standard output.
     init(parsing bytes: [UInt8]) throws(FlagValueError) {
@@ -54,6 +56,8 @@ struct BuildOutputOption: Sendable {
                 names.append(try ImageReference(flag: Array(name)))
             }
         case "push" where kind == .image || kind == .registry: isPushed = try FlagValues.boolean(value ?? [])
+        case "platform-split" where kind == .local || kind == .tar:
+            splitsPlatforms = try FlagValues.boolean(value ?? [])
         // Layers in the local store are always unpacked, and media types always OCI's.
         case "unpack" where isImage, "store" where isImage: _ = try FlagValues.boolean(value ?? [])
         case "oci-mediatypes" where isImage, "tar" where kind == .oci || kind == .docker:
@@ -77,8 +81,8 @@ struct BuildOutputOption: Sendable {
     func export(_ environment: SlipwayEnvironment) throws -> Export? {
         switch kind {
         case .image, .registry: return isPushed ? .registry : .image
-        case .local: return .directory(environment.path(destination ?? []))
-        case .tar: return .tar(try target(environment))
+        case .local: return .directory(environment.path(destination ?? []), split: splitsPlatforms)
+        case .tar: return .tar(try target(environment), split: splitsPlatforms)
         case .oci: return .ociArchive(try target(environment))
         case .docker: return destination == nil ? .image : .dockerArchive(try target(environment))
         case .cacheonly: return nil

@@ -81,6 +81,7 @@ struct RunCommand: RunnableCommand {
         // The lease keeps what was pulled until the container holds it.
         return try await engine.store.withLease { _ in
             let image = try await image(words[0], engine, environment)
+            try await checkPlatform(of: image, environment)
             var request = ContainerRequest(
                 imageName: words[0],
                 image: ImageToRun(
