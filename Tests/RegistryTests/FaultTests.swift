@@ -235,7 +235,7 @@ func rangeAnswer(_ request: SeenRequest, _ bytes: [UInt8]) -> ServerAnswer {
 }
 
 @Suite struct `Blobs from a registry with faults` {
-    private func fetch(_ bytes: [UInt8], from server: FaultServer, offset: Int64 = 0, idle: Duration = .seconds(10))
+    private func fetch(_ bytes: [UInt8], from server: FaultServer, offset: Int64 = 0, idle: Duration = .seconds(600))
         async throws -> [UInt8]
     {
         let received = Received()

@@ -20,7 +20,7 @@ func makeClient(
     _ hosts: String...,
     credentials: [String: Credential] = [:],
     clock: PatientClock = PatientClock(),
-    idle: Duration = .seconds(10),
+    idle: Duration = .seconds(600),
     adjust: (inout SlipwayConfiguration) -> Void = { _ in }
 ) -> RegistryClient {
     var tables = SlipwayConfiguration()
