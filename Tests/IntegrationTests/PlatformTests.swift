@@ -317,4 +317,40 @@ struct `Builds for several platforms` {
             #expect(seen == "\(platform)\n")
         }
     }
+
+    @Test func `a local base for another platform is taken where none is asked for, else named`() async throws {
+        let registry = try await RegistryServer.start(in: FilePath(scratch.path))
+        defer { registry.stop() }
+        try context("FROM scratch\nCOPY a.txt /base\n")
+        let (slipway, directory) = try Slipway.isolated()
+        defer { withExtendedLifetime(directory) {} }
+        let name = "\(registry.host)/local:1"
+        _ = try await build(slipway, "--platform", "linux/riscv64", "-t", name)
+        try context("FROM \(name)\nCOPY a.txt /own\n")
+        let implicit = try await build(slipway, "-t", "own:1")
+        #expect(implicit.errorText.contains("InvalidBaseImagePlatform"))
+        let failed = try await slipway("build", "--platform", "linux/arm64", "context", in: scratch.url)
+        #expect(failed.status == 1)
+        #expect(
+            failed.errorText.contains("the local image \(name) is for linux/riscv64, not for linux/arm64"),
+            "\(failed.errorText)"
+        )
+    }
+
+    @Test func `one platform can be an index, too`() async throws {
+        try context("FROM scratch\nCOPY a.txt /\n")
+        let slipway = try await Slipway.shared()
+        _ = try await build(
+            slipway,
+            "--build-arg",
+            "BUILDKIT_MULTI_PLATFORM=1",
+            "--platform",
+            "linux/arm/v7",
+            "-o",
+            "type=oci,dest=one.tar"
+        )
+        let archive = scratch.url.appending(path: "one.tar").path
+        let raw = try await runProgram("skopeo", ["inspect", "--raw", "oci-archive:\(archive)"])
+        #expect(try platforms(try json(raw.output)) == ["linux/arm/v7"])
+    }
 }

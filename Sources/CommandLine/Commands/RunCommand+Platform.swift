@@ -8,7 +8,8 @@ extension RunCommand {
     func checkPlatform(of image: ImageRecord, _ environment: SlipwayEnvironment) async throws {
         let host = Platform.current
         let offered = image.configuration.platform.normalized
-        if platform == nil, offered.os != host.os || offered.architecture != host.architecture {
+        let isAsked = try platform != nil || !environment.defaultPlatforms().isEmpty
+        if !isAsked, offered.os != host.os || offered.architecture != host.architecture {
             try await environment.errorOutput.writeLine(
                 "WARNING: The requested image's platform (\(offered)) does not match the detected host platform (\(host)) and no specific platform was requested"
             )

@@ -124,9 +124,10 @@ struct RunCommand: RunnableCommand {
         _ engine: Engine,
         _ environment: SlipwayEnvironment
     ) async throws -> ImageRecord {
+        let asked = try platform ?? environment.defaultPlatforms().first
         if pull != .always {
             do {
-                return try await engine.images.image(name, platform: platform)
+                return try await engine.images.image(name, platform: asked)
             } catch ImageError.noSuchImage where pull != .never {
                 let reference = try ImageReference(parsing: name).withDefaultTag
                 if !isQuiet {
@@ -135,7 +136,7 @@ struct RunCommand: RunnableCommand {
             }
         }
         let reference = try ImageReference(parsing: name)
-        let platform = platform ?? .current
+        let platform = asked ?? .current
         let pulled = try await TransferDisplay(environment.errorOutput, isQuiet: isQuiet).showing { events in
             try await engine.remote.pull(reference, platform: platform, events: events)
         }

@@ -27,7 +27,7 @@ struct PullCommand: RunnableCommand {
         if reference.tag == nil, reference.digest == nil, !isQuiet {
             try await environment.output.writeLine("Using default tag: latest")
         }
-        let platform = platform ?? .current
+        let platform = try platform ?? environment.defaultPlatforms().first ?? .current
         let engine = try await environment.engine()
         let remote = engine.remote
         let pulled = try await TransferDisplay(environment.output, isQuiet: isQuiet).showing { events in

@@ -1,9 +1,12 @@
 package import OCI
+package import Registry
 
 /// Why an image of a registry could not be used, in docker's words where its users know them.
 package enum RemoteImageError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The registry's image is for other platforms only.
     case noMatchingManifest(reference: String, wanted: Platform, available: [Platform])
+    /// The store has the name for other platforms, and the registry did not give it for the one that is wanted.
+    case onlyOthersHere(String, wanted: Platform, available: [Platform], remote: RegistryError)
     /// Indexes within indexes deeper than anybody writes them.
     case nestedTooDeep(reference: String)
     /// A manifest and its configuration speak of different numbers of layers.
@@ -24,6 +27,8 @@ package enum RemoteImageError: Error, Hashable, Sendable, CustomStringConvertibl
             "no matching manifest for \(wanted) in the manifest list entries of \(reference)"
                 + (available.isEmpty
                     ? "" : "; it has \(Set(available.map(\.description)).sorted().joined(separator: ", "))")
+        case .onlyOthersHere(let reference, let wanted, let available, let remote):
+            "\(remote); the local image \(reference) is for \(available.map(\.description).joined(separator: ", ")), not for \(wanted)"
         case .nestedTooDeep(let reference): "\(reference): its indexes are nested too deep"
         case .layersDoNotMatch(let reference, let manifest, let configuration):
             "\(reference): its manifest has \(manifest) layers and its configuration \(configuration)"

@@ -54,7 +54,21 @@ package final class RemoteImages: Sendable {
         let name = reference.withDefaultTag
         if policy != .always, let local = try await local(name, platform, match) { return local }
         if policy == .local { throw ImageError.noSuchImage(name.familiar) }
-        return try await remote(name, platform, match)
+        do {
+            return try await remote(name, platform, match)
+        } catch let error as RegistryError {
+            // Whoever has an image of the name wonders why it was not taken.
+            let others = try await otherPlatforms(of: name)
+            guard policy != .always, !others.isEmpty else { throw error }
+            throw RemoteImageError.onlyOthersHere(name.familiar, wanted: platform, available: others, remote: error)
+        }
+    }
+
+    /// What the local image of a name is for; nothing where there is none.
+    private func otherPlatforms(of name: ImageReference) async throws -> [Platform] {
+        guard try await images.id(of: name) != nil else { return [] }
+        let image = try await images.image(name.description)
+        return image.index?.members.map(\.platform) ?? [image.configuration.platform.normalized]
     }
 
     private func local(
