@@ -1,10 +1,10 @@
 package import LinuxSystem
 
 /// The prefix of a whiteout's name, and the name that makes a directory opaque. See the OCI image specification, layer.md.
-enum Whiteout {
-    static let prefix = Array(".wh.".utf8)
+package enum Whiteout {
+    package static let prefix = Array(".wh.".utf8)
     static let metadataPrefix = Array(".wh..wh.".utf8)
-    static let opaque = Array(".wh..wh..opq".utf8)
+    package static let opaque = Array(".wh..wh..opq".utf8)
 }
 
 /// Whether an attribute is content: `security.capability` and `user.*`.

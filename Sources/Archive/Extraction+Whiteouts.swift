@@ -3,7 +3,7 @@ import LinuxSystem
 import SystemPackage
 
 extension Extraction {
-    /// Turns a whiteout into what overlayfs has for it; false for an entry that is none.
+    /// Turns a whiteout into the mark of the directory's form; false for an entry that is none.
     ///
     /// A whiteout hides what lower layers have, never what its own layer has, wherever in the layer it stands: see the OCI
     /// image specification, layer.md, "Whiteouts".
@@ -28,6 +28,10 @@ extension Extraction {
             !hidden.starts(with: Whiteout.prefix)
         else { throw refused(entry, "a whiteout of nothing") }
         let parent = try directory(components.dropLast(), entry)
+        if options.mode == .marked {
+            try mark(parent, name)
+            return true
+        }
         switch try parent.entryStatus(named: hidden)?.type {
         case nil: try parent.createNode(named: hidden, type: .characterDevice, mode: 0)
         case .directory:
@@ -41,6 +45,15 @@ extension Extraction {
         return true
     }
 
+    /// Makes the empty file that marks something as gone; one that is there does as well.
+    private func mark(_ directory: OpenFile, _ name: [UInt8]) throws(SystemCallError) {
+        do throws(SystemCallError) {
+            _ = try directory.createFile(named: name)
+        } catch {
+            guard error.errno == .fileExists else { throw error }
+        }
+    }
+
     /// Whether an entry is overlayfs's mark of a removed file.
     func isWhiteout(_ name: [UInt8], in parent: OpenFile) throws(SystemCallError) -> Bool {
         guard let status = try parent.entryStatus(named: name) else { return false }
@@ -49,6 +62,7 @@ extension Extraction {
 
     /// Hides what lower layers have in a directory.
     func markOpaque(_ directory: OpenFile) throws(SystemCallError) {
+        if options.mode == .marked { return try mark(directory, Whiteout.opaque) }
         try directory.setExtendedAttribute(Array("trusted.overlay.opaque".utf8), [UInt8(ascii: "y")])
     }
 }

@@ -39,7 +39,7 @@ final class Extraction {
             guard entry.kind == .directory else { throw refused(entry, "it would replace the root directory") }
             return try applyDirectory(entry, path: [], try root.open(".", O_PATH | O_DIRECTORY))
         }
-        if options.mode == .overlay, try handleWhiteout(entry, components) { return }
+        if options.mode.isLayer, try handleWhiteout(entry, components) { return }
         let parent = try directory(components.dropLast(), entry)
         switch entry.kind {
         case .regular: try writeFile(entry, name, parent, reader)

@@ -11,8 +11,18 @@ package struct LayerExtractor: Sendable {
         /// A layer of an image, whose directory becomes one of overlayfs: whiteouts become 0:0 character devices, opaque
         /// marks the attribute. See the OCI image specification, layer.md, and the kernel's overlayfs.rst.
         case overlay
+        /// A layer of an image on a file system that cannot keep overlayfs's marks: whiteouts stay the empty files that the archive has.
+        case marked
         /// An archive like any other; `.wh.` names mean nothing. With an owner, everything belongs to it.
         case plain(owner: Owner?)
+
+        /// Whether `.wh.` names mark what is gone.
+        var isLayer: Bool {
+            switch self {
+            case .overlay, .marked: true
+            case .plain: false
+            }
+        }
     }
 
     package struct Owner: Sendable, Hashable {

@@ -117,10 +117,14 @@ extension BuildEngine {
             let shown = result.isIndex ? " \(image.platform)" : ""
             try await step.withStatus("copying files\(shown)") { _ in
                 try await snapshots.withMounted(image.tree) { root in
-                    try await onBlockingPool {
+                    try await onCancellablePool { isCancelled in
                         let target = split ? path.appending(image.directory) : path
-                        var export = try DirectoryExport(source: RootedDirectory(root), destination: target)
-                        try export.run()
+                        do {
+                            var export = try DirectoryExport(source: RootedDirectory(root), destination: target)
+                            try export.run(isCancelled: isCancelled)
+                        } catch let error as SystemCallError {
+                            throw BuildError.exportRefused(path: target, reason: "\(error)")
+                        }
                     }
                 }
             }
@@ -137,11 +141,11 @@ extension BuildEngine {
         try await step.withStatus("sending tarball") { _ in
             try await withMounted(result.images[...]) { roots in
                 try await write(to: destination) { file in
-                    try await onBlockingPool {
+                    try await onCancellablePool { isCancelled in
                         let trees = try zip(result.images, roots).map { image, root in
                             (split ? Array(image.directory.utf8) : [], try RootedDirectory(root))
                         }
-                        try writeTreeArchive(of: trees, to: FileSink(file))
+                        try writeTreeArchive(of: trees, to: FileSink(file), isCancelled: isCancelled)
                     }
                 }
             }

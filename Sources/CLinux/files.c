@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -39,6 +41,8 @@ ssize_t slipway_getxattr(const char *path, const char *name, void *value, size_t
     return getxattr(path, name, value, size);
 }
 
+int slipway_removexattr(const char *path, const char *name) { return removexattr(path, name); }
+
 int slipway_setxattr(const char *path, const char *name, const void *value, size_t size, int flags) {
     return setxattr(path, name, value, size, flags);
 }
@@ -48,4 +52,14 @@ ssize_t slipway_listxattr(const char *path, char *list, size_t size) { return li
 void slipway_strerror(int code, char *buffer, size_t size) {
     const char *text = strerror_r(code, buffer, size);
     if (text != buffer) snprintf(buffer, size, "%s", text);
+}
+
+int slipway_birth_time(int fd, int64_t *seconds, uint32_t *nanoseconds) {
+    struct statx status;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &status) != 0) return -1;
+    *seconds = status.stx_btime.tv_sec;
+    *nanoseconds = status.stx_btime.tv_nsec;
+    if (status.stx_mask & STATX_BTIME) return 0;
+    errno = ENODATA;
+    return -1;
 }

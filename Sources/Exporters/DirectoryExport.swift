@@ -34,12 +34,14 @@ package struct DirectoryExport {
     }
 
     /// Writes everything.
+    /// - Parameter isCancelled: asked for each entry; true ends the work with `CancellationError`.
     /// - Throws: `ExportError` for a device node; `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package mutating func run() throws {
+    package mutating func run(isCancelled: @Sendable () -> Bool = { false }) throws {
         var pending: [FilePath] = [""]
         while let directory = pending.popLast() {
             for name in try source.entries(of: directory) {
+                if isCancelled() { throw CancellationError() }
                 let path = directory.appending(FilePath(bytes: name).components)
                 let status = try source.status(path)
                 try write(path, status)

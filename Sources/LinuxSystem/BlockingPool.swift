@@ -19,6 +19,24 @@ package func onBlockingPool<Value: Sendable>(_ body: @escaping @Sendable () -> V
     }
 }
 
+/// Runs blocking work that asks from time to time whether its task was cancelled.
+package func onCancellablePool<Value: Sendable>(
+    _ body: @escaping @Sendable (_ isCancelled: @escaping @Sendable () -> Bool) throws -> Value
+) async throws -> Value {
+    let flag = CancellationFlag()
+    return try await withTaskCancellationHandler {
+        try await onBlockingPool { try body { flag.isSet } }
+    } onCancel: {
+        flag.set()
+    }
+}
+
+private final class CancellationFlag: Sendable {
+    private let state = Mutex(false)
+    var isSet: Bool { state.withLock { $0 } }
+    func set() { state.withLock { $0 = true } }
+}
+
 /// Threads that exist to be blocked: started on demand, kept a while, at most `limit` at once.
 ///
 /// The one global of the target: which threads run blocking calls is a property of the process, as the cooperative pool is.

@@ -43,6 +43,15 @@ extension OpenFile {
         }
     }
 
+    /// Removes one attribute. See removexattr(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func removeExtendedAttribute(_ name: [UInt8]) throws(SystemCallError) {
+        let attribute = name.map { CChar(bitPattern: $0) } + [0]
+        _ = try retryingSystemCall("removexattr", path: path) {
+            procPath.withPlatformString { slipway_removexattr($0, attribute) }
+        }
+    }
+
     /// The attribute names, sorted by their bytes. See listxattr(2).
     private func extendedAttributeNames() throws(SystemCallError) -> [[UInt8]] {
         var buffer = [CChar](repeating: 0, count: 1024)

@@ -83,6 +83,20 @@ package final class OpenFile: Sendable {
         return FileStatus(raw)
     }
 
+    /// When the file was created; nil where the file system does not know. See statx(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func created() throws(SystemCallError) -> FileTime? {
+        var seconds: Int64 = 0
+        var nanoseconds: UInt32 = 0
+        do throws(SystemCallError) {
+            _ = try retryingSystemCall("statx", path: path) { slipway_birth_time(descriptor, &seconds, &nanoseconds) }
+            return FileTime(seconds: seconds, nanoseconds: Int32(nanoseconds))
+        } catch {
+            if error.errno == .noData { return nil }
+            throw error
+        }
+    }
+
     /// Makes the file's content and size durable. See fsync(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func synchronize() throws(SystemCallError) {

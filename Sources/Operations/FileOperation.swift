@@ -5,7 +5,6 @@ import LinuxSystem
 import OCI
 import Sandboxes
 import Snapshots
-import Synchronization
 import SystemPackage
 
 /// Changes files without running anything: the step of COPY, ADD and WORKDIR instructions.
@@ -169,22 +168,4 @@ struct FileOperation: VertexOperation {
         }
         return numbers
     }
-}
-
-/// Runs blocking work that asks from time to time whether its task was cancelled.
-func onCancellablePool<Value: Sendable>(
-    _ body: @escaping @Sendable (_ isCancelled: @escaping @Sendable () -> Bool) throws -> Value
-) async throws -> Value {
-    let flag = CancellationFlag()
-    return try await withTaskCancellationHandler {
-        try await onBlockingPool { try body { flag.isSet } }
-    } onCancel: {
-        flag.set()
-    }
-}
-
-private final class CancellationFlag: Sendable {
-    private let state = Mutex(false)
-    var isSet: Bool { state.withLock { $0 } }
-    func set() { state.withLock { $0 = true } }
 }

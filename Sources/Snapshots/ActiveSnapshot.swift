@@ -26,7 +26,7 @@ extension SnapshotStore {
     ) async throws -> (value: Value, layer: LayerID) {
         try await store.hold(tree.layers.map { .layer($0) })
         try await unpack(tree.layers)
-        let active = try await onBlockingPool { try self.activate(tree) }
+        let active = try await onCancellablePool { try self.activate(tree, isCancelled: $0) }
         do {
             let value = try await body(ActiveSnapshot(root: active.mount.root, upper: active.upper))
             try Task.checkCancellation()
@@ -40,24 +40,31 @@ extension SnapshotStore {
                 try? active.mount.unmount()
                 try? removeTree(active.scratch)
             }
-            throw error
+            throw explained(error)
         }
     }
 
     private struct Active: Sendable {
         var mount: TreeMount
         let scratch: FilePath
+        /// Of a copied tree: what it was.
+        var imprint: TreeImprint?
         var upper: FilePath { scratch.appending("fs") }
         var work: FilePath { scratch.appending("work") }
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func activate(_ tree: FileTree) throws -> Active {
+    private func activate(_ tree: FileTree, isCancelled: @escaping @Sendable () -> Bool) throws -> Active {
         let scratch = try store.temporaryDirectory()
         var active = Active(mount: TreeMount(root: scratch.appending("fs"), mountPoints: []), scratch: scratch)
         do {
             try makeDirectory(active.upper)
             guard let top = tree.layers.last else { return active }
+            if try isCopied(tree) {
+                try copyTree(tree, to: active.upper, links: .broken, isCancelled: isCancelled)
+                active.imprint = try imprint(active.upper, scratch: scratch)
+                return active
+            }
             // The root directory itself belongs to every layer: it keeps what the layer below says of it.
             let below = try OpenFile.open(files(of: top), O_PATH).status()
             let root = try OpenFile.open(active.upper, O_PATH)
@@ -75,7 +82,7 @@ extension SnapshotStore {
         } catch {
             try? active.mount.unmount()
             try? removeTree(scratch)
-            throw error
+            throw explained(error)
         }
     }
 
@@ -115,9 +122,21 @@ extension SnapshotStore {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func commit(_ active: Active, _ lease: Lease?) throws -> LayerID {
+        if let imprint = active.imprint {
+            let changed = try writeDifference(of: active.upper, from: imprint)
+            try removeTree(active.scratch)
+            return try keep(changed, .marked, lease)
+        }
         try removeTree(active.work)
-        let measure = try LayerArchive(RootedDirectory(active.upper)).measure()
-        try makeDurable(active.upper, entries: measure.entries)
+        return try keep(active.scratch, .overlay, lease)
+    }
+
+    /// Makes a layer of a finished directory.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func keep(_ scratch: FilePath, _ form: LayerForm, _ lease: Lease?) throws -> LayerID {
+        let files = scratch.appending(form.rawValue)
+        let measure = try LayerArchive(LayerFiles(root: try RootedDirectory(files), form: form)).measure()
+        try makeDurable(files, entries: measure.entries)
         let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
         defer { withExtendedLifetime(lock) {} }
         let layer = try placing { db, place in
@@ -127,7 +146,7 @@ extension SnapshotStore {
                 arguments: [measure.bytes, measure.entries, now, now]
             )
             let layer = LayerID(rawValue: db.lastInsertedRowID)
-            try place(active.scratch, layer)
+            try place(scratch, layer)
             return layer
         }
         try store.hold([.layer(layer)], in: lease)

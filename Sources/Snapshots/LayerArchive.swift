@@ -3,21 +3,22 @@ import Glibc
 import LinuxSystem
 import SystemPackage
 
-/// The archive of a layer, made from its files in overlayfs form: the same files always give the same bytes.
+/// The archive of a layer, made from its files: the same files always give the same bytes, whatever form the marks have.
 ///
 /// Entries come sorted by name in each directory, a directory before what is in it. A whiteout becomes `.wh.<name>`, a directory
 /// that hides what is below it is followed by `.wh..wh..opq`. See the OCI image specification, layer.md. Of extended
 /// attributes only those that mean the same elsewhere are kept; sockets cannot be in an archive.
 struct LayerArchive {
-    private let root: RootedDirectory
+    private let files: LayerFiles
+    private var root: RootedDirectory { files.root }
     /// In front of all names; empty, or ending in a slash.
     private let prefix: [UInt8]
 
     /// - Parameters:
-    ///   - root: what is archived.
+    ///   - files: what is archived.
     ///   - directory: where in the archive it is; empty for the top.
-    init(_ root: RootedDirectory, below directory: [UInt8] = []) {
-        self.root = root
+    init(_ files: LayerFiles, below directory: [UInt8] = []) {
+        self.files = files
         prefix = directory.isEmpty ? [] : directory + [UInt8(ascii: "/")]
     }
 
@@ -31,9 +32,10 @@ struct LayerArchive {
     func measure() throws -> Measure {
         var measure = Measure()
         var seen: Set<Inode> = []
-        try walk { _, status in
+        try files.walk { entry in
+            let status = entry.status
             measure.entries += 1
-            guard status.type == .regular else { return }
+            guard status.type == .regular, !entry.isWhiteout else { return }
             if status.linkCount > 1, !seen.insert(Inode(device: status.device, number: status.inode)).inserted {
                 return
             }
@@ -43,31 +45,36 @@ struct LayerArchive {
     }
 
     /// Writes the whole archive with its end; the sink is not finished.
+    /// - Parameter isCancelled: asked for each entry; true ends the work with `CancellationError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func write(to sink: any ByteSink) throws {
+    func write(to sink: any ByteSink, isCancelled: @Sendable () -> Bool = { false }) throws {
         let writer = TarWriter(sink)
-        try writeEntries(to: writer)
+        try writeEntries(to: writer, isCancelled: isCancelled)
         try writer.finish()
     }
 
     /// Writes the entries.
+    /// - Parameter isCancelled: asked for each entry; true ends the work with `CancellationError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func writeEntries(to writer: TarWriter) throws {
+    func writeEntries(to writer: TarWriter, isCancelled: @Sendable () -> Bool) throws {
         var firstNames: [Inode: [UInt8]] = [:]
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
         defer { buffer.deallocate() }
-        try walk { path, status in
+        try files.walk { file in
+            if isCancelled() { throw CancellationError() }
+            let (path, status) = (file.path, file.status)
             if status.type == .socket { return }
             let name = prefix + path.bytes
-            if status.isWhiteout {
+            if file.isWhiteout {
                 var parent = path
                 parent.removeLastComponent()
                 let base = Array(name[(name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0)...])
                 return try writer.begin(
-                    TarEntry(path: below(parent, Array(".wh.".utf8) + base), kind: .regular, mode: 0o644)
+                    TarEntry(path: below(parent, Whiteout.prefix + base), kind: .regular, mode: 0o644)
                 )
             }
-            guard !name[(name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0)...].starts(with: ".wh.".utf8) else {
+            guard !name[(name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0)...].starts(with: Whiteout.prefix)
+            else {
                 throw ArchiveError.refused(
                     entry: name,
                     reason: "in a layer this name would mean that a file was removed"
@@ -89,9 +96,9 @@ struct LayerArchive {
                 }
                 firstNames[inode] = name
             }
-            let file = try root.open(path, O_PATH | O_NOFOLLOW)
-            let attributes = try file.extendedAttributes()
-            entry.attributes = attributes.filter { isPortableAttribute($0.name) }.map {
+            entry.attributes = try root.open(path, O_PATH | O_NOFOLLOW).extendedAttributes().filter {
+                isPortableAttribute($0.name)
+            }.map {
                 .init(name: $0.name, value: $0.value)
             }
             switch status.type {
@@ -102,10 +109,8 @@ struct LayerArchive {
             case .directory:
                 entry.kind = .directory
                 try writer.begin(entry)
-                if attributes.contains(where: { $0.name == Self.opaque && $0.value == [UInt8(ascii: "y")] }) {
-                    try writer.begin(
-                        TarEntry(path: below(path, Array(".wh..wh..opq".utf8)), kind: .regular, mode: 0o644)
-                    )
+                if file.isOpaque {
+                    try writer.begin(TarEntry(path: below(path, Whiteout.opaque), kind: .regular, mode: 0o644))
                 }
             case .symbolicLink:
                 entry.kind = .symbolicLink(target: try root.readLink(path))
@@ -124,8 +129,6 @@ struct LayerArchive {
             }
         }
     }
-
-    private static let opaque = Array("trusted.overlay.opaque".utf8)
 
     private func below(_ directory: FilePath, _ name: [UInt8]) -> [UInt8] {
         prefix + (directory.isEmpty ? name : directory.bytes + [UInt8(ascii: "/")] + name)
@@ -146,21 +149,4 @@ struct LayerArchive {
             remaining -= Int64(count)
         }
     }
-
-    /// Visits everything below the root, sorted, a directory before its entries. Depth costs no stack.
-    private func walk(_ visit: (FilePath, FileStatus) throws -> Void) throws {
-        var pending: [FilePath] = try root.entries().reversed().map { FilePath(bytes: $0) }
-        while let path = pending.popLast() {
-            let status = try root.status(path)
-            try visit(path, status)
-            if status.type == .directory {
-                pending += try root.entries(of: path).reversed().map { path.appending(FilePath(bytes: $0).components) }
-            }
-        }
-    }
-}
-
-extension FileStatus {
-    /// How overlayfs marks a name that is gone.
-    fileprivate var isWhiteout: Bool { type == .characterDevice && deviceMajor == 0 && deviceMinor == 0 }
 }

@@ -1,6 +1,8 @@
+import Archive
 package import LinuxSystem
 package import OCI
 package import Storage
+import SystemPackage
 
 /// Why a layer cannot be had, read or written.
 package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -26,5 +28,19 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
         case .mount(let error, let layers):
             "cannot mount a file system of \(layers) layers: \(error)"
         }
+    }
+}
+
+extension SnapshotStore {
+    /// Tells a full disk as such, whatever file was being written when it showed; other errors as they are.
+    func explained(_ error: any Error) -> any Error {
+        let call: SystemCallError? =
+            switch error {
+            case let error as SystemCallError: error
+            case ArchiveError.system(let error, _): error
+            default: nil
+            }
+        guard let call, call.errno == .noSpace || call.errno == .diskQuotaExceeded else { return error }
+        return StorageError.noSpace(phase: "writing the files of a layer", path: store.root)
     }
 }

@@ -21,7 +21,7 @@ extension SnapshotStore {
     private func digest(_ layer: LayerID) async throws -> (digest: Digest, count: Int64) {
         try await onBlockingPool {
             let sink = DigestingSink()
-            try LayerArchive(RootedDirectory(self.files(of: layer))).write(to: sink)
+            try LayerArchive(self.layerFiles(of: layer)).write(to: sink)
             return (sink.digest, sink.count)
         }
     }
@@ -31,10 +31,27 @@ extension SnapshotStore {
     /// - Parameter sink: where it goes; it is used on a thread that may block, and not finished.
     package func writeArchive(of layer: LayerID, to sink: any ByteSink & Sendable) async throws {
         let blob = try await blobToRead(of: layer)
-        try await onBlockingPool {
-            guard let blob else { return try LayerArchive(RootedDirectory(self.files(of: layer))).write(to: sink) }
-            let source = try decompressing(FileSource(try self.store.blobs.open(blob.digest))).source
-            try source.copy(to: sink)
+        guard let blob else {
+            return try await onCancellablePool { isCancelled in
+                try LayerArchive(self.layerFiles(of: layer)).write(to: sink, isCancelled: isCancelled)
+            }
+        }
+        try await blaming(blob.digest) {
+            try await onBlockingPool {
+                let source = try decompressing(FileSource(try self.store.blobs.open(blob.digest))).source
+                try source.copy(to: sink)
+            }
+        }
+    }
+
+    /// Reads a blob as an archive. Of one that makes no sense, the reason to tell is that its bytes are not what they were, if
+    /// they are not.
+    func blaming<Value>(_ blob: Digest, _ body: () async throws -> Value) async throws -> Value {
+        do {
+            return try await body()
+        } catch {
+            if error is ArchiveError || error is SnapshotError { try await store.blobs.verify(blob) }
+            throw error
         }
     }
 
@@ -83,7 +100,7 @@ extension SnapshotStore {
                     let archive = try decompressing(FileSource(try self.store.blobs.open(source.digest))).source
                     try archive.copy(to: sink)
                 } else {
-                    try LayerArchive(RootedDirectory(self.files(of: layer))).write(to: sink)
+                    try LayerArchive(self.layerFiles(of: layer)).write(to: sink)
                 }
                 try sink.finish()
             }
@@ -99,12 +116,18 @@ extension SnapshotStore {
 /// - Parameters:
 ///   - trees: the directories, and where in the archive each one is: an empty name is the top.
 ///   - sink: where the archive goes.
+///   - isCancelled: asked for each entry; true ends the work with `CancellationError`.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-package func writeTreeArchive(of trees: [(name: [UInt8], root: RootedDirectory)], to sink: any ByteSink) throws {
+package func writeTreeArchive(
+    of trees: [(name: [UInt8], root: RootedDirectory)],
+    to sink: any ByteSink,
+    isCancelled: @Sendable () -> Bool
+) throws {
     let writer = TarWriter(sink)
     for (name, root) in trees {
         if !name.isEmpty { try writer.begin(TarEntry(path: name, kind: .directory, mode: 0o755)) }
-        try LayerArchive(root, below: name).writeEntries(to: writer)
+        let files = LayerFiles(root: root, form: .overlay)
+        try LayerArchive(files, below: name).writeEntries(to: writer, isCancelled: isCancelled)
     }
     try writer.finish()
 }

@@ -10,7 +10,18 @@ extension SnapshotStore {
     package func mount(_ tree: FileTree, writing changes: FilePath, work: FilePath, at target: FilePath) async throws {
         try await store.hold(tree.layers.map { .layer($0) })
         try await unpack(tree.layers)
-        try await onBlockingPool {
+        try await onCancellablePool { isCancelled in
+            if try self.isCopied(tree) {
+                // Whole or not at all; a container that ran before goes on with the files it has.
+                if try HostFiles.entries(of: changes).isEmpty {
+                    let copy = work.appending("copy")
+                    try removeTree(copy)
+                    try self.makeDirectory(copy)
+                    try self.copyTree(tree, to: copy, links: .kept, isCancelled: isCancelled)
+                    try HostFiles.rename(copy, to: changes)
+                }
+                return try DetachedMount.bind(changes).attach(at: target)
+            }
             var mounts = TreeMount(root: "", mountPoints: [])
             let lower = try self.lowerDirectories(of: tree, &mounts)
             if lower.isEmpty {

@@ -7,7 +7,7 @@ extension SnapshotStore {
     package func withMounted<Value>(_ tree: FileTree, _ body: (FilePath) async throws -> Value) async throws -> Value {
         try await store.hold(tree.layers.map { .layer($0) })
         try await unpack(tree.layers)
-        let mount = try await onBlockingPool { try self.mountReadOnly(tree) }
+        let mount = try await onCancellablePool { try self.mountReadOnly(tree, isCancelled: $0) }
         do {
             let value = try await body(mount.root)
             try await onBlockingPool { try mount.unmount() }
@@ -19,8 +19,9 @@ extension SnapshotStore {
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func mountReadOnly(_ tree: FileTree) throws -> TreeMount {
+    private func mountReadOnly(_ tree: FileTree, isCancelled: @escaping @Sendable () -> Bool) throws -> TreeMount {
         if tree.layers.isEmpty { return TreeMount(root: try emptyLayer(), mountPoints: []) }
+        if try isCopied(tree) { return try bindReadOnly(tree, isCancelled: isCancelled) }
         var mounts = TreeMount(root: "", mountPoints: [])
         do {
             var lower = try lowerDirectories(of: tree, &mounts)
@@ -46,8 +47,7 @@ extension SnapshotStore {
             let files = files(of: layer)
             directories.append(files)
             // overlayfs does not look at the root directory's own mark: what is below is left out here.
-            let mark = try OpenFile.open(files, O_PATH).extendedAttribute(Array("trusted.overlay.opaque".utf8))
-            if mark == [UInt8(ascii: "y")] { break }
+            if try LayerFiles(root: try RootedDirectory(files), form: .overlay).hidesEverything { break }
         }
         let limit = OverlayMount.maximumLayers - 2
         while directories.count > limit {
@@ -68,6 +68,8 @@ struct TreeMount: Sendable {
     /// In the order of mounting.
     var mountPoints: [FilePath]
     var lowerRoots: [FilePath] = []
+    /// Removed after the last unmount.
+    var scratch: FilePath?
 
     init(root: FilePath, mountPoints: [FilePath]) {
         self.root = root
@@ -94,5 +96,6 @@ struct TreeMount: Sendable {
             // Never more than the empty directory: something may still be mounted there.
             try HostFiles.removeDirectoryIfEmpty(point)
         }
+        if let scratch { try removeTree(scratch) }
     }
 }

@@ -59,15 +59,10 @@ extension SnapshotStore {
         }
         try await store.hold([.blob(blob.digest), .layer(layer)])
         if try await !store.blobs.contains(blob.digest) { try await blobProvider.fetch(blob) }
-        let isCancelled = Atomic(false)
-        try await withTaskCancellationHandler {
-            try await onBlockingPool {
-                try self.unpackBlocking(layer, blob.digest, diffID: info.diffID) {
-                    isCancelled.load(ordering: .relaxed)
-                }
+        try await blaming(blob.digest) {
+            try await onCancellablePool { isCancelled in
+                try self.unpackBlocking(layer, blob.digest, diffID: info.diffID, isCancelled: isCancelled)
             }
-        } onCancel: {
-            isCancelled.store(true, ordering: .relaxed)
         }
     }
 
@@ -85,14 +80,19 @@ extension SnapshotStore {
     ) throws {
         let scratch = try store.temporaryDirectory()
         do {
-            let files = scratch.appending("fs")
+            let form: LayerForm = try meansBlocking() == .overlay ? .overlay : .marked
+            let files = scratch.appending(form.rawValue)
             try makeDirectory(files)
             let compressed = try ReadAheadSource(FileSource(try store.blobs.open(blob)))
             defer { compressed.close() }
             let archive = DigestingSource(try decompressing(compressed).source, limit: limits.expandedBytes)
             let ahead = try ReadAheadSource(archive)
             defer { ahead.close() }
-            var extractor = LayerExtractor(root: try RootedDirectory(files), mode: .overlay, limits: limits)
+            var extractor = LayerExtractor(
+                root: try RootedDirectory(files),
+                mode: form == .overlay ? .overlay : .marked,
+                limits: limits
+            )
             extractor.isCancelled = isCancelled
             let summary = try extractor.extract(ahead)
             try ahead.drain()
@@ -112,7 +112,7 @@ extension SnapshotStore {
         } catch {
             // The scratch directory goes with the process at the latest; the first error is the one that matters.
             try? removeTree(scratch)
-            throw error
+            throw explained(error)
         }
     }
 

@@ -10,7 +10,7 @@ import SystemPackage
 ///
 /// A layer may be a blob that is not fetched yet, files in a directory, or both; it becomes what is needed when it is needed. Its files
 /// are in overlayfs form below `snapshots/<id>/fs`: whiteouts are 0:0 character devices, a directory that hides what is below it has
-/// `trusted.overlay.opaque`. Several processes may use one store: a layer's directory appears whole, in the transaction that says it is there.
+/// `trusted.overlay.opaque`. Without overlayfs (see `SnapshotMeans`) new ones are below `snapshots/<id>/marked`. Several processes may use one store: a layer's directory appears whole, in the transaction that says it is there.
 package final class SnapshotStore: Sendable {
     package let store: Store
     let blobProvider: any BlobProvider
@@ -20,10 +20,14 @@ package final class SnapshotStore: Sendable {
     /// An empty directory of this process, made when it is first needed.
     private let emptyDirectory = Mutex<FilePath?>(nil)
 
-    package init(store: Store, blobProvider: any BlobProvider = NoBlobProvider()) {
+    private let knownMeans: Mutex<SnapshotMeans?>
+
+    /// - Parameter means: how trees are shown and changed; nil for what works best where the store is.
+    package init(store: Store, blobProvider: any BlobProvider = NoBlobProvider(), means: SnapshotMeans? = nil) {
         self.store = store
         self.blobProvider = blobProvider
         limits = ArchiveLimits()
+        knownMeans = Mutex(means)
     }
 
     // MARK: Layers
@@ -129,8 +133,39 @@ package final class SnapshotStore: Sendable {
 
     // MARK: Directories
 
-    /// Where a layer's files are once it is unpacked.
-    func files(of layer: LayerID) -> FilePath { store.layout.snapshot(layer).appending("fs") }
+    /// How trees are shown and changed here, found out when it is first asked.
+    package var means: SnapshotMeans {
+        get async throws { try await onBlockingPool { try self.meansBlocking() } }
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func meansBlocking() throws -> SnapshotMeans {
+        try knownMeans.withLock { known in
+            if let known { return known }
+            let scratch = try store.temporaryDirectory()
+            let found = try SnapshotMeans.probe(in: scratch)
+            try removeTree(scratch)
+            known = found
+            return found
+        }
+    }
+
+    /// Where a layer's files are once it is unpacked, in overlayfs form.
+    func files(of layer: LayerID) -> FilePath { files(of: layer, .overlay) }
+
+    private func files(of layer: LayerID, _ form: LayerForm) -> FilePath {
+        store.layout.snapshot(layer).appending(form.rawValue)
+    }
+
+    /// The files of an unpacked layer in the form that they have.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func layerFiles(of layer: LayerID) throws(SystemCallError) -> LayerFiles {
+        let marked = files(of: layer, .marked)
+        if try HostFiles.status(of: marked) != nil {
+            return LayerFiles(root: try RootedDirectory(marked), form: .marked)
+        }
+        return LayerFiles(root: try RootedDirectory(files(of: layer)), form: .overlay)
+    }
 
     /// An empty directory, to stand where overlayfs asks for a layer.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

@@ -34,15 +34,19 @@ uint64_t slipway_makedev(uint32_t major, uint32_t minor);
 uint32_t slipway_major(uint64_t device);
 uint32_t slipway_minor(uint64_t device);
 
+/// statx(2): when the file was created. Returns 0, or -1 with errno; ENODATA where the file system does not know.
+int slipway_birth_time(int fd, int64_t *seconds, uint32_t *nanoseconds);
+
 /// syncfs(2).
 int slipway_syncfs(int fd);
 
 /// readlinkat(2) of an `O_PATH` descriptor of a symbolic link.
 ssize_t slipway_readlinkat(int link, void *buffer, size_t size);
 
-/// getxattr(2), setxattr(2) and listxattr(2).
+/// getxattr(2), setxattr(2), removexattr(2) and listxattr(2).
 ssize_t slipway_getxattr(const char *path, const char *name, void *value, size_t size);
 int slipway_setxattr(const char *path, const char *name, const void *value, size_t size, int flags);
+int slipway_removexattr(const char *path, const char *name);
 ssize_t slipway_listxattr(const char *path, char *list, size_t size);
 
 /// The text of an errno value; thread safe. See strerror_r(3).

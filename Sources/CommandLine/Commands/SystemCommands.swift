@@ -1,6 +1,7 @@
 internal import Images
 internal import LinuxSystem
 internal import OCI
+internal import Snapshots
 internal import Storage
 
 /// `slipway system df`.
@@ -205,6 +206,7 @@ struct SystemSummaryCommand: RunnableCommand {
         let engine = try await environment.engine()
         let images = try await engine.images.list()
         let usage = try await engine.images.systemUsage()
+        let means = try await engine.snapshots.means
         await engine.store.close()
         let containers = usage.containers
         let running = containers.count(where: \.isRunning)
@@ -215,7 +217,7 @@ struct SystemSummaryCommand: RunnableCommand {
             ("ContainersStopped", " Stopped", .integer(Int64(containers.count - running))),
             ("Images", "Images", .integer(Int64(images.count))),
             ("ServerVersion", "Version", .text(SlipwayVersion.number)),
-            ("Driver", "Storage Driver", .text("overlayfs")),
+            ("Driver", "Storage Driver", .text(means.rawValue)),
             ("OSType", "OSType", .text(platform.os)),
             ("Architecture", "Architecture", .text(platform.architecture)),
             ("NCPU", "CPUs", .integer(Int64(availableProcessorCount()))),

@@ -27,10 +27,19 @@ extension SlipwayEnvironment {
         let logger = logger()
         let client = RegistryClient(try await registryConfiguration(), logger: logger)
         let blobs = RegistryBlobProvider(store: store, client: client)
-        let snapshots = SnapshotStore(store: store, blobProvider: blobs)
+        let snapshots = SnapshotStore(store: store, blobProvider: blobs, means: try snapshotMeans())
         let images = ImageStore(store: store)
         let remote = RemoteImages(images: images, snapshots: snapshots, client: client, blobs: blobs, logger: logger)
         return Engine(store: store, snapshots: snapshots, images: images, remote: remote)
+    }
+
+    /// How trees are shown and changed: as `SLIPWAY_SNAPSHOTTER` says, else what works best where the store is.
+    private func snapshotMeans() throws -> SnapshotMeans? {
+        guard let name = variable("SLIPWAY_SNAPSHOTTER") else { return nil }
+        guard let means = SnapshotMeans.allCases.first(where: { Array($0.rawValue.utf8) == name }) else {
+            throw CommandError.unknownSnapshotter(name)
+        }
+        return means
     }
 
     /// What builds images.

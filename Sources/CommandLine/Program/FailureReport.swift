@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Snapshots
 internal import SystemPackage
 
 /// What a command that failed says, and its exit status.
@@ -59,6 +60,7 @@ package enum CommandError: Error, Hashable, CustomStringConvertible {
     case outputIsTerminal
     case template(String)
     case invalidFilter(String)
+    case unknownSnapshotter([UInt8])
 
     package var description: String {
         switch self {
@@ -68,6 +70,9 @@ package enum CommandError: Error, Hashable, CustomStringConvertible {
         case .outputIsTerminal: "cowardly refusing to save to a terminal. Use the -o flag or redirect"
         case .template(let reason): "template parsing error: \(reason)"
         case .invalidFilter(let name): "invalid filter '\(name)'"
+        case .unknownSnapshotter(let name):
+            "SLIPWAY_SNAPSHOTTER is \"\(escapedForDisplay(name))\", not one of "
+                + SnapshotMeans.allCases.map(\.rawValue).joined(separator: ", ")
         }
     }
 }

@@ -10,14 +10,6 @@ import Testing
 
 private func reference(_ text: String) throws -> ImageReference { try ImageReference(parsing: text) }
 
-private func noise(_ count: Int) -> [UInt8] {
-    var generator = SystemRandomNumberGenerator()
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count)
-    while bytes.count < count { withUnsafeBytes(of: generator.next()) { bytes.append(contentsOf: $0) } }
-    return bytes
-}
-
 @Suite(.requires(.root, .program("docker-registry"), .program("skopeo"), .program("openssl")), .serialized)
 struct `Images between stores and a registry` {
     private static let contents: [[String: [UInt8]]] = [

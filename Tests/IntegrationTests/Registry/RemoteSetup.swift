@@ -83,6 +83,15 @@ struct ForeignImage {
     }
 }
 
+/// Bytes that cannot be compressed.
+func noise(_ count: Int) -> [UInt8] {
+    var generator = SystemRandomNumberGenerator()
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count)
+    while bytes.count < count { withUnsafeBytes(of: generator.next()) { bytes.append(contentsOf: $0) } }
+    return bytes
+}
+
 struct SkopeoFailure: Error { let text: String }
 
 @discardableResult

@@ -1,0 +1,52 @@
+import Glibc
+import LinuxSystem
+import SystemPackage
+
+/// How the trees of a store are shown and changed.
+package enum SnapshotMeans: String, Sendable, CaseIterable {
+    /// Layers laid over each other by the kernel.
+    case overlay = "overlayfs"
+    /// Whole copies of trees, for stores on file systems that overlayfs cannot write to, and kernels without it.
+    case copying = "copy"
+
+    /// Tries in an empty directory what a build needs of overlayfs: a mount, a removed name and a directory that hides another.
+    ///
+    /// - Throws: only what says nothing about overlayfs, as a full disk.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static func probe(in directory: FilePath) throws(SystemCallError) -> SnapshotMeans {
+        do throws(SystemCallError) {
+            return try worksAsNeeded(in: directory) ? .overlay : .copying
+        } catch {
+            let unrelated: [Errno] = [
+                .noSpace, .diskQuotaExceeded, .noMemory, .tooManyOpenFiles, .tooManyOpenFilesInSystem, .ioError,
+            ]
+            if unrelated.contains(error.errno) { throw error }
+            return .copying
+        }
+    }
+
+    private static func worksAsNeeded(in directory: FilePath) throws(SystemCallError) -> Bool {
+        let files = try RootedDirectory(directory)
+        for name: FilePath in ["lower", "lower/old", "upper", "work", "merged"] { try files.createDirectory(name) }
+        _ = try files.open("lower/file", O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        var overlay = OverlayMount(lower: [directory.appending("lower")])
+        overlay.writable = (directory.appending("upper"), directory.appending("work"))
+        overlay.isVolatile = true
+        let merged = directory.appending("merged")
+        try overlay.attach(at: merged)
+        do throws(SystemCallError) {
+            let view = try RootedDirectory(merged)
+            try view.remove("file")
+            try view.remove("old", directory: true)
+            try view.createDirectory("old")
+        } catch {
+            try unmount(merged, lazy: true)
+            throw error
+        }
+        try unmount(merged, lazy: true)
+        let upper = LayerFiles(root: try files.openDirectory("upper"), form: .overlay)
+        let gone = try upper.root.status("file")
+        let attribute = try upper.root.open("old", O_PATH).extendedAttribute(LayerFiles.opaqueAttribute)
+        return gone.isWhiteout && attribute == [UInt8(ascii: "y")]
+    }
+}
