@@ -47,7 +47,7 @@ struct `Hostile layers` {
                 }
                 let before = try await onBlockingPool { try HostFiles.status(of: outside) }
                 let layer = try await archive(
-                    (0..<2000).flatMap { number in
+                    (0..<300).flatMap { number in
                         [
                             file("a/file\(number % 50)"),
                             TarEntry(path: Array("a".utf8), kind: .directory, mode: 0o755),
@@ -66,15 +66,19 @@ struct `Hostile layers` {
                     }
                 }
                 // What the extraction makes of it does not matter: it may fail, and it may not get out.
-                for _ in 0..<5 { try? await extract(layer, to: inside) }
+                for _ in 0..<3 { try? await extract(layer, to: inside) }
                 isOver.withLock { $0 = true }
                 await onBlockingPool { swapper.join() }
                 #expect(swaps.withLock { $0 } > 0)
-                try await onBlockingPool {
-                    #expect(try HostFiles.entries(of: outside).isEmpty)
-                    #expect(try HostFiles.status(of: outside) == before)
-                    #expect(try HostFiles.entries(of: scratch).count == 2)
+                let (left, after, top) = try await onBlockingPool {
+                    (
+                        try HostFiles.entries(of: outside), try HostFiles.status(of: outside),
+                        try HostFiles.entries(of: scratch)
+                    )
                 }
+                #expect(left.isEmpty)
+                #expect(after == before)
+                #expect(top.count == 2)
             }
         }
     }
@@ -105,7 +109,7 @@ struct `Hostile layers` {
         }
         try await withScratchDirectory { root in
             // More names than some file systems give one file: all of them, or an error that names the entry.
-            let links = (0..<70_000).map { TarEntry(path: Array("l\($0)".utf8), kind: .hardLink(target: [0x66])) }
+            let links = (0..<66_000).map { TarEntry(path: Array("l\($0)".utf8), kind: .hardLink(target: [0x66])) }
             let layer = try await archive([file("f")] + links)
             do {
                 try await extract(layer, to: root)
@@ -147,7 +151,9 @@ struct `Hostile layers` {
             for value in ["4294967295", "4294967296", "-1", "9223372036854775808"] {
                 let layer = try await make(key, value)
                 try await withScratchDirectory { root in
-                    await #expect(throws: ArchiveError.self, "\(key) \(value)") { try await extract(layer, to: root) }
+                    _ = await #expect(throws: ArchiveError.self, "\(key) \(value)") {
+                        try await extract(layer, to: root)
+                    }
                 }
             }
             let layer = try await make(key, "4294967294")

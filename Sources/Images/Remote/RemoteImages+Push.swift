@@ -178,7 +178,13 @@ extension RemoteImages {
         let candidates = try names.map { Repository(try ImageReference(parsing: $0)) }
         let file = BlobFile(blob: blob, store: store, provider: blobs)
         let source = BlobSource(digest: blob.digest, size: blob.size) { try await file.read(at: $0, count: $1) }
-        return try await client.upload(source, to: repository, mountingFrom: candidates) { progress($0) }
+        do {
+            return try await client.upload(source, to: repository, mountingFrom: candidates) { progress($0) }
+        } catch let error as RegistryError {
+            // A registry refuses bytes that have changed on disk: the blob is what is wrong then.
+            if try await store.blobs.contains(blob.digest) { try await store.blobs.verify(blob.digest) }
+            throw error
+        }
     }
 }
 
