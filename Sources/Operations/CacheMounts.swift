@@ -19,17 +19,18 @@ struct CacheMounts: Sendable {
         self.snapshots = snapshots
     }
 
-    /// Lends a cache directory to `body`; a new one starts as `seed`.
+    /// Lends a cache directory to `body`; a new one starts as the directory of `seed` that `selector` names.
     func withDirectory<Value>(
         id: [UInt8],
         sharing: CacheSharing,
         seed: FileTree?,
+        selector: [UInt8],
         _ body: (FilePath) async throws -> Value
     ) async throws -> Value {
         let base = store.root.appending("cachemounts").appending(Digest.sha256(of: id).hex)
         let lent = try await onBlockingPool { try Self.take(base, sharing) }
         if try await onBlockingPool({ try RootedDirectory(lent.directory).statusIfPresent("data") == nil }) {
-            try await fill(lent.directory, seed)
+            try await fill(lent.directory, seed, selector)
         }
         let value = try await body(lent.directory.appending("data"))
         withExtendedLifetime(lent.lock) {}
@@ -74,7 +75,7 @@ struct CacheMounts: Sendable {
     }
 
     /// Makes the content of a new directory; it appears whole, whoever else makes it at the same time.
-    private func fill(_ directory: FilePath, _ seed: FileTree?) async throws {
+    private func fill(_ directory: FilePath, _ seed: FileTree?, _ selector: [UInt8]) async throws {
         func adopt(_ made: FilePath) async throws {
             try await onBlockingPool {
                 let target = directory.appending("data")
@@ -90,8 +91,11 @@ struct CacheMounts: Sendable {
         if let seed {
             try await snapshots.withMounted(seed) { root in
                 try await onBlockingPool {
-                    let status = try OpenFile.open(root, O_PATH).status()
-                    try copyTree(from: RootedDirectory(root), to: RootedDirectory(fresh))
+                    let tree = try RootedDirectory(root)
+                    let path = rootedPath(selector).filePath
+                    let from = path.isEmpty ? tree : try tree.openDirectory(path)
+                    let status = try from.open(".", O_PATH).status()
+                    try copyTree(from: from, to: RootedDirectory(fresh))
                     let made = try OpenFile.open(fresh, O_RDONLY | O_DIRECTORY)
                     try made.changeOwner(user: status.userID, group: status.groupID)
                     try made.changeMode(UInt32(status.mode))

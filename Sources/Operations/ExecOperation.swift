@@ -119,10 +119,12 @@ private struct ExecRun: Sendable {
         case .temporary(let size):
             return try await go(.tmpfs(size: size > 0 ? size : nil, mode: 0o1777))
         case .cache(let id, let sharing):
-            return try await environment.cacheMounts.withDirectory(id: id, sharing: sharing, seed: seed(of: mount)) {
-                directory in
-                try await go(.bind(directory))
-            }
+            return try await environment.cacheMounts.withDirectory(
+                id: id,
+                sharing: sharing,
+                seed: seed(of: mount),
+                selector: mount.selector
+            ) { try await go(.bind($0)) }
         case .bind:
             return try await bind(mount, go)
         case .secret, .ssh:

@@ -138,6 +138,8 @@ struct FileOperation: VertexOperation {
     }
 
     /// The numbers of an owner; a user without a group brings the user's own group, a number without one the same number.
+    ///
+    /// A name that the tree does not know is root's, as it is for BuildKit.
     private func owner(
         of action: FileAction,
         in root: RootedDirectory,
@@ -146,26 +148,37 @@ struct FileOperation: VertexOperation {
     ) async throws -> NumericOwner? {
         guard let owner = action.change.owner else { return nil }
         /// Names are looked up in the tree that they are of: usually the one that is changed.
-        func lookUp(_ name: [UInt8], in input: FileInput) async throws -> ProcessUser {
-            if input == action.base { return try await onBlockingPool { try UserDatabase(root: root).user(name) } }
+        func users(of input: FileInput) async throws -> UserDatabase {
+            if input == action.base { return try await onBlockingPool { try UserDatabase(root: root) } }
             return try await environment.withSource(try output(of: input, inputs, done)) { source in
-                try await onBlockingPool { try UserDatabase(root: source.root).user(name) }
+                try await onBlockingPool { try UserDatabase(root: source.root) }
             }
         }
         var numbers = NumericOwner(user: 0, group: 0)
         switch owner.user {
         case .id(let id)?: numbers = NumericOwner(user: id, group: id)
-        case .named(let name, let input)?:
-            let user = try await lookUp(name, in: input)
-            numbers = NumericOwner(user: user.userID, group: user.groupID)
+        case .named(let name, let input)?: numbers = try Self.user(name, in: await users(of: input))
         case nil: break
         }
         switch owner.group {
         case .id(let id)?: numbers.group = id
         case .named(let name, let input)?:
-            numbers.group = try await lookUp(Array("0:".utf8) + name, in: input).groupID
+            do {
+                numbers.group = try await users(of: input).group(name)
+            } catch SandboxError.groupNotFound {
+                // The group that the user brought stays.
+            }
         case nil: break
         }
         return numbers
+    }
+
+    private static func user(_ name: [UInt8], in users: UserDatabase) throws -> NumericOwner {
+        do {
+            let user = try users.user(name)
+            return NumericOwner(user: user.userID, group: user.groupID)
+        } catch SandboxError.userNotFound {
+            return NumericOwner(user: 0, group: 0)
+        }
     }
 }

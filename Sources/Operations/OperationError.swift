@@ -12,8 +12,6 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
     case invalidPattern([UInt8])
     case invalidMode([UInt8])
     case tooManyLinks([UInt8])
-    case unknownUser([UInt8])
-    case unknownGroup([UInt8])
     /// A file of the context that was written to while the build read it.
     case changedDuringBuild([UInt8])
     case processFailed(arguments: [[UInt8]], exitCode: Int32, reason: String?)
@@ -40,10 +38,6 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
         case .invalidPattern(let pattern): "invalid pattern \(quoted(pattern)): syntax error in pattern"
         case .invalidMode(let mode): "invalid chmod parameter: '\(escapedForDisplay(mode))'"
         case .tooManyLinks(let path): "too many levels of symbolic links: \(escapedForDisplay(path))"
-        case .unknownUser(let name):
-            "unable to find user \(escapedForDisplay(name)): no matching entries in passwd file of the image"
-        case .unknownGroup(let name):
-            "unable to find group \(escapedForDisplay(name)): no matching entries in group file of the image"
         case .changedDuringBuild(let path):
             "\(quoted(path)) of the build context was changed while the build read it; run the build again"
         case .processFailed(let arguments, let exitCode, let reason):

@@ -1,0 +1,121 @@
+import Foundation
+import Glibc
+import Testing
+
+/// Slipway's images beside those that other builders make of the same Dockerfile and context.
+///
+/// The cases are the files of `Cases`; `Peers/differential.py` builds all of them once, a few at a time, with one daemon
+/// and one store a builder, and compares the images entry by entry. `Accepted.txt` lists what may differ and why.
+@Suite("Differences from other builders", .enabled(if: geteuid() == 0, "needs root"))
+struct DifferentialTests {
+    @Test("The image is the one its peers make", arguments: caseNames())
+    func sameImage(name: String) async throws {
+        let comparison = try await SharedComparison.instance.value()
+        let differences = try #require(comparison.cases[name], "the case was not built")
+        for difference in differences { Issue.record(Comment(rawValue: difference)) }
+    }
+
+    @Test("There are as many Dockerfiles as were promised")
+    func numberOfCases() { #expect(caseNames().count >= 120) }
+
+    @Test("Every accepted difference is still there")
+    func acceptedDifferencesAreUsed() async throws {
+        #expect(try await SharedComparison.instance.value().unused == [])
+    }
+
+    @Test("buildah was among the peers")
+    func buildahIsPresent() async throws {
+        #expect(try await SharedComparison.instance.value().missing["buildah"] == nil)
+    }
+
+    @Test(
+        "Docker's BuildKit was among the peers",
+        .enabled("dockerd does not run on this machine") {
+            try await SharedComparison.instance.value().missing["docker"] == nil
+        }
+    )
+    func dockerIsPresent() async throws {
+        #expect(try await SharedComparison.instance.value().missing["docker"] == nil)
+    }
+}
+
+/// The directory of the cases and of the program that compares.
+private let directory = URL(filePath: #filePath).deletingLastPathComponent()
+
+/// The names that the files of `Cases` have after `===`; none where a file cannot be read, which a test notices.
+private func caseNames() -> [String] {
+    let cases = directory.appending(path: "Cases")
+    let files = (try? FileManager.default.contentsOfDirectory(atPath: cases.path)) ?? []
+    return files.sorted().flatMap { file in
+        ((try? String(contentsOf: cases.appending(path: file), encoding: .utf8)) ?? "")
+            .split(whereSeparator: \.isNewline)
+            .filter { $0.hasPrefix("=== ") }
+            .map { String($0.dropFirst(4)) }
+    }
+}
+
+/// What `differential.py` prints.
+private struct Comparison: Decodable, Sendable {
+    /// The differences that nothing explains, by case.
+    let cases: [String: [String]]
+    /// Why a peer could not take part.
+    let missing: [String: String]
+    let unused: [String]
+}
+
+/// Builds everything once, for all tests.
+private actor SharedComparison {
+    static let instance = SharedComparison()
+    private var making: Task<Comparison, any Error>?
+
+    func value() async throws -> Comparison {
+        if let making { return try await making.value }
+        // Awaited by every test that asks; it ends by itself.
+        let task = Task { try await Self.make() }
+        making = task
+        return try await task.value
+    }
+
+    private static func make() async throws -> Comparison {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(with: Result { try makeBlocking() }) }
+        }
+    }
+
+    private static func makeBlocking() throws -> Comparison {
+        let scratch = FileManager.default.temporaryDirectory.appending(
+            path: "slipway-differential-\(UUID().uuidString)"
+        )
+        try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: scratch) }
+        let output = scratch.appending(path: "result.json")
+        let errors = scratch.appending(path: "errors")
+        for file in [output, errors] { try Data().write(to: file) }
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/python3")
+        process.arguments = [
+            directory.appending(path: "Peers/differential.py").path, "--slipway", binary,
+            "--scratch", scratch.appending(path: "work").path,
+        ]
+        process.environment = ProcessInfo.processInfo.environment.merging(["PYTHONDONTWRITEBYTECODE": "1"]) { $1 }
+        process.standardOutput = try FileHandle(forWritingTo: output)
+        process.standardError = try FileHandle(forWritingTo: errors)
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw ComparisonFailure(text: try String(contentsOf: errors, encoding: .utf8))
+        }
+        return try JSONDecoder().decode(Comparison.self, from: Data(contentsOf: output))
+    }
+
+    /// The program under test: beside the test bundle, where the package manager puts it, unless one is named.
+    private static var binary: String {
+        if let given = ProcessInfo.processInfo.environment["SLIPWAY_TEST_BINARY"] { return given }
+        return URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "slipway").path
+    }
+}
+
+private struct ComparisonFailure: Error, CustomStringConvertible {
+    let text: String
+    var description: String { "differential.py failed: \(text)" }
+}
