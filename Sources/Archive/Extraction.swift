@@ -10,6 +10,8 @@ final class Extraction {
     /// Directories looked up before. A new entry never changes what a path that resolved resolves to; a removal may.
     private var directories: [[UInt8]: OpenFile] = [:]
     private var directoryTimes: [(path: [UInt8], inode: UInt64, time: FileTime)] = []
+    /// The times that directories get which entries are made in; those that have an entry of their own get that one's after it.
+    private var keptTimes: [[UInt8]: (inode: UInt64, time: FileTime)] = [:]
 
     init(_ options: LayerExtractor) {
         self.options = options
@@ -91,13 +93,22 @@ final class Extraction {
         }
         if directories.count >= 128 { directories.removeAll(keepingCapacity: true) }
         directories[key] = found
+        try keepTime(of: found, key)
         return found
+    }
+
+    /// Remembers the time of a directory before anything is made in it. A layer's directories are never archived again.
+    private func keepTime(of directory: OpenFile, _ path: [UInt8], isNew: Bool = false) throws(SystemCallError) {
+        guard case .plain = options.mode, keptTimes[path] == nil else { return }
+        let status = try directory.status()
+        keptTimes[path] = (status.inode, isNew ? .undated : status.modified)
     }
 
     private func makeDirectories(_ components: [[UInt8]], _ entry: TarEntry) throws -> OpenFile {
         var current = try root.open(".", O_PATH | O_DIRECTORY)
         var path: [UInt8] = []
         for name in components {
+            try keepTime(of: current, path)
             path += path.isEmpty ? name : [UInt8(ascii: "/")] + name
             do throws(SystemCallError) {
                 current = try root.open(FilePath(bytes: path), O_PATH | O_DIRECTORY)
@@ -116,6 +127,7 @@ final class Extraction {
             current = try current.openEntry(named: name, O_PATH | O_DIRECTORY)
             // The process's umask took away what mkdir(2) was given.
             try current.changeMode(0o755)
+            try keepTime(of: current, path, isNew: true)
             if becomesOpaque { try markOpaque(current) }
         }
         return current
@@ -249,7 +261,8 @@ final class Extraction {
 
     /// Times of directories come last: every entry made in one changes its time.
     private func finishDirectories() throws(SystemCallError) {
-        for (path, inode, time) in directoryTimes {
+        let kept = keptTimes.map { (path: $0.key, inode: $0.value.inode, time: $0.value.time) }
+        for (path, inode, time) in kept + directoryTimes {
             do throws(SystemCallError) {
                 let opened = try root.open(
                     path.isEmpty ? "." : FilePath(bytes: path),

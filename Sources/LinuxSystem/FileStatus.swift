@@ -30,6 +30,11 @@ package struct FileTime: Sendable, Hashable, Comparable {
 
     package static let epoch = FileTime(seconds: 0)
 
+    /// The time of what a build makes without a source that has one: 2000-01-01 00:00 UTC.
+    ///
+    /// A fixed time, for the same build makes the same layer on any day; not 1970, which zip archives cannot hold.
+    package static let undated = FileTime(seconds: 946_684_800)
+
     package static func < (left: FileTime, right: FileTime) -> Bool {
         (left.seconds, left.nanoseconds) < (right.seconds, right.nanoseconds)
     }

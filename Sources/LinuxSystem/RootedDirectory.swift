@@ -156,6 +156,16 @@ package struct RootedDirectory: Sendable {
         try inParent(of: path, "utimensat") { utimensat($0, $1, [time, time], AT_SYMLINK_NOFOLLOW) }
     }
 
+    /// Runs `body`, which makes or removes entries of a directory, and then gives the directory back the time it had.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func keepingTime<Value>(of directory: FilePath, _ body: () throws -> Value) throws -> Value {
+        let file = try open(directory.isEmpty ? "." : directory, O_PATH | O_DIRECTORY)
+        let time = try file.status().modified
+        let value = try body()
+        try file.setTimes(modified: time)
+        return value
+    }
+
     /// Opens the parent of an entry and names its last component.
     ///
     /// A path that is the root itself, or ends in `.` or `..`, has no entry that could be created or changed in a parent;

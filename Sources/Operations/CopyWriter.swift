@@ -25,6 +25,8 @@ struct CopyWriter: TreeVisitor {
     private struct Directory {
         let file: OpenFile
         let isNew: Bool
+        /// The time that it had before the copy, or the fixed one of a directory that had none.
+        let time: FileTime
     }
 
     private struct FileIdentity: Hashable {
@@ -69,7 +71,7 @@ struct CopyWriter: TreeVisitor {
                 directories.append(try makeDirectory(target.lastComponent, in: parent, path: target))
             } else {
                 let file = try destination.open(target.filePath, O_PATH | O_DIRECTORY)
-                directories.append(Directory(file: file, isNew: false))
+                directories.append(Directory(file: file, isNew: false, time: try file.status().modified))
             }
             return true
         }
@@ -91,9 +93,15 @@ struct CopyWriter: TreeVisitor {
             guard replaces else { throw OperationError.notADirectory([[UInt8].slash] + path) }
             try parent.removeEntry(named: name)
             try parent.createDirectory(named: name, mode: 0o700)
-            return Directory(file: try parent.openEntry(named: name, O_PATH | O_DIRECTORY), isNew: true)
+            return Directory(
+                file: try parent.openEntry(named: name, O_PATH | O_DIRECTORY),
+                isNew: true,
+                time: FileTime(timestamp)
+            )
         }
-        return Directory(file: try parent.openEntry(named: name, O_PATH | O_DIRECTORY), isNew: isNew)
+        let file = try parent.openEntry(named: name, O_PATH | O_DIRECTORY)
+        let time = isNew ? FileTime(timestamp) : try file.status().modified
+        return Directory(file: file, isNew: isNew, time: time)
     }
 
     mutating func leave(_ directory: TreeEntry) throws {
@@ -108,7 +116,12 @@ struct CopyWriter: TreeVisitor {
                 }
             }
         }
-        try made.file.setTimes(modified: time(of: directory.status))
+        // The root of a source is made or written to by whatever gave it here: its time is no part of the source.
+        let isSourceRoot = directory.path.isEmpty
+        try made.file.setTimes(
+            modified: isSourceRoot
+                ? timestamp.map(FileTime.init(nanosecondsSinceEpoch:)) ?? made.time : time(of: directory.status)
+        )
     }
 
     // MARK: Files

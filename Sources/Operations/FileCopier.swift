@@ -88,7 +88,7 @@ struct FileCopier {
         let mergesContents = copy.copiesDirectoryContents && isDirectory
         if mergesContents, let status = found.status, status.type != .directory {
             guard copy.replacesDestination else { throw OperationError.notADirectory(copy.destination) }
-            try removeTree(target, in: destination)
+            try destination.keepingTime(of: target.parentPath.filePath) { try removeTree(target, in: destination) }
         }
         try maker.make(mergesContents ? target : target.parentPath)
         let filter = try PathFilter(includes: copy.includePatterns, excludes: copy.excludePatterns)
@@ -104,7 +104,10 @@ struct FileCopier {
             checkCancellation: checkCancellation,
             content: content
         )
-        try TreeWalk(tree: source, filter: filter).walk(match, &writer)
+        // The copied tree has times of its own; what it is put into keeps the one it had.
+        try destination.keepingTime(of: target.parentPath.filePath) {
+            try TreeWalk(tree: source, filter: filter).walk(match, &writer)
+        }
         copiedBytes += writer.copiedBytes
         copiedFiles += writer.copiedFiles
     }

@@ -12,6 +12,11 @@ extension FileTime {
             ? FileTime(seconds: seconds - 1, nanoseconds: Int32(rest + 1_000_000_000))
             : FileTime(seconds: seconds, nanoseconds: Int32(rest))
     }
+
+    /// The time that a step asks for, or the fixed one: what a step makes never has the time of the build.
+    init(_ timestamp: Int64?) {
+        self = timestamp.map(FileTime.init(nanosecondsSinceEpoch:)) ?? .undated
+    }
 }
 
 /// Makes directories and those above them; links on the way are followed inside the root, and what exists is left alone.
@@ -42,11 +47,13 @@ struct DirectoryMaker {
 
     /// Makes one directory in one that exists.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func makeOne(_ path: [UInt8]) throws(SystemCallError) {
-        try root.createDirectory(path.filePath, mode: 0o700)
+    func makeOne(_ path: [UInt8]) throws {
+        try root.keepingTime(of: path.parentPath.filePath) {
+            try root.createDirectory(path.filePath, mode: 0o700)
+        }
         if let owner { try root.changeOwner(path.filePath, user: owner.user, group: owner.group) }
         try root.changeMode(path.filePath, mode & 0o7777)
-        if let timestamp { try root.setTimes(path.filePath, modified: FileTime(nanosecondsSinceEpoch: timestamp)) }
+        try root.setTimes(path.filePath, modified: FileTime(timestamp))
     }
 }
 
@@ -118,7 +125,9 @@ struct TreeChanges {
             file = try root.open(found.resolved.filePath, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_NONBLOCK)
         } else {
             try requireParent(of: found.resolved, for: creation.path)
-            file = try root.open(found.resolved.filePath, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            file = try root.keepingTime(of: found.resolved.parentPath.filePath) {
+                try root.open(found.resolved.filePath, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            }
             try file.changeMode(creation.mode & 0o777)
         }
         try file.write(creation.content)
@@ -126,9 +135,7 @@ struct TreeChanges {
             try file.changeOwner(user: owner.user, group: owner.group)
             try file.changeMode(found.status.map { UInt32($0.mode) } ?? creation.mode & 0o777)
         }
-        if let timestamp = creation.timestamp {
-            try file.setTimes(modified: FileTime(nanosecondsSinceEpoch: timestamp))
-        }
+        try file.setTimes(modified: FileTime(creation.timestamp))
     }
 
     /// Makes a symbolic link where nothing is.
@@ -136,11 +143,11 @@ struct TreeChanges {
     func makeSymbolicLink(_ creation: SymbolicLinkCreation, owner: NumericOwner?) throws {
         let found = try TreePath.resolve(creation.path, in: root, followsLast: false)
         try requireParent(of: found.resolved, for: creation.path)
-        try root.createSymbolicLink(found.resolved.filePath, target: creation.target)
-        if let owner { try root.changeOwner(found.resolved.filePath, user: owner.user, group: owner.group) }
-        if let timestamp = creation.timestamp {
-            try root.setTimes(found.resolved.filePath, modified: FileTime(nanosecondsSinceEpoch: timestamp))
+        try root.keepingTime(of: found.resolved.parentPath.filePath) {
+            try root.createSymbolicLink(found.resolved.filePath, target: creation.target)
         }
+        if let owner { try root.changeOwner(found.resolved.filePath, user: owner.user, group: owner.group) }
+        try root.setTimes(found.resolved.filePath, modified: FileTime(creation.timestamp))
     }
 
     /// Removes what a path or pattern names; links in its directory part are followed inside the root, the last one is removed.
@@ -157,7 +164,7 @@ struct TreeChanges {
                 guard !match.path.isEmpty else {
                     throw OperationError.invalidPath(removal.path, reason: "the root cannot be removed")
                 }
-                try removeTree(match.path, in: root)
+                try root.keepingTime(of: match.path.parentPath.filePath) { try removeTree(match.path, in: root) }
             }
         } catch OperationError.notFound(let path, _, _) {
             if !removal.allowsNotFound {

@@ -54,6 +54,27 @@ func copying(
         #expect(try scratch.listing(image) == ["srv/", "srv/a=new", "srv/d/", "srv/d/b=2", "srv/d/c=kept"])
     }
 
+    @Test func `what a copy makes itself has a fixed time, and what it writes into keeps its own`() async throws {
+        let context = try scratch.tree("context", ["a": "1", "d/b": "2"])
+        _ = try scratch.tree("image/srv", [:])
+        let (old, older) = (Date(timeIntervalSince1970: 1_000_000_000), Date(timeIntervalSince1970: 900_000_000))
+        let undated = Date(timeIntervalSince1970: 946_684_800)
+        for path in [context.appending("a"), context.appending("d"), image.appending("srv")] {
+            try scratch.setTime(path, path.lastComponent == "d" ? older : old)
+        }
+        try await copying("a", to: "/srv/new/deep/a", from: context, in: image)
+        try await copying("d", to: "/srv/d", from: context, in: image)
+        try await copying(".", to: "/all", from: context, in: image)
+        #expect(try scratch.time(image.appending("srv")) == old)
+        #expect(try scratch.time(image.appending("srv/new")) == undated)
+        #expect(try scratch.time(image.appending("srv/new/deep")) == undated)
+        #expect(try scratch.time(image.appending("srv/new/deep/a")) == old)
+        #expect(try scratch.time(image.appending("srv/d")) == older)
+        // Whoever puts a context somewhere makes its root anew: that time is nobody's.
+        #expect(try scratch.time(image.appending("all")) == undated)
+        #expect(try scratch.time(image.appending("all/d")) == older)
+    }
+
     @Test func `a file is renamed without a trailing slash and goes into a directory with one`() async throws {
         let context = try scratch.tree("context", ["a": "1"])
         try await copying("a", to: "/b", from: context, in: image)

@@ -52,6 +52,14 @@ final class Scratch: Sendable {
         }
     }
 
+    func time(_ path: FilePath) throws -> Date? {
+        try FileManager.default.attributesOfItem(atPath: path.string)[.modificationDate] as? Date
+    }
+
+    func setTime(_ path: FilePath, _ time: Date) throws {
+        try FileManager.default.setAttributes([.modificationDate: time], ofItemAtPath: path.string)
+    }
+
     func mode(_ path: FilePath) throws -> Int {
         try FileManager.default.attributesOfItem(atPath: path.string)[.posixPermissions] as? Int ?? -1
     }

@@ -3,6 +3,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 import time
 
 
@@ -14,9 +15,9 @@ class Missing(Exception):
     """The machine lacks what a peer needs."""
 
 
-def run(command, environment=None, timeout=600):
+def run(command, environment=None, umask=-1):
     done = subprocess.run(
-        command, capture_output=True, text=True, errors="replace", timeout=timeout,
+        command, capture_output=True, text=True, errors="replace", timeout=1200, umask=umask,
         env={**os.environ, **(environment or {})},
     )
     if done.returncode != 0:
@@ -27,6 +28,9 @@ def run(command, environment=None, timeout=600):
 class Slipway:
     name, side, seconds = "slipway", "slipway", 0.0
 
+    #: What the program is started with.
+    prefix, umask = [], -1
+
     def __init__(self, program, scratch):
         self.program = program
         self.environment = {"SLIPWAY_ROOT": str(scratch / "slipway")}
@@ -35,13 +39,13 @@ class Slipway:
         pass
 
     def load(self, archive):
-        run([self.program, "load", "-i", archive], self.environment)
+        run([*self.prefix, self.program, "load", "-i", archive], self.environment, self.umask)
 
     def build(self, name, dockerfile, context, options, archive):
         run([
-            self.program, "build", "--network", "none", "--progress", "plain", "--file", dockerfile, "--no-cache",
-            *options, "--output", f"type=docker,dest={archive}", "--tag", name, context,
-        ], self.environment)
+            *self.prefix, self.program, "build", "--network", "none", "--progress", "plain", "--file", dockerfile,
+            "--no-cache", *options, "--output", f"type=docker,dest={archive}", "--tag", name, context,
+        ], self.environment, self.umask)
 
     def stop(self):
         pass
@@ -54,7 +58,9 @@ class Docker:
 
     def __init__(self, scratch):
         self.state = scratch / "docker"
-        self.socket = f"unix://{self.state}/socket"
+        # Paths of sockets have at most 107 bytes, and the daemon's own go deep.
+        self.run = pathlib.Path(tempfile.mkdtemp(prefix="slipway-d-", dir="/tmp"))
+        self.socket = f"unix://{self.run}/socket"
         self.environment = {
             "DOCKER_HOST": self.socket, "DOCKER_BUILDKIT": "1", "DOCKER_CONFIG": str(self.state / "client"),
         }
@@ -73,12 +79,12 @@ class Docker:
             with open(log, "wb") as output:
                 self.daemon = subprocess.Popen([
                     "/usr/sbin/dockerd", "--host", self.socket, "--data-root", self.state / "data",
-                    "--exec-root", self.state / "exec", "--pidfile", self.state / "pid", "--storage-driver", driver,
+                    "--exec-root", self.run / "exec", "--pidfile", self.run / "pid", "--storage-driver", driver,
                     "--iptables=false", "--ip6tables=false", "--bridge=none",
                 ], stdout=output, stderr=output, start_new_session=True)
             if self.answers():
                 return
-            self.stop()
+            self.end()
             failures.append(f"{driver}: " + log.read_text(errors="replace")[-600:])
         raise Missing("dockerd does not start here: " + "; ".join(failures))
 
@@ -102,7 +108,8 @@ class Docker:
         ], self.environment)
         run([self.program, "save", "-o", archive, name], self.environment)
 
-    def stop(self):
+    def end(self):
+        """Ends the daemon, which ends the containerd that it started."""
         if self.daemon is None:
             return
         self.daemon.terminate()
@@ -112,6 +119,10 @@ class Docker:
             self.daemon.kill()
             self.daemon.wait()
         self.daemon = None
+
+    def stop(self):
+        self.end()
+        remove(self.run)
 
 
 class Buildah:

@@ -112,6 +112,7 @@ def main():
                 peers.append(peer)
             except Missing as reason:
                 missing[peer.name] = str(reason)
+                peer.stop()
         paths, base_diff_ids = make_bases(scratch)
         for builder in [slipway, *peers]:
             for path in paths.values():
