@@ -10,6 +10,8 @@ SETTINGS = [
 ]
 #: Times older than this come from contexts, archives and steps that set them; younger ones are the build's own clock.
 YOUNGEST_COMPARED = time.time() - 24 * 3600
+#: The time that Slipway gives to what has no source, where others give the clock's (docs/dockerfile.md, Times).
+UNDATED = 946_684_800
 
 
 class Difference:
@@ -86,11 +88,14 @@ def trees(name, ours, theirs):
             # Its name alone says everything; archives give it any mode and time.
             continue
         for key in sorted((one.keys() | two.keys()) - {"text"}):
-            if one.get(key) != two.get(key) and not (key == "mtime" and is_young(one, two)):
+            if one.get(key) != two.get(key) and not (key == "mtime" and is_of_clock(one, two)):
                 shown = "text" if key == "content" else key
                 found.append(Difference(f"{name}{path} {key}", one.get(shown), two.get(shown)))
     return found
 
 
-def is_young(one, two):
-    return min(one["mtime"], two["mtime"]) > YOUNGEST_COMPARED
+def is_of_clock(ours, theirs):
+    """Whether the peer took the time from the clock, as for every directory that it wrote into."""
+    if theirs["mtime"] <= YOUNGEST_COMPARED:
+        return False
+    return theirs["type"] == "directory" or ours["mtime"] == UNDATED or ours["mtime"] > YOUNGEST_COMPARED
