@@ -22,6 +22,10 @@ struct BuildContext: Sendable {
     var node: Output?
     /// The files that it gave.
     var tree: FileTree?
+    /// What names lead to instead.
+    var named = NamedContexts()
+    /// The directories among it, by the names that sources have for them.
+    var namedDirectories: [[UInt8]: FilePath] = [:]
     /// The Dockerfile, where the context is nothing else.
     var dockerfile: [UInt8]?
 }
@@ -44,6 +48,7 @@ extension BuildEngine {
                 try await download(address, into: &context, progress)
             }
         }
+        try await prepareNamedContexts(request, &context, progress)
         if let node = context.node { context.tree = try await files(of: node, in: context, progress) }
         return context
     }
@@ -79,7 +84,7 @@ extension BuildEngine {
     // MARK: Kinds of contexts
 
     /// The repository that an address names; nil where it names a file.
-    private func repository(at address: [UInt8], _ request: BuildRequest) throws -> GitSource? {
+    func repository(at address: [UInt8], _ request: BuildRequest) throws -> GitSource? {
         // Kept for those who still write it; it is a directory's name as well.
         let isShort = address.starts(with: "github.com/".utf8)
         guard var source = try GitSource(parsing: isShort ? Array("https://".utf8) + address : address) else {
@@ -148,7 +153,7 @@ extension BuildEngine {
     }
 
     /// How BuildKit names the file that a context arrives in.
-    private static let contextFile = Array("context".utf8)
+    static let contextFile = Array("context".utf8)
 
     /// The files of an archive.
     private func unpacked(_ file: Output) throws -> Output {

@@ -30,17 +30,20 @@ extension BuildEngine {
     }
 
     /// Makes the images of a result and does with them what the request asks for.
+    ///
+    /// An image that has a time of its own has it whenever it is built.
     func export(
         _ trees: [FileTree],
         of plans: [BuildPlan],
+        at times: [FileTime?],
         _ request: BuildRequest,
         _ progress: BuildSteps
     ) async throws -> ExportedImage {
         try await progress.step("exporting to \(Self.title(of: request.exports))") { step in
             let images = try await step.withStatus("exporting layers") { _ in
                 var images: [BuiltImage] = []
-                for (plan, tree) in zip(plans, trees) {
-                    let configuration = try await finishedConfiguration(of: plan, tree)
+                for (index, (plan, tree)) in zip(plans, trees).enumerated() {
+                    let configuration = try await finishedConfiguration(of: plan, tree, at: times[index])
                     let bytes = try StrictJSON.encode(configuration)
                     let image = NewImage(configuration: bytes, layers: tree.layers)
                     images.append(BuiltImage(image: image, tree: tree, platform: configuration.platform.normalized))
@@ -64,7 +67,11 @@ extension BuildEngine {
         }
     }
 
-    private func finishedConfiguration(of plan: BuildPlan, _ tree: FileTree) async throws -> ImageConfiguration {
+    private func finishedConfiguration(
+        of plan: BuildPlan,
+        _ tree: FileTree,
+        at time: FileTime?
+    ) async throws -> ImageConfiguration {
         // Several layers at once: each is read as one stream where its digest is not known.
         let layers = try await withThrowingTaskGroup(of: (index: Int, layer: ImageAssembly.Layer).self) { group in
             for (index, layer) in tree.layers.enumerated() {
@@ -76,11 +83,12 @@ extension BuildEngine {
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }
-        return ImageAssembly.finish(
-            plan.configuration,
+        let finished = ImageAssembly.finish(
+            time.map { plan.configuration.made(at: $0) } ?? plan.configuration,
             layers: layers.sorted { $0.index < $1.index }.map(\.layer),
             now: FileTime(seconds: now().nanoseconds / 1_000_000_000).rfc3339
         )
+        return time.map { finished.made(at: $0) } ?? finished
     }
 
     private func carryOut(

@@ -11,13 +11,15 @@ import Snapshots
 extension BuildEngine {
     /// What the operations of a build work with.
     func environment(in context: BuildContext) -> OperationEnvironment {
-        OperationEnvironment(
+        var directories = context.namedDirectories
+        if let directory = context.directory { directories[BuildOptions().contextName] = directory.path }
+        return OperationEnvironment(
             snapshots: snapshots,
             sandboxes: sandboxes,
             images: bases,
             downloads: context.downloads,
             repositories: context.repositories,
-            localDirectories: context.directory.map { [BuildOptions().contextName: $0.path] } ?? [:]
+            localDirectories: directories
         )
     }
 

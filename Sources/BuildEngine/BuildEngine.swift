@@ -123,7 +123,9 @@ package final class BuildEngine: Sendable {
             progress.channel.post(.warning(warning))
         }
         let (trees, steps) = try await solve(plans, in: context, request, progress)
-        return (try await export(trees, of: plans, request, progress), steps)
+        var times: [FileTime?] = []
+        for plan in plans { times.append(try await time(of: plan.sourceDate, in: context)) }
+        return (try await export(trees, of: plans, at: times, request, progress), steps)
     }
 
     // MARK: Reading
@@ -221,6 +223,7 @@ package final class BuildEngine: Sendable {
         options.isMultiPlatform = request.isMultiPlatform
         options.cacheBypass = request.ignoresCache ? .everywhere : .nowhere
         options.context = context.node
+        options.namedContexts = context.named
         options.ignoreFile = ignoreFile
         options.extraHosts = request.extraHosts.map { HostAddress(host: $0.name, address: $0.address) }
         switch request.network {

@@ -9,6 +9,7 @@ package enum BuildError: Error, CustomStringConvertible {
     case contextIsEmpty
     case ambiguousDockerfile
     case contextAddress(String, reason: String)
+    case namedContext(String, reason: String)
     case dockerfileNotFound(String)
     case dockerfileIsNoFile(String)
     case dockerfileTooLarge(String, limit: Int)
@@ -30,6 +31,7 @@ package enum BuildError: Error, CustomStringConvertible {
             "ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles"
         case .contextAddress(let address, let reason):
             "unable to prepare context: \(address): \(reason)"
+        case .namedContext(let name, let reason): "failed to load build context \(name): \(reason)"
         case .dockerfileNotFound(let name):
             "failed to read dockerfile: open \(name): no such file or directory; name another one with -f"
         case .dockerfileIsNoFile(let name):

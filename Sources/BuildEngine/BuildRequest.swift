@@ -10,6 +10,10 @@ package struct BuildRequest: Sendable {
     /// What COPY and ADD take files from.
     package var context: ContextLocation
     package var dockerfile: DockerfileLocation
+    /// `--build-context`: what names of stages and images lead to instead.
+    package var namedContexts: [(name: [UInt8], value: [UInt8])] = []
+    /// What relative paths of named contexts start from.
+    package var workingDirectory: FilePath = "."
     /// The stage to build; nil means the last.
     package var target: [UInt8]?
     /// `--build-arg`, in the order given; a later one of the same name wins.

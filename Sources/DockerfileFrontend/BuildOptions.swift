@@ -40,6 +40,8 @@ package struct BuildOptions: Sendable {
     package var contextName: [UInt8] = Array("context".utf8)
     /// The build context where it is no directory of the client.
     package var context: Output?
+    /// What names of stages and images lead to instead (`--build-context`).
+    package var namedContexts = NamedContexts()
     /// The context's ignore file; nil where it has none.
     package var ignoreFile: IgnoreFile?
     /// Replaces the `# check=` directive.

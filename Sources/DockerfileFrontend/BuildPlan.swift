@@ -21,6 +21,8 @@ package struct BuildPlan: Sendable {
     package let images: [PlannedImage]
     /// The names given with `--build-arg` that nothing in the Dockerfile declares.
     package let unusedBuildArguments: [[UInt8]]
+    /// What the image's times are taken from; nil for the times of its layers.
+    package let sourceDate: SourceDate?
 }
 
 /// The instruction that a node of the graph comes from.

@@ -65,6 +65,7 @@ extension FrontendError {
         case lintViolation([String])
         case invalidCheckArgument(String)
         case historyTooLong(limit: Int)
+        case invalidSourceDate(String)
         case hostNetworkNotAllowed
         /// Something that the language has and this builder cannot do yet.
         case unsupported(String)
@@ -106,6 +107,8 @@ extension FrontendError.Reason: CustomStringConvertible {
         case .invalidSignal(let text): "invalid signal: \(text)"
         case .invalidPort(let error): error.description
         case .emptyVolume: "VOLUME specified can not be an empty string"
+        case .invalidSourceDate(let value):
+            "invalid SOURCE_DATE_EPOCH: \(value): it must be seconds since 1970, or name a context from git or a web server or a stage that only adds such a source"
         case .lintViolation(let rules): "lint violation found for rules: \(rules.joined(separator: ", "))"
         case .historyTooLong(let limit):
             "the image's history is longer than the limit of \(limit) bytes: the values and ports in it are too long"

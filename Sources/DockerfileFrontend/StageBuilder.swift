@@ -57,6 +57,9 @@ struct StageBuilder {
             }
             state = StageState(continuing: from)
         case .image: try startFromImage()
+        case .tree(let output):
+            state = StageState(scratch: translator.targetPlatform)
+            state.output = try isDirectory(output) ? copied(output) : output
         }
     }
 
@@ -84,6 +87,27 @@ struct StageBuilder {
             throw failure(.definition(error))
         }
         remember(state.output)
+    }
+
+    private func isDirectory(_ output: Output) -> Bool {
+        guard node.stage != nil, case .source(let source) = output.node.operation else { return false }
+        return source.scheme == Source.localScheme
+    }
+
+    /// The files of a directory of the client as a tree that a stage can go on from.
+    private func copied(_ directory: Output) throws -> Output {
+        var copy = FileCopy(source: Array("/".utf8), destination: Array("/".utf8))
+        copy.copiesDirectoryContents = true
+        copy.createsDestination = true
+        do throws(LLBError) {
+            return try Output.file(
+                on: nil,
+                [.copy(copy, from: .output(directory))],
+                metadata: Metadata(name: directory.node.metadata.name)
+            )
+        } catch {
+            throw failure(.definition(error))
+        }
     }
 
     private func pin(_ image: Translator.ResolvedImage) -> String {

@@ -1,4 +1,5 @@
 import DockerfileSyntax
+import LLB
 import OCI
 
 /// One vertex of the graph of stages: a stage of the file, or an image that only COPY or a mount refers to.
@@ -7,6 +8,8 @@ struct StageNode {
         case stage(Int)
         case scratch
         case image(ImageReference)
+        /// Files that the request names.
+        case tree(Output)
     }
 
     /// An instruction to carry out, with the stages that it reads.
@@ -37,6 +40,8 @@ struct StageNode {
     var commands: [Command] = []
     /// How many steps the display counts.
     var stepCount = 0
+    /// Whether the request puts something else in its place; its instructions then do not count.
+    var isReplaced = false
     /// Whether the triggers of the base have been taken in.
     var hasTriggers = false
 }
@@ -52,7 +57,14 @@ struct StageGraph {
     /// Whether stages need names in titles to be told apart.
     private(set) var hasSeveralNodes = false
 
-    init(dockerfile: Dockerfile) { self.dockerfile = dockerfile }
+    private let contexts: NamedContexts
+    private let targetPlatform: Platform
+
+    init(dockerfile: Dockerfile, contexts: NamedContexts, targetPlatform: Platform) {
+        self.dockerfile = dockerfile
+        self.contexts = contexts
+        self.targetPlatform = targetPlatform
+    }
 
     /// The names that a misspelt one may have meant.
     var stageNames: [String] { dockerfile.stages.compactMap(\.name) }
@@ -67,7 +79,9 @@ struct StageGraph {
 
     /// Adds a stage with its base name and platform expanded.
     mutating func addStage(_ stage: Stage, baseName: [UInt8], platform: Platform?) throws(FrontendError) {
-        let base = try self.base(named: baseName, at: stage.instruction.range)
+        let given = stage.name.flatMap { self.replacement(of: Array($0.utf8), platform) }
+        let base =
+            if let given { given } else { try self.base(named: baseName, platform, at: stage.instruction.range) }
         var node = StageNode(
             stage: stage,
             label: stage.name ?? "stage-\(stage.index)",
@@ -76,15 +90,32 @@ struct StageGraph {
             platform: platform,
             place: stage.instruction.range
         )
+        node.isReplaced = given != nil
         if case .image = base { node.stepCount = 1 }
-        node.stepCount += stage.instructions.count { [.add, .copy, .run, .workdir].contains($0.keyword) }
+        if !node.isReplaced {
+            node.stepCount += stage.instructions.count { [.add, .copy, .run, .workdir].contains($0.keyword) }
+        }
         nodes.append(node)
         if let name = stage.name { names[name] = nodes.count - 1 }
     }
 
-    private func base(named name: [UInt8], at range: SourceRange) throws(FrontendError) -> StageNode.Base {
+    /// What the request puts in the place of a stage or an image.
+    private func replacement(of name: [UInt8], _ platform: Platform?) -> StageNode.Base? {
+        switch contexts.context(named: name.displayText, for: platform ?? targetPlatform) {
+        case .tree(let output)?: .tree(output)
+        case .image(let reference)?: .image(reference)
+        case nil: nil
+        }
+    }
+
+    private func base(
+        named name: [UInt8],
+        _ platform: Platform? = nil,
+        at range: SourceRange
+    ) throws(FrontendError) -> StageNode.Base {
         // BuildKit compares the base with the lower-case names of earlier stages as it stands.
         if let index = names[name.displayText] { return .stage(index) }
+        if let given = replacement(of: name, platform) { return given }
         if name.equals("scratch") { return .scratch }
         do throws(OCIError) {
             return .image(try ImageReference(parsing: name.displayText).withDefaultTag)
@@ -96,7 +127,7 @@ struct StageGraph {
     /// Finds out what every instruction reads, once all stages are known.
     mutating func connect() throws(FrontendError) {
         for index in 0..<stageCount {
-            guard let stage = nodes[index].stage else { continue }
+            guard let stage = nodes[index].stage, !nodes[index].isReplaced else { continue }
             var commands: [StageNode.Command] = []
             for (number, instruction) in stage.instructions.enumerated() {
                 commands.append(try command(instruction, number: number + 1, trigger: nil))

@@ -5,7 +5,9 @@ import OCI
 extension Translator {
     /// Carries out the stages that the target reaches.
     mutating func plan(for target: Int) throws -> BuildPlan {
-        let reachable = graph.reachable(from: target)
+        let dateName = try sourceDateName()
+        var reachable = graph.reachable(from: target)
+        if case .stage(let index)? = dateName { reachable.formUnion(graph.reachable(from: index)) }
         // Which paths of the context are used is known only at the end, and the nodes that use it need it at the start: so the
         // stages are gone through twice.
         let draft = try survey(reachable)
@@ -26,7 +28,8 @@ extension Translator {
             warnings: findings.warnings,
             steps: run.steps,
             images: images,
-            unusedBuildArguments: unusedArguments(options.buildArguments, in: dockerfile, predefined: predefined)
+            unusedBuildArguments: unusedArguments(options.buildArguments, in: dockerfile, predefined: predefined),
+            sourceDate: try sourceDate(dateName, run)
         )
     }
 

@@ -91,10 +91,11 @@ extension Translator {
     /// - Returns: whether they refer to stages or images.
     private mutating func takeTriggers(_ nodes: Set<Int>) throws -> Bool {
         var needsMore = false
-        for index in nodes.sorted() where !graph.nodes[index].hasTriggers && graph.nodes[index].stage != nil {
+        for index in nodes.sorted()
+        where !graph.nodes[index].hasTriggers && graph.nodes[index].stage != nil && !graph.nodes[index].isReplaced {
             var expressions: [[UInt8]] = []
             switch graph.nodes[index].base {
-            case .scratch: break
+            case .scratch, .tree: break
             case .image:
                 expressions = resolved[index]?.base.configuration.config?.onBuild?.map { Array($0.utf8) } ?? []
             case .stage(let base): expressions = graph.triggers(ofStage: base)

@@ -68,12 +68,12 @@ struct Translator {
         )
         (globalArguments, globalDefinitions) = try Self.globals(dockerfile, predefined, options.buildArguments)
         declaredNames = Set(globalArguments.names).union(globalDefinitions.keys)
-        graph = StageGraph(dockerfile: dockerfile)
+        graph = StageGraph(
+            dockerfile: dockerfile,
+            contexts: options.namedContexts,
+            targetPlatform: targetPlatform
+        )
         try checkSyntaxDirective()
-        let epoch = [UInt8]("SOURCE_DATE_EPOCH")
-        if let value = options.buildArguments[epoch] ?? globalArguments[epoch], !value.isEmpty {
-            throw FrontendError(.unsupported("the build argument SOURCE_DATE_EPOCH"), at: [], in: dockerfile.source)
-        }
     }
 
     /// Finds the target, and the images that it needs, or that all stages need.

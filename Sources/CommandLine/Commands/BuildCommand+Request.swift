@@ -24,6 +24,18 @@ extension BuildCommand {
             ),
             .bytes("target", \.target, help: "Set the target build stage to build"),
             .list("build-arg", \.buildArguments, placeholder: "stringArray", help: "Set build-time variables"),
+            .values(
+                "build-context",
+                \.buildContexts,
+                placeholder: "stringArray",
+                help: "Additional build contexts (e.g., name=path)"
+            ) {
+                bytes throws(FlagValueError) in
+                guard let pair = pair(bytes), !pair.name.isEmpty, !pair.value.isEmpty else {
+                    throw FlagValueError("invalid context value: \(escapedForDisplay(bytes)), expected key=value")
+                }
+                return [bytes]
+            },
             .list("label", \.labels, placeholder: "stringArray", help: "Set metadata for an image"),
             .platforms(
                 "platform",
@@ -92,8 +104,15 @@ extension BuildCommand {
     func request(_ environment: SlipwayEnvironment) async throws -> BuildRequest {
         var request = BuildRequest(try await contextLocation(environment))
         try await setDockerfile(of: &request, environment)
+        request.namedContexts = buildContexts.compactMap(Self.pair)
+        request.workingDirectory = environment.workingDirectory
         request.target = target
         request.buildArguments = try await proxyArguments(environment) + pairs(buildArguments, from: environment)
+        // As buildx hands it on.
+        let epoch = Array("SOURCE_DATE_EPOCH".utf8)
+        if let value = environment.variables[epoch], !request.buildArguments.contains(where: { $0.name == epoch }) {
+            request.buildArguments.append((name: epoch, value: value))
+        }
         request.labels = labels.map { Self.pair($0) ?? (name: $0, value: []) }
         var seen: Set<Platform> = []
         let asked = platforms.isEmpty ? try environment.defaultPlatforms() : platforms

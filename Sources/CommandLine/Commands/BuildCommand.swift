@@ -22,6 +22,7 @@ struct BuildCommand: RunnableCommand {
     var file: [UInt8]?
     var target: [UInt8]?
     var buildArguments: [[UInt8]] = []
+    var buildContexts: [[UInt8]] = []
     var labels: [[UInt8]] = []
     var platforms: [Platform] = []
     var outputs: [BuildOutputOption] = []
