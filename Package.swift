@@ -89,7 +89,11 @@ let layers: [[Layered]] = [
             external: [system, crypto, grdb]
         ),
         Layered("Exporters", ["LinuxSystem", "OCI"], external: [system]),
-        Layered("Containers", ["LinuxSystem", "OCI", "Sandboxes", "Snapshots", "Storage"], external: [system, grdb]),
+        Layered(
+            "Containers",
+            ["Archive", "LinuxSystem", "OCI", "Sandboxes", "Snapshots", "Storage"],
+            external: [system, grdb]
+        ),
     ],
     // 6: the engine
     [
@@ -108,7 +112,8 @@ let layers: [[Layered]] = [
         Layered(
             "CommandLine",
             [
-                "BuildEngine", "BuildGraph", "Containers", "DockerfileFrontend", "DockerfileSyntax", "Images",
+                "Archive", "BuildEngine", "BuildGraph", "Containers", "DockerfileFrontend", "DockerfileSyntax",
+                "Images",
                 "LinuxSystem", "OCI",
                 "Registry",
                 "Sandboxes", "Snapshots", "Storage",
@@ -169,7 +174,7 @@ targets += [
     tests("ExportersTests", ["Exporters", "LinuxSystem", "OCI"], external: [system]),
     tests("ArchiveTests", ["Archive", "LinuxSystem", "OCI"], external: [system]),
     // Needs root, tools or a network of its own; every suite says what it requires.
-    tests("ContainersTests", ["Containers", "LinuxSystem", "OCI", "Storage"], external: [system]),
+    tests("ContainersTests", ["Containers", "LinuxSystem", "OCI", "Sandboxes", "Storage"], external: [system]),
     tests("SandboxesTests", ["Sandboxes", "LinuxSystem"], external: [system]),
     tests(
         "IntegrationTests",

@@ -51,6 +51,10 @@ static int spawn_child(void *argument) {
         // The caller may have been killed before the signal was asked for.
         if (state->parent >= 0 && poll(&parent, 1, 0) > 0) _exit(127);
     }
+    state->stage = slipway_spawn_control_group;
+    for (int group = 0; group < request->control_group_count; group++)
+        if (write(request->control_groups[group], "0", 1) < 0) goto failed;
+
     state->stage = slipway_spawn_session;
     if (request->new_session && setsid() < 0) goto failed;
     if (request->new_process_group && setpgid(0, 0) < 0) goto failed;
@@ -148,26 +152,6 @@ int slipway_wait(int pidfd, int block, int *code, int *status) {
     *code = info.si_code;
     *status = info.si_status;
     return 1;
-}
-
-static int forwarded[NSIG];
-
-static void forward(int signal) {
-    int saved = errno;
-    unsigned char byte = (unsigned char)signal;
-    // The pipe does not block: a signal that finds it full is one of thousands nobody has read yet.
-    if (write(forwarded[signal], &byte, 1) < 0) {}
-    errno = saved;
-}
-
-int slipway_forward_signal(int signal, int descriptor) {
-    if (signal < 1 || signal >= NSIG) return EINVAL;
-    forwarded[signal] = descriptor;
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = forward;
-    action.sa_flags = SA_RESTART;
-    return sigaction(signal, &action, NULL) < 0 ? errno : 0;
 }
 
 int slipway_set_child_subreaper(int enabled) { return prctl(PR_SET_CHILD_SUBREAPER, enabled, 0, 0, 0); }

@@ -25,6 +25,7 @@ package struct ContainerConfiguration: Sendable, Codable, Hashable {
     /// By name or number, as STOPSIGNAL has it; nil is SIGTERM.
     package var stopSignal: String?
     package var stopTimeout: Int
+    package var options: ContainerOptions
 }
 
 /// What is asked for when a container is made; what is nil comes from the image.
@@ -52,6 +53,7 @@ package struct ContainerRequest: Sendable {
     package var isRemovedAtEnd = false
     package var stopSignal: String?
     package var stopTimeout = 10
+    package var options = ContainerOptions()
 
     package init(imageName: String, image: ImageToRun) {
         self.imageName = imageName
@@ -84,38 +86,37 @@ package struct ContainerMount: Sendable, Codable, Hashable {
     package var kind: Kind
     package var target: String
     package var isReadOnly: Bool
+    /// More mount options, as `noexec` or `rshared`, and `mode=…` of a tmpfs.
+    package var options: [String]
+    /// Whether a volume that is new is left empty.
+    package var copiesNothing: Bool
+    /// Whether a missing directory of the host is made, as `-v` does and `--mount` does not.
+    package var createsSource: Bool
 
-    package init(_ kind: Kind, at target: String, isReadOnly: Bool = false) {
+    package init(
+        _ kind: Kind,
+        at target: String,
+        isReadOnly: Bool = false,
+        options: [String] = [],
+        copiesNothing: Bool = false,
+        createsSource: Bool = false
+    ) {
         self.kind = kind
         self.target = target
         self.isReadOnly = isReadOnly
+        self.options = options
+        self.copiesNothing = copiesNothing
+        self.createsSource = createsSource
     }
 
-    /// Reads the value of `-v`: `source:target[:options]`, `name:target`, or a target alone.
-    /// - Throws: `ContainerError.invalidMount`.
-    package init(parsingVolume text: String, newVolumeName: () -> String = ContainerNames.makeID) throws(ContainerError)
-    {
-        let fields = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard fields.count <= 3, !fields.contains("") else { throw .invalidMount(text) }
-        let target = fields.count == 1 ? fields[0] : fields[1]
-        guard target.hasPrefix("/") else { throw .invalidMount(text) }
-        var isReadOnly = false
-        for option in (fields.count == 3 ? fields[2] : "rw").split(separator: ",") {
-            switch option {
-            case "ro": isReadOnly = true
-            case "rw", "z", "Z": break
-            default: throw .invalidMount(text)
-            }
-        }
-        let kind: Kind
-        if fields.count == 1 {
-            kind = .volume(name: newVolumeName(), isAnonymous: true)
-        } else if fields[0].hasPrefix("/") || fields[0].hasPrefix(".") {
-            kind = .bind(source: fields[0])
-        } else {
-            guard ContainerNames.isValid(fields[0]) else { throw .invalidMount(text) }
-            kind = .volume(name: fields[0], isAnonymous: false)
-        }
-        self.init(kind, at: target, isReadOnly: isReadOnly)
+    /// Mounts of stores written before there were options have none.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        kind = try container.decode(Kind.self, forKey: .kind)
+        target = try container.decode(String.self, forKey: .target)
+        isReadOnly = try container.decode(Bool.self, forKey: .isReadOnly)
+        options = try container.decodeIfPresent([String].self, forKey: .options) ?? []
+        copiesNothing = try container.decodeIfPresent(Bool.self, forKey: .copiesNothing) ?? false
+        createsSource = try container.decodeIfPresent(Bool.self, forKey: .createsSource) ?? false
     }
 }

@@ -4,19 +4,23 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
     case ambiguous(String)
     case nameInUse(name: String, id: String)
     case invalidName(String)
-    case invalidPort(String)
-    case invalidMount(String)
+    case invalidPort(String, reason: String)
+    case invalidMount(String, reason: String)
+    case unknownCapability(String)
+    case noInit
+    case notPublished(port: String, id: String)
+    case cannotRestart(id: String)
     case invalidSignal(String)
     case noCommand
     case isRunning(id: String)
     case notRunning(id: String)
     case alreadyStarted(id: String)
     case noAddressLeft
+    case noSubnetLeft
     case portInUse(PublishedPort)
     case network(String)
     case monitor(String)
     case bindSourceMissing(String)
-    case terminalNeedsDetachedSupport
 
     package var description: String {
         switch self {
@@ -26,8 +30,12 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
             "Conflict. The container name \"/\(name)\" is already in use by container \"\(id)\". "
                 + "You have to remove (or rename) that container to be able to reuse that name."
         case .invalidName(let name): "Invalid container name (\(name)), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
-        case .invalidPort(let text): "invalid port specification: \"\(text)\""
-        case .invalidMount(let text): "invalid volume specification: \"\(text)\""
+        case .invalidPort(_, let reason), .invalidMount(_, let reason): reason
+        case .unknownCapability(let name): "invalid capability: unknown capability: \"\(name)\""
+        case .noInit:
+            "--init needs an init program, and this machine has none (install one with: apt-get install catatonit)"
+        case .notPublished(let port, let id): "no public port '\(port)' published for \(id)"
+        case .cannotRestart(let id): "container \(id) is running in the foreground of another command; stop it there"
         case .invalidSignal(let text): "Invalid signal: \(text)"
         case .noCommand: "no command specified"
         case .isRunning(let id):
@@ -35,12 +43,14 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
         case .notRunning(let id): "container \(id) is not running"
         case .alreadyStarted(let id): "container \(id) is running already"
         case .noAddressLeft: "no address is left in the containers' network; remove containers that are not needed"
+        case .noSubnetLeft:
+            "all of 10.92.0.0/14, where containers get their addresses, is in use by other networks of this host"
         case .portInUse(let port):
             "Bind for \(port.hostAddress.isEmpty ? "0.0.0.0" : port.hostAddress):\(port.hostPort) failed: port is already allocated"
         case .network(let text): "setting up the container's network failed: \(text)"
         case .monitor(let text): "starting the container failed: \(text)"
-        case .bindSourceMissing(let path): "bind source path does not exist: \(path)"
-        case .terminalNeedsDetachedSupport: "a terminal (-t) cannot be given to a detached container yet"
+        case .bindSourceMissing(let path):
+            "invalid mount config for type \"bind\": bind source path does not exist: \(path)"
         }
     }
 }

@@ -1,3 +1,8 @@
+internal import Glibc
+internal import LinuxSystem
+internal import Synchronization
+internal import SystemPackage
+
 /// One line of a container's log, as the monitor writes it: time, stream, whether the line is partial, and the text.
 package struct ContainerLogLine: Sendable, Hashable {
     /// RFC 3339 with nanoseconds.
@@ -18,5 +23,67 @@ package struct ContainerLogLine: Sendable, Hashable {
         default: return nil
         }
         bytes = Array(fields[3]) + (fields[2].first == UInt8(ascii: "F") ? [0x0a] : [])
+    }
+}
+
+/// Writes a container's log in the monitor's form, for containers that have no monitor.
+final class ContainerLog: Sendable {
+    private let file: OpenFile
+    /// What was written of a line whose end has not come, by stream.
+    private let pending = Mutex<[CInt: [UInt8]]>([:])
+    /// The monitor cuts lines at this length too.
+    private static let longestLine = 8192
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    init(appendingTo path: FilePath) throws(SystemCallError) {
+        file = try OpenFile.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func append(_ bytes: [UInt8], stream: CInt) throws(SystemCallError) {
+        let time = Self.time()
+        let lines = pending.withLock { pending -> [UInt8] in
+            var text = (pending[stream] ?? []) + bytes
+            var lines: [UInt8] = []
+            while let end = text.firstIndex(of: 0x0a) {
+                lines += Self.line(text[..<end], stream, time, isWhole: true)
+                text.removeFirst(end + 1)
+            }
+            while text.count > Self.longestLine {
+                lines += Self.line(text.prefix(Self.longestLine), stream, time, isWhole: false)
+                text.removeFirst(Self.longestLine)
+            }
+            pending[stream] = text
+            return lines
+        }
+        if !lines.isEmpty { try file.write(lines) }
+    }
+
+    /// Writes down lines that never ended.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func finish() throws(SystemCallError) {
+        let time = Self.time()
+        let lines = pending.withLock { pending -> [UInt8] in
+            let rest = pending.sorted { $0.key < $1.key }.filter { !$0.value.isEmpty }
+            pending = [:]
+            return rest.flatMap { Self.line($0.value[...], $0.key, time, isWhole: false) }
+        }
+        if !lines.isEmpty { try file.write(lines) }
+    }
+
+    private static func line(_ text: ArraySlice<UInt8>, _ stream: CInt, _ time: String, isWhole: Bool) -> [UInt8] {
+        Array("\(time) \(stream == 2 ? "stderr" : "stdout") \(isWhole ? "F" : "P") ".utf8) + text + [0x0a]
+    }
+
+    private static func time() -> String {
+        let now = FileTime.now()
+        let time = now.inUniversalTime
+        func digits(_ number: Int, _ count: Int = 2) -> String {
+            let text = "\(number)"
+            return String(repeating: "0", count: max(0, count - text.count)) + text
+        }
+        return "\(digits(time.year, 4))-\(digits(time.month))-\(digits(time.day))"
+            + "T\(digits(time.hour)):\(digits(time.minute)):\(digits(time.second))"
+            + ".\(digits(Int(now.nanoseconds), 9))+00:00"
     }
 }

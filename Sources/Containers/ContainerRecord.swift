@@ -28,6 +28,12 @@ package struct ContainerState: Sendable, Codable, Hashable {
     package var finished: Int64?
     /// In the network of all containers; nil without one.
     package var address: String?
+    package var gateway: String?
+    package var prefixLength: Int?
+    /// The process that prepares the container, or runs it in its own keeping; what it leaves when it dies is put away by the next.
+    package var keeper: ProcessReference?
+    /// The directories of the cgroups that limit it.
+    package var controlGroups: [String]?
     /// The ports with the numbers that were found free.
     package var ports: [PublishedPort] = []
     /// Why it could not be started.

@@ -88,6 +88,12 @@ extension ContainerStore {
         for target in (defaults.volumes ?? [:]).keys.sorted() where !mounts.contains(where: { $0.target == target }) {
             mounts.append(ContainerMount(.volume(name: ContainerNames.makeID(), isAnonymous: true), at: target))
         }
+        var options = request.options
+        options.entrypoint = entrypoint
+        options.command = command
+        options.exposedPorts = Array((defaults.exposedPorts ?? [:]).keys).sorted()
+        // Known to be right before anything is made.
+        _ = try options.capabilities()
         return ContainerConfiguration(
             imageName: request.imageName,
             imageID: request.image.id,
@@ -106,7 +112,8 @@ extension ContainerStore {
             keepsInput: request.keepsInput,
             isRemovedAtEnd: request.isRemovedAtEnd,
             stopSignal: request.stopSignal ?? defaults.stopSignal,
-            stopTimeout: request.stopTimeout
+            stopTimeout: request.stopTimeout,
+            options: options
         )
     }
 

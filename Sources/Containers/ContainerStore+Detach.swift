@@ -6,23 +6,28 @@ import SystemPackage
 extension ContainerStore {
     func log(of record: ContainerRecord) -> FilePath { directory(of: record.id).appending("container.log") }
 
+    /// Where a container's log is, for people.
+    package func logPath(of record: ContainerRecord) -> String { escapedForDisplay(log(of: record).bytes) }
+
     /// Starts a container in the keeping of a monitor (conmon) that outlives this process, writes its log and notes its exit code.
     ///
     /// The monitor keeps this process's mount namespace, and with it the container's files, alive.
     package func start(_ container: ContainerRecord) async throws {
-        guard !container.configuration.hasTerminal else { throw ContainerError.terminalNeedsDetachedSupport }
         var record = try await prepare(container)
         do {
             let sandbox = try await sandboxConfiguration(of: record)
             let bundle = directory(of: record.id).appending("bundle")
+            let hasTerminal = record.configuration.hasTerminal
             let prepared = try await onBlockingPool { () -> SandboxBundle in
                 try removeTree(bundle)
                 try FileManager.default.createDirectory(atPath: bundle.string, withIntermediateDirectories: true)
-                return try SandboxBundle(sandbox, terminal: nil, in: bundle)
+                let terminal = hasTerminal ? TerminalSize(rows: 24, columns: 80) : nil
+                return try SandboxBundle(sandbox, terminal: terminal, in: bundle)
             }
             record.state.runtimeState = prepared.state.string
             let process = try await monitor(record, prepared)
             record.state.process = process
+            record.state.keeper = nil
             record.state.status = .running
             record.state.started = Int64(Date().timeIntervalSince1970)
             try await save(record)
@@ -54,6 +59,14 @@ extension ContainerStore {
                 "--log-level", "error",
             ]
         )
+        func add(_ words: [String]) { conmon.arguments += words.map { Array($0.utf8) } }
+        if record.configuration.hasTerminal { add(["--terminal"]) }
+        // Nobody writes to it, but a shell that reads it does not end either.
+        if record.configuration.keepsInput { add(["--stdin", "--leave-stdin-open"]) }
+        if let program = exitCommand.first {
+            add(["--exit-command", program])
+            for argument in exitCommand.dropFirst() + [record.id] { add(["--exit-command-arg", argument]) }
+        }
         // Its own descriptors 0 to 2 stay with it: pipes to us would end with us.
         conmon.grouping = .ownSession
         conmon.diesWithParent = false
@@ -86,6 +99,10 @@ extension ContainerStore {
         else {
             if let error = try await onBlockingPool({ try bundle.failure() }) { throw error }
             throw ContainerError.monitor(report.isEmpty ? "conmon ended with \(status)" : escapedForDisplay(report))
+        }
+        // It waits to be started: all that it will be is in the cgroups before it does anything.
+        if let groups = record.state.controlGroups {
+            try await onBlockingPool { try ContainerLimits.add(number, to: groups) }
         }
         let start = try await ChildProcess.run(runtimeCommand(bundle.state, ["start", record.id]))
         if !start.status.isSuccess {

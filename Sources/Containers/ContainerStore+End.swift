@@ -33,7 +33,11 @@ extension ContainerStore {
             return container.state.exitCode ?? 0
         }
         try await process.waitUntilEnded()
-        if !container.state.isNested { try await awaitExitFile(container) }
+        if container.state.isNested {
+            try await awaitKeeper(container)
+        } else {
+            try await awaitExitFile(container)
+        }
         let id = container.id
         let isRemoved = container.configuration.isRemovedAtEnd
         let code = try? await exitFile(id)
@@ -42,6 +46,18 @@ extension ContainerStore {
         } catch let error as ContainerError {
             guard isRemoved, case .notFound = error else { throw error }
             return code ?? 0
+        }
+    }
+
+    /// Who runs an attached container notes its exit code a moment after the process has ended, unless he dies first.
+    private func awaitKeeper(_ container: ContainerRecord) async throws {
+        guard let keeper = container.state.keeper else { return }
+        let id = container.id
+        while true {
+            let found = try await store.database.read { db in try Self.records(db, where: "id = ?", [id]) }
+            guard let current = found.first, current.state.status == .running else { return }
+            if try await onBlockingPool({ try keeper.waitUntilEnded(atMost: .milliseconds(20)) }) { return }
+            try Task.checkCancellation()
         }
     }
 

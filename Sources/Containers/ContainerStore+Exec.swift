@@ -40,6 +40,9 @@ extension ContainerStore {
                 ["-t", "\(process.processID)", "-m", "-p", "--", "crun"].map { Array($0.utf8) } + inside
             )
         }
+        if let groups = container.state.controlGroups {
+            command.controlGroups = try await onBlockingPool { try ContainerLimits.entrances(of: groups) }
+        }
         command.files = [
             0: streams.input == nil ? .null : .pipeToChild, 1: .pipeFromChild, 2: .pipeFromChild,
         ]

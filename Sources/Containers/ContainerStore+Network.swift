@@ -40,27 +40,25 @@ private struct NetavarkRequest: Encodable {
     var network_info: [String: Network]
 }
 
-/// The network that all containers with a network of their own share: a bridge with NAT.
-enum BridgeNetwork {
-    static let name = "slipway"
-    static let interface = "slipway0"
-    static let prefix = "10.92"
-    static let gateway = "10.92.0.1"
-    static let id = "736c6970776179" + String(repeating: "0", count: 50)
-}
-
 extension ContainerStore {
     func namespacePath(of record: ContainerRecord) -> FilePath { directory(of: record.id).appending("netns") }
 
     /// Gives a container its network namespace, an address and its published ports; the record says which.
     func setUpNetwork(_ record: inout ContainerRecord) async throws {
         guard record.configuration.network == .bridge else { return }
+        // Addresses and ports of containers whose end nobody has noticed are free again.
+        _ = try await list()
         record.state.ports = try await onBlockingPool { [ports = record.configuration.ports] in try choosePorts(ports) }
-        try await reserveAddress(&record)
         let path = namespacePath(of: record)
+        // From the choice of a subnet to the route that tells of it, no store of this host may choose.
+        let held = try await onBlockingPool { try FileLock.acquire(Self.hostLock, .exclusive) }
+        defer { withExtendedLifetime(held) {} }
+        try await reserveAddress(&record)
         try await onBlockingPool { try makeNetworkNamespace(at: path) }
         try await netavark("setup", record)
     }
+
+    private static let hostLock: FilePath = "/run/slipway-network.lock"
 
     /// Takes a container's address and ports back. A namespace that is gone is no obstacle: the rules of the host go all the same.
     func tearDownNetwork(_ record: ContainerRecord) async throws {
@@ -85,6 +83,11 @@ extension ContainerStore {
 
     /// Picks an address that no other container has, in one transaction with writing it down.
     private func reserveAddress(_ record: inout ContainerRecord) async throws {
+        let id = record.id
+        let members = try await store.database.read { db in
+            try Self.records(db, where: "1").filter { $0.id != id && $0.state.address != nil }
+        }
+        let network = try await bridge(hasMembers: !members.isEmpty)
         let copy = record
         record = try await store.database.write { db in
             var record = copy
@@ -101,11 +104,12 @@ extension ContainerStore {
                 }
                 if conflicts { throw ContainerError.portInUse(port) }
             }
-            guard
-                let address = (2..<65_000).lazy.map({ "\(BridgeNetwork.prefix).\($0 / 256).\($0 % 256)" })
-                    .first(where: { !$0.hasSuffix(".0") && !$0.hasSuffix(".255") && !taken.contains($0) })
-            else { throw ContainerError.noAddressLeft }
+            guard let address = network.addresses.first(where: { !taken.contains($0) }) else {
+                throw ContainerError.noAddressLeft
+            }
             record.state.address = address
+            record.state.gateway = network.gateway
+            record.state.prefixLength = network.prefixLength
             try db.execute(
                 sql: "UPDATE containers SET state = ? WHERE id = ?",
                 arguments: [try Self.encode(record.state), record.id]
@@ -115,6 +119,7 @@ extension ContainerStore {
     }
 
     private func netavark(_ action: String, _ record: ContainerRecord) async throws {
+        guard let network = try await lastBridge() else { return }
         let request = NetavarkRequest(
             container_id: record.id,
             container_name: record.name,
@@ -126,13 +131,13 @@ extension ContainerStore {
                     protocol: $0.transport.rawValue
                 )
             },
-            networks: [BridgeNetwork.name: .init(static_ips: [record.state.address ?? ""])],
+            networks: [network.name: .init(static_ips: [record.state.address ?? ""])],
             network_info: [
-                BridgeNetwork.name: .init(
-                    name: BridgeNetwork.name,
-                    id: BridgeNetwork.id,
-                    network_interface: BridgeNetwork.interface,
-                    subnets: [.init(subnet: "\(BridgeNetwork.prefix).0.0/16", gateway: BridgeNetwork.gateway)]
+                network.name: .init(
+                    name: network.name,
+                    id: network.id,
+                    network_interface: network.interface,
+                    subnets: [.init(subnet: network.subnet, gateway: network.gateway)]
                 )
             ]
         )
@@ -178,10 +183,11 @@ private func choosePorts(_ ports: [PublishedPort]) throws -> [PublishedPort] {
             if port.hostPort == 0 { port.hostPort = UInt16.random(in: 32_768..<60_999) }
             return port
         }
-        guard let free = try availablePort(port.hostPort, address: port.hostAddress) else {
-            throw ContainerError.portInUse(port)
+        for candidate in port.hostPort...max(port.hostPort, port.lastHostPort ?? 0) {
+            guard let free = try availablePort(candidate, address: port.hostAddress) else { continue }
+            port.hostPort = free
+            return port
         }
-        port.hostPort = free
-        return port
+        throw ContainerError.portInUse(port)
     }
 }

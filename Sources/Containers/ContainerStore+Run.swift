@@ -35,9 +35,21 @@ extension ContainerStore {
     package func runAttached(_ container: ContainerRecord, _ streams: AttachedStreams) async throws -> CInt {
         var record = try await prepare(container)
         do {
-            let sandbox = try await sandboxConfiguration(of: record)
+            var sandbox = try await sandboxConfiguration(of: record)
+            if let groups = record.state.controlGroups {
+                sandbox.controlGroups = try await onBlockingPool { try ContainerLimits.entrances(of: groups) }
+            }
             let runner = SandboxRunner(scratch: directory(of: record.id))
             var sandboxStreams = SandboxRunner.Streams()
+            let log = try await onBlockingPool { [path = log(of: record)] in try ContainerLog(appendingTo: path) }
+            let logged = AttachedStreams(
+                input: streams.input,
+                signals: streams.signals,
+                terminalSize: streams.terminalSize
+            ) { stream, bytes in
+                try await onBlockingPool { try log.append(bytes, stream: stream) }
+                try await streams.write(stream, bytes)
+            }
             if record.configuration.hasTerminal {
                 sandboxStreams.terminal = streams.terminalSize() ?? TerminalSize(rows: 24, columns: 80)
             } else if streams.input != nil {
@@ -52,8 +64,9 @@ extension ContainerStore {
                 running.state.process = await onBlockingPool { ProcessReference(processID: process.processID) }
                 running.state.runtimeState = process.runtimeState.string
                 try await self.save(running)
-                try await pump(process, streams, program: started.configuration.arguments.first ?? "")
+                try await pump(process, logged, program: started.configuration.arguments.first ?? "")
             }.status
+            try await onBlockingPool { try log.finish() }
             try await finish(record, exitCode: status.shellCode)
             return status.shellCode
         } catch {
@@ -70,6 +83,8 @@ extension ContainerStore {
         guard container.state.status != .running else { throw ContainerError.alreadyStarted(id: container.id) }
         var record = container
         record.state = ContainerState()
+        record.state.keeper = await onBlockingPool { ProcessReference.current }
+        try await save(record)
         let directory = directory(of: record.id)
         let root = directory.appending("root")
         try await snapshots.mount(
@@ -80,10 +95,22 @@ extension ContainerStore {
         )
         do {
             try await setUpNetwork(&record)
+            let resources = record.configuration.options.resources
+            if !resources.isUnlimited {
+                let id = record.id
+                record.state.controlGroups = try await onBlockingPool {
+                    try ContainerLimits.make(for: id, resources).map(\.string)
+                }
+                try await save(record)
+            }
             return record
         } catch {
             try? await tearDownNetwork(record)
             try await onBlockingPool { try unmount(root, lazy: true) }
+            record.state = ContainerState()
+            record.state.error = "\(error)"
+            try await save(record)
+            if record.configuration.isRemovedAtEnd { try await discard(record, removesVolumes: true) }
             throw error
         }
     }
@@ -115,8 +142,30 @@ extension ContainerStore {
             ]
             if let address = record.state.address { sandbox.hosts = [(configuration.hostname, address)] }
         }
+        sandbox.hosts += configuration.options.hosts.map { host in
+            // What the host is called where containers see it: their gateway.
+            let address = host.address == "host-gateway" ? record.state.gateway ?? "127.0.0.1" : host.address
+            return (host.name, address)
+        }
+        try configuration.options.apply(to: &sandbox)
         sandbox.mounts = try await mounts(of: record)
+        if configuration.options.usesInit {
+            let program = try await onBlockingPool { try Self.initProgram() }
+            sandbox.mounts.append(.init(.bind(program), at: "/sbin/docker-init", isReadOnly: true))
+            sandbox.arguments = ["/sbin/docker-init", "--"].map { Array($0.utf8) } + sandbox.arguments
+        }
         return sandbox
+    }
+}
+
+extension ContainerStore {
+    /// A program that reaps processes and hands signals on, linked so that it needs nothing of the image.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func initProgram() throws -> FilePath {
+        for name in ["catatonit", "docker-init", "tini-static"] {
+            if let path = try? Program.named(name).resolve() { return path }
+        }
+        throw ContainerError.noInit
     }
 }
 

@@ -2,9 +2,12 @@ import FoundationEssentials
 import LinuxSystem
 import Sandboxes
 import Storage
-import SystemPackage
+package import SystemPackage
 
 extension ContainerStore {
+    /// Where the content of a volume is.
+    package func content(ofVolume name: String) -> FilePath { volume(name).appending("_data") }
+
     private func volume(_ name: String) -> FilePath {
         store.layout.containers.removingLastComponent().appending("volumes").appending(name)
     }
@@ -16,22 +19,29 @@ extension ContainerStore {
             let target = FilePath(mount.target)
             switch mount.kind {
             case .tmpfs(let size):
-                mounts.append(.init(.tmpfs(size: size, mode: 0o1777), at: target, isReadOnly: mount.isReadOnly))
+                let mode = mount.options.first { $0.hasPrefix("mode=") }.flatMap { UInt32($0.dropFirst(5), radix: 8) }
+                let source = SandboxConfiguration.Mount.Source.tmpfs(size: size, mode: mode ?? 0o1777)
+                let options = mount.options.filter { !$0.hasPrefix("mode=") }
+                mounts.append(.init(source, at: target, isReadOnly: mount.isReadOnly, options: options))
             case .bind(let source):
-                guard FileManager.default.fileExists(atPath: source) else {
-                    throw ContainerError.bindSourceMissing(source)
+                if !FileManager.default.fileExists(atPath: source) {
+                    guard mount.createsSource else { throw ContainerError.bindSourceMissing(source) }
+                    try await onBlockingPool { try HostFiles.createDirectories(FilePath(source)) }
                 }
-                mounts.append(.init(.bind(FilePath(source)), at: target, isReadOnly: mount.isReadOnly))
+                mounts.append(bind(FilePath(source), mount))
             case .volume(let name, _):
-                let content = try await fill(name, from: target, of: record)
-                mounts.append(.init(.bind(content), at: target, isReadOnly: mount.isReadOnly))
+                mounts.append(bind(try await fill(name, from: mount.copiesNothing ? nil : target, of: record), mount))
             }
         }
         return mounts
     }
 
-    private func fill(_ name: String, from target: FilePath, of record: ContainerRecord) async throws -> FilePath {
-        let content = volume(name).appending("_data")
+    private func bind(_ source: FilePath, _ mount: ContainerMount) -> SandboxConfiguration.Mount {
+        .init(.bind(source), at: FilePath(mount.target), isReadOnly: mount.isReadOnly, options: mount.options)
+    }
+
+    private func fill(_ name: String, from target: FilePath?, of record: ContainerRecord) async throws -> FilePath {
+        let content = content(ofVolume: name)
         if FileManager.default.fileExists(atPath: content.string) { return content }
         let draft = volume(name).appending("_new")
         try await onBlockingPool {
@@ -40,6 +50,7 @@ extension ContainerStore {
         }
         let root = directory(of: record.id).appending("root")
         let source = try await onBlockingPool { () -> OpenFile? in
+            guard let target else { return nil }
             let directory = try RootedDirectory(root)
             guard try directory.statusIfPresent(target)?.type == .directory else { return nil }
             return try directory.open(target, O_RDONLY_)

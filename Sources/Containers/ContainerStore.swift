@@ -13,10 +13,17 @@ import SystemPackage
 package final class ContainerStore: Sendable {
     let store: Store
     let snapshots: SnapshotStore
+    /// What a monitor runs when its container has ended, with the container's id added; empty for nothing.
+    let exitCommand: [String]
 
-    package init(store: Store, snapshots: SnapshotStore) {
+    /// - Parameters:
+    ///   - store: where containers are kept.
+    ///   - snapshots: the layers of the store.
+    ///   - exitCommand: a program and its arguments that call `noteEnd`, so that what ends alone is put away at once.
+    package init(store: Store, snapshots: SnapshotStore, exitCommand: [String] = []) {
         self.store = store
         self.snapshots = snapshots
+        self.exitCommand = exitCommand
     }
 
     func directory(of id: String) -> FilePath { store.layout.containers.appending(id) }
@@ -56,24 +63,66 @@ package final class ContainerStore: Sendable {
 
     /// Writes down the end of a container that has ended; one that was to be removed then is removed, and nil is returned.
     private func reconcile(_ record: ContainerRecord) async throws -> ContainerRecord? {
-        guard record.state.status == .running else { return record }
-        let isRunning = await onBlockingPool { record.state.process?.isRunning ?? false }
-        if isRunning { return record }
-        let code = try await onBlockingPool { [directory = directory(of: record.id)] in
-            try Self.exitCode(in: directory.appending("exits").appending(record.id))
+        guard try await hasEndedUnnoticed(record) else { return record }
+        return try await puttingAway(record.id) { current in
+            guard try await hasEndedUnnoticed(current) else { return current }
+            let code = try await onBlockingPool { [directory = directory(of: current.id)] in
+                try Self.exitCode(in: directory.appending("exits").appending(current.id))
+            }
+            return try await putAway(current, exitCode: code ?? 137)
         }
-        return try await end(record, exitCode: code ?? 137)
+    }
+
+    /// Holds what only one of all who notice an end may hold: its keeper or the monitor's exit command, `wait`, any other command.
+    private func puttingAway(
+        _ id: String,
+        _ body: (ContainerRecord) async throws -> ContainerRecord?
+    ) async throws -> ContainerRecord? {
+        let lock = store.layout.containers.appending("end.lock")
+        let held = try await onBlockingPool { try FileLock.acquire(lock, .exclusive) }
+        defer { withExtendedLifetime(held) {} }
+        let found = try await store.database.read { db in try Self.records(db, where: "id = ?", [id]) }
+        guard let current = found.first else { return nil }
+        return try await body(current)
+    }
+
+    /// Whether the record says that the container runs, or is about to, and it does not.
+    private func hasEndedUnnoticed(_ record: ContainerRecord) async throws -> Bool {
+        let state = record.state
+        switch state.status {
+        case .exited: return false
+        case .running where state.isNested:
+            // Its keeper notices, and knows the exit code.
+            return await onBlockingPool { !((state.keeper ?? state.process)?.isRunning ?? false) }
+        case .running: return await onBlockingPool { !(state.process?.isRunning ?? false) }
+        case .created:
+            // Being prepared by a process that has died since.
+            return await onBlockingPool { state.keeper.map { !$0.isRunning } ?? false }
+        }
+    }
+
+    /// Puts away a container that has ended; nothing where it runs, or where that was done.
+    package func noteEnd(of id: String) async throws {
+        let found = try await store.database.read { db in try Self.records(db, where: "id = ?", [id]) }
+        for record in found { _ = try await reconcile(record) }
     }
 
     /// Writes down that a container has ended, and gives back what it had of the host.
     @discardableResult
     func end(_ record: ContainerRecord, exitCode: CInt) async throws -> ContainerRecord? {
+        try await puttingAway(record.id) { _ in try await putAway(record, exitCode: exitCode) }
+    }
+
+    private func putAway(_ record: ContainerRecord, exitCode: CInt) async throws -> ContainerRecord? {
         var record = record
         try await tearDownNetwork(record)
         record.state.status = .exited
         record.state.exitCode = exitCode
         record.state.finished = Int64(Date().timeIntervalSince1970)
         record.state.process = nil
+        record.state.keeper = nil
+        if let groups = record.state.controlGroups { await onBlockingPool { ContainerLimits.remove(groups) } }
+        record.state.controlGroups = nil
         record.state.address = nil
         try await save(record)
         if record.configuration.isRemovedAtEnd {

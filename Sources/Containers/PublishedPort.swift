@@ -1,3 +1,5 @@
+internal import LinuxSystem
+
 /// A port of the host behind which a container answers.
 package struct PublishedPort: Sendable, Codable, Hashable {
     package enum Transport: String, Sendable, Codable, Hashable { case tcp, udp, sctp }
@@ -8,8 +10,17 @@ package struct PublishedPort: Sendable, Codable, Hashable {
     package var hostPort: UInt16
     package var containerPort: UInt16
     package var transport: Transport
+    /// The last of several ports of the host, of which one that is free is taken; nil where there is no choice.
+    package var lastHostPort: UInt16?
 
-    package init(hostAddress: String = "", hostPort: UInt16, containerPort: UInt16, transport: Transport = .tcp) {
+    package init(
+        hostAddress: String = "",
+        hostPort: UInt16,
+        containerPort: UInt16,
+        transport: Transport = .tcp,
+        lastHostPort: UInt16? = nil
+    ) {
+        self.lastHostPort = lastHostPort
         self.hostAddress = hostAddress
         self.hostPort = hostPort
         self.containerPort = containerPort
@@ -17,39 +28,52 @@ package struct PublishedPort: Sendable, Codable, Hashable {
     }
 
     /// Reads the value of `-p`: `[[address:][port[-port]]:]port[-port][/transport]`.
-    /// - Throws: `ContainerError.invalidPort`.
+    /// - Throws: `ContainerError.invalidPort`, in docker's words.
     package static func parse(_ text: String) throws(ContainerError) -> [PublishedPort] {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let transport = Transport(rawValue: parts.count == 2 ? parts[1].lowercased() : "tcp")
-        else {
-            throw .invalidPort(text)
+        func refused(_ reason: String) -> ContainerError { .invalidPort(text, reason: reason) }
+        let slash = text.lastIndex(of: "/")
+        let name = slash.map { String(text[text.index(after: $0)...]) } ?? "tcp"
+        let spec = slash.map { text[..<$0] } ?? text[...]
+        let (address, outside, inside) = split(spec)
+        if inside.isEmpty { throw refused("no port specified: \(text)<empty>") }
+        guard let transport = Transport(rawValue: name.lowercased()) else { throw refused("invalid proto: \(name)") }
+        guard address.isEmpty || isInternetAddress(address) else { throw refused("invalid IP address: \(address)") }
+        guard let container = range(inside), container.lowerBound > 0 else {
+            throw refused("invalid containerPort: \(inside)")
         }
-        var rest = parts[0]
-        var address = ""
-        if rest.hasPrefix("["), let close = rest.firstIndex(of: "]") {
-            address = String(rest[rest.index(after: rest.startIndex)..<close])
-            rest = rest[rest.index(after: close)...]
-            guard rest.hasPrefix(":") else { throw .invalidPort(text) }
-            rest = rest.dropFirst()
+        func port(_ host: UInt16, _ container: UInt16, last: UInt16? = nil) -> PublishedPort {
+            .init(
+                hostAddress: address,
+                hostPort: host,
+                containerPort: container,
+                transport: transport,
+                lastHostPort: last
+            )
         }
-        var fields = rest.split(separator: ":", omittingEmptySubsequences: false)
-        if fields.count == 3, address.isEmpty { address = String(fields.removeFirst()) }
-        guard let inside = fields.popLast(), fields.count <= 1, let container = range(inside) else {
-            throw .invalidPort(text)
+        guard !outside.isEmpty else { return container.map { port(0, $0) } }
+        guard let host = range(outside) else { throw refused("invalid hostPort: \(outside)") }
+        if host.count == container.count { return zip(host, container).map { port($0, $1) } }
+        guard container.count == 1 else {
+            throw refused("invalid ranges specified for container and host Ports: \(inside) and \(outside)")
         }
-        let outside = fields.first ?? ""
-        guard !outside.isEmpty else {
-            return container.map { .init(hostAddress: address, hostPort: 0, containerPort: $0, transport: transport) }
-        }
-        guard let host = range(outside), host.count == container.count else { throw .invalidPort(text) }
-        return zip(host, container).map {
-            .init(hostAddress: address, hostPort: $0, containerPort: $1, transport: transport)
-        }
+        return [port(host.lowerBound, container.lowerBound, last: host.upperBound)]
     }
 
-    private static func range(_ text: Substring) -> ClosedRange<UInt16>? {
-        let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { UInt16($0) }
-        guard ends.count <= 2, let first = ends.first ?? nil, let last = ends.last ?? nil, first > 0, first <= last
+    /// Takes `[address:][host:]container` apart; an IPv6 address stands in brackets.
+    private static func split(_ spec: Substring) -> (address: String, host: String, container: String) {
+        var fields = spec.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        let container = fields.popLast() ?? ""
+        let host = fields.popLast() ?? ""
+        var address = fields.joined(separator: ":")
+        if address.hasPrefix("["), address.hasSuffix("]") { address = String(address.dropFirst().dropLast()) }
+        return (address, host, container)
+    }
+
+    private static func range(_ text: String) -> ClosedRange<UInt16>? {
+        let ends = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard ends.count <= 2, ends.allSatisfy({ $0.allSatisfy(\.isNumber) }) else { return nil }
+        guard let first = ends.first.flatMap({ UInt16($0) }), let last = ends.last.flatMap({ UInt16($0) }),
+            first <= last
         else { return nil }
         return first...last
     }
@@ -58,6 +82,15 @@ package struct PublishedPort: Sendable, Codable, Hashable {
 extension PublishedPort: CustomStringConvertible {
     /// As `docker ps` shows it.
     package var description: String {
-        "\(hostAddress.isEmpty ? "0.0.0.0" : hostAddress):\(hostPort)->\(containerPort)/\(transport.rawValue)"
+        "\(hostEndpoint)->\(containerEndpoint)"
     }
+
+    /// The port of the host: `0.0.0.0:8080`, or `[::1]:8080`.
+    package var hostEndpoint: String {
+        let address = hostAddress.isEmpty ? "0.0.0.0" : hostAddress
+        return address.contains(":") ? "[\(address)]:\(hostPort)" : "\(address):\(hostPort)"
+    }
+
+    /// The port of the container, as `80/tcp`.
+    package var containerEndpoint: String { "\(containerPort)/\(transport.rawValue)" }
 }

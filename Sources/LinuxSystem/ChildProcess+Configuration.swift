@@ -71,6 +71,8 @@ package struct ChildProcessConfiguration: Sendable {
     package var diesWithParent = true
     /// A network namespace to enter, open for reading.
     package var networkNamespace: OpenFile?
+    /// Files `cgroup.procs`, open for writing, of cgroups that the child is in from its first moment.
+    package var controlGroups: [OpenFile] = []
 
     package init(_ program: Program, _ arguments: [[UInt8]] = []) {
         self.program = program

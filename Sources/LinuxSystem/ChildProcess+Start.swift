@@ -23,13 +23,14 @@ extension ChildProcess {
         let arguments = CStringArray([configuration.name ?? name] + configuration.arguments)
         let environment = CStringArray(configuration.environment ?? inheritedEnvironment())
         let mounts = MountSteps(configuration.mounts)
+        let groups = configuration.controlGroups.map(\.descriptor)
         var processID: pid_t = 0
         var pidfd: CInt = -1
         var stage: CInt = 0
         var index: CInt = 0
         let code = path.withPlatformString { path in
             withOptionalPlatformString(configuration.workingDirectory) { workingDirectory in
-                files.sources.withUnsafeBufferPointer { sources in
+                withBuffers(files.sources, groups) { sources, groups in
                     var request = slipway_spawn()
                     request.path = path
                     request.arguments = UnsafePointer(arguments.pointer)
@@ -37,6 +38,8 @@ extension ChildProcess {
                     request.working_directory = workingDirectory
                     request.files = sources.baseAddress
                     request.file_count = CInt(sources.count)
+                    request.control_groups = groups.baseAddress
+                    request.control_group_count = CInt(groups.count)
                     request.namespaces = configuration.namespaces.flags
                     request.mounts = UnsafePointer(mounts.pointer)
                     request.mount_count = CInt(mounts.count)
@@ -75,6 +78,7 @@ extension ChildProcess {
         switch slipway_spawn_stage(rawValue: UInt32(stage)) {
         case slipway_spawn_session: return SystemCallError("setsid", path: path, errno: errno)
         case slipway_spawn_namespace: return SystemCallError("setns", path: path, errno: errno)
+        case slipway_spawn_control_group: return SystemCallError("write cgroup.procs", path: path, errno: errno)
         case slipway_spawn_mount_step:
             return SystemCallError("mount", path: configuration.mounts[index].target, errno: errno)
         case slipway_spawn_working_directory:
@@ -95,6 +99,14 @@ extension ChildProcess {
         }
         return entries
     }
+}
+
+private func withBuffers<Value>(
+    _ first: [CInt],
+    _ second: [CInt],
+    _ body: (UnsafeBufferPointer<CInt>, UnsafeBufferPointer<CInt>) -> Value
+) -> Value {
+    first.withUnsafeBufferPointer { first in second.withUnsafeBufferPointer { body(first, $0) } }
 }
 
 extension ChildProcessConfiguration.Namespaces {

@@ -31,6 +31,19 @@ package enum ProcessContext {
     /// The user that the kernel checks permissions for. See geteuid(2).
     package static var effectiveUserID: UInt32 { geteuid() }
 
+    /// See getegid(2).
+    package static var effectiveGroupID: UInt32 { getegid() }
+
+    /// The file of the program that runs; nil where it cannot be named any more. See proc_pid_exe(5).
+    package static var executable: FilePath? {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &buffer, buffer.count)
+        guard count > 0, count < buffer.count else { return nil }
+        let path = FilePath(bytes: Array(buffer[..<count]))
+        // An upgrade may have taken the file away: the kernel then names it with this suffix.
+        return path.string.hasSuffix(" (deleted)") ? nil : path
+    }
+
     /// The home directory in the user database; nil where the user is not in it. See getpwuid_r(3).
     package static var homeDirectory: FilePath? {
         var entry = passwd()

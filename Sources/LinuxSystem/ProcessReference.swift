@@ -18,6 +18,10 @@ package struct ProcessReference: Sendable, Hashable, Codable {
         bootID = Self.currentBootID()
     }
 
+    /// This process.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static var current: ProcessReference? { ProcessReference(processID: getpid()) }
+
     /// Whether it still runs; a process that has ended and was not waited for does not.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package var isRunning: Bool { bootID == Self.currentBootID() && Self.startTime(of: processID) == startTime }
@@ -46,9 +50,10 @@ package struct ProcessReference: Sendable, Hashable, Codable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func waitUntilEnded(atMost time: Duration) throws(SystemCallError) -> Bool {
         guard let handle = try openHandle() else { return true }
-        let milliseconds = CInt(
-            clamping: time.components.seconds * 1000 + time.components.attoseconds / 1_000_000_000_000_000
-        )
+        // Beyond what poll(2) takes, as for a negative time, it waits as long as it may.
+        let seconds = min(time.components.seconds, Int64(CInt.max / 1000) - 1)
+        let milliseconds =
+            seconds < 0 ? -1 : CInt(clamping: seconds * 1000 + time.components.attoseconds / 1_000_000_000_000_000)
         var poll = pollfd(fd: handle.descriptor, events: Int16(POLLIN), revents: 0)
         return Glibc.poll(&poll, 1, milliseconds) > 0
     }

@@ -32,11 +32,13 @@ package enum ProcessSignals {
     /// Delivers the given signals to the returned source from now on, instead of what they do by themselves.
     /// Called once in the life of a process.
     package static func receive(_ signals: [ProcessSignal]) throws(SystemCallError) -> ProcessSignalSource {
-        var ends: [CInt] = [-1, -1]
-        _ = try retryingSystemCall("pipe2") { slipway_signal_pipe(&ends) }
-        let source = ProcessSignalSource(reading: OpenFile(owning: ends[0], path: "signals"), writing: ends[1])
+        let pipe = try makePipe()
+        // Never closed, for handlers that may still run; and it never waits.
+        let writing = try retryingSystemCall("fcntl") { slipway_duplicate_above(pipe.writing.descriptor, 3) }
+        _ = try retryingSystemCall("fcntl") { slipway_set_nonblocking(writing, 1) }
+        let source = ProcessSignalSource(try ByteReader(pipe.reading))
         for signal in signals {
-            _ = try retryingSystemCall("sigaction") { slipway_signal_to_descriptor(signal.rawValue, ends[1]) }
+            _ = try retryingSystemCall("sigaction") { slipway_signal_to_descriptor(signal.rawValue, writing) }
         }
         return source
     }
@@ -44,22 +46,13 @@ package enum ProcessSignals {
 
 /// Where received signals come out, in order.
 package final class ProcessSignalSource: Sendable {
-    private let file: OpenFile
-    /// Kept open, and never closed, for handlers that may still run.
-    private let writing: CInt
+    private let reader: ByteReader
 
-    fileprivate init(reading file: OpenFile, writing: CInt) {
-        self.file = file
-        self.writing = writing
-    }
+    fileprivate init(_ reader: ByteReader) { self.reader = reader }
 
-    /// Waits for the next signal. Holds a thread of the blocking pool while it waits.
-    package func next() async throws -> ProcessSignal {
-        try await onBlockingPool { [file] in
-            var byte: UInt8 = 0
-            let count = try withUnsafeMutableBytes(of: &byte) { buffer in try file.read(into: buffer) }
-            guard count == 1 else { throw SystemCallError("read", path: file.path, errno: .badFileDescriptor) }
-            return ProcessSignal(rawValue: CInt(byte))
-        }
+    /// Waits for the next signal, without holding a thread; nil never comes while the process lives.
+    /// - Throws: `CancellationError`.
+    package func next() async throws -> ProcessSignal? {
+        try await reader.read(limit: 1)?.first.map { ProcessSignal(rawValue: CInt($0)) }
     }
 }

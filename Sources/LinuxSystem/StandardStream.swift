@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import SystemPackage
 
@@ -10,7 +11,10 @@ package struct StandardStream: Sendable, Hashable {
     package static let output = StandardStream(descriptor: STDOUT_FILENO, name: "standard output")
     package static let error = StandardStream(descriptor: STDERR_FILENO, name: "standard error")
 
-    package var isTerminal: Bool { StandardTerminal.isTerminal(descriptor) }
+    package var isTerminal: Bool { LinuxSystem.isTerminal(descriptor) }
+
+    /// Lets reads of the stream wait again, after a `ByteReader` of a duplicate has made all of its duplicates not wait.
+    package func restoreWaiting() { _ = slipway_set_nonblocking(descriptor, 0) }
 
     /// Writes all bytes. See write(2).
     /// - Throws: `SystemCallError`, with `EPIPE` where the reader has gone and SIGPIPE is ignored.

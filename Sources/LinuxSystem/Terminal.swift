@@ -12,11 +12,13 @@ package struct TerminalSize: Sendable, Hashable {
         self.columns = columns
     }
 
-    /// The size of the terminal a descriptor leads to; nil where it leads to none. See ioctl_tty(2).
+    /// The size of the terminal a descriptor leads to; nil where it leads to none, or to one that does not know. See ioctl_tty(2).
     package init?(of descriptor: CInt) {
         var rows: UInt16 = 0
         var columns: UInt16 = 0
-        guard slipway_terminal_size(descriptor, &rows, &columns) == 0 else { return nil }
+        guard slipway_terminal_size(descriptor, &rows, &columns) == 0, rows > 0, columns > 0 else {
+            return nil
+        }
         self.init(rows: rows, columns: columns)
     }
 }
@@ -54,25 +56,35 @@ package struct PseudoTerminal: Sendable {
     }
 }
 
-/// The settings of a user's terminal, to be put back. See termios(3).
-package struct TerminalSettings: Sendable {
-    private let descriptor: CInt
-    private let saved: termios
+/// The settings of a terminal. See termios(3).
+package struct TerminalModes: Sendable {
+    private var raw: termios
 
-    /// Lets every byte typed pass through unseen by the terminal itself: no echo, no lines, no Ctrl-C.
-    /// - Returns: what to put back; nil where the descriptor leads to no terminal.
-    package static func enterRawMode(_ descriptor: CInt) -> TerminalSettings? {
-        var settings = termios()
-        guard tcgetattr(descriptor, &settings) == 0 else { return nil }
-        let saved = settings
-        cfmakeraw(&settings)
-        guard tcsetattr(descriptor, TCSANOW, &settings) == 0 else { return nil }
-        return TerminalSettings(descriptor: descriptor, saved: saved)
+    /// The settings now in force; nil where the descriptor leads to no terminal.
+    package init?(of descriptor: CInt) {
+        var raw = termios()
+        guard tcgetattr(descriptor, &raw) == 0 else { return nil }
+        self.raw = raw
     }
 
-    /// Puts the settings back.
-    package func restore() {
-        var settings = saved
-        tcsetattr(descriptor, TCSADRAIN, &settings)
+    /// The same, but what is typed is not shown.
+    package var withoutEcho: TerminalModes {
+        var settings = self
+        settings.raw.c_lflag &= ~tcflag_t(ECHO)
+        settings.raw.c_lflag |= tcflag_t(ECHONL)
+        return settings
+    }
+
+    /// The same, but every byte typed passes through unseen by the terminal itself: no echo, no lines, no Ctrl-C.
+    package var unprocessed: TerminalModes {
+        var settings = self
+        cfmakeraw(&settings.raw)
+        return settings
+    }
+
+    /// Puts the settings in force.
+    package func apply(to descriptor: CInt) throws(SystemCallError) {
+        var raw = raw
+        _ = try retryingSystemCall("tcsetattr") { tcsetattr(descriptor, TCSADRAIN, &raw) }
     }
 }

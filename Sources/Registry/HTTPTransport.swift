@@ -59,8 +59,15 @@ final class HTTPTransport: Sendable {
         let timekeeper: Timekeeper
     }
 
-    private let downloads: HTTPClient
-    private let uploads: HTTPClient
+    /// What tells one pool of connections from another.
+    private struct ClientKey: Hashable {
+        let isUpload: Bool
+        let proxy: ProxySettings.Server?
+    }
+
+    private let patience: NetworkPatience
+    private let proxies: ProxySettings
+    private let clients = Mutex<[ClientKey: HTTPClient]>([:])
     private let timekeeper: Timekeeper
     private let systemAuthorities: FilePath?
     private let tlsConfigurations = Mutex<[Endpoint.Trust: TLSConfiguration]>([:])
@@ -69,20 +76,37 @@ final class HTTPTransport: Sendable {
     ///   - patience: time limits.
     ///   - timekeeper: the clock.
     ///   - systemAuthorities: a PEM file instead of the system's own (`SSL_CERT_FILE`).
-    init(patience: NetworkPatience, timekeeper: Timekeeper, systemAuthorities: FilePath?) {
+    ///   - proxies: through which some hosts are reached.
+    init(
+        patience: NetworkPatience,
+        timekeeper: Timekeeper,
+        systemAuthorities: FilePath?,
+        proxies: ProxySettings = ProxySettings()
+    ) {
+        self.patience = patience
+        self.proxies = proxies
         self.timekeeper = timekeeper
         self.systemAuthorities = systemAuthorities
-        downloads = Self.client(patience, idle: patience.idle)
-        uploads = Self.client(patience, idle: max(patience.commit, patience.idle))
     }
 
     deinit {
-        for client in [downloads, uploads] {
+        for client in clients.withLock({ $0.values }) {
             let _: Void = client.shutdown { _ in }
         }
     }
 
-    private static func client(_ patience: NetworkPatience, idle: Duration) -> HTTPClient {
+    private func client(for request: Request) -> HTTPClient {
+        let key = ClientKey(isUpload: request.isUpload, proxy: proxies.server(for: request.url))
+        return clients.withLock { clients in
+            if let client = clients[key] { return client }
+            let client = makeClient(key)
+            clients[key] = client
+            return client
+        }
+    }
+
+    private func makeClient(_ key: ClientKey) -> HTTPClient {
+        let idle = key.isUpload ? max(patience.commit, patience.idle) : patience.idle
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         // One connection a transfer: a stalled one holds up no other, and each has the kernel's own window.
@@ -94,6 +118,7 @@ final class HTTPTransport: Sendable {
         )
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 16
+        configuration.proxy = key.proxy?.configuration
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
@@ -109,7 +134,7 @@ final class HTTPTransport: Sendable {
             message.tlsConfiguration = try await tlsConfiguration(for: request.trust ?? Endpoint.Trust())
         }
         do {
-            let response = try await (request.isUpload ? uploads : downloads).execute(message, deadline: .distantFuture)
+            let response = try await client(for: request).execute(message, deadline: .distantFuture)
             return Answer(
                 url: request.url,
                 status: Int(response.status.code),

@@ -2,7 +2,8 @@ internal import LinuxSystem
 package import SystemPackage
 
 extension RegistryClient.Configuration {
-    /// What the machine and the user have set: `slipway.toml`, certificates by host, docker's credentials, `SSL_CERT_FILE`.
+    /// What the machine and the user have set: `slipway.toml`, certificates by host, docker's credentials,
+    /// `SSL_CERT_FILE`, proxies.
     /// - Parameters:
     ///   - file: `slipway.toml`; it need not exist.
     ///   - environment: of the process.
@@ -21,6 +22,7 @@ extension RegistryClient.Configuration {
             credentials: DockerCredentials(path: DockerCredentials.defaultPath(environment: environment))
         )
         if let path = environment["SSL_CERT_FILE"], !path.isEmpty { configuration.systemAuthorities = FilePath(path) }
+        configuration.proxies = try ProxySettings(environment: environment)
         return configuration
     }
 }

@@ -19,6 +19,7 @@ package final class RegistryClient: Sendable {
         package var timekeeper: Timekeeper = .real
         /// A PEM file instead of the system's authorities.
         package var systemAuthorities: FilePath?
+        package var proxies = ProxySettings()
 
         package init(endpoints: EndpointResolver, credentials: any CredentialSource) {
             self.endpoints = endpoints
@@ -43,7 +44,8 @@ package final class RegistryClient: Sendable {
         transport = HTTPTransport(
             patience: configuration.patience,
             timekeeper: configuration.timekeeper,
-            systemAuthorities: configuration.systemAuthorities
+            systemAuthorities: configuration.systemAuthorities,
+            proxies: configuration.proxies
         )
         authorizer = Authorizer(
             transport: transport,

@@ -1,3 +1,6 @@
+internal import LinuxSystem
+internal import SystemPackage
+
 /// A privilege of a process. See capabilities(7).
 package enum Capability: String, Sendable, Hashable, CaseIterable {
     case auditControl = "CAP_AUDIT_CONTROL"
@@ -41,6 +44,24 @@ package enum Capability: String, Sendable, Hashable, CaseIterable {
     case sysTTYConfig = "CAP_SYS_TTY_CONFIG"
     case syslog = "CAP_SYSLOG"
     case wakeAlarm = "CAP_WAKE_ALARM"
+
+    /// All that this process could hand on: its bounding set. See proc_pid_status(5).
+    package static var possible: Set<Capability> {
+        let status = (try? OpenFile.open("/proc/self/status", 0).readToEnd(limit: 65_536)) ?? []
+        let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("CapBnd:") }
+        let text = line?.split(whereSeparator: \.isWhitespace).last ?? ""
+        guard let bits = UInt64(text, radix: 16) else { return dockerDefaults }
+        return Set(byNumber.enumerated().filter { bits >> $0.offset & 1 == 1 }.map(\.element))
+    }
+
+    /// In the order of their numbers in capability.h.
+    private static let byNumber: [Capability] = [
+        .chown, .dacOverride, .dacReadSearch, .fileOwner, .fileSetID, .kill, .setGroupID, .setUserID, .setCapabilities,
+        .linuxImmutable, .netBindService, .netBroadcast, .netAdmin, .netRaw, .ipcLock, .ipcOwner, .sysModule, .sysRawIO,
+        .sysChroot, .sysPtrace, .sysPacct, .sysAdmin, .sysBoot, .sysNice, .sysResource, .sysTime, .sysTTYConfig,
+        .makeNode, .lease, .auditWrite, .auditControl, .setFileCapabilities, .macOverride, .macAdmin, .syslog,
+        .wakeAlarm, .blockSuspend, .auditRead, .perfmon, .bpf, .checkpointRestore,
+    ]
 
     /// The fourteen that Docker leaves to root in a container.
     package static let dockerDefaults: Set<Capability> = [

@@ -23,9 +23,9 @@ enum NetworkFiles {
     /// The name servers: given ones, or the host's. In a network of its own a process does not reach servers on the host's loopback.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func resolver(_ configuration: SandboxConfiguration) throws -> [UInt8] {
-        if let lines = configuration.nameServers { return Array((lines.joined(separator: "\n") + "\n").utf8) }
-        let host = hostResolver()
+        let host = merge(configuration.resolverLines, into: hostResolver())
         if case .host = configuration.network { return host }
+        if configuration.resolverLines?.replacesNameServers ?? false { return host }
         let lines = String(decoding: host, as: UTF8.self).split(separator: "\n")
         let usable = lines.filter { line in
             let fields = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
@@ -33,6 +33,18 @@ enum NetworkFiles {
             return !address.hasPrefix("127.") && address != "::1"
         }
         return Array((usable.joined(separator: "\n") + "\n").utf8)
+    }
+
+    /// The host's lines but those whose kind is given, and the given ones.
+    private static func merge(_ given: SandboxConfiguration.ResolverLines?, into host: [UInt8]) -> [UInt8] {
+        guard let given else { return host }
+        func kind(_ line: some StringProtocol) -> String {
+            let word = line.split(whereSeparator: \.isWhitespace).first ?? ""
+            return word == "domain" ? "search" : String(word)
+        }
+        let replaced = Set(given.lines.map { kind($0) })
+        let kept = String(decoding: host, as: UTF8.self).split(separator: "\n").filter { !replaced.contains(kind($0)) }
+        return Array(((given.lines + kept.map(String.init)).joined(separator: "\n") + "\n").utf8)
     }
 
     /// The host's file; where it only names systemd-resolved's stub, the file with the real servers.

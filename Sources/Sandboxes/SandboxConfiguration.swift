@@ -1,3 +1,4 @@
+package import LinuxSystem
 package import SystemPackage
 
 /// One process and what it sees of the world.
@@ -49,6 +50,17 @@ package struct SandboxConfiguration: Sendable {
         }
     }
 
+    /// Lines of `/etc/resolv.conf`: `nameserver …`, `search …`, `options …`.
+    package struct ResolverLines: Sendable, Hashable {
+        package var lines: [String]
+        package var replacesNameServers: Bool
+
+        package init(_ lines: [String], replacesNameServers: Bool) {
+            self.lines = lines
+            self.replacesNameServers = replacesNameServers
+        }
+    }
+
     /// Where the root file system is mounted.
     package var root: FilePath
     package var isRootReadOnly = false
@@ -68,8 +80,8 @@ package struct SandboxConfiguration: Sendable {
     package var providesNetworkFiles = true
     /// More lines of `/etc/hosts`.
     package var hosts: [(name: String, address: String)] = []
-    /// The lines of `/etc/resolv.conf`; nil takes the host's.
-    package var nameServers: [String]?
+    /// Lines of `/etc/resolv.conf` that replace the host's of the same kind; nil takes all of the host's.
+    package var resolverLines: ResolverLines?
     package var capabilities = Capability.dockerDefaults
     /// Applies Docker's profile of allowed system calls; off only for a process that is trusted like the host's own.
     package var confinesSystemCalls = true
@@ -80,6 +92,8 @@ package struct SandboxConfiguration: Sendable {
     /// The size of `/dev/shm` in bytes.
     package var sharedMemorySize: Int64 = 64 << 20
     package var kernelParameters: [String: String] = [:]
+    /// Files `cgroup.procs`, open for writing, of cgroups that the process and its runtime are in.
+    package var controlGroups: [OpenFile] = []
 
     /// A process confined as Docker's defaults confine it.
     package init(root: FilePath, arguments: [[UInt8]]) {

@@ -65,7 +65,7 @@ package struct SandboxRunner: Sendable {
         }
         let result: Result<(Value, ExitStatus), any Error>
         do {
-            result = .success(try await run(bundle, streams, grace, body))
+            result = .success(try await run(bundle, configuration.controlGroups, streams, grace, body))
         } catch {
             result = .failure(error)
         }
@@ -106,6 +106,7 @@ package struct SandboxRunner: Sendable {
 
     private func run<Value: Sendable>(
         _ bundle: SandboxBundle,
+        _ controlGroups: [OpenFile],
         _ streams: Streams,
         _ grace: Duration,
         _ body: (SandboxProcess) async throws -> Value
@@ -121,6 +122,7 @@ package struct SandboxRunner: Sendable {
         configuration.workingDirectory = bundle.directory
         configuration.namespaces = [.mount, .process]
         configuration.mounts = RuntimeSurroundings.mounts
+        configuration.controlGroups = controlGroups
         configuration.files = [0: streams.input, 1: streams.output, 2: streams.errors]
 
         var terminal: TerminalReceiver?

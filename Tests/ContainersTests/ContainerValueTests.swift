@@ -1,7 +1,11 @@
-import Containers
+import Foundation
 import OCI
+import Sandboxes
 import Storage
+import SystemPackage
 import Testing
+
+@testable import Containers
 
 @Suite struct `Published ports` {
     @Test func `every form of -p is read`() throws {
@@ -19,9 +23,28 @@ import Testing
         #expect(try PublishedPort.parse("8000-8001:80-81").map(\.hostPort) == [8000, 8001])
     }
 
-    @Test(arguments: ["", "0", "x", "1:2:3:4", "80/ip", "8000-8001:80", "70000", "2-1"])
-    func `what is no port is refused`(_ text: String) {
-        #expect(throws: ContainerError.invalidPort(text)) { try PublishedPort.parse(text) }
+    @Test func `one of a range of the host's ports is left to choose`() throws {
+        #expect(
+            try PublishedPort.parse("8000-8010:80/sctp")
+                == [.init(hostPort: 8000, containerPort: 80, transport: .sctp, lastHostPort: 8010)]
+        )
+    }
+
+    /// The texts are go-connections', which docker parses ports with.
+    @Test(
+        arguments: [
+            ("", "no port specified: <empty>"), ("8080:", "no port specified: 8080:<empty>"),
+            ("0", "invalid containerPort: 0"), ("x", "invalid containerPort: x"),
+            ("-1", "invalid containerPort: -1"), ("70000", "invalid containerPort: 70000"),
+            ("2147483648", "invalid containerPort: 2147483648"),
+            ("9223372036854775808:80", "invalid hostPort: 9223372036854775808"), ("x:80", "invalid hostPort: x"),
+            ("2-1", "invalid containerPort: 2-1"), ("80/ip", "invalid proto: ip"),
+            ("1:2:3:4", "invalid IP address: 1:2"), ("1.2.3:80:80", "invalid IP address: 1.2.3"),
+            ("8000-8001:80-82", "invalid ranges specified for container and host Ports: 80-82 and 8000-8001"),
+        ]
+    )
+    func `what is no port is refused`(text: String, message: String) {
+        #expect(throws: ContainerError.invalidPort(text, reason: message)) { try PublishedPort.parse(text) }
     }
 }
 
@@ -29,7 +52,7 @@ import Testing
     @Test func `binds, named and anonymous volumes are told apart`() throws {
         #expect(
             try ContainerMount(parsingVolume: "/a:/b:ro")
-                == ContainerMount(.bind(source: "/a"), at: "/b", isReadOnly: true)
+                == ContainerMount(.bind(source: "/a"), at: "/b", isReadOnly: true, createsSource: true)
         )
         #expect(
             try ContainerMount(parsingVolume: "data:/b")
@@ -41,8 +64,91 @@ import Testing
         )
     }
 
-    @Test(arguments: ["", "a:b", "/a:/b:wat", "../x:y", ".."]) func `what is no volume is refused`(_ text: String) {
-        #expect(throws: ContainerError.invalidMount(text)) { try ContainerMount(parsingVolume: text) }
+    @Test(
+        arguments: [
+            ("", "invalid empty volume spec"), ("/a::ro", "invalid spec: /a::ro: empty section between colons"),
+            ("/a:/b:ro:rw", "invalid spec: /a:/b:ro:rw: too many colons"),
+            ("a:b", "invalid volume specification: 'a:b': mount path must be absolute"),
+            ("/a:/", "invalid volume specification: '/a:/': destination can't be '/'"),
+            ("/a:/b:wat", "invalid mode: wat"),
+        ]
+    )
+    func `what is no volume is refused`(text: String, message: String) {
+        #expect(throws: ContainerError.invalidMount(text, reason: message)) { try ContainerMount(parsingVolume: text) }
+    }
+
+    @Test func `a tmpfs has docker's options unless others are given`() throws {
+        #expect(
+            try ContainerMount(parsingTemporary: "/run")
+                == ContainerMount(.tmpfs(size: nil), at: "/run", options: ["noexec", "nosuid", "nodev"])
+        )
+        #expect(
+            try ContainerMount(parsingTemporary: "/run:rw,exec,size=64k,mode=0700")
+                == ContainerMount(.tmpfs(size: 65_536), at: "/run", options: ["nosuid", "nodev", "mode=0700"])
+        )
+        for text in ["/run:size=-1", "/run:mode=9", "/run:wat", "/run:size=9223372036854775807g"] {
+            #expect(throws: ContainerError.self) { try ContainerMount(parsingTemporary: text) }
+        }
+    }
+
+    @Test func `records of stores without mount options are still read`() throws {
+        let old = #"{"kind":{"bind":{"source":"/a"}},"target":"/b","isReadOnly":true}"#
+        let mount = try JSONDecoder().decode(ContainerMount.self, from: Data(old.utf8))
+        #expect(mount == ContainerMount(.bind(source: "/a"), at: "/b", isReadOnly: true))
+    }
+}
+
+@Suite struct `Capabilities of containers` {
+    private let possible: Set<Capability> = [.chown, .kill, .netAdmin, .sysAdmin, .setUserID]
+
+    private func capabilities(add: [String] = [], drop: [String] = [], privileged: Bool = false) throws
+        -> Set<Capability>
+    {
+        var options = ContainerOptions()
+        options.addedCapabilities = add
+        options.droppedCapabilities = drop
+        options.isPrivileged = privileged
+        return try options.capabilities(possible: possible)
+    }
+
+    @Test func `capabilities are added to docker's and dropped from them`() throws {
+        let defaults = Capability.dockerDefaults
+        #expect(try capabilities() == defaults)
+        #expect(try capabilities(add: ["net_admin"]) == defaults.union([.netAdmin]))
+        #expect(try capabilities(drop: ["CAP_CHOWN"]) == defaults.subtracting([.chown]))
+        #expect(try capabilities(drop: ["ALL"]) == [])
+        #expect(try capabilities(add: ["KILL"], drop: ["all"]) == [.kill])
+        #expect(try capabilities(add: ["ALL"], drop: ["SYS_ADMIN"]) == possible.subtracting([.sysAdmin]))
+        #expect(try capabilities(privileged: true) == possible)
+        #expect(throws: ContainerError.unknownCapability("CAP_FLY")) { try capabilities(add: ["fly"]) }
+    }
+
+    @Test func `what a process may hand on is in its bounding set`() {
+        #expect(!Capability.possible.isEmpty)
+    }
+}
+
+@Suite struct `Networks of stores` {
+    @Test func `stores in different directories have different bridges`() {
+        let one = BridgeNetwork(root: "/var/lib/slipway")
+        let other = BridgeNetwork(root: "/tmp/other")
+        #expect(one.name != other.name && one.interface != other.interface && one.id != other.id)
+        #expect(one.interface.utf8.count <= 15)
+        #expect(one == BridgeNetwork(root: "/var/lib/slipway"))
+    }
+
+    @Test func `a subnet that another interface has a route to is avoided`() throws {
+        let network = BridgeNetwork(root: "/var/lib/slipway")
+        // As the kernel prints 10.92.0.0/15 on a machine with the low byte first.
+        let half = try #require(BridgeNetwork.Route(line: "docker0 00005C0A 0 0 0 0 0 0000FEFF 0 0 0"))
+        let moved = try #require(network.avoiding([half]))
+        #expect(moved.subnet.hasPrefix("10.94.") || moved.subnet.hasPrefix("10.95."))
+        #expect(moved.subnet.hasSuffix("/20") && moved.gateway.hasSuffix(".1"))
+        let own = try #require(BridgeNetwork.Route(line: "\(network.interface) 00005C0A 0 0 0 0 0 0000FCFF 0 0 0"))
+        #expect(network.avoiding([own]) == network)
+        let everything = try #require(BridgeNetwork.Route(line: "vpn0 0000000A 0 0 0 0 0 000000FF 0 0 0"))
+        #expect(network.avoiding([everything]) == nil)
+        #expect(BridgeNetwork.Route(line: "eth0 00000000 0100000A 3 0 0 0 00000000 0 0 0") == nil)
     }
 }
 

@@ -32,6 +32,9 @@ struct slipway_spawn {
     int parent_death_signal;
     /// A network namespace to enter, or -1.
     int network_namespace;
+    /// Files `cgroup.procs` of cgroups that the child joins first of all. See cgroups(7).
+    const int *control_groups;
+    int control_group_count;
     /// setsid(2); with `controlling_terminal`, descriptor 0 becomes the controlling terminal of the session.
     int new_session;
     int controlling_terminal;
@@ -49,6 +52,7 @@ enum slipway_spawn_stage {
     slipway_spawn_terminal,
     slipway_spawn_execute,
     slipway_spawn_namespace,
+    slipway_spawn_control_group,
 };
 
 /// Starts a program with clone(2) (CLONE_VM, CLONE_VFORK, CLONE_PIDFD) and execve(2).
@@ -63,9 +67,6 @@ int slipway_pidfd_open(pid_t process);
 
 /// waitid(2) of a pidfd with WEXITED. Returns 1 when the child has ended, 0 when it still runs (`block` 0), or -1 with errno.
 int slipway_wait(int pidfd, int block, int *code, int *status);
-
-/// Writes the number of each signal that arrives, as one byte, to `descriptor`. Returns 0 or an errno value. See sigaction(2).
-int slipway_forward_signal(int signal, int descriptor);
 
 /// prctl(2) PR_SET_CHILD_SUBREAPER.
 int slipway_set_child_subreaper(int enabled);

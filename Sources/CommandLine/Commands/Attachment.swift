@@ -25,10 +25,12 @@ struct Attachment: Sendable {
             terminalSize: { TerminalSize(of: StandardStream.output.descriptor) },
             write: { stream, bytes in try await (stream == 2 ? errorOutput : output).write(bytes) }
         )
-        let settings =
-            hasTerminal && keepsInput ? TerminalSettings.enterRawMode(environment.input.descriptor) : nil
+        let input = environment.input
+        let modes = hasTerminal && keepsInput ? TerminalModes(of: input.descriptor) : nil
+        try modes?.unprocessed.apply(to: input.descriptor)
         defer {
-            settings?.restore()
+            try? modes?.apply(to: input.descriptor)
+            if keepsInput { input.restoreWaiting() }
             sender.finish()
         }
         return try await environment.router.handling({ signal in sender.yield(signal.rawValue) }) {

@@ -58,7 +58,9 @@ struct BuildCommand: RunnableCommand {
         let printer = ProgressPrinter(
             mode.display(isTerminal: errorOutput.isTerminal, colors: DisplayColors(environment: text)),
             output: ProgressPrinter.Output(
-                size: { StandardTerminal.size(StandardStream.error.descriptor).map { ($0.columns, $0.rows) } },
+                size: {
+                    TerminalSize(of: StandardStream.error.descriptor).map { (Int($0.columns), Int($0.rows)) }
+                },
                 write: { try await errorOutput.write($0) }
             )
         )

@@ -1,11 +1,22 @@
 internal import Containers
 internal import LinuxSystem
+internal import SystemPackage
 
 extension SlipwayEnvironment {
     /// The containers of the store.
     func containers() async throws -> ContainerStore {
-        let engine = try await engine()
-        return ContainerStore(store: engine.store, snapshots: engine.snapshots)
+        try containers(try await engine())
+    }
+
+    /// The containers of an engine's store; what ends while no command looks is put away by this program, run by a monitor.
+    func containers(_ engine: Engine) throws -> ContainerStore {
+        let program = ProcessContext.executable
+        let root = try root()
+        return ContainerStore(
+            store: engine.store,
+            snapshots: engine.snapshots,
+            exitCommand: program.map { [$0.string, "--root", root.string, ContainerEndedCommand.name] } ?? []
+        )
     }
 }
 
@@ -201,7 +212,7 @@ struct RemoveContainersCommand: RunnableCommand {
 struct WaitCommand: RunnableCommand {
     static let about = CommandSummary(
         usage: "CONTAINER [CONTAINER...]",
-        summary: "Wait until containers end, and print their exit codes",
+        summary: "Block until one or more containers stop, then print their exit codes",
         arguments: .atLeast(1),
         completion: .containers
     )

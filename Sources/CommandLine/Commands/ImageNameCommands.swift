@@ -6,7 +6,7 @@ internal import Storage
 struct TagCommand: RunnableCommand {
     static let about = CommandSummary(
         usage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
-        summary: "Give an image another name",
+        summary: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
         arguments: .exactly(2),
         completion: .images
     )
@@ -32,8 +32,8 @@ struct RemoveImagesCommand: RunnableCommand {
         completion: .images
     )
     static let flags: [Flag<RemoveImagesCommand>] = [
-        .toggle("force", short: "f", \.force, help: "Remove the image even where something still needs its name"),
-        .toggle("no-prune", \.keepsParents, help: "Accepted for compatibility: there are no untagged parents").hidden,
+        .toggle("force", short: "f", \.force, help: "Force removal of the image"),
+        .toggle("no-prune", \.keepsParents, help: "Do not delete untagged parents"),
     ]
 
     var arguments: [[UInt8]] = []
@@ -59,9 +59,9 @@ struct RemoveImagesCommand: RunnableCommand {
 struct PruneImagesCommand: RunnableCommand {
     static let about = CommandSummary(usage: "", summary: "Remove unused images", arguments: .none)
     static let flags: [Flag<PruneImagesCommand>] = [
-        .toggle("all", short: "a", \.all, help: "Remove all images without a container, not just those without a name"),
-        .filter(\.filters, help: "Only images that match (e.g. \"until=24h\", \"label=key\")"),
-        .toggle("force", short: "f", \.force, help: "Do not ask"),
+        .toggle("all", short: "a", \.all, help: "Remove all unused images, not just dangling ones"),
+        .filter(\.filters, help: "Provide filter values (e.g. \"until=<timestamp>\")"),
+        .toggle("force", short: "f", \.force, help: "Do not prompt for confirmation"),
     ]
 
     var arguments: [[UInt8]] = []

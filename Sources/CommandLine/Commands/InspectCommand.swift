@@ -2,7 +2,7 @@ internal import Images
 internal import OCI
 internal import Storage
 
-/// `slipway image inspect`, and `slipway inspect` of images.
+/// `slipway image inspect`.
 struct InspectImagesCommand: RunnableCommand {
     static let about = CommandSummary(
         usage: "IMAGE [IMAGE...]",
@@ -23,22 +23,12 @@ struct InspectImagesCommand: RunnableCommand {
     var platform: Platform?
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let printer = try InspectionPrinter(format)
         let engine = try await environment.engine()
-        var documents: [TemplateValue] = []
-        var status = CommandStatus.success
-        var failures = ""
-        for name in try textArguments() {
-            do {
-                documents.append(InspectionDocument.image(try await engine.images.inspect(name, platform: platform)))
-            } catch let error as ImageError {
-                failures += "Error: \(error)\n"
-                status = .failure
-            }
+        let platform = platform
+        let status = try await inspectEach(try textArguments(), format, environment) { name in
+            InspectionDocument.image(try await engine.images.inspect(name, platform: platform))
         }
         await engine.store.close()
-        try await environment.output.write(printer.text(documents))
-        try await environment.errorOutput.write(failures)
         return status
     }
 }
@@ -130,7 +120,7 @@ enum InspectionDocument {
         return document(fields)
     }
 
-    private static func document(_ fields: [(String, TemplateValue)]) -> TemplateValue {
+    static func document(_ fields: [(String, TemplateValue)]) -> TemplateValue {
         .record(TemplateRecord(name: nil, fields))
     }
 

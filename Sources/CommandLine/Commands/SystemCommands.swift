@@ -1,3 +1,4 @@
+internal import Containers
 internal import Images
 internal import LinuxSystem
 internal import OCI
@@ -6,7 +7,7 @@ internal import Storage
 
 /// `slipway system df`.
 struct DiskUsageCommand: RunnableCommand {
-    static let about = CommandSummary(usage: "", summary: "Show what takes how much of the disk", arguments: .none)
+    static let about = CommandSummary(usage: "", summary: "Show disk usage", arguments: .none)
     static let flags: [Flag<DiskUsageCommand>] = [
         .format(\.format),
         .toggle("verbose", short: "v", \.isVerbose, help: "Show each image, container and cache record"),
@@ -90,11 +91,11 @@ struct DiskUsageCommand: RunnableCommand {
 
 /// `slipway system prune`.
 struct PruneSystemCommand: RunnableCommand {
-    static let about = CommandSummary(usage: "", summary: "Remove unused images and build cache", arguments: .none)
+    static let about = CommandSummary(usage: "", summary: "Remove unused data", arguments: .none)
     static let flags: [Flag<PruneSystemCommand>] = [
-        .toggle("all", short: "a", \.all, help: "Remove all unused images, not just those without a name"),
-        .filter(\.filters, help: "Only what matches (e.g. \"until=24h\", \"label=key\")"),
-        .toggle("force", short: "f", \.force, help: "Do not ask"),
+        .toggle("all", short: "a", \.all, help: "Remove all unused images not just dangling ones"),
+        .filter(\.filters, help: "Provide filter values (e.g. \"label=<key>=<value>\")"),
+        .toggle("force", short: "f", \.force, help: "Do not prompt for confirmation"),
     ]
 
     var arguments: [[UInt8]] = []
@@ -105,18 +106,25 @@ struct PruneSystemCommand: RunnableCommand {
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let now = environment.clock().seconds
         let filter = try ImageFilter(parsing: filters, accepted: ImageFilter.forPruning, now: now)
+        let containerFilter = try ContainerPruneFilter(filters, now: now)
         let images = all ? "all images without at least one container associated to them" : "all dangling images"
-        let warning = "WARNING! This will remove:\n  - \(images)\n  - unused build cache\n"
+        let warning = "WARNING! This will remove:\n  - all stopped containers\n  - \(images)\n  - unused build cache\n"
         if !force, try await !environment.confirms(warning) { return .success }
         let engine = try await environment.engine()
+        // First, for what they hold is then unused.
+        let containers = try await environment.containers(engine).prune { containerFilter.accepts($0) }
         let pruned = try await engine.images.prune(all: all, filter: filter)
         var pruning = CachePruning()
         pruning.all = all
         pruning.unusedSince = filter.until
         let cache = try await engine.store.pruneBuildCache(pruning)
         await engine.store.close()
-        try await environment.output.write(PruneReport.images(pruned.removals) + PruneReport.cache(cache.records))
-        try await environment.output.writeLine(PruneReport.total(pruned.reclaimed + cache.garbage.bytes))
+        try await environment.output.write(
+            PruneReport.containers(containers.ids) + PruneReport.images(pruned.removals)
+                + PruneReport.cache(cache.records)
+        )
+        let bytes = containers.bytes + pruned.reclaimed + cache.garbage.bytes
+        try await environment.output.writeLine(PruneReport.total(bytes))
         return .success
     }
 }
@@ -127,7 +135,7 @@ struct PruneBuilderCommand: RunnableCommand {
     static let flags: [Flag<PruneBuilderCommand>] = [
         .toggle("all", short: "a", \.all, help: "Remove all build cache, also what images have too"),
         .filter(\.filters, help: "Only what was not used for so long (e.g. \"until=24h\")"),
-        .toggle("force", short: "f", \.force, help: "Do not ask"),
+        .toggle("force", short: "f", \.force, help: "Do not prompt for confirmation"),
         .value(
             "keep-storage",
             \.keepBytes,

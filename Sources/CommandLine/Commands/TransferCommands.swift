@@ -1,5 +1,6 @@
 internal import Images
 internal import OCI
+internal import Registry
 internal import Storage
 
 /// `slipway pull`.
@@ -11,30 +12,40 @@ struct PullCommand: RunnableCommand {
         mounts: true
     )
     static let flags: [Flag<PullCommand>] = [
-        .value("platform", \.platform, placeholder: "string", help: "Pull the image for this platform") {
+        .toggle("all-tags", short: "a", \.all, help: "Download all tagged images in the repository"),
+        .value("platform", \.platform, placeholder: "string", help: "Set platform if server is multi-platform capable") {
             bytes throws(FlagValueError) in
             try platformValue(bytes)
         },
-        .toggle("quiet", short: "q", \.isQuiet, help: "Only print the image's name"),
+        .toggle("quiet", short: "q", \.isQuiet, help: "Suppress verbose output"),
     ]
 
     var arguments: [[UInt8]] = []
+    var all = false
     var platform: Platform?
     var isQuiet = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let reference = try ImageReference(parsing: try textArguments()[0])
-        if reference.tag == nil, reference.digest == nil, !isQuiet {
+        if all, reference.tag != nil || reference.digest != nil {
+            throw CommandFailure("Error: tag can't be used with --all-tags/-a")
+        }
+        if !all, reference.tag == nil, reference.digest == nil, !isQuiet {
             try await environment.output.writeLine("Using default tag: latest")
         }
-        let platform = try platform ?? environment.defaultPlatforms().first ?? .current
+        let platform = try platform ?? environment.defaultPlatform() ?? .current
         let engine = try await environment.engine()
         let remote = engine.remote
-        let pulled = try await TransferDisplay(environment.output, isQuiet: isQuiet).showing { events in
-            try await remote.pull(reference, platform: platform, events: events)
+        let tags = all ? try await remote.client.tags(of: Repository(reference)) : []
+        let names = all ? tags.map { reference.replacing(tag: $0) } : [reference]
+        var last = reference
+        for name in names {
+            last = try await TransferDisplay(environment.output, isQuiet: isQuiet).showing { events in
+                try await remote.pull(name, platform: platform, events: events)
+            }.reference
         }
         await engine.store.close()
-        try await environment.output.writeLine(pulled.reference.description)
+        try await environment.output.writeLine(all ? reference.repository : last.description)
         return .success
     }
 }
@@ -49,12 +60,12 @@ struct PushCommand: RunnableCommand {
         completion: .images
     )
     static let flags: [Flag<PushCommand>] = [
-        .toggle("all-tags", short: "a", \.all, help: "Push all tags of the repository"),
+        .toggle("all-tags", short: "a", \.all, help: "Push all tags of an image to the repository"),
         .value("platform", \.platform, placeholder: "string", help: "Push only the image for this platform") {
             bytes throws(FlagValueError) in
             try platformValue(bytes)
         },
-        .toggle("quiet", short: "q", \.isQuiet, help: "Only print the image's name"),
+        .toggle("quiet", short: "q", \.isQuiet, help: "Suppress verbose output"),
     ]
 
     var arguments: [[UInt8]] = []

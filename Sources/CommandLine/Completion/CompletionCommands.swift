@@ -1,4 +1,8 @@
+internal import Containers
+internal import Images
 internal import LinuxSystem
+internal import OCI
+internal import Storage
 
 /// `slipway __complete -- WORD…`: asked by the completion scripts what may follow.
 ///
@@ -20,12 +24,35 @@ struct CompleteCommand: RunnableCommand {
         switch offer.source {
         case .files: directive = ":files"
         case .directories: directive = ":directories"
-        case .nothing, .words, .images, .containers: break
+        case .images: candidates += try await imageNames(environment)
+        case .containers: candidates += try await containerNames(environment)
+        case .nothing, .words: break
         }
         candidates.sort { $0.word < $1.word }
         let lines = candidates.map { $0.description.isEmpty ? $0.word : "\($0.word)\t\($0.description)" }
         try await environment.output.write((lines + [directive]).joined(separator: "\n") + "\n")
         return .success
+    }
+}
+
+extension CompleteCommand {
+    private func imageNames(_ environment: SlipwayEnvironment) async throws -> [(word: String, description: String)] {
+        let engine = try await environment.engine()
+        let images = try await engine.images.list()
+        await engine.store.close()
+        let names = images.flatMap(\.names).flatMap { [$0.familiar, $0.familiarRepository] }
+        return fitting(Array(Set(names)))
+    }
+
+    private func containerNames(
+        _ environment: SlipwayEnvironment
+    ) async throws -> [(word: String, description: String)] {
+        fitting(try await environment.containers().list().map(\.name))
+    }
+
+    private func fitting(_ names: [String]) -> [(word: String, description: String)] {
+        let typed = escapedForDisplay(arguments.last ?? [])
+        return names.filter { $0.hasPrefix(typed) }.map { ($0, "") }
     }
 }
 

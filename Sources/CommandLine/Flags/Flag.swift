@@ -73,6 +73,34 @@ package struct Flag<Options: Sendable>: Sendable {
         return flag
     }
 
+    /// The same flag for options that have these among theirs.
+    package func lifted<Outer>(to path: any WritableKeyPath<Outer, Options> & Sendable) -> Flag<Outer> {
+        var flag = Flag<Outer>(
+            description.name,
+            description.shorthand,
+            placeholder: description.placeholder,
+            help: description.help,
+            bareValue: description.bareValue,
+            defaultText: description.defaultText,
+            completion: description.completion
+        ) { [set] (options, bytes) throws(FlagValueError) in try set(&options[keyPath: path], bytes) }
+        flag.description.isHidden = description.isHidden
+        return flag
+    }
+
+    /// A flag whose value changes several options at once.
+    package static func apply<Value>(
+        _ name: String,
+        _ path: Path<Value>,
+        placeholder: String,
+        help: String,
+        _ change: @escaping @Sendable (inout Value, [UInt8]) throws(FlagValueError) -> Void
+    ) -> Flag {
+        Flag(name, nil, placeholder: placeholder, help: help) { (options, bytes) throws(FlagValueError) in
+            try change(&options[keyPath: path], bytes)
+        }
+    }
+
     /// A flag that is on or off: `--quiet`, `--quiet=false`.
     package static func toggle(
         _ name: String,
@@ -147,6 +175,13 @@ package struct Flag<Options: Sendable>: Sendable {
         values(name, short: shorthand, path, placeholder: placeholder, completion: completion, help: help) { [$0] }
     }
 
+    /// A flag that may be given several times, each value a text.
+    package static func texts(_ name: String, _ path: Path<[String]>, help: String) -> Flag {
+        values(name, path, placeholder: "list", help: help) { bytes throws(FlagValueError) in
+            [try FlagValues.text(bytes)]
+        }
+    }
+
     /// A flag that Docker takes and that means nothing here; each use leaves its warning at `path`.
     package static func ignored(
         _ name: String,
@@ -176,7 +211,7 @@ package struct Flag<Options: Sendable>: Sendable {
         defaultText: String? = nil,
         completion: FlagDescription.Completion = .nothing,
         help: String,
-        _ parse: @escaping @Sendable ([UInt8]) throws(FlagValueError) -> Value
+        _ parse: @escaping @Sendable ([UInt8]) throws(FlagValueError) -> Value?
     ) -> Flag {
         Flag(
             name,

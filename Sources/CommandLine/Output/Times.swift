@@ -46,6 +46,8 @@ package enum DurationText {
             rest = rest.dropFirst(word.count)
             total += number * unit.1
         }
+        // Go counts nanoseconds in 64 bits, so this is its longest duration too.
+        guard total < 9_223_372_036 else { return nil }
         return isNegative ? -total : total
     }
 }

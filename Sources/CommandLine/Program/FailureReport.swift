@@ -61,6 +61,7 @@ package enum CommandError: Error, Hashable, CustomStringConvertible {
     case template(String)
     case invalidFilter(String)
     case unknownSnapshotter([UInt8])
+    case noSuchObject(String)
 
     package var description: String {
         switch self {
@@ -73,6 +74,7 @@ package enum CommandError: Error, Hashable, CustomStringConvertible {
         case .unknownSnapshotter(let name):
             "SLIPWAY_SNAPSHOTTER is \"\(escapedForDisplay(name))\", not one of "
                 + SnapshotMeans.allCases.map(\.rawValue).joined(separator: ", ")
+        case .noSuchObject(let name): "No such object: \(name)"
         }
     }
 }

@@ -15,7 +15,7 @@ package enum Program {
     /// Understands the command line, answers what needs no engine, and prepares the process for the rest.
     /// - Parameter arguments: with the program's name first.
     package static func start(_ arguments: [[UInt8]]) -> Start {
-        let width = StandardTerminal.size(StandardStream.input.descriptor)?.columns ?? 80
+        let width = TerminalSize(of: StandardStream.input.descriptor).map { Int($0.columns) } ?? 80
         let tree = CommandTree(SlipwayCommands.all, width: width)
         do throws(LocatedUsageError) {
             var global = GlobalOptions()

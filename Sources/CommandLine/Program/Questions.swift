@@ -22,7 +22,7 @@ extension SlipwayEnvironment {
     /// Asks for a password without showing it.
     func askSecretly(_ question: String) async throws -> String {
         try await output.write(question)
-        let modes = try? TerminalModes(of: input.descriptor)
+        let modes = TerminalModes(of: input.descriptor)
         try modes?.withoutEcho.apply(to: input.descriptor)
         defer { try? modes?.apply(to: input.descriptor) }
         let answer = try await router.handling(Self.exitOnInterrupt(restoring: modes)) { try await input.readLine() }

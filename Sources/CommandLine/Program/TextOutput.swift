@@ -37,5 +37,5 @@ package final class TextOutput: Sendable {
     package func writeLine(_ text: String) async throws { try await write(text + "\n") }
 
     /// The number of columns; nil where it is no terminal.
-    package var columns: Int? { stream.flatMap { StandardTerminal.size($0.descriptor)?.columns } }
+    package var columns: Int? { stream.flatMap { TerminalSize(of: $0.descriptor) }.map { Int($0.columns) } }
 }

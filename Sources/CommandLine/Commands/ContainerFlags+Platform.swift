@@ -3,7 +3,7 @@ internal import LinuxSystem
 internal import OCI
 internal import Sandboxes
 
-extension RunCommand {
+extension ContainerFlags {
     /// Refuses an image whose programs cannot run here, and says where one is for another platform than anybody asked for.
     func checkPlatform(of image: ImageRecord, _ environment: SlipwayEnvironment) async throws {
         let host = Platform.current

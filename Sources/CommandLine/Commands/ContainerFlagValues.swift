@@ -1,0 +1,147 @@
+internal import Containers
+internal import LinuxSystem
+
+/// What values of `run` and `create` mean.
+enum ContainerFlagValues {
+    /// `type=bind,source=…,target=…,readonly`.
+    static func mount(_ bytes: [UInt8]) throws(FlagValueError) -> ContainerMount {
+        if bytes.isEmpty { throw FlagValueError("value is empty") }
+        var type = "volume"
+        var source: String?
+        var size: Int64?
+        var mount = ContainerMount(.tmpfs(size: nil), at: "")
+        for (name, value) in try FlagValues.fields(bytes) {
+            let key = name.lowercased()
+            if value == nil, !["readonly", "ro", "volume-nocopy", "rw"].contains(key) {
+                throw FlagValueError("invalid field '\(name)' must be a key=value pair")
+            }
+            let text = try FlagValues.text(value ?? [])
+            func truth() throws(FlagValueError) -> Bool {
+                guard let value else { return true }
+                do throws(FlagValueError) { return try FlagValues.boolean(value) } catch {
+                    throw FlagValueError("invalid value for \(key): \(text)")
+                }
+            }
+            switch key {
+            case "type": type = text.lowercased()
+            case "source", "src": source = text
+            case "target", "dst", "destination": mount.target = text
+            case "readonly", "ro": mount.isReadOnly = try truth()
+            case "rw": mount.isReadOnly = try !truth()
+            case "volume-nocopy": mount.copiesNothing = try truth()
+            case "bind-propagation" where ContainerMount.propagations.contains(text): mount.options.append(text)
+            case "tmpfs-size":
+                guard let bytes = ByteCount.parse(text, base: 1024) else {
+                    throw FlagValueError("invalid value for \(key): \(text)")
+                }
+                size = bytes
+            case "tmpfs-mode":
+                guard let mode = UInt32(text, radix: 8), mode <= 0o7777 else {
+                    throw FlagValueError("invalid value for \(key): \(text)")
+                }
+                mount.options.append("mode=\(text)")
+            case "bind-propagation": throw FlagValueError("invalid value for \(key): \(text)")
+            default: throw FlagValueError("unknown option '\(name)' in '\(name)=\(text)'")
+            }
+        }
+        mount.kind = try kind(type, source, size)
+        guard !mount.target.isEmpty else { throw FlagValueError("target is required") }
+        guard mount.target.hasPrefix("/") else {
+            throw FlagValueError("invalid mount path: '\(mount.target)' mount path must be absolute")
+        }
+        return mount
+    }
+
+    private static func kind(
+        _ type: String,
+        _ source: String?,
+        _ size: Int64?
+    ) throws(FlagValueError) -> ContainerMount.Kind {
+        switch type {
+        case "bind":
+            guard let source, !source.isEmpty else { throw FlagValueError("source is required") }
+            return .bind(source: source)
+        case "volume":
+            guard let source, !source.isEmpty else {
+                return .volume(name: ContainerNames.makeID(), isAnonymous: true)
+            }
+            guard ContainerNames.isValid(source) else {
+                throw FlagValueError("\"\(source)\" includes invalid characters for a local volume name")
+            }
+            return .volume(name: source, isAnonymous: false)
+        case "tmpfs": return .tmpfs(size: size)
+        default: throw FlagValueError("mount type '\(type)' is none of bind, volume and tmpfs")
+        }
+    }
+
+    /// `host:ip` or `host=ip`, IPv6 with or without brackets, or `host-gateway`.
+    static func host(_ bytes: [UInt8]) throws(FlagValueError) -> ContainerOptions.Host {
+        let text = try FlagValues.text(bytes)
+        let separator = text.firstIndex(of: "=") ?? text.firstIndex(of: ":")
+        guard let separator, separator > text.startIndex else {
+            throw FlagValueError("bad format for add-host: \"\(text)\"")
+        }
+        var address = String(text[text.index(after: separator)...])
+        if address.hasPrefix("["), address.hasSuffix("]") { address = String(address.dropFirst().dropLast()) }
+        guard address == "host-gateway" || isInternetAddress(address) else {
+            throw FlagValueError("invalid IP address in add-host: \"\(address)\"")
+        }
+        return ContainerOptions.Host(name: String(text[..<separator]), address: address)
+    }
+
+    static func address(_ bytes: [UInt8]) throws(FlagValueError) -> String {
+        let text = try FlagValues.text(bytes)
+        guard isInternetAddress(text) else { throw FlagValueError("IP address is not correctly formatted: \(text)") }
+        return text
+    }
+
+    private static let limitNames: Set<String> = [
+        "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
+        "rttime", "sigpending", "stack",
+    ]
+
+    /// `name=soft[:hard]`, with -1 for no limit.
+    static func limit(_ bytes: [UInt8]) throws(FlagValueError) -> ContainerOptions.Limit {
+        let text = try FlagValues.text(bytes)
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, !parts[1].isEmpty else { throw FlagValueError("invalid ulimit argument: \(text)") }
+        guard limitNames.contains(parts[0]) else { throw FlagValueError("invalid ulimit type: \(parts[0])") }
+        let values = parts[1].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        guard values.count <= 2 else {
+            throw FlagValueError("too many limit value arguments - \(parts[1]), can only have up to two, `soft[:hard]`")
+        }
+        func number(_ value: String) throws(FlagValueError) -> UInt64 {
+            guard let number = Int64(value), number >= -1 else {
+                throw FlagValueError("invalid ulimit value: \(value)")
+            }
+            return number == -1 ? .max : UInt64(number)
+        }
+        let soft = try number(values[0])
+        let hard = values.count == 2 ? try number(values[1]) : soft
+        guard soft <= hard else {
+            throw FlagValueError(
+                "ulimit soft limit must be less than or equal to hard limit: \(values[0]) > \(values[1])"
+            )
+        }
+        return ContainerOptions.Limit(name: parts[0], soft: soft, hard: hard)
+    }
+
+    static func apply(securityOption bytes: [UInt8], to options: inout ContainerOptions) throws(FlagValueError) {
+        let text = try FlagValues.text(bytes)
+        let separator = text.firstIndex(of: "=") ?? text.firstIndex(of: ":")
+        let name = separator.map { String(text[..<$0]) } ?? text
+        let value = separator.map { String(text[text.index(after: $0)...]) }
+        switch (name, value) {
+        case ("no-new-privileges", nil): options.gainsNoPrivileges = true
+        case ("no-new-privileges", let value?): options.gainsNoPrivileges = try FlagValues.boolean(Array(value.utf8))
+        case ("seccomp", "unconfined"?): options.confinesSystemCalls = false
+        case ("seccomp", "builtin"?), ("seccomp", "default"?): options.confinesSystemCalls = true
+        case ("systempaths", "unconfined"?): options.masksKernelFiles = false
+        // There is no such confinement that could be taken away.
+        case ("apparmor", "unconfined"?), ("label", "disable"?): break
+        case ("seccomp", .some), ("apparmor", .some), ("label", .some):
+            throw FlagValueError("the security option \"\(text)\" is not supported by this version of Slipway")
+        default: throw FlagValueError("invalid --security-opt: \"\(text)\"")
+        }
+    }
+}

@@ -1,0 +1,177 @@
+internal import Containers
+internal import Images
+internal import LinuxSystem
+internal import OCI
+internal import Sandboxes
+internal import Storage
+internal import SystemPackage
+
+extension ContainerFlags {
+    /// Makes the container that the flags ask for, of the image that the first word names.
+    /// - Parameter words: the image's name, and the command.
+    func create(
+        _ words: [String],
+        _ containers: ContainerStore,
+        _ engine: Engine,
+        _ environment: SlipwayEnvironment
+    ) async throws -> ContainerRecord {
+        let idPath = idFile.map { environment.path($0) }
+        if let idPath, try await onBlockingPool({ try HostFiles.status(of: idPath) }) != nil {
+            throw ContainerCommandError.idFileExists(idPath)
+        }
+        // The lease keeps what was pulled until the container holds it.
+        let record = try await engine.store.withLease { _ in
+            let image = try await image(words[0], engine, environment)
+            let request = try await request(words, image, environment)
+            let resources = options.resources
+            for warning in await onBlockingPool({ ContainerLimits.warnings(for: resources) }) {
+                try await environment.errorOutput.writeLine("WARNING: \(warning)")
+            }
+            return try await containers.create(request)
+        }
+        if let idPath { try await onBlockingPool { try HostFiles.write(Array(record.id.utf8), to: idPath) } }
+        return record
+    }
+
+    private func request(
+        _ words: [String],
+        _ image: ImageRecord,
+        _ environment: SlipwayEnvironment
+    ) async throws -> ContainerRequest {
+        var request = ContainerRequest(
+            imageName: words[0],
+            image: ImageToRun(
+                id: image.id,
+                defaults: image.configuration.config ?? ContainerDefaults(),
+                layers: image.layers
+            )
+        )
+        request.name = name
+        request.command = Array(words.dropFirst())
+        request.entrypoint = entrypoint.map { $0.isEmpty ? [] : [$0] }
+        request.environment = try await variables(environment)
+        request.workingDirectory = workingDirectory
+        request.user = user
+        request.hostname = hostname
+        request.network = network ?? .bridge
+        request.ports = ports
+        request.publishesExposedPorts = publishesAll
+        request.mounts = mounts.map { absolute($0, environment) }
+        for label in labels {
+            let parts = try FlagValues.text(label).split(
+                separator: "=",
+                maxSplits: 1,
+                omittingEmptySubsequences: false
+            )
+            request.labels[String(parts[0])] = parts.count > 1 ? String(parts[1]) : ""
+        }
+        request.hasTerminal = hasTerminal
+        request.keepsInput = keepsInput
+        request.isRemovedAtEnd = isRemoved
+        request.stopSignal = stopSignal
+        request.stopTimeout = stopTimeout ?? request.stopTimeout
+        request.options = options
+        return request
+    }
+
+    /// The image, pulled where it is missing or where that was asked for.
+    private func image(
+        _ name: String,
+        _ engine: Engine,
+        _ environment: SlipwayEnvironment
+    ) async throws -> ImageRecord {
+        let wanted = try platform ?? environment.defaultPlatform()
+        if pull != .always {
+            do {
+                return try await engine.images.image(name, platform: wanted)
+            } catch ImageError.noSuchImage where pull != .never {
+                let reference = try ImageReference(parsing: name).withDefaultTag
+                if !isQuiet {
+                    try await environment.errorOutput.writeLine("Unable to find image '\(reference.familiar)' locally")
+                }
+            }
+        }
+        let reference = try ImageReference(parsing: name)
+        let pulled = try await TransferDisplay(environment.errorOutput, isQuiet: isQuiet).showing { events in
+            try await engine.remote.pull(reference, platform: wanted ?? .current, events: events)
+        }
+        return try await engine.images.image(pulled.id.description)
+    }
+
+    /// The proxies of docker's configuration, the lines of files, and what was given, in this order: later ones win.
+    private func variables(_ environment: SlipwayEnvironment) async throws -> [String] {
+        var lines: [[UInt8]] = try await environment.proxyVariables().map { Array("\($0.name)=\($0.value)".utf8) }
+        for file in environmentFiles {
+            let path = environment.path(file)
+            let content = try await onBlockingPool { try OpenFile.open(path, 0).readToEnd(limit: 1 << 20) }
+            do throws(EnvironmentFileError) {
+                lines += try EnvironmentFile.variables(content)
+            } catch {
+                throw ContainerCommandError.environmentFile(path, error)
+            }
+        }
+        return try (lines + self.environment).compactMap { line in
+            if line.contains(UInt8(ascii: "=")) { return try FlagValues.text(line) }
+            // A name alone takes the value that it has here, if it has one.
+            return try environment.variables[line].map { try FlagValues.text(line + [UInt8(ascii: "=")] + $0) }
+        }
+    }
+
+    private func absolute(_ mount: ContainerMount, _ environment: SlipwayEnvironment) -> ContainerMount {
+        guard case .bind(let source) = mount.kind else { return mount }
+        var mount = mount
+        mount.kind = .bind(source: environment.path(Array(source.utf8)).lexicallyNormalized().string)
+        return mount
+    }
+}
+
+/// Why a container was not made, apart from what the engine says.
+enum ContainerCommandError: Error, CustomStringConvertible {
+    case idFileExists(FilePath)
+    case environmentFile(FilePath, EnvironmentFileError)
+
+    var description: String {
+        switch self {
+        case .idFileExists(let path):
+            "container ID file found, make sure the other container isn't running or delete \(escapedForDisplay(path.bytes))"
+        case .environmentFile(let path, let error):
+            "--env-file: invalid env file (\(escapedForDisplay(path.bytes))): \(error)"
+        }
+    }
+}
+
+/// What is wrong with a file of variables, in docker's words.
+enum EnvironmentFileError: Error, Hashable, CustomStringConvertible {
+    case notText(line: Int)
+    case noName(line: String)
+    case nameWithSpace(String)
+
+    var description: String {
+        switch self {
+        case .notText(let line): "invalid utf8 bytes at line \(line)"
+        case .noName(let line): "no variable name on line '\(line)'"
+        case .nameWithSpace(let name): "variable '\(name)' contains whitespaces"
+        }
+    }
+}
+
+/// Files of `NAME=value` lines.
+enum EnvironmentFile {
+    /// The lines that say something; those beginning with `#` are comments. A name alone stands for its value here.
+    static func variables(_ content: [UInt8]) throws(EnvironmentFileError) -> [[UInt8]] {
+        var variables: [[UInt8]] = []
+        let isMarked = content.starts(with: [0xef, 0xbb, 0xbf])
+        let lines = content.dropFirst(isMarked ? 3 : 0).split(separator: 0x0a, omittingEmptySubsequences: false)
+        for (index, bytes) in lines.enumerated() {
+            guard let text = String(validating: bytes, as: UTF8.self) else { throw .notText(line: index + 1) }
+            let whole = text.hasSuffix("\r") ? String(text.dropLast()) : text
+            let line = whole.drop { $0.isWhitespace }
+            if line.isEmpty || line.hasPrefix("#") { continue }
+            let name = line.prefix { $0 != "=" }
+            if name.isEmpty { throw .noName(line: String(line)) }
+            if name.contains(where: \.isWhitespace) { throw .nameWithSpace(String(name)) }
+            variables.append(Array(line.utf8))
+        }
+        return variables
+    }
+}

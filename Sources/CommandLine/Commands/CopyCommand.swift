@@ -1,0 +1,110 @@
+internal import Archive
+internal import Containers
+internal import LinuxSystem
+internal import SystemPackage
+
+/// `slipway cp`.
+struct CopyCommand: RunnableCommand {
+    static let about = CommandSummary(
+        usage: "CONTAINER:SRC_PATH DEST_PATH|-\n\tslipway cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
+        summary: "Copy files/folders between a container and the local filesystem",
+        detail: """
+            Use '-' as the source to read a tar archive from stdin
+            and extract it to a directory destination in a container.
+            Use '-' as the destination to stream a tar archive of a
+            container source to stdout.
+            """,
+        arguments: .exactly(2),
+        mounts: true,
+        completion: .files
+    )
+    static let flags: [Flag<CopyCommand>] = [
+        .toggle("archive", short: "a", \.keepsOwners, help: "Archive mode (copy all uid/gid information)"),
+        .toggle("follow-link", short: "L", \.followsLink, help: "Always follow symlinks in SRC_PATH"),
+        .toggle("quiet", short: "q", \.isQuiet, help: "Suppress progress output during copy"),
+    ]
+
+    var arguments: [[UInt8]] = []
+    var keepsOwners = false
+    var followsLink = false
+    var isQuiet = false
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let source = Self.end(arguments[0])
+        let destination = Self.end(arguments[1])
+        if arguments[0].isEmpty { throw CommandFailure("Error: source can not be empty") }
+        if arguments[1].isEmpty { throw CommandFailure("Error: destination can not be empty") }
+        switch (source.container, destination.container) {
+        case (nil, nil): throw CommandFailure("Error: must specify at least one container source")
+        case (.some, .some): throw CommandFailure("Error: copying between containers is not supported")
+        case (let name?, nil): try await copyOut(name, source.path, destination.path, environment)
+        case (nil, let name?): try await copyIn(source.path, name, destination.path, environment)
+        }
+        return .success
+    }
+
+    /// `CONTAINER:PATH`, or a path of the host: one that is absolute or begins with a dot always is.
+    static func end(_ argument: [UInt8]) -> (container: String?, path: [UInt8]) {
+        guard argument.first != UInt8(ascii: "/"), argument.first != UInt8(ascii: "."),
+            let colon = argument.firstIndex(of: UInt8(ascii: ":")), colon > 0
+        else { return (nil, argument) }
+        return (escapedForDisplay(argument[..<colon]), Array(argument[(colon + 1)...]))
+    }
+
+    private func copyOut(
+        _ name: String,
+        _ path: [UInt8],
+        _ target: [UInt8],
+        _ environment: SlipwayEnvironment
+    ) async throws {
+        let containers = try await environment.containers()
+        let container = try await containers.container(name)
+        var copy = try await containers.fileCopy()
+        copy.followsLink = followsLink
+        if !keepsOwners {
+            copy.owner = .init(user: ProcessContext.effectiveUserID, group: ProcessContext.effectiveGroupID)
+        }
+        let wanted = copy
+        try await containers.withFiles(of: container, at: path) { source in
+            if target.elementsEqual("-".utf8) {
+                if environment.output.isTerminal { throw CommandError.outputIsTerminal }
+                let output = try StandardStream.output.duplicate()
+                return try await onBlockingPool { try wanted.write(source, to: FileSink(output)) }
+            }
+            try await containers.withHostFiles(at: environment.path(target), written: target) { destination in
+                try await onBlockingPool { try wanted.run(from: source, to: destination) }
+            }
+        }
+        if !target.elementsEqual("-".utf8) { try await report(escapedForDisplay(target), environment) }
+    }
+
+    private func copyIn(
+        _ path: [UInt8],
+        _ name: String,
+        _ target: [UInt8],
+        _ environment: SlipwayEnvironment
+    ) async throws {
+        let containers = try await environment.containers()
+        let container = try await containers.container(name)
+        var copy = try await containers.fileCopy()
+        copy.followsLink = followsLink
+        let isArchive = path.elementsEqual("-".utf8)
+        if !keepsOwners, !isArchive { copy.owner = .init(user: 0, group: 0) }
+        let wanted = copy
+        try await containers.withFiles(of: container, at: target) { destination in
+            if isArchive {
+                let input = try environment.input.duplicate()
+                return try await onBlockingPool { try wanted.run(from: FileSource(input), to: destination) }
+            }
+            try await containers.withHostFiles(at: environment.path(path), written: path) { source in
+                try await onBlockingPool { try wanted.run(from: source, to: destination) }
+            }
+        }
+        try await report("\(name):\(escapedForDisplay(target))", environment)
+    }
+
+    private func report(_ target: String, _ environment: SlipwayEnvironment) async throws {
+        guard !isQuiet, environment.errorOutput.isTerminal else { return }
+        try await environment.errorOutput.writeLine("Successfully copied to \(target)")
+    }
+}

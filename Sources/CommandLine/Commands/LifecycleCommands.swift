@@ -1,0 +1,262 @@
+internal import Containers
+internal import LinuxSystem
+
+/// `slipway start`.
+struct StartCommand: RunnableCommand {
+    static let about = CommandSummary(
+        usage: "CONTAINER [CONTAINER...]",
+        summary: "Start one or more stopped containers",
+        arguments: .atLeast(1),
+        mounts: true,
+        completion: .containers
+    )
+    static let flags: [Flag<StartCommand>] = [
+        .toggle("attach", short: "a", \.attaches, help: "Attach STDOUT/STDERR and forward signals"),
+        .toggle("interactive", short: "i", \.attachesInput, help: "Attach container's STDIN"),
+    ]
+
+    var arguments: [[UInt8]] = []
+    var attaches = false
+    var attachesInput = false
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let names = try textArguments()
+        let containers = try await environment.containers()
+        guard attaches || attachesInput else {
+            return try await forEachName(names, environment) { name in
+                let container = try await containers.container(name)
+                if container.state.status != .running { try await containers.start(container) }
+                try await environment.output.writeLine(name)
+            }
+        }
+        guard names.count == 1 else {
+            throw CommandFailure("Error: you cannot start and attach multiple containers at once")
+        }
+        let container = try await containers.container(names[0])
+        let configuration = container.configuration
+        let attachment = Attachment(
+            environment,
+            keepsInput: attachesInput && configuration.keepsInput,
+            hasTerminal: configuration.hasTerminal
+        )
+        return CommandStatus(rawValue: try await attachment.run { try await containers.runAttached(container, $0) })
+    }
+}
+
+/// `slipway restart`.
+struct RestartCommand: RunnableCommand {
+    static let about = CommandSummary(
+        usage: "CONTAINER [CONTAINER...]",
+        summary: "Restart one or more containers",
+        arguments: .atLeast(1),
+        mounts: true,
+        completion: .containers
+    )
+    static let flags: [Flag<RestartCommand>] = [
+        .value(
+            "timeout",
+            short: "t",
+            \.timeout,
+            placeholder: "int",
+            help: "Seconds to wait before killing the container",
+            FlagValues.integer
+        ),
+        .value("time", \.timeout, placeholder: "int", help: "The former name of --timeout", FlagValues.integer).hidden,
+    ]
+
+    var arguments: [[UInt8]] = []
+    var timeout: Int?
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let containers = try await environment.containers()
+        return try await forEachName(try textArguments(), environment) { name in
+            try await containers.restart(try await containers.container(name), timeout: timeout)
+            try await environment.output.writeLine(name)
+        }
+    }
+}
+
+/// `slipway rename`.
+struct RenameCommand: RunnableCommand {
+    static let about = CommandSummary(
+        usage: "CONTAINER NEW_NAME",
+        summary: "Rename a container",
+        arguments: .exactly(2),
+        completion: .containers
+    )
+    static let flags: [Flag<RenameCommand>] = []
+
+    var arguments: [[UInt8]] = []
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let names = try textArguments()
+        let containers = try await environment.containers()
+        try await containers.rename(try await containers.container(names[0]), to: names[1])
+        return .success
+    }
+}
+
+/// `slipway port`.
+struct PortCommand: RunnableCommand {
+    static let about = CommandSummary(
+        usage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
+        summary: "List port mappings or a specific mapping for the container",
+        arguments: .between(1, 2),
+        completion: .containers
+    )
+    static let flags: [Flag<PortCommand>] = []
+
+    var arguments: [[UInt8]] = []
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let words = try textArguments()
+        let containers = try await environment.containers()
+        let container = try await containers.container(words[0])
+        let ports = (container.state.status == .running ? container.state.ports : []).sorted {
+            ($0.containerPort, $0.hostPort) < ($1.containerPort, $1.hostPort)
+        }
+        guard words.count > 1 else {
+            let lines = ports.map { "\($0.containerEndpoint) -> \($0.hostEndpoint)\n" }
+            try await environment.output.write(lines.joined())
+            return .success
+        }
+        let wanted = words[1].contains("/") ? words[1].lowercased() : words[1] + "/tcp"
+        let published = ports.filter { $0.containerEndpoint == wanted }
+        if published.isEmpty { throw ContainerError.notPublished(port: wanted, id: words[0]) }
+        try await environment.output.write(published.map { $0.hostEndpoint + "\n" }.joined())
+        return .success
+    }
+}
+
+/// `slipway top`.
+struct TopCommand: RunnableCommand {
+    static let about = CommandSummary(
+        usage: "CONTAINER [ps OPTIONS]",
+        summary: "Display the running processes of a container",
+        arguments: .atLeast(1),
+        allowsFlagsAfterArguments: false,
+        completion: .containers
+    )
+    static let flags: [Flag<TopCommand>] = []
+
+    var arguments: [[UInt8]] = []
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let words = try textArguments()
+        let containers = try await environment.containers()
+        let container = try await containers.container(words[0])
+        let processes = try await containers.processes(of: container)
+        let options = words.count > 1 ? Array(words.dropFirst()) : ["-ef"]
+        let listed = try await ChildProcess.run(ChildProcessConfiguration(.named("ps"), options))
+        guard listed.status.isSuccess else {
+            throw CommandFailure("Error: ps: \(escapedForDisplay(listed.errors))")
+        }
+        try await environment.output.write(
+            try Self.table(String(decoding: listed.output, as: UTF8.self), of: processes)
+        )
+        return .success
+    }
+
+    /// The lines of ps(1) that are about some processes, in columns.
+    static func table(_ text: String, of processes: Set<Int32>) throws(CommandFailure) -> String {
+        let lines = text.split(separator: "\n")
+        let titles = (lines.first ?? "").split(whereSeparator: \.isWhitespace).map(String.init)
+        guard let column = titles.firstIndex(of: "PID") else {
+            throw CommandFailure("Error: couldn't find PID field in ps output")
+        }
+        var table = TextTable()
+        table.append(titles)
+        for line in lines.dropFirst() {
+            // The last column, the command, has blanks of its own.
+            let fields = line.split(maxSplits: titles.count - 1, whereSeparator: \.isWhitespace).map(String.init)
+            guard fields.count > column, let number = Int32(fields[column]), processes.contains(number) else {
+                continue
+            }
+            table.append(fields)
+        }
+        return table.rendered()
+    }
+}
+
+/// `slipway container prune`.
+struct PruneContainersCommand: RunnableCommand {
+    static let about = CommandSummary(usage: "", summary: "Remove all stopped containers", arguments: .none)
+    static let flags: [Flag<PruneContainersCommand>] = [
+        .filter(\.filters, help: "Provide filter values (e.g. \"until=24h\", \"label=key\")"),
+        .toggle("force", short: "f", \.force, help: "Do not prompt for confirmation"),
+    ]
+
+    var arguments: [[UInt8]] = []
+    var filters: [String] = []
+    var force = false
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let filter = try ContainerPruneFilter(filters, now: environment.clock().seconds)
+        if !force, try await !environment.confirms("WARNING! This will remove all stopped containers.") {
+            return .success
+        }
+        let containers = try await environment.containers()
+        let pruned = try await containers.prune { filter.accepts($0) }
+        try await environment.output.write(PruneReport.containers(pruned.ids))
+        try await environment.output.writeLine(PruneReport.total(pruned.bytes))
+        return .success
+    }
+}
+
+/// Which stopped containers a prune removes.
+struct ContainerPruneFilter {
+    private var until: Int64?
+    private var labels: [String] = []
+    private var absentLabels: [String] = []
+
+    /// - Parameters:
+    ///   - filters: `name=value`, each.
+    ///   - now: seconds since 1970.
+    init(_ filters: [String], now: Int64) throws {
+        for text in filters {
+            let filter = try ListFilter(parsing: Array(text.utf8))
+            switch filter.name {
+            case "label": labels.append(filter.value)
+            case "label!": absentLabels.append(filter.value)
+            case "until":
+                if let seconds = DurationText.parse(filter.value) {
+                    until = now - Int64(seconds)
+                } else if let time = TimeText.parse(filter.value) {
+                    until = time.seconds
+                } else {
+                    throw CommandFailure("Error: invalid filter 'until=\(filter.value)'")
+                }
+            default: throw CommandError.invalidFilter(filter.name)
+            }
+        }
+    }
+
+    func accepts(_ record: ContainerRecord) -> Bool {
+        func has(_ label: String) -> Bool {
+            let parts = label.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard let found = record.configuration.labels[parts[0]] else { return false }
+            return parts.count == 1 || found == parts[1]
+        }
+        return until.map { record.created < $0 } ?? true && labels.allSatisfy(has) && !absentLabels.contains(where: has)
+    }
+}
+
+extension PruneReport {
+    static func containers(_ ids: [String]) -> String {
+        ids.isEmpty ? "" : "Deleted Containers:\n" + ids.map { "\($0)\n" }.joined() + "\n"
+    }
+}
+
+/// What a container's monitor runs when the container has ended.
+struct ContainerEndedCommand: RunnableCommand {
+    static let name = "__container-ended"
+    static let about = CommandSummary(usage: "ID", summary: "Put away what has ended", arguments: .exactly(1))
+    static let flags: [Flag<ContainerEndedCommand>] = []
+
+    var arguments: [[UInt8]] = []
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        try await environment.containers().noteEnd(of: try textArguments()[0])
+        return .success
+    }
+}

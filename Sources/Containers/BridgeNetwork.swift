@@ -1,0 +1,126 @@
+import FoundationEssentials
+import LinuxSystem
+import OCI
+import Storage
+import SystemPackage
+
+/// The network that the containers of one store share: a bridge of its own with NAT.
+///
+/// Stores do not know of each other, so each has a bridge named after its directory, and a subnet that nothing on the host used
+/// when its first container started.
+struct BridgeNetwork: Codable, Hashable {
+    /// 10.92.0.0 to 10.95.255.255, in pieces of 4096 addresses.
+    private static let pool: UInt32 = 10 << 24 | 92 << 16
+    private static let pieces: UInt32 = 64
+    private static let pieceBits: UInt32 = 12
+
+    let name: String
+    let interface: String
+    let id: String
+    /// The network's own address.
+    private(set) var base: UInt32
+
+    /// - Parameter root: the directory of the store, which the names are made of.
+    init(root: FilePath) {
+        id = Digest.sha256(of: root.bytes).hex
+        name = "slipway-\(id.prefix(8))"
+        // An interface's name has at most 15 bytes.
+        interface = "slw-\(id.prefix(8))"
+        base = Self.piece(UInt32(id.prefix(4), radix: 16) ?? 0)
+    }
+
+    var subnet: String { "\(Self.text(base))/\(32 - Self.pieceBits)" }
+    var prefixLength: Int { Int(32 - Self.pieceBits) }
+    var gateway: String { Self.text(base + 1) }
+
+    /// The addresses for containers, lowest first.
+    var addresses: some Sequence<String> {
+        (base + 2..<base + (1 << Self.pieceBits) - 1).lazy.map { Self.text($0) }
+    }
+
+    /// The same network on the first piece, from its own on, that no route of another interface overlaps; nil where there is none.
+    func avoiding(_ routes: [Route]) -> BridgeNetwork? {
+        let others = routes.filter { $0.interface != interface }
+        let own = (base - Self.pool) >> Self.pieceBits
+        for step in 0..<Self.pieces {
+            var candidate = self
+            candidate.base = Self.piece(own + step)
+            if !others.contains(where: { $0.overlaps(candidate.base, 32 - Self.pieceBits) }) { return candidate }
+        }
+        return nil
+    }
+
+    private static func piece(_ number: UInt32) -> UInt32 { pool + ((number % pieces) << pieceBits) }
+
+    private static func text(_ address: UInt32) -> String {
+        [24, 16, 8, 0].map { "\(address >> $0 & 255)" }.joined(separator: ".")
+    }
+
+    /// A route of this host's table.
+    struct Route: Hashable {
+        let interface: String
+        let destination: UInt32
+        let mask: UInt32
+
+        /// Reads a line of `/proc/net/route`; nil for its heading and for the route to everywhere.
+        init?(line: Substring) {
+            let fields = line.split(whereSeparator: \.isWhitespace)
+            guard fields.count > 7, let destination = UInt32(fields[1], radix: 16),
+                let mask = UInt32(fields[7], radix: 16), mask != 0
+            else { return nil }
+            interface = String(fields[0])
+            // The kernel prints addresses in the order of their bytes, as numbers of this machine.
+            self.destination = UInt32(bigEndian: destination)
+            self.mask = UInt32(bigEndian: mask)
+        }
+
+        func overlaps(_ base: UInt32, _ length: UInt32) -> Bool {
+            let common = mask & (UInt32.max << (32 - length))
+            return destination & common == base & common
+        }
+
+        @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+        static func all() throws -> [Route] {
+            let bytes = try OpenFile.open("/proc/net/route", O_RDONLY_).readToEnd(limit: 16 << 20)
+            return String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { Route(line: $0) }
+        }
+    }
+}
+
+extension ContainerStore {
+    private var networkFile: FilePath { store.layout.containers.appending("network.json") }
+
+    /// The store's network: the one that its running containers are in or, where none is, one that is free now.
+    /// - Throws: `ContainerError.noSubnetLeft`.
+    func bridge(hasMembers: Bool) async throws -> BridgeNetwork {
+        let root = store.layout.containers.removingLastComponent()
+        let file = networkFile
+        return try await onBlockingPool {
+            let kept = try Self.keptBridge(file)
+            if hasMembers, let kept { return kept }
+            guard let network = (kept ?? BridgeNetwork(root: root)).avoiding(try BridgeNetwork.Route.all()) else {
+                throw ContainerError.noSubnetLeft
+            }
+            if network != kept { try HostFiles.write(Array(try JSONEncoder().encode(network)), to: file) }
+            return network
+        }
+    }
+
+    /// The network that was last chosen; nil before the first container.
+    func lastBridge() async throws -> BridgeNetwork? {
+        let file = networkFile
+        return try await onBlockingPool { try Self.keptBridge(file) }
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func keptBridge(_ file: FilePath) throws -> BridgeNetwork? {
+        do throws(SystemCallError) {
+            let bytes = try OpenFile.open(file, O_RDONLY_).readToEnd(limit: 65_536)
+            // A file that a crash has cut off is made anew.
+            return try? JSONDecoder().decode(BridgeNetwork.self, from: Data(bytes))
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return nil }
+            throw error
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import GRDB
+import LinuxSystem
+import Storage
+import SystemPackage
+
+extension ContainerStore {
+    /// Gives a container another name.
+    /// - Throws: `ContainerError.invalidName`, `.nameInUse`.
+    package func rename(_ container: ContainerRecord, to name: String) async throws {
+        guard ContainerNames.isValid(name) else { throw ContainerError.invalidName(name) }
+        try await store.database.write { db in
+            if let owner = try String.fetchOne(db, sql: "SELECT id FROM containers WHERE name = ?", arguments: [name]) {
+                throw ContainerError.nameInUse(name: name, id: owner)
+            }
+            try db.execute(sql: "UPDATE containers SET name = ? WHERE id = ?", arguments: [name, container.id])
+        }
+    }
+
+    /// Ends a container, if it runs, and starts it again in the keeping of a monitor.
+    package func restart(_ container: ContainerRecord, timeout: Int? = nil) async throws {
+        if container.state.status == .running {
+            guard !container.state.isNested, !container.configuration.isRemovedAtEnd else {
+                throw ContainerError.cannotRestart(id: container.id)
+            }
+            try await stop(container, timeout: timeout)
+        }
+        try await start(try await self.container(container.id))
+    }
+
+    /// Removes the containers that do not run.
+    /// - Parameter isWanted: which of them.
+    /// - Returns: what was removed, and how many bytes that gave back.
+    package func prune(where isWanted: (ContainerRecord) -> Bool) async throws -> (ids: [String], bytes: Int64) {
+        var ids: [String] = []
+        var bytes: Int64 = 0
+        for record in try await list() where record.state.status != .running && isWanted(record) {
+            bytes += try await size(of: record)
+            try await remove(record, removesVolumes: true)
+            ids.append(record.id)
+        }
+        return (ids, bytes)
+    }
+
+    /// How many bytes a container has written over its image's.
+    package func size(of container: ContainerRecord) async throws -> Int64 {
+        let changes = directory(of: container.id).appending("fs")
+        return try await onBlockingPool { try Self.size(below: RootedDirectory(changes)) }
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func size(below root: RootedDirectory) throws -> Int64 {
+        var total: Int64 = 0
+        var pending: [FilePath] = ["."]
+        while let path = pending.popLast() {
+            for name in try root.entries(of: path) {
+                let child = path.appending(FilePath(bytes: name).components)
+                guard let status = try root.statusIfPresent(child) else { continue }
+                if status.type == .directory { pending.append(child) }
+                if status.type == .regular { total += status.size }
+            }
+        }
+        return total
+    }
+
+    /// The numbers that the host gives the processes of a running container.
+    package func processes(of container: ContainerRecord) async throws -> Set<Int32> {
+        guard container.state.status == .running, let first = container.state.process else {
+            throw ContainerError.notRunning(id: container.id)
+        }
+        let isNested = container.state.isNested
+        return try await onBlockingPool {
+            let parents = try Self.parents()
+            // Around an attached container there is the runtime, which is none of its processes.
+            var found: Set<Int32> = isNested ? [] : [first.processID]
+            var pending = [first.processID]
+            while let parent = pending.popLast() {
+                let children = parents.filter { $0.value == parent && !found.contains($0.key) }.map(\.key)
+                found.formUnion(children)
+                pending += children
+            }
+            return found
+        }
+    }
+
+    /// The number that the host gives process 1 of a running container.
+    func firstProcess(of container: ContainerRecord) async throws -> Int32? {
+        guard container.state.isNested else { return container.state.process?.processID }
+        let runtime = container.state.process?.processID
+        return try await onBlockingPool { try Self.parents().filter { $0.value == runtime }.keys.min() }
+    }
+
+    /// The parent of each process. See proc_pid_stat(5).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func parents() throws -> [Int32: Int32] {
+        var parents: [Int32: Int32] = [:]
+        for name in try HostFiles.entries(of: "/proc") {
+            guard let number = Int32(String(decoding: name, as: UTF8.self)) else { continue }
+            // One that has ended since is no longer anybody's child.
+            guard let bytes = try? OpenFile.open(FilePath("/proc/\(number)/stat"), O_RDONLY_).readToEnd(limit: 65_536),
+                let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+            else { continue }
+            let fields = String(decoding: bytes[(end + 1)...], as: UTF8.self).split(separator: " ")
+            if fields.count > 1, let parent = Int32(fields[1]) { parents[number] = parent }
+        }
+        return parents
+    }
+}

@@ -1,0 +1,248 @@
+import Testing
+
+@testable import CommandLine
+
+private func failure(_ line: [String]) throws -> LocatedUsageError {
+    var global = GlobalOptions()
+    let tree = CommandTree(SlipwayCommands.all)
+    return try #require(throws: LocatedUsageError.self, "\(line)") {
+        _ = try Program.understand(line.map { Array($0.utf8) }, tree, &global)
+    }
+}
+
+private func isUnderstood(_ line: [String]) -> Bool {
+    var global = GlobalOptions()
+    let words = line.map { Array($0.utf8) }
+    return (try? Program.understand(words, CommandTree(SlipwayCommands.all), &global)) != nil
+}
+
+/// What docker 29 says to the same mistakes, with its own name replaced.
+@Suite struct `Wrong usage` {
+    @Test(
+        arguments: [
+            ("run", "requires at least 1 argument"), ("create", "requires at least 1 argument"),
+            ("exec", "requires at least 2 arguments"), ("exec c", "requires at least 2 arguments"),
+            ("start", "requires at least 1 argument"), ("restart", "requires at least 1 argument"),
+            ("stop", "requires at least 1 argument"), ("kill", "requires at least 1 argument"),
+            ("rm", "requires at least 1 argument"), ("wait", "requires at least 1 argument"),
+            ("inspect", "requires at least 1 argument"), ("top", "requires at least 1 argument"),
+            ("rename a", "requires 2 arguments"), ("port", "requires at least 1 and at most 2 arguments"),
+            ("port a b c", "requires at least 1 and at most 2 arguments"), ("logs", "requires 1 argument"),
+            ("logs a b", "requires 1 argument"), ("cp a", "requires 2 arguments"), ("ps x", "accepts no arguments"),
+            ("container prune x", "accepts no arguments"), ("container inspect", "requires at least 1 argument"),
+            ("build", "requires 1 argument"), ("build a b", "requires 1 argument"),
+            ("images a b", "requires at most 1 argument"), ("image inspect", "requires at least 1 argument"),
+            ("image prune x", "accepts no arguments"), ("pull", "requires 1 argument"),
+            ("push a b", "requires 1 argument"), ("tag a", "requires 2 arguments"),
+            ("rmi", "requires at least 1 argument"), ("history", "requires 1 argument"),
+            ("save", "requires at least 1 argument"), ("load x", "accepts no arguments"),
+            ("import", "requires at least 1 and at most 2 arguments"), ("login a b", "requires at most 1 argument"),
+            ("logout a b", "requires at most 1 argument"), ("system df x", "accepts no arguments"),
+            ("system prune x", "accepts no arguments"), ("info x", "accepts no arguments"),
+        ]
+    )
+    func `a wrong number of arguments is told with what is right`(line: String, expectation: String) throws {
+        let words = line.split(separator: " ").map(String.init)
+        let error = try failure(words)
+        let groups: Set<String> = ["container", "image", "system"]
+        let name = words.prefix(groups.contains(words[0]) ? 2 : 1).joined(separator: " ")
+        #expect(error.error.message == "slipway: 'slipway \(name)' \(expectation)")
+        #expect(error.text.hasSuffix("\n\nRun 'slipway \(name) --help' for more information\n"))
+        #expect(error.error.exitStatus.rawValue == 1)
+    }
+
+    @Test func `every command refuses a flag that it does not have`() throws {
+        for path in `The command tree`.helpTopics {
+            let error = try failure(path + ["--no-such-flag"])
+            #expect(error.error.message == "unknown flag: --no-such-flag", "\(path)")
+            #expect(error.error.exitStatus.rawValue == 125)
+            #expect(error.text.contains("\n\nUsage:  slipway \(path.joined(separator: " "))"))
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("build --tagg x", "--tag"), ("build --platfrom x", "--platform"), ("run --detatch x", "--detach"),
+            ("run --volum x", "--volume"), ("images --fliter x", "--filter"), ("ps --al", "--all"),
+        ]
+    )
+    func `a mistyped flag is guessed`(line: String, meant: String) throws {
+        let error = try failure(line.split(separator: " ").map(String.init))
+        #expect(error.error.message.hasSuffix("\n\nDid you mean this?\n\t\(meant)"))
+    }
+
+    /// The reasons are those of docker's own parsers (opts, go-connections, go-units) wherever it has one.
+    @Test(
+        arguments: [
+            ("-p", "x", "-p, --publish", "invalid containerPort: x"),
+            ("-p", "-1", "-p, --publish", "invalid containerPort: -1"),
+            ("-p", "0", "-p, --publish", "invalid containerPort: 0"),
+            ("-p", "2147483648:80", "-p, --publish", "invalid hostPort: 2147483648"),
+            ("-p", "80/http", "-p, --publish", "invalid proto: http"),
+            ("-p", "300.1.1.1:80:80", "-p, --publish", "invalid IP address: 300.1.1.1"),
+            ("-p", "1-2:1-3", "-p, --publish", "invalid ranges specified for container and host Ports: 1-3 and 1-2"),
+            ("-v", "", "-v, --volume", "invalid empty volume spec"),
+            ("-v", "a:b:c:d", "-v, --volume", "invalid spec: a:b:c:d: too many colons"),
+            ("-v", "/a::", "-v, --volume", "invalid spec: /a::: empty section between colons"),
+            ("-v", "/a:/b:zz", "-v, --volume", "invalid mode: zz"),
+            (
+                "-v", "relative", "-v, --volume",
+                "invalid volume specification: 'relative': mount path must be absolute"
+            ),
+            ("--mount", "", "--mount", "value is empty"),
+            ("--mount", "type", "--mount", "invalid field 'type' must be a key=value pair"),
+            ("--mount", "type=bind,target=/x", "--mount", "source is required"),
+            ("--mount", "type=volume,src=data", "--mount", "target is required"),
+            ("--mount", "type=weird,target=/x", "--mount", "mount type 'weird' is none of bind, volume and tmpfs"),
+            ("--mount", "type=tmpfs,target=/x,tmpfs-size=many", "--mount", "invalid value for tmpfs-size: many"),
+            ("--mount", "type=tmpfs,target=/x,colour=red", "--mount", "unknown option 'colour' in 'colour=red'"),
+            ("--mount", "type=volume,dst=/x,ro=maybe", "--mount", "invalid value for ro: maybe"),
+            ("--tmpfs", "/x:fast", "--tmpfs", "Invalid tmpfs option [\"fast\"]"),
+            ("--ulimit", "nofile", "--ulimit", "invalid ulimit argument: nofile"),
+            ("--ulimit", "files=1", "--ulimit", "invalid ulimit type: files"),
+            (
+                "--ulimit", "nofile=2:1", "--ulimit",
+                "ulimit soft limit must be less than or equal to hard limit: 2 > 1"
+            ),
+            ("--ulimit", "nofile=9223372036854775808", "--ulimit", "invalid ulimit value: 9223372036854775808"),
+            ("--ulimit", "nofile=-2", "--ulimit", "invalid ulimit value: -2"),
+            ("--add-host", "nocolon", "--add-host", "bad format for add-host: \"nocolon\""),
+            ("--add-host", "a:1.2.3", "--add-host", "invalid IP address in add-host: \"1.2.3\""),
+            ("--dns", "one", "--dns", "IP address is not correctly formatted: one"),
+            ("-e", "", "-e, --env", "invalid environment variable: "),
+            ("-e", "=x", "-e, --env", "invalid environment variable: =x"),
+            (
+                "--pull", "maybe", "--pull",
+                "invalid pull option: 'maybe': must be one of \"always\", \"missing\" or \"never\""
+            ),
+            ("--shm-size", "-1", "--shm-size", "invalid size: '-1'"),
+            ("--shm-size", "9223372036854775808", "--shm-size", "invalid size: '9223372036854775808'"),
+            ("-m", "1k", "-m, --memory", "Minimum memory limit allowed is 6MB"),
+            ("-m", "lots", "-m, --memory", "invalid size: 'lots'"),
+            ("--cpus", "-1", "--cpus", "it is not a number of CPUs"),
+            ("--cpus", "many", "--cpus", "it is not a decimal number"),
+            ("--stop-signal", "SIGNOPE", "--stop-signal", "Invalid signal: SIGNOPE"),
+            ("--stop-timeout", "9223372036854775808", "--stop-timeout", "it is not a whole number"),
+            ("--security-opt", "what", "--security-opt", "invalid --security-opt: \"what\""),
+            (
+                "--security-opt", "seccomp=/x", "--security-opt",
+                "the security option \"seccomp=/x\" is not supported by this version of Slipway"
+            ),
+            ("--network", "mine", "--network", "network mine not found: there are the networks bridge, host and none"),
+            ("--rm", "=maybe", "--rm", "it is neither true nor false"),
+        ]
+    )
+    func `a wrong value of run and create is refused with its reason`(
+        flag: String,
+        value: String,
+        spelling: String,
+        reason: String
+    ) throws {
+        for command in ["run", "create"] {
+            let isJoined = value.hasPrefix("=m")
+            let words = isJoined ? [flag + value] : [flag, value]
+            let error = try failure([command] + words + ["busybox"])
+            let shown = isJoined ? String(value.dropFirst()) : value
+            #expect(error.error.message == "invalid argument \"\(shown)\" for \"\(spelling)\" flag: \(reason)")
+            #expect(error.error.exitStatus.rawValue == 125)
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("-t", "UPPER", "-t, --tag", "invalid reference format: repository name (UPPER) must be lowercase"),
+            ("-t", "a:b:c", "-t, --tag", "invalid reference format"),
+            ("-t", "", "-t, --tag", "invalid reference format"),
+            (
+                "-o", "type=zip", "-o, --output",
+                "the output type \"zip\" is none of image, registry, local, tar, oci, docker and cacheonly"
+            ),
+            ("-o", "dest=x", "-o, --output", "type is required for output"),
+            ("-o", "type=local", "-o, --output", "dest is required for local output"),
+            ("-o", "type=tar", "-o, --output", "dest is required for tar output"),
+            (
+                "-o", "type=image,dest=x", "-o, --output",
+                "the output option \"dest\" is not supported by this version of Slipway"
+            ),
+            (
+                "--progress", "fancy", "--progress",
+                "invalid progress mode fancy: it is none of auto, none, plain, quiet, rawjson and tty"
+            ),
+            ("--attest", "disabled=true", "--attest", "attestation type not specified"),
+            ("--attest", "type=x", "--attest", "the attestation type \"x\" is neither provenance nor sbom"),
+            (
+                "--provenance", "mode=max", "--provenance",
+                "provenance attestations are not supported by this version of Slipway; leave the flag out or say --provenance=false"
+            ),
+            (
+                "--sbom", "true", "--sbom",
+                "sbom attestations are not supported by this version of Slipway; leave the flag out or say --sbom=false"
+            ),
+            ("--platform", "a/b/c/d", "--platform", ""),
+        ]
+    )
+    func `a wrong value of build is refused with its reason`(
+        flag: String,
+        value: String,
+        spelling: String,
+        reason: String
+    ) throws {
+        let error = try failure(["build", flag, value, "."])
+        let message = "invalid argument \"\(value)\" for \"\(spelling)\" flag: \(reason)"
+        #expect(error.error.message.hasPrefix(message), "\(error.error.message)")
+        #expect(error.error.exitStatus.rawValue == 125)
+    }
+
+    @Test(arguments: ["-1", "0", "1", "2147483648", "9223372036854775807"])
+    func `numbers at the edges are taken or refused, and never trap`(number: String) {
+        for (command, flags, rest) in [
+            ("run", ["--stop-timeout", "--pids-limit", "--memory", "--cpus", "--shm-size", "-p"], ["x"]),
+            ("stop", ["-t"], ["x"]), ("restart", ["-t"], ["x"]), ("ps", ["-n"], []),
+            ("logs", ["-n", "--since"], ["x"]),
+        ] {
+            for flag in flags { _ = isUnderstood([command, "\(flag)=\(number)"] + rest) }
+        }
+        #expect(isUnderstood(["stop", "-t", number, "x"]))
+        #expect(isUnderstood(["ps", "-n", number]))
+    }
+
+    @Test func `durations beyond what Go counts are none`() {
+        for text in ["99999999999999999999h", "9223372037s", "1e400s", "-9223372037s"] {
+            #expect(DurationText.parse(text) == nil, "\(text)")
+        }
+        #expect(DurationText.parse("2562047h") != nil)
+    }
+}
+
+@Suite struct `Files of variables` {
+    @Test func `names, values, comments and blank lines are told apart`() throws {
+        let content = "\u{feff}A=1\r\n# comment\n\n  B=two words \nC\nD=a=b\n"
+        let lines = try EnvironmentFile.variables(Array(content.utf8)).map { String(decoding: $0, as: UTF8.self) }
+        #expect(lines == ["A=1", "B=two words ", "C", "D=a=b"])
+    }
+
+    @Test(
+        arguments: [
+            (Array("A=1\n=2\n".utf8), "no variable name on line '=2'"),
+            (Array("A B=1\n".utf8), "variable 'A B' contains whitespaces"),
+            (Array("A=1\nB=".utf8) + [0xff], "invalid utf8 bytes at line 2"),
+        ] as [([UInt8], String)]
+    )
+    func `what is wrong is told in docker's words`(content: [UInt8], message: String) throws {
+        let error = try #require(throws: EnvironmentFileError.self) { try EnvironmentFile.variables(content) }
+        #expect("\(error)" == message)
+    }
+}
+
+@Suite struct `Copying between containers and the host` {
+    @Test(
+        arguments: [
+            ("name:/path", "name", "/path"), ("/a:b", nil, "/a:b"), ("./a:b", nil, "./a:b"), ("../a:b", nil, "../a:b"),
+            ("plain", nil, "plain"), ("-", nil, "-"), ("name:", "name", ""), ("name:a:b", "name", "a:b"),
+        ] as [(String, String?, String)]
+    )
+    func `an argument names a container or a path`(argument: String, container: String?, path: String) {
+        let end = CopyCommand.end(Array(argument.utf8))
+        #expect(end.container == container && end.path == Array(path.utf8))
+    }
+}
