@@ -90,15 +90,16 @@ struct BridgeNetwork: Codable, Hashable {
 extension ContainerStore {
     private var networkFile: FilePath { store.layout.containers.appending("network.json") }
 
-    /// The store's network: the one that its running containers are in or, where none is, one that is free now.
+    /// The store's network: its bridge as it stands or, where there is none, one on a subnet that is free now.
     /// - Throws: `ContainerError.noSubnetLeft`.
-    func bridge(hasMembers: Bool) async throws -> BridgeNetwork {
+    func bridge() async throws -> BridgeNetwork {
         let root = store.layout.containers.removingLastComponent()
         let file = networkFile
         return try await onBlockingPool {
             let kept = try Self.keptBridge(file)
-            if hasMembers, let kept { return kept }
-            guard let network = (kept ?? BridgeNetwork(root: root)).avoiding(try BridgeNetwork.Route.all()) else {
+            let routes = try BridgeNetwork.Route.all()
+            if let kept, routes.contains(where: { $0.interface == kept.interface }) { return kept }
+            guard let network = (kept ?? BridgeNetwork(root: root)).avoiding(routes) else {
                 throw ContainerError.noSubnetLeft
             }
             if network != kept { try HostFiles.write(Array(try JSONEncoder().encode(network)), to: file) }

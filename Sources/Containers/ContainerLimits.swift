@@ -1,5 +1,5 @@
 import LinuxSystem
-package import SystemPackage
+import SystemPackage
 
 /// How much of the host a container may use; nil is as much as there is.
 package struct ContainerResources: Sendable, Codable, Hashable {

@@ -55,6 +55,11 @@ package struct ContainerOptions: Sendable, Codable, Hashable {
 }
 
 extension KeyedDecodingContainer {
+    /// The same for what came later.
+    func decode(_ type: ContainerResources.Type, forKey key: Key) throws -> ContainerResources {
+        try decodeIfPresent(type, forKey: key) ?? ContainerResources()
+    }
+
     /// Containers of stores written before there were options have docker's defaults.
     func decode(_ type: ContainerOptions.Type, forKey key: Key) throws -> ContainerOptions {
         try decodeIfPresent(type, forKey: key) ?? ContainerOptions()

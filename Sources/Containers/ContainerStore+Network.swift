@@ -83,11 +83,7 @@ extension ContainerStore {
 
     /// Picks an address that no other container has, in one transaction with writing it down.
     private func reserveAddress(_ record: inout ContainerRecord) async throws {
-        let id = record.id
-        let members = try await store.database.read { db in
-            try Self.records(db, where: "1").filter { $0.id != id && $0.state.address != nil }
-        }
-        let network = try await bridge(hasMembers: !members.isEmpty)
+        let network = try await bridge()
         let copy = record
         record = try await store.database.write { db in
             var record = copy

@@ -95,8 +95,8 @@ final class HTTPTransport: Sendable {
         }
     }
 
-    private func client(for request: Request) -> HTTPClient {
-        let key = ClientKey(isUpload: request.isUpload, proxy: proxies.server(for: request.url))
+    private func client(for request: Request) throws(RegistryError) -> HTTPClient {
+        let key = ClientKey(isUpload: request.isUpload, proxy: try proxies.server(for: request.url))
         return clients.withLock { clients in
             if let client = clients[key] { return client }
             let client = makeClient(key)
@@ -133,8 +133,9 @@ final class HTTPTransport: Sendable {
         if request.url.scheme == .https {
             message.tlsConfiguration = try await tlsConfiguration(for: request.trust ?? Endpoint.Trust())
         }
+        let client = try client(for: request)
         do {
-            let response = try await client(for: request).execute(message, deadline: .distantFuture)
+            let response = try await client.execute(message, deadline: .distantFuture)
             return Answer(
                 url: request.url,
                 status: Int(response.status.code),

@@ -3,54 +3,70 @@ internal import Glibc
 
 /// Through which proxies hosts are reached: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, read as Go's programs read them.
 package struct ProxySettings: Sendable, Hashable {
-    /// A proxy that speaks HTTP, with the `Basic` credential that its URL holds.
+    /// A proxy, with the `Basic` credential that its URL holds.
     struct Server: Sendable, Hashable {
+        var speaksSOCKS = false
         var host: String
         var port: Int
         var user: String?
         var password: String?
     }
 
-    private var http: Server?
-    private var https: Server?
+    /// What a variable says.
+    private enum Choice: Sendable, Hashable {
+        case direct
+        case server(Server)
+        /// Refused when it is needed, not before: most commands speak to nobody.
+        case invalid(variable: String, reason: String)
+    }
+
+    private var http = Choice.direct
+    private var https = Choice.direct
     private var exceptions: [Exception] = []
 
     /// No proxies.
     package init() {}
 
     /// What the environment says; the names in capitals count before those in small letters.
-    /// - Throws: `RegistryError.invalidConfiguration` naming the variable.
-    package init(environment: [String: String]) throws(RegistryError) {
+    package init(environment: [String: String]) {
         func value(_ name: String) -> String? {
             [name, name.lowercased()].lazy.compactMap { environment[$0] }.first { !$0.isEmpty }
         }
-        http = try value("HTTP_PROXY").map { text throws(RegistryError) in try Self.server(text, "HTTP_PROXY") }
-        https = try value("HTTPS_PROXY").map { text throws(RegistryError) in try Self.server(text, "HTTPS_PROXY") }
+        http = value("HTTP_PROXY").map { Self.choice($0, "HTTP_PROXY") } ?? .direct
+        https = value("HTTPS_PROXY").map { Self.choice($0, "HTTPS_PROXY") } ?? .direct
         let names = (value("NO_PROXY") ?? "").split { $0 == "," || $0 == " " }
         exceptions = names.map { Exception(String($0).lowercased()) }
     }
 
     /// The proxy for requests to a server; nil where it is reached directly, as the machine itself always is.
-    func server(for url: HTTPURL) -> Server? {
+    /// - Throws: `RegistryError.invalidConfiguration` naming the variable that cannot be used.
+    func server(for url: HTTPURL) throws(RegistryError) -> Server? {
         let host = url.host.lowercased()
         if host == "localhost" || Address(host)?.isLoopback ?? false { return nil }
         if exceptions.contains(where: { $0.covers(host, port: url.port) }) { return nil }
-        return url.scheme == .https ? https : http
+        switch url.scheme == .https ? https : http {
+        case .direct: return nil
+        case .server(let server): return server
+        case .invalid(let variable, let reason):
+            throw .invalidConfiguration(file: "environment", key: variable, reason: reason)
+        }
     }
 
-    private static func server(_ text: String, _ variable: String) throws(RegistryError) -> Server {
-        func invalid(_ reason: String) -> RegistryError {
-            .invalidConfiguration(file: "environment", key: variable, reason: reason)
-        }
+    private static func choice(_ text: String, _ variable: String) -> Choice {
+        var server = Server(host: "", port: 80)
         var rest = text[...]
         if text.contains("://") {
-            guard text.lowercased().hasPrefix("http://") else {
-                throw invalid("only proxies of the form http://[user:password@]host[:port] are supported")
+            switch String(text.prefix { $0 != ":" }).lowercased() {
+            case "http": rest = text.dropFirst("http://".count)
+            case "socks5", "socks5h":
+                server.speaksSOCKS = true
+                server.port = 1080
+                rest = text.drop { $0 != "/" }.dropFirst(2)
+            default:
+                return .invalid(variable: variable, reason: "only proxies of http:// and socks5:// are supported")
             }
-            rest = text.dropFirst("http://".count)
         }
         rest = rest.prefix { $0 != "/" }
-        var server = Server(host: "", port: 80)
         if let at = rest.lastIndex(of: "@") {
             let pair = rest[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             server.user = percentDecoded(pair[0])
@@ -58,11 +74,11 @@ package struct ProxySettings: Sendable, Hashable {
             rest = rest[rest.index(after: at)...]
         }
         guard let authority = Authority(parsing: rest), !authority.host.isEmpty else {
-            throw invalid("expected http://[user:password@]host[:port]")
+            return .invalid(variable: variable, reason: "expected http://[user:password@]host[:port]")
         }
         server.host = authority.host
-        server.port = authority.port ?? 80
-        return server
+        server.port = authority.port ?? server.port
+        return .server(server)
     }
 
     /// One word of `NO_PROXY`.
@@ -137,6 +153,7 @@ package struct ProxySettings: Sendable, Hashable {
 extension ProxySettings.Server {
     /// What the HTTP client is told.
     var configuration: HTTPClient.Configuration.Proxy {
+        if speaksSOCKS { return .socksServer(host: host, port: port) }
         guard let user else { return .server(host: host, port: port) }
         return .server(host: host, port: port, authorization: .basic(username: user, password: password ?? ""))
     }

@@ -22,7 +22,7 @@ extension RegistryClient.Configuration {
             credentials: DockerCredentials(path: DockerCredentials.defaultPath(environment: environment))
         )
         if let path = environment["SSL_CERT_FILE"], !path.isEmpty { configuration.systemAuthorities = FilePath(path) }
-        configuration.proxies = try ProxySettings(environment: environment)
+        configuration.proxies = ProxySettings(environment: environment)
         return configuration
     }
 }

@@ -15,6 +15,7 @@ package final class WebClient: Sendable {
         package var timekeeper: Timekeeper = .real
         /// A PEM file instead of the system's authorities.
         package var systemAuthorities: FilePath?
+        package var proxies = ProxySettings()
         /// The most bytes that an answer may have.
         package var maximumSize: Int64 = 64 << 30
 
@@ -60,7 +61,8 @@ package final class WebClient: Sendable {
         transport = HTTPTransport(
             patience: configuration.patience,
             timekeeper: configuration.timekeeper,
-            systemAuthorities: configuration.systemAuthorities
+            systemAuthorities: configuration.systemAuthorities,
+            proxies: configuration.proxies
         )
         retrier = Retrier(policy: configuration.retries, timekeeper: configuration.timekeeper)
         maximumSize = configuration.maximumSize

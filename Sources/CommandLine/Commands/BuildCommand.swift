@@ -51,9 +51,7 @@ struct BuildCommand: RunnableCommand {
         let engine = try await environment.engine()
         let builder = try await environment.buildEngine(engine)
         let channel = ProgressChannel()
-        let text = environment.variables.reduce(into: [String: String]()) {
-            $0[String(decoding: $1.key, as: UTF8.self)] = String(decoding: $1.value, as: UTF8.self)
-        }
+        let text = environment.textVariables
         let errorOutput = environment.errorOutput
         let printer = ProgressPrinter(
             mode.display(isTerminal: errorOutput.isTerminal, colors: DisplayColors(environment: text)),

@@ -47,6 +47,7 @@ extension SlipwayEnvironment {
         let scratch = try await onBlockingPool { try engine.store.temporaryDirectory() }
         var web = WebClient.Configuration()
         web.systemAuthorities = variable("SSL_CERT_FILE").map { path($0) }
+        web.proxies = ProxySettings(environment: textVariables)
         return BuildEngine(
             store: engine.store,
             snapshots: engine.snapshots,
@@ -70,13 +71,17 @@ extension SlipwayEnvironment {
         }
     }
 
-    /// How registries are reached: `slipway.toml` (of `SLIPWAY_CONFIG`, else of `/etc/slipway`), certificates, credentials.
-    private func registryConfiguration() async throws -> RegistryClient.Configuration {
-        let variables = variables.reduce(into: [String: String]()) { texts, variable in
+    /// The variables of the environment as texts, for those that only ever are.
+    var textVariables: [String: String] {
+        variables.reduce(into: [:]) { texts, variable in
             texts[String(decoding: variable.key, as: UTF8.self)] = String(decoding: variable.value, as: UTF8.self)
         }
+    }
+
+    /// How registries are reached: `slipway.toml` (of `SLIPWAY_CONFIG`, else of `/etc/slipway`), certificates, credentials.
+    private func registryConfiguration() async throws -> RegistryClient.Configuration {
         let file = variable("SLIPWAY_CONFIG").map { path($0) } ?? "/etc/slipway/slipway.toml"
-        var configuration = try await RegistryClient.Configuration.standard(file: file, environment: variables)
+        var configuration = try await RegistryClient.Configuration.standard(file: file, environment: textVariables)
         configuration.credentials = try credentials()
         return configuration
     }
