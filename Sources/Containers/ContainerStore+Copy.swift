@@ -64,7 +64,7 @@ package struct FileCopy: Sendable {
         }
         let directory = try placeOfDirectory(path, status, source, destination, existing)
         let tree = try source.root.openDirectory(path)
-        try pass({ try writeTreeArchive(tree, to: $0) }, into: directory)
+        try pass({ try writeTreeArchive(of: [([], tree)], to: $0) }, into: directory)
     }
 
     /// Writes an end as an archive with its last name at the top.
@@ -74,7 +74,7 @@ package struct FileCopy: Sendable {
         let name = lastName(of: path)
         guard status.type == .directory else { return try write(path, status, as: name, of: source.root, to: sink) }
         let file = try temporaryFile()
-        try writeTreeArchive(try source.root.openDirectory(path), to: FileSink(file))
+        try writeTreeArchive(of: [([], try source.root.openDirectory(path))], to: FileSink(file))
         try file.seek(to: 0)
         let reader = TarReader(FileSource(file))
         let writer = TarWriter(sink)

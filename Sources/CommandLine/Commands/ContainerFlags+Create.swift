@@ -80,7 +80,7 @@ extension ContainerFlags {
         _ engine: Engine,
         _ environment: SlipwayEnvironment
     ) async throws -> ImageRecord {
-        let wanted = try platform ?? environment.defaultPlatform()
+        let wanted = try platform ?? environment.defaultPlatforms().first
         if pull != .always {
             do {
                 return try await engine.images.image(name, platform: wanted)

@@ -13,7 +13,8 @@ struct PullCommand: RunnableCommand {
     )
     static let flags: [Flag<PullCommand>] = [
         .toggle("all-tags", short: "a", \.all, help: "Download all tagged images in the repository"),
-        .value("platform", \.platform, placeholder: "string", help: "Set platform if server is multi-platform capable") {
+        .value("platform", \.platform, placeholder: "string", help: "Set platform if server is multi-platform capable")
+        {
             bytes throws(FlagValueError) in
             try platformValue(bytes)
         },
@@ -33,7 +34,7 @@ struct PullCommand: RunnableCommand {
         if !all, reference.tag == nil, reference.digest == nil, !isQuiet {
             try await environment.output.writeLine("Using default tag: latest")
         }
-        let platform = try platform ?? environment.defaultPlatform() ?? .current
+        let platform = try platform ?? environment.defaultPlatforms().first ?? .current
         let engine = try await environment.engine()
         let remote = engine.remote
         let tags = all ? try await remote.client.tags(of: Repository(reference)) : []
