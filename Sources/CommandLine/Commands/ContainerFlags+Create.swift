@@ -22,6 +22,7 @@ extension ContainerFlags {
         // The lease keeps what was pulled until the container holds it.
         let record = try await engine.store.withLease { _ in
             let image = try await image(words[0], engine, environment)
+            try await checkPlatform(of: image, environment)
             let request = try await request(words, image, environment)
             let resources = options.resources
             for warning in await onBlockingPool({ ContainerLimits.warnings(for: resources) }) {
