@@ -47,10 +47,19 @@ package struct FileCopy: Sendable {
     package var followsLink = false
     /// Who the copies belong to; nil keeps the numbers of the source.
     package var owner: LayerExtractor.Owner?
+    /// Asked between files; true ends the copy with `CancellationError`.
+    private var isCancelled: @Sendable () -> Bool = { false }
     /// A directory for what passes through.
     private let scratch: FilePath
 
     package init(scratch: FilePath) { self.scratch = scratch }
+
+    /// The same copy, given up with `CancellationError` once the question is answered with true.
+    package func cancelled(by question: @escaping @Sendable () -> Bool) -> FileCopy {
+        var copy = self
+        copy.isCancelled = question
+        return copy
+    }
 
     /// Copies one end to the other.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -64,7 +73,7 @@ package struct FileCopy: Sendable {
         }
         let directory = try placeOfDirectory(path, status, source, destination, existing)
         let tree = try source.root.openDirectory(path)
-        try pass({ try writeTreeArchive(of: [([], tree)], to: $0) }, into: directory)
+        try pass({ try writeTreeArchive(of: [([], tree)], to: $0, isCancelled: isCancelled) }, into: directory)
     }
 
     /// Writes an end as an archive with its last name at the top.
@@ -74,7 +83,8 @@ package struct FileCopy: Sendable {
         let name = lastName(of: path)
         guard status.type == .directory else { return try write(path, status, as: name, of: source.root, to: sink) }
         let file = try temporaryFile()
-        try writeTreeArchive(of: [([], try source.root.openDirectory(path))], to: FileSink(file))
+        let tree = try source.root.openDirectory(path)
+        try writeTreeArchive(of: [([], tree)], to: FileSink(file), isCancelled: isCancelled)
         try file.seek(to: 0)
         let reader = TarReader(FileSource(file))
         let writer = TarWriter(sink)
@@ -208,7 +218,9 @@ package struct FileCopy: Sendable {
     }
 
     private func extract(_ source: any ByteSource, into directory: RootedDirectory) throws {
-        _ = try LayerExtractor(root: directory, mode: .plain(owner: owner)).extract(source)
+        var extractor = LayerExtractor(root: directory, mode: .plain(owner: owner))
+        extractor.isCancelled = isCancelled
+        _ = try extractor.extract(source)
     }
 
     private func write(

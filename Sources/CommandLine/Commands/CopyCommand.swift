@@ -69,10 +69,10 @@ struct CopyCommand: RunnableCommand {
             if target.elementsEqual("-".utf8) {
                 if environment.output.isTerminal { throw CommandError.outputIsTerminal }
                 let output = try StandardStream.output.duplicate()
-                return try await onBlockingPool { try wanted.write(source, to: FileSink(output)) }
+                return try await onCancellablePool { try wanted.cancelled(by: $0).write(source, to: FileSink(output)) }
             }
             try await containers.withHostFiles(at: environment.path(target), written: target) { destination in
-                try await onBlockingPool { try wanted.run(from: source, to: destination) }
+                try await onCancellablePool { try wanted.cancelled(by: $0).run(from: source, to: destination) }
             }
         }
         if !target.elementsEqual("-".utf8) { try await report(escapedForDisplay(target), environment) }
@@ -94,10 +94,12 @@ struct CopyCommand: RunnableCommand {
         try await containers.withFiles(of: container, at: target) { destination in
             if isArchive {
                 let input = try environment.input.duplicate()
-                return try await onBlockingPool { try wanted.run(from: FileSource(input), to: destination) }
+                return try await onCancellablePool {
+                    try wanted.cancelled(by: $0).run(from: FileSource(input), to: destination)
+                }
             }
             try await containers.withHostFiles(at: environment.path(path), written: path) { source in
-                try await onBlockingPool { try wanted.run(from: source, to: destination) }
+                try await onCancellablePool { try wanted.cancelled(by: $0).run(from: source, to: destination) }
             }
         }
         try await report("\(name):\(escapedForDisplay(target))", environment)
