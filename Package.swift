@@ -59,6 +59,7 @@ let layers: [[Layered]] = [
             external: [system, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, toml]
         ),
         Layered("Sandboxes", ["LinuxSystem"], external: [system]),
+        Layered("Sessions", ["LinuxSystem"], external: [system]),
         Layered("Archive", ["CISAL", "CZstd", "CLZMA", "CBzip2", "LinuxSystem", "OCI"], external: [system]),
     ],
     // 3: the Dockerfile frontend and file trees
@@ -84,6 +85,7 @@ let layers: [[Layered]] = [
             "Operations",
             [
                 "Archive", "BuildGraph", "DockerfileSyntax", "LLB", "LinuxSystem", "OCI", "RemoteSources", "Sandboxes",
+                "Sessions",
                 "Snapshots", "Storage",
             ],
             external: [system, crypto, grdb]
@@ -102,7 +104,7 @@ let layers: [[Layered]] = [
             [
                 "Archive", "BuildGraph", "DockerfileFrontend", "DockerfileSyntax", "Exporters", "Images", "LLB",
                 "LinuxSystem",
-                "OCI", "Operations", "Registry", "RemoteSources", "Sandboxes", "Snapshots", "Storage",
+                "OCI", "Operations", "Registry", "RemoteSources", "Sandboxes", "Sessions", "Snapshots", "Storage",
             ],
             external: [system, grdb]
         )
@@ -116,7 +118,7 @@ let layers: [[Layered]] = [
                 "Images",
                 "LinuxSystem", "OCI",
                 "Registry",
-                "Sandboxes", "Snapshots", "Storage",
+                "Sandboxes", "Sessions", "Snapshots", "Storage",
             ],
             external: [system, logging]
         )
@@ -175,13 +177,14 @@ targets += [
     tests("ArchiveTests", ["Archive", "LinuxSystem", "OCI"], external: [system]),
     // Needs root, tools or a network of its own; every suite says what it requires.
     tests("ContainersTests", ["Containers", "LinuxSystem", "OCI", "Sandboxes", "Storage"], external: [system]),
+    tests("SessionsTests", ["LinuxSystem", "Sessions"], external: [system]),
     tests("SandboxesTests", ["Sandboxes", "LinuxSystem"], external: [system]),
     tests(
         "IntegrationTests",
         [
             "Archive", "Containers", "BuildEngine", "BuildGraph", "DockerfileFrontend", "Images", "LinuxSystem", "OCI",
             "Registry",
-            "Sandboxes", "Snapshots", "Storage",
+            "Sandboxes", "Sessions", "Snapshots", "Storage",
         ],
         external: [logging, nioCore, nioPosix, system]
     ),

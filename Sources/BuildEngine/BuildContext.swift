@@ -7,6 +7,7 @@ import LinuxSystem
 import OCI
 import Operations
 import RemoteSources
+import Sessions
 import Snapshots
 import Storage
 import SystemPackage
@@ -16,6 +17,8 @@ struct BuildContext: Sendable {
     /// Serve this build alone, so that all of it sees the same files.
     let downloads: Downloads
     let repositories: GitRepositories
+    /// What the client offers to RUN steps.
+    var client = ClientServices()
     /// The directory that is read in place; nil for a context that came from elsewhere.
     var directory: ContextDirectory?
     /// What brings the files of such a context in.

@@ -6,7 +6,9 @@ import LinuxSystem
 import OCI
 import Operations
 import RemoteSources
+import Sessions
 import Snapshots
+import Storage
 
 extension BuildEngine {
     /// What the operations of a build work with.
@@ -19,7 +21,8 @@ extension BuildEngine {
             images: bases,
             downloads: context.downloads,
             repositories: context.repositories,
-            localDirectories: directories
+            localDirectories: directories,
+            client: context.client
         )
     }
 
@@ -28,6 +31,19 @@ extension BuildEngine {
     func solve(
         _ plans: [BuildPlan],
         in context: BuildContext,
+        _ request: BuildRequest,
+        _ progress: BuildSteps
+    ) async throws -> (trees: [FileTree], steps: [StepExplanation]) {
+        try await withAgents(request.agents, scratch: { [store] in try store.temporaryDirectory() }) { agents in
+            var context = context
+            context.client = ClientServices(secrets: request.secrets, agents: agents)
+            return try await solve(plans, withClientOf: context, request, progress)
+        }
+    }
+
+    private func solve(
+        _ plans: [BuildPlan],
+        withClientOf context: BuildContext,
         _ request: BuildRequest,
         _ progress: BuildSteps
     ) async throws -> (trees: [FileTree], steps: [StepExplanation]) {

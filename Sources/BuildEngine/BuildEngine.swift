@@ -95,7 +95,7 @@ package final class BuildEngine: Sendable {
         } catch {
             let status: BuildRecord.Status = error is CancellationError ? .canceled : .failed
             // The error of the build is the one that matters, also where the store is the reason for it.
-            try? await history.add(record(status, nil, error, []))
+            try? await history.add(record(status, nil, error, (error as? StepFailure)?.error.steps ?? []))
             throw error
         }
     }
@@ -226,13 +226,7 @@ package final class BuildEngine: Sendable {
         options.namedContexts = context.named
         options.ignoreFile = ignoreFile
         options.extraHosts = request.extraHosts.map { HostAddress(host: $0.name, address: $0.address) }
-        switch request.network {
-        case .default: options.network = .sandbox
-        case .none: options.network = .none
-        case .host:
-            options.network = .host
-            options.allowsHostNetwork = true
-        }
+        request.applyRunLimits(to: &options)
         return options
     }
 }

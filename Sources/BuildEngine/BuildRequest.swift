@@ -3,6 +3,7 @@ package import Images
 import LLB
 package import LinuxSystem
 package import OCI
+package import Sessions
 package import SystemPackage
 
 /// One build as a user asks for it.
@@ -32,6 +33,20 @@ package struct BuildRequest: Sendable {
     package var network: Network
     /// `--add-host`: names and addresses for `/etc/hosts` of RUN steps.
     package var extraHosts: [(name: [UInt8], address: [UInt8])]
+    /// `--allow`
+    package var entitlements: Set<Entitlement> = []
+    /// `--ulimit`
+    package var limits: [RunLimit] = []
+    /// `--resource`
+    package var resources = RunResources()
+    /// `--shm-size`: bytes of `/dev/shm`; 0 is the default.
+    package var sharedMemorySize: Int64 = 0
+    /// `--cgroup-parent`: below which cgroup steps run; empty is the default.
+    package var controlGroupParent: [UInt8] = []
+    /// `--secret`, by id.
+    package var secrets: [[UInt8]: SecretSource]
+    /// `--ssh`, by id.
+    package var agents: [(id: [UInt8], source: AgentSource)]
 
     /// Where RUN steps find a network unless their own flag says otherwise.
     package enum Network: String, Sendable, CaseIterable {
@@ -59,6 +74,8 @@ package struct BuildRequest: Sendable {
         pullsBaseImages = false
         network = .default
         extraHosts = []
+        secrets = [:]
+        agents = []
     }
 }
 

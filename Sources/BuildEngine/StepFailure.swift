@@ -1,11 +1,15 @@
 package import BuildGraph
 import LLB
+import Operations
 
 /// A step that failed, with the lines of the Dockerfile that it comes from.
 package struct StepFailure: Error, CustomStringConvertible {
     package let error: SolveError
     /// Nil for a step that the engine added.
     package let source: VertexWarning.Source?
+
+    /// What probably is to blame and what to do about it; nil where nothing is known.
+    package var advice: String? { (error.underlying as? OperationError)?.advice }
 
     package var description: String { error.description }
 

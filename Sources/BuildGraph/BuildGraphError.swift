@@ -32,12 +32,25 @@ package struct SolveError: Error, CustomStringConvertible {
     package let name: String
     package let origin: StepOrigin?
     package let underlying: any Error
+    /// What became of the steps that the solve came to, this one among them.
+    package let steps: [StepExplanation]
 
-    package init(vertex: Digest, name: String, origin: StepOrigin?, underlying: any Error) {
+    package init(
+        vertex: Digest,
+        name: String,
+        origin: StepOrigin?,
+        underlying: any Error,
+        steps: [StepExplanation] = []
+    ) {
         self.vertex = vertex
         self.name = name
         self.origin = origin
         self.underlying = underlying
+        self.steps = steps
+    }
+
+    func adding(_ steps: [StepExplanation]) -> SolveError {
+        SolveError(vertex: vertex, name: name, origin: origin, underlying: underlying, steps: steps)
     }
 
     package var description: String { "failed to solve: \(underlying)" }

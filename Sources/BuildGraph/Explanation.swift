@@ -7,6 +7,8 @@ package struct StepExplanation: Hashable, Sendable, Codable {
         /// Nothing that ran needed its output.
         case notNeeded
         case ran(MissReason)
+        /// It failed: while it ran, for which there was this reason, or, with nil, before.
+        case failed(MissReason?)
     }
 
     package let vertex: Digest

@@ -87,6 +87,7 @@ struct Solve<Output: Sendable> {
                 }
             }
         }
+        if let failure = failure as? SolveError { throw failure.adding(knownSteps()) }
         if let failure { throw failure }
         return try solution()
     }
@@ -96,16 +97,25 @@ struct Solve<Output: Sendable> {
         return Solution(
             outputs: targetOutputs,
             keys: targets.map { ledger.canonicalKey(of: $0.vertex) },
-            steps: vertices.indices.map { number in
-                let (outcome, seconds) = progress.finish(number)
-                return StepExplanation(
-                    vertex: vertices[number].digest,
-                    name: vertices[number].name,
-                    origin: vertices[number].origin,
-                    outcome: outcome,
-                    seconds: seconds
-                )
-            }
+            steps: vertices.indices.map { explanation(of: $0, progress.finish($0)) }
+        )
+    }
+
+    /// What became of the vertices that the solve came to before it failed.
+    private func knownSteps() -> [StepExplanation] {
+        vertices.indices.compactMap { number in progress.outcome(of: number).map { explanation(of: number, $0) } }
+    }
+
+    private func explanation(
+        of number: Int,
+        _ end: (outcome: StepExplanation.Outcome, seconds: Double)
+    ) -> StepExplanation {
+        StepExplanation(
+            vertex: vertices[number].digest,
+            name: vertices[number].name,
+            origin: vertices[number].origin,
+            outcome: end.outcome,
+            seconds: end.seconds
         )
     }
 
@@ -141,7 +151,9 @@ extension Solve {
         case .failed(let vertex, let error, let started):
             // What fails after the solve has ended fails because it was told to stop.
             let isCanceled = failure != nil || Task.isCancelled || machine.isOver
-            progress.failed(vertex, isCanceled ? nil : error, started: started)
+            let run = error as? RunFailure
+            let error = run?.underlying ?? error
+            progress.failed(vertex, isCanceled ? nil : error, run?.reason, started: started)
             if !isCanceled, failure == nil {
                 failure = SolveError(
                     vertex: vertices[vertex].digest,

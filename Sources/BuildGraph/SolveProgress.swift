@@ -40,14 +40,19 @@ struct SolveProgress {
     /// - Parameters:
     ///   - vertex: The vertex.
     ///   - error: Why it failed; nil if it was stopped.
+    ///   - reason: Why it ran; nil if it did not come to that.
     ///   - started: When it began; nil if it had not.
-    mutating func failed(_ vertex: Int, _ error: (any Error)?, started: Timestamp?) {
+    mutating func failed(_ vertex: Int, _ error: (any Error)?, _ reason: MissReason?, started: Timestamp?) {
         if let error {
-            complete(vertex, started: started, error: "\(error)")
+            let completed = complete(vertex, started: started, error: "\(error)")
+            outcomes[vertex] = (.failed(reason), completed.seconds(since: started ?? completed))
         } else if started != nil {
             complete(vertex, started: started, error: VertexProgress.canceled)
         }
     }
+
+    /// What became of a vertex of a solve that failed; nil for one that it did not come to.
+    func outcome(of vertex: Int) -> (outcome: StepExplanation.Outcome, seconds: Double)? { outcomes[vertex] }
 
     /// What became of a vertex of a solve that succeeded.
     ///

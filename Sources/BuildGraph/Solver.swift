@@ -51,6 +51,12 @@ struct Ran<Output: Sendable>: Sendable {
     let reason: MissReason?
 }
 
+/// Why the operation of a vertex failed, and why it had to run.
+struct RunFailure: Error {
+    let reason: MissReason
+    let underlying: any Error
+}
+
 /// A vertex about to run, with everything that decides how.
 struct Job<Output: Sendable>: Sendable {
     let vertex: Vertex<Output>
@@ -74,7 +80,12 @@ extension Solver {
         let reason = try await reason(for: job)
         return try await slots.withSlot {
             executions.begin(execution, at: now())
-            let outputs = try await job.vertex.operation.run(job.inputs, context(for: job.vertex, execution))
+            let outputs: [Output]
+            do {
+                outputs = try await job.vertex.operation.run(job.inputs, context(for: job.vertex, execution))
+            } catch {
+                throw RunFailure(reason: reason, underlying: error)
+            }
             if let key = job.canonicalKey {
                 _ = try await index.save(outputs, entry(for: job, key, reason))
             }

@@ -51,13 +51,14 @@ static int spawn_child(void *argument) {
         // The caller may have been killed before the signal was asked for.
         if (state->parent >= 0 && poll(&parent, 1, 0) > 0) _exit(127);
     }
-    state->stage = slipway_spawn_control_group;
-    for (int group = 0; group < request->control_group_count; group++)
-        if (write(request->control_groups[group], "0", 1) < 0) goto failed;
-
     state->stage = slipway_spawn_session;
     if (request->new_session && setsid() < 0) goto failed;
     if (request->new_process_group && setpgid(0, 0) < 0) goto failed;
+
+    // "0" is whoever writes.
+    state->stage = slipway_spawn_control_group;
+    for (state->index = 0; state->index < request->control_group_count; state->index++)
+        if (write(request->control_groups[state->index], "0", 1) < 0) goto failed;
 
     state->stage = slipway_spawn_namespace;
     if (request->network_namespace >= 0 && setns(request->network_namespace, CLONE_NEWNET) < 0) goto failed;
@@ -221,7 +222,7 @@ int slipway_listen_unix(const char *path) {
     if (unix_address(path, &address) < 0) return -1;
     int socket_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (socket_ < 0) return -1;
-    if (bind(socket_, (struct sockaddr *)&address, sizeof address) < 0 || listen(socket_, 1) < 0)
+    if (bind(socket_, (struct sockaddr *)&address, sizeof address) < 0 || listen(socket_, 64) < 0)
         return close_keeping_errno(socket_);
     return socket_;
 }

@@ -29,6 +29,10 @@ package struct BuildOptions: Sendable {
     package var network = LLB.NetworkMode.sandbox
     /// Whether RUN may ask for the host's network.
     package var allowsHostNetwork = false
+    /// Whether RUN may ask to run without confinement.
+    package var allowsInsecure = false
+    /// Whether RUN may ask for devices.
+    package var allowsDevices = false
     package var hostname: [UInt8] = []
     package var extraHosts: [HostAddress] = []
     package var limits: [ResourceLimit] = []

@@ -67,6 +67,9 @@ extension FrontendError {
         case historyTooLong(limit: Int)
         case invalidSourceDate(String)
         case hostNetworkNotAllowed
+        case insecureNotAllowed
+        case deviceNotAllowed(String)
+        case deviceUnknown(String)
         /// Something that the language has and this builder cannot do yet.
         case unsupported(String)
         case definition(LLBError)
@@ -114,6 +117,10 @@ extension FrontendError.Reason: CustomStringConvertible {
             "the image's history is longer than the limit of \(limit) bytes: the values and ports in it are too long"
         case .invalidCheckArgument(let reason): "failed to parse build-arg:BUILDKIT_DOCKERFILE_CHECK: \(reason)"
         case .hostNetworkNotAllowed: "network.host is not allowed: RUN --network=host needs --allow network.host"
+        case .insecureNotAllowed:
+            "security.insecure is not allowed: RUN --security=insecure needs --allow security.insecure"
+        case .deviceNotAllowed(let name): "device \(name) is not allowed: RUN --device needs --allow device"
+        case .deviceUnknown(let name): "no device \(name) is known: this version of Slipway provides no devices to RUN"
         case .unsupported(let what): "\(what) is not supported by this version of Slipway"
         case .definition(let error): error.description
         }

@@ -1,10 +1,26 @@
 import DockerfileSyntax
 import LLB
 
+/// What the `--mount` flags of one RUN come to.
+struct RunMounts {
+    /// Trees and directories.
+    var trees: [LLB.Mount] = []
+    /// Secrets as files.
+    var secrets: [LLB.Mount] = []
+    var secretVariables: [SecretVariable] = []
+    /// The sockets of agents.
+    var agents: [LLB.Mount] = []
+
+    /// In BuildKit's order, so that the same file gives the same digests: by destination, then what the client provides.
+    func ordered(with others: [LLB.Mount]) -> [LLB.Mount] {
+        (trees + others).sorted { $0.destination.lexicographicallyPrecedes($1.destination) } + secrets + agents
+    }
+}
+
 /// The mounts of RUN.
 extension StageBuilder {
-    mutating func mounts(of run: Run, _ command: StageNode.Command) throws -> [LLB.Mount] {
-        var mounts: [LLB.Mount] = []
+    mutating func mounts(of run: Run, _ command: StageNode.Command) throws -> RunMounts {
+        var mounts = RunMounts()
         for (flag, source) in zip(run.mounts, command.mountSources) {
             let mount: DockerfileSyntax.Mount
             do {
@@ -15,8 +31,13 @@ extension StageBuilder {
             switch mount.kind {
             case .secret, .ssh:
                 noteClientMount(mount)
-                try checkClientMount(mount, at: flag.range)
-            case .bind, .cache, .tmpfs: mounts.append(try self.mount(mount, source: source))
+                if mount.kind == .secret {
+                    addSecret(mount, to: &mounts)
+                } else {
+                    if mount.source != nil { throw translator.failure(.sourceOfAgent, at: flag.range) }
+                    addAgent(mount, to: &mounts)
+                }
+            case .bind, .cache, .tmpfs: mounts.trees.append(try self.mount(mount, source: source))
             }
         }
         return mounts
@@ -41,12 +62,36 @@ extension StageBuilder {
         }
     }
 
-    /// Secrets and agents come from the client, and no client offers any yet: as in BuildKit the command then does without
-    /// those that are not required.
-    private func checkClientMount(_ mount: DockerfileSyntax.Mount, at range: SourceRange) throws(FrontendError) {
-        if mount.kind == .ssh, mount.source != nil { throw translator.failure(.sourceOfAgent, at: range) }
-        guard mount.isRequired else { return }
-        throw translator.failure(.unsupported("RUN --mount=type=\(mount.kind.rawValue),required"), at: range)
+    /// A secret becomes a file unless a variable is named, and both where a target is named too.
+    private func addSecret(_ mount: DockerfileSyntax.Mount, to mounts: inout RunMounts) {
+        let id = mount.source ?? mount.id ?? lastPathComponent(of: mount.target ?? [])
+        if let name = mount.environmentName {
+            mounts.secretVariables.append(SecretVariable(id: id, name: name, isOptional: !mount.isRequired))
+            if mount.target == nil { return }
+        }
+        let target = mount.target ?? Array("/run/secrets/".utf8) + lastPathComponent(of: id)
+        let file = clientFile(id, mount, mode: 0o400)
+        mounts.secrets.append(LLB.Mount(.secret(file), at: target))
+    }
+
+    private func addAgent(_ mount: DockerfileSyntax.Mount, to mounts: inout RunMounts) {
+        let target = mount.target ?? Array("/run/buildkit/ssh_agent.\(mounts.agents.count)".utf8)
+        let file = clientFile(mount.id ?? Array("default".utf8), mount, mode: 0o600)
+        mounts.agents.append(LLB.Mount(.ssh(file), at: target))
+    }
+
+    private func clientFile(_ id: [UInt8], _ mount: DockerfileSyntax.Mount, mode: UInt32) -> ClientFile {
+        ClientFile(
+            id: id,
+            userID: mount.uid ?? 0,
+            groupID: mount.gid ?? 0,
+            mode: mount.mode ?? mode,
+            isOptional: !mount.isRequired
+        )
+    }
+
+    private func lastPathComponent(of path: [UInt8]) -> [UInt8] {
+        path.split(separator: UInt8(ascii: "/")).last.map { Array($0) } ?? [UInt8(ascii: "/")]
     }
 
     /// The variables with those that secrets would fill masked, for titles.

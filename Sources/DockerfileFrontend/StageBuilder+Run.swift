@@ -8,18 +8,19 @@ extension StageBuilder {
     private struct Execution {
         var arguments: [[UInt8]]
         /// What history shows: for a script the script, not the shell's way to it.
-        var mounts: [LLB.Mount] = []
+        var mounts = RunMounts()
+        /// Mounts that no flag asked for.
+        var extraMounts: [LLB.Mount] = []
         var titleText: [UInt8]
     }
 
     mutating func run(_ run: Run, _ command: StageNode.Command) throws {
-        if run.security != .sandbox { throw failure(.unsupported("RUN --security=\(run.security.rawValue)")) }
-        if !run.devices.isEmpty { throw failure(.unsupported("RUN --device")) }
+        try checkEntitlements(of: run)
         var execution = try execution(of: run, command.instruction)
         guard !execution.arguments.isEmpty else { throw failure(.emptyCommand(instruction: "RUN")) }
-        execution.mounts += try mounts(of: run, command)
+        execution.mounts = try mounts(of: run, command)
         if options.sharedMemorySize > 0 {
-            execution.mounts.append(
+            execution.extraMounts.append(
                 LLB.Mount(.temporary(size: options.sharedMemorySize), at: Array("/dev/shm".utf8))
             )
         }
@@ -46,10 +47,20 @@ extension StageBuilder {
         process.cgroupParent = options.cgroupParent
         process.removesMountStubsRecursively = true
         process.proxy = proxies(in: options.buildArguments)
-        // BuildKit's order, so that the same file gives the same digests: by destination, the root first.
-        let mounts = execution.mounts.sorted { $0.destination.lexicographicallyPrecedes($1.destination) }
-        var exec = Exec(process: process, mounts: [.root(state.output)] + mounts)
+        let agentVariable = Array("SSH_AUTH_SOCK=".utf8)
+        if let agent = execution.mounts.agents.first,
+            !process.environment.contains(where: { $0.starts(with: agentVariable) })
+        {
+            process.environment.append(agentVariable + agent.destination)
+        }
+        var exec = Exec(
+            process: process,
+            mounts: [.root(state.output)] + execution.mounts.ordered(with: execution.extraMounts)
+        )
+        exec.secretEnvironment = execution.mounts.secretVariables
         exec.network = try network(of: run)
+        exec.security = run.security == .insecure ? .insecure : .sandbox
+        exec.devices = run.devices.map { LLB.Device(name: $0.name, isOptional: !$0.isRequired) }
         var metadata = Metadata(name: title, description: [Self.commandKey: text], ignoresCache: ignoresCache)
         metadata.resources = options.resources
         do throws(LLBError) {
@@ -58,6 +69,14 @@ extension StageBuilder {
             throw failure(.definition(error))
         }
         remember(state.output)
+    }
+
+    /// No device is known here: a step does without one that it does not require, as in BuildKit.
+    private func checkEntitlements(of run: Run) throws(FrontendError) {
+        if run.security == .insecure, !options.allowsInsecure { throw failure(.insecureNotAllowed) }
+        guard let device = run.devices.first(where: \.isRequired) else { return }
+        let name = device.name.displayText
+        throw failure(options.allowsDevices ? .deviceUnknown(name) : .deviceNotAllowed(name))
     }
 
     private func network(of run: Run) throws(FrontendError) -> LLB.NetworkMode {
@@ -94,7 +113,7 @@ extension StageBuilder {
         let file = try inlineFile(InlineDocument(name: first.name, content: content, expands: false), mode: 0o755)
         return Execution(
             arguments: state.withShell(joinedPath(directory, first.name)),
-            mounts: [LLB.Mount(of: file, at: directory, isReadOnly: true)],
+            extraMounts: [LLB.Mount(of: file, at: directory, isReadOnly: true)],
             titleText: title
         )
     }

@@ -242,7 +242,8 @@ struct StageBuilder {
         run.places[digest, default: []].append(instruction.range)
         guard run.steps[digest] == nil else { return }
         run.steps[digest] = PlannedStep(
-            slot: "\(name)/" + (command?.trigger.map { "onbuild\($0)" } ?? "\(number)"),
+            // Counted in steps: what only changes the configuration may come and go between them.
+            slot: "\(name)/" + (command?.trigger.map { "onbuild\($0)" } ?? "\(stepNumber)"),
             file: translator.dockerfile.source.name,
             stage: name,
             instruction: number,

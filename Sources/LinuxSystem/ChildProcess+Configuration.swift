@@ -69,10 +69,10 @@ package struct ChildProcessConfiguration: Sendable {
     package var mounts: [Mount] = []
     /// Kills the child, without mercy, when this process dies. Not for what must outlive it.
     package var diesWithParent = true
+    /// The cgroups to start in: their `cgroup.procs`, open for writing. See cgroups(7).
+    package var controlGroups: [OpenFile] = []
     /// A network namespace to enter, open for reading.
     package var networkNamespace: OpenFile?
-    /// Files `cgroup.procs`, open for writing, of cgroups that the child is in from its first moment.
-    package var controlGroups: [OpenFile] = []
 
     package init(_ program: Program, _ arguments: [[UInt8]] = []) {
         self.program = program

@@ -77,8 +77,9 @@ extension ChildProcess {
         let errno = Errno(rawValue: code)
         switch slipway_spawn_stage(rawValue: UInt32(stage)) {
         case slipway_spawn_session: return SystemCallError("setsid", path: path, errno: errno)
+        case slipway_spawn_control_group:
+            return SystemCallError("write", path: configuration.controlGroups[index].path, errno: errno)
         case slipway_spawn_namespace: return SystemCallError("setns", path: path, errno: errno)
-        case slipway_spawn_control_group: return SystemCallError("write cgroup.procs", path: path, errno: errno)
         case slipway_spawn_mount_step:
             return SystemCallError("mount", path: configuration.mounts[index].target, errno: errno)
         case slipway_spawn_working_directory:

@@ -2,7 +2,7 @@ internal import CLinux
 internal import Glibc
 package import SystemPackage
 
-/// A Unix socket on which other processes send open files. See unix(7).
+/// A Unix socket to which other processes connect, some to send open files. See unix(7).
 package struct LocalSocketListener: Sendable {
     private let file: OpenFile
 
@@ -15,13 +15,18 @@ package struct LocalSocketListener: Sendable {
         file = OpenFile(owning: descriptor, path: path)
     }
 
-    /// Accepts one connection and takes the file that comes with its first message.
-    package func receiveFile() async throws -> OpenFile {
+    /// Waits for a connection and takes it.
+    package func accept() async throws -> OpenFile {
         try await Readiness.wait(for: file, .reading)
-        let connection = OpenFile(
+        return OpenFile(
             owning: try retryingSystemCall("accept", path: file.path) { slipway_accept(file.descriptor) },
             path: file.path
         )
+    }
+
+    /// Accepts one connection and takes the file that comes with its first message.
+    package func receiveFile() async throws -> OpenFile {
+        let connection = try await accept()
         try await Readiness.wait(for: connection, .reading)
         let descriptor = try retryingSystemCall("recvmsg", path: file.path) {
             slipway_receive_descriptor(connection.descriptor)

@@ -8,8 +8,8 @@ import OCI
 /// - proxy variables, so that a build behind a proxy shares the cache of one that is not;
 /// - ids, sharing and content of cache mounts, which are there to be different from run to run;
 /// - addresses of extra hosts, of which only the names are known to a step that does not ask;
-/// - the size of `/dev/shm` and other temporary file systems, cgroup parents, and limits on memory and processors, which
-///   change how fast a step runs or whether it can, not what it makes;
+/// - the size of `/dev/shm`, cgroup parents, and limits on memory and processors, which change how fast a step runs or
+///   whether it can, not what it makes;
 /// - whether mount stubs are removed recursively, which is about the engine's traces;
 /// - the names of results and whether content is looked at for a mount, which decide how a result is found, not what it is;
 /// What the inputs are is not here either, only which mount has which: the solver keys them.
@@ -46,7 +46,7 @@ struct ExecKey {
         components.append(KeyComponent("network", "\(exec.network)"))
         components.append(KeyComponent("security", "\(exec.security)"))
         components.append(KeyComponent("platform", "\(platform ?? .current)"))
-        for mount in exec.mounts {
+        for mount in exec.mounts where !Self.isSharedMemory(mount) {
             components += Self.components(of: mount, input: mount.input.flatMap { inputs.firstIndex(of: $0) })
         }
         for secret in exec.secretEnvironment {
@@ -65,7 +65,7 @@ struct ExecKey {
         let kind: String
         switch mount.kind {
         case .bind: kind = "bind"
-        case .temporary: kind = "tmpfs"
+        case .temporary(let size): kind = size > 0 ? "tmpfs of \(size) bytes" : "tmpfs"
         case .cache: kind = "cache"
         case .secret(let file): kind = "secret \(describe(file))"
         case .ssh(let file): kind = "ssh \(describe(file))"
@@ -75,6 +75,12 @@ struct ExecKey {
         if !mount.selector.isEmpty { components.append(KeyComponent("\(name) source", mount.selector)) }
         if let output = mount.output { components.append(KeyComponent("\(name) result", "\(output)")) }
         return components
+    }
+
+    /// Every step has a `/dev/shm`; the mount only says how large it is.
+    private static func isSharedMemory(_ mount: Mount) -> Bool {
+        if case .temporary = mount.kind { return mount.destination.elementsEqual("/dev/shm".utf8) }
+        return false
     }
 
     private static func describe(_ file: ClientFile) -> String {

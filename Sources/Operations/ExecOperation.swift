@@ -4,6 +4,7 @@ import LLB
 import LinuxSystem
 import OCI
 import Sandboxes
+import Sessions
 import Snapshots
 import Storage
 import SystemPackage
@@ -12,6 +13,8 @@ import SystemPackage
 struct ExecOperation: VertexOperation {
     let exec: Exec
     let platform: OCI.Platform?
+    /// How much the process may take; it decides whether a step succeeds, not what it makes, and is in no key.
+    let resources: LLB.Resources?
     /// The node's inputs, in the order of the vertex's.
     let inputs: [LLB.Output]
     let environment: OperationEnvironment
@@ -81,13 +84,13 @@ struct ExecOperation: VertexOperation {
 }
 
 /// One run of a process: its mounts are taken one inside the scope of the other.
-private struct ExecRun: Sendable {
+struct ExecRun: Sendable {
     let operation: ExecOperation
     let inputs: [BuildOutput]
     let context: OperationContext
 
-    private var environment: OperationEnvironment { operation.environment }
-    private var exec: Exec { operation.exec }
+    var environment: OperationEnvironment { operation.environment }
+    var exec: Exec { operation.exec }
 
     func tree(of mount: Mount) throws -> FileTree {
         guard let input = mount.input else { return .empty }
@@ -110,7 +113,10 @@ private struct ExecRun: Sendable {
             return [:]
         }
         let rest = mounts.dropFirst()
-        let target = FilePath(bytes: mount.destination)
+        // As docker takes it: a relative target is one below the step's directory.
+        let target = FilePath(bytes: [UInt8(ascii: "/")] + exec.process.directory).pushing(
+            FilePath(bytes: mount.destination)
+        )
         func go(_ source: SandboxConfiguration.Mount.Source) async throws -> [Int: BuildOutput] {
             let next = SandboxConfiguration.Mount(source, at: target, isReadOnly: mount.isReadOnly)
             return try await self.mount(rest, taken + [next], root: root)
@@ -127,10 +133,20 @@ private struct ExecRun: Sendable {
             ) { try await go(.bind($0)) }
         case .bind:
             return try await bind(mount, go)
-        case .secret, .ssh:
-            throw OperationError.unsupported(
-                "mounts of type secret and ssh are not supported by this version of Slipway"
-            )
+        case .secret(let file):
+            guard let secret = try await environment.client.secret(file.id, isOptional: file.isOptional) else {
+                return try await self.mount(rest, taken, root: root)
+            }
+            return try await environment.withSecretFile(secret, file) { path in
+                let options = ["nosuid", "nodev", "noexec"]
+                let next = SandboxConfiguration.Mount(.bind(path), at: target, isReadOnly: true, options: options)
+                return try await self.mount(rest, taken + [next], root: root)
+            }
+        case .ssh(let file):
+            guard let agent = try environment.client.agent(file.id, isOptional: file.isOptional) else {
+                return try await self.mount(rest, taken, root: root)
+            }
+            return try await environment.withAgentSocket(agent, file) { try await go(.bind($0)) }
         }
     }
 
@@ -204,90 +220,5 @@ private struct ExecRun: Sendable {
             try removeTree(point.point)
         }
         return try result.get()
-    }
-
-    // MARK: The process
-
-    private func runProcess(root: FilePath, _ mounts: [SandboxConfiguration.Mount]) async throws {
-        let obstacle = try await obstacle()
-        let process = exec.process
-        var configuration = SandboxConfiguration(root: root, arguments: process.arguments)
-        configuration.environment = process.environment + proxyVariables
-        configuration.workingDirectory = process.directory.isEmpty ? "/" : FilePath(bytes: process.directory)
-        configuration.user = process.user
-        configuration.hostname = process.hostname.isEmpty ? Array("buildkitsandbox".utf8) : process.hostname
-        configuration.mounts = mounts
-        configuration.hosts = process.extraHosts.map {
-            (String(decoding: $0.host, as: UTF8.self), String(decoding: $0.address, as: UTF8.self))
-        }
-        configuration.resourceLimits = process.limits.map { limit in
-            SandboxConfiguration.ResourceLimit(
-                name: "RLIMIT_" + String(decoding: limit.name, as: UTF8.self).uppercased(),
-                soft: limit.soft < 0 ? .max : UInt64(limit.soft),
-                hard: limit.hard < 0 ? .max : UInt64(limit.hard)
-            )
-        }
-        configuration.network = exec.network == .none ? .none : .host
-        if exec.security == .insecure {
-            throw OperationError.unsupported("steps without confinement are not supported by this version of Slipway")
-        }
-        let status: ExitStatus
-        do {
-            status = try await environment.sandboxes.run(configuration) { [context] stream, bytes in
-                await context.log(bytes, stream: stream == 2 ? .error : .output)
-            }
-        } catch let error as SandboxError {
-            switch error {
-            case .programNotExecutable where obstacle != nil: throw obstacle ?? error
-            case .programNotFound, .programNotExecutable:
-                throw OperationError.processFailed(
-                    arguments: process.arguments,
-                    exitCode: error.exitCode,
-                    reason: "\(error)"
-                )
-            default: throw error
-            }
-        }
-        try Task.checkCancellation()
-        let code = status.shellCode
-        let accepted = process.validExitCodes.isEmpty ? [0] : process.validExitCodes
-        guard accepted.contains(code) else {
-            throw OperationError.processFailed(arguments: process.arguments, exitCode: code, reason: nil)
-        }
-    }
-
-    /// What may keep a step for another platform from running.
-    /// - Throws: the same where it surely will.
-    private func obstacle() async throws -> SandboxError? {
-        let machine = OCI.Platform.current
-        let platform = operation.platform ?? machine
-        let emulation = Emulation(machine: machine.architecture)
-        let answer = try await onBlockingPool {
-            try emulation.answer(os: platform.os, architecture: platform.architecture)
-        }
-        func error(_ reason: String) -> SandboxError {
-            .foreignPlatform(
-                "\(platform)",
-                machine: "\(machine)",
-                reason: reason
-                    + "; or let this machine's programs do the work, in a stage FROM --platform=$BUILDPLATFORM"
-            )
-        }
-        switch answer {
-        case .runs: return nil
-        case .uncertain(let reason): return error(reason)
-        case .obstacle(let reason): throw error(reason)
-        }
-    }
-
-    private var proxyVariables: [[UInt8]] {
-        guard let proxy = exec.process.proxy else { return [] }
-        let pairs = [
-            ("HTTP_PROXY", proxy.http), ("HTTPS_PROXY", proxy.https), ("FTP_PROXY", proxy.ftp),
-            ("NO_PROXY", proxy.none), ("ALL_PROXY", proxy.all),
-        ]
-        return pairs.filter { !$0.1.isEmpty }.flatMap { name, value in
-            [Array("\(name)=".utf8) + value, Array("\(name.lowercased())=".utf8) + value]
-        }
     }
 }

@@ -40,7 +40,13 @@ private func operation(
 ) throws -> any VertexOperation<BuildOutput> {
     switch node.operation {
     case .exec(let exec):
-        return ExecOperation(exec: exec, platform: node.platform, inputs: node.inputs, environment: environment)
+        return ExecOperation(
+            exec: exec,
+            platform: node.platform,
+            resources: node.metadata.resources,
+            inputs: node.inputs,
+            environment: environment
+        )
     case .file(let actions): return FileOperation(actions: actions, inputs: node.inputs, environment: environment)
     case .merge(let inputs):
         guard inputs.count == node.inputs.count else {

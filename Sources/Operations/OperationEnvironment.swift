@@ -4,6 +4,7 @@ import LinuxSystem
 package import OCI
 package import RemoteSources
 package import Sandboxes
+package import Sessions
 package import Snapshots
 import Storage
 package import SystemPackage
@@ -30,6 +31,8 @@ package struct OperationEnvironment: Sendable {
     let cacheMounts: CacheMounts
     /// Directories of the client by the names that sources use.
     let localDirectories: [[UInt8]: FilePath]
+    /// What the client offers to steps that ask for it.
+    let client: ClientServices
     private let fileDigests: StoredFileDigests
 
     package init(
@@ -38,7 +41,8 @@ package struct OperationEnvironment: Sendable {
         images: any ImageTrees,
         downloads: Downloads,
         repositories: GitRepositories,
-        localDirectories: [[UInt8]: FilePath]
+        localDirectories: [[UInt8]: FilePath],
+        client: ClientServices = ClientServices()
     ) {
         store = snapshots.store
         self.snapshots = snapshots
@@ -47,6 +51,7 @@ package struct OperationEnvironment: Sendable {
         self.downloads = downloads
         self.repositories = repositories
         self.localDirectories = localDirectories
+        self.client = client
         cacheMounts = CacheMounts(store: snapshots.store, snapshots: snapshots)
         fileDigests = StoredFileDigests(snapshots.store)
     }

@@ -14,7 +14,8 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
     case tooManyLinks([UInt8])
     /// A file of the context that was written to while the build read it.
     case changedDuringBuild([UInt8])
-    case processFailed(arguments: [[UInt8]], exitCode: Int32, reason: String?)
+    /// `advice` is what probably is to blame and what to do about it; nil where nothing is known.
+    case processFailed(arguments: [[UInt8]], exitCode: Int32, reason: String?, advice: String?)
     case unknownLocalDirectory([UInt8])
     case unsupported(String)
     case fileSystem(SystemCallError, path: [UInt8])
@@ -24,6 +25,11 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
         case didYouMean([UInt8])
         /// The path exists and a pattern keeps it out of the build.
         case ignored
+    }
+
+    /// What probably is to blame and what to do about it; nil where nothing is known.
+    package var advice: String? {
+        if case .processFailed(_, _, _, let advice) = self { advice } else { nil }
     }
 
     package var description: String {
@@ -40,7 +46,7 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
         case .tooManyLinks(let path): "too many levels of symbolic links: \(escapedForDisplay(path))"
         case .changedDuringBuild(let path):
             "\(quoted(path)) of the build context was changed while the build read it; run the build again"
-        case .processFailed(let arguments, let exitCode, let reason):
+        case .processFailed(let arguments, let exitCode, let reason, _):
             "process \(quoted(Array(arguments.joined(separator: [UInt8(ascii: " ")])))) did not complete successfully: "
                 + "exit code: \(exitCode)\(reason.map { ": \($0)" } ?? "")"
         case .unknownLocalDirectory(let name): "no local directory \(quoted(name)) was given to the build"

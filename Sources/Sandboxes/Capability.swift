@@ -1,4 +1,5 @@
-internal import LinuxSystem
+internal import Glibc
+package import LinuxSystem
 internal import SystemPackage
 
 /// A privilege of a process. See capabilities(7).
@@ -54,7 +55,18 @@ package enum Capability: String, Sendable, Hashable, CaseIterable {
         return Set(byNumber.enumerated().filter { bits >> $0.offset & 1 == 1 }.map(\.element))
     }
 
-    /// In the order of their numbers in capability.h.
+    /// All that the caller may hand on: in a container of its own that may be less than the kernel has.
+    ///
+    /// See `CapBnd` in proc(5).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func available() throws(SystemCallError) -> Set<Capability> {
+        let text = String(decoding: try OpenFile.open("/proc/self/status", O_RDONLY).readToEnd(), as: UTF8.self)
+        let line = text.split(separator: "\n").first { $0.hasPrefix("CapBnd:") }
+        let mask = line.flatMap { UInt64($0.dropFirst(7).drop { $0 == "\t" || $0 == " " }, radix: 16) } ?? 0
+        return Set(byNumber.enumerated().filter { mask >> UInt64($0.offset) & 1 == 1 }.map(\.element))
+    }
+
+    /// In the order of linux/capability.h.
     private static let byNumber: [Capability] = [
         .chown, .dacOverride, .dacReadSearch, .fileOwner, .fileSetID, .kill, .setGroupID, .setUserID, .setCapabilities,
         .linuxImmutable, .netBindService, .netBroadcast, .netAdmin, .netRaw, .ipcLock, .ipcOwner, .sysModule, .sysRawIO,

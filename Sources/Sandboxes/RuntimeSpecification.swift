@@ -78,7 +78,11 @@ extension RuntimeSpecification {
     static let readOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
     /// The file systems of the kernel that every process expects, with Docker's options.
-    static func kernelMounts(sharedMemorySize: Int64) -> [Mount] {
+    ///
+    /// - Parameters:
+    ///   - sharedMemorySize: of `/dev/shm`, in bytes.
+    ///   - allowsWriting: whether root may change the kernel's settings through `/sys`.
+    static func kernelMounts(sharedMemorySize: Int64, allowsWriting: Bool) -> [Mount] {
         [
             Mount(destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"]),
             Mount(
@@ -93,7 +97,12 @@ extension RuntimeSpecification {
                 source: "devpts",
                 options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
             ),
-            Mount(destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"]),
+            Mount(
+                destination: "/sys",
+                type: "sysfs",
+                source: "sysfs",
+                options: ["nosuid", "noexec", "nodev", allowsWriting ? "rw" : "ro"]
+            ),
             Mount(
                 destination: "/dev/mqueue",
                 type: "mqueue",

@@ -58,7 +58,10 @@ package struct SandboxBundle: Sendable {
         _ users: UserDatabase,
         _ directory: FilePath
     ) throws -> RuntimeSpecification {
-        let kernelMounts = RuntimeSpecification.kernelMounts(sharedMemorySize: configuration.sharedMemorySize)
+        let kernelMounts = RuntimeSpecification.kernelMounts(
+            sharedMemorySize: configuration.sharedMemorySize,
+            allowsWriting: !configuration.masksKernelFiles
+        )
         for mount in kernelMounts { _ = try root.mountPoint(FilePath(mount.destination), .directory) }
         let files = try networkFiles(configuration, in: directory)
         let mounts = try (files + configuration.mounts).map { try specification(of: $0, &root) }

@@ -37,6 +37,9 @@ package struct SandboxRunner: Sendable {
         self.runtime = runtime
     }
 
+    /// The same with its bundles in another directory, as one in memory for what may not reach a disk.
+    package func writing(to scratch: FilePath) -> SandboxRunner { SandboxRunner(scratch: scratch, runtime: runtime) }
+
     /// Runs a process to its end.
     ///
     /// When `body` returns or throws and the process still runs, it gets SIGTERM and, after `grace`, SIGKILL, and so does everything it
@@ -65,7 +68,7 @@ package struct SandboxRunner: Sendable {
         }
         let result: Result<(Value, ExitStatus), any Error>
         do {
-            result = .success(try await run(bundle, configuration.controlGroups, streams, grace, body))
+            result = .success(try await run(bundle, configuration.joinedControlGroups, streams, grace, body))
         } catch {
             result = .failure(error)
         }

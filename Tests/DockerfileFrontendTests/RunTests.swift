@@ -90,17 +90,12 @@ import Testing
     }
 
     @Test(arguments: [
-        (
-            "RUN --mount=type=secret,id=a,required x",
-            "RUN --mount=type=secret,required is not supported by this version of Slipway"
-        ),
-        (
-            "RUN --mount=type=ssh,required=true x",
-            "RUN --mount=type=ssh,required is not supported by this version of Slipway"
-        ),
         ("RUN --mount=type=ssh,source=/a x", "ssh does not support source"),
-        ("RUN --security=insecure x", "RUN --security=insecure is not supported by this version of Slipway"),
-        ("RUN --device=a x", "RUN --device is not supported by this version of Slipway"),
+        (
+            "RUN --security=insecure x",
+            "security.insecure is not allowed: RUN --security=insecure needs --allow security.insecure"
+        ),
+        ("RUN --device=a=b,required x", "device a=b is not allowed: RUN --device needs --allow device"),
         ("RUN --network=host x", "network.host is not allowed: RUN --network=host needs --allow network.host"),
         ("RUN --mount=target=/ x", "invalid mount target \"/\""),
         ("RUN --mount=type=$T,target=/x x", "unsupported mount type \"\""),
@@ -110,11 +105,57 @@ import Testing
         #expect(await message("FROM alpine\n" + text) == expected)
     }
 
-    @Test func `does without secrets that nobody offers and that are not required`() async throws {
+    @Test func `masks what secrets fill in titles`() async throws {
         let made = try await plan("FROM alpine\nRUN --mount=type=secret,id=t,env=BASE --mount=type=ssh echo $BASE")
-        let exec = try #require(made.executions.first)
-        #expect(exec.mounts.map(\.destination.text) == ["/"])
         #expect(made.titles.last == "[stage-0 2/2] RUN --mount=type=secret,id=t,env=BASE --mount=type=ssh echo ****")
+    }
+
+    /// Targets and defaults as the Dockerfile reference gives them; what the client provides comes after the trees.
+    @Test(
+        arguments: [
+            ("type=secret,id=a/b", "/run/secrets/b", .secret(ClientFile(id: bytes("a/b"), isOptional: true))),
+            ("type=secret,src=s", "/run/secrets/s", .secret(ClientFile(id: bytes("s"), isOptional: true))),
+            ("type=secret,target=/x/y", "/x/y", .secret(ClientFile(id: bytes("y"), isOptional: true))),
+            (
+                "type=secret,id=a,target=t,mode=0440,uid=1,gid=2,required", "t",
+                .secret(ClientFile(id: bytes("a"), userID: 1, groupID: 2, mode: 0o440))
+            ),
+            (
+                "type=ssh", "/run/buildkit/ssh_agent.0",
+                .ssh(ClientFile(id: bytes("default"), mode: 0o600, isOptional: true))
+            ),
+            (
+                "type=ssh,id=k,target=/s,required=true,uid=7", "/s",
+                .ssh(ClientFile(id: bytes("k"), userID: 7, mode: 0o600))
+            ),
+        ] as [(String, String, LLB.Mount.Kind)]
+    )
+    func `asks the client for secrets and agents`(flag: String, target: String, kind: LLB.Mount.Kind) async throws {
+        let made = try await plan("FROM alpine\nRUN --mount=type=tmpfs,target=/zz --mount=\(flag) x")
+        let exec = try #require(made.executions.first)
+        #expect(exec.mounts.map(\.destination.text) == ["/", "/zz", target])
+        #expect(exec.mounts.last?.kind == kind)
+        let variable = exec.process.environment.first { $0.text.hasPrefix("SSH_AUTH_SOCK=") }
+        #expect(variable?.text == (flag.hasPrefix("type=ssh") ? "SSH_AUTH_SOCK=\(target)" : nil))
+    }
+
+    @Test func `takes secrets as variables, and as files too where a target is named`() async throws {
+        let made = try await plan(
+            "FROM alpine\nRUN --mount=type=secret,id=a,env=A --mount=type=secret,id=b,env=B,target=/b,required x"
+        )
+        let exec = try #require(made.executions.first)
+        #expect(
+            exec.secretEnvironment == [
+                SecretVariable(id: bytes("a"), name: bytes("A"), isOptional: true),
+                SecretVariable(id: bytes("b"), name: bytes("B")),
+            ]
+        )
+        #expect(exec.mounts.map(\.destination.text) == ["/", "/b"])
+    }
+
+    @Test func `may be unconfined where that is allowed`() async throws {
+        let made = try await plan("FROM alpine\nRUN --security=insecure x") { $0.allowsInsecure = true }
+        #expect(made.executions.first?.security == .insecure)
     }
 
     @Test func `may use the host's network where that is allowed`() async throws {

@@ -13,7 +13,7 @@ import SystemPackage
 import Testing
 
 /// The images of the store and nothing else.
-private struct StoredBaseImages: BaseImages {
+struct StoredBaseImages: BaseImages {
     let images: ImageStore
 
     func resolve(

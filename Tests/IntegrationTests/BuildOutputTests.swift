@@ -221,7 +221,6 @@ struct `Build results` {
                 "WARNING: compress flag is ignored.",
                 "WARNING: experimental flag squash is removed with BuildKit. You should squash inside build using a multi-stage Dockerfile for efficiency.",
                 "WARNING: isolation flag is deprecated with BuildKit.",
-                "WARNING: memory flag is ignored: this version of Slipway does not limit the resources of RUN steps.",
                 "WARNING: the builder \"remote\" is ignored: Slipway builds in its own process.",
             ]
         )

@@ -79,10 +79,14 @@ import Testing
         #expect(fields == Set(keyed.keys).union(leftOut.keys))
     }
 
-    @Test func `what a cache mount is called and the address of a host do not count, a secret's definition does`() {
+    @Test func `what a cache mount is called, the size of shared memory and the address of a host do not count, a secret's definition does`() {
         func with(_ kind: Mount.Kind) -> [KeyComponent] { key { $0.mounts[1].kind = kind } }
         #expect(with(.cache(id: bytes("a"), sharing: .shared)) == with(.cache(id: bytes("b"), sharing: .locked)))
-        #expect(with(.temporary(size: 0)) == with(.temporary(size: 4096)))
+        #expect(with(.temporary(size: 0)) != with(.temporary(size: 4096)))
+        func sharedMemory(_ size: Int64) -> [KeyComponent] {
+            key { $0.mounts.append(Mount(.temporary(size: size), at: bytes("/dev/shm"))) }
+        }
+        #expect(sharedMemory(4096) == sharedMemory(8192) && sharedMemory(4096) == key())
         #expect(with(.secret(ClientFile(id: bytes("a")))) != with(.secret(ClientFile(id: bytes("b")))))
         #expect(with(.secret(ClientFile(id: bytes("a")))) != with(.ssh(ClientFile(id: bytes("a")))))
         func host(_ address: String) -> [KeyComponent] {

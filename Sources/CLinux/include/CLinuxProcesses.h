@@ -46,13 +46,13 @@ struct slipway_spawn {
 enum slipway_spawn_stage {
     slipway_spawn_clone = 1,
     slipway_spawn_session,
+    slipway_spawn_control_group,
     slipway_spawn_mount_step,
     slipway_spawn_working_directory,
     slipway_spawn_files,
     slipway_spawn_terminal,
     slipway_spawn_execute,
     slipway_spawn_namespace,
-    slipway_spawn_control_group,
 };
 
 /// Starts a program with clone(2) (CLONE_VM, CLONE_VFORK, CLONE_PIDFD) and execve(2).

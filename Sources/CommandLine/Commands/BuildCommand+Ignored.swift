@@ -28,16 +28,7 @@ extension BuildCommand {
                 if name.isEmpty || name == "default" { return [] }
                 return ["the builder \"\(name)\" is ignored: Slipway builds in its own process."]
             }.hidden,
-        ] + limits.map { .ignored($0.name, short: $0.short, \.flagWarnings, warning: limitWarning($0.name)) }
-
-    private static let limits: [(name: String, short: Character?)] = [
-        ("memory", "m"), ("memory-swap", nil), ("cpu-shares", "c"), ("cpu-period", nil), ("cpu-quota", nil),
-        ("cpuset-cpus", nil), ("cpuset-mems", nil),
-    ]
-
-    private static func limitWarning(_ name: String) -> String {
-        "\(name) flag is ignored: this version of Slipway does not limit the resources of RUN steps."
-    }
+        ]
 
     static let attestationFlags: [Flag<BuildCommand>] = [
         .values(

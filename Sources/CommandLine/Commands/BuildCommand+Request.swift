@@ -67,14 +67,6 @@ extension BuildCommand {
                 }
                 return network
             },
-            .values(
-                "add-host",
-                \.hosts,
-                placeholder: "strings",
-                help: "Add a custom host-to-IP mapping (format: \"host:ip\")"
-            ) {
-                bytes throws(FlagValueError) in [try host(bytes)]
-            },
             .bytes("iidfile", \.imageIDFile, completion: .files, help: "Write the image ID to a file"),
             .toggle("quiet", short: "q", \.isQuiet, help: "Suppress the build output and print image ID on success"),
             .value(
@@ -98,7 +90,7 @@ extension BuildCommand {
                 completion: .files,
                 help: "Write build result metadata to a file"
             ),
-        ] + callFlags + attestationFlags + ignoredFlags
+        ] + limitFlags + clientFlags + callFlags + attestationFlags + ignoredFlags
 
     /// What the options ask for, with paths made absolute and variables looked up.
     func request(_ environment: SlipwayEnvironment) async throws -> BuildRequest {
@@ -123,7 +115,9 @@ extension BuildCommand {
         request.ignoresCache = ignoresCache
         request.pullsBaseImages = pulls
         request.network = network ?? .default
-        request.extraHosts = hosts
+        applyLimits(to: &request)
+        request.secrets = try await offeredSecrets(environment)
+        request.agents = try await offeredAgents(environment)
         return request
     }
 
@@ -171,16 +165,5 @@ extension BuildCommand {
 
     private static func pair(_ text: [UInt8]) -> (name: [UInt8], value: [UInt8])? {
         text.firstIndex(of: UInt8(ascii: "=")).map { (Array(text[..<$0]), Array(text[($0 + 1)...])) }
-    }
-
-    private static func host(_ bytes: [UInt8]) throws(FlagValueError) -> (name: [UInt8], address: [UInt8]) {
-        guard let separator = bytes.firstIndex(where: { $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: ":") }),
-            separator > 0, separator + 1 < bytes.count
-        else { throw FlagValueError("bad format for add-host: \"\(escapedForDisplay(bytes))\"") }
-        var address = Array(bytes[(separator + 1)...])
-        if address.first == UInt8(ascii: "["), address.last == UInt8(ascii: "]") {
-            address = Array(address.dropFirst().dropLast())
-        }
-        return (Array(bytes[..<separator]), address)
     }
 }

@@ -29,6 +29,13 @@ struct BuildCommand: RunnableCommand {
     var ignoresCache = false
     var pulls = false
     var network: BuildRequest.Network?
+    var entitlements: [Entitlement] = []
+    var limits: [RunLimit] = []
+    var resources: [ResourceOption] = []
+    var sharedMemorySize: Int64?
+    var controlGroupParent: [UInt8]?
+    var secrets: [[UInt8]] = []
+    var agents: [[UInt8]] = []
     var hosts: [(name: [UInt8], address: [UInt8])] = []
     var imageIDFile: [UInt8]?
     var isQuiet = false
@@ -161,7 +168,8 @@ struct BuildCommand: RunnableCommand {
             "\(frame)ERROR: failed to build: failed to solve: \(message)\n"
         }
         switch error {
-        case let failure as StepFailure: return BuildEpilogue.failure(failure.error, source: failure.source)
+        case let failure as StepFailure:
+            return BuildEpilogue.failure(failure.error, source: failure.source, advice: failure.advice)
         case let error as DockerfileError: return solving(error.frame, error.message)
         case let error as FrontendError: return solving(error.frame, error.message)
         case let failure as CommandFailure: return failure.message

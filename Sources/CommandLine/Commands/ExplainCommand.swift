@@ -34,7 +34,7 @@ struct ExplainCommand: RunnableCommand {
         case .completed: break
         case .failed:
             try await environment.output.writeLine("The build of \(record.name) failed: \(record.error ?? "")")
-            return .success
+            if record.steps.isEmpty { return .success }
         case .canceled:
             try await environment.output.writeLine("The build of \(record.name) was canceled.")
             return .success

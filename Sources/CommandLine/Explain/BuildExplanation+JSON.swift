@@ -19,8 +19,10 @@ extension BuildExplanation {
         switch step.outcome {
         case .cached: json.add("outcome", "cached")
         case .notNeeded: json.add("outcome", "skipped")
-        case .ran(let reason):
-            json.add("outcome", "ran")
+        case .ran: json.add("outcome", "ran")
+        case .failed: json.add("outcome", "failed")
+        }
+        if let reason = step.outcome.reason {
             json.addRaw("seconds", fixedPoint(step.seconds, decimals: 3))
             json.add("reason", name(of: reason))
             if case .changed(let changes) = reason { json.addRaw("changes", JSONText.array(changes.map(object))) }

@@ -21,7 +21,7 @@ package struct BuildExplanation: Sendable {
         return steps.reduce(into: "") { text, step in
             let place = step.origin.map { " (\(safeText($0.dockerfile)):\($0.line))" } ?? ""
             text += "\(label(of: step.outcome))\(safeText(step.name))\(place)\n"
-            guard case .ran(let reason) = step.outcome else { return }
+            guard let reason = step.outcome.reason else { return }
             for line in lines(for: reason, fileLimit: fileLimit) { text += "\(indent)\(line)\n" }
         }
     }
@@ -32,6 +32,7 @@ package struct BuildExplanation: Sendable {
         case .notNeeded: "SKIPPED  "
         case .ran(.noEarlierRecord), .ran(.neverCached): "RAN      "
         case .ran(.changed), .ran(.resultGone), .ran(.cacheDisabled): "REBUILT  "
+        case .failed: "FAILED   "
         }
     }
 
@@ -72,6 +73,16 @@ package struct BuildExplanation: Sendable {
     private func quoted(_ value: [UInt8]) -> String {
         if value.count <= 160 { return "\"\(safeText(value))\"" }
         return "\"\(safeText(value.prefix(80)))…\(safeText(value.suffix(40)))\" (\(value.count) bytes)"
+    }
+}
+
+extension StepExplanation.Outcome {
+    /// Why the step ran; nil for one that did not.
+    var reason: MissReason? {
+        switch self {
+        case .cached, .notNeeded, .failed(nil): nil
+        case .ran(let reason), .failed(let reason?): reason
+        }
     }
 }
 

@@ -8,10 +8,12 @@ package enum BuildEpilogue {
     /// - Parameters:
     ///   - error: The error; its text is all that is said of it.
     ///   - source: The Dockerfile and the lines of the step, where they are known.
+    ///   - advice: What probably is to blame and what to do about it.
     /// - Returns: Whole lines.
-    package static func failure(_ error: any Error, source: VertexWarning.Source?) -> String {
+    package static func failure(_ error: any Error, source: VertexWarning.Source?, advice: String? = nil) -> String {
         let frame = source.map { sourceFrame(fileName: $0.fileName, data: $0.data, ranges: $0.lines) } ?? ""
-        return "\(frame)ERROR: failed to build: \(safeLines("\(error)"))\n"
+        let hint = advice.map { "hint: \(safeText($0))\n" } ?? ""
+        return "\(frame)ERROR: failed to build: \(safeLines("\(error)"))\n\(hint)"
     }
 
     /// The warnings of a build, each once; empty if there are none.

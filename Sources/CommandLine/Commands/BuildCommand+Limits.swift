@@ -1,0 +1,185 @@
+import BuildEngine
+import Glibc
+import LinuxSystem
+
+/// What RUN steps may do, see and take.
+extension BuildCommand {
+    static let limitFlags: [Flag<BuildCommand>] =
+        [
+            .values(
+                "add-host",
+                \.hosts,
+                placeholder: "strings",
+                help: "Add a custom host-to-IP mapping (format: \"host:ip\")"
+            ) { bytes throws(FlagValueError) in [try host(bytes)] },
+            .values(
+                "allow",
+                \.entitlements,
+                placeholder: "stringArray",
+                help: "Allow extra privileged entitlement (e.g., \"network.host\", \"security.insecure\", \"device\")"
+            ) { bytes throws(FlagValueError) in try entitlement(bytes) },
+            .bytes(
+                "cgroup-parent",
+                \.controlGroupParent,
+                help: "Set the parent cgroup for the \"RUN\" instructions during build"
+            ),
+            .values(
+                "resource",
+                \.resources,
+                placeholder: "stringArray",
+                help: "Limit the resources of \"RUN\" instructions (format: \"memory=512m\")"
+            ) { bytes throws(FlagValueError) in [try resource(bytes)] },
+            .value(
+                "shm-size",
+                \.sharedMemorySize,
+                placeholder: "bytes",
+                help: "Shared memory size for build containers"
+            ) {
+                bytes throws(FlagValueError) in try FlagValues.size(bytes, allowsUnlimited: false)
+            },
+            .values("ulimit", \.limits, placeholder: "ulimit", help: "Ulimit options") {
+                bytes throws(FlagValueError) in [try limit(bytes)]
+            },
+        ]
+        + resourceNames.map { name, short in
+            Flag<BuildCommand>.values(
+                name,
+                short: short,
+                \.resources,
+                placeholder: "string",
+                help: "Same as --resource \(name)"
+            ) {
+                bytes throws(FlagValueError) in [try resource(name, bytes)]
+            }.hidden
+        }
+
+    /// Docker's older flags, whose names are those of `--resource`.
+    private static let resourceNames: [(String, Character?)] = [
+        ("memory", "m"), ("memory-swap", nil), ("cpu-shares", "c"), ("cpu-period", nil), ("cpu-quota", nil),
+        ("cpuset-cpus", nil), ("cpuset-mems", nil),
+    ]
+
+    /// Tells the request what the flags say.
+    func applyLimits(to request: inout BuildRequest) {
+        request.extraHosts = hosts
+        request.entitlements = Set(entitlements)
+        request.limits = limits
+        request.sharedMemorySize = sharedMemorySize ?? 0
+        request.controlGroupParent = controlGroupParent ?? []
+        for resource in resources { resource.apply(to: &request.resources) }
+    }
+
+    private static func host(_ bytes: [UInt8]) throws(FlagValueError) -> (name: [UInt8], address: [UInt8]) {
+        let invalid = FlagValueError("invalid host \(escapedForDisplay(bytes))")
+        // As buildx: an equals sign anywhere separates, else the first colon.
+        let separator = bytes.firstIndex(of: UInt8(ascii: "=")) ?? bytes.firstIndex(of: UInt8(ascii: ":"))
+        guard let separator, separator > 0, separator + 1 < bytes.count else { throw invalid }
+        let name = Array(bytes[..<separator])
+        var address = Array(bytes[(separator + 1)...])
+        // Steps use the host's network: the host is where they are.
+        if address.elementsEqual("host-gateway".utf8) { return (name, Array("127.0.0.1".utf8)) }
+        if address.first == UInt8(ascii: "["), address.last == UInt8(ascii: "]") {
+            address = Array(address.dropFirst().dropLast())
+        }
+        guard isAddress(address) else { throw invalid }
+        return (name, address)
+    }
+
+    /// Whether bytes are an IPv4 or IPv6 address. See inet_pton(3).
+    private static func isAddress(_ bytes: [UInt8]) -> Bool {
+        let text = String(decoding: bytes, as: UTF8.self)
+        var storage = in6_addr()
+        return inet_pton(AF_INET, text, &storage) == 1 || inet_pton(AF_INET6, text, &storage) == 1
+    }
+
+    private static func entitlement(_ bytes: [UInt8]) throws(FlagValueError) -> [Entitlement] {
+        let text = try FlagValues.text(bytes)
+        // What a local output may do to its directory: a matter of the client alone.
+        if text == "buildx.local.delete" { return [] }
+        let name = text.split(separator: "=", maxSplits: 1).first.map(String.init) ?? ""
+        guard let entitlement = Entitlement(rawValue: name), text == name || entitlement == .device else {
+            throw FlagValueError("unknown entitlement \(text)")
+        }
+        return [entitlement]
+    }
+
+    private static let limitNames: Set<String> = [
+        "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss",
+        "rtprio",
+        "rttime", "sigpending", "stack",
+    ]
+
+    private static func limit(_ bytes: [UInt8]) throws(FlagValueError) -> RunLimit {
+        let text = try FlagValues.text(bytes)
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, !parts[1].isEmpty else { throw FlagValueError("invalid ulimit argument: \(text)") }
+        guard limitNames.contains(parts[0]) else { throw FlagValueError("invalid ulimit type: \(parts[0])") }
+        let values = parts[1].split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
+        guard values.count <= 2, let soft = values[0], soft >= -1 else {
+            throw FlagValueError("invalid ulimit argument: \(text)")
+        }
+        guard values.count == 2 else { return RunLimit(name: parts[0], soft: soft, hard: soft) }
+        guard let hard = values[1], hard >= -1 else { throw FlagValueError("invalid ulimit argument: \(text)") }
+        if hard >= 0, soft > hard || soft < 0 {
+            throw FlagValueError("ulimit soft limit must be less than or equal to hard limit: \(soft) > \(hard)")
+        }
+        return RunLimit(name: parts[0], soft: soft, hard: hard)
+    }
+
+    private static func resource(_ bytes: [UInt8]) throws(FlagValueError) -> ResourceOption {
+        guard let separator = bytes.firstIndex(of: UInt8(ascii: "=")) else {
+            throw FlagValueError("invalid resource \(escapedForDisplay(bytes)), expected key=value")
+        }
+        return try resource(try FlagValues.text(Array(bytes[..<separator])), Array(bytes[(separator + 1)...]))
+    }
+
+    private static func resource(_ name: String, _ value: [UInt8]) throws(FlagValueError) -> ResourceOption {
+        switch name {
+        case "memory": .memory(try FlagValues.size(value, allowsUnlimited: false))
+        case "memory-swap": .memoryAndSwap(try FlagValues.size(value, allowsUnlimited: true))
+        case "cpu-shares": .processorShares(try count(value))
+        case "cpu-period": .processorPeriod(try count(value))
+        case "cpu-quota": .processorQuota(Int64(clamping: try FlagValues.integer(value)))
+        case "cpuset-cpus": .processors(try processorList(value))
+        case "cpuset-mems": .memoryNodes(try processorList(value))
+        default: throw FlagValueError("unknown resource \(name)")
+        }
+    }
+
+    private static func count(_ bytes: [UInt8]) throws(FlagValueError) -> UInt64 {
+        let number = try FlagValues.integer(bytes)
+        guard number >= 0 else { throw FlagValueError("it is negative") }
+        return UInt64(number)
+    }
+
+    private static func processorList(_ bytes: [UInt8]) throws(FlagValueError) -> String {
+        let text = try FlagValues.text(bytes)
+        guard !text.isEmpty, text.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == "," || $0 == "-") }) else {
+            throw FlagValueError("it is no list such as 0-2,4")
+        }
+        return text
+    }
+}
+
+/// One `--resource`.
+enum ResourceOption: Sendable, Hashable {
+    case memory(Int64)
+    case memoryAndSwap(Int64)
+    case processorShares(UInt64)
+    case processorPeriod(UInt64)
+    case processorQuota(Int64)
+    case processors(String)
+    case memoryNodes(String)
+
+    func apply(to resources: inout RunResources) {
+        switch self {
+        case .memory(let value): resources.memory = value
+        case .memoryAndSwap(let value): resources.memoryAndSwap = value
+        case .processorShares(let value): resources.processorShares = value
+        case .processorPeriod(let value): resources.processorPeriod = value
+        case .processorQuota(let value): resources.processorQuota = value
+        case .processors(let value): resources.processors = value
+        case .memoryNodes(let value): resources.memoryNodes = value
+        }
+    }
+}

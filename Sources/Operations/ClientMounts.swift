@@ -1,0 +1,66 @@
+import Glibc
+import LLB
+import LinuxSystem
+import Sessions
+import Snapshots
+import Storage
+import SystemPackage
+
+/// What a step gets of its client. Nothing of it ever reaches a disk: it is in file systems in memory that only this process and
+/// its step see, and that vanish with the process however it ends.
+extension OperationEnvironment {
+    /// Lends a directory in memory.
+    func withMemoryDirectory<Value>(_ body: (FilePath) async throws -> Value) async throws -> Value {
+        let point = try await onBlockingPool { [store] in
+            let point = try store.mountPoint()
+            try DetachedMount.tmpfs(mode: 0o700).attach(at: point)
+            return point
+        }
+        let result: Result<Value, any Error>
+        do { result = .success(try await body(point)) } catch { result = .failure(error) }
+        try await onBlockingPool {
+            try unmount(point, lazy: true)
+            try removeTree(point)
+        }
+        return try result.get()
+    }
+
+    /// Lends a file that holds a secret, with the owner and permissions that the step asks for.
+    func withSecretFile<Value>(
+        _ secret: SecretValue,
+        _ file: ClientFile,
+        _ body: (FilePath) async throws -> Value
+    ) async throws -> Value {
+        try await withMemoryDirectory { directory in
+            let path = directory.appending("secret")
+            try await onBlockingPool {
+                let made = try OpenFile.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+                try made.write(secret.reveal())
+                try made.changeOwner(user: file.userID, group: file.groupID)
+                try made.changeMode(file.mode & 0o777)
+            }
+            return try await body(path)
+        }
+    }
+
+    /// Lends a socket on which an agent answers.
+    func withAgentSocket<Value>(
+        _ agent: AgentSocket,
+        _ file: ClientFile,
+        _ body: (FilePath) async throws -> Value
+    ) async throws -> Value {
+        try await withMemoryDirectory { directory in
+            let forwarder = try await onBlockingPool {
+                try AgentForwarder(
+                    to: agent,
+                    in: directory,
+                    owner: (user: file.userID, group: file.groupID),
+                    mode: file.mode & 0o777
+                )
+            }
+            async let _ = forwarder.serve()
+            // Leaving this scope cancels the forwarder and waits for it, however `body` ends.
+            return try await body(forwarder.socket)
+        }
+    }
+}

@@ -1,0 +1,170 @@
+import BuildGraph
+import LLB
+import LinuxSystem
+import OCI
+import Sandboxes
+import Sessions
+import Snapshots
+import SystemPackage
+
+/// The process of a step.
+extension ExecRun {
+    /// Runs the process to its end.
+    func runProcess(root: FilePath, _ mounts: [SandboxConfiguration.Mount]) async throws {
+        let obstacle = try await obstacle()
+        let process = exec.process
+        var configuration = SandboxConfiguration(root: root, arguments: process.arguments)
+        configuration.environment = process.environment + proxyVariables
+        configuration.workingDirectory = process.directory.isEmpty ? "/" : FilePath(bytes: process.directory)
+        configuration.user = process.user
+        configuration.hostname = process.hostname.isEmpty ? Array("buildkitsandbox".utf8) : process.hostname
+        configuration.mounts = mounts
+        configuration.hosts = process.extraHosts.map {
+            (String(decoding: $0.host, as: UTF8.self), String(decoding: $0.address, as: UTF8.self))
+        }
+        configuration.resourceLimits = process.limits.map { limit in
+            SandboxConfiguration.ResourceLimit(
+                name: "RLIMIT_" + String(decoding: limit.name, as: UTF8.self).uppercased(),
+                soft: limit.soft < 0 ? .max : UInt64(limit.soft),
+                hard: limit.hard < 0 ? .max : UInt64(limit.hard)
+            )
+        }
+        configuration.network = exec.network == .none ? .none : .host
+        if exec.security == .insecure {
+            configuration.capabilities = try await onBlockingPool { try Capability.available() }
+            configuration.confinesSystemCalls = false
+            configuration.masksKernelFiles = false
+        }
+        let failure = FailureWatch(root: root, exec: exec)
+        let status: ExitStatus
+        do {
+            status = try await withControlGroup(failure) { group in
+                configuration.controlGroup = group
+                return try await withSecretVariables(configuration) { sandboxes, configuration in
+                    try await sandboxes.run(configuration) { [context] stream, bytes in
+                        failure.note(bytes)
+                        await context.log(bytes, stream: stream == 2 ? .error : .output)
+                    }
+                }
+            }
+        } catch let error as SandboxError {
+            switch error {
+            case .programNotExecutable where obstacle != nil: throw obstacle ?? error
+            case .programNotFound, .programNotExecutable:
+                throw OperationError.processFailed(
+                    arguments: process.arguments,
+                    exitCode: error.exitCode,
+                    reason: "\(error)",
+                    advice: await failure.advice(exitCode: error.exitCode, error)
+                )
+            default: throw error
+            }
+        }
+        try Task.checkCancellation()
+        let code = status.shellCode
+        let accepted = process.validExitCodes.isEmpty ? [0] : process.validExitCodes
+        guard accepted.contains(code) else {
+            throw OperationError.processFailed(
+                arguments: process.arguments,
+                exitCode: code,
+                reason: nil,
+                advice: await failure.advice(exitCode: code, nil)
+            )
+        }
+    }
+
+    /// Runs the process in a cgroup of its own where limits ask for one, and says which of them this host does not let be set.
+    private func withControlGroup(
+        _ failure: FailureWatch,
+        _ body: (ControlGroup?) async throws -> ExitStatus
+    ) async throws -> ExitStatus {
+        let parent = exec.process.cgroupParent
+        guard operation.resources != nil || !parent.isEmpty else { return try await body(nil) }
+        let limits = ControlGroup.Limits(operation.resources ?? LLB.Resources())
+        let (group, refusals) = await onBlockingPool {
+            parent.isEmpty ? ControlGroup.make(limits) : ControlGroup.make(limits, below: FilePath(bytes: parent))
+        }
+        for refusal in refusals {
+            context.warn("a limit of --resource or --cgroup-parent is not in force: \(refusal)")
+        }
+        let result: Result<ExitStatus, any Error>
+        do { result = .success(try await body(group)) } catch { result = .failure(error) }
+        await onBlockingPool {
+            failure.note(outOfMemoryKills: group?.outOfMemoryKills() ?? 0)
+            group?.remove()
+        }
+        return try result.get()
+    }
+
+    /// What may keep a step for another platform from running.
+    /// - Throws: the same where it surely will.
+    private func obstacle() async throws -> SandboxError? {
+        let machine = OCI.Platform.current
+        let platform = operation.platform ?? machine
+        let emulation = Emulation(machine: machine.architecture)
+        let answer = try await onBlockingPool {
+            try emulation.answer(os: platform.os, architecture: platform.architecture)
+        }
+        func error(_ reason: String) -> SandboxError {
+            .foreignPlatform(
+                "\(platform)",
+                machine: "\(machine)",
+                reason: reason
+                    + "; or let this machine's programs do the work, in a stage FROM --platform=$BUILDPLATFORM"
+            )
+        }
+        switch answer {
+        case .runs: return nil
+        case .uncertain(let reason): return error(reason)
+        case .obstacle(let reason): throw error(reason)
+        }
+    }
+
+    /// Adds the secrets that are variables; what the runtime is told then stays in memory.
+    private func withSecretVariables(
+        _ configuration: SandboxConfiguration,
+        _ body: (SandboxRunner, SandboxConfiguration) async throws -> ExitStatus
+    ) async throws -> ExitStatus {
+        var configuration = configuration
+        var hasSecrets = false
+        for variable in exec.secretEnvironment {
+            let offered = try await environment.client.secret(variable.id, isOptional: variable.isOptional)
+            guard let value = offered?.reveal() else { continue }
+            guard !value.contains(0), String(validating: value, as: UTF8.self) != nil else {
+                throw SessionError.secretIsNoText(variable.id)
+            }
+            let prefix = variable.name + [UInt8(ascii: "=")]
+            configuration.environment.removeAll { $0.starts(with: prefix) }
+            configuration.environment.append(prefix + value)
+            hasSecrets = true
+        }
+        guard hasSecrets else { return try await body(environment.sandboxes, configuration) }
+        return try await environment.withMemoryDirectory { directory in
+            try await body(environment.sandboxes.writing(to: directory), configuration)
+        }
+    }
+
+    private var proxyVariables: [[UInt8]] {
+        guard let proxy = exec.process.proxy else { return [] }
+        let pairs = [
+            ("HTTP_PROXY", proxy.http), ("HTTPS_PROXY", proxy.https), ("FTP_PROXY", proxy.ftp),
+            ("NO_PROXY", proxy.none), ("ALL_PROXY", proxy.all),
+        ]
+        return pairs.filter { !$0.1.isEmpty }.flatMap { name, value in
+            [Array("\(name)=".utf8) + value, Array("\(name.lowercased())=".utf8) + value]
+        }
+    }
+}
+
+extension ControlGroup.Limits {
+    fileprivate init(_ resources: LLB.Resources) {
+        self.init()
+        if resources.memory != 0 { memory = resources.memory }
+        if resources.memoryAndSwap != 0 { memoryAndSwap = resources.memoryAndSwap }
+        if resources.processorShares != 0 { processorShares = resources.processorShares }
+        if resources.processorPeriod != 0 { processorPeriod = resources.processorPeriod }
+        if resources.processorQuota != 0 { processorQuota = resources.processorQuota }
+        if !resources.processors.isEmpty { processors = resources.processors }
+        if !resources.memoryNodes.isEmpty { memoryNodes = resources.memoryNodes }
+    }
+}

@@ -1,0 +1,206 @@
+internal import Glibc
+package import LinuxSystem
+package import SystemPackage
+
+/// A cgroup of one sandbox: how much its processes may take, and whether they ran out of memory. See cgroups(7).
+///
+/// Hosts keep cgroups in one hierarchy (version 2) or in one for each controller (version 1); both are served.
+package struct ControlGroup: Sendable {
+    /// How much may be taken; nil is no limit. Memory in bytes, periods and quotas in microseconds.
+    package struct Limits: Sendable, Hashable {
+        package var memory: Int64?
+        /// Memory and swap together; -1 is no limit.
+        package var memoryAndSwap: Int64?
+        package var processorShares: UInt64?
+        package var processorPeriod: UInt64?
+        package var processorQuota: Int64?
+        package var processors: String?
+        package var memoryNodes: String?
+
+        package init() {}
+    }
+
+    /// What a process writes itself into.
+    let processFiles: [OpenFile]
+    private let directories: [FilePath]
+    /// Where the kernel counts the processes that it killed for want of memory.
+    private let events: FilePath?
+
+    /// Makes a cgroup.
+    ///
+    /// A host may keep a limit from being set: it has no such controller, or lets nobody write.
+    /// - Parameters:
+    ///   - limits: how much may be taken.
+    ///   - parent: below which cgroup, from the root of the hierarchy.
+    ///   - version: how the host keeps its cgroups.
+    ///   - root: where they are.
+    /// - Returns: the cgroup, nil where none can be made; and what could not be done, in words.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func make(
+        _ limits: Limits,
+        below parent: FilePath = "slipway",
+        version: ControlGroupVersion = controlGroupVersion(),
+        root: FilePath = "/sys/fs/cgroup"
+    ) -> (group: ControlGroup?, refusals: [String]) {
+        guard version != .none else { return (nil, ["this host has no cgroups"]) }
+        let name = "slipway-\(getpid())-\(UInt32.random(in: .min ... .max))"
+        let place = FilePath(root: nil, parent.lexicallyNormalized().components.filter { $0.kind == .regular })
+        let settings = version == .plain ? limits.unifiedSettings : limits.separateSettings
+        let controllers = version == .plain ? [""] : Set(settings.map(\.controller)).union(["memory"]).sorted()
+        var made: [FilePath] = []
+        var files: [OpenFile] = []
+        var refusals: [String] = []
+        for controller in controllers {
+            let hierarchy = controller.isEmpty ? root : root.appending(controller)
+            do throws(SystemCallError) {
+                let directory = try makeDirectory(name, in: hierarchy, below: place, controller)
+                made.append(directory)
+                for setting in settings where controller.isEmpty || setting.controller == controller {
+                    refusals += refusal(of: setting, in: directory).map { [$0] } ?? []
+                }
+                files.append(try OpenFile.open(directory.appending("cgroup.procs"), O_WRONLY))
+            } catch {
+                refusals.append("\(error)")
+            }
+        }
+        let memory = version == .plain ? made.first : made.first { $0.starts(with: root.appending("memory")) }
+        let events = memory?.appending(version == .plain ? "memory.events" : "memory.oom_control")
+        return (files.isEmpty ? nil : ControlGroup(processFiles: files, directories: made, events: events), refusals)
+    }
+
+    /// How many processes the kernel killed because the cgroup had no memory left.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func outOfMemoryKills() -> Int {
+        guard let events, let bytes = try? OpenFile.open(events, O_RDONLY).readToEnd(limit: 4096) else { return 0 }
+        let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        return lines.compactMap { line in
+            let words = line.split(separator: " ")
+            return words.first == "oom_kill" ? words.last.flatMap { Int($0) } : nil
+        }.first ?? 0
+    }
+
+    /// Removes the cgroup, in which nothing runs any more.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func remove() {
+        // One that cannot be removed now is found when the next is made.
+        for directory in directories { removeDirectory(directory) }
+    }
+}
+
+extension ControlGroup {
+    private static func makeDirectory(
+        _ name: String,
+        in hierarchy: FilePath,
+        below parent: FilePath,
+        _ controller: String
+    ) throws(SystemCallError) -> FilePath {
+        var directory = hierarchy
+        for component in parent.components {
+            enableControllers(below: directory)
+            directory = directory.appending(component)
+            try HostFiles.createDirectory(directory)
+            inheritProcessors(in: directory, controller)
+        }
+        enableControllers(below: directory)
+        removeAbandoned(in: directory)
+        directory = directory.appending(name)
+        try HostFiles.createDirectory(directory)
+        inheritProcessors(in: directory, controller)
+        return directory
+    }
+
+    /// Version 2 gives a cgroup the controllers that its parent hands on; those that it does not have are missed later, by name.
+    private static func enableControllers(below directory: FilePath) {
+        for controller in ["memory", "cpu", "cpuset"] {
+            _ = try? write("+\(controller)", to: directory.appending("cgroup.subtree_control"))
+        }
+    }
+
+    /// A new cgroup of version 1's cpuset has no processors, and no process can enter it.
+    private static func inheritProcessors(in directory: FilePath, _ controller: String) {
+        guard controller == "cpuset" else { return }
+        for name in ["cpuset.cpus", "cpuset.mems"] {
+            let own = (try? OpenFile.open(directory.appending(name), O_RDONLY).readToEnd()) ?? []
+            guard own.allSatisfy({ $0 == 0x0a || $0 == 0 }) else { continue }
+            let parent = directory.removingLastComponent().appending(name)
+            guard let value = try? OpenFile.open(parent, O_RDONLY).readToEnd() else { continue }
+            _ = try? write(String(decoding: value, as: UTF8.self), to: directory.appending(name))
+        }
+    }
+
+    /// Removes the cgroups of processes that were killed before they could.
+    private static func removeAbandoned(in directory: FilePath) {
+        for entry in (try? HostFiles.entries(of: directory)) ?? [] {
+            let parts = String(decoding: entry, as: UTF8.self).split(separator: "-")
+            guard parts.count == 3, parts[0] == "slipway", let process = Int32(parts[1]) else { continue }
+            if kill(process, 0) == 0 || errno == EPERM { continue }
+            removeDirectory(FilePath(bytes: directory.bytes + [UInt8(ascii: "/")] + entry))
+        }
+    }
+
+    /// Sets one limit; what kept it from being set, or nil.
+    private static func refusal(of setting: Setting, in directory: FilePath) -> String? {
+        do throws(SystemCallError) {
+            try write(setting.value, to: directory.appending(setting.file))
+            return nil
+        } catch {
+            return "\(setting.what): \(error)"
+        }
+    }
+
+    private static func write(_ text: String, to path: FilePath) throws(SystemCallError) {
+        try OpenFile.open(path, O_WRONLY).write(Array(text.utf8))
+    }
+}
+
+private func removeDirectory(_ path: FilePath) { _ = path.withPlatformString { rmdir($0) } }
+
+/// One value in one file of a cgroup.
+private struct Setting {
+    let what: String
+    let controller: String
+    let file: String
+    let value: String
+}
+
+extension ControlGroup.Limits {
+    /// Version 1.
+    fileprivate var separateSettings: [Setting] {
+        let all: [(String, String, String, String?)] = [
+            ("memory", "memory", "memory.limit_in_bytes", memory.map { "\($0)" }),
+            ("memory and swap", "memory", "memory.memsw.limit_in_bytes", memoryAndSwap.map { "\($0)" }),
+            ("processor shares", "cpu", "cpu.shares", processorShares.map { "\($0)" }),
+            ("processor period", "cpu", "cpu.cfs_period_us", processorPeriod.map { "\($0)" }),
+            ("processor quota", "cpu", "cpu.cfs_quota_us", processorQuota.map { "\($0)" }),
+            ("processors", "cpuset", "cpuset.cpus", processors),
+            ("memory nodes", "cpuset", "cpuset.mems", memoryNodes),
+        ]
+        return all.compactMap { what, controller, file, value in
+            value.map { Setting(what: what, controller: controller, file: file, value: $0) }
+        }
+    }
+
+    /// Version 2, with docker's conversions of what version 1 means.
+    fileprivate var unifiedSettings: [Setting] {
+        var swap: String?
+        if let total = memoryAndSwap { swap = total < 0 ? "max" : "\(max(0, total - (memory ?? 0)))" }
+        var rate: String?
+        if processorQuota != nil || processorPeriod != nil {
+            let quota = processorQuota.map { $0 > 0 ? "\($0)" : "max" } ?? "max"
+            rate = "\(quota) \(processorPeriod ?? 100_000)"
+        }
+        // 2 to 262144 shares become weights from 1 to 10000.
+        let weight = processorShares.map { 1 + (min(max($0, 2), 262_144) - 2) * 9999 / 262_142 }
+        let all: [(String, String, String, String?)] = [
+            ("memory", "memory", "memory.max", memory.map { "\($0)" }),
+            ("memory and swap", "memory", "memory.swap.max", swap),
+            ("processor shares", "cpu", "cpu.weight", weight.map { "\($0)" }),
+            ("processor period and quota", "cpu", "cpu.max", rate),
+            ("processors", "cpuset", "cpuset.cpus", processors),
+            ("memory nodes", "cpuset", "cpuset.mems", memoryNodes),
+        ]
+        return all.compactMap { what, controller, file, value in
+            value.map { Setting(what: what, controller: controller, file: file, value: $0) }
+        }
+    }
+}

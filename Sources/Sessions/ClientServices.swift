@@ -1,0 +1,64 @@
+internal import Glibc
+internal import LinuxSystem
+package import SystemPackage
+
+/// What a client offers to the steps of its build, by the ids that `RUN --mount` asks for.
+package struct ClientServices: Sendable {
+    package var secrets: [[UInt8]: SecretSource]
+    package var agents: [[UInt8]: AgentSocket]
+
+    package init(secrets: [[UInt8]: SecretSource] = [:], agents: [[UInt8]: AgentSocket] = [:]) {
+        self.secrets = secrets
+        self.agents = agents
+    }
+
+    /// The secret of an id; nil where none is offered and `isOptional` says that this is no error.
+    ///
+    /// A file is read each time: what a step gets is what the file holds when the step starts.
+    /// - Throws: `SessionError`.
+    package func secret(_ id: [UInt8], isOptional: Bool) async throws -> SecretValue? {
+        guard let source = secrets[id] else {
+            if isOptional { return nil }
+            throw SessionError.secretNotFound(id)
+        }
+        switch source {
+        case .value(let value): return value
+        case .file(let path):
+            return try await onBlockingPool {
+                let bytes: [UInt8]
+                do throws(SystemCallError) {
+                    bytes = try OpenFile.open(path, O_RDONLY).readToEnd(limit: SecretSource.sizeLimit + 1)
+                } catch {
+                    throw SessionError.secretUnreadable(id, error)
+                }
+                guard bytes.count <= SecretSource.sizeLimit else { throw SessionError.secretTooLarge(id) }
+                return SecretValue(bytes)
+            }
+        }
+    }
+
+    /// The agent of an id; nil where none is offered and `isOptional` says that this is no error.
+    /// - Throws: `SessionError`.
+    package func agent(_ id: [UInt8], isOptional: Bool) throws(SessionError) -> AgentSocket? {
+        if let agent = agents[id] { return agent }
+        if isOptional { return nil }
+        throw agents.isEmpty ? .noAgentForwarded(id) : .agentNotFound(id)
+    }
+}
+
+/// Where the bytes of a secret come from: `--secret`.
+package enum SecretSource: Sendable, Hashable {
+    case file(FilePath)
+    case value(SecretValue)
+
+    /// BuildKit's limit: a secret travels in one message.
+    package static let sizeLimit = 500 << 10
+}
+
+/// Where an agent's keys come from: `--ssh`.
+package enum AgentSource: Sendable, Hashable {
+    /// The socket of a running agent.
+    case socket(FilePath)
+    /// Files of private keys, which an agent of the build's own holds while the build lasts.
+    case keys([FilePath])
+}
