@@ -11,11 +11,15 @@ package enum SnapshotMeans: String, Sendable, CaseIterable {
 
     /// Tries in an empty directory what a build needs of overlayfs: a mount, a removed name and a directory that hides another.
     ///
+    /// - Parameters:
+    ///   - directory: empty, on the file system of the store.
+    ///   - merged: an empty directory elsewhere: a killed process may leave the mount there, and `directory` is removed with all in it.
+    /// - Returns: overlayfs where all of it works.
     /// - Throws: only what says nothing about overlayfs, as a full disk.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    static func probe(in directory: FilePath) throws(SystemCallError) -> SnapshotMeans {
+    static func probe(in directory: FilePath, mountingAt merged: FilePath) throws(SystemCallError) -> SnapshotMeans {
         do throws(SystemCallError) {
-            return try worksAsNeeded(in: directory) ? .overlay : .copying
+            return try worksAsNeeded(in: directory, mountingAt: merged) ? .overlay : .copying
         } catch {
             let unrelated: [Errno] = [
                 .noSpace, .diskQuotaExceeded, .noMemory, .tooManyOpenFiles, .tooManyOpenFilesInSystem, .ioError,
@@ -25,14 +29,15 @@ package enum SnapshotMeans: String, Sendable, CaseIterable {
         }
     }
 
-    private static func worksAsNeeded(in directory: FilePath) throws(SystemCallError) -> Bool {
+    private static func worksAsNeeded(in directory: FilePath, mountingAt merged: FilePath) throws(SystemCallError)
+        -> Bool
+    {
         let files = try RootedDirectory(directory)
-        for name: FilePath in ["lower", "lower/old", "upper", "work", "merged"] { try files.createDirectory(name) }
+        for name: FilePath in ["lower", "lower/old", "upper", "work"] { try files.createDirectory(name) }
         _ = try files.open("lower/file", O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
         var overlay = OverlayMount(lower: [directory.appending("lower")])
         overlay.writable = (directory.appending("upper"), directory.appending("work"))
         overlay.isVolatile = true
-        let merged = directory.appending("merged")
         try overlay.attach(at: merged)
         do throws(SystemCallError) {
             let view = try RootedDirectory(merged)

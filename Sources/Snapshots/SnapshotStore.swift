@@ -143,7 +143,9 @@ package final class SnapshotStore: Sendable {
         try knownMeans.withLock { known in
             if let known { return known }
             let scratch = try store.temporaryDirectory()
-            let found = try SnapshotMeans.probe(in: scratch)
+            let point = try store.mountPoint()
+            let found = try SnapshotMeans.probe(in: scratch, mountingAt: point)
+            try HostFiles.removeDirectoryIfEmpty(point)
             try removeTree(scratch)
             known = found
             return found
