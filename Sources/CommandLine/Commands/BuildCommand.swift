@@ -10,7 +10,7 @@ import SystemPackage
 /// `slipway build`, and docker's and buildx's other spellings of it.
 struct BuildCommand: RunnableCommand {
     static let about = CommandSummary(
-        usage: "PATH",
+        usage: "PATH | URL | -",
         summary: "Build an image from a Dockerfile",
         arguments: .exactly(1),
         mounts: true,
