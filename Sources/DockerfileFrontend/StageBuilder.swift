@@ -18,6 +18,9 @@ struct StageBuilder {
     var outline = StageOutline()
     /// How many steps have been counted.
     private var stepNumber = 0
+    /// How many instructions of the stage have made steps, FROM and triggers apart, and the number of the last one.
+    private var slotNumber = 0
+    private var rememberedInstruction = 0
 
     var node: StageNode { translator.graph.nodes[index] }
     var options: BuildOptions { translator.options }
@@ -240,10 +243,14 @@ struct StageBuilder {
         let name = stage.name ?? "\(stage.index)"
         let digest = output.node.digest
         run.places[digest, default: []].append(instruction.range)
+        // Counted in steps: what only changes the configuration may come and go between them.
+        if command?.trigger == nil, number != rememberedInstruction {
+            rememberedInstruction = number
+            slotNumber += 1
+        }
         guard run.steps[digest] == nil else { return }
         run.steps[digest] = PlannedStep(
-            // Counted in steps: what only changes the configuration may come and go between them.
-            slot: "\(name)/" + (command?.trigger.map { "onbuild\($0)" } ?? "\(stepNumber)"),
+            slot: "\(name)/" + (command?.trigger.map { "onbuild\($0)" } ?? "\(slotNumber)"),
             file: translator.dockerfile.source.name,
             stage: name,
             instruction: number,

@@ -62,7 +62,7 @@ import Testing
                 step: 0/0 line 1
                 step: 0/1 line 2
                 step: 0/2 line 3
-                step: 0/4 line 5
+                step: 0/3 line 5
 
                 """
         )
@@ -124,10 +124,10 @@ import Testing
                 history: USER 1000 (empty)
                 history: ENTRYPOINT ["/app"] (empty)
                 step: build/0 line 2
-                step: build/2 line 4
-                step: build/3 line 5
-                step: build/4 line 6
-                step: build/5 line 7
+                step: build/1 line 4
+                step: build/2 line 5
+                step: build/3 line 6
+                step: build/4 line 7
                 step: 2/1 line 11
 
                 """
