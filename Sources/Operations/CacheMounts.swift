@@ -8,9 +8,16 @@ import SystemPackage
 
 /// The directories of `RUN --mount=type=cache`: they outlive builds, and no image ever holds them.
 ///
-/// A directory is found by a digest of its id, so that no id is a path. `private` steps at work at the same time each get one of
-/// their own; `locked` ones wait for each other.
+/// A directory is found by a digest of its id, and of what it starts with where it starts with something, so that no id is a path.
+/// `private` steps at work at the same time each get one of their own; `locked` ones wait for each other.
 struct CacheMounts: Sendable {
+    /// What a new directory starts with: a part of a tree, with its owner and permissions.
+    struct Seed: Sendable {
+        let tree: FileTree
+        /// Empty for all of the tree.
+        let path: [UInt8]
+    }
+
     private let store: Store
     private let snapshots: SnapshotStore
 
@@ -19,20 +26,29 @@ struct CacheMounts: Sendable {
         self.snapshots = snapshots
     }
 
-    /// Lends a cache directory to `body`; a new one starts as the directory of `seed` that `selector` names.
+    /// Lends a cache directory to `body`.
+    /// - Parameters:
+    ///   - id: whose directory.
+    ///   - sharing: with whom.
+    ///   - seed: what a new one starts with; nil for nothing.
+    ///   - waits: is told when another step has the directory, and this one waits for its end.
+    ///   - body: uses the directory.
     func withDirectory<Value>(
         id: [UInt8],
         sharing: CacheSharing,
-        seed: FileTree?,
-        selector: [UInt8],
+        seed: Seed?,
+        waits: () async -> Void,
         _ body: (FilePath) async throws -> Value
     ) async throws -> Value {
-        let base = store.root.appending("cachemounts").appending(Digest.sha256(of: id).hex)
-        let lent = try await onBlockingPool { try Self.take(base, sharing) }
-        if try await onBlockingPool({ try RootedDirectory(lent.directory).statusIfPresent("data") == nil }) {
-            try await fill(lent.directory, seed, selector)
+        // As in BuildKit: what begins with other files is another cache.
+        let layers = seed.map { $0.tree.layers.map { "\($0)" }.joined(separator: ",") }
+        let key = id + (layers.map { Array(":\($0):".utf8) + (seed?.path ?? []) } ?? [])
+        let slots = CacheDirectory(layout: store.layout, name: Digest.sha256(of: key).hex)
+        let lent = try await take(slots, id, sharing, waits)
+        if try await onBlockingPool({ try HostFiles.status(of: lent.directory) == nil }) {
+            try await fill(lent.directory, seed)
         }
-        let value = try await body(lent.directory.appending("data"))
+        let value = try await body(lent.directory)
         withExtendedLifetime(lent.lock) {}
         return value
     }
@@ -42,68 +58,88 @@ struct CacheMounts: Sendable {
         let lock: FileLock
     }
 
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private static func take(_ base: FilePath, _ sharing: CacheSharing) throws -> Lent {
-        func made(_ number: Int) throws(SystemCallError) -> FilePath {
-            let directory = base.appending("\(number)")
-            for path in [base.removingLastComponent(), base, directory] {
-                do throws(SystemCallError) {
-                    _ = try retryingSystemCall("mkdir", path: path) { path.withPlatformString { mkdir($0, 0o700) } }
-                } catch {
-                    if error.errno != .fileExists { throw error }
-                }
-            }
-            return directory
-        }
+    private func take(
+        _ cache: CacheDirectory,
+        _ id: [UInt8],
+        _ sharing: CacheSharing,
+        _ waits: () async -> Void
+    ) async throws -> Lent {
         switch sharing {
         case .shared:
-            let directory = try made(0)
-            return Lent(directory: directory, lock: try FileLock.acquire(directory.appending("lock"), .shared))
+            return try await wait(for: cache, id, .shared, waits)
         case .locked:
-            let directory = try made(0)
-            return Lent(directory: directory, lock: try FileLock.acquire(directory.appending("lock"), .exclusive))
+            return try await wait(for: cache, id, .exclusive, waits)
         case .private:
-            var number = 0
-            while true {
-                let directory = try made(number)
-                if let lock = try FileLock.tryAcquire(directory.appending("lock"), .exclusive) {
-                    return Lent(directory: directory, lock: lock)
+            return try await onBlockingPool {
+                var number = 0
+                while true {
+                    try cache.make(number, id: id)
+                    if let lock = try FileLock.tryAcquire(cache.lock(number), .exclusive) {
+                        return Lent(directory: cache.data(number), lock: lock)
+                    }
+                    number += 1
                 }
-                number += 1
             }
         }
     }
 
-    /// Makes the content of a new directory; it appears whole, whoever else makes it at the same time.
-    private func fill(_ directory: FilePath, _ seed: FileTree?, _ selector: [UInt8]) async throws {
-        func adopt(_ made: FilePath) async throws {
-            try await onBlockingPool {
-                let target = directory.appending("data")
-                let result = made.withPlatformString { source in target.withPlatformString { rename(source, $0) } }
-                if result == 0 { return }
-                try removeTree(made)
-                if try RootedDirectory(directory).statusIfPresent("data") == nil {
-                    throw SystemCallError("rename", path: target, errno: .ioError)
-                }
+    /// Waits for the first directory, and stops waiting when the task is cancelled.
+    private func wait(
+        for cache: CacheDirectory,
+        _ id: [UInt8],
+        _ mode: FileLock.Mode,
+        _ waits: () async -> Void
+    ) async throws -> Lent {
+        let free = try await onBlockingPool {
+            try cache.make(0, id: id)
+            return try FileLock.tryAcquire(cache.lock(0), mode)
+        }
+        if let free { return Lent(directory: cache.data(0), lock: free) }
+        await waits()
+        // A thread that waits for a lock cannot be told to stop: it is left behind, and lets go of what it gets in the end.
+        let (results, continuation) = AsyncThrowingStream<FileLock, any Error>.makeStream(
+            bufferingPolicy: .bufferingNewest(1)
+        )
+        let waiting = Task {
+            do {
+                continuation.yield(try await onBlockingPool { try FileLock.acquire(cache.lock(0), mode) })
+                continuation.finish()
+            } catch {
+                continuation.finish(throwing: error)
             }
         }
+        for try await lock in results { return Lent(directory: cache.data(0), lock: lock) }
+        waiting.cancel()
+        throw CancellationError()
+    }
+
+    /// Makes the content of a new directory; it appears whole, whoever else makes it at the same time.
+    private func fill(_ directory: FilePath, _ seed: Seed?) async throws {
         let fresh = try await onBlockingPool { [store] in try store.temporaryDirectory() }
         if let seed {
-            try await snapshots.withMounted(seed) { root in
-                try await onBlockingPool {
-                    let tree = try RootedDirectory(root)
-                    let path = rootedPath(selector).filePath
-                    let from = path.isEmpty ? tree : try tree.openDirectory(path)
-                    let status = try from.open(".", O_PATH).status()
-                    try copyTree(from: from, to: RootedDirectory(fresh))
-                    let made = try OpenFile.open(fresh, O_RDONLY | O_DIRECTORY)
-                    try made.changeOwner(user: status.userID, group: status.groupID)
-                    try made.changeMode(UInt32(status.mode))
-                }
+            try await snapshots.withMounted(seed.tree) { root in
+                try await onBlockingPool { try Self.copy(seed.path, of: root, to: fresh) }
             }
         } else {
             try await onBlockingPool { try OpenFile.open(fresh, O_RDONLY | O_DIRECTORY).changeMode(0o755) }
         }
-        try await adopt(fresh)
+        try await onBlockingPool {
+            do throws(SystemCallError) {
+                try HostFiles.rename(fresh, to: directory)
+            } catch {
+                try removeTree(fresh)
+                if try HostFiles.status(of: directory) == nil { throw error }
+            }
+        }
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func copy(_ path: [UInt8], of root: FilePath, to fresh: FilePath) throws {
+        let source = try RootedDirectory(root).openDirectory(path.isEmpty ? "/" : FilePath(bytes: path))
+        let status = try source.status(".")
+        try copyTree(from: source, to: RootedDirectory(fresh))
+        let made = try OpenFile.open(fresh, O_RDONLY | O_DIRECTORY)
+        try made.changeOwner(user: status.userID, group: status.groupID)
+        try made.changeMode(UInt32(status.mode))
     }
 }

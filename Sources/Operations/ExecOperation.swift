@@ -125,12 +125,16 @@ struct ExecRun: Sendable {
         case .temporary(let size):
             return try await go(.tmpfs(size: size > 0 ? size : nil, mode: 0o1777))
         case .cache(let id, let sharing):
+            let name = id.first == UInt8(ascii: "/") ? Array(id.dropFirst()) : id
             return try await environment.cacheMounts.withDirectory(
                 id: id,
                 sharing: sharing,
-                seed: seed(of: mount),
-                selector: mount.selector
-            ) { try await go(.bind($0)) }
+                seed: try seed(of: mount),
+                waits: { [context] in
+                    let text = "waiting for another step to end that has the cache mount \(escapedForDisplay(name))\n"
+                    await context.log(Array(text.utf8), stream: .error)
+                }
+            ) { directory in try await go(.bind(directory)) }
         case .bind:
             return try await bind(mount, go)
         case .secret(let file):
@@ -151,7 +155,9 @@ struct ExecRun: Sendable {
     }
 
     /// What a new cache directory starts with; nil for nothing.
-    private func seed(of mount: Mount) throws -> FileTree? { mount.input == nil ? nil : try tree(of: mount) }
+    private func seed(of mount: Mount) throws -> CacheMounts.Seed? {
+        mount.input == nil ? nil : CacheMounts.Seed(tree: try tree(of: mount), path: mount.selector)
+    }
 
     private func bind(
         _ mount: Mount,

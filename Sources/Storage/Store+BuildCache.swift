@@ -19,6 +19,8 @@ package struct CacheUsage: Sendable, Hashable, Identifiable {
 package struct CachePruning: Sendable, Hashable {
     /// Also records whose layers images or containers have.
     package var all = false
+    /// Only these records; nil for any.
+    package var ids: Set<Int64>?
     /// Only records that nobody used since this moment, in seconds since 1970.
     package var unusedSince: Int64?
     /// Stop when the rest of the cache has no more than this many bytes of its own, the longest unused going first.
@@ -74,6 +76,7 @@ extension Store {
             var own = records.reduce(Int64(0)) { $0 + ($1.isShared ? 0 : $1.size) }
             var removed: [CacheUsage] = []
             for record in records where pruning.all || !record.isShared {
+                if let ids = pruning.ids, !ids.contains(record.id) { continue }
                 if let limit = pruning.unusedSince, record.lastUsed >= limit { continue }
                 if let keep = pruning.keepBytes, own <= keep { break }
                 try db.execute(sql: "DELETE FROM cache_records WHERE id = ?", arguments: [record.id])

@@ -15,6 +15,8 @@ package struct StoreLayout: Sendable, Hashable {
     package var containers: FilePath { root.appending("containers") }
     /// Blobs on their way in.
     package var ingest: FilePath { root.appending("ingest") }
+    /// `cachemounts/<name>/`: the directories of cache mounts.
+    package var cacheMounts: FilePath { root.appending("cachemounts") }
     /// `mounts/<owner>/`: mount points of living processes.
     package var mounts: FilePath { root.appending("mounts") }
     /// `run/<owner>`: one locked file for each living process.

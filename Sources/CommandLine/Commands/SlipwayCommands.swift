@@ -35,13 +35,19 @@ package enum SlipwayCommands {
         .group(
             "builder",
             summary: "Manage builds",
-            [.command("build", BuildCommand.self), .command("prune", PruneBuilderCommand.self)]
+            [
+                .command("build", BuildCommand.self), .command("du", BuildCacheUsageCommand.self),
+                .command("prune", PruneBuilderCommand.self),
+            ]
         ),
         .group(
             "buildx",
             isHidden: true,
             summary: "Manage builds",
-            [.command("build", aliases: ["b"], BuildCommand.self)]
+            [
+                .command("build", aliases: ["b"], BuildCommand.self), .command("du", BuildCacheUsageCommand.self),
+                .command("prune", PruneBuilderCommand.self),
+            ]
         ),
         .group(
             "container",

@@ -129,44 +129,6 @@ struct PruneSystemCommand: RunnableCommand {
     }
 }
 
-/// `slipway builder prune`.
-struct PruneBuilderCommand: RunnableCommand {
-    static let about = CommandSummary(usage: "", summary: "Remove build cache", arguments: .none)
-    static let flags: [Flag<PruneBuilderCommand>] = [
-        .toggle("all", short: "a", \.all, help: "Remove all build cache, also what images have too"),
-        .filter(\.filters, help: "Only what was not used for so long (e.g. \"until=24h\")"),
-        .toggle("force", short: "f", \.force, help: "Do not prompt for confirmation"),
-        .value(
-            "keep-storage",
-            \.keepBytes,
-            placeholder: "bytes",
-            help: "Amount of disk space to keep for cache"
-        ) { bytes throws(FlagValueError) in try FlagValues.size(bytes, allowsUnlimited: false) },
-    ]
-
-    var arguments: [[UInt8]] = []
-    var all = false
-    var filters: [String] = []
-    var force = false
-    var keepBytes: Int64?
-
-    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let filter = try ImageFilter(parsing: filters, accepted: ["until"], now: environment.clock().seconds)
-        let warning = "WARNING! This will remove all \(all ? "" : "dangling ")build cache."
-        if !force, try await !environment.confirms(warning) { return .success }
-        var pruning = CachePruning()
-        pruning.all = all
-        pruning.unusedSince = filter.until
-        pruning.keepBytes = keepBytes
-        let engine = try await environment.engine()
-        let cache = try await engine.store.pruneBuildCache(pruning)
-        await engine.store.close()
-        try await environment.output.write(PruneReport.cache(cache.records))
-        try await environment.output.writeLine(PruneReport.total(cache.garbage.bytes))
-        return .success
-    }
-}
-
 extension PruneReport {
     static func cache(_ records: [CacheUsage]) -> String {
         records.isEmpty
