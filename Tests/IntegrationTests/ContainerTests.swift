@@ -90,7 +90,8 @@ struct `Containers` {
             ]
             reading.isRemovedAtEnd = true
             let second = try await run(containers, reading)
-            #expect(second.output.hasPrefix("more\n"))
+            // The two streams come by pipes of their own: in which order is open.
+            #expect(second.output.contains("more\n"))
             #expect(second.output.contains("Read-only file system"))
             let volumes = try FileManager.default.contentsOfDirectory(atPath: scratch.appending("store/volumes").string)
             #expect(volumes == ["data"])

@@ -155,7 +155,8 @@ struct `Commands killed at any step` {
         let result = try await trace(
             slipway,
             ["-o", log, "-e", "trace=" + Self.calls.joined(separator: ",")],
-            workload
+            workload,
+            waitsForLog: true
         )
         try #require(result.status == 0, "\(result.errorText)")
         let expected = try await self.result(of: workload, slipway, printed: result.text)
@@ -203,10 +204,16 @@ struct `Commands killed at any step` {
     }
 
     /// Runs the command under strace, which goes on beside it rather than before it (`-D`): nothing waits for what it left.
-    private func trace(_ slipway: Slipway, _ options: [String], _ workload: Workload) async throws -> ProgramResult {
+    /// - Parameter waitsForLog: whether strace is the command's parent and ends after it, its log complete; else the command is our child.
+    private func trace(
+        _ slipway: Slipway,
+        _ options: [String],
+        _ workload: Workload,
+        waitsForLog: Bool = false
+    ) async throws -> ProgramResult {
         try await runProgram(
             "strace",
-            ["-D", "-f", "-q"] + options + [try Slipway.binary] + workload.arguments,
+            (waitsForLog ? [] : ["-D"]) + ["-f", "-q"] + options + [try Slipway.binary] + workload.arguments,
             environment: slipway.environment.merging(["SLIPWAY_ROOT": slipway.root]) { $1 }
         )
     }
