@@ -79,10 +79,7 @@ import Testing
         #expect(fields == Set(keyed.keys).union(leftOut.keys))
     }
 
-    @Test
-    func
-        `what a cache mount is called, the size of shared memory and the address of a host do not count, a secret's definition does`()
-    {
+    @Test func `cache ids, shared memory and hosts' addresses do not count, a secret's definition does`() {
         func with(_ kind: Mount.Kind) -> [KeyComponent] { key { $0.mounts[1].kind = kind } }
         #expect(with(.cache(id: bytes("a"), sharing: .shared)) == with(.cache(id: bytes("b"), sharing: .locked)))
         #expect(with(.temporary(size: 0)) != with(.temporary(size: 4096)))
