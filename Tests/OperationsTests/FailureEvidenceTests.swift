@@ -107,8 +107,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "E: Temporary failure resolving 'deb.debian.org'", "curl: (6) Could not resolve host: example.com",
-        "wget: bad address 'example.com'", "getaddrinfo EAI_AGAIN registry.npmjs.org",
+        "E: Temporary failure resolving 'packages.example.com'", "curl: (6) Could not resolve host: example.com",
+        "wget: bad address 'example.com'", "getaddrinfo EAI_AGAIN packages.example.com",
     ])
     func `a name that is not resolved`(output: String) {
         #expect(advice(100, output)?.contains("/etc/resolv.conf") == true)
