@@ -3,7 +3,7 @@ internal import Glibc
 internal import SystemPackage
 
 /// A thread of its own for one piece of blocking work that runs beside its starter, which waits for it in the end.
-package final class JoinableThread: @unchecked Sendable {
+package final class JoinableThread: Sendable {
     private let thread: pthread_t
 
     /// Starts the thread.
