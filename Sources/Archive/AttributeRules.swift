@@ -1,6 +1,8 @@
 package import LinuxSystem
 
-/// The prefix of a whiteout's name, and the name that makes a directory opaque. See the OCI image specification, layer.md.
+/// The prefix of a whiteout's name, and the name that makes a directory opaque.
+///
+/// See the OCI image specification, layer.md.
 package enum Whiteout {
     package static let prefix = Array(".wh.".utf8)
     static let metadataPrefix = Array(".wh..wh.".utf8)

@@ -1,14 +1,18 @@
 package import LinuxSystem
 package import OCI
 
-/// Bytes that are pulled. Reading blocks; a source belongs to one thread at a time.
+/// Bytes that are pulled.
+///
+/// Reading blocks; a source belongs to one thread at a time.
 package protocol ByteSource: AnyObject {
     /// Fills at most the buffer (which is not empty) and says how much it filled; 0 is the end.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int
 }
 
-/// Bytes that are pushed. Writing blocks; a sink belongs to one thread at a time.
+/// Bytes that are pushed.
+///
+/// Writing blocks; a sink belongs to one thread at a time.
 package protocol ByteSink: AnyObject {
     /// Takes all the bytes.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

@@ -74,7 +74,10 @@ package func decompressing(_ source: any ByteSource) throws -> (format: Compress
     }
 }
 
-/// A sink that compresses into another. The bytes depend on the input and the level, never on `threads`.
+/// A sink that compresses into another.
+///
+/// The bytes depend on the input and the level, never on `threads`.
+///
 /// - Throws: `ArchiveError.cannotCompress` for bzip2 and xz.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func compressing(

@@ -2,12 +2,16 @@ import Glibc
 import LinuxSystem
 import SystemPackage
 
-/// One extraction as it goes along. See `LayerExtractor`.
+/// One extraction as it goes along.
+///
+/// See `LayerExtractor`.
 final class Extraction {
     let root: RootedDirectory
     let options: LayerExtractor
     var summary = LayerExtractor.Summary()
-    /// Directories looked up before. A new entry never changes what a path that resolved resolves to; a removal may.
+    /// Directories looked up before.
+    ///
+    /// A new entry never changes what a path that resolved resolves to; a removal may.
     private var directories: [[UInt8]: OpenFile] = [:]
     private var directoryTimes: [(path: [UInt8], inode: UInt64, time: FileTime)] = []
     /// The times that directories get which entries are made in; those that have an entry of their own get that one's after it.
@@ -97,7 +101,9 @@ final class Extraction {
         return found
     }
 
-    /// Remembers the time of a directory before anything is made in it. A layer's directories are never archived again.
+    /// Remembers the time of a directory before anything is made in it.
+    ///
+    /// A layer's directories are never archived again.
     private func keepTime(of directory: OpenFile, _ path: [UInt8], isNew: Bool = false) throws(SystemCallError) {
         guard case .plain = options.mode, keptTimes[path] == nil else { return }
         let status = try directory.status()

@@ -1,6 +1,8 @@
 import LinuxSystem
 
-/// The records of a PAX extended header ("length key=value" lines). See POSIX pax, "pax Extended Header".
+/// The records of a PAX extended header ("length key=value" lines).
+///
+/// See POSIX pax, "pax Extended Header".
 struct PAXRecords {
     private(set) var records: [(key: [UInt8], value: [UInt8])] = []
 

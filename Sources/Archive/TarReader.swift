@@ -66,7 +66,10 @@ package final class TarReader {
         }
     }
 
-    /// Some bytes of the current member and where they belong in the file; nil at its end. Valid until the next call.
+    /// Some bytes of the current member and where they belong in the file; nil at its end.
+    ///
+    /// Valid until the next call.
+    ///
     /// - Throws: `ArchiveError`, or what the source throws.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func nextContent() throws -> (offset: Int64, bytes: UnsafeRawBufferPointer)? {
@@ -272,7 +275,9 @@ package final class TarReader {
         return entry
     }
 
-    /// How many bytes of content are stored. A PAX size replaces the header's; where both say something, they must agree.
+    /// How many bytes of content are stored.
+    ///
+    /// A PAX size replaces the header's; where both say something, they must agree.
     private func storedSize(_ header: TarHeader, _ extended: PAXRecords?, _ path: [UInt8]) throws(ArchiveError) -> Int64
     {
         let own = try header.number(124..<136, "size")

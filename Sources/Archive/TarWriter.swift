@@ -87,7 +87,9 @@ package final class TarWriter {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
 
-    /// Writes the mark of the end. The sink is not finished.
+    /// Writes the mark of the end.
+    ///
+    /// The sink is not finished.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func finish() throws {
         precondition(remaining == 0, "the last entry is not complete")

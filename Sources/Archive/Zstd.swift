@@ -32,7 +32,9 @@ package final class ZstdSource: ByteSource {
     }
 }
 
-/// Compresses to one Zstandard frame with a checksum. The bytes are the same for any number of threads.
+/// Compresses to one Zstandard frame with a checksum.
+///
+/// The bytes are the same for any number of threads.
 package final class ZstdSink: ByteSink {
     private let sink: any ByteSink
     private let context: OpaquePointer

@@ -34,7 +34,9 @@ extension BuildEngine {
     }
 }
 
-/// Resolves base images and shows each as a step. What the plans of several platforms ask alike is asked once.
+/// Resolves base images and shows each as a step.
+///
+/// What the plans of several platforms ask alike is asked once.
 final class ReportingResolver: ImageMetadataResolver {
     private struct Question: Hashable {
         let reference: ImageReference

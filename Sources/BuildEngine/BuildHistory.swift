@@ -42,7 +42,9 @@ package struct BuildRecord: Hashable, Sendable, Codable {
     }
 }
 
-/// The builds that a store remembers, newest first. What `slipway explain` reads.
+/// The builds that a store remembers, newest first.
+///
+/// What `slipway explain` reads.
 package struct BuildHistory: Sendable {
     /// How many builds are remembered.
     package static let limit = 50

@@ -26,18 +26,18 @@ package struct BuildRequest: Sendable {
     /// `-t`: the names that the image gets.
     package var names: [ImageReference]
     package var exports: [Export]
-    /// `--no-cache`
+    /// `--no-cache`: runs every step again.
     package var ignoresCache: Bool
     /// `--pull`: ask the registry even for base images that are in the store.
     package var pullsBaseImages: Bool
     package var network: Network
     /// `--add-host`: names and addresses for `/etc/hosts` of RUN steps.
     package var extraHosts: [(name: [UInt8], address: [UInt8])]
-    /// `--allow`
+    /// `--allow`: what steps may ask for beyond what every step has.
     package var entitlements: Set<Entitlement> = []
-    /// `--ulimit`
+    /// `--ulimit`: limits of the processes of RUN.
     package var limits: [RunLimit] = []
-    /// `--resource`
+    /// `--resource`: what a RUN step may use of the machine.
     package var resources = RunResources()
     /// `--shm-size`: bytes of `/dev/shm`; 0 is the default.
     package var sharedMemorySize: Int64 = 0

@@ -8,7 +8,9 @@ package enum Entitlement: String, Sendable, Hashable, CaseIterable {
     case device
 }
 
-/// How much RUN steps may take: `--resource` and docker's older flags. Nil is no limit.
+/// How much RUN steps may take: `--resource` and docker's older flags.
+///
+/// Nil is no limit.
 package struct RunResources: Sendable, Hashable {
     /// Bytes.
     package var memory: Int64?

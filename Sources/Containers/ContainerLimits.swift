@@ -15,7 +15,9 @@ package struct ContainerResources: Sendable, Codable, Hashable {
 }
 
 /// The cgroups that hold a container to its limits: one for each controller where the host has version 1, one in all where it has
-/// version 2. See cgroups(7).
+/// version 2.
+///
+/// See cgroups(7).
 package enum ContainerLimits {
     private enum Controller: String, CaseIterable {
         case memory, cpu, pids

@@ -1,7 +1,9 @@
 internal import LinuxSystem
 
 extension ContainerMount {
-    /// Ways in which mounts made later on one side show on the other. See mount_namespaces(7).
+    /// Ways in which mounts made later on one side show on the other.
+    ///
+    /// See mount_namespaces(7).
     package static let propagations: Set<String> = ["private", "rprivate", "shared", "rshared", "slave", "rslave"]
 
     /// Reads the value of `-v`: `source:target[:options]`, `name:target`, or a target alone.

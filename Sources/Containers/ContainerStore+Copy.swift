@@ -199,7 +199,9 @@ package struct FileCopy: Sendable {
         try extract(FileSource(file), into: directory)
     }
 
-    /// A file without a name. See O_TMPFILE in open(2).
+    /// A file without a name.
+    ///
+    /// See O_TMPFILE in open(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func temporaryFile() throws(SystemCallError) -> OpenFile {
         let O_TMPFILE = 0o20_000_000 | O_DIRECTORY

@@ -89,7 +89,9 @@ extension ContainerStore {
         return try await onBlockingPool { try Self.parents().filter { $0.value == runtime }.keys.min() }
     }
 
-    /// The parent of each process. See proc_pid_stat(5).
+    /// The parent of each process.
+    ///
+    /// See proc_pid_stat(5).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func parents() throws -> [Int32: Int32] {
         var parents: [Int32: Int32] = [:]

@@ -4,7 +4,9 @@ import LinuxSystem
 import Storage
 import SystemPackage
 
-/// The document that netavark reads. See its `network_info` and podman's network types.
+/// The document that netavark reads.
+///
+/// See its `network_info` and podman's network types.
 private struct NetavarkRequest: Encodable {
     struct Port: Encodable {
         var host_ip: String
@@ -60,7 +62,9 @@ extension ContainerStore {
 
     private static let hostLock: FilePath = "/run/slipway-network.lock"
 
-    /// Takes a container's address and ports back. A namespace that is gone is no obstacle: the rules of the host go all the same.
+    /// Takes a container's address and ports back.
+    ///
+    /// A namespace that is gone is no obstacle: the rules of the host go all the same.
     func tearDownNetwork(_ record: ContainerRecord) async throws {
         guard record.configuration.network == .bridge, record.state.address != nil else { return }
         let path = namespacePath(of: record)

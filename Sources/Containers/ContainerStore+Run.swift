@@ -8,7 +8,9 @@ import SystemPackage
 package struct AttachedStreams: Sendable {
     /// What it reads; nil is nothing at all.
     package var input: ByteReader?
-    /// Takes what it writes: 1 or 2, and the bytes. With a terminal everything is 1.
+    /// Takes what it writes: 1 or 2, and the bytes.
+    ///
+    /// With a terminal everything is 1.
     package var write: @Sendable (CInt, [UInt8]) async throws -> Void
     /// Signals to hand on, and SIGWINCH for a new size of the terminal.
     package var signals: AsyncStream<CInt>?

@@ -4,8 +4,10 @@ internal import OCI
 internal import Storage
 internal import Synchronization
 
-/// What an image archive (of `docker save`, an OCI layout as a tar) holds, read in one pass: layers have become blobs of the store, documents
-/// are in memory. Members are names in a table; nothing is ever written under them.
+/// What an image archive (of `docker save`, an OCI layout as a tar) holds, read in one pass: layers have become blobs of the
+/// store, documents are in memory.
+///
+/// Members are names in a table; nothing is ever written under them.
 struct ArchiveMembers: Sendable {
     private enum Member: Sendable {
         case document([UInt8])
@@ -110,7 +112,9 @@ struct ArchiveMembers: Sendable {
         return bytes
     }
 
-    /// A layer by its path; nil if there is none. A small layer is still a document until it is asked for as a layer.
+    /// A layer by its path; nil if there is none.
+    ///
+    /// A small layer is still a document until it is asked for as a layer.
     func layer(_ path: String, intake: LayerIntake) async throws -> StoredLayer? {
         switch try member(path) {
         case .layer(let layer): layer

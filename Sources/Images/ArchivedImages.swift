@@ -127,8 +127,9 @@ struct ArchivedImages {
 
     // MARK: OCI layout
 
-    /// The full name that containerd and docker give an image of a layout. `org.opencontainers.image.ref.name` is left alone: whoever made
-    /// the archive could take any local name with it.
+    /// The full name that containerd and docker give an image of a layout.
+    ///
+    /// `org.opencontainers.image.ref.name` is left alone: whoever made the archive could take any local name with it.
     private static let nameAnnotation = "io.containerd.image.name"
 
     private func readLayout(_ bytes: [UInt8]) async throws -> [ArchivedEntry] {

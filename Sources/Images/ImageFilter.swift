@@ -1,6 +1,8 @@
 internal import LinuxSystem
 
-/// What `--filter` says about images. Filters of different kinds must all match; see docker's `image ls` and `image prune`.
+/// What `--filter` says about images.
+///
+/// Filters of different kinds must all match; see docker's `image ls` and `image prune`.
 package struct ImageFilter: Sendable, Hashable {
     /// A label that must be there, with that value if one is given.
     package struct Label: Sendable, Hashable {

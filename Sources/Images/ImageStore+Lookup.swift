@@ -17,7 +17,9 @@ extension ImageStore {
         return try await record(row, platform, as: name)
     }
 
-    /// The image of an id; of an image of several platforms this machine's, else the first. Nil if it is not here.
+    /// The image of an id; of an image of several platforms this machine's, else the first.
+    ///
+    /// Nil if it is not here.
     package func image(id: Digest) async throws -> ImageRecord? {
         let row = try await store.database.read { db in try Self.rowIfPresent(of: id, in: db) }
         guard let row else { return nil }

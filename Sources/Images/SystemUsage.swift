@@ -114,7 +114,9 @@ extension ImageStore {
     }
 }
 
-/// Bytes on the disk of a directory tree; nothing there is 0. Links are not followed, hard links count each time.
+/// Bytes on the disk of a directory tree; nothing there is 0.
+///
+/// Links are not followed, hard links count each time.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 private func treeSize(_ path: FilePath) throws -> Int64 {
     guard try HostFiles.status(of: path) != nil else { return 0 }

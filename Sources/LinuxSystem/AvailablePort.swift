@@ -2,7 +2,9 @@ internal import CLinux
 internal import Glibc
 internal import SystemPackage
 
-/// A TCP port of this host on which nobody listens: the one asked for, or, for 0, any; nil where it is taken. See bind(2).
+/// A TCP port of this host on which nobody listens: the one asked for, or, for 0, any; nil where it is taken.
+///
+/// See bind(2).
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func availablePort(_ port: UInt16, address: String) throws(SystemCallError) -> UInt16? {
     let found = address.withCString { slipway_available_port($0, port) }

@@ -114,7 +114,9 @@ private final class BlockingPool: Sendable {
     }
 }
 
-/// A counting semaphore. See sem_overview(7).
+/// A counting semaphore.
+///
+/// See sem_overview(7).
 private final class Semaphore: @unchecked Sendable {
     // The semaphore is its own synchronization; the pointer never changes.
     private let storage = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)

@@ -44,7 +44,9 @@ package struct ChildProcessConfiguration: Sendable {
         }
     }
 
-    /// Namespaces made for the child. See namespaces(7).
+    /// Namespaces made for the child.
+    ///
+    /// See namespaces(7).
     package struct Namespaces: OptionSet, Sendable {
         package let rawValue: Int
         package init(rawValue: Int) { self.rawValue = rawValue }
@@ -62,14 +64,20 @@ package struct ChildProcessConfiguration: Sendable {
     /// `NAME=value`; nil passes the caller's environment on.
     package var environment: [[UInt8]]?
     package var workingDirectory: FilePath?
-    /// By number; 0, 1 and 2 are `/dev/null` unless given. Everything else is closed in the child.
+    /// By number; 0, 1 and 2 are `/dev/null` unless given.
+    ///
+    /// Everything else is closed in the child.
     package var files: [CInt: File] = [:]
     package var grouping = Grouping.ownProcessGroup
     package var namespaces: Namespaces = []
     package var mounts: [Mount] = []
-    /// Kills the child, without mercy, when this process dies. Not for what must outlive it.
+    /// Kills the child, without mercy, when this process dies.
+    ///
+    /// Not for what must outlive it.
     package var diesWithParent = true
-    /// The cgroups to start in: their `cgroup.procs`, open for writing. See cgroups(7).
+    /// The cgroups to start in: their `cgroup.procs`, open for writing.
+    ///
+    /// See cgroups(7).
     package var controlGroups: [OpenFile] = []
     /// A network namespace to enter, open for reading.
     package var networkNamespace: OpenFile?

@@ -122,7 +122,9 @@ extension ChildProcessConfiguration.Namespaces {
 
 /// The descriptors a child gets, and this process's ends of its pipes.
 private struct ChildFiles {
-    /// By the child's number; -1 is closed. Each is above every target, so that one dup2(2) never overwrites another's source.
+    /// By the child's number; -1 is closed.
+    ///
+    /// Each is above every target, so that one dup2(2) never overwrites another's source.
     var sources: [CInt]
     var readers: [CInt: ByteReader] = [:]
     var writers: [CInt: ByteWriter] = [:]
@@ -161,7 +163,9 @@ private struct ChildFiles {
     }
 }
 
-/// A NULL-terminated array of C strings. A NUL byte ends its string, as it does for the kernel.
+/// A NULL-terminated array of C strings.
+///
+/// A NUL byte ends its string, as it does for the kernel.
 private final class CStringArray {
     let pointer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     private let count: Int

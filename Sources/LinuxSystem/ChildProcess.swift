@@ -39,7 +39,9 @@ package final class ChildProcess: Sendable {
         state.withLock { $0.writers.removeValue(forKey: descriptor) }
     }
 
-    /// Sends a signal; false when the process has ended already. See pidfd_send_signal(2).
+    /// Sends a signal; false when the process has ended already.
+    ///
+    /// See pidfd_send_signal(2).
     @discardableResult
     package func send(signal: CInt) throws(SystemCallError) -> Bool {
         do throws(SystemCallError) {
@@ -54,7 +56,10 @@ package final class ChildProcess: Sendable {
     /// How it ended; nil while it runs.
     package var statusIfEnded: Result<ExitStatus, any Error>? { state.withLock { $0.status } }
 
-    /// Waits for the end, without holding a thread. Any number of tasks may wait.
+    /// Waits for the end, without holding a thread.
+    ///
+    /// Any number of tasks may wait.
+    ///
     /// - Throws: `CancellationError` when the waiting task is cancelled; the process runs on.
     package func wait() async throws -> ExitStatus {
         let waiter = state.withLock { state in
@@ -96,7 +101,9 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Asks the process to end, makes it end after `grace`, and returns when it is gone. Works in a cancelled task.
+    /// Asks the process to end, makes it end after `grace`, and returns when it is gone.
+    ///
+    /// Works in a cancelled task.
     @discardableResult
     package func terminate(signal: CInt = SIGTERM, grace: Duration = .seconds(2)) async throws -> ExitStatus {
         try send(signal: signal)

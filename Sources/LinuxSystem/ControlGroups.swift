@@ -1,6 +1,8 @@
 internal import CLinux
 
-/// How the host keeps its cgroups. See cgroups(7).
+/// How the host keeps its cgroups.
+///
+/// See cgroups(7).
 package enum ControlGroupVersion: Sendable {
     /// Only version 2, at `/sys/fs/cgroup`.
     case plain
@@ -9,7 +11,9 @@ package enum ControlGroupVersion: Sendable {
     case none
 }
 
-/// How this host keeps its cgroups. See statfs(2).
+/// How this host keeps its cgroups.
+///
+/// See statfs(2).
 package func controlGroupVersion() -> ControlGroupVersion {
     switch slipway_file_system_type("/sys/fs/cgroup") {
     case 0x6367_7270: .plain

@@ -7,21 +7,28 @@ internal import SystemPackage
 /// A name is one path component, as bytes. Work on many files of one directory goes through these; a path goes through
 /// `RootedDirectory`.
 extension OpenFile {
-    /// Creates a regular file that did not exist, open for writing. See openat(2).
+    /// Creates a regular file that did not exist, open for writing.
+    ///
+    /// See openat(2).
+    ///
     /// - Throws: `EEXIST` where the name is taken.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createFile(named name: [UInt8], mode: UInt32 = 0o600) throws(SystemCallError) -> OpenFile {
         try openEntry(named: name, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
     }
 
-    /// Opens an entry; a symbolic link is an `ELOOP` error unless `flags` hold `O_PATH`. See openat(2).
+    /// Opens an entry; a symbolic link is an `ELOOP` error unless `flags` hold `O_PATH`.
+    ///
+    /// See openat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func openEntry(named name: [UInt8], _ flags: CInt, mode: UInt32 = 0) throws(SystemCallError) -> OpenFile {
         let opened = try onEntry(name, "openat") { openat(descriptor, $0, flags | O_NOFOLLOW | O_CLOEXEC, mode) }
         return OpenFile(owning: opened, path: path.appending(FilePath(bytes: name).components))
     }
 
-    /// The status of an entry itself, or nil where there is none. See fstatat(2).
+    /// The status of an entry itself, or nil where there is none.
+    ///
+    /// See fstatat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func entryStatus(named name: [UInt8]) throws(SystemCallError) -> FileStatus? {
         var raw = Glibc.stat()
@@ -34,20 +41,26 @@ extension OpenFile {
         return FileStatus(raw)
     }
 
-    /// Creates a directory. See mkdirat(2).
+    /// Creates a directory.
+    ///
+    /// See mkdirat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createDirectory(named name: [UInt8], mode: UInt32 = 0o755) throws(SystemCallError) {
         _ = try onEntry(name, "mkdirat") { mkdirat(descriptor, $0, mode) }
     }
 
-    /// Creates a symbolic link that holds exactly `target`. See symlinkat(2).
+    /// Creates a symbolic link that holds exactly `target`.
+    ///
+    /// See symlinkat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createSymbolicLink(named name: [UInt8], target: [UInt8]) throws(SystemCallError) {
         let text = terminated(target)
         _ = try onEntry(name, "symlinkat") { symlinkat(text, descriptor, $0) }
     }
 
-    /// Creates a hard link to an entry of a directory; a symbolic link is linked itself. See linkat(2).
+    /// Creates a hard link to an entry of a directory; a symbolic link is linked itself.
+    ///
+    /// See linkat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createHardLink(
         named name: [UInt8],
@@ -58,7 +71,7 @@ extension OpenFile {
         _ = try onEntry(name, "linkat") { linkat(directory.descriptor, source, descriptor, $0, 0) }
     }
 
-    /// Creates a device node or FIFO. See mknodat(2).
+    /// Creates a device node or FIFO: mknodat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createNode(
         named name: [UInt8],
@@ -72,13 +85,17 @@ extension OpenFile {
         }
     }
 
-    /// Removes an entry, or with `directory` an empty directory. See unlinkat(2).
+    /// Removes an entry, or with `directory` an empty directory.
+    ///
+    /// See unlinkat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func removeEntry(named name: [UInt8], directory: Bool = false) throws(SystemCallError) {
         _ = try onEntry(name, "unlinkat") { unlinkat(descriptor, $0, directory ? AT_REMOVEDIR : 0) }
     }
 
-    /// The target of a symbolic link in this directory, as bytes. See readlinkat(2).
+    /// The target of a symbolic link in this directory, as bytes.
+    ///
+    /// See readlinkat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func readLink(named name: [UInt8]) throws(SystemCallError) -> [UInt8] {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
@@ -90,26 +107,34 @@ extension OpenFile {
         return buffer[..<count].map { UInt8(bitPattern: $0) }
     }
 
-    /// Changes owner and group of an entry itself. See fchownat(2).
+    /// Changes owner and group of an entry itself.
+    ///
+    /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(ofEntry name: [UInt8], user: UInt32, group: UInt32) throws(SystemCallError) {
         _ = try onEntry(name, "fchownat") { fchownat(descriptor, $0, user, group, AT_SYMLINK_NOFOLLOW) }
     }
 
-    /// Sets the access and modification times of an entry itself. See utimensat(2).
+    /// Sets the access and modification times of an entry itself.
+    ///
+    /// See utimensat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func setTimes(ofEntry name: [UInt8], modified: FileTime) throws(SystemCallError) {
         let time = timespec(tv_sec: Int(modified.seconds), tv_nsec: Int(modified.nanoseconds))
         _ = try onEntry(name, "utimensat") { utimensat(descriptor, $0, [time, time], AT_SYMLINK_NOFOLLOW) }
     }
 
-    /// Changes owner and group of the open file; works for `O_PATH` too. See fchownat(2).
+    /// Changes owner and group of the open file; works for `O_PATH` too.
+    ///
+    /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(user: UInt32, group: UInt32) throws(SystemCallError) {
         _ = try retryingSystemCall("fchownat", path: path) { fchownat(descriptor, "", user, group, AT_EMPTY_PATH_) }
     }
 
-    /// Changes the permission bits of the open file, which is no symbolic link; works for `O_PATH` too. See chmod(2).
+    /// Changes the permission bits of the open file, which is no symbolic link; works for `O_PATH` too.
+    ///
+    /// See chmod(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeMode(_ mode: UInt32) throws(SystemCallError) {
         if fchmod(descriptor, mode) == 0 { return }
@@ -117,7 +142,9 @@ extension OpenFile {
         _ = try retryingSystemCall("chmod", path: path) { procPath.withPlatformString { chmod($0, mode) } }
     }
 
-    /// Sets the access and modification times of the open file; works for `O_PATH` too. See utimensat(2).
+    /// Sets the access and modification times of the open file; works for `O_PATH` too.
+    ///
+    /// See utimensat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func setTimes(modified: FileTime) throws(SystemCallError) {
         let time = timespec(tv_sec: Int(modified.seconds), tv_nsec: Int(modified.nanoseconds))
@@ -127,7 +154,9 @@ extension OpenFile {
         }
     }
 
-    /// Writes all bytes at an offset, without moving the file position. See pwrite(2).
+    /// Writes all bytes at an offset, without moving the file position.
+    ///
+    /// See pwrite(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(SystemCallError) {
         var rest = bytes

@@ -15,7 +15,9 @@ package enum ExitStatus: Sendable, Hashable {
         }
     }
 
-    /// From the fields of `siginfo_t`. See waitid(2).
+    /// From the fields of `siginfo_t`.
+    ///
+    /// See waitid(2).
     init(code: CInt, status: CInt) {
         self = code == 1 ? .exited(code: status) : .signaled(status)
     }

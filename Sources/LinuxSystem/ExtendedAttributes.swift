@@ -17,7 +17,9 @@ extension OpenFile {
         return attributes
     }
 
-    /// The value of one attribute, or nil where the file has none of that name. See getxattr(2).
+    /// The value of one attribute, or nil where the file has none of that name.
+    ///
+    /// See getxattr(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func extendedAttribute(_ name: [UInt8]) throws(SystemCallError) -> [UInt8]? {
         let attribute = name.map { CChar(bitPattern: $0) } + [0]
@@ -34,7 +36,9 @@ extension OpenFile {
         }
     }
 
-    /// Sets one attribute. See setxattr(2).
+    /// Sets one attribute.
+    ///
+    /// See setxattr(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func setExtendedAttribute(_ name: [UInt8], _ value: [UInt8]) throws(SystemCallError) {
         let attribute = name.map { CChar(bitPattern: $0) } + [0]
@@ -43,7 +47,9 @@ extension OpenFile {
         }
     }
 
-    /// Removes one attribute. See removexattr(2).
+    /// Removes one attribute.
+    ///
+    /// See removexattr(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func removeExtendedAttribute(_ name: [UInt8]) throws(SystemCallError) {
         let attribute = name.map { CChar(bitPattern: $0) } + [0]
@@ -52,7 +58,9 @@ extension OpenFile {
         }
     }
 
-    /// The attribute names, sorted by their bytes. See listxattr(2).
+    /// The attribute names, sorted by their bytes.
+    ///
+    /// See listxattr(2).
     private func extendedAttributeNames() throws(SystemCallError) -> [[UInt8]] {
         var buffer = [CChar](repeating: 0, count: 1024)
         while true {

@@ -44,7 +44,9 @@ package final class FileContentCopier {
         }
     }
 
-    /// Copies data and leaves holes out. See lseek(2).
+    /// Copies data and leaves holes out.
+    ///
+    /// See lseek(2).
     private func copyExtents(
         _ source: OpenFile,
         size: Int64,

@@ -1,7 +1,9 @@
 internal import Glibc
 package import SystemPackage
 
-/// An advisory lock on a file that several processes share; released with the object. See flock(2).
+/// An advisory lock on a file that several processes share; released with the object.
+///
+/// See flock(2).
 package final class FileLock: Sendable {
     package enum Mode: Sendable { case shared, exclusive }
 

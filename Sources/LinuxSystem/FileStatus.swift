@@ -40,7 +40,9 @@ package struct FileTime: Sendable, Hashable, Comparable {
     }
 }
 
-/// The metadata of one file. See stat(2).
+/// The metadata of one file.
+///
+/// See stat(2).
 package struct FileStatus: Sendable, Hashable {
     package var type: FileType
     /// Permission bits with setuid, setgid and sticky: 0 to 0o7777.

@@ -1,7 +1,9 @@
 internal import Glibc
 package import SystemPackage
 
-/// How much room a file system has for files of whoever asks. See statvfs(3).
+/// How much room a file system has for files of whoever asks.
+///
+/// See statvfs(3).
 package struct FileSystemSpace: Sendable, Hashable {
     package let availableBytes: UInt64
     /// Nil where the file system does not count its files.

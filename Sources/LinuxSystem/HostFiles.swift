@@ -3,7 +3,9 @@ package import SystemPackage
 
 /// Operations on files of the host under paths that Slipway made up itself; hostile paths go through `RootedDirectory`.
 package enum HostFiles {
-    /// Creates a directory; one that is there already is no error. Returns whether it was created. See mkdir(2).
+    /// Creates a directory; one that is there already is no error.
+    ///
+    /// Returns whether it was created. See mkdir(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     @discardableResult
     package static func createDirectory(_ path: FilePath, mode: UInt32 = 0o755) throws(SystemCallError) -> Bool {
@@ -16,7 +18,9 @@ package enum HostFiles {
         }
     }
 
-    /// Creates a directory and what is missing above it. See mkdir(2).
+    /// Creates a directory and what is missing above it.
+    ///
+    /// See mkdir(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func createDirectories(_ path: FilePath, mode: UInt32 = 0o755) throws(SystemCallError) {
         do throws(SystemCallError) {
@@ -43,7 +47,9 @@ package enum HostFiles {
         }
     }
 
-    /// Renames a file, replacing what is there. See rename(2).
+    /// Renames a file, replacing what is there.
+    ///
+    /// See rename(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func rename(_ path: FilePath, to destination: FilePath) throws(SystemCallError) {
         _ = try retryingSystemCall("rename", path: path) {
@@ -51,7 +57,9 @@ package enum HostFiles {
         }
     }
 
-    /// Removes a file that is no directory. Returns false where there is none. See unlink(2).
+    /// Removes a file that is no directory.
+    ///
+    /// Returns false where there is none. See unlink(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     @discardableResult
     package static func remove(_ path: FilePath) throws(SystemCallError) -> Bool {
@@ -64,7 +72,9 @@ package enum HostFiles {
         }
     }
 
-    /// Removes a directory that is empty; returns false where it is missing, in use or not empty. See rmdir(2).
+    /// Removes a directory that is empty; returns false where it is missing, in use or not empty.
+    ///
+    /// See rmdir(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     @discardableResult
     package static func removeDirectoryIfEmpty(_ path: FilePath) throws(SystemCallError) -> Bool {
@@ -79,7 +89,9 @@ package enum HostFiles {
         }
     }
 
-    /// The status of a file, following links; nil where there is none. See stat(2).
+    /// The status of a file, following links; nil where there is none.
+    ///
+    /// See stat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func status(of path: FilePath) throws(SystemCallError) -> FileStatus? {
         var raw = stat()
@@ -92,13 +104,17 @@ package enum HostFiles {
         return FileStatus(raw)
     }
 
-    /// The names in a directory, sorted by their bytes. See readdir(3).
+    /// The names in a directory, sorted by their bytes.
+    ///
+    /// See readdir(3).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func entries(of path: FilePath) throws(SystemCallError) -> [[UInt8]] {
         try directoryEntries(of: try OpenFile.open(path, O_RDONLY | O_DIRECTORY))
     }
 
-    /// Makes the entries of a directory durable: what was created in it, renamed into it or removed from it. See fsync(2).
+    /// Makes the entries of a directory durable: what was created in it, renamed into it or removed from it.
+    ///
+    /// See fsync(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func synchronizeDirectory(_ path: FilePath) throws(SystemCallError) {
         try OpenFile.open(path, O_RDONLY | O_DIRECTORY).synchronize()
@@ -106,19 +122,25 @@ package enum HostFiles {
 }
 
 extension OpenFile {
-    /// Sets the length of the file. See ftruncate(2).
+    /// Sets the length of the file.
+    ///
+    /// See ftruncate(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func truncate(to size: Int64) throws(SystemCallError) {
         _ = try retryingSystemCall("ftruncate", path: path) { ftruncate(descriptor, off_t(size)) }
     }
 
-    /// Moves the file position, counted from the start. See lseek(2).
+    /// Moves the file position, counted from the start.
+    ///
+    /// See lseek(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func seek(to offset: Int64) throws(SystemCallError) {
         _ = try retryingSystemCall("lseek", path: path) { lseek(descriptor, off_t(offset), SEEK_SET) }
     }
 
-    /// Takes an advisory lock on this open file if nobody else holds it. See flock(2).
+    /// Takes an advisory lock on this open file if nobody else holds it.
+    ///
+    /// See flock(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func tryLock(_ mode: FileLock.Mode) throws(SystemCallError) -> Bool {
         do throws(SystemCallError) {
@@ -132,7 +154,9 @@ extension OpenFile {
         }
     }
 
-    /// Releases the advisory lock. See flock(2).
+    /// Releases the advisory lock.
+    ///
+    /// See flock(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func unlock() throws(SystemCallError) {
         _ = try retryingSystemCall("flock", path: path) { flock(descriptor, LOCK_UN) }

@@ -1,6 +1,8 @@
 internal import Glibc
 
-/// Whether a text is an address of IPv4 or IPv6. See inet_pton(3).
+/// Whether a text is an address of IPv4 or IPv6.
+///
+/// See inet_pton(3).
 package func isInternetAddress(_ text: String) -> Bool {
     var four = in_addr()
     var six = in6_addr()

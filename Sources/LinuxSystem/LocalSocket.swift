@@ -2,7 +2,9 @@ internal import CLinux
 internal import Glibc
 package import SystemPackage
 
-/// A Unix socket to which other processes connect, some to send open files. See unix(7).
+/// A Unix socket to which other processes connect, some to send open files.
+///
+/// See unix(7).
 package struct LocalSocketListener: Sendable {
     private let file: OpenFile
 
@@ -35,7 +37,9 @@ package struct LocalSocketListener: Sendable {
     }
 }
 
-/// A connection to a Unix socket, of the kind that keeps messages apart or the kind that does not. See unix(7).
+/// A connection to a Unix socket, of the kind that keeps messages apart or the kind that does not.
+///
+/// See unix(7).
 package func connectLocalSocket(_ path: FilePath, keepsMessages: Bool) throws(SystemCallError) -> OpenFile {
     let descriptor = try retryingSystemCall("connect", path: path) {
         path.withPlatformString { slipway_connect_unix($0, keepsMessages ? 1 : 0) }

@@ -15,7 +15,9 @@ package struct CalendarTime: Sendable, Hashable {
 }
 
 extension FileTime {
-    /// This moment in the time zone of the process. See localtime_r(3).
+    /// This moment in the time zone of the process.
+    ///
+    /// See localtime_r(3).
     package var inLocalTime: CalendarTime {
         var seconds = time_t(seconds)
         var broken = tm()
@@ -28,7 +30,9 @@ extension FileTime {
         )
     }
 
-    /// This moment in universal time. See gmtime_r(3).
+    /// This moment in universal time.
+    ///
+    /// See gmtime_r(3).
     package var inUniversalTime: CalendarTime {
         var seconds = time_t(seconds)
         var broken = tm()
@@ -36,7 +40,9 @@ extension FileTime {
         return CalendarTime(broken, offset: 0, zone: "UTC")
     }
 
-    /// Now. See clock_gettime(2).
+    /// Now.
+    ///
+    /// See clock_gettime(2).
     package static func now() -> FileTime {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)

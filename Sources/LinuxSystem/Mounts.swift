@@ -2,7 +2,9 @@ internal import CLinux
 internal import Glibc
 package import SystemPackage
 
-/// A mount held by descriptor and not yet in the tree: gone with the object unless it is attached. See fsmount(2).
+/// A mount held by descriptor and not yet in the tree: gone with the object unless it is attached.
+///
+/// See fsmount(2).
 package struct DetachedMount: Sendable {
     /// The root of the mount; works as a directory descriptor for the `…at` calls.
     package let file: OpenFile
@@ -19,7 +21,9 @@ package struct DetachedMount: Sendable {
         return try context.create(attributes: slipway_MOUNT_ATTR_NOSUID | slipway_MOUNT_ATTR_NODEV)
     }
 
-    /// Clones the mount at a path (a file or a directory), ready to be attached elsewhere: a bind mount. See open_tree(2).
+    /// Clones the mount at a path (a file or a directory), ready to be attached elsewhere: a bind mount.
+    ///
+    /// See open_tree(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func bind(
         _ source: FilePath,
@@ -45,7 +49,9 @@ package struct DetachedMount: Sendable {
         return mount
     }
 
-    /// Attaches the mount at a directory (or, for a bind of a file, a file) of the host. See move_mount(2).
+    /// Attaches the mount at a directory (or, for a bind of a file, a file) of the host.
+    ///
+    /// See move_mount(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func attach(at target: FilePath) throws(SystemCallError) {
         _ = try retryingSystemCall("move_mount", path: target) {
@@ -73,7 +79,10 @@ package struct DetachedMount: Sendable {
 /// MS_PRIVATE of mount(2): an enumeration's case in Glibc, a number for mount_setattr(2).
 private let MS_PRIVATE_ = 1 << 18
 
-/// Detaches what is mounted at a path; a path that is no mount point is no error. See umount2(2).
+/// Detaches what is mounted at a path; a path that is no mount point is no error.
+///
+/// See umount2(2).
+///
 /// - Parameter lazy: takes the mount out of the tree even while files in it are open.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func unmount(_ path: FilePath, lazy: Bool = false) throws(SystemCallError) {
@@ -86,7 +95,9 @@ package func unmount(_ path: FilePath, lazy: Bool = false) throws(SystemCallErro
     }
 }
 
-/// A mount that is being configured. See fsopen(2) and fsconfig(2).
+/// A mount that is being configured.
+///
+/// See fsopen(2) and fsconfig(2).
 struct MountContext {
     private let file: OpenFile
     private let filesystem: String

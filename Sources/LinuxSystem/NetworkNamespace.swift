@@ -2,7 +2,9 @@ internal import CLinux
 internal import Glibc
 package import SystemPackage
 
-/// Makes a network namespace and keeps it at a path: a file on which it is mounted. See network_namespaces(7).
+/// Makes a network namespace and keeps it at a path: a file on which it is mounted.
+///
+/// See network_namespaces(7).
 ///
 /// It lives as long as that mount or a process in it does.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

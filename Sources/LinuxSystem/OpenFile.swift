@@ -17,7 +17,9 @@ package final class OpenFile: Sendable {
 
     deinit { Glibc.close(descriptor) }
 
-    /// Opens a file of the host by path, always with `O_CLOEXEC`. See open(2).
+    /// Opens a file of the host by path, always with `O_CLOEXEC`.
+    ///
+    /// See open(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func open(_ path: FilePath, _ flags: CInt, mode: UInt32 = 0o666) throws(SystemCallError) -> OpenFile
     {
@@ -27,13 +29,17 @@ package final class OpenFile: Sendable {
         return OpenFile(owning: descriptor, path: path)
     }
 
-    /// Reads up to the buffer's size; 0 is the end of the file. See read(2).
+    /// Reads up to the buffer's size; 0 is the end of the file.
+    ///
+    /// See read(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func read(into buffer: UnsafeMutableRawBufferPointer) throws(SystemCallError) -> Int {
         try retryingSystemCall("read", path: path) { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
     }
 
-    /// Reads at an offset without moving the file position. See pread(2).
+    /// Reads at an offset without moving the file position.
+    ///
+    /// See pread(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(SystemCallError) -> Int {
         try retryingSystemCall("pread", path: path) {
@@ -41,7 +47,9 @@ package final class OpenFile: Sendable {
         }
     }
 
-    /// Writes all bytes. See write(2).
+    /// Writes all bytes.
+    ///
+    /// See write(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func write(_ bytes: UnsafeRawBufferPointer) throws(SystemCallError) {
         var rest = bytes
@@ -53,7 +61,9 @@ package final class OpenFile: Sendable {
         }
     }
 
-    /// Writes all bytes. See write(2).
+    /// Writes all bytes.
+    ///
+    /// See write(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func write(_ bytes: [UInt8]) throws(SystemCallError) {
         let result: Result<Void, SystemCallError> = bytes.withUnsafeBytes { buffer in
@@ -75,7 +85,9 @@ package final class OpenFile: Sendable {
         }
     }
 
-    /// The status of the open file. See fstat(2).
+    /// The status of the open file.
+    ///
+    /// See fstat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func status() throws(SystemCallError) -> FileStatus {
         var raw = Glibc.stat()
@@ -83,7 +95,9 @@ package final class OpenFile: Sendable {
         return FileStatus(raw)
     }
 
-    /// When the file was created; nil where the file system does not know. See statx(2).
+    /// When the file was created; nil where the file system does not know.
+    ///
+    /// See statx(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func created() throws(SystemCallError) -> FileTime? {
         var seconds: Int64 = 0
@@ -97,13 +111,17 @@ package final class OpenFile: Sendable {
         }
     }
 
-    /// Makes the file's content and size durable. See fsync(2).
+    /// Makes the file's content and size durable.
+    ///
+    /// See fsync(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func synchronize() throws(SystemCallError) {
         _ = try retryingSystemCall("fsync", path: path) { Glibc.fsync(descriptor) }
     }
 
-    /// Makes everything written to the file system that holds this file durable. See syncfs(2).
+    /// Makes everything written to the file system that holds this file durable.
+    ///
+    /// See syncfs(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func synchronizeFileSystem() throws(SystemCallError) {
         _ = try retryingSystemCall("syncfs", path: path) { slipway_syncfs(descriptor) }

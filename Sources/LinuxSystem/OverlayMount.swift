@@ -32,8 +32,9 @@ package struct OverlayMount: Sendable {
         self.writable = writable
     }
 
-    /// Mounts at a directory of the host. A read-only view needs at least two layers (the kernel's rule): bind one, or add an
-    /// empty one.
+    /// Mounts at a directory of the host.
+    ///
+    /// A read-only view needs at least two layers (the kernel's rule): bind one, or add an empty one.
     ///
     /// - Throws: `EINVAL` for more than `maximumLayers`; `EBUSY` as `claimsUpperExclusively` says.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

@@ -53,7 +53,10 @@ package final class ByteWriter: Sendable {
         _ = try retryingSystemCall("fcntl", path: file.path) { slipway_set_nonblocking(file.descriptor, 1) }
     }
 
-    /// Writes all bytes, waiting for the reader as needed. The end is closed when the last reference goes.
+    /// Writes all bytes, waiting for the reader as needed.
+    ///
+    /// The end is closed when the last reference goes.
+    ///
     /// - Throws: `CancellationError`, `SystemCallError` (`.brokenPipe` when nobody reads any more).
     package func write(_ bytes: [UInt8]) async throws {
         var position = 0
@@ -74,7 +77,9 @@ package final class ByteWriter: Sendable {
     }
 }
 
-/// Makes a pipe. See pipe(7).
+/// Makes a pipe.
+///
+/// See pipe(7).
 package func makePipe() throws(SystemCallError) -> (reading: OpenFile, writing: OpenFile) {
     var ends: (CInt, CInt) = (-1, -1)
     _ = try retryingSystemCall("pipe2") {
@@ -84,7 +89,9 @@ package func makePipe() throws(SystemCallError) -> (reading: OpenFile, writing: 
 }
 
 extension OpenFile {
-    /// A second descriptor of the same open file. See fcntl(2), `F_DUPFD_CLOEXEC`.
+    /// A second descriptor of the same open file.
+    ///
+    /// See fcntl(2), `F_DUPFD_CLOEXEC`.
     package func duplicate() throws(SystemCallError) -> OpenFile { try duplicate(above: 0) }
 
     /// A second descriptor of the same open file, numbered at least `minimum`.
@@ -100,7 +107,9 @@ package func duplicateStandardStream(_ descriptor: CInt) throws(SystemCallError)
     return OpenFile(owning: copy, path: FilePath("/dev/fd/\(descriptor)"))
 }
 
-/// Lets writes to a closed pipe fail with `EPIPE` instead of ending the process. See signal(7).
+/// Lets writes to a closed pipe fail with `EPIPE` instead of ending the process.
+///
+/// See signal(7).
 package func ignoreBrokenPipeSignals() {
     _ = Glibc.signal(SIGPIPE, SIG_IGN)
 }

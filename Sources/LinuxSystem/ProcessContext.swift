@@ -11,7 +11,9 @@ package enum ProcessContext {
         }
     }
 
-    /// The environment variables, as the bytes they are. See environ(7).
+    /// The environment variables, as the bytes they are.
+    ///
+    /// See environ(7).
     package static var environment: [[UInt8]: [UInt8]] {
         var variables: [[UInt8]: [UInt8]] = [:]
         guard var next = slipway_environment() else { return variables }
@@ -28,13 +30,17 @@ package enum ProcessContext {
         return variables
     }
 
-    /// The user that the kernel checks permissions for. See geteuid(2).
+    /// The user that the kernel checks permissions for.
+    ///
+    /// See geteuid(2).
     package static var effectiveUserID: UInt32 { geteuid() }
 
     /// See getegid(2).
     package static var effectiveGroupID: UInt32 { getegid() }
 
-    /// The file of the program that runs; nil where it cannot be named any more. See proc_pid_exe(5).
+    /// The file of the program that runs; nil where it cannot be named any more.
+    ///
+    /// See proc_pid_exe(5).
     package static var executable: FilePath? {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
@@ -44,7 +50,9 @@ package enum ProcessContext {
         return path.string.hasSuffix(" (deleted)") ? nil : path
     }
 
-    /// The home directory in the user database; nil where the user is not in it. See getpwuid_r(3).
+    /// The home directory in the user database; nil where the user is not in it.
+    ///
+    /// See getpwuid_r(3).
     package static var homeDirectory: FilePath? {
         var entry = passwd()
         var found: UnsafeMutablePointer<passwd>?
@@ -54,7 +62,9 @@ package enum ProcessContext {
         return FilePath(bytes: bytes(of: home))
     }
 
-    /// The directory that relative paths start from. See getcwd(3).
+    /// The directory that relative paths start from.
+    ///
+    /// See getcwd(3).
     package static func workingDirectory() throws(SystemCallError) -> FilePath {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         guard getcwd(&buffer, buffer.count) != nil else {

@@ -4,9 +4,13 @@ internal import SystemPackage
 /// Which process this is, in a way that no later process repeats: process ids are reused, start times and boots are not.
 package struct ProcessIdentity: Hashable, Sendable {
     package let pid: Int32
-    /// In clock ticks since the boot. See proc(5), `/proc/[pid]/stat` field 22.
+    /// In clock ticks since the boot.
+    ///
+    /// See proc(5), `/proc/[pid]/stat` field 22.
     package let startTime: UInt64
-    /// The first eight digits of the boot's random id. See random(4).
+    /// The first eight digits of the boot's random id.
+    ///
+    /// See random(4).
     package let boot: String
 
     /// The identity of the running process.

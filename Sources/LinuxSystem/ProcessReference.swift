@@ -9,7 +9,9 @@ package struct ProcessReference: Sendable, Hashable, Codable {
     package let startTime: UInt64
     package let bootID: String
 
-    /// Remembers a process that runs now; nil where there is none of that number. See proc_pid_stat(5).
+    /// Remembers a process that runs now; nil where there is none of that number.
+    ///
+    /// See proc_pid_stat(5).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package init?(processID: Int32) {
         guard let start = Self.startTime(of: processID) else { return nil }
@@ -26,7 +28,9 @@ package struct ProcessReference: Sendable, Hashable, Codable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package var isRunning: Bool { bootID == Self.currentBootID() && Self.startTime(of: processID) == startTime }
 
-    /// Sends a signal, to this very process only; false when it has ended. See pidfd_send_signal(2).
+    /// Sends a signal, to this very process only; false when it has ended.
+    ///
+    /// See pidfd_send_signal(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     @discardableResult
     package func send(signal: CInt) throws(SystemCallError) -> Bool {

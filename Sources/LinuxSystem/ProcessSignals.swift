@@ -17,7 +17,9 @@ package struct ProcessSignal: RawRepresentable, Sendable, Hashable {
     package static let user2 = ProcessSignal(rawValue: SIGUSR2)
 }
 
-/// The signals of the process as a stream of values. See signal(7).
+/// The signals of the process as a stream of values.
+///
+/// See signal(7).
 ///
 /// Handlers are reset by execve(2), so programs that this process starts get the default behaviour again.
 package enum ProcessSignals {
@@ -30,6 +32,7 @@ package enum ProcessSignals {
     package static func restoreDefault(_ signal: ProcessSignal) { _ = slipway_default_signal(signal.rawValue) }
 
     /// Delivers the given signals to the returned source from now on, instead of what they do by themselves.
+    ///
     /// Called once in the life of a process.
     package static func receive(_ signals: [ProcessSignal]) throws(SystemCallError) -> ProcessSignalSource {
         let pipe = try makePipe()

@@ -26,7 +26,9 @@ package enum Readiness {
         }
     }
 
-    /// Calls `body` once, from the polling thread, when `file` becomes readable. `body` must not block.
+    /// Calls `body` once, from the polling thread, when `file` becomes readable.
+    ///
+    /// `body` must not block.
     static func whenReadable(_ file: OpenFile, _ body: @escaping @Sendable (Result<Void, any Error>) -> Void) {
         switch Poller.shared {
         case .success(let poller): poller.add(poller.nextToken(), file, .reading, body)

@@ -1,7 +1,9 @@
 internal import Glibc
 package import SystemPackage
 
-/// Removes a file or a whole directory tree; nothing there is no error. Links are removed, never followed.
+/// Removes a file or a whole directory tree; nothing there is no error.
+///
+/// Links are removed, never followed.
 ///
 /// Depth costs no stack: directories wait in a list, so a tree of any depth is removed.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

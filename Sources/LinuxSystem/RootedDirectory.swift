@@ -19,7 +19,9 @@ package struct RootedDirectory: Sendable {
     /// Treats an already open directory as a root.
     package init(directory: OpenFile) { self.directory = directory }
 
-    /// Opens a file inside the root, following links inside it unless `flags` hold `O_NOFOLLOW`. See openat2(2).
+    /// Opens a file inside the root, following links inside it unless `flags` hold `O_NOFOLLOW`.
+    ///
+    /// See openat2(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func open(_ path: FilePath, _ flags: CInt, mode: UInt32 = 0) throws(SystemCallError) -> OpenFile {
         let inside = path.isEmpty ? FilePath(".") : path
@@ -48,7 +50,9 @@ package struct RootedDirectory: Sendable {
         RootedDirectory(directory: try open(path, O_PATH | O_DIRECTORY))
     }
 
-    /// The status of an entry; a link in the last component is not followed. See fstatat(2).
+    /// The status of an entry; a link in the last component is not followed.
+    ///
+    /// See fstatat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func status(_ path: FilePath) throws(SystemCallError) -> FileStatus {
         try open(path, O_PATH | O_NOFOLLOW).status()
@@ -65,7 +69,9 @@ package struct RootedDirectory: Sendable {
         }
     }
 
-    /// The target of a symbolic link, as bytes. See readlinkat(2).
+    /// The target of a symbolic link, as bytes.
+    ///
+    /// See readlinkat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func readLink(_ path: FilePath) throws(SystemCallError) -> [UInt8] {
         let link = try open(path, O_PATH | O_NOFOLLOW)
@@ -78,27 +84,35 @@ package struct RootedDirectory: Sendable {
         return Array(buffer[..<count])
     }
 
-    /// The names in a directory, sorted by their bytes, without `.` and `..`. See readdir(3).
+    /// The names in a directory, sorted by their bytes, without `.` and `..`.
+    ///
+    /// See readdir(3).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func entries(of path: FilePath = ".") throws(SystemCallError) -> [[UInt8]] {
         let file = try open(path, O_RDONLY | O_DIRECTORY)
         return try directoryEntries(of: file)
     }
 
-    /// Creates a directory. See mkdirat(2).
+    /// Creates a directory.
+    ///
+    /// See mkdirat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createDirectory(_ path: FilePath, mode: UInt32 = 0o755) throws(SystemCallError) {
         try inParent(of: path, "mkdirat") { mkdirat($0, $1, mode) }
     }
 
-    /// Creates a symbolic link that holds exactly `target`. See symlinkat(2).
+    /// Creates a symbolic link that holds exactly `target`.
+    ///
+    /// See symlinkat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createSymbolicLink(_ path: FilePath, target: [UInt8]) throws(SystemCallError) {
         let text = target.map { CChar(bitPattern: $0) } + [0]
         try inParent(of: path, "symlinkat") { symlinkat(text, $0, $1) }
     }
 
-    /// Creates a hard link to an entry of the same root; a link in its last component is linked itself. See linkat(2).
+    /// Creates a hard link to an entry of the same root; a link in its last component is linked itself.
+    ///
+    /// See linkat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createHardLink(_ path: FilePath, to existing: FilePath) throws(SystemCallError) {
         let (sourceParent, sourceName) = try parent(of: existing)
@@ -106,7 +120,9 @@ package struct RootedDirectory: Sendable {
         try inParent(of: path, "linkat") { linkat(sourceParent.descriptor, source, $0, $1, 0) }
     }
 
-    /// Creates a device node, FIFO or socket. See mknodat(2).
+    /// Creates a device node, FIFO or socket.
+    ///
+    /// See mknodat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createNode(
         _ path: FilePath,
@@ -120,13 +136,17 @@ package struct RootedDirectory: Sendable {
         }
     }
 
-    /// Removes a file or, with `directory`, an empty directory. See unlinkat(2).
+    /// Removes a file or, with `directory`, an empty directory.
+    ///
+    /// See unlinkat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func remove(_ path: FilePath, directory: Bool = false) throws(SystemCallError) {
         try inParent(of: path, "unlinkat") { unlinkat($0, $1, directory ? AT_REMOVEDIR : 0) }
     }
 
-    /// Renames an entry within the root. See renameat(2).
+    /// Renames an entry within the root.
+    ///
+    /// See renameat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func rename(_ path: FilePath, to destination: FilePath) throws(SystemCallError) {
         let (sourceParent, sourceName) = try parent(of: path)
@@ -134,13 +154,17 @@ package struct RootedDirectory: Sendable {
         try inParent(of: destination, "renameat") { renameat(sourceParent.descriptor, source, $0, $1) }
     }
 
-    /// Changes owner and group of the entry itself. See fchownat(2).
+    /// Changes owner and group of the entry itself.
+    ///
+    /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(_ path: FilePath, user: UInt32, group: UInt32) throws(SystemCallError) {
         try inParent(of: path, "fchownat") { fchownat($0, $1, user, group, AT_SYMLINK_NOFOLLOW) }
     }
 
-    /// Changes the permission bits of an entry that is no symbolic link. See chmod(2).
+    /// Changes the permission bits of an entry that is no symbolic link.
+    ///
+    /// See chmod(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeMode(_ path: FilePath, _ mode: UInt32) throws(SystemCallError) {
         let file = try open(path, O_PATH | O_NOFOLLOW)
@@ -149,7 +173,9 @@ package struct RootedDirectory: Sendable {
         _ = try retryingSystemCall("chmod", path: path) { file.procPath.withPlatformString { chmod($0, mode) } }
     }
 
-    /// Sets the access and modification times of the entry itself. See utimensat(2).
+    /// Sets the access and modification times of the entry itself.
+    ///
+    /// See utimensat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func setTimes(_ path: FilePath, modified: FileTime) throws(SystemCallError) {
         let time = timespec(tv_sec: Int(modified.seconds), tv_nsec: Int(modified.nanoseconds))
@@ -189,7 +215,9 @@ package struct RootedDirectory: Sendable {
     }
 }
 
-/// The names in an open directory, sorted by their bytes, without `.` and `..`. See readdir(3).
+/// The names in an open directory, sorted by their bytes, without `.` and `..`.
+///
+/// See readdir(3).
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func directoryEntries(of directory: OpenFile) throws(SystemCallError) -> [[UInt8]] {
     let copy = try retryingSystemCall("openat", path: directory.path) {

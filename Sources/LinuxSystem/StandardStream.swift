@@ -16,13 +16,18 @@ package struct StandardStream: Sendable, Hashable {
     /// Lets reads of the stream wait again, after a `ByteReader` of a duplicate has made all of its duplicates not wait.
     package func restoreWaiting() { _ = slipway_set_nonblocking(descriptor, 0) }
 
-    /// Writes all bytes. See write(2).
+    /// Writes all bytes.
+    ///
+    /// See write(2).
+    ///
     /// - Throws: `SystemCallError`, with `EPIPE` where the reader has gone and SIGPIPE is ignored.
     package func write(_ bytes: [UInt8]) async throws {
         try await onBlockingPool { try writeAll(bytes) }
     }
 
-    /// Writes all bytes. See write(2).
+    /// Writes all bytes.
+    ///
+    /// See write(2).
     @available(*, noasync, message: "blocks a thread; call the asynchronous form")
     package func writeAll(_ bytes: [UInt8]) throws(SystemCallError) {
         var position = 0
@@ -45,13 +50,17 @@ package struct StandardStream: Sendable, Hashable {
         }
     }
 
-    /// An open file of the same stream, which may be closed without closing the stream. See dup(2).
+    /// An open file of the same stream, which may be closed without closing the stream.
+    ///
+    /// See dup(2).
     package func duplicate() throws(SystemCallError) -> OpenFile {
         let copy = try retryingSystemCall("fcntl", path: FilePath(name)) { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }
         return OpenFile(owning: copy, path: FilePath(name))
     }
 
-    /// The next bytes; empty at the end. See read(2).
+    /// The next bytes; empty at the end.
+    ///
+    /// See read(2).
     package func read(limit: Int = 65_536) async throws -> [UInt8] {
         try await onBlockingPool {
             var buffer = [UInt8](repeating: 0, count: limit)
@@ -69,7 +78,9 @@ package struct StandardStream: Sendable, Hashable {
         }
     }
 
-    /// One line without its end; nil at the end of the input. Reads no byte further.
+    /// One line without its end; nil at the end of the input.
+    ///
+    /// Reads no byte further.
     package func readLine() async throws -> [UInt8]? {
         var line: [UInt8] = []
         while true {

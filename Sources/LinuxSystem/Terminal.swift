@@ -12,7 +12,9 @@ package struct TerminalSize: Sendable, Hashable {
         self.columns = columns
     }
 
-    /// The size of the terminal a descriptor leads to; nil where it leads to none, or to one that does not know. See ioctl_tty(2).
+    /// The size of the terminal a descriptor leads to; nil where it leads to none, or to one that does not know.
+    ///
+    /// See ioctl_tty(2).
     package init?(of descriptor: CInt) {
         var rows: UInt16 = 0
         var columns: UInt16 = 0
@@ -23,10 +25,14 @@ package struct TerminalSize: Sendable, Hashable {
     }
 }
 
-/// Whether a descriptor leads to a terminal. See isatty(3).
+/// Whether a descriptor leads to a terminal.
+///
+/// See isatty(3).
 package func isTerminal(_ descriptor: CInt) -> Bool { isatty(descriptor) == 1 }
 
-/// The controlling side of a terminal that a program on the other side takes for a real one. See pty(7).
+/// The controlling side of a terminal that a program on the other side takes for a real one.
+///
+/// See pty(7).
 package struct PseudoTerminal: Sendable {
     private let file: OpenFile
 
@@ -48,7 +54,7 @@ package struct PseudoTerminal: Sendable {
     /// What the program reads.
     package func makeWriter() throws(SystemCallError) -> ByteWriter { try ByteWriter(file.duplicate()) }
 
-    /// Sets its size; the program gets SIGWINCH. See ioctl_tty(2).
+    /// Sets its size, of which the program is told by SIGWINCH: ioctl_tty(2).
     package func resize(_ size: TerminalSize) throws(SystemCallError) {
         _ = try retryingSystemCall("ioctl TIOCSWINSZ", path: file.path) {
             slipway_set_terminal_size(file.descriptor, size.rows, size.columns)
@@ -56,7 +62,9 @@ package struct PseudoTerminal: Sendable {
     }
 }
 
-/// The settings of a terminal. See termios(3).
+/// The settings of a terminal.
+///
+/// See termios(3).
 package struct TerminalModes: Sendable {
     private var raw: termios
 

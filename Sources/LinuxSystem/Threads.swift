@@ -23,7 +23,9 @@ func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemCallError)
     pthread_detach(try createThread(body))
 }
 
-/// Starts a thread, which must be joined or detached. See pthread_create(3).
+/// Starts a thread, which must be joined or detached.
+///
+/// See pthread_create(3).
 private func createThread(
     stackSize: Int? = nil,
     _ body: @escaping @Sendable () -> Void

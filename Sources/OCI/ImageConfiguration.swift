@@ -1,4 +1,6 @@
-/// What a container made of an image starts with. See the OCI image specification, config.md, and Docker's additions to it.
+/// What a container made of an image starts with.
+///
+/// See the OCI image specification, config.md, and Docker's additions to it.
 package struct ContainerDefaults: Hashable, Sendable, Codable {
     package var user: String?
     package var exposedPorts: [String: EmptyObject]?
@@ -40,7 +42,9 @@ package struct EmptyObject: Hashable, Sendable, Codable {
     package init() {}
 }
 
-/// How to tell whether a container is healthy. Durations are nanoseconds; nil inherits the default.
+/// How to tell whether a container is healthy.
+///
+/// Durations are nanoseconds; nil inherits the default.
 package struct Healthcheck: Hashable, Sendable, Codable {
     /// `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", text]`.
     package var test: [String]?
@@ -99,7 +103,9 @@ package struct RootFileSystem: Hashable, Sendable, Codable {
     package init(diffIDs: [Digest]) { self.diffIDs = diffIDs }
 }
 
-/// An image's configuration; the digest of its bytes is the image's id. See the OCI image specification, config.md.
+/// An image's configuration; the digest of its bytes is the image's id.
+///
+/// See the OCI image specification, config.md.
 package struct ImageConfiguration: Hashable, Sendable, Codable {
     package var architecture: String
     package var os: String

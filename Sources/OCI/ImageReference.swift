@@ -127,7 +127,7 @@ private func isLetterOrDigit(_ byte: UInt8) -> Bool {
     isLowercaseOrDigit(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
 }
 
-/// `[\w][\w.-]{0,127}`
+/// Whether this is a tag: `[\w][\w.-]{0,127}`.
 private func isTag(_ bytes: ArraySlice<UInt8>) -> Bool {
     guard let first = bytes.first, bytes.count <= 128, isLetterOrDigit(first) || first == UInt8(ascii: "_") else {
         return false
@@ -137,7 +137,7 @@ private func isTag(_ bytes: ArraySlice<UInt8>) -> Bool {
     }
 }
 
-/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+/// Whether this is one part of a repository's path: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`.
 private func isPathComponent(_ bytes: ArraySlice<UInt8>) -> Bool {
     guard let first = bytes.first, let last = bytes.last, isLowercaseOrDigit(first), isLowercaseOrDigit(last) else {
         return false

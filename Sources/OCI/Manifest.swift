@@ -25,7 +25,9 @@ package struct MediaType: RawRepresentable, Hashable, Sendable, Codable, CustomS
     package var isDocker: Bool { rawValue.hasPrefix("application/vnd.docker.") }
 }
 
-/// A reference to content by digest. See the OCI image specification, descriptor.md.
+/// A reference to content by digest.
+///
+/// See the OCI image specification, descriptor.md.
 package struct Descriptor: Hashable, Sendable, Codable {
     package var mediaType: MediaType
     package var digest: Digest
@@ -51,7 +53,9 @@ package struct Descriptor: Hashable, Sendable, Codable {
     }
 }
 
-/// The manifest of one image. See the OCI image specification, manifest.md.
+/// The manifest of one image.
+///
+/// See the OCI image specification, manifest.md.
 package struct Manifest: Hashable, Sendable, Codable {
     package var schemaVersion = 2
     package var mediaType: MediaType?
@@ -69,7 +73,9 @@ package struct Manifest: Hashable, Sendable, Codable {
     }
 }
 
-/// A list of manifests, one for each platform. See the OCI image specification, image-index.md.
+/// A list of manifests, one for each platform.
+///
+/// See the OCI image specification, image-index.md.
 package struct Index: Hashable, Sendable, Codable {
     package var schemaVersion = 2
     package var mediaType: MediaType?

@@ -252,7 +252,9 @@ extension FailureEvidence {
     }
 }
 
-/// What an ELF file says of itself. See elf(5).
+/// What an ELF file says of itself.
+///
+/// See elf(5).
 struct ExecutableFormat: Hashable {
     private let machine: UInt16
 

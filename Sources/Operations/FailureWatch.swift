@@ -35,7 +35,9 @@ final class FailureWatch: Sendable {
     /// How many of its processes the kernel killed for want of memory in their cgroup.
     func note(outOfMemoryKills count: Int) { state.withLock { $0.outOfMemoryKills = count } }
 
-    /// What is to blame, where that is certain enough to be said. Asked while the step's root is still mounted.
+    /// What is to blame, where that is certain enough to be said.
+    ///
+    /// Asked while the step's root is still mounted.
     func advice(exitCode: Int32, _ error: SandboxError?) async -> String? {
         let (tail, kills) = state.withLock { ($0.tail, $0.outOfMemoryKills) }
         return await onBlockingPool { [root, exec] in

@@ -3,7 +3,9 @@ package import LLB
 import LinuxSystem
 package import OCI
 
-/// Makes the vertices of definitions: each node with the operation that carries it out. What they have in common is there once.
+/// Makes the vertices of definitions: each node with the operation that carries it out.
+///
+/// What they have in common is there once.
 ///
 /// - Parameters:
 ///   - definitions: the graphs, as the frontend or a client gave them: one for each platform.

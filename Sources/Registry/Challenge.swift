@@ -1,6 +1,8 @@
 package import OCI
 
-/// One way of authenticating that a server offers in `WWW-Authenticate`. See RFC 9110, section 11.
+/// One way of authenticating that a server offers in `WWW-Authenticate`.
+///
+/// See RFC 9110, section 11.
 package struct Challenge: Hashable, Sendable {
     /// In lower case: `basic`, `bearer`.
     package let scheme: String

@@ -28,7 +28,9 @@ package struct GivenCredentials: CredentialSource {
     package func credential(for domain: String) -> Credential? { byDomain[domain] }
 }
 
-/// Standard base64, as Basic authentication and docker's configuration use it. See RFC 4648, section 4.
+/// Standard base64, as Basic authentication and docker's configuration use it.
+///
+/// See RFC 4648, section 4.
 enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 

@@ -45,7 +45,9 @@ package struct InstalledCredentialHelpers: CredentialHelper {
     }
 }
 
-/// What helpers and their users exchange. See docker/docker-credential-helpers, "Development".
+/// What helpers and their users exchange.
+///
+/// See docker/docker-credential-helpers, "Development".
 struct HelperProtocol: Sendable {
     let name: String
     let helper: any CredentialHelper

@@ -1,7 +1,9 @@
 internal import FoundationEssentials
 internal import LinuxSystem
 
-/// What a registry says about an error. See the OCI distribution specification, "Error Codes".
+/// What a registry says about an error.
+///
+/// See the OCI distribution specification, "Error Codes".
 struct ErrorDocument: Hashable, Sendable {
     /// How much of an answer is read for it, in bytes.
     static let limit = 64 << 10

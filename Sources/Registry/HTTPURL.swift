@@ -45,7 +45,10 @@ package struct HTTPURL: Hashable, Sendable, CustomStringConvertible {
         self.init(scheme: scheme, host: authority.host, port: authority.port, target: target)
     }
 
-    /// The address that a `Location` header given with this one means. See RFC 3986, section 5.2.
+    /// The address that a `Location` header given with this one means.
+    ///
+    /// See RFC 3986, section 5.2.
+    ///
     /// - Throws: `RegistryError.invalidURL`.
     package func resolving(location: String) throws(RegistryError) -> HTTPURL {
         try Self.checkCharacters(location)

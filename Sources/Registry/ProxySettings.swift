@@ -122,7 +122,9 @@ package struct ProxySettings: Sendable, Hashable {
         }
     }
 
-    /// An address of IPv4 or IPv6. See inet_pton(3).
+    /// An address of IPv4 or IPv6.
+    ///
+    /// See inet_pton(3).
     private struct Address: Sendable, Hashable {
         let bytes: [UInt8]
 

@@ -188,7 +188,9 @@ extension RegistryClient {
     }
 }
 
-/// `bytes first-last/total`. See RFC 9110, section 14.4.
+/// `bytes first-last/total`.
+///
+/// See RFC 9110, section 14.4.
 struct ContentRange: Hashable, Sendable {
     let first: Int64
     let last: Int64

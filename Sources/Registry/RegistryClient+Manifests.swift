@@ -180,7 +180,9 @@ extension RegistryClient {
         }
     }
 
-    /// The target of `<…>; rel="next"`. See RFC 8288.
+    /// The target of `<…>; rel="next"`.
+    ///
+    /// See RFC 8288.
     static func nextPage(_ headers: [String]) -> String? {
         for header in headers {
             guard let open = header.firstIndex(of: "<"), let close = header.firstIndex(of: ">"), open < close else {

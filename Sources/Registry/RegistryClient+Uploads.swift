@@ -43,7 +43,10 @@ extension RegistryClient {
     static let monolithicLimit: Int64 = 1 << 20
 
     /// Makes sure that a repository holds a blob: looks whether it does, tries to link it from other repositories of the same
-    /// registry, and else uploads it. An upload that breaks off goes on where the registry says it stopped.
+    /// registry, and else uploads it.
+    ///
+    /// An upload that breaks off goes on where the registry says it stopped.
+    ///
     /// - Parameters:
     ///   - source: the blob.
     ///   - repository: where it is wanted.
@@ -94,7 +97,9 @@ extension RegistryClient {
         }
     }
 
-    /// Where an upload goes on. Credentials follow only to the registry's own origin, as for a redirect.
+    /// Where an upload goes on.
+    ///
+    /// Credentials follow only to the registry's own origin, as for a redirect.
     private static func location(of answer: HTTPTransport.Answer) throws -> HTTPURL {
         guard let location = answer.header("Location") else {
             throw RegistryError.invalidResponse(url: answer.url.redacted, reason: "it names no place for the upload")

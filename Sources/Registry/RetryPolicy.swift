@@ -56,7 +56,9 @@ package struct RetryPolicy: Sendable, Hashable {
         return .seconds(max(then - reference, 0))
     }
 
-    /// Reads the fixed form of HTTP's dates, for example `Sun, 06 Nov 1994 08:49:37 GMT`. See RFC 9110, section 5.6.7.
+    /// Reads the fixed form of HTTP's dates, for example `Sun, 06 Nov 1994 08:49:37 GMT`.
+    ///
+    /// See RFC 9110, section 5.6.7.
     package static func secondsSince1970(httpDate text: String) -> Int64? {
         let parts = text.split(separator: " ")
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]

@@ -2,7 +2,9 @@ internal import LinuxSystem
 package import SystemPackage
 internal import TOMLKit
 
-/// `slipway.toml`: how to reach registries. Tables and keys have the names they have in `buildkitd.toml`.
+/// `slipway.toml`: how to reach registries.
+///
+/// Tables and keys have the names they have in `buildkitd.toml`.
 package struct SlipwayConfiguration: Sendable, Hashable {
     /// A client certificate with its private key, both PEM files.
     package struct KeyPair: Sendable, Hashable {

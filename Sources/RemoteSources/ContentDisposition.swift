@@ -1,6 +1,8 @@
 internal import LLB
 
-/// The file name that a `Content-Disposition` header gives. See RFC 6266.
+/// The file name that a `Content-Disposition` header gives.
+///
+/// See RFC 6266.
 ///
 /// - Returns: a safe last component; nil where there is none.
 func fileName(inDisposition header: String) -> [UInt8]? {

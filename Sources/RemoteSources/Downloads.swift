@@ -165,7 +165,9 @@ package final class Downloads: Sendable {
 
     // MARK: Memory
 
-    /// What decides the answer: the address and the headers. Secrets take no part; the digest may be seen by anybody.
+    /// What decides the answer: the address and the headers.
+    ///
+    /// Secrets take no part; the digest may be seen by anybody.
     private func key(of source: HTTPSource) -> Digest {
         var text = source.url
         for (name, value) in source.headers.sorted(by: { $0.key < $1.key }) {

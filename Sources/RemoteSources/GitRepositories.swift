@@ -112,7 +112,9 @@ package final class GitRepositories: Sendable {
         [40, 64].contains(text.count) && text.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
     }
 
-    /// What git accepts as the name of a reference. See git-check-ref-format(1).
+    /// What git accepts as the name of a reference.
+    ///
+    /// See git-check-ref-format(1).
     static func isReference(_ name: [UInt8]) -> Bool {
         let forbidden = Array(" ~^:?*[\\".utf8)
         guard name.first != UInt8(ascii: "-"), !name.isEmpty, name.count <= 1024, name.last != UInt8(ascii: "."),

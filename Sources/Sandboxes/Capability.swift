@@ -2,7 +2,9 @@ internal import Glibc
 package import LinuxSystem
 internal import SystemPackage
 
-/// A privilege of a process. See capabilities(7).
+/// A privilege of a process.
+///
+/// See capabilities(7).
 package enum Capability: String, Sendable, Hashable, CaseIterable {
     case auditControl = "CAP_AUDIT_CONTROL"
     case auditRead = "CAP_AUDIT_READ"
@@ -46,7 +48,9 @@ package enum Capability: String, Sendable, Hashable, CaseIterable {
     case syslog = "CAP_SYSLOG"
     case wakeAlarm = "CAP_WAKE_ALARM"
 
-    /// All that this process could hand on: its bounding set. See proc_pid_status(5).
+    /// All that this process could hand on: its bounding set.
+    ///
+    /// See proc_pid_status(5).
     package static var possible: Set<Capability> {
         let status = (try? OpenFile.open("/proc/self/status", 0).readToEnd(limit: 65_536)) ?? []
         let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("CapBnd:") }

@@ -2,11 +2,15 @@ internal import Glibc
 package import LinuxSystem
 package import SystemPackage
 
-/// A cgroup of one sandbox: how much its processes may take, and whether they ran out of memory. See cgroups(7).
+/// A cgroup of one sandbox: how much its processes may take, and whether they ran out of memory.
+///
+/// See cgroups(7).
 ///
 /// Hosts keep cgroups in one hierarchy (version 2) or in one for each controller (version 1); both are served.
 package struct ControlGroup: Sendable {
-    /// How much may be taken; nil is no limit. Memory in bytes, periods and quotas in microseconds.
+    /// How much may be taken; nil is no limit.
+    ///
+    /// Memory in bytes, periods and quotas in microseconds.
     package struct Limits: Sendable, Hashable {
         package var memory: Int64?
         /// Memory and swap together; -1 is no limit.

@@ -78,7 +78,9 @@ package struct Emulation: Sendable {
     private static let native = ["amd64": ["amd64", "386"], "arm64": ["arm64", "arm"]]
 }
 
-/// The beginning of an ELF program for an architecture: what handlers look at. See elf(5).
+/// The beginning of an ELF program for an architecture: what handlers look at.
+///
+/// See elf(5).
 struct ProgramHeader {
     let bytes: [UInt8]
 

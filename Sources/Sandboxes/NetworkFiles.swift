@@ -20,7 +20,9 @@ enum NetworkFiles {
         return Array((lines.joined(separator: "\n") + "\n").utf8)
     }
 
-    /// The name servers: given ones, or the host's. In a network of its own a process does not reach servers on the host's loopback.
+    /// The name servers: given ones, or the host's.
+    ///
+    /// In a network of its own a process does not reach servers on the host's loopback.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func resolver(_ configuration: SandboxConfiguration) throws -> [UInt8] {
         let host = merge(configuration.resolverLines, into: hostResolver())

@@ -1,4 +1,6 @@
-/// The runtime's configuration file, with the fields that Slipway uses. See the OCI runtime specification, config.md and config-linux.md.
+/// The runtime's configuration file, with the fields that Slipway uses.
+///
+/// See the OCI runtime specification, config.md and config-linux.md.
 struct RuntimeSpecification: Codable, Sendable {
     struct Process: Codable, Sendable {
         struct User: Codable, Sendable {

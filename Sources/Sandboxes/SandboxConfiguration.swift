@@ -66,7 +66,9 @@ package struct SandboxConfiguration: Sendable {
     package var isRootReadOnly = false
     /// The program and its arguments; a program without a slash is looked up in the PATH of `environment`.
     package var arguments: [[UInt8]]
-    /// `NAME=value`. HOME is added from the user database when missing.
+    /// `NAME=value`.
+    ///
+    /// HOME is added from the user database when missing.
     package var environment: [[UInt8]] = []
     /// As the process sees it; created when missing, and never one that leads into the kernel's file systems.
     package var workingDirectory: FilePath = "/"

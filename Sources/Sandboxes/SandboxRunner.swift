@@ -183,7 +183,9 @@ package struct SandboxProcess: Sendable {
     /// The writing end of its standard input, where that is a pipe, handed over.
     package func takeInput() -> ByteWriter? { child.takeWriter(0) }
 
-    /// Sends a signal to the sandboxed process. As process 1 it gets only those that it handles, and SIGKILL.
+    /// Sends a signal to the sandboxed process.
+    ///
+    /// As process 1 it gets only those that it handles, and SIGKILL.
     package func send(signal: CInt) throws(SystemCallError) { try child.send(signal: signal) }
 
     /// Waits for its end.

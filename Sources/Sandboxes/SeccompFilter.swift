@@ -1,4 +1,6 @@
-/// A profile compiled to a BPF program, as the kernel takes it. See bpf(4) and seccomp(2).
+/// A profile compiled to a BPF program, as the kernel takes it.
+///
+/// See bpf(4) and seccomp(2).
 ///
 /// Calls are found by binary search over ranges of numbers with the same outcome, so a call costs about ten instructions
 /// rather than one for each of the hundreds of allowed calls.

@@ -1,4 +1,6 @@
-/// Which system calls a process may make. See seccomp(2).
+/// Which system calls a process may make.
+///
+/// See seccomp(2).
 ///
 /// A call is allowed when any of its rules matches; a rule matches when all its conditions do.
 package struct SeccompProfile: Sendable, Hashable {
@@ -21,7 +23,9 @@ package struct SeccompProfile: Sendable, Hashable {
         case fail(Failure)
     }
 
-    /// By architecture and name. What is not here fails with EPERM.
+    /// By architecture and name.
+    ///
+    /// What is not here fails with EPERM.
     private var actions: [SystemCallTable.Architecture: [Substring: Action]] = [:]
 
     init() {}

@@ -1,4 +1,6 @@
-/// The messages between SSH and its agent, as far as a step may send them. See draft-ietf-sshm-ssh-agent.
+/// The messages between SSH and its agent, as far as a step may send them.
+///
+/// See draft-ietf-sshm-ssh-agent.
 package enum AgentProtocol {
     /// The longest message that is passed on; OpenSSH's agent takes no longer ones.
     package static let messageLimit = 256 << 10

@@ -3,7 +3,9 @@ import LinuxSystem
 package import Storage
 package import SystemPackage
 
-/// A tree that is being changed. It exists only inside `SnapshotStore.withActiveSnapshot`.
+/// A tree that is being changed.
+///
+/// It exists only inside `SnapshotStore.withActiveSnapshot`.
 package struct ActiveSnapshot: Sendable {
     /// The files, those of the layers below included; changes are written here.
     package let root: FilePath

@@ -36,7 +36,9 @@ struct LayerFiles {
         get throws(SystemCallError) { try isOpaque("") }
     }
 
-    /// Visits everything below the root, sorted, a directory before its entries. Depth costs no stack.
+    /// Visits everything below the root, sorted, a directory before its entries.
+    ///
+    /// Depth costs no stack.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func walk(_ visit: (Entry) throws -> Void) throws {
         var pending = Array(try entries(of: "").reversed())

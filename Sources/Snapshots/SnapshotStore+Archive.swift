@@ -5,7 +5,9 @@ package import OCI
 package import Storage
 
 extension SnapshotStore {
-    /// The digest of a layer's uncompressed archive. It is computed once, as a stream, and remembered.
+    /// The digest of a layer's uncompressed archive.
+    ///
+    /// It is computed once, as a stream, and remembered.
     package func diffID(of layer: LayerID) async throws -> Digest {
         if let known = try await info(of: layer).diffID { return known }
         let sink = try await digest(layer)
@@ -44,8 +46,9 @@ extension SnapshotStore {
         }
     }
 
-    /// Reads a blob as an archive. Of one that makes no sense, the reason to tell is that its bytes are not what they were, if
-    /// they are not.
+    /// Reads a blob as an archive.
+    ///
+    /// Of one that makes no sense, the reason to tell is that its bytes are not what they were, if they are not.
     func blaming<Value>(_ blob: Digest, _ body: () async throws -> Value) async throws -> Value {
         do {
             return try await body()

@@ -45,7 +45,9 @@ extension SnapshotStore {
         }
     }
 
-    /// Remembers what a copied tree looks like. What is changed from now on will be seen.
+    /// Remembers what a copied tree looks like.
+    ///
+    /// What is changed from now on will be seen.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func imprint(_ directory: FilePath, scratch: FilePath) throws -> TreeImprint {
         let imprint = try TreeImprint(of: try RootedDirectory(directory))

@@ -66,7 +66,9 @@ struct TreeCopy {
 
 /// What a tree looked like at one moment: enough to find out later what was changed in it.
 struct TreeImprint {
-    /// A file and the time of its last change of any kind. See stat(2), st_ctime.
+    /// A file and the time of its last change of any kind.
+    ///
+    /// See stat(2), st_ctime.
     private struct Stamp: Hashable {
         let inode: UInt64
         let changed: FileTime
@@ -82,7 +84,9 @@ struct TreeImprint {
 
     private var stamps: [FilePath: Stamp] = [:]
     private var names: [FilePath: [[UInt8]]] = [:]
-    /// The latest change in the tree. What comes after it must be later to be seen.
+    /// The latest change in the tree.
+    ///
+    /// What comes after it must be later to be seen.
     private(set) var latest = FileTime.epoch
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

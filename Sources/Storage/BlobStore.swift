@@ -21,7 +21,9 @@ package final class BlobStore: Sendable {
 
     // MARK: Asking
 
-    /// Whether the blob is here, complete. To rely on it later, hold it first: `Store.hold`.
+    /// Whether the blob is here, complete.
+    ///
+    /// To rely on it later, hold it first: `Store.hold`.
     package func contains(_ digest: Digest) async throws -> Bool { try await size(of: digest) != nil }
 
     /// Which of these blobs are here, complete.
@@ -46,7 +48,10 @@ package final class BlobStore: Sendable {
 
     // MARK: Reading
 
-    /// Opens the file of a blob. What is read from it is to be verified by the reader: see `BlobReader`.
+    /// Opens the file of a blob.
+    ///
+    /// What is read from it is to be verified by the reader: see `BlobReader`.
+    ///
     /// - Throws: `StorageError.blobMissing`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func open(_ digest: Digest) throws -> OpenFile {

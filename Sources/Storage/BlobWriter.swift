@@ -3,7 +3,9 @@ internal import OCI
 internal import Synchronization
 internal import SystemPackage
 
-/// Takes the content of one blob on its way into the store. See `BlobStore.ingest`.
+/// Takes the content of one blob on its way into the store.
+///
+/// See `BlobStore.ingest`.
 package final class BlobWriter: Sendable {
     private struct State: Sendable {
         var digester: Digester

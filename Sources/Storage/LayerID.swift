@@ -1,7 +1,9 @@
 package import GRDB
 package import OCI
 
-/// The name of one layer of file trees in one store: the id of its row in `layers`. Ids are never used twice.
+/// The name of one layer of file trees in one store: the id of its row in `layers`.
+///
+/// Ids are never used twice.
 package struct LayerID: RawRepresentable, Hashable, Sendable, Codable, Comparable, CustomStringConvertible {
     package let rawValue: Int64
 

@@ -10,7 +10,9 @@ enum Schema {
 
     static func version(in db: Database) throws -> Int { try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
 
-    /// Applies what is missing, each migration in a transaction of its own. The caller holds the write lock.
+    /// Applies what is missing, each migration in a transaction of its own.
+    ///
+    /// The caller holds the write lock.
     static func migrate(_ queue: DatabaseQueue) throws {
         var migrator = DatabaseMigrator()
         for (index, migration) in migrations.enumerated() {

@@ -34,7 +34,9 @@ extension Store {
         }
     }
 
-    /// The first phase. No lease can begin to hold anything meanwhile.
+    /// The first phase.
+    ///
+    /// No lease can begin to hold anything meanwhile.
     private func chooseGarbage() throws -> CollectedGarbage {
         let lock = try FileLock.acquire(layout.collectionLock, .exclusive)
         defer { withExtendedLifetime(lock) {} }
@@ -172,7 +174,9 @@ extension Store {
         }
     }
 
-    /// What the leases of all processes hold. A process that has died is still in here until the next opening of the store.
+    /// What the leases of all processes hold.
+    ///
+    /// A process that has died is still in here until the next opening of the store.
     func heldResources() throws -> Set<StoreResource> {
         var held: Set<StoreResource> = []
         for name in try HostFiles.entries(of: layout.run) where StoreOwner.isName(name) {

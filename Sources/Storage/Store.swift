@@ -113,7 +113,9 @@ package final class Store: Sendable {
     }
 }
 
-/// A scope in which nothing it holds is removed from the store. See `Store.withLease`.
+/// A scope in which nothing it holds is removed from the store.
+///
+/// See `Store.withLease`.
 package final class Lease: Sendable {
     @TaskLocal static var current: Lease?
 

@@ -82,7 +82,9 @@ final class StoreOwner: Sendable {
         }
     }
 
-    /// Writes down that a lease holds something. The caller keeps garbage collection out meanwhile.
+    /// Writes down that a lease holds something.
+    ///
+    /// The caller keeps garbage collection out meanwhile.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func note(_ resources: [StoreResource], lease: Int) throws {
         let text = resources.reduce(into: "") { $0 += "+\(lease) \($1)\n" }

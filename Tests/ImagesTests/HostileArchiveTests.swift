@@ -6,7 +6,9 @@ import Storage
 import SystemPackage
 import Testing
 
-/// Archives that lie. Each is refused with a reason, and the store is as it was.
+/// Archives that lie.
+///
+/// Each is refused with a reason, and the store is as it was.
 @Suite struct `Hostile archives` {
     private let layer: [UInt8]
     private let configuration: [UInt8]

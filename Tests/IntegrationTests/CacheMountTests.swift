@@ -128,7 +128,9 @@ struct `Cache mounts` {
         try Data().write(to: directory.appending(path: name))
     }
 
-    /// Whether a process waits for the lock of a cache. See proc_locks(5): waiting ones are marked with an arrow.
+    /// Whether a process waits for the lock of a cache.
+    ///
+    /// See proc_locks(5): waiting ones are marked with an arrow.
     private func waits() async throws -> Bool {
         let locks = (try? String(contentsOfFile: "/proc/locks", encoding: .utf8)) ?? ""
         let caches = scratch.url.appending(path: "store/cachemounts")

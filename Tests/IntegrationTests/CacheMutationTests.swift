@@ -85,7 +85,9 @@ private struct Mutation: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// The base of all mutations; the salt keeps those that run before from being in the cache. The steps, by letter: T of the other stage; W, C, D, F, B, M of the chain.
+/// The base of all mutations; the salt keeps those that run before from being in the cache.
+///
+/// The steps, by letter: T of the other stage; W, C, D, F, B, M of the chain.
 private let dockerfile = """
     FROM busybox AS tools
     COPY salt /salt

@@ -3,7 +3,9 @@ import Glibc
 import SystemPackage
 import Testing
 
-/// Builds for several platforms at once. Nothing runs for another processor here: files are copied, or made on this machine.
+/// Builds for several platforms at once.
+///
+/// Nothing runs for another processor here: files are copied, or made on this machine.
 @Suite(
     .requires(.root, .program("crun"), .program("docker-registry"), .program("skopeo"), .program("buildah"))
 )

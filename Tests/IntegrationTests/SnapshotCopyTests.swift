@@ -13,7 +13,9 @@ struct `Snapshots without overlayfs` {
 
     init() throws { scratch = try TemporaryDirectory() }
 
-    /// Changes with everything that a layer can say. Times are set, so that the same change gives the same bytes.
+    /// Changes with everything that a layer can say.
+    ///
+    /// Times are set, so that the same change gives the same bytes.
     private static let changes = [
         """
         mkdir -p gone/deep kept/deep replaced turned moved plain/a/b bare

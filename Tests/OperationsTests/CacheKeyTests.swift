@@ -5,8 +5,9 @@ import Testing
 
 @testable import Operations
 
-/// Each field of an operation is in its key, or on a list here with the reason why it is not. A field that is added to an operation and
-/// to neither fails these tests.
+/// Each field of an operation is in its key, or on a list here with the reason why it is not.
+///
+/// A field that is added to an operation and to neither fails these tests.
 @Suite struct `Cache keys of processes` {
     let base: LLB.Output
     let other: LLB.Output

@@ -56,7 +56,7 @@ final class FaultServer: Sendable {
     }
 
     var port: Int { channel.localAddress?.port ?? 0 }
-    /// `127.0.0.1:port`
+    /// Its address and port: `127.0.0.1:port`.
     var host: String { "127.0.0.1:\(port)" }
     var requests: [SeenRequest] { log.seen.withLock { $0 } }
 

@@ -2,7 +2,9 @@ import Testing
 
 @testable import Sandboxes
 
-/// Runs a filter as the kernel would. See linux/filter.h.
+/// Runs a filter as the kernel would.
+///
+/// See linux/filter.h.
 private func verdict(_ filter: SeccompFilter, architecture: UInt32, call: UInt32, _ arguments: UInt64...) -> UInt32? {
     var data = [UInt32](repeating: 0, count: 16)
     data[0] = call

@@ -2,7 +2,9 @@ internal import LinuxSystem
 
 /// What buildx takes and Slipway has no use for, or no means yet.
 extension BuildCommand {
-    /// Flags of the builder before BuildKit. The warnings are buildx's where it has any.
+    /// Flags of the builder before BuildKit.
+    ///
+    /// The warnings are buildx's where it has any.
     static let ignoredFlags: [Flag<BuildCommand>] =
         [
             .ignored("compress", takesValue: false, \.flagWarnings, warning: "compress flag is ignored."),

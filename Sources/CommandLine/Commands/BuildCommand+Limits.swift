@@ -85,7 +85,9 @@ extension BuildCommand {
         return (name, address)
     }
 
-    /// Whether bytes are an IPv4 or IPv6 address. See inet_pton(3).
+    /// Whether bytes are an IPv4 or IPv6 address.
+    ///
+    /// See inet_pton(3).
     private static func isAddress(_ bytes: [UInt8]) -> Bool {
         let text = String(decoding: bytes, as: UTF8.self)
         var storage = in6_addr()

@@ -8,7 +8,7 @@ package struct CallOption: Sendable, Hashable {
     /// Findings do not make the exit status 1.
     package private(set) var ignoresStatus = false
 
-    /// `--check`
+    /// What `--check` stands for.
     package static let check = CallOption(name: FrontendCall.check.rawValue)
 
     private init(name: String) { self.name = name }

@@ -158,7 +158,9 @@ enum EnvironmentFileError: Error, Hashable, CustomStringConvertible {
 
 /// Files of `NAME=value` lines.
 enum EnvironmentFile {
-    /// The lines that say something; those beginning with `#` are comments. A name alone stands for its value here.
+    /// The lines that say something; those beginning with `#` are comments.
+    ///
+    /// A name alone stands for its value here.
     static func variables(_ content: [UInt8]) throws(EnvironmentFileError) -> [[UInt8]] {
         var variables: [[UInt8]] = []
         let isMarked = content.starts(with: [0xef, 0xbb, 0xbf])

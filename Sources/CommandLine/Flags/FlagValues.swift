@@ -85,7 +85,9 @@ package enum FlagValues {
         return pairs
     }
 
-    /// A duration as Go writes it: `90s`, `1h30m`, `1.5h`; a bare 0 is accepted. Seconds.
+    /// A duration as Go writes it: `90s`, `1h30m`, `1.5h`; a bare 0 is accepted.
+    ///
+    /// Seconds.
     package static func seconds(_ bytes: [UInt8]) throws(FlagValueError) -> Double {
         guard let seconds = DurationText.parse(try text(bytes)) else {
             throw FlagValueError("it is not a duration such as 90s or 1h30m")

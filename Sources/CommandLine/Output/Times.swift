@@ -27,7 +27,9 @@ package enum DurationText {
         rough(seconds: now.seconds - time.seconds) + " ago"
     }
 
-    /// Reads a duration in Go's form, as `1h30m`, `1.5h`, `90s` or `0`; nil where it is none. Seconds.
+    /// Reads a duration in Go's form, as `1h30m`, `1.5h`, `90s` or `0`; nil where it is none.
+    ///
+    /// Seconds.
     package static func parse(_ text: String) -> Double? {
         let isNegative = text.hasPrefix("-")
         var rest = isNegative || text.hasPrefix("+") ? text.dropFirst() : text[...]

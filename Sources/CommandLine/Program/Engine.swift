@@ -21,7 +21,9 @@ package struct Engine: Sendable {
 }
 
 extension SlipwayEnvironment {
-    /// Opens the store and everything on it. Registries are not spoken to before something asks for them.
+    /// Opens the store and everything on it.
+    ///
+    /// Registries are not spoken to before something asks for them.
     package func engine() async throws -> Engine {
         let store = try await Store.open(at: try root())
         let logger = logger()

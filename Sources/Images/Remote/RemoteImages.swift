@@ -36,7 +36,9 @@ package final class RemoteImages: Sendable {
         self.logger = logger
     }
 
-    /// Finds an image by name. Manifest and configuration are fetched where they are not here; layers are not.
+    /// Finds an image by name.
+    ///
+    /// Manifest and configuration are fetched where they are not here; layers are not.
     ///
     /// Call it inside `Store.withLease`: what it finds belongs to the lease.
     /// - Parameters:

@@ -2,7 +2,9 @@ import Foundation
 import Glibc
 import Testing
 
-/// What a test needs of the machine. On CI a missing capability fails the test; elsewhere the test is skipped with the reason.
+/// What a test needs of the machine.
+///
+/// On CI a missing capability fails the test; elsewhere the test is skipped with the reason.
 enum Capability: Sendable, CustomStringConvertible {
     case root
     /// A program on PATH.
