@@ -100,8 +100,10 @@ package final class GzipSink: ByteSink {
 
     /// Writes the header.
     /// - Parameters:
+    ///   - sink: takes the compressed bytes.
     ///   - level: 1 to 9, mapped onto ISA-L's three levels; nil for the fastest.
     ///   - threads: how many blocks are compressed at once.
+    /// - Throws: what the sink throws; `SystemCallError` if no thread can be made.
     package init(_ sink: any ByteSink, level: Int?, threads: Int) throws {
         let count = min(max(threads, 1), 8)
         self.sink = sink

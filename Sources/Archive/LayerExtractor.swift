@@ -58,6 +58,7 @@ package struct LayerExtractor: Sendable {
 
     /// Extracts everything.
     /// - Parameter source: the uncompressed archive.
+    /// - Returns: how much was written, and what had to be left out.
     /// - Throws: `ArchiveError` that names the entry, `CancellationError`, or what the source throws.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func extract(_ source: any ByteSource) throws -> Summary {

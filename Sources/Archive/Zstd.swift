@@ -42,8 +42,10 @@ package final class ZstdSink: ByteSink {
 
     /// Prepares the compressor.
     /// - Parameters:
+    ///   - sink: takes the compressed bytes.
     ///   - level: 1 to 22; nil for zstd's default.
     ///   - threads: how many jobs are compressed at once.
+    /// - Throws: `SystemCallError` without memory for it.
     package init(_ sink: any ByteSink, level: Int?, threads: Int) throws {
         guard let context = ZSTD_createCCtx() else { throw SystemCallError("malloc", errno: .noMemory) }
         self.context = context

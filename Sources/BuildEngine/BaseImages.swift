@@ -13,6 +13,8 @@ package protocol BaseImages: ImageTrees {
     ///   - platform: which image of several.
     ///   - asksRegistry: whether the registry is asked although the store has the name (`--pull`).
     ///   - isPlatformGiven: whether somebody asked for the platform, or it is only this machine's.
+    /// - Returns: the image's digest, where it pins what the name does not, and its configuration.
+    /// - Throws: an error that names the image if nobody has it, or nobody has it for the platform.
     func resolve(
         _ reference: ImageReference,
         platform: Platform,

@@ -34,6 +34,7 @@ struct BuildOutcome: Sendable {
     ///   - images: what was built, one image at least.
     ///   - request: says whether one image is an image of several platforms.
     ///   - layers: know the layers of the images.
+    /// - Throws: what keeps `layers` from naming the manifests that an index lists.
     init(_ images: [BuiltImage], of request: BuildRequest, layers: any ImageLayers) async throws {
         self.images = images
         names = request.names.map(\.withDefaultTag)

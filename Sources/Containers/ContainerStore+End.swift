@@ -4,8 +4,7 @@ import Storage
 import SystemPackage
 
 extension ContainerStore {
-    /// Asks a container to end with its stop signal and, after a time, makes it.
-    /// - Parameter timeout: seconds; nil is the container's own.
+    /// Asks a container to end with its stop signal and, after a time in seconds, makes it; nil is the container's own time.
     package func stop(_ container: ContainerRecord, timeout: Int? = nil) async throws {
         guard container.state.status == .running, let process = container.state.process else { return }
         let signal = try Self.signal(named: container.configuration.stopSignal ?? "SIGTERM")

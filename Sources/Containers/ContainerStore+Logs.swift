@@ -9,6 +9,7 @@ extension ContainerStore {
     ///   - since: RFC 3339; earlier lines are left out.
     ///   - follows: goes on while the container runs.
     ///   - show: takes each line.
+    /// - Throws: what `show` throws, `SystemCallError`; `CancellationError` if the task is cancelled while it follows.
     package func logs(
         of container: ContainerRecord,
         tail: Int? = nil,

@@ -30,6 +30,7 @@ extension ContainerStore {
     /// Removes the containers that do not run.
     /// - Parameter isWanted: which of them.
     /// - Returns: what was removed, and how many bytes that gave back.
+    /// - Throws: `ContainerError` about the first that cannot be removed; those before it are gone.
     package func prune(where isWanted: (ContainerRecord) -> Bool) async throws -> (ids: [String], bytes: Int64) {
         var ids: [String] = []
         var bytes: Int64 = 0

@@ -27,6 +27,7 @@ extension Dockerfile {
     ///   - bytes: the content.
     ///   - name: what to call the file in messages.
     ///   - replacement: options that replace those of the `# check=` directive.
+    /// - Returns: the findings; none of a file that can be parsed to its end.
     package static func syntaxWarnings(
         beforeErrorIn bytes: [UInt8],
         name: String,

@@ -25,7 +25,8 @@ package struct DirectoryExport {
 
     /// - Parameters:
     ///   - source: the root of the result's files.
-    ///   - destination: the directory; it is made where it is missing.
+    ///   - path: the directory to write to; it is made where it is missing.
+    /// - Throws: `SystemCallError` if it can be neither made nor opened.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package init(source: RootedDirectory, destination path: FilePath) throws(SystemCallError) {
         self.source = source

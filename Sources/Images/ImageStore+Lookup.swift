@@ -9,6 +9,7 @@ extension ImageStore {
     ///   - name: as typed.
     ///   - platform: which of an image of several platforms (nil takes this machine's, else the first); a single image for another
     ///     platform is refused.
+    /// - Returns: the image, by its own id; the index that it is part of stands in its record.
     /// - Throws: `ImageError.noSuchImage`, `.ambiguousPrefix`, `.otherPlatform`, `.noSuchPlatform`, `OCIError.invalidReference`.
     package func image(_ name: String, platform: Platform? = nil) async throws -> ImageRecord {
         let row = try await store.database.read { db in
@@ -179,7 +180,7 @@ extension ImageStore {
         return try await record(image, as: row, index: index)
     }
 
-    /// - Parameter named: whose names it has.
+    /// Completes a row from its configuration; the names are those of `named`, which is the index where there is one.
     private func record(_ row: RecordRow, as named: RecordRow, index: ImageIndex?) async throws -> ImageRecord {
         let bytes = try await store.blobs.read(row.id, limit: StrictJSON.maximumSize)
         return ImageRecord(

@@ -16,6 +16,8 @@ extension ImageStore {
     ///   - all: also images with names.
     ///   - filter: of those that prune takes.
     ///   - isRunning: see `remove`.
+    /// - Returns: what was removed, and how much smaller the store is for it.
+    /// - Throws: `StorageError`, a database's error. An image that came into use meanwhile is none.
     package func prune(
         all: Bool = false,
         filter: ImageFilter = ImageFilter(),

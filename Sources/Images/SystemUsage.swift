@@ -43,7 +43,7 @@ package struct SystemUsage: Sendable {
 extension ImageStore {
     /// The disk usage of everything in the store.
     ///
-    /// - Parameter isRunning: whether a container (by its id) runs now; nil believes what the store last noted.
+    /// `isRunning` says of a container (by its id) whether it runs now; nil believes what the store last noted.
     package func systemUsage(isRunning: (@Sendable (String) async -> Bool)? = nil) async throws -> SystemUsage {
         let usage = try await store.diskUsage()
         let cache = try await store.buildCache()

@@ -18,6 +18,7 @@ extension ChildProcess {
     ///   - input: what it reads.
     ///   - outputLimit: how many bytes of each stream are kept; the rest is read and dropped.
     /// - Returns: how it ended, and what it wrote.
+    /// - Throws: `SystemCallError` if it cannot be started or spoken to, `CancellationError`. It does not run any more then.
     package static func run(
         _ configuration: ChildProcessConfiguration,
         input: [UInt8] = [],

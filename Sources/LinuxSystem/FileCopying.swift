@@ -20,7 +20,7 @@ package final class FileContentCopier {
 
     /// Copies what a file holds into one that is empty.
     ///
-    /// - Parameter status: the source's status, which tells its size and whether it has holes. Content beyond that size is left out.
+    /// The source's status tells its size and whether it has holes; content beyond that size is left out.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func copy(
         _ source: OpenFile,

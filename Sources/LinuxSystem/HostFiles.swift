@@ -169,6 +169,7 @@ extension OpenFile {
     ///   - path: the file.
     ///   - mode: its permission bits if it is created.
     /// - Returns: nil if somebody else holds the lock.
+    /// - Throws: `SystemCallError` if it can be neither opened nor created.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func openLocked(_ path: FilePath, mode: UInt32 = 0o600) throws(SystemCallError) -> OpenFile? {
         while true {

@@ -13,6 +13,8 @@ package struct DetachedMount: Sendable {
     /// - Parameters:
     ///   - size: the limit in bytes, nil for the kernel's default of half the memory.
     ///   - mode: the permission bits of its root.
+    /// - Returns: the file system, seen nowhere until it is attached.
+    /// - Throws: `SystemCallError`, with the words that the kernel left in the mount's context.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func tmpfs(size: Int64? = nil, mode: UInt32 = 0o755) throws(SystemCallError) -> DetachedMount {
         let context = try MountContext("tmpfs")
@@ -81,9 +83,7 @@ private let MS_PRIVATE_ = 1 << 18
 
 /// Detaches what is mounted at a path; a path that is no mount point is no error.
 ///
-/// See umount2(2).
-///
-/// - Parameter lazy: takes the mount out of the tree even while files in it are open.
+/// With `lazy` the mount leaves the tree even while files in it are open. See umount2(2).
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func unmount(_ path: FilePath, lazy: Bool = false) throws(SystemCallError) {
     do throws(SystemCallError) {

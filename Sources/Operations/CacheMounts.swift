@@ -33,6 +33,8 @@ struct CacheMounts: Sendable {
     ///   - seed: what a new one starts with; nil for nothing.
     ///   - waits: is told when another step has the directory, and this one waits for its end.
     ///   - body: uses the directory.
+    /// - Returns: what `body` returns.
+    /// - Throws: what `body` throws; `CancellationError` if the task is cancelled while it waits for the directory.
     func withDirectory<Value>(
         id: [UInt8],
         sharing: CacheSharing,

@@ -54,7 +54,8 @@ package struct FailureEvidence: Sendable {
     }
 
     /// The cause and the remedy; nil where the facts do not tell.
-    /// - Parameter file: finds a file of the step's root by its path there.
+    ///
+    /// `file` finds a file of the step's root by its path there.
     package func advice(file: ([UInt8]) -> File?) -> String? {
         outOfMemory ?? fullDisk ?? notExecutable(file) ?? notFound(file) ?? nameResolution
     }

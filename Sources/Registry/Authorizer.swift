@@ -56,6 +56,7 @@ actor Authorizer {
     ///   - scopes: what is needed.
     ///   - rejected: the header that was just refused, if there was one.
     /// - Returns: the header's value; nil where nothing more can be offered.
+    /// - Throws: `RegistryError`: `.credentialsRefused` if they were sent and not accepted, `.authenticationRequired` if there are none.
     func answer(
         _ challenges: [Challenge],
         from endpoint: Endpoint,

@@ -9,6 +9,7 @@ package protocol CredentialHelper: Sendable {
     ///   - action: `get`, `store` or `erase`.
     ///   - input: what it reads.
     /// - Returns: whether it succeeded, and what it wrote to its standard output.
+    /// - Throws: an error if it cannot be started or does not end in time; a failure that it reports itself is a value.
     func run(_ name: String, action: String, input: Secret) async throws -> (succeeded: Bool, output: Secret)
 }
 

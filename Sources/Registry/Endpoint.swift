@@ -27,6 +27,7 @@ package struct Endpoint: Hashable, Sendable {
     ///   - scheme: one of `schemes`.
     ///   - repository: the repository's path in the mirrored registry.
     ///   - rest: what follows it, for example `manifests/latest`.
+    /// - Returns: the address at this host; for a mirror, below the path at which it holds the registry.
     func url(_ scheme: HTTPURL.Scheme, repository: String?, _ rest: String) -> HTTPURL {
         let parts = ["/v2", pathPrefix, repository ?? "", rest].filter { !$0.isEmpty }
         return HTTPURL(

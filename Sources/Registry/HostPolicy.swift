@@ -11,7 +11,7 @@ package struct HostPolicy: Hashable, Sendable {
         case open
     }
 
-    /// - Parameter host: in lower case, without brackets or port.
+    /// Where a host lies that is given in lower case, without brackets or port.
     package static func reach(of host: String) -> Reach {
         if host == "localhost" || host.hasSuffix(".localhost") { return .loopback }
         if host.utf8.contains(UInt8(ascii: ":")) { return reach(ofIPv6: host) }

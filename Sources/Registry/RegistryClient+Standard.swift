@@ -8,6 +8,7 @@ extension RegistryClient.Configuration {
     ///   - file: `slipway.toml`; it need not exist.
     ///   - environment: of the process.
     ///   - certificateDirectories: laid out as docker's `/etc/docker/certs.d`.
+    /// - Returns: a configuration that the caller may change before it makes a client of it.
     /// - Throws: `RegistryError.invalidConfiguration` naming file and key, `SystemCallError`.
     package static func standard(
         file: FilePath = "/etc/slipway/slipway.toml",

@@ -52,6 +52,7 @@ extension RegistryClient {
     ///   - repository: where it is wanted.
     ///   - candidates: repositories that may hold it; those of other registries are passed over.
     ///   - progress: is told how many bytes the registry has taken so far.
+    /// - Returns: which of the three it was.
     /// - Throws: `RegistryError`, what the source throws.
     package func upload(
         _ source: BlobSource,

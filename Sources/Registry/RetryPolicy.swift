@@ -46,6 +46,7 @@ package struct RetryPolicy: Sendable, Hashable {
     ///   - header: the value of `Retry-After`.
     ///   - date: the value of `Date`.
     ///   - now: seconds since 1970.
+    /// - Returns: how long to wait, never less than nothing; nil if the header is missing or makes no sense.
     package static func retryAfter(_ header: String?, date: String?, now: Int64) -> Duration? {
         guard let header, !header.isEmpty else { return nil }
         if header.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {

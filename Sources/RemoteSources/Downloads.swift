@@ -80,8 +80,7 @@ package final class Downloads: Sendable {
 
     /// Makes sure that the content of an address is in the store, held by the surrounding lease.
     ///
-    /// - Parameter expected: what the content must be.
-    /// - Throws: `DownloadError.digestMismatch`, and what `resolve` throws.
+    /// Throws `DownloadError.digestMismatch` if the content is not the expected one, and what `resolve` throws.
     package func fetch(
         _ source: HTTPSource,
         expecting expected: Digest,

@@ -28,10 +28,7 @@ package struct Emulation: Sendable {
         self.machine = machine
     }
 
-    /// Whether programs for a platform run here.
-    /// - Parameters:
-    ///   - os: by Go's name.
-    ///   - architecture: by Go's name.
+    /// Whether programs for a platform, both parts by Go's names, run here.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func answer(os: String, architecture: String) throws(SystemCallError) -> Answer {
         guard os == "linux" else { return .obstacle("this machine runs programs for linux only") }

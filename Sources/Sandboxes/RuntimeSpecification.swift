@@ -84,6 +84,7 @@ extension RuntimeSpecification {
     /// - Parameters:
     ///   - sharedMemorySize: of `/dev/shm`, in bytes.
     ///   - allowsWriting: whether root may change the kernel's settings through `/sys`.
+    /// - Returns: the mounts in the order in which they are made: `/dev` before what lies below it.
     static func kernelMounts(sharedMemorySize: Int64, allowsWriting: Bool) -> [Mount] {
         [
             Mount(destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"]),

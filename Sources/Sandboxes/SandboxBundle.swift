@@ -20,6 +20,7 @@ package struct SandboxBundle: Sendable {
     ///   - configuration: what to run.
     ///   - terminal: the size of the terminal of its own that the process gets, if it gets one.
     ///   - directory: where to write it.
+    /// - Throws: `SandboxError` if the root does not allow what the configuration asks for, `SystemCallError`; the root is then as it was.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package init(_ configuration: SandboxConfiguration, terminal: TerminalSize?, in directory: FilePath) throws {
         self.directory = directory

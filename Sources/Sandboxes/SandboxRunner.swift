@@ -85,6 +85,7 @@ package struct SandboxRunner: Sendable {
     ///   - grace: how long it may take to end when the task is cancelled.
     ///   - write: takes what was written: 1 or 2, and the bytes. The process waits while this does not return.
     /// - Returns: how it ended.
+    /// - Throws: `SandboxError` when the process could not be started, and what `write` throws, which ends the process.
     package func run(
         _ configuration: SandboxConfiguration,
         grace: Duration = .seconds(2),

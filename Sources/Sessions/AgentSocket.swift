@@ -11,7 +11,7 @@ package struct AgentSocket: Sendable {
     private let name: FilePath.Component
     private let path: FilePath
 
-    /// - Parameter path: of the socket; its directory must exist.
+    /// Opens the socket's directory, which must exist; the socket itself is looked for by `connect`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package init(_ path: FilePath) throws(SessionError) {
         guard let name = path.lastComponent else {
@@ -58,6 +58,7 @@ package struct AgentForwarder: Sendable {
     ///   - directory: where the socket is made.
     ///   - owner: of the socket: user and group.
     ///   - mode: its permissions.
+    /// - Throws: `SystemCallError` if it cannot be made, or not be given to its owner.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package init(
         to agent: AgentSocket,

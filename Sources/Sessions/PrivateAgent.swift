@@ -9,6 +9,7 @@ package import SystemPackage
 ///   - sources: where the keys come from, by id.
 ///   - scratch: makes an empty directory of this process.
 ///   - body: runs while the agents do.
+/// - Returns: what `body` returns.
 /// - Throws: `SessionError`, and what `body` throws.
 package func withAgents<Value>(
     _ sources: [(id: [UInt8], source: AgentSource)],

@@ -45,7 +45,8 @@ struct LayerArchive {
     }
 
     /// Writes the whole archive with its end; the sink is not finished.
-    /// - Parameter isCancelled: asked for each entry; true ends the work with `CancellationError`.
+    ///
+    /// `isCancelled` is asked for each entry; true ends the work with `CancellationError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func write(to sink: any ByteSink, isCancelled: @Sendable () -> Bool = { false }) throws {
         let writer = TarWriter(sink)
@@ -54,7 +55,8 @@ struct LayerArchive {
     }
 
     /// Writes the entries.
-    /// - Parameter isCancelled: asked for each entry; true ends the work with `CancellationError`.
+    ///
+    /// `isCancelled` is asked for each; true ends the work with `CancellationError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func writeEntries(to writer: TarWriter, isCancelled: @Sendable () -> Bool) throws {
         var firstNames: [Inode: [UInt8]] = [:]

@@ -30,7 +30,7 @@ extension SnapshotStore {
 
     /// Writes a layer's uncompressed archive: from its blob where it came as one, else from its files, the same bytes each time.
     ///
-    /// - Parameter sink: where it goes; it is used on a thread that may block, and not finished.
+    /// The sink is used on a thread that may block, and not finished.
     package func writeArchive(of layer: LayerID, to sink: any ByteSink & Sendable) async throws {
         let blob = try await blobToRead(of: layer)
         guard let blob else {
@@ -79,6 +79,8 @@ extension SnapshotStore {
     ///   - compression: how to compress it.
     ///   - forced: whether a blob in another compression does not do.
     ///   - docker: whether a new blob has Docker's media type rather than OCI's.
+    /// - Returns: the blob, which need not be here if the layer came as one that does.
+    /// - Throws: `SnapshotError.unknownLayer`, `ArchiveError`, and what fetching the blob to make it from throws.
     package func blob(
         for layer: LayerID,
         compression: Compression,
@@ -120,6 +122,7 @@ extension SnapshotStore {
 ///   - trees: the directories, and where in the archive each one is: an empty name is the top.
 ///   - sink: where the archive goes.
 ///   - isCancelled: asked for each entry; true ends the work with `CancellationError`.
+/// - Throws: `ArchiveError.refused` for a file whose name would remove another in a layer, `SystemCallError`, what the sink throws.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func writeTreeArchive(
     of trees: [(name: [UInt8], root: RootedDirectory)],

@@ -22,7 +22,7 @@ package final class SnapshotStore: Sendable {
 
     private let knownMeans: Mutex<SnapshotMeans?>
 
-    /// - Parameter means: how trees are shown and changed; nil for what works best where the store is.
+    /// Trees are shown and changed by `means`; nil is what works best where the store is.
     package init(store: Store, blobProvider: any BlobProvider = NoBlobProvider(), means: SnapshotMeans? = nil) {
         self.store = store
         self.blobProvider = blobProvider
@@ -34,9 +34,7 @@ package final class SnapshotStore: Sendable {
 
     /// The layer of a blob: the one the store has, else a new one that is neither fetched nor unpacked.
     ///
-    /// - Parameters:
-    ///   - diffID: the digest of the uncompressed archive, checked when the layer is unpacked.
-    ///   - blob: the archive, compressed or not.
+    /// The current lease holds it. The digest of the blob's uncompressed archive is checked when the layer is unpacked.
     package func layer(diffID: Digest, blob: Descriptor) async throws -> LayerID {
         let lease = store.currentLease
         return try await onBlockingPool { [store] in

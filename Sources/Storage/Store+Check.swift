@@ -44,6 +44,8 @@ extension Store {
     /// Compares the database with what is on disk.
     ///
     /// - Parameter full: also reads every blob and compares its content with its digest, and has SQLite check its file.
+    /// - Returns: what was looked at, and every problem; none of them is mended.
+    /// - Throws: an error if something cannot be read at all. What is damaged or missing is a problem that is returned.
     package func check(full: Bool = false) async throws -> StoreCheck {
         var result = try await onBlockingPool { try self.checkRows(integrity: full) }
         if full {

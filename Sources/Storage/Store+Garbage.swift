@@ -21,6 +21,8 @@ extension Store {
     /// Two phases: rows are deleted and tombstones written in one transaction, then files are unlinked. Other processes go on
     /// working; what comes back meanwhile stays.
     /// - Parameter thoroughly: also looks for files that the database does not know, as a power cut may leave them.
+    /// - Returns: what went, without the files that the database did not know.
+    /// - Throws: `StorageError`. What was chosen and not yet unlinked is unlinked by the next collection.
     package func collectGarbage(thoroughly: Bool = false) async throws -> CollectedGarbage {
         try await onBlockingPool {
             try whileDoing("removing what is no longer needed", in: self.root) {

@@ -177,8 +177,10 @@ struct `Commands killed at any step` {
         return (points, expected)
     }
 
-    /// - Parameter isWatched: whether a process that lives has the database open: what the killed one had written to its log
-    ///   and not yet announced stays hidden then.
+    /// Kills the command at one point and expects the next run to find a sound store and to leave nothing behind.
+    ///
+    /// Where it is watched, a process that lives has the database open: what the killed one had written to its log and not yet
+    /// announced stays hidden then.
     private func tryOne(_ workload: Workload, _ point: Point, _ expected: String, isWatched: Bool) async throws {
         let slipway = try await copyTemplate()
         let watcher = isWatched ? try await Store.open(at: FilePath(slipway.root)) : nil
@@ -204,7 +206,8 @@ struct `Commands killed at any step` {
     }
 
     /// Runs the command under strace, which goes on beside it rather than before it (`-D`): nothing waits for what it left.
-    /// - Parameter waitsForLog: whether strace is the command's parent and ends after it, its log complete; else the command is our child.
+    ///
+    /// Where it waits for the log, strace is the command's parent and ends after it, its log complete; else the command is our child.
     private func trace(
         _ slipway: Slipway,
         _ options: [String],

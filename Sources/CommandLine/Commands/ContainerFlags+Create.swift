@@ -7,8 +7,7 @@ internal import Storage
 internal import SystemPackage
 
 extension ContainerFlags {
-    /// Makes the container that the flags ask for, of the image that the first word names.
-    /// - Parameter words: the image's name, and the command.
+    /// Makes the container that the flags ask for, of the image that the first word names; the other words are its command.
     func create(
         _ words: [String],
         _ containers: ContainerStore,

@@ -212,6 +212,7 @@ struct ContainerPruneFilter {
     /// - Parameters:
     ///   - filters: `name=value`, each.
     ///   - now: seconds since 1970.
+    /// - Throws: `CommandError.invalidFilter` for a name that is none, `CommandFailure` for a time that is none.
     init(_ filters: [String], now: Int64) throws {
         for text in filters {
             let filter = try ListFilter(parsing: Array(text.utf8))

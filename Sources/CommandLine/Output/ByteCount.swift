@@ -66,7 +66,8 @@ package enum GoNumbers {
     }
 
     /// The shortest digits that read back as the same number.
-    /// - Parameter exponentFrom: the power of ten from which an exponent is written: 6 for `%v`, 21 for JSON.
+    ///
+    /// An exponent is written from the power of ten `exponentFrom`, which is 6 for `%v` and 21 for JSON.
     package static func shortest(_ number: Double, exponentFrom: Int = 6) -> String {
         if number == 0 { return number.sign == .minus ? "-0" : "0" }
         if !number.isFinite { return general(number, precision: 6) }

@@ -34,6 +34,7 @@ package struct Listing: Sendable {
     /// The text of the list.
     /// - Parameter rows: the fields of each thing, and its methods.
     /// - Returns: lines, each with its end.
+    /// - Throws: `TemplateError` if a template asks for what a thing does not have.
     package func render(
         _ rows: [(fields: [String: TemplateValue], methods: [String: TemplateRecord.Method])]
     ) throws(TemplateError) -> String {
@@ -90,6 +91,7 @@ package enum ListingFormat: Sendable {
     /// - Parameters:
     ///   - text: what was written; nil for the default table.
     ///   - columns: the default table.
+    /// - Throws: `TemplateError` for a template that cannot be parsed.
     package init(_ text: String?, columns: [Listing.Column]) throws(TemplateError) {
         let text = text ?? ""
         let words = text.trimmed
@@ -110,8 +112,7 @@ package enum ListingFormat: Sendable {
 }
 
 extension Flag {
-    /// `--format`.
-    /// - Parameter listsTables: whether the command prints a list, for which tables make sense.
+    /// `--format`, of a command that prints a list (for which tables make sense) or not.
     static func format(short shorthand: Character? = nil, _ path: Path<String?>, listsTables: Bool = true) -> Flag {
         let tables = """
             'table':            a table with headers (default)

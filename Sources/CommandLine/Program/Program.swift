@@ -12,8 +12,8 @@ package enum Program {
         case running(Session)
     }
 
-    /// Understands the command line, answers what needs no engine, and prepares the process for the rest.
-    /// - Parameter arguments: with the program's name first.
+    /// Understands the command line, whose first word is the program's name, answers what needs no engine, and prepares the
+    /// process for the rest.
     package static func start(_ arguments: [[UInt8]]) -> Start {
         let width = TerminalSize(of: StandardStream.input.descriptor).map { Int($0.columns) } ?? 80
         let tree = CommandTree(SlipwayCommands.all, width: width)

@@ -28,6 +28,7 @@ extension RemoteImages {
     ///   - platform: sends one image of an image of several platforms, by itself; nil sends all, and their index after them.
     ///   - compression: of layers that have no compressed form yet.
     ///   - events: is told what happens, line by line as docker prints it.
+    /// - Returns: what the name leads to now: the manifest, or the index if all platforms were sent.
     /// - Throws: `ImageError.noSuchImage`, `RegistryError`, `StorageError`.
     @discardableResult
     package func push(
@@ -169,6 +170,8 @@ extension RemoteImages {
     ///   - blob: in the store, or known to be in a repository.
     ///   - repository: where it is wanted.
     ///   - progress: is told how many bytes have been sent.
+    /// - Returns: whether it had to be sent.
+    /// - Throws: `RegistryError`; `StorageError.blobDamaged` if the store's bytes are not the blob's any more.
     package func upload(
         _ blob: Descriptor,
         to repository: Repository,

@@ -46,6 +46,7 @@ package final class RemoteImages: Sendable {
     ///   - platform: which image of several.
     ///   - policy: when the registry is asked.
     ///   - match: what becomes of an image for another platform.
+    /// - Returns: the image, with the digest that the name leads to now where the registry was asked.
     /// - Throws: `RemoteImageError`, `RegistryError`, `ImageError.noSuchImage`, `OCIError` for invalid documents.
     package func resolve(
         _ reference: ImageReference,

@@ -55,7 +55,7 @@ struct ForeignImage {
     /// Gzip-compressed layers, lowest first.
     let layers: [String]
 
-    /// - Parameter contents: file names and contents, one dictionary a layer.
+    /// Packs files, by name and content, one dictionary a layer.
     static func make(in root: FilePath, _ contents: [[String: [UInt8]]]) async throws -> ForeignImage {
         var layers: [String] = []
         for (index, files) in contents.enumerated() {
