@@ -115,10 +115,7 @@ let layers: [[Layered]] = [
             "CommandLine",
             [
                 "Archive", "BuildEngine", "BuildGraph", "Containers", "DockerfileFrontend", "DockerfileSyntax",
-                "Images",
-                "LinuxSystem", "OCI",
-                "Registry",
-                "Sandboxes", "Sessions", "Snapshots", "Storage",
+                "Images", "LLB", "LinuxSystem", "OCI", "Registry", "Sandboxes", "Sessions", "Snapshots", "Storage",
             ],
             external: [system, logging]
         )
@@ -182,9 +179,8 @@ targets += [
     tests(
         "IntegrationTests",
         [
-            "Archive", "Containers", "BuildEngine", "BuildGraph", "DockerfileFrontend", "Images", "LinuxSystem", "OCI",
-            "Registry",
-            "Sandboxes", "Sessions", "Snapshots", "Storage",
+            "Archive", "Containers", "BuildEngine", "BuildGraph", "DockerfileFrontend", "Images", "LLB", "LinuxSystem",
+            "OCI", "Registry", "Sandboxes", "Sessions", "Snapshots", "Storage",
         ],
         external: [logging, nioCore, nioPosix, system]
     ),

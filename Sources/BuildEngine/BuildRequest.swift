@@ -1,6 +1,6 @@
 import DockerfileFrontend
 package import Images
-import LLB
+package import LLB
 package import LinuxSystem
 package import OCI
 package import Sessions
@@ -38,7 +38,7 @@ package struct BuildRequest: Sendable {
     /// `--ulimit`: limits of the processes of RUN.
     package var limits: [RunLimit] = []
     /// `--resource`: what a RUN step may use of the machine.
-    package var resources = RunResources()
+    package var resources = Resources()
     /// `--shm-size`: bytes of `/dev/shm`; 0 is the default.
     package var sharedMemorySize: Int64 = 0
     /// `--cgroup-parent`: below which cgroup steps run; empty is the default.

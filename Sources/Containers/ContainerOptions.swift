@@ -68,14 +68,14 @@ extension KeyedDecodingContainer {
 
 extension ContainerOptions {
     /// What root may do in the container: docker's default, with what is added and without what is dropped.
+    /// - Parameter available: all that the container could be given.
+    /// - Returns: what it is given.
     /// - Throws: `ContainerError.unknownCapability`.
-    package func capabilities(possible: Set<Capability> = Capability.possible) throws(ContainerError)
-        -> Set<Capability>
-    {
-        let added = try Self.capabilities(named: addedCapabilities, all: possible)
-        if isPrivileged { return possible }
+    package func capabilities(available: Set<Capability>) throws(ContainerError) -> Set<Capability> {
+        let added = try Self.capabilities(named: addedCapabilities, all: available)
+        if isPrivileged { return available }
         let dropped = try Self.capabilities(named: droppedCapabilities, all: Set(Capability.allCases))
-        if addedCapabilities.contains(where: Self.isAll) { return possible.subtracting(dropped) }
+        if addedCapabilities.contains(where: Self.isAll) { return available.subtracting(dropped) }
         // Dropping all leaves what is added, whichever comes first.
         if droppedCapabilities.contains(where: Self.isAll) { return added }
         return Capability.dockerDefaults.subtracting(dropped).union(added)
@@ -103,7 +103,7 @@ extension ContainerOptions {
 
     /// What is said of the container's confinement to its sandbox.
     func apply(to sandbox: inout SandboxConfiguration) throws {
-        sandbox.capabilities = try capabilities()
+        sandbox.capabilities = try capabilities(available: Capability.available())
         sandbox.isRootReadOnly = isRootReadOnly
         sandbox.gainsNoPrivileges = gainsNoPrivileges
         sandbox.confinesSystemCalls = confinesSystemCalls && !isPrivileged

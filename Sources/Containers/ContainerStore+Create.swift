@@ -2,6 +2,7 @@ import FoundationEssentials
 import GRDB
 import LinuxSystem
 import OCI
+import Sandboxes
 import Storage
 import SystemPackage
 
@@ -93,7 +94,7 @@ extension ContainerStore {
         options.command = command
         options.exposedPorts = Array((defaults.exposedPorts ?? [:]).keys).sorted()
         // Known to be right before anything is made.
-        _ = try options.capabilities()
+        _ = try options.capabilities(available: Set(Capability.allCases))
         return ContainerConfiguration(
             imageName: request.imageName,
             imageID: request.image.id,

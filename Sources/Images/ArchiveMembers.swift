@@ -2,7 +2,6 @@ internal import Archive
 internal import LinuxSystem
 internal import OCI
 internal import Storage
-internal import Synchronization
 
 /// What an image archive (of `docker save`, an OCI layout as a tar) holds, read in one pass: layers have become blobs of the
 /// store, documents are in memory.
@@ -31,11 +30,11 @@ struct ArchiveMembers: Sendable {
     /// - Parameters:
     ///   - source: the archive.
     ///   - intake: where layers go.
-    ///   - cancellation: looked at between pieces.
+    ///   - isCancelled: asked between pieces; true ends the work.
     /// - Throws: `ImageError.invalidArchive`, `ArchiveError`, `StorageError`, `CancellationError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    init(reading source: any ByteSource, intake: LayerIntake, cancellation: CancellationFlag) throws {
-        let plain = try decompressing(CancellableSource(source, cancellation)).source
+    init(reading source: any ByteSource, intake: LayerIntake, isCancelled: @escaping @Sendable () -> Bool) throws {
+        let plain = try decompressing(CancellableSource(source, isCancelled)).source
         let reader = TarReader(DigestingSource(plain, limit: intake.limits.expandedBytes), limits: intake.limits)
         while let entry = try reader.next() {
             try add(entry, content: MemberSource(reader), intake: intake)
@@ -138,29 +137,18 @@ extension [UInt8] {
     fileprivate var dropLastPart: [UInt8] { Array(self[..<(lastIndex(of: UInt8(ascii: "/")) ?? 0)]) }
 }
 
-/// Says to a thread that may not know of tasks that its task was cancelled.
-final class CancellationFlag: Sendable {
-    private let isCancelled = Mutex(false)
-
-    func cancel() { isCancelled.withLock { $0 = true } }
-
-    func check() throws {
-        if isCancelled.withLock({ $0 }) { throw CancellationError() }
-    }
-}
-
 /// A source that ends with an error once its task is cancelled.
 final class CancellableSource: ByteSource {
     private let source: any ByteSource
-    private let flag: CancellationFlag
+    private let isCancelled: @Sendable () -> Bool
 
-    init(_ source: any ByteSource, _ flag: CancellationFlag) {
+    init(_ source: any ByteSource, _ isCancelled: @escaping @Sendable () -> Bool) {
         self.source = source
-        self.flag = flag
+        self.isCancelled = isCancelled
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-        try flag.check()
+        if isCancelled() { throw CancellationError() }
         return try source.read(into: buffer)
     }
 }

@@ -30,8 +30,8 @@ package struct ImageArchiver: Sendable {
         do {
             return try await store.withLease { lease in
                 let intake = LayerIntake(blobs: store.blobs, lease: lease, limits: limits)
-                let members = try await onCancellablePool { cancellation in
-                    try ArchiveMembers(reading: FileSource(input), intake: intake, cancellation: cancellation)
+                let members = try await onCancellablePool { isCancelled in
+                    try ArchiveMembers(reading: FileSource(input), intake: intake, isCancelled: isCancelled)
                 }
                 let found = try await ArchivedImages(members: members, intake: intake, platforms: platforms).read()
                 var loaded: [LoadedImage] = []
@@ -102,8 +102,8 @@ package struct ImageArchiver: Sendable {
         do {
             return try await store.withLease { lease in
                 let intake = LayerIntake(blobs: store.blobs, lease: lease, limits: limits)
-                let layer = try await onCancellablePool { cancellation in
-                    try intake.take(CancellableSource(FileSource(input), cancellation))
+                let layer = try await onCancellablePool { isCancelled in
+                    try intake.take(CancellableSource(FileSource(input), isCancelled))
                 }
                 var configuration = ImageConfiguration(platform: platform)
                 configuration.created = created.rfc3339
@@ -148,16 +148,4 @@ package struct LoadedImage: Sendable, Hashable, CustomStringConvertible {
     }
 
     package var description: String { lines.joined(separator: "\n") }
-}
-
-/// Runs blocking work that can be told when its task is cancelled.
-func onCancellablePool<Value: Sendable>(
-    _ body: @escaping @Sendable (CancellationFlag) throws -> Value
-) async throws -> Value {
-    let flag = CancellationFlag()
-    return try await withTaskCancellationHandler {
-        try await onBlockingPool { try body(flag) }
-    } onCancel: {
-        flag.cancel()
-    }
 }

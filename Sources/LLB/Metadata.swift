@@ -50,7 +50,8 @@ package struct ProgressGroup: Hashable, Sendable {
 
 /// Limits on what a step may use; zero means none.
 ///
-/// Memory in bytes, periods and quotas in microseconds.
+/// Memory in bytes, periods and quotas in microseconds; processors and memory nodes as `0-2,4`. Memory and swap may be -1, no limit
+/// of swap.
 package struct Resources: Hashable, Sendable {
     package var memory: Int64 = 0
     package var memoryAndSwap: Int64 = 0

@@ -39,7 +39,7 @@ extension ExecRun {
         let status: ExitStatus
         do {
             status = try await withControlGroup(failure) { group in
-                configuration.controlGroup = group
+                configuration.controlGroups = group?.entrances ?? []
                 return try await withSecretVariables(configuration) { sandboxes, configuration in
                     try await sandboxes.run(configuration) { [context] stream, bytes in
                         failure.note(bytes)

@@ -48,17 +48,6 @@ package enum Capability: String, Sendable, Hashable, CaseIterable {
     case syslog = "CAP_SYSLOG"
     case wakeAlarm = "CAP_WAKE_ALARM"
 
-    /// All that this process could hand on: its bounding set.
-    ///
-    /// See proc_pid_status(5).
-    package static var possible: Set<Capability> {
-        let status = (try? OpenFile.open("/proc/self/status", 0).readToEnd(limit: 65_536)) ?? []
-        let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("CapBnd:") }
-        let text = line?.split(whereSeparator: \.isWhitespace).last ?? ""
-        guard let bits = UInt64(text, radix: 16) else { return dockerDefaults }
-        return Set(byNumber.enumerated().filter { bits >> $0.offset & 1 == 1 }.map(\.element))
-    }
-
     /// All that the caller may hand on: in a container of its own that may be less than the kernel has.
     ///
     /// See `CapBnd` in proc(5).

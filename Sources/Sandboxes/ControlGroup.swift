@@ -24,8 +24,8 @@ package struct ControlGroup: Sendable {
         package init() {}
     }
 
-    /// What a process writes itself into.
-    let processFiles: [OpenFile]
+    /// What a process writes itself into to join.
+    package let entrances: [OpenFile]
     private let directories: [FilePath]
     /// Where the kernel counts the processes that it killed for want of memory.
     private let events: FilePath?
@@ -69,7 +69,7 @@ package struct ControlGroup: Sendable {
         }
         let memory = version == .plain ? made.first : made.first { $0.starts(with: root.appending("memory")) }
         let events = memory?.appending(version == .plain ? "memory.events" : "memory.oom_control")
-        return (files.isEmpty ? nil : ControlGroup(processFiles: files, directories: made, events: events), refusals)
+        return (files.isEmpty ? nil : ControlGroup(entrances: files, directories: made, events: events), refusals)
     }
 
     /// How many processes the kernel killed because the cgroup had no memory left.

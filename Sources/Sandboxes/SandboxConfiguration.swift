@@ -94,17 +94,12 @@ package struct SandboxConfiguration: Sendable {
     /// The size of `/dev/shm` in bytes.
     package var sharedMemorySize: Int64 = 64 << 20
     package var kernelParameters: [String: String] = [:]
-    /// Files `cgroup.procs`, open for writing, of cgroups that the process and its runtime are in.
+    /// Files `cgroup.procs`, open for writing, of the cgroups that the process and its runtime join; none leaves them in the caller's.
     package var controlGroups: [OpenFile] = []
-    /// The cgroup that the process is in; nil is that of the caller.
-    package var controlGroup: ControlGroup?
 
     /// A process confined as Docker's defaults confine it.
     package init(root: FilePath, arguments: [[UInt8]]) {
         self.root = root
         self.arguments = arguments
     }
-
-    /// The files of all cgroups that the process joins.
-    var joinedControlGroups: [OpenFile] { controlGroups + (controlGroup?.processFiles ?? []) }
 }

@@ -68,7 +68,7 @@ package struct SandboxRunner: Sendable {
         }
         let result: Result<(Value, ExitStatus), any Error>
         do {
-            result = .success(try await run(bundle, configuration.joinedControlGroups, streams, grace, body))
+            result = .success(try await run(bundle, configuration.controlGroups, streams, grace, body))
         } catch {
             result = .failure(error)
         }

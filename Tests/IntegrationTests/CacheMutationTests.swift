@@ -3,6 +3,7 @@ import BuildGraph
 import DockerfileFrontend
 import Foundation
 import Images
+import LLB
 import LinuxSystem
 import OCI
 import Registry
@@ -287,7 +288,7 @@ struct `One change of a build` {
         }
     }
 
-    private func words(for kind: FileChange.Kind) -> String {
+    private func words(for kind: BuildGraph.FileChange.Kind) -> String {
         switch kind {
         case .added: "added"
         case .removed: "removed"

@@ -1,5 +1,6 @@
 import BuildEngine
 import Glibc
+import LLB
 import LinuxSystem
 
 /// What RUN steps may do, see and take.
@@ -173,7 +174,7 @@ enum ResourceOption: Sendable, Hashable {
     case processors(String)
     case memoryNodes(String)
 
-    func apply(to resources: inout RunResources) {
+    func apply(to resources: inout Resources) {
         switch self {
         case .memory(let value): resources.memory = value
         case .memoryAndSwap(let value): resources.memoryAndSwap = value

@@ -130,26 +130,14 @@ struct StopCommand: RunnableCommand {
         arguments: .atLeast(1),
         completion: .containers
     )
-    static let flags: [Flag<StopCommand>] = [
-        .value(
-            "timeout",
-            short: "t",
-            \.timeout,
-            placeholder: "int",
-            help: "Seconds to wait before killing the container",
-            FlagValues.integer
-        ),
-        .value("time", \.timeout, placeholder: "int", help: "The former name of --timeout", FlagValues.integer).hidden,
-    ]
+    static let flags: [Flag<StopCommand>] = Flag.timeToStop(\.timeout)
 
     var arguments: [[UInt8]] = []
     var timeout: Int?
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let containers = try await environment.containers()
-        return try await forEachName(try textArguments(), environment) { name in
-            try await containers.stop(try await containers.container(name), timeout: timeout)
-            try await environment.output.writeLine(name)
+        try await forEachContainer(environment) { container, containers in
+            try await containers.stop(container, timeout: timeout)
         }
     }
 }
@@ -170,10 +158,8 @@ struct KillCommand: RunnableCommand {
     var signal: String?
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let containers = try await environment.containers()
-        return try await forEachName(try textArguments(), environment) { name in
-            try await containers.kill(try await containers.container(name), signal: signal ?? "SIGKILL")
-            try await environment.output.writeLine(name)
+        try await forEachContainer(environment) { container, containers in
+            try await containers.kill(container, signal: signal ?? "SIGKILL")
         }
     }
 }
@@ -196,14 +182,8 @@ struct RemoveContainersCommand: RunnableCommand {
     var volumes = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let containers = try await environment.containers()
-        return try await forEachName(try textArguments(), environment) { name in
-            try await containers.remove(
-                try await containers.container(name),
-                force: force,
-                removesVolumes: volumes
-            )
-            try await environment.output.writeLine(name)
+        try await forEachContainer(environment) { container, containers in
+            try await containers.remove(container, force: force, removesVolumes: volumes)
         }
     }
 }

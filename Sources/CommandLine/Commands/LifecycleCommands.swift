@@ -20,15 +20,13 @@ struct StartCommand: RunnableCommand {
     var attachesInput = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let names = try textArguments()
-        let containers = try await environment.containers()
         guard attaches || attachesInput else {
-            return try await forEachName(names, environment) { name in
-                let container = try await containers.container(name)
+            return try await forEachContainer(environment) { container, containers in
                 if container.state.status != .running { try await containers.start(container) }
-                try await environment.output.writeLine(name)
             }
         }
+        let names = try textArguments()
+        let containers = try await environment.containers()
         guard names.count == 1 else {
             throw CommandFailure("Error: you cannot start and attach multiple containers at once")
         }
@@ -52,26 +50,14 @@ struct RestartCommand: RunnableCommand {
         mounts: true,
         completion: .containers
     )
-    static let flags: [Flag<RestartCommand>] = [
-        .value(
-            "timeout",
-            short: "t",
-            \.timeout,
-            placeholder: "int",
-            help: "Seconds to wait before killing the container",
-            FlagValues.integer
-        ),
-        .value("time", \.timeout, placeholder: "int", help: "The former name of --timeout", FlagValues.integer).hidden,
-    ]
+    static let flags: [Flag<RestartCommand>] = Flag.timeToStop(\.timeout)
 
     var arguments: [[UInt8]] = []
     var timeout: Int?
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let containers = try await environment.containers()
-        return try await forEachName(try textArguments(), environment) { name in
-            try await containers.restart(try await containers.container(name), timeout: timeout)
-            try await environment.output.writeLine(name)
+        try await forEachContainer(environment) { container, containers in
+            try await containers.restart(container, timeout: timeout)
         }
     }
 }
