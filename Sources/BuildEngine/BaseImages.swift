@@ -1,11 +1,10 @@
 package import DockerfileFrontend
 import Images
 package import OCI
-package import Operations
-import Snapshots
+package import Snapshots
 
 /// Where base images come from: the local store, and registries.
-package protocol BaseImages: ImageTrees {
+package protocol BaseImages: Sendable {
     /// Finds what an image is, without fetching its layers.
     ///
     /// - Parameters:
@@ -21,4 +20,7 @@ package protocol BaseImages: ImageTrees {
         asksRegistry: Bool,
         isPlatformGiven: Bool
     ) async throws -> ResolvedBase
+
+    /// The layers of an image, known and neither fetched nor unpacked.
+    func tree(of reference: ImageReference, platform: Platform) async throws -> FileTree
 }

@@ -29,6 +29,8 @@ struct BuildContext: Sendable {
     var named = NamedContexts()
     /// The directories among it, by the names that sources have for them.
     var namedDirectories: [[UInt8]: FilePath] = [:]
+    /// The layout directories among it.
+    var layouts = ContextLayouts()
     /// The Dockerfile, where the context is nothing else.
     var dockerfile: [UInt8]?
 }

@@ -47,7 +47,7 @@ extension BuildEngine {
         if call == .targets { return .targets(dockerfile) }
         let ignoreFile = try await loadIgnoreFile(request, context, steps)
         let options = options(request, ignoreFile, request.platforms.first, in: context)
-        let resolver = ReportingResolver(source: bases, request: request, progress: steps)
+        let resolver = ReportingResolver(source: bases, layouts: context.layouts, request: request, progress: steps)
         guard call == .outline else {
             return .check(try await check(dockerfile, options: options, resolver: resolver))
         }

@@ -1,5 +1,6 @@
 import DockerfileFrontend
 import DockerfileSyntax
+import Images
 import LLB
 import LinuxSystem
 import OCI
@@ -20,7 +21,9 @@ extension BuildEngine {
                 named = .image(
                     try ImageReference(parsing: String(text.dropFirst("docker-image://".count))).withDefaultTag
                 )
-            } else if ["oci-layout://", "target:", "input:"].contains(where: { text.hasPrefix($0) }) {
+            } else if text.hasPrefix("oci-layout://") {
+                named = try await layout(value, named: name, request, context.layouts)
+            } else if ["target:", "input:"].contains(where: { text.hasPrefix($0) }) {
                 throw BuildError.namedContext(
                     shown,
                     reason:
@@ -41,6 +44,32 @@ extension BuildEngine {
             do throws(OCIError) { try context.named.add(named, as: String(decoding: name, as: UTF8.self)) } catch {
                 throw BuildError.namedContext(shown, reason: "invalid context name: \(error)")
             }
+        }
+    }
+
+    /// An image of a layout directory, found by its tag now and by its digest from then on.
+    private func layout(
+        _ value: [UInt8],
+        named name: [UInt8],
+        _ request: BuildRequest,
+        _ layouts: ContextLayouts
+    ) async throws -> NamedContext {
+        let shown = escapedForDisplay(name)
+        do {
+            let address = try LayoutAddress(parsing: Array(value.dropFirst("oci-layout://".utf8.count)))
+            let path = request.workingDirectory.pushing(address.path).lexicallyNormalized()
+            let (layout, digest) = try await onBlockingPool {
+                let layout = try ImageLayout(path)
+                return (layout, try address.digest ?? layout.digest(ofTag: address.tag ?? "latest"))
+            }
+            layouts.add(LayoutImages(layout, snapshots: snapshots), as: name)
+            // The name that messages show; what the image is says its digest.
+            let base = String(decoding: name, as: UTF8.self).split(separator: "::", maxSplits: 1)[0]
+            let reference = try ImageReference(parsing: base.lowercased()).replacing(digest: digest)
+            return .layout(reference, store: name)
+        } catch {
+            if error is CancellationError { throw error }
+            throw BuildError.namedContext(shown, reason: "\(error)")
         }
     }
 

@@ -1,6 +1,7 @@
 import BuildGraph
 import DockerfileFrontend
 import DockerfileSyntax
+import LinuxSystem
 import OCI
 import Synchronization
 
@@ -14,7 +15,7 @@ extension BuildEngine {
         _ request: BuildRequest,
         _ progress: BuildSteps
     ) async throws -> [BuildPlan] {
-        let resolver = ReportingResolver(source: bases, request: request, progress: progress)
+        let resolver = ReportingResolver(source: bases, layouts: context.layouts, request: request, progress: progress)
         let platforms: [Platform?] = request.platforms.isEmpty ? [nil] : request.platforms
         // What is found for every platform is told once.
         let told = Mutex<Set<LintWarning>>([])
@@ -40,18 +41,21 @@ extension BuildEngine {
 final class ReportingResolver: ImageMetadataResolver {
     private struct Question: Hashable {
         let reference: ImageReference
+        let layout: [UInt8]?
         let platform: Platform
     }
 
     private let source: any BaseImages
+    private let layouts: ContextLayouts
     private let asksRegistry: Bool
     private let hasPlatform: Bool
     private let showsPlatform: Bool
     private let progress: BuildSteps
     private let answers = Mutex<[Question: Task<ResolvedBase, any Error>]>([:])
 
-    init(source: any BaseImages, request: BuildRequest, progress: BuildSteps) {
+    init(source: any BaseImages, layouts: ContextLayouts, request: BuildRequest, progress: BuildSteps) {
         self.source = source
+        self.layouts = layouts
         asksRegistry = request.pullsBaseImages
         hasPlatform = !request.platforms.isEmpty
         showsPlatform = request.isMultiPlatform
@@ -59,7 +63,15 @@ final class ReportingResolver: ImageMetadataResolver {
     }
 
     func resolve(_ reference: ImageReference, platform: Platform) async throws -> ResolvedBase {
-        let question = Question(reference: reference.withDefaultTag, platform: platform.normalized)
+        let name = reference.withDefaultTag
+        return try await answer(to: Question(reference: name, layout: nil, platform: platform.normalized))
+    }
+
+    func resolve(_ reference: ImageReference, inLayout name: [UInt8], platform: Platform) async throws -> ResolvedBase {
+        try await answer(to: Question(reference: reference, layout: name, platform: platform.normalized))
+    }
+
+    private func answer(to question: Question) async throws -> ResolvedBase {
         let answer = answers.withLock { answers in
             if let known = answers[question] { return known }
             // Awaited by every plan that asks; the first that is cancelled, as all of them then are, cancels it.
@@ -75,6 +87,12 @@ final class ReportingResolver: ImageMetadataResolver {
     }
 
     private func ask(_ question: Question) async throws -> ResolvedBase {
+        if let layout = question.layout {
+            let title = "[context \(escapedForDisplay(layout))] load metadata for \(question.reference)"
+            return try await progress.step(title) { _ in
+                try await layouts.resolve(question.reference, in: layout, platform: question.platform)
+            }
+        }
         let title = showsPlatform ? "[\(question.platform) internal]" : "[internal]"
         return try await progress.step("\(title) load metadata for \(question.reference)") { _ in
             try await source.resolve(

@@ -18,7 +18,7 @@ extension BuildEngine {
         return OperationEnvironment(
             snapshots: snapshots,
             sandboxes: sandboxes,
-            images: bases,
+            images: BuildImages(bases: bases, layouts: context.layouts),
             downloads: context.downloads,
             repositories: context.repositories,
             localDirectories: directories,

@@ -5,6 +5,20 @@ package protocol ImageMetadataResolver: Sendable {
     /// Resolves a name with a tag or a digest.
     /// - Throws: whatever stands in the way; the frontend adds the place in the Dockerfile and a suggestion.
     func resolve(_ reference: ImageReference, platform: Platform) async throws -> ResolvedBase
+
+    /// Resolves an image, by its digest, of a layout directory that the request gave a name.
+    func resolve(_ reference: ImageReference, inLayout name: [UInt8], platform: Platform) async throws -> ResolvedBase
+}
+
+extension ImageMetadataResolver {
+    /// Whoever knows no layouts looks among all images.
+    package func resolve(
+        _ reference: ImageReference,
+        inLayout name: [UInt8],
+        platform: Platform
+    ) async throws -> ResolvedBase {
+        try await resolve(reference, platform: platform)
+    }
 }
 
 /// A base image as far as a plan needs it.

@@ -7,6 +7,8 @@ package enum NamedContext: Sendable {
     case tree(Output)
     /// Another image than the name says.
     case image(ImageReference)
+    /// An image, by its digest, of a layout directory that the request names.
+    case layout(ImageReference, store: [UInt8])
 }
 
 /// The named contexts of a request.

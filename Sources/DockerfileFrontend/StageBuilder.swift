@@ -80,12 +80,22 @@ struct StageBuilder {
         var description: [String: [UInt8]] = [:]
         if let instruction = node.stage?.instruction { description[Self.commandKey] = instruction.text }
         do throws(LLBError) {
-            let title = self.title(Array("FROM \(name)".utf8))
-            state.output = try Output.image(
-                name,
-                platform: image.platform,
-                metadata: Metadata(name: title, description: description)
-            )
+            if let layout = image.layout {
+                let title = Array("[context ".utf8) + layout + Array("] OCI load from client".utf8)
+                state.output = try Output.layout(
+                    name,
+                    store: layout,
+                    platform: image.platform,
+                    metadata: Metadata(name: title, description: description)
+                )
+            } else {
+                let title = self.title(Array("FROM \(name)".utf8))
+                state.output = try Output.image(
+                    name,
+                    platform: image.platform,
+                    metadata: Metadata(name: title, description: description)
+                )
+            }
         } catch {
             throw failure(.definition(error))
         }

@@ -7,7 +7,8 @@ struct StageNode {
     enum Base {
         case stage(Int)
         case scratch
-        case image(ImageReference)
+        /// Of a registry or the local store, or of the layout directory of that name.
+        case image(ImageReference, layout: [UInt8]?)
         /// Files that the request names.
         case tree(Output)
     }
@@ -103,7 +104,8 @@ struct StageGraph {
     private func replacement(of name: [UInt8], _ platform: Platform?) -> StageNode.Base? {
         switch contexts.context(named: name.displayText, for: platform ?? targetPlatform) {
         case .tree(let output)?: .tree(output)
-        case .image(let reference)?: .image(reference)
+        case .image(let reference)?: .image(reference, layout: nil)
+        case .layout(let reference, let store)?: .image(reference, layout: store)
         case nil: nil
         }
     }
@@ -118,7 +120,7 @@ struct StageGraph {
         if let given = replacement(of: name, platform) { return given }
         if name.equals("scratch") { return .scratch }
         do throws(OCIError) {
-            return .image(try ImageReference(parsing: name.displayText).withDefaultTag)
+            return .image(try ImageReference(parsing: name.displayText).withDefaultTag, layout: nil)
         } catch {
             throw failure(.invalidBaseName(name.displayText, error), at: range)
         }

@@ -14,21 +14,32 @@ extension Translator {
 
     private struct Question: Hashable {
         let reference: ImageReference
+        let layout: [UInt8]?
         let platform: Platform
     }
 
     private mutating func resolveImages(_ nodes: Set<Int>, with resolver: any ImageMetadataResolver) async throws {
         var asking: [Question: [Int]] = [:]
         for index in nodes.sorted() where resolved[index] == nil {
-            guard case .image(let reference) = graph.nodes[index].base else { continue }
+            guard case .image(let reference, let layout) = graph.nodes[index].base else { continue }
             let platform = graph.nodes[index].platform ?? targetPlatform
-            asking[Question(reference: reference, platform: platform), default: []].append(index)
+            let question = Question(reference: reference, layout: layout, platform: platform)
+            asking[question, default: []].append(index)
         }
         let answers = await withTaskGroup(of: (Question, Result<ResolvedBase, any Error>).self) { group in
             for question in asking.keys {
                 group.addTask {
                     do {
-                        let base = try await resolver.resolve(question.reference, platform: question.platform)
+                        let base =
+                            if let layout = question.layout {
+                                try await resolver.resolve(
+                                    question.reference,
+                                    inLayout: layout,
+                                    platform: question.platform
+                                )
+                            } else {
+                                try await resolver.resolve(question.reference, platform: question.platform)
+                            }
                         return (question, .success(base))
                     } catch {
                         return (question, .failure(error))
@@ -50,6 +61,7 @@ extension Translator {
                 let base = try answer.get()
                 resolved[index] = ResolvedImage(
                     reference: question.reference,
+                    layout: question.layout,
                     base: base,
                     platform: platform(of: base, wanted: question.platform, node: index),
                     wanted: question.platform

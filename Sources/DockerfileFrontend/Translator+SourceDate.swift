@@ -38,7 +38,7 @@ extension Translator {
         case .time(let seconds)?: return .time(seconds)
         case .context?: node = options.context
         case .named(.tree(let output))?: node = output
-        case .named(.image)?: node = nil
+        case .named(.image)?, .named(.layout)?: node = nil
         case .stage(let index)?: node = remoteAdd(index, run)
         }
         guard let node, Self.isRemote(node) else {

@@ -48,6 +48,8 @@ struct Translator {
     /// A base image, for which platform it is used, and for which one it was wanted.
     struct ResolvedImage {
         let reference: ImageReference
+        /// The layout directory that has it.
+        let layout: [UInt8]?
         let base: ResolvedBase
         let platform: Platform
         let wanted: Platform

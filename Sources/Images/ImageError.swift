@@ -1,4 +1,6 @@
+internal import LinuxSystem
 package import OCI
+package import SystemPackage
 
 /// Why something could not be done with local images, in docker's words where its users know them.
 package enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -22,6 +24,8 @@ package enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
     case layersDoNotMatch(image: Digest, reason: String)
     /// An archive that holds no images or contradicts itself.
     case invalidArchive(reason: String)
+    /// A layout directory that lacks or contradicts something.
+    case invalidLayout(FilePath, reason: String)
     case invalidChange(String, reason: String)
     case invalidPattern(String)
 
@@ -47,6 +51,7 @@ package enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
         case .layersDoNotMatch(let image, let reason):
             "the configuration of image \(image.short) does not match its layers: \(reason)"
         case .invalidArchive(let reason): "invalid archive: \(reason)"
+        case .invalidLayout(let path, let reason): "invalid OCI layout \(escapedForDisplay(path.bytes)): \(reason)"
         case .invalidChange(let text, let reason): "cannot apply change \"\(text)\": \(reason)"
         case .invalidPattern(let pattern): "syntax error in pattern \"\(pattern)\""
         }

@@ -14,6 +14,26 @@ extension Output {
         return Output(try Node(.source(source), platform: platform, metadata: metadata))
     }
 
+    /// The root file system of an image of a layout directory that the client offers.
+    ///
+    /// - Parameters:
+    ///   - reference: the full name with its digest.
+    ///   - store: the client's name for the directory.
+    ///   - platform: which image of several.
+    ///   - metadata: of the node.
+    package static func layout(
+        _ reference: String,
+        store: [UInt8],
+        platform: Platform? = nil,
+        metadata: Metadata = Metadata()
+    ) throws(LLBError) -> Output {
+        let source = Source(
+            identifier: Array("\(Source.layoutScheme)://\(reference)".utf8),
+            attributes: [Source.layoutStore: store]
+        )
+        return Output(try Node(.source(source), platform: platform, metadata: metadata))
+    }
+
     /// A directory that the client offers.
     package static func local(_ source: LocalSource, metadata: Metadata = Metadata()) throws(LLBError) -> Output {
         Output(try Node(.source(source.source), metadata: metadata))

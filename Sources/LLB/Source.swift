@@ -23,6 +23,9 @@ package struct Source: Hashable, Sendable {
     }
 
     package static let imageScheme = "docker-image"
+    package static let layoutScheme = "oci-layout"
+    /// The attribute of a `oci-layout://` source that names the directory.
+    package static let layoutStore = "oci.store"
     package static let localScheme = "local"
     package static let httpScheme = "http"
     package static let httpsScheme = "https"

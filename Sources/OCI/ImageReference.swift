@@ -127,6 +127,11 @@ private func isLetterOrDigit(_ byte: UInt8) -> Bool {
     isLowercaseOrDigit(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
 }
 
+extension ImageReference {
+    /// Whether a text could be a tag.
+    package static func couldBeTag(_ text: ArraySlice<UInt8>) -> Bool { isTag(text) }
+}
+
 /// Whether this is a tag: `[\w][\w.-]{0,127}`.
 private func isTag(_ bytes: ArraySlice<UInt8>) -> Bool {
     guard let first = bytes.first, bytes.count <= 128, isLetterOrDigit(first) || first == UInt8(ascii: "_") else {

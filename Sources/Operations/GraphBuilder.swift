@@ -62,9 +62,10 @@ private func operation(
         return DiffOperation(hasLower: lower != nil)
     case .source(let source):
         switch source.scheme {
-        case Source.imageScheme:
+        case Source.imageScheme, Source.layoutScheme:
             return ImageOperation(
                 reference: try ImageReference(parsing: String(decoding: source.rest, as: UTF8.self)),
+                layout: source.scheme == Source.layoutScheme ? source.attributes[Source.layoutStore] ?? [] : nil,
                 platform: node.platform ?? .current,
                 environment: environment
             )

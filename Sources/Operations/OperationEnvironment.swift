@@ -14,10 +14,11 @@ package protocol ImageTrees: Sendable {
     /// The layers of an image, known and neither fetched nor unpacked.
     /// - Parameters:
     ///   - reference: the full name, with a digest where the frontend resolved one.
+    ///   - layout: the client's layout directory that has the image; nil for one of a registry or the store.
     ///   - platform: which image of several.
     /// - Returns: the layers, lowest first.
     /// - Throws: what finding the image throws.
-    func tree(of reference: ImageReference, platform: OCI.Platform) async throws -> FileTree
+    func tree(of reference: ImageReference, layout: [UInt8]?, platform: OCI.Platform) async throws -> FileTree
 }
 
 /// What operations work with, made once for a build.

@@ -9,6 +9,8 @@ import Snapshots
 /// Its layers stay where they are until something reads them.
 struct ImageOperation: VertexOperation {
     let reference: ImageReference
+    /// The client's layout directory that has it.
+    let layout: [UInt8]?
     let platform: OCI.Platform
     let environment: OperationEnvironment
 
@@ -21,7 +23,7 @@ struct ImageOperation: VertexOperation {
     }
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
-        [.tree(try await environment.images.tree(of: reference, platform: platform))]
+        [.tree(try await environment.images.tree(of: reference, layout: layout, platform: platform))]
     }
 }
 

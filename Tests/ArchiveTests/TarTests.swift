@@ -139,6 +139,13 @@ func readAll(_ archive: [UInt8], limits: ArchiveLimits = ArchiveLimits()) throws
         #expect(members[0].content == inner)
     }
 
+    @Test func `a last member without its padding is whole, as umoci and Go have it`() async throws {
+        let members = try await blocking { try readAll(rawHeader("a", size: 3) + [1, 2, 3]) }
+        #expect(members.map(\.content) == [[1, 2, 3]])
+        let padded = try await blocking { try readAll(rawHeader("a", size: 3) + [1, 2, 3, 0, 0]) }
+        #expect(padded.count == 1)
+    }
+
     static let refused: [(String, [UInt8])] = [
         ("sizes that disagree", pax([("size", "512")]) + rawHeader("a", size: 100) + padded([1]) + endOfArchive),
         ("two paths in one extension", pax([("path", "a"), ("path", "b")]) + rawHeader("c") + endOfArchive),

@@ -117,36 +117,17 @@ package final class RemoteImages: Sendable {
         _ match: PlatformMatch
     ) async throws -> ResolvedImage {
         let top = try await document(name)
-        let (manifest, origin) = try await manifest(of: name, platform, top)
+        let search = ImageSearch(name: name.familiar, platform: platform, match: match)
+        let (manifest, origin) = try await search.manifest(from: top) { entry in
+            try await document(name.replacing(digest: entry.digest), as: entry)
+        }
         let repository = Repository(name)
         let config = manifest.config
-        guard [.ociConfiguration, .dockerConfiguration].contains(config.mediaType) else {
-            throw RemoteImageError.notAnImage(reference: name.familiar, mediaType: config.mediaType.rawValue)
-        }
-        for layer in manifest.layers where !Self.layerTypes.contains(layer.mediaType) {
-            throw RemoteImageError.unsupportedLayer(reference: name.familiar, mediaType: layer.mediaType.rawValue)
-        }
         try await store.blobs.recordSource(repository.description, of: [config.digest] + manifest.layers.map(\.digest))
         let bytes = try await kept(config.digest) { try await client.smallBlob(config, from: repository) }
-        let configuration = try ImageConfiguration(parsing: bytes)
-        let diffIDs = configuration.rootFileSystem.diffIDs
-        guard diffIDs.count == manifest.layers.count else {
-            throw RemoteImageError.layersDoNotMatch(
-                reference: name.familiar,
-                manifest: manifest.layers.count,
-                configuration: diffIDs.count
-            )
-        }
-        // A single manifest says nothing of its platform; its configuration does.
-        guard match != .always || origin.index != nil || platform.accepts(configuration.platform) else {
-            throw RemoteImageError.noMatchingManifest(
-                reference: name.familiar,
-                wanted: platform,
-                available: [configuration.platform]
-            )
-        }
+        let configuration = try search.configuration(bytes, of: manifest, isOfIndex: origin.index != nil)
         var layers: [LayerID] = []
-        for (diffID, blob) in zip(diffIDs, manifest.layers) {
+        for (diffID, blob) in zip(configuration.rootFileSystem.diffIDs, manifest.layers) {
             layers.append(try await snapshots.layer(diffID: diffID, blob: blob))
         }
         return ResolvedImage(
@@ -160,37 +141,6 @@ package final class RemoteImages: Sendable {
             blobs: manifest.layers,
             isLocal: false
         )
-    }
-
-    private static let layerTypes: Set<MediaType> = [
-        .ociLayer, .ociLayerGzip, .ociLayerZstd, .dockerLayer, .dockerLayerGzip, .dockerLayerZstd,
-    ]
-
-    /// Goes down from what a name leads to until there is one image's manifest.
-    private func manifest(
-        of name: ImageReference,
-        _ platform: Platform,
-        _ top: FetchedManifest
-    ) async throws -> (Manifest, ManifestOrigin) {
-        var document = top
-        var index: Digest?
-        for _ in 0..<3 {
-            if document.mediaType.isManifest {
-                let manifest = try Manifest(parsing: document.bytes, declaredAs: document.mediaType)
-                return (manifest, ManifestOrigin(digest: document.digest, mediaType: document.mediaType, index: index))
-            }
-            let entries = try Index(parsing: document.bytes, declaredAs: document.mediaType).manifests
-            guard let entry = PlatformChoice(wanted: platform).choose(among: entries) else {
-                throw RemoteImageError.noMatchingManifest(
-                    reference: name.familiar,
-                    wanted: platform,
-                    available: entries.filter { !PlatformChoice.isAttestation($0) }.compactMap(\.platform)
-                )
-            }
-            index = index ?? document.digest
-            document = try await self.document(name.replacing(digest: entry.digest), as: entry)
-        }
-        throw RemoteImageError.nestedTooDeep(reference: name.familiar)
     }
 
     /// A manifest or index: from the store where it is named by a digest that is there, else from the registry.
@@ -220,19 +170,11 @@ package final class RemoteImages: Sendable {
         _ digest: Digest,
         declaredAs declared: MediaType?
     ) async throws -> (bytes: [UInt8], mediaType: MediaType)? {
-        struct Typed: Decodable {
-            var mediaType: MediaType?
-            var manifests: [Descriptor]?
-            var layers: [Descriptor]?
-        }
         try await store.hold([.blob(digest)])
         guard try await store.blobs.contains(digest) else { return nil }
         let bytes = try await store.blobs.read(digest, limit: RegistryClient.manifestLimit)
         if let declared { return (bytes, declared) }
-        let document = try StrictJSON.decode(Typed.self, from: bytes, kind: "manifest")
-        // OCI documents need not say what they are; they then cannot be Docker's.
-        let implied: MediaType? = document.manifests != nil ? .ociIndex : document.layers != nil ? .ociManifest : nil
-        guard let stated = document.mediaType ?? implied, stated.isIndex || stated.isManifest else { return nil }
+        guard let stated = try ImageSearch.statedType(of: bytes) else { return nil }
         return (bytes, stated)
     }
 

@@ -1,0 +1,103 @@
+internal import Glibc
+internal import LinuxSystem
+package import OCI
+internal import Registry
+package import Snapshots
+internal import Storage
+
+/// The images of a layout directory as bases of builds.
+package struct LayoutImages: Sendable {
+    private let layout: ImageLayout
+    private let snapshots: SnapshotStore
+    private var store: Store { snapshots.store }
+
+    /// How many layers are taken in at once.
+    private static let parallelCopies = 2
+
+    package init(_ layout: ImageLayout, snapshots: SnapshotStore) {
+        self.layout = layout
+        self.snapshots = snapshots
+    }
+
+    /// Finds an image: its manifest and configuration are taken into the store, its layers are not.
+    ///
+    /// Call it inside `Store.withLease`: what it finds belongs to the lease.
+    /// - Parameters:
+    ///   - name: what messages call the image; its digest is the one that is looked for.
+    ///   - digest: of a manifest or an index.
+    ///   - platform: which image of several.
+    /// - Throws: `ImageError.invalidLayout`, `RemoteImageError`, `OCIError`, `StorageError`.
+    package func resolve(_ name: ImageReference, _ digest: Digest, platform: Platform) async throws -> ResolvedImage {
+        let bytes = try await onBlockingPool { [layout] in try layout.document(digest) }
+        guard let type = try ImageSearch.statedType(of: bytes) else {
+            throw RemoteImageError.notAnImage(reference: name.familiar, mediaType: "unknown")
+        }
+        let search = ImageSearch(name: name.familiar, platform: platform, match: .unlessSingle)
+        let top = FetchedManifest(bytes: bytes, mediaType: type, digest: digest, host: "")
+        let (manifest, origin) = try await search.manifest(from: top) { entry in
+            let bytes = try await document(entry)
+            return FetchedManifest(bytes: bytes, mediaType: entry.mediaType, digest: entry.digest, host: "")
+        }
+        let configurationBytes = try await document(manifest.config)
+        let configuration = try search.configuration(configurationBytes, of: manifest, isOfIndex: origin.index != nil)
+        var layers: [LayerID] = []
+        for (diffID, blob) in zip(configuration.rootFileSystem.diffIDs, manifest.layers) {
+            layers.append(try await snapshots.layer(diffID: diffID, blob: blob))
+        }
+        return ResolvedImage(
+            reference: name,
+            digest: digest,
+            manifest: origin,
+            id: manifest.config.digest,
+            configuration: configuration,
+            configurationBytes: configurationBytes,
+            layers: layers,
+            blobs: manifest.layers,
+            isLocal: false
+        )
+    }
+
+    /// Takes the layers of an image into the store, verified: what is built on it may be used when the directory is gone.
+    /// - Throws: `ImageError.invalidLayout`, `StorageError`.
+    package func fetchLayers(of image: ResolvedImage) async throws {
+        var waiting = Set(image.blobs).makeIterator()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<Self.parallelCopies {
+                guard let blob = waiting.next() else { break }
+                group.addTask { try await take(blob) }
+            }
+            while try await group.next() != nil {
+                if let blob = waiting.next() { group.addTask { try await take(blob) } }
+            }
+        }
+    }
+
+    private func document(_ descriptor: Descriptor) async throws -> [UInt8] {
+        try await onBlockingPool { [layout] in try layout.document(descriptor.digest, size: descriptor.size) }
+    }
+
+    private func take(_ blob: Descriptor) async throws {
+        try await store.hold([.blob(blob.digest)])
+        if try await store.blobs.contains(blob.digest) { return }
+        let name = ImageLayout.name(of: blob.digest)
+        do {
+            try await store.blobs.ingest(expecting: blob.digest, size: blob.size) { writer in
+                try await onCancellablePool { [layout] cancellation in
+                    let file = try layout.blob(blob.digest)
+                    try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 4096) { buffer in
+                        while true {
+                            try cancellation.check()
+                            let count = try file.read(into: buffer)
+                            if count == 0 { return }
+                            try writer.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                        }
+                    }
+                }
+            }
+        } catch StorageError.digestMismatch(_, let actual, _) {
+            throw layout.wrongDigest(name, actual)
+        } catch StorageError.sizeMismatch(let expected, let actual) {
+            throw layout.wrongSize(name, expected, actual)
+        }
+    }
+}
