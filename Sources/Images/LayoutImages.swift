@@ -26,6 +26,7 @@ package struct LayoutImages: Sendable {
     ///   - name: what messages call the image; its digest is the one that is looked for.
     ///   - digest: of a manifest or an index.
     ///   - platform: which image of several.
+    /// - Returns: the image.
     /// - Throws: `ImageError.invalidLayout`, `RemoteImageError`, `OCIError`, `StorageError`.
     package func resolve(_ name: ImageReference, _ digest: Digest, platform: Platform) async throws -> ResolvedImage {
         let bytes = try await onBlockingPool { [layout] in try layout.document(digest) }
@@ -82,11 +83,11 @@ package struct LayoutImages: Sendable {
         let name = ImageLayout.name(of: blob.digest)
         do {
             try await store.blobs.ingest(expecting: blob.digest, size: blob.size) { writer in
-                try await onCancellablePool { [layout] cancellation in
+                try await onCancellablePool { [layout] isCancelled in
                     let file = try layout.blob(blob.digest)
                     try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 4096) { buffer in
                         while true {
-                            try cancellation.check()
+                            if isCancelled() { throw CancellationError() }
                             let count = try file.read(into: buffer)
                             if count == 0 { return }
                             try writer.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))

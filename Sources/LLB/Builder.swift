@@ -21,6 +21,8 @@ extension Output {
     ///   - store: the client's name for the directory.
     ///   - platform: which image of several.
     ///   - metadata: of the node.
+    /// - Returns: the image's root file system.
+    /// - Throws: `LLBError`.
     package static func layout(
         _ reference: String,
         store: [UInt8],

@@ -17,6 +17,7 @@ struct ImageSearch {
     /// - Parameters:
     ///   - top: an index or a manifest.
     ///   - document: reads what an index names.
+    /// - Returns: the manifest, and where it was found.
     /// - Throws: `RemoteImageError`, `OCIError`, and what `document` throws.
     func manifest(
         from top: FetchedManifest,
@@ -60,6 +61,7 @@ struct ImageSearch {
     ///   - bytes: the document that the manifest names.
     ///   - manifest: as `manifest(from:)` found it.
     ///   - isOfIndex: whether an index said what the image is for; a single manifest says nothing, its configuration does.
+    /// - Returns: the configuration.
     /// - Throws: `RemoteImageError`, `OCIError`.
     func configuration(_ bytes: [UInt8], of manifest: Manifest, isOfIndex: Bool) throws -> ImageConfiguration {
         let configuration = try ImageConfiguration(parsing: bytes)
