@@ -92,6 +92,11 @@ let layers: [[Layered]] = [
         ),
         Layered("Exporters", ["LinuxSystem", "OCI"], external: [system]),
         Layered(
+            "RemoteCache",
+            ["Archive", "BuildGraph", "Images", "LinuxSystem", "OCI", "Registry", "Snapshots", "Storage"],
+            external: [system, crypto]
+        ),
+        Layered(
             "Containers",
             ["Archive", "LinuxSystem", "OCI", "Sandboxes", "Snapshots", "Storage"],
             external: [system, grdb]
@@ -104,7 +109,8 @@ let layers: [[Layered]] = [
             [
                 "Archive", "BuildGraph", "DockerfileFrontend", "DockerfileSyntax", "Exporters", "Images", "LLB",
                 "LinuxSystem",
-                "OCI", "Operations", "Registry", "RemoteSources", "Sandboxes", "Sessions", "Snapshots", "Storage",
+                "OCI", "Operations", "Registry", "RemoteCache", "RemoteSources", "Sandboxes", "Sessions", "Snapshots",
+                "Storage",
             ],
             external: [system, grdb]
         )
@@ -115,7 +121,8 @@ let layers: [[Layered]] = [
             "CommandLine",
             [
                 "Archive", "BuildEngine", "BuildGraph", "Containers", "DockerfileFrontend", "DockerfileSyntax",
-                "Images", "LLB", "LinuxSystem", "OCI", "Registry", "Sandboxes", "Sessions", "Snapshots", "Storage",
+                "Images", "LLB", "LinuxSystem", "OCI", "Registry", "RemoteCache", "Sandboxes", "Sessions", "Snapshots",
+                "Storage",
             ],
             external: [system, logging]
         )
@@ -190,11 +197,13 @@ targets += [
     tests(
         "CommandLineTests",
         [
-            "BuildEngine", "BuildGraph", "CommandLine", "DockerfileFrontend", "DockerfileSyntax", "LinuxSystem", "OCI",
+            "Archive", "BuildEngine", "BuildGraph", "CommandLine", "DockerfileFrontend", "DockerfileSyntax",
+            "LinuxSystem", "OCI", "RemoteCache",
         ],
         external: [system],
         exclude: ["Golden"]
     ),
+    tests("RemoteCacheTests", ["BuildGraph", "OCI", "RemoteCache", "Snapshots", "Storage"]),
     tests("RemoteSourcesTests", ["LLB", "RemoteSources"]),
     tests("StorageTests", ["Storage", "LinuxSystem", "OCI"], external: [system, grdb]),
     tests("DockerfileSyntaxTests", ["DockerfileSyntax"]),

@@ -33,7 +33,7 @@ extension BuildEngine {
     ///
     /// An image that has a time of its own has it whenever it is built.
     func export(
-        _ trees: [FileTree],
+        _ solved: SolvedBuild,
         of plans: [BuildPlan],
         at times: [FileTime?],
         _ request: BuildRequest,
@@ -42,9 +42,9 @@ extension BuildEngine {
         try await progress.step("exporting to \(Self.title(of: request.exports))") { step in
             let images = try await step.withStatus("exporting layers") { _ in
                 var images: [BuiltImage] = []
-                for (index, (plan, tree)) in zip(plans, trees).enumerated() {
+                for (index, (plan, tree)) in zip(plans, solved.trees).enumerated() {
                     let configuration = try await finishedConfiguration(of: plan, tree, at: times[index])
-                    let bytes = try StrictJSON.encode(configuration)
+                    let bytes = try configurationBytes(configuration, tree, solved, request)
                     let image = NewImage(configuration: bytes, layers: tree.layers)
                     images.append(BuiltImage(image: image, tree: tree, platform: configuration.platform.normalized))
                 }
@@ -97,7 +97,10 @@ extension BuildEngine {
         _ step: OperationContext
     ) async throws -> [PushedImage] {
         switch export {
-        case .image: try await keep(result, step)
+        case .image:
+            // Whoever uses the image later need not have the cache that its layers were found in.
+            for image in result.images { try await snapshots.fetchRemoteLayers(among: image.tree.layers) }
+            try await keep(result, step)
         case .registry:
             // A push is of a local image, which the name that is pushed leads to.
             try await keep(result, step)

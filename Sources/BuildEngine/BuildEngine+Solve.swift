@@ -5,6 +5,7 @@ import LLB
 import LinuxSystem
 import OCI
 import Operations
+import RemoteCache
 import RemoteSources
 import Sessions
 import Snapshots
@@ -27,26 +28,28 @@ extension BuildEngine {
     }
 
     /// Runs what must run of the plans of all platforms: at the same time, and what they have in common once.
-    /// - Returns: the files of each plan's target, and why each step ran or did not.
+    /// - Returns: the files of each plan's target, and what became of the steps.
     func solve(
         _ plans: [BuildPlan],
         in context: BuildContext,
+        with imported: [ImportedCache],
         _ request: BuildRequest,
         _ progress: BuildSteps
-    ) async throws -> (trees: [FileTree], steps: [StepExplanation]) {
+    ) async throws -> SolvedBuild {
         try await withAgents(request.agents, scratch: { [store] in try store.temporaryDirectory() }) { agents in
             var context = context
             context.client = ClientServices(secrets: request.secrets, agents: agents)
-            return try await solve(plans, withClientOf: context, request, progress)
+            return try await solve(plans, withClientOf: context, with: imported, request, progress)
         }
     }
 
     private func solve(
         _ plans: [BuildPlan],
         withClientOf context: BuildContext,
+        with imported: [ImportedCache],
         _ request: BuildRequest,
         _ progress: BuildSteps
-    ) async throws -> (trees: [FileTree], steps: [StepExplanation]) {
+    ) async throws -> SolvedBuild {
         // Two projects may have equal stages: which context a step belongs to is part of its identity.
         let project = Digest.sha256(of: request.context.name).short
         var origins: [Digest: StepOrigin] = [:]
@@ -65,7 +68,7 @@ extension BuildEngine {
             }
             origins.merge(own) { first, _ in first }
         }
-        return try await solve(plans.map(\.definition), origins: origins, in: context, progress)
+        return try await solve(plans.map(\.definition), origins: origins, in: context, with: imported, progress)
     }
 
     /// Runs what must run of graphs, what they have in common once.
@@ -73,27 +76,41 @@ extension BuildEngine {
         _ definitions: [Definition],
         origins: [Digest: StepOrigin],
         in context: BuildContext,
+        with imported: [ImportedCache] = [],
         _ progress: BuildSteps
-    ) async throws -> (trees: [FileTree], steps: [StepExplanation]) {
+    ) async throws -> SolvedBuild {
         let (graph, targets) = try makeGraph(
             of: definitions,
             origins: origins,
             environment: environment(in: context)
         )
         let wanted = targets.compactMap(\.self)
-        if wanted.isEmpty { return (targets.map { _ in .empty }, []) }
-        let index = StoredCacheIndex<BuildOutput>(store: store, tree: \.tree, output: BuildOutput.tree)
+        if wanted.isEmpty { return SolvedBuild(trees: targets.map { _ in .empty }, steps: [], cacheable: []) }
+        let (stored, index) = cacheIndex(with: imported)
         let solution: Solution<BuildOutput>
         do {
-            let solver = Solver(index: index, now: now)
-            solution = try await solver.solve(graph, targets: wanted, progress: progress.channel)
+            solution = try await Self.solve(graph, wanted, index, progress)
         } catch let error as SolveError {
             let definition = definitions.first { $0.sources.places[error.vertex] != nil } ?? definitions[0]
             throw StepFailure(error, in: definition.sources)
         }
-        try await index.markUsed()
+        try await stored.markUsed()
         var outputs = solution.outputs[...]
         let trees = targets.map { $0 == nil ? .empty : outputs.popFirst()?.tree ?? .empty }
-        return (trees, solution.steps)
+        return SolvedBuild(
+            trees: trees,
+            steps: solution.steps,
+            cacheable: solution.keyed.map { CacheableStep($0) }
+        )
+    }
+
+    private static func solve(
+        _ graph: Graph<BuildOutput>,
+        _ targets: [VertexInput],
+        _ index: any CacheIndex<BuildOutput>,
+        _ progress: BuildSteps
+    ) async throws -> Solution<BuildOutput> {
+        let solver = Solver(index: index, now: progress.now)
+        return try await solver.solve(graph, targets: targets, progress: progress.channel)
     }
 }

@@ -7,6 +7,7 @@ import LLB
 import LinuxSystem
 import OCI
 package import Registry
+package import RemoteCache
 package import Sandboxes
 package import Snapshots
 package import Storage
@@ -23,6 +24,7 @@ package final class BuildEngine: Sendable {
     let web: WebClient
     let variables: [[UInt8]: [UInt8]]
     let remote: RemoteImages?
+    let caches: RemoteCaches?
     let now: @Sendable () -> Timestamp
 
     /// - Parameters:
@@ -34,6 +36,7 @@ package final class BuildEngine: Sendable {
     ///   - web: reads what a build takes from web servers.
     ///   - variables: the environment of the process: where git finds proxies, certificates and the agent.
     ///   - remote: pushes images; an engine without it refuses to.
+    ///   - caches: reads and writes build caches outside of the store; an engine without it refuses to.
     ///   - now: the clock.
     package init(
         store: Store,
@@ -44,6 +47,7 @@ package final class BuildEngine: Sendable {
         web: WebClient,
         variables: [[UInt8]: [UInt8]] = [:],
         remote: RemoteImages? = nil,
+        caches: RemoteCaches? = nil,
         now: @escaping @Sendable () -> Timestamp = Timestamp.system
     ) {
         self.store = store
@@ -54,6 +58,7 @@ package final class BuildEngine: Sendable {
         self.web = web
         self.variables = variables
         self.remote = remote
+        self.caches = caches
         self.now = now
     }
 
@@ -82,14 +87,15 @@ package final class BuildEngine: Sendable {
         let history = BuildHistory(store: store)
         do {
             return try await store.withLease { _ in
-                let (image, steps) = try await carryOut(request, BuildSteps(channel: progress, now: now))
+                let (image, steps, cache) = try await carryOut(request, BuildSteps(channel: progress, now: now))
                 try await history.add(record(.completed, image.id, nil, steps))
                 return BuildResult(
                     imageID: image.id,
                     index: image.index,
                     buildID: id,
                     names: image.names,
-                    pushed: image.pushed
+                    pushed: image.pushed,
+                    cacheManifest: cache
                 )
             }
         } catch {
@@ -103,8 +109,9 @@ package final class BuildEngine: Sendable {
     private func carryOut(
         _ request: BuildRequest,
         _ progress: BuildSteps
-    ) async throws -> (image: ExportedImage, steps: [StepExplanation]) {
+    ) async throws -> (image: ExportedImage, steps: [StepExplanation], cache: Descriptor?) {
         try checkExports(of: request)
+        try checkCaches(of: request)
         let context = try await prepareContext(request, progress)
         let file = try await readDockerfile(request, context, progress)
         let dockerfile: Dockerfile
@@ -122,10 +129,13 @@ package final class BuildEngine: Sendable {
         if let plan = plans.first, let warning = unusedArgumentsWarning(plan, request) {
             progress.channel.post(.warning(warning))
         }
-        let (trees, steps) = try await solve(plans, in: context, request, progress)
-        var times: [FileTime?] = []
-        for plan in plans { times.append(try await time(of: plan.sourceDate, in: context)) }
-        return (try await export(trees, of: plans, at: times, request, progress), steps)
+        return try await withImportedCaches(request, progress) { imported in
+            let solved = try await solve(plans, in: context, with: imported, request, progress)
+            var times: [FileTime?] = []
+            for plan in plans { times.append(try await time(of: plan.sourceDate, in: context)) }
+            let image = try await export(solved, of: plans, at: times, request, progress)
+            return (image, solved.steps, try await exportCaches(solved, request, progress))
+        }
     }
 
     // MARK: Reading
@@ -221,7 +231,8 @@ package final class BuildEngine: Sendable {
         )
         options.platform = platform
         options.isMultiPlatform = request.isMultiPlatform
-        options.cacheBypass = request.ignoresCache ? .everywhere : .nowhere
+        if !request.uncachedStages.isEmpty { options.cacheBypass = .stages(request.uncachedStages) }
+        if request.ignoresCache { options.cacheBypass = .everywhere }
         options.context = context.node
         options.namedContexts = context.named
         options.ignoreFile = ignoreFile

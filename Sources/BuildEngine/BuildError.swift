@@ -18,6 +18,7 @@ package enum BuildError: Error, CustomStringConvertible {
     case dockerArchiveOfSeveral
     case pushNeedsName
     case pushNeedsRegistry
+    case cacheNeedsRegistry
 
     package var description: String {
         switch self {
@@ -42,6 +43,7 @@ package enum BuildError: Error, CustomStringConvertible {
         case .exportRefused(let path, let reason):
             "failed to export \(escapedForDisplay(path.bytes)): \(reason)"
         case .pushNeedsName: "tag is needed when pushing to registry; name the image with -t"
+        case .cacheNeedsRegistry: "this builder reads and writes no build caches but that of its store"
         case .pushNeedsRegistry: "this builder has no access to registries, so it cannot push"
         }
     }

@@ -3,6 +3,7 @@ package import Images
 package import LLB
 package import LinuxSystem
 package import OCI
+package import RemoteCache
 package import Sessions
 package import SystemPackage
 
@@ -28,6 +29,12 @@ package struct BuildRequest: Sendable {
     package var exports: [Export]
     /// `--no-cache`: runs every step again.
     package var ignoresCache: Bool
+    /// `--no-cache-filter`: the stages whose steps run again.
+    package var uncachedStages: Set<String> = []
+    /// `--cache-from`, in the order given.
+    package var cacheSources: [CacheSource] = []
+    /// `--cache-to`.
+    package var cacheExports: [CacheExport] = []
     /// `--pull`: ask the registry even for base images that are in the store.
     package var pullsBaseImages: Bool
     package var network: Network
@@ -83,8 +90,7 @@ extension BuildRequest {
     /// Whether the result is an index of images, also where it is of one.
     var isMultiPlatform: Bool {
         if platforms.count > 1 { return true }
-        let forced = buildArguments.last { $0.name.elementsEqual("BUILDKIT_MULTI_PLATFORM".utf8) }
-        return forced.map { ["1", "true"].contains(String(decoding: $0.value, as: UTF8.self).lowercased()) } ?? false
+        return hasTrueArgument("BUILDKIT_MULTI_PLATFORM")
     }
 }
 
@@ -161,18 +167,22 @@ package struct BuildResult: Sendable {
     package let names: [ImageReference]
     /// What was put into registries.
     package let pushed: [PushedImage]
+    /// Of the build cache that was written.
+    package let cacheManifest: Descriptor?
 
     package init(
         imageID: Digest,
         index: Descriptor? = nil,
         buildID: String,
         names: [ImageReference] = [],
-        pushed: [PushedImage] = []
+        pushed: [PushedImage] = [],
+        cacheManifest: Descriptor? = nil
     ) {
         self.imageID = imageID
         self.index = index
         self.buildID = buildID
         self.names = names
         self.pushed = pushed
+        self.cacheManifest = cacheManifest
     }
 }

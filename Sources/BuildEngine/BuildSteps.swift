@@ -10,8 +10,14 @@ struct BuildSteps: Sendable {
     static func digest(of name: String) -> Digest { Digest.sha256(of: Array("engine:\(name)".utf8)) }
 
     /// Shows a step as long as `body` runs, and how it ended.
-    func step<Value>(_ name: String, _ body: (OperationContext) async throws -> Value) async throws -> Value {
-        let digest = Self.digest(of: name)
+    ///
+    /// Steps of one name that are not the same have numbers.
+    func step<Value>(
+        _ name: String,
+        number: Int = 0,
+        _ body: (OperationContext) async throws -> Value
+    ) async throws -> Value {
+        let digest = Self.digest(of: number == 0 ? name : "\(number):\(name)")
         let started = now()
         func report(_ change: (inout VertexProgress) -> Void) {
             var progress = VertexProgress(digest: digest, name: name, started: started)

@@ -2,7 +2,7 @@ package import BuildGraph
 import FoundationEssentials
 import GRDB
 import LinuxSystem
-import OCI
+package import OCI
 package import Snapshots
 package import Storage
 import Synchronization
@@ -14,6 +14,7 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
     private let store: Store
     private let tree: @Sendable (Output) -> FileTree?
     private let output: @Sendable (FileTree) -> Output
+    private let canFetch: @Sendable (Digest) -> Bool
     /// Records that were used and are not marked so yet.
     private let used = Mutex<Set<Int64>>([])
 
@@ -21,14 +22,17 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
     ///   - store: where the cache is.
     ///   - tree: the files of an output; nil for one that cannot be kept.
     ///   - output: the output that is these files.
+    ///   - canFetch: whether a blob that only a remote cache has can be had of it now.
     package init(
         store: Store,
         tree: @escaping @Sendable (Output) -> FileTree?,
-        output: @escaping @Sendable (FileTree) -> Output
+        output: @escaping @Sendable (FileTree) -> Output,
+        canFetch: @escaping @Sendable (Digest) -> Bool = { _ in false }
     ) {
         self.store = store
         self.tree = tree
         self.output = output
+        self.canFetch = canFetch
     }
 
     package func record(for key: CacheKey) async throws -> CacheRecord? {
@@ -45,7 +49,7 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
     }
 
     package func outputs(of record: CacheRecord) async throws -> [Output]? {
-        guard let layers = try await layers(of: record) else { return nil }
+        guard record.source == nil, let layers = try await layers(of: record) else { return nil }
         // Held first and asked again: what is there then stays.
         try await store.hold(Set(layers.joined()).map { .layer($0) })
         guard try await self.layers(of: record) == layers else { return nil }
@@ -55,7 +59,7 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
 
     /// The layers of each output; nil if the record or a layer's content is gone.
     private func layers(of record: CacheRecord) async throws -> [[LayerID]]? {
-        try await store.database.read { db in
+        try await store.database.read { [canFetch] db in
             let content = try Data.fetchOne(
                 db,
                 sql: "SELECT outputs FROM cache_records WHERE id = ?",
@@ -66,15 +70,21 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
                 db,
                 sql: """
                     SELECT c.output, c.layer_id, l.unpacked OR EXISTS
-                        (SELECT 1 FROM layer_blobs b WHERE b.layer_id = l.id) AS present
-                    FROM cache_layers c JOIN layers l ON l.id = c.layer_id WHERE c.record_id = ? ORDER BY c.output, c.position
+                        (SELECT 1 FROM layer_blobs b WHERE b.layer_id = l.id
+                        AND (r.layer_id IS NULL OR EXISTS (SELECT 1 FROM blobs WHERE digest = b.digest))) AS present,
+                        CASE WHEN r.layer_id IS NULL THEN NULL ELSE
+                        (SELECT digest FROM layer_blobs b WHERE b.layer_id = l.id ORDER BY position LIMIT 1) END AS remote
+                    FROM cache_layers c JOIN layers l ON l.id = c.layer_id LEFT JOIN remote_layers r ON r.layer_id = l.id
+                    WHERE c.record_id = ? ORDER BY c.output, c.position
                     """,
                 arguments: [record.id]
             )
             var outputs = [[LayerID]](repeating: [], count: kept.layerCounts.count)
             for row in rows {
                 let index: Int = row["output"]
-                guard row["present"], outputs.indices.contains(index) else { return nil }
+                let remote: Digest? = row["remote"]
+                let isPresent: Bool = row["present"] || remote.map(canFetch) ?? false
+                guard isPresent, outputs.indices.contains(index) else { return nil }
                 outputs[index].append(row["layer_id"])
             }
             return outputs.map(\.count) == kept.layerCounts ? outputs : nil

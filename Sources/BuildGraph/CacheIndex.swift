@@ -18,6 +18,30 @@ package protocol CacheIndex<Output>: Sendable {
 
     /// The entry that was saved last for a step, by the slot of its origin.
     func latestEntry(slot: String) async throws -> CacheEntry?
+
+    /// Whether some records come from elsewhere (`CacheRecord.source`): `adopt` is told of each that is used.
+    var hasForeignRecords: Bool { get }
+
+    /// Makes a record from elsewhere one of the index's own.
+    ///
+    /// - Parameters:
+    ///   - record: The record, which has a source.
+    ///   - outputs: What it gave.
+    ///   - key: What it was found under.
+    ///   - entry: The step it was found for.
+    /// - Throws: What keeping it throws.
+    func adopt(_ record: CacheRecord, _ outputs: [Output], foundBy key: CacheKey, _ entry: CacheEntry) async throws
+}
+
+extension CacheIndex {
+    package var hasForeignRecords: Bool { false }
+
+    package func adopt(
+        _ record: CacheRecord,
+        _ outputs: [Output],
+        foundBy key: CacheKey,
+        _ entry: CacheEntry
+    ) async throws {}
 }
 
 /// What a key leads to.
@@ -26,10 +50,13 @@ package struct CacheRecord: Hashable, Sendable {
     package let id: Int64
     /// What the keys of vertices that use the result derive from.
     package let canonicalKey: CacheKey
+    /// Where the record comes from, as the user calls it; nil for one of the index's own.
+    package let source: String?
 
-    package init(id: Int64, canonicalKey: CacheKey) {
+    package init(id: Int64, canonicalKey: CacheKey, source: String? = nil) {
         self.id = id
         self.canonicalKey = canonicalKey
+        self.source = source
     }
 }
 

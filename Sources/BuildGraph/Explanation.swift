@@ -4,6 +4,8 @@ package import OCI
 package struct StepExplanation: Hashable, Sendable, Codable {
     package enum Outcome: Hashable, Sendable, Codable {
         case cached
+        /// The result came from another cache than the index's own; what the user calls that one.
+        case imported(from: String)
         /// Nothing that ran needed its output.
         case notNeeded
         case ran(MissReason)

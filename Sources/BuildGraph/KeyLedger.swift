@@ -95,6 +95,18 @@ struct KeyLedger<Output: Sendable> {
         return .definition(key, index: input.index)
     }
 
+    /// The keyed steps that a vertex uses, and what of them.
+    func keyedInputs(of vertex: Int) -> [KeyedStep<Output>.Input] {
+        guard let map = entries[vertex].map else { return [] }
+        return zip(inputs[vertex], map.inputs).compactMap { input, key in
+            guard let canonicalKey = entries[input.vertex].canonicalKey else { return nil }
+            switch key {
+            case .definition: return KeyedStep.Input(key: canonicalKey, selector: [])
+            case .content(let selector, _): return KeyedStep.Input(key: canonicalKey, selector: selector)
+            }
+        }
+    }
+
     private static func digester(_ format: String, _ map: CacheMap<Output>) -> Digester {
         var digester = Digester()
         digester.updateField(format)

@@ -1,4 +1,6 @@
-/// What a solve gives.
+package import OCI
+
+/// What a solve gave.
 package struct Solution<Output: Sendable>: Sendable {
     /// The outputs of the targets, in their order.
     package let outputs: [Output]
@@ -6,10 +8,37 @@ package struct Solution<Output: Sendable>: Sendable {
     package let keys: [CacheKey?]
     /// What became of each vertex that the targets depend on, inputs before what uses them.
     package let steps: [StepExplanation]
+    /// The vertices that have a key, inputs before what uses them: what a cache can keep of the solve.
+    package let keyed: [KeyedStep<Output>]
 
-    package init(outputs: [Output], keys: [CacheKey?], steps: [StepExplanation]) {
+    package init(
+        outputs: [Output],
+        keys: [CacheKey?],
+        steps: [StepExplanation],
+        keyed: [KeyedStep<Output>] = []
+    ) {
         self.outputs = outputs
         self.keys = keys
         self.steps = steps
+        self.keyed = keyed
     }
+}
+
+/// A vertex under its keys, with its outputs as far as the solve came to know them.
+package struct KeyedStep<Output: Sendable>: Sendable {
+    /// How the step uses another one that has a key.
+    package struct Input: Hashable, Sendable {
+        /// The canonical key of that step.
+        package let key: CacheKey
+        /// What of its output is used, as for `InputKey.content`; empty for all.
+        package let selector: [UInt8]
+    }
+
+    package let vertex: Digest
+    package let canonicalKey: CacheKey
+    /// Where it is not the canonical key.
+    package let definitionKey: CacheKey?
+    package let inputs: [Input]
+    /// Nil where nobody needed them.
+    package let outputs: [Output]?
 }

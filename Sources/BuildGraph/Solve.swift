@@ -23,6 +23,8 @@ struct Solve<Output: Sendable> {
     private var machine: SolveMachine
     private var ledger: KeyLedger<Output>
     private var outputs: [[Output]?]
+    /// Which other caches had the results of vertices.
+    private var sources: [Int: String] = [:]
     private var progress: SolveProgress
     private var failure: (any Error)?
     /// Actions that wait for others to end.
@@ -97,7 +99,20 @@ struct Solve<Output: Sendable> {
         return Solution(
             outputs: targetOutputs,
             keys: targets.map { ledger.canonicalKey(of: $0.vertex) },
-            steps: vertices.indices.map { explanation(of: $0, progress.finish($0)) }
+            steps: vertices.indices.map { explanation(of: $0, progress.finish($0)) },
+            keyed: vertices.indices.compactMap { keyedStep($0) }
+        )
+    }
+
+    private mutating func keyedStep(_ number: Int) -> KeyedStep<Output>? {
+        guard let key = ledger.canonicalKey(of: number) else { return nil }
+        let definitionKey = ledger.definitionKey(of: number)
+        return KeyedStep(
+            vertex: vertices[number].digest,
+            canonicalKey: key,
+            definitionKey: definitionKey == key ? nil : definitionKey,
+            inputs: ledger.keyedInputs(of: number),
+            outputs: outputs[number]
         )
     }
 
@@ -139,6 +154,7 @@ extension Solve {
         case .lookedUp(let vertex, let record, let found):
             lookUps -= 1
             if let record { ledger.setCanonicalKey(record.canonicalKey, of: vertex) }
+            sources[vertex] = record?.source
             outputs[vertex] = found
             return machine.receive(.lookedUp(vertex, record == nil ? .missed : found == nil ? .gone : .found))
         case .contentKeyed(let vertex, let input, let key):
@@ -190,7 +206,7 @@ extension Solve {
 
     private mutating func settle(_ vertex: Int, _ settlement: SolveMachine.Settlement) {
         switch settlement {
-        case .found: progress.cached(vertex)
+        case .found: progress.cached(vertex, from: sources[vertex])
         case .gone, .keyless: break
         case .missed:
             ledger.setCanonicalKey(ledger.contentKey(of: vertex) ?? ledger.definitionKey(of: vertex), of: vertex)
@@ -223,12 +239,38 @@ extension Solve {
         case .content: (key, alias) = (ledger.contentKey(of: number), definitionKey)
         }
         let index = solver.index
+        // Described only where it may be needed: a description is as long as the list of files that a key covers.
+        let entry = index.hasForeignRecords ? foundEntry(for: number) : nil
         return {
             do {
                 guard let key, let record = try await index.record(for: key) else { return .lookedUp(number, nil, nil) }
-                if let alias { try await index.alias(alias, to: record) }
-                return .lookedUp(number, record, try await index.outputs(of: record))
+                let outputs = try await index.outputs(of: record)
+                if let outputs, let entry, record.source != nil {
+                    let entry = entry(record.canonicalKey, alias)
+                    try await index.adopt(record, outputs, foundBy: key, entry)
+                } else if let alias {
+                    try await index.alias(alias, to: record)
+                }
+                return .lookedUp(number, record, outputs)
             } catch { return .failed(number, error, started: nil) }
+        }
+    }
+
+    /// What is kept of a step whose result another cache had, once its keys are known.
+    private func foundEntry(for number: Int) -> @Sendable (_ key: CacheKey, _ alias: CacheKey?) -> CacheEntry {
+        let vertex = vertices[number]
+        let description = ledger.description(of: number) { (vertices[$0].name, vertices[$0].origin?.slot) }
+        let now = solver.now()
+        return { key, alias in
+            CacheEntry(
+                canonicalKey: key,
+                aliases: alias.map { $0 == key ? [] : [$0] } ?? [],
+                name: vertex.name,
+                origin: vertex.origin,
+                description: description,
+                reason: .noEarlierRecord,
+                created: now
+            )
         }
     }
 

@@ -22,8 +22,11 @@ struct SolveProgress {
         for vertex in vertices { channel?.post(.vertex(vertex)) }
     }
 
-    mutating func cached(_ vertex: Int) {
-        outcomes[vertex] = (.cached, 0)
+    /// - Parameters:
+    ///   - vertex: The vertex.
+    ///   - source: The other cache that had its result, if one had it.
+    mutating func cached(_ vertex: Int, from source: String? = nil) {
+        outcomes[vertex] = (source.map { .imported(from: $0) } ?? .cached, 0)
         complete(vertex, started: nil, cached: true)
     }
 

@@ -108,10 +108,11 @@ extension Solver {
     private func reason(for job: Job<Output>) async throws -> MissReason {
         if job.canonicalKey == nil { return .neverCached }
         if job.isTainted { return .cacheDisabled }
-        if job.settlement == .gone { return .resultGone }
-        guard let slot = job.vertex.origin?.slot, let earlier = try await index.latestEntry(slot: slot) else {
-            return .noEarlierRecord
-        }
+        let slot = job.vertex.origin?.slot
+        let earlier: CacheEntry? = if let slot { try await index.latestEntry(slot: slot) } else { nil }
+        // Another cache may know a step that was never built here.
+        if job.settlement == .gone { return earlier == nil && index.hasForeignRecords ? .noEarlierRecord : .resultGone }
+        guard let earlier else { return .noEarlierRecord }
         let changes = job.description.changes(since: earlier.description)
         return changes.isEmpty ? .resultGone : .changed(changes)
     }

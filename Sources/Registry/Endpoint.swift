@@ -44,7 +44,9 @@ package struct Endpoint: Hashable, Sendable {
 
 /// Which hosts answer for which registry, from the configuration.
 package struct EndpointResolver: Sendable {
-    private let configuration: SlipwayConfiguration
+    private var configuration: SlipwayConfiguration
+    /// Domains that may speak plain HTTP where they speak no TLS.
+    private var plainDomains: Set<String> = []
     /// Directories laid out as docker's `/etc/docker/certs.d`: `HOST/*.crt`, `HOST/NAME.cert` with `HOST/NAME.key`.
     private let certificates: [String: Endpoint.Trust]
 
@@ -54,6 +56,14 @@ package struct EndpointResolver: Sendable {
     package init(_ configuration: SlipwayConfiguration, certificates: [String: Endpoint.Trust] = [:]) {
         self.configuration = configuration
         self.certificates = certificates
+    }
+
+    /// The same, but a host may speak plain HTTP, and its certificates are trusted unseen.
+    package func trusting(_ domain: String) -> EndpointResolver {
+        var resolver = self
+        resolver.configuration.registries[domain, default: SlipwayConfiguration.RegistryTable()].insecure = true
+        resolver.plainDomains.insert(domain)
+        return resolver
     }
 
     /// The hosts to ask for content: the mirrors in their order, then the registry.
@@ -105,7 +115,7 @@ package struct EndpointResolver: Sendable {
             schemes = [scheme]
         } else if let http = table.http {
             schemes = [http ? .http : .https]
-        } else if isLoopback {
+        } else if isLoopback || plainDomains.contains(domain) {
             // As docker does for 127.0.0.0/8: nobody is between us and a registry on this machine.
             schemes = [.https, .http]
         } else {

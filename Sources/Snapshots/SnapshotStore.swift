@@ -45,12 +45,17 @@ package final class SnapshotStore: Sendable {
                 let now = currentTime()
                 let known = try LayerID.fetchOne(
                     db,
-                    sql: "SELECT id FROM layers WHERE diff_id = ? ORDER BY unpacked DESC, id LIMIT 1",
-                    arguments: [diffID]
+                    sql: """
+                        SELECT id FROM layers WHERE diff_id = ? AND (unpacked OR NOT \(Self.isRemote) OR \(Self.hasBlob))
+                        ORDER BY unpacked DESC, id LIMIT 1
+                        """,
+                    arguments: [diffID, blob.digest]
                 )
                 let id: LayerID
                 if let known {
                     id = known
+                    // Somebody other than a remote cache says the same of the blob now.
+                    try db.execute(sql: "DELETE FROM remote_layers WHERE layer_id = ?", arguments: [id])
                 } else {
                     try db.execute(
                         sql: "INSERT INTO layers (diff_id, created, last_used) VALUES (?, ?, ?)",

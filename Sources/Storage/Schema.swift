@@ -31,6 +31,7 @@ enum Schema {
         ("build history", buildHistory),
         ("downloads", downloads),
         ("images of several platforms", imageMembers),
+        ("layers of remote caches", remoteLayers),
     ]
 
     // MARK: Content
@@ -269,6 +270,15 @@ enum Schema {
             name BLOB,
             checked INTEGER NOT NULL
         ) WITHOUT ROWID;
+        """
+
+    private static let remoteLayers = """
+        -- Layers of which only a remote cache says that their blob is theirs: nobody but the records of that cache may use them until
+        -- they are unpacked, and where the blob is not here only a build that names the cache can have it.
+        CREATE TABLE remote_layers (
+            layer_id INTEGER PRIMARY KEY NOT NULL REFERENCES layers(id) ON DELETE CASCADE,
+            source TEXT NOT NULL
+        );
         """
 
     // MARK: Images of several platforms

@@ -90,7 +90,7 @@ extension BuildCommand {
                 completion: .files,
                 help: "Write build result metadata to a file"
             ),
-        ] + limitFlags + clientFlags + callFlags + attestationFlags + ignoredFlags
+        ] + cacheFlags + limitFlags + clientFlags + callFlags + attestationFlags + ignoredFlags
 
     /// What the options ask for, with paths made absolute and variables looked up.
     func request(_ environment: SlipwayEnvironment) async throws -> BuildRequest {
@@ -113,6 +113,7 @@ extension BuildCommand {
         request.names += outputs.flatMap(\.names)
         request.exports = try exports(environment)
         request.ignoresCache = ignoresCache
+        try applyCaches(to: &request, environment)
         request.pullsBaseImages = pulls
         request.network = network ?? .default
         applyLimits(to: &request)

@@ -27,6 +27,9 @@ struct BuildCommand: RunnableCommand {
     var platforms: [Platform] = []
     var outputs: [BuildOutputOption] = []
     var ignoresCache = false
+    var uncachedStages: [String] = []
+    var cacheSources: [CacheOption] = []
+    var cacheDestinations: [CacheOption] = []
     var pulls = false
     var network: BuildRequest.Network?
     var entitlements: [Entitlement] = []

@@ -12,6 +12,9 @@ struct BuildMetadata {
         var fields: [(String, TemplateValue)] = [
             ("buildx.build.ref", .text("default/default/\(result.buildID)"))
         ]
+        if let cache = result.cacheManifest {
+            fields.append(("cache.manifest", Self.value(of: cache)))
+        }
         // An index has no one configuration.
         if result.index == nil {
             fields.append(("containerimage.config.digest", .text(result.imageID.description)))
@@ -20,17 +23,21 @@ struct BuildMetadata {
             Descriptor(mediaType: $0.mediaType, digest: $0.digest, size: $0.size)
         }
         if let manifest = pushed ?? result.index {
-            let descriptor: [(String, TemplateValue)] = [
-                ("mediaType", .text(manifest.mediaType.rawValue)), ("digest", .text(manifest.digest.description)),
-                ("size", .integer(manifest.size)),
-            ]
-            fields.append(("containerimage.descriptor", .record(TemplateRecord(name: nil, descriptor))))
+            fields.append(("containerimage.descriptor", Self.value(of: manifest)))
         }
         fields.append(("containerimage.digest", .text(digest.description)))
         if !result.names.isEmpty {
             fields.append(("image.name", .text(result.names.map(\.description).joined(separator: ","))))
         }
         self.fields = fields
+    }
+
+    private static func value(of descriptor: Descriptor) -> TemplateValue {
+        let fields: [(String, TemplateValue)] = [
+            ("mediaType", .text(descriptor.mediaType.rawValue)), ("digest", .text(descriptor.digest.description)),
+            ("size", .integer(descriptor.size)),
+        ]
+        return .record(TemplateRecord(name: nil, fields))
     }
 
     /// The file's content.

@@ -18,6 +18,9 @@ extension BuildExplanation {
         }
         switch step.outcome {
         case .cached: json.add("outcome", "cached")
+        case .imported(let source):
+            json.add("outcome", "cached")
+            json.add("remoteCache", source)
         case .notNeeded: json.add("outcome", "skipped")
         case .ran: json.add("outcome", "ran")
         case .failed: json.add("outcome", "failed")

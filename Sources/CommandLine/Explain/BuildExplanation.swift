@@ -21,6 +21,9 @@ package struct BuildExplanation: Sendable {
         return steps.reduce(into: "") { text, step in
             let place = step.origin.map { " (\(safeText($0.dockerfile)):\($0.line))" } ?? ""
             text += "\(label(of: step.outcome))\(safeText(step.name))\(place)\n"
+            if case .imported(let source) = step.outcome {
+                text += "\(indent)its result came from the remote cache \(safeText(source))\n"
+            }
             guard let reason = step.outcome.reason else { return }
             for line in lines(for: reason, fileLimit: fileLimit) { text += "\(indent)\(line)\n" }
         }
@@ -28,7 +31,7 @@ package struct BuildExplanation: Sendable {
 
     private func label(of outcome: StepExplanation.Outcome) -> String {
         switch outcome {
-        case .cached: "CACHED   "
+        case .cached, .imported: "CACHED   "
         case .notNeeded: "SKIPPED  "
         case .ran(.noEarlierRecord), .ran(.neverCached): "RAN      "
         case .ran(.changed), .ran(.resultGone), .ran(.cacheDisabled): "REBUILT  "
@@ -80,7 +83,7 @@ extension StepExplanation.Outcome {
     /// Why the step ran; nil for one that did not.
     var reason: MissReason? {
         switch self {
-        case .cached, .notNeeded, .failed(nil): nil
+        case .cached, .imported, .notNeeded, .failed(nil): nil
         case .ran(let reason), .failed(let reason?): reason
         }
     }

@@ -4,6 +4,7 @@ internal import LinuxSystem
 package import Logging
 internal import OCI
 package import Registry
+internal import RemoteCache
 internal import Sandboxes
 package import Snapshots
 package import Storage
@@ -58,8 +59,19 @@ extension SlipwayEnvironment {
             sandboxes: SandboxRunner(scratch: scratch),
             web: WebClient(web),
             variables: variables,
-            remote: engine.remote
+            remote: engine.remote,
+            caches: try await remoteCaches(engine)
         )
+    }
+
+    private func remoteCaches(_ engine: Engine) async throws -> RemoteCaches {
+        let configuration = try await registryConfiguration()
+        let logger = logger()
+        return RemoteCaches(remote: engine.remote) { host in
+            var configuration = configuration
+            configuration.endpoints = configuration.endpoints.trusting(host)
+            return RegistryClient(configuration, logger: logger)
+        }
     }
 
     /// What logs in to registries and out of them.

@@ -4,6 +4,19 @@ internal import Snapshots
 package import Storage
 internal import Synchronization
 
+/// Something outside of registries, or beside those that are known, that has blobs: a build cache that a build reads.
+package protocol BlobOffer: Sendable {
+    /// What the user calls it.
+    var name: String { get }
+
+    /// Gives out the bytes of a blob from an offset on; what is not the blob's is found out by the receiver.
+    func read(
+        _ blob: Descriptor,
+        from offset: Int64,
+        _ receive: ([UInt8]) async throws -> Void
+    ) async throws
+}
+
 /// Fetches blobs from the repositories that are known to have them: resumable, and each only once however many ask.
 package final class RegistryBlobProvider: BlobProvider {
     /// Is told of a blob's bytes so far while the surrounding task, or a child of it, waits for the blob.
@@ -21,6 +34,7 @@ package final class RegistryBlobProvider: BlobProvider {
     private let store: Store
     private let client: RegistryClient
     private let downloads = Downloads()
+    private let offers = Mutex(Offers())
 
     package init(store: Store, client: RegistryClient) {
         self.store = store
@@ -44,6 +58,15 @@ package final class RegistryBlobProvider: BlobProvider {
 
     private func download(_ descriptor: Descriptor, _ report: @escaping @Sendable (Int64) -> Void) async throws {
         var failure: any Error = RemoteImageError.noSource(descriptor.digest)
+        let offers = offers.withLock { $0.byDigest[descriptor.digest] ?? [] }
+        for offer in offers {
+            do {
+                return try await download(descriptor, offeredBy: offer, report)
+            } catch {
+                if Self.endsAll(error) { throw error }
+                failure = error
+            }
+        }
         for name in try await store.blobs.sources(of: descriptor.digest) {
             let repository = Repository(try ImageReference(parsing: name))
             do {
@@ -54,13 +77,46 @@ package final class RegistryBlobProvider: BlobProvider {
                     return try await download(descriptor, from: repository, report)
                 }
             } catch {
-                if error is CancellationError { throw error }
-                // A full disk is not cured by another repository.
-                if case StorageError.digestMismatch = error {} else if error is StorageError { throw error }
+                if Self.endsAll(error) { throw error }
                 failure = error
             }
         }
+        self.offers.withLock { $0.failed(offers, "\(failure)") }
         throw failure
+    }
+
+    /// Whether another place to fetch from cures nothing, as that of a full disk.
+    private static func endsAll(_ error: any Error) -> Bool {
+        switch error {
+        case is CancellationError: true
+        case StorageError.digestMismatch, StorageError.sizeMismatch: false
+        default: error is StorageError
+        }
+    }
+
+    private func download(
+        _ descriptor: Descriptor,
+        offeredBy offer: any BlobOffer,
+        _ report: @escaping @Sendable (Int64) -> Void
+    ) async throws {
+        func attempt() async throws {
+            try await store.blobs.ingest(
+                expecting: descriptor.digest,
+                size: descriptor.size,
+                partialKey: descriptor.digest.description
+            ) { writer in
+                report(writer.offset)
+                try await offer.read(descriptor, from: writer.offset) { bytes in
+                    try await writer.write(bytes)
+                    report(writer.offset)
+                }
+            }
+        }
+        do {
+            try await attempt()
+        } catch StorageError.digestMismatch(_, _, let resumedAt) where resumedAt > 0 {
+            try await attempt()
+        }
     }
 
     private func download(
@@ -79,6 +135,42 @@ package final class RegistryBlobProvider: BlobProvider {
                 report(writer.offset)
             }
         }
+    }
+}
+
+extension RegistryBlobProvider {
+    /// Lets blobs be fetched from somewhere else, too, before any repository is asked.
+    package func offer(_ digests: Set<Digest>, by offer: any BlobOffer) {
+        offers.withLock { offers in
+            for digest in digests { offers.byDigest[digest, default: []].append(offer) }
+        }
+    }
+
+    /// Whether somebody offers a blob.
+    package func isOffered(_ digest: Digest) -> Bool { offers.withLock { $0.byDigest[digest] != nil } }
+
+    /// Takes back all offers of those who could not give what they had offered.
+    /// - Returns: their names, each with what went wrong.
+    package func withdrawFailedOffers() -> [(name: String, reason: String)] {
+        offers.withLock { offers in
+            let failures = offers.failures
+            offers.byDigest = offers.byDigest.compactMapValues { list in
+                let rest = list.filter { failures[$0.name] == nil }
+                return rest.isEmpty ? nil : rest
+            }
+            offers.failures = [:]
+            return failures.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        }
+    }
+}
+
+/// Who offers which blobs, and who could not keep that.
+private struct Offers {
+    var byDigest: [Digest: [any BlobOffer]] = [:]
+    var failures: [String: String] = [:]
+
+    mutating func failed(_ offers: [any BlobOffer], _ reason: String) {
+        for offer in offers { failures[offer.name] = reason }
     }
 }
 

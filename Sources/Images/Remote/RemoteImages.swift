@@ -10,7 +10,7 @@ package final class RemoteImages: Sendable {
     package let snapshots: SnapshotStore
     package let client: RegistryClient
     package let blobs: RegistryBlobProvider
-    let logger: Logger
+    package let logger: Logger
     var store: Store { images.store }
 
     /// How many layers are moved at once.

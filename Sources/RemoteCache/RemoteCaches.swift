@@ -1,0 +1,187 @@
+package import BuildGraph
+package import Images
+package import OCI
+package import Registry
+package import Snapshots
+internal import Storage
+
+/// Somewhere that a build cache can be read from.
+package protocol CacheReader: BlobOffer {
+    /// Reads what the cache knows, and no layer of it.
+    ///
+    /// `note` is told what was found, for the display.
+    func load(_ note: (String) -> Void) async throws -> [ImportedCache]
+}
+
+/// Somewhere that a build cache can be written to.
+protocol CacheWriter: Sendable {
+    /// What a build's progress calls the writing.
+    var title: String { get }
+
+    /// Writes a cache; what the name led to before stays until everything is there.
+    /// - Returns: the manifest; nil where there is none.
+    func write(_ content: CacheContent, _ step: OperationContext) async throws -> Descriptor?
+}
+
+/// A cache that is to be written.
+struct CacheContent: Sendable {
+    let form: CacheForm
+    let document: CacheDocument
+    /// Each blob once, in the order of the document.
+    let layers: [CachedLayer]
+
+    /// Writes all layers with a status for each.
+    /// - Throws: `RemoteCacheError.layerFailed`.
+    func writeLayers(
+        _ step: OperationContext,
+        parallelism: Int,
+        _ write: @escaping @Sendable (CachedLayer) async throws -> Void
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, layer) in layers.enumerated() {
+                if index >= parallelism { try await group.next() }
+                group.addTask {
+                    try await step.withStatus("writing layer \(layer.blob.digest)") { _ in
+                        do {
+                            try await write(layer)
+                        } catch {
+                            if error is CancellationError { throw error }
+                            throw RemoteCacheError.layerFailed(layer.blob.digest, reason: "\(error)")
+                        }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+}
+
+/// Reads and writes build caches outside of the store.
+package final class RemoteCaches: Sendable {
+    private let remote: RemoteImages
+    private let insecureClient: @Sendable (_ host: String) throws -> RegistryClient
+    private var snapshots: SnapshotStore { remote.snapshots }
+
+    /// - Parameters:
+    ///   - remote: moves blobs between the store and registries.
+    ///   - insecureClient: a client that may speak plain HTTP with a host, and trusts its certificates unseen.
+    package init(remote: RemoteImages, insecureClient: @escaping @Sendable (_ host: String) throws -> RegistryClient) {
+        self.remote = remote
+        self.insecureClient = insecureClient
+    }
+
+    /// What reads a cache.
+    package func reader(of source: CacheSource) throws -> any CacheReader {
+        switch source {
+        case .registry(let place): RegistryCache(place: place, remote: try images(for: place))
+        case .local(let source): LocalCacheReader(source: source)
+        }
+    }
+
+    private func images(for place: RegistryCachePlace) throws -> RemoteImages {
+        guard place.isInsecure else { return remote }
+        return RemoteImages(
+            images: remote.images,
+            snapshots: remote.snapshots,
+            client: try insecureClient(place.reference.domain),
+            blobs: remote.blobs,
+            logger: remote.logger
+        )
+    }
+
+    // MARK: Reading
+
+    /// Lets layers of a cache be fetched as long as this process lives, or until the offer is withdrawn.
+    package func offer(_ caches: [ImportedCache], of reader: any CacheReader) {
+        remote.blobs.offer(Set(caches.flatMap { $0.blobs.map(\.digest) }), by: reader)
+    }
+
+    /// Takes back the offers that turned out to be empty: layers that only such a cache had are as good as gone.
+    /// - Returns: the names of the caches, each with what went wrong.
+    package func withdrawFailedOffers() -> [(name: String, reason: String)] { remote.blobs.withdrawFailedOffers() }
+
+    /// Whether a layer's bytes can be had of a cache that this build reads.
+    package func offers(_ blob: Digest) -> Bool { remote.blobs.isOffered(blob) }
+
+    /// The layers of an output that a cache has: rows of the store, of which nothing is fetched.
+    package func tree(of layers: [CachedLayer], from source: String) async throws -> FileTree {
+        var tree = FileTree.empty
+        for layer in layers {
+            tree = tree.adding(
+                try await snapshots.remoteLayer(
+                    diffID: layer.diffID,
+                    blob: layer.blob,
+                    created: layer.created,
+                    source: source
+                )
+            )
+        }
+        return tree
+    }
+
+    // MARK: Writing
+
+    /// What a build's progress calls the writing of a cache; nil for one that is part of the image.
+    package func title(of export: CacheExport) throws -> String? { try writer(for: export)?.title }
+
+    /// Writes a cache.
+    /// - Parameters:
+    ///   - export: where to, and what.
+    ///   - steps: those of the build.
+    ///   - results: the trees that the build gave.
+    ///   - step: is told how it goes on.
+    /// - Returns: the manifest; nil where there is none.
+    /// - Throws: `RemoteCacheError`, `RegistryError`, `StorageError`, `SnapshotError`.
+    package func write(
+        _ export: CacheExport,
+        _ steps: [CacheableStep],
+        results: [FileTree],
+        _ step: OperationContext
+    ) async throws -> Descriptor? {
+        guard let writer = try writer(for: export) else { return nil }
+        let content = try await step.withStatus("preparing build cache for export") { _ in
+            let wanted = export.mode == .min ? Set(results.flatMap(\.layers)) : nil
+            let composer = CacheComposer(steps, wanted: wanted)
+            let known = try await cachedLayers(composer.layers, export)
+            var seen: Set<Digest> = []
+            let layers = composer.layers.compactMap { known[$0] }.filter { seen.insert($0.blob.digest).inserted }
+            return CacheContent(form: export.form, document: composer.document(known), layers: layers)
+        }
+        return try await step.withStatus("sending cache export") { _ in try await writer.write(content, step) }
+    }
+
+    /// The records of a build for the configuration of its image.
+    package static func inlineRecords(_ steps: [CacheableStep], in image: FileTree) throws -> [UInt8] {
+        try StrictJSON.encode(CacheComposer(steps, wanted: Set(image.layers)).records(in: image))
+    }
+
+    private func writer(for export: CacheExport) throws -> (any CacheWriter)? {
+        switch export.destination {
+        case .inline: nil
+        case .registry(let place): RegistryCache(place: place, remote: try images(for: place))
+        case .local(let destination): LocalCacheWriter(destination: destination, remote: remote)
+        }
+    }
+
+    private func cachedLayers(_ layers: [LayerID], _ export: CacheExport) async throws -> [LayerID: CachedLayer] {
+        try await remote.images.store.hold(layers.map { .layer($0) })
+        return try await withThrowingTaskGroup(of: (LayerID, CachedLayer).self) { [snapshots] group in
+            var result: [LayerID: CachedLayer] = [:]
+            for (index, layer) in layers.enumerated() {
+                // Compression uses all processors by itself; a second layer fills the gaps.
+                if index >= 2, let (layer, known) = try await group.next() { result[layer] = known }
+                group.addTask {
+                    let blob = try await snapshots.blob(
+                        for: layer,
+                        compression: export.compression,
+                        forced: export.isForced
+                    )
+                    let diffID = try await snapshots.diffID(of: layer)
+                    let created = try await snapshots.info(of: layer).created
+                    return (layer, CachedLayer(blob: blob, diffID: diffID, created: created))
+                }
+            }
+            return try await group.reduce(into: result) { $0[$1.0] = $1.1 }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import GRDB
+import LinuxSystem
+package import OCI
+package import Storage
+
+extension SnapshotStore {
+    /// Of a row of `layers`: whether only a remote cache says which blob is its.
+    static let isRemote = "EXISTS (SELECT 1 FROM remote_layers WHERE layer_id = layers.id)"
+    /// Of a row of `layers`: whether it can be read from the blob that is the next argument.
+    static let hasBlob = "EXISTS (SELECT 1 FROM layer_blobs WHERE layer_id = layers.id AND digest = ?)"
+
+    /// The layer of a blob of which a remote cache says what it unpacks to.
+    ///
+    /// What such a cache says is believed of its own records only: files that are here already are taken for the same digest, but a
+    /// layer of somebody else never gets the cache's blob. The layer is neither fetched nor unpacked, and the surrounding lease holds it.
+    /// - Parameters:
+    ///   - diffID: the digest of the uncompressed archive, checked when the layer is unpacked.
+    ///   - blob: the archive as the cache has it.
+    ///   - created: when it was made, in seconds since 1970.
+    ///   - source: what the user calls the cache.
+    /// - Returns: the layer.
+    /// - Throws: `StorageError`.
+    package func remoteLayer(
+        diffID: Digest,
+        blob: Descriptor,
+        created: Int64,
+        source: String
+    ) async throws -> LayerID {
+        let lease = store.currentLease
+        return try await onBlockingPool { [store] in
+            // In the order in which garbage is collected: the lock of the collection, then the database's.
+            let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
+            defer { withExtendedLifetime(lock) {} }
+            let id = try store.database.write { db in
+                let known = try LayerID.fetchOne(
+                    db,
+                    sql: """
+                        SELECT id FROM layers WHERE diff_id = ? AND (unpacked OR \(Self.hasBlob) OR NOT \(Self.isRemote)
+                            AND EXISTS (SELECT 1 FROM layer_blobs WHERE layer_id = layers.id))
+                        ORDER BY unpacked DESC, id LIMIT 1
+                        """,
+                    arguments: [diffID, blob.digest]
+                )
+                if let known { return known }
+                try db.execute(
+                    sql: "INSERT INTO layers (diff_id, created, last_used) VALUES (?, ?, ?)",
+                    arguments: [diffID, created, currentTime()]
+                )
+                let id = LayerID(rawValue: db.lastInsertedRowID)
+                try Self.addBlob(blob, to: id, in: db)
+                try db.execute(sql: "INSERT INTO remote_layers VALUES (?, ?)", arguments: [id, source])
+                return id
+            }
+            try store.hold([.layer(id)], in: lease)
+            return id
+        }
+    }
+
+    /// Brings the blobs of layers that came from remote caches and are not here, as an image needs them that is to stay.
+    package func fetchRemoteLayers(among layers: [LayerID]) async throws {
+        for layer in Set(layers).sorted() {
+            let isRemote = try await store.database.read { db in
+                try Bool.fetchOne(
+                    db,
+                    sql: "SELECT NOT unpacked AND \(Self.isRemote) FROM layers WHERE id = ?",
+                    arguments: [layer]
+                )
+            }
+            guard isRemote == true, let blob = try await info(of: layer).blobs.first else { continue }
+            try await store.hold([.blob(blob.digest)])
+            if try await !store.blobs.contains(blob.digest) { try await blobProvider.fetch(blob) }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+import Archive
+import CommandLine
+import OCI
+import RemoteCache
+import SystemPackage
+import Testing
+
+@Suite struct `Cache options` {
+    private let surroundings = CacheOption.Surroundings(
+        path: { FilePath("/work").pushing(FilePath(String(decoding: $0, as: UTF8.self))) },
+        variable: { ["AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"][$0] }
+    )
+
+    private func source(_ text: String) throws -> [CacheSource] {
+        try CacheOption.parse(Array(text.utf8)).map { try $0.source(surroundings) }
+    }
+
+    private func export(_ text: String) throws -> CacheExport {
+        let options = try CacheOption.parse(Array(text.utf8))
+        #expect(options.count == 1)
+        return try #require(options.first).export(surroundings)
+    }
+
+    private func message(of error: any Error) -> String {
+        (error as? CommandFailure)?.message ?? (error as? FlagValueError)?.reason ?? "\(error)"
+    }
+
+    private func place(_ text: String) throws -> RegistryCachePlace {
+        RegistryCachePlace(try ImageReference(parsing: text), name: text)
+    }
+
+    @Test func `without a type are references in registries`() throws {
+        #expect(try source("user/app:cache") == [.registry(try place("user/app:cache"))])
+        #expect(try source("a,b:1") == [.registry(try place("a")), .registry(try place("b:1"))])
+        #expect(try export("user/app").destination == .registry(try place("user/app")))
+        #expect(try source("") == [])
+        #expect(try place("user/app").reference.tag == "latest")
+    }
+
+    @Test func `of registries may be insecure`() throws {
+        var insecure = try place("host:5000/app")
+        insecure.isInsecure = true
+        #expect(try source("type=registry,ref=host:5000/app,registry.insecure=true") == [.registry(insecure)])
+        #expect(try export("type=registry,ref=host:5000/app,registry.insecure=1").destination == .registry(insecure))
+    }
+
+    @Test func `of directories have a tag or a digest`() throws {
+        let digest = Digest.sha256(of: [])
+        #expect(
+            try source("type=local,src=c,tag=t,digest=\(digest)") == [
+                .local(LocalCacheSource(path: "/work/c", tag: "t", digest: digest))
+            ]
+        )
+        #expect(try source("type=local,src=/c") == [.local(LocalCacheSource(path: "/c"))])
+        #expect(
+            try export("type=local,dest=c,tag=t,reset=true").destination
+                == .local(LocalCacheDestination(path: "/work/c", tag: "t", removesUnused: true))
+        )
+        #expect(try export("type=local,\"dest=a,b\"").destination == .local(LocalCacheDestination(path: "/work/a,b")))
+    }
+
+    @Test func `say which layers go along, in which form, and what an error means`() throws {
+        let plain = try export("type=local,dest=c")
+        #expect(plain.mode == .min && plain.form == .imageManifest && plain.compression == .gzip)
+        #expect(!plain.isForced && !plain.ignoresErrors)
+        let full = try export(
+            "type=registry,ref=r,mode=max,compression=zstd,compression-level=19,force-compression=true,ignore-error=true"
+        )
+        #expect(full.mode == .max && full.compression == Compression(.zstd, level: 19))
+        #expect(full.isForced && full.ignoresErrors)
+        #expect(try export("type=local,dest=c,compression=uncompressed").compression == .uncompressed)
+        #expect(try export("type=local,dest=c,image-manifest=false").form == .index)
+        #expect(try export("type=local,dest=c,oci-mediatypes=false").form == .dockerList)
+        #expect(try export("type=inline").destination == .inline)
+        #expect(try export("type=inline,ignore-error=true").ignoresErrors)
+    }
+
+    @Test(
+        arguments: [
+            ("type=registry", "missing ref"),
+            ("type=registry,ref=UPPER", "invalid reference format"),
+            ("type=local,dest=c", "local cache importer requires src"),
+            ("type=local,src=c,digest=x", "x is no digest"),
+            ("type=local,src=c,mode=max", "unknown attribute \"mode\" of --cache-from type=local"),
+            (
+                "type=registry,ref=r,registry.insecure=maybe",
+                "failed to parse registry.insecure: it is neither true nor false"
+            ),
+            ("type=inline", "an inline cache is read from its image: use --cache-from type=registry,ref=IMAGE"),
+            ("type=gha", "the cache type gha is not supported: Slipway does not speak with GitHub's cache service"),
+            ("type=azblob,name=x", "the cache type azblob is not supported: Slipway does not speak with Azure"),
+            ("type=floppy", "unknown cache type \"floppy\": it is none of inline, local, registry and s3"),
+        ] as [(String, String)]
+    )
+    func `that make no sense are not read`(text: String, reason: String) throws {
+        let error = try #require(throws: (any Error).self) { _ = try source(text) }
+        #expect(message(of: error).contains(reason))
+    }
+
+    @Test(
+        arguments: [
+            ("type=local,src=c", "local cache exporter requires dest"),
+            ("type=local,dest=c,mode=medium", "unsupported cache export mode: medium; it is min or max"),
+            ("type=local,dest=c,image-manifest=perhaps", "failed to parse image-manifest"),
+            ("type=local,dest=c,oci-mediatypes=false,image-manifest=true", "invalid configuration for remote cache"),
+            ("type=local,dest=c,compression=lzma", "unsupported compression type: lzma"),
+            ("type=local,dest=c,compression-level=10", "of gzip it is a number from 0 to 9"),
+            ("type=local,dest=c,compression=zstd,compression-level=23", "of zstd it is a number from 0 to 22"),
+            ("type=local,dest=c,force-compression=2", "failed to parse force-compression"),
+            ("type=local,dest=c,ignore-error=x", "failed to parse ignore-error"),
+            ("type=local,dest=c,reset=x", "failed to parse reset"),
+            ("type=local,dest=c,colour=red", "unknown attribute \"colour\" of --cache-to type=local"),
+            ("type=registry,ref=r,dest=c", "unknown attribute \"dest\" of --cache-to type=registry"),
+            ("type=inline,mode=max", "an inline cache holds the layers of its image only"),
+            ("type=gha,mode=max", "the cache type gha is not supported"),
+        ] as [(String, String)]
+    )
+    func `that make no sense are not written`(text: String, reason: String) throws {
+        let error = try #require(throws: (any Error).self) { _ = try export(text) }
+        #expect(message(of: error).contains(reason))
+    }
+
+    @Test(
+        arguments: [
+            ("src=c", "type required for \"src=c\""), ("type=,src=c", "type required for"),
+            ("type=local,src", "invalid value src"), ("type=local,\"src=c", "a quoted field has no end"),
+        ] as [(String, String)]
+    )
+    func `that cannot be read are named`(text: String, reason: String) throws {
+        let error = try #require(throws: (any Error).self) { _ = try CacheOption.parse(Array(text.utf8)) }
+        #expect(message(of: error).contains(reason))
+    }
+}
