@@ -164,12 +164,14 @@ struct `Commands killed at any step` {
         var counts: [String: Int] = [:]
         var highest: [String: Int] = [:]
         for line in try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n") {
-            let words = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-            guard words.count == 2, let end = words[1].firstIndex(of: "(") else { continue }
-            let call = String(words[1][..<end])
+            // Numbers below 10,000 are filled up with spaces.
+            let thread = line.prefix { $0 != " " }
+            let rest = line.dropFirst(thread.count).drop { $0 == " " }
+            guard let end = rest.firstIndex(of: "(") else { continue }
+            let call = String(rest[..<end])
             guard Self.calls.contains(call) else { continue }
-            counts["\(words[0]) \(call)", default: 0] += 1
-            highest[call] = max(highest[call] ?? 0, counts["\(words[0]) \(call)"] ?? 0)
+            counts["\(thread) \(call)", default: 0] += 1
+            highest[call] = max(highest[call] ?? 0, counts["\(thread) \(call)"] ?? 0)
         }
         let points = highest.sorted { $0.key < $1.key }.flatMap { call, count in
             (1...count).map { Point(call: call, count: $0) }
