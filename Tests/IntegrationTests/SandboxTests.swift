@@ -250,7 +250,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
 
     @Test func `what a step leaves running is gone when it ends`() async throws {
         try await withSandbox { runner, root in
-            let mark = "98\(getpid() % 1000)7"
+            let mark = "\(Int.random(in: 1_000_000..<9_000_000))"
             let clock = ContinuousClock()
             let start = clock.now
             let result = try await run(
@@ -269,7 +269,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
 
     @Test func `a cancelled step that ignores signals is killed after its grace`() async throws {
         try await withSandbox { runner, root in
-            let mark = "97\(getpid() % 1000)3"
+            let mark = "\(Int.random(in: 1_000_000..<9_000_000))"
             let started = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingOldest(1))
             let configuration = step(
                 root,
