@@ -90,7 +90,7 @@ let layers: [[Layered]] = [
             ],
             external: [system, crypto, grdb]
         ),
-        Layered("Exporters", ["LinuxSystem", "OCI"], external: [system]),
+        Layered("Exporters", ["Archive", "LinuxSystem", "OCI"], external: [system]),
         Layered(
             "RemoteCache",
             ["Archive", "BuildGraph", "Images", "LinuxSystem", "OCI", "Registry", "Snapshots", "Storage"],
@@ -121,8 +121,8 @@ let layers: [[Layered]] = [
             "CommandLine",
             [
                 "Archive", "BuildEngine", "BuildGraph", "Containers", "DockerfileFrontend", "DockerfileSyntax",
-                "Images", "LLB", "LinuxSystem", "OCI", "Registry", "RemoteCache", "Sandboxes", "Sessions", "Snapshots",
-                "Storage",
+                "Exporters", "Images", "LLB", "LinuxSystem", "OCI", "Registry", "RemoteCache", "Sandboxes", "Sessions",
+                "Snapshots", "Storage",
             ],
             external: [system, logging]
         )
@@ -177,7 +177,7 @@ targets += [
     tests("ArchitectureTests", []),
     tests("LinuxSystemTests", ["LinuxSystem"], external: [system]),
     tests("OCITests", ["OCI"]),
-    tests("ExportersTests", ["Exporters", "LinuxSystem", "OCI"], external: [system]),
+    tests("ExportersTests", ["Archive", "Exporters", "LinuxSystem", "OCI"], external: [system]),
     tests("ArchiveTests", ["Archive", "LinuxSystem", "OCI"], external: [system]),
     // Needs root, tools or a network of its own; every suite says what it requires.
     tests("ContainersTests", ["Containers", "LinuxSystem", "OCI", "Sandboxes", "Storage"], external: [system]),
@@ -198,7 +198,7 @@ targets += [
         "CommandLineTests",
         [
             "Archive", "BuildEngine", "BuildGraph", "CommandLine", "DockerfileFrontend", "DockerfileSyntax",
-            "LinuxSystem", "OCI", "RemoteCache",
+            "Exporters", "LinuxSystem", "OCI", "RemoteCache",
         ],
         external: [system],
         exclude: ["Golden"]

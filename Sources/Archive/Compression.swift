@@ -2,7 +2,7 @@ package import OCI
 
 /// How a stream of bytes is compressed.
 package enum CompressionFormat: String, Sendable, Hashable, CaseIterable {
-    case uncompressed, gzip, zstd, bzip2, xz
+    case uncompressed, gzip, estargz, zstd, bzip2, xz
 
     /// What the first bytes of a file say; anything unknown is uncompressed.
     package init(detectingIn start: some Collection<UInt8>) {
@@ -28,7 +28,7 @@ package enum CompressionFormat: String, Sendable, Hashable, CaseIterable {
 /// How a layer is to be compressed.
 package struct Compression: Sendable, Hashable {
     package var format: CompressionFormat
-    /// 1 to 9 for gzip, 1 to 22 for zstd; nil for the default.
+    /// 0 to 9 for gzip and estargz, 0 to 22 for zstd; nil for the default.
     package var level: Int?
 
     package init(_ format: CompressionFormat, level: Int? = nil) {
@@ -38,14 +38,24 @@ package struct Compression: Sendable, Hashable {
 
     package static let uncompressed = Compression(.uncompressed)
     package static let gzip = Compression(.gzip)
+    package static let estargz = Compression(.estargz)
     package static let zstd = Compression(.zstd)
+
+    /// What bytes depend on besides the input: formats and levels that give the same bytes have the same recipe.
+    package var recipe: String {
+        switch format {
+        case .uncompressed, .bzip2, .xz: format.rawValue
+        case .gzip, .estargz: "\(format.rawValue)-\(GzipSink.Effort(level: level ?? 1))"
+        case .zstd: "zstd-\(ZstdSink.level(level))"
+        }
+    }
 
     /// The media type of a layer compressed this way.
     /// - Throws: `ArchiveError.cannotCompress` for formats that no image may use.
     package func layerMediaType(docker: Bool) throws(ArchiveError) -> MediaType {
         switch format {
         case .uncompressed: docker ? .dockerLayer : .ociLayer
-        case .gzip: docker ? .dockerLayerGzip : .ociLayerGzip
+        case .gzip, .estargz: docker ? .dockerLayerGzip : .ociLayerGzip
         case .zstd: docker ? .dockerLayerZstd : .ociLayerZstd
         case .bzip2, .xz: throw .cannotCompress(format)
         }
@@ -67,7 +77,7 @@ package func decompressing(_ source: any ByteSource) throws -> (format: Compress
     let whole = PrefixedSource(Array(start[..<count]), source)
     switch format {
     case .uncompressed: return (format, whole)
-    case .gzip: return (format, try GzipSource(whole))
+    case .gzip, .estargz: return (format, try GzipSource(whole))
     case .zstd: return (format, try ZstdSource(whole))
     case .bzip2: return (format, try Bzip2Source(whole))
     case .xz: return (format, try XZSource(whole))
@@ -76,7 +86,8 @@ package func decompressing(_ source: any ByteSource) throws -> (format: Compress
 
 /// A sink that compresses into another.
 ///
-/// The bytes depend on the input and the level, never on `threads`.
+/// The bytes depend on the input and the level, never on `threads`. For estargz the input is the archive of a layer, and the sink an
+/// `EstargzSink`, which knows more once it is finished.
 ///
 /// - Throws: `ArchiveError.cannotCompress` for bzip2 and xz.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -88,6 +99,7 @@ package func compressing(
     switch compression.format {
     case .uncompressed: PassthroughSink(sink)
     case .gzip: try GzipSink(sink, level: compression.level, threads: threads)
+    case .estargz: try EstargzSink(sink, level: compression.level, threads: threads)
     case .zstd: try ZstdSink(sink, level: compression.level, threads: threads)
     case .bzip2, .xz: throw ArchiveError.cannotCompress(compression.format)
     }

@@ -14,6 +14,8 @@ package final class TarReader {
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 512 << 10, alignment: 64)
     private var start = 0
     private var end = 0
+    /// Bytes taken from the source.
+    private var taken: Int64 = 0
 
     /// Stored bytes of the current member not yet handed out, and the padding after them.
     private var remaining: Int64 = 0
@@ -32,6 +34,9 @@ package final class TarReader {
     }
 
     deinit { buffer.deallocate() }
+
+    /// How many bytes of the archive were used: after `next` the member's content begins here, after `nextContent` what follows it.
+    package var offset: Int64 { taken - Int64(end - start) }
 
     /// The next member, after skipping what is left of the current one; nil at the end of the archive.
     /// - Throws: `ArchiveError`, or what the source throws.
@@ -134,6 +139,7 @@ package final class TarReader {
                 throw ArchiveError.truncated(entry: current)
             }
             end += read
+            taken += Int64(read)
         }
         return true
     }

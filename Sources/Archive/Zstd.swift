@@ -43,18 +43,21 @@ package final class ZstdSink: ByteSink {
     /// Prepares the compressor.
     /// - Parameters:
     ///   - sink: takes the compressed bytes.
-    ///   - level: 1 to 22; nil for zstd's default.
+    ///   - level: 0 to 22, where 0 is the fastest as 1 is; nil for zstd's default.
     ///   - threads: how many jobs are compressed at once.
     /// - Throws: `SystemCallError` without memory for it.
     package init(_ sink: any ByteSink, level: Int?, threads: Int) throws {
         guard let context = ZSTD_createCCtx() else { throw SystemCallError("malloc", errno: .noMemory) }
         self.context = context
         self.sink = sink
-        try check(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, CInt(min(max(level ?? 3, 1), 22))))
+        try check(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, Self.level(level)))
         try check(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1))
         // At least one worker: with none, the library cuts jobs differently and the bytes differ. See zstd.h, nbWorkers.
         try check(ZSTD_CCtx_setParameter(context, ZSTD_c_nbWorkers, CInt(min(max(threads, 1), 8))))
     }
+
+    /// The library's level for a level as users give it.
+    static func level(_ level: Int?) -> CInt { CInt(min(max(level ?? 3, 1), 22)) }
 
     deinit {
         ZSTD_freeCCtx(context)

@@ -88,15 +88,8 @@ package final class BuildEngine: Sendable {
         do {
             return try await store.withLease { _ in
                 let (image, steps, cache) = try await carryOut(request, BuildSteps(channel: progress, now: now))
-                try await history.add(record(.completed, image.id, nil, steps))
-                return BuildResult(
-                    imageID: image.id,
-                    index: image.index,
-                    buildID: id,
-                    names: image.names,
-                    pushed: image.pushed,
-                    cacheManifest: cache
-                )
+                try await history.add(record(.completed, image?.id, nil, steps))
+                return BuildResult(buildID: id, image: image, cacheManifest: cache)
             }
         } catch {
             let status: BuildRecord.Status = error is CancellationError ? .canceled : .failed
@@ -109,7 +102,7 @@ package final class BuildEngine: Sendable {
     private func carryOut(
         _ request: BuildRequest,
         _ progress: BuildSteps
-    ) async throws -> (image: ExportedImage, steps: [StepExplanation], cache: Descriptor?) {
+    ) async throws -> (image: ExportedImage?, steps: [StepExplanation], cache: Descriptor?) {
         try checkExports(of: request)
         try checkCaches(of: request)
         let context = try await prepareContext(request, progress)
@@ -131,9 +124,12 @@ package final class BuildEngine: Sendable {
         }
         return try await withImportedCaches(request, progress) { imported in
             let solved = try await solve(plans, in: context, with: imported, request, progress)
-            var times: [FileTime?] = []
-            for plan in plans { times.append(try await time(of: plan.sourceDate, in: context)) }
-            let image = try await export(solved, of: plans, at: times, request, progress)
+            var images: [BuiltImage] = []
+            for (plan, tree) in zip(plans, solved.trees) {
+                let time = try await time(of: plan.sourceDate, in: context)
+                images.append(BuiltImage(plan: plan, tree: tree, time: time, solved: solved))
+            }
+            let image = try await export(images, request, progress)
             return (image, solved.steps, try await exportCaches(solved, request, progress))
         }
     }

@@ -17,6 +17,8 @@ package enum BuildError: Error, CustomStringConvertible {
     /// An archive of docker's kind holds the image of one platform.
     case dockerArchiveOfSeveral
     case pushNeedsName
+    /// A name with a tag where a name without one is wanted.
+    case pushByDigestOfTag(String)
     case pushNeedsRegistry
     case cacheNeedsRegistry
 
@@ -44,6 +46,8 @@ package enum BuildError: Error, CustomStringConvertible {
             "failed to export \(escapedForDisplay(path.bytes)): \(reason)"
         case .pushNeedsName: "tag is needed when pushing to registry; name the image with -t"
         case .cacheNeedsRegistry: "this builder reads and writes no build caches but that of its store"
+        case .pushByDigestOfTag(let name):
+            "can't push tagged ref \(name) by digest; give the name without a tag"
         case .pushNeedsRegistry: "this builder has no access to registries, so it cannot push"
         }
     }

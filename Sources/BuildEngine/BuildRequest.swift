@@ -1,5 +1,5 @@
 import DockerfileFrontend
-package import Images
+package import Exporters
 package import LLB
 package import LinuxSystem
 package import OCI
@@ -76,7 +76,7 @@ package struct BuildRequest: Sendable {
         labels = []
         platforms = []
         names = []
-        exports = [.image]
+        exports = [.image()]
         ignoresCache = false
         pullsBaseImages = false
         network = .default
@@ -132,19 +132,24 @@ package enum DockerfileLocation: Sendable {
 
 /// What becomes of the result.
 package enum Export: Sendable {
-    /// An image in the local store, under the names of the request.
-    case image
-    /// The image in the registries that the request's names lead to.
-    case registry
-    /// The files of the result in a directory (`type=local`). They are split into one directory for each platform where that is asked
-    /// for or, by default, where the result is of several.
-    case directory(FilePath, split: Bool? = nil)
+    /// An image in the local store, in registries, or in both.
+    case image(ImageOptions = ImageOptions())
+    /// The files of the result in a directory (`type=local`).
+    case directory(FilePath, FileOptions = FileOptions())
     /// The files of the result as one archive (`type=tar`).
-    case tar(ExportDestination, split: Bool? = nil)
-    /// The image as an OCI layout in an archive (`type=oci`).
-    case ociArchive(ExportDestination)
-    /// The image as `docker save` writes it (`type=docker`).
-    case dockerArchive(ExportDestination)
+    case tar(ExportDestination, FileOptions = FileOptions())
+    /// The image as an OCI layout, with or without docker's list of images (`type=oci`, `type=docker`).
+    case layout(LayoutDestination, LayoutKind, ImageOptions = ImageOptions())
+}
+
+/// Who is to read the layout of an image.
+package enum LayoutKind: Sendable { case oci, docker }
+
+/// Where the layout of an image goes.
+package enum LayoutDestination: Sendable {
+    case archive(ExportDestination)
+    /// Written whole, or updated where it is there.
+    case directory(FilePath)
 }
 
 /// Where an exported archive goes.
@@ -157,32 +162,35 @@ package enum ExportDestination: Sendable {
 
 /// What a build gave.
 package struct BuildResult: Sendable {
-    /// The image's id: the digest of its configuration, or of the index of an image of several platforms.
-    package let imageID: Digest
-    /// The index of an image of several platforms.
-    package let index: Descriptor?
     /// The build's own id, under which `explain` finds it.
     package let buildID: String
-    /// The names that the image got.
-    package let names: [ImageReference]
-    /// What was put into registries.
-    package let pushed: [PushedImage]
+    /// Nil where only files were asked for.
+    package let image: ExportedImage?
     /// Of the build cache that was written.
     package let cacheManifest: Descriptor?
 
-    package init(
-        imageID: Digest,
-        index: Descriptor? = nil,
-        buildID: String,
-        names: [ImageReference] = [],
-        pushed: [PushedImage] = [],
-        cacheManifest: Descriptor? = nil
-    ) {
-        self.imageID = imageID
-        self.index = index
+    package init(buildID: String, image: ExportedImage?, cacheManifest: Descriptor? = nil) {
         self.buildID = buildID
-        self.names = names
-        self.pushed = pushed
+        self.image = image
         self.cacheManifest = cacheManifest
+    }
+}
+
+/// The image of a build, and where it went.
+package struct ExportedImage: Sendable {
+    /// The digest of its configuration, or of the index of an image of several platforms.
+    package let id: Digest
+    /// Nil for an index, which has no one configuration.
+    package let configuration: Digest?
+    /// Its manifest or index; nil where it is kept without one.
+    package let descriptor: Descriptor?
+    /// The names that it got.
+    package var names: [ImageReference] = []
+
+    package init(id: Digest, configuration: Digest?, descriptor: Descriptor?, names: [ImageReference] = []) {
+        self.id = id
+        self.configuration = configuration
+        self.descriptor = descriptor
+        self.names = names
     }
 }

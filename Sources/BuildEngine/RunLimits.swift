@@ -1,11 +1,13 @@
 import DockerfileFrontend
 import LLB
 
-/// What RUN steps may do besides what every step may: `--allow`.
+/// What RUN steps and outputs may do besides what all may: `--allow`.
 package enum Entitlement: String, Sendable, Hashable, CaseIterable {
     case hostNetwork = "network.host"
     case insecure = "security.insecure"
     case device
+    /// That an output to a directory deletes what else is in it; a matter of the client alone.
+    case localDelete = "buildx.local.delete"
 }
 
 /// A limit of setrlimit(2) by ulimit's name; -1 is no limit.

@@ -15,6 +15,10 @@ package struct DirectoryExport {
     /// Files with several names: the first name each was written under.
     private var firstNames: [Inode: FilePath] = [:]
     private var directories: [(path: FilePath, status: FileStatus)] = []
+    /// The time that all files get; nil for the times that they have.
+    package var time: FileTime?
+    /// What was written, for `removeOthers`.
+    package private(set) var paths: Set<FilePath> = []
     /// How many files and directories were written.
     package private(set) var count = 0
 
@@ -46,6 +50,7 @@ package struct DirectoryExport {
                 let path = directory.appending(FilePath(bytes: name).components)
                 let status = try source.status(path)
                 try write(path, status)
+                paths.insert(path)
                 count += 1
                 if status.type == .directory {
                     pending.append(path)
@@ -56,7 +61,7 @@ package struct DirectoryExport {
         // Last, and deepest first: writing into a directory changes its time, and a read-only one cannot be written into.
         for (path, status) in directories.reversed() {
             try destination.changeMode(path, UInt32(status.mode))
-            try destination.setTimes(path, modified: status.modified)
+            try destination.setTimes(path, modified: time ?? status.modified)
         }
     }
 
@@ -77,7 +82,7 @@ package struct DirectoryExport {
         case .symbolicLink:
             try removeExisting(path)
             try destination.createSymbolicLink(path, target: try source.readLink(path))
-            try destination.setTimes(path, modified: status.modified)
+            try destination.setTimes(path, modified: time ?? status.modified)
         case .fifo:
             try removeExisting(path)
             try destination.createNode(path, type: .fifo, mode: UInt32(status.mode))
@@ -100,7 +105,7 @@ package struct DirectoryExport {
             for (attribute, value) in try input.extendedAttributes() where attribute.starts(with: "user.".utf8) {
                 try output.setExtendedAttribute(attribute, value)
             }
-            try destination.setTimes(temporary, modified: status.modified)
+            try destination.setTimes(temporary, modified: time ?? status.modified)
             if try destination.statusIfPresent(path)?.type == .directory { try removeExisting(path) }
             try destination.rename(temporary, to: path)
         } catch {
@@ -122,12 +127,7 @@ package struct DirectoryExport {
 
     /// Makes room for an entry of another kind; a directory in its place goes with all it holds.
     private func removeExisting(_ path: FilePath) throws(SystemCallError) {
-        guard let status = try destination.statusIfPresent(path) else { return }
-        guard status.type == .directory else { return try destination.remove(path) }
-        for name in try destination.entries(of: path) {
-            try removeExisting(path.appending(FilePath(bytes: name).components))
-        }
-        try destination.remove(path, directory: true)
+        try removeTree(path, in: destination)
     }
 
     private static func makeDirectories(_ path: FilePath) throws(SystemCallError) {
@@ -143,6 +143,36 @@ package struct DirectoryExport {
     }
 }
 
+/// Removes what is in a directory and not among the paths that were written.
+/// - Parameters:
+///   - directory: the destination of exports.
+///   - kept: what they wrote, and the directories above.
+/// - Throws: `SystemCallError`.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func removeOthers(in directory: RootedDirectory, than kept: Set<FilePath>) throws(SystemCallError) {
+    var pending: [FilePath] = [""]
+    while let parent = pending.popLast() {
+        for name in try directory.entries(of: parent) {
+            let path = parent.appending(FilePath(bytes: name).components)
+            if !kept.contains(path) {
+                try removeTree(path, in: directory)
+            } else if try directory.status(path).type == .directory {
+                pending.append(path)
+            }
+        }
+    }
+}
+
+/// Removes what a path names, with all that is in it; a link is removed and not followed.
+private func removeTree(_ path: FilePath, in root: RootedDirectory) throws(SystemCallError) {
+    guard let status = try root.statusIfPresent(path) else { return }
+    guard status.type == .directory else { return try root.remove(path) }
+    for name in try root.entries(of: path) {
+        try removeTree(path.appending(FilePath(bytes: name).components), in: root)
+    }
+    try root.remove(path, directory: true)
+}
+
 /// The paths of everything below a directory that is no directory.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func filePaths(below root: RootedDirectory) throws(SystemCallError) -> [FilePath] {
@@ -155,23 +185,4 @@ package func filePaths(below root: RootedDirectory) throws(SystemCallError) -> [
         }
     }
     return paths
-}
-
-/// Why a result cannot be written where it should go.
-package enum ExportError: Error, Hashable, CustomStringConvertible {
-    case deviceNode(FilePath)
-    /// A file that two platforms have and that would go to one place.
-    case overlap(FilePath, first: String, second: String)
-    case destinationIsTerminal
-
-    package var description: String {
-        switch self {
-        case .deviceNode(let path):
-            "failed to export /\(escapedForDisplay(path.bytes)): device nodes are not written to the host; remove it in the Dockerfile or export an image"
-        case .overlap(let path, let first, let second):
-            "cannot overwrite \(escapedForDisplay(path.bytes)) from \(first) with \(second) when split option is disabled"
-        case .destinationIsTerminal:
-            "refusing to write an archive to the terminal; redirect standard output or name a file with dest="
-        }
-    }
 }

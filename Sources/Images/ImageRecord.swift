@@ -62,6 +62,8 @@ package struct ImageIndex: Sendable, Hashable, Identifiable {
     /// In the order of the index.
     package let members: [Member]
     package let annotations: [String: String]?
+    /// OCI's or Docker's.
+    package var mediaType = MediaType.ociIndex
 
     /// The members that are for any of these platforms, in the order of the index; all if there are none.
     package func members(for platforms: [Platform]) -> [Member] {
@@ -85,10 +87,13 @@ package struct NewImageIndex: Sendable {
     /// One image of it.
     package struct Member: Sendable {
         package var image: NewImage
-        /// The bytes of an OCI manifest of the image.
+        /// The bytes of a manifest of the image.
         package var manifest: [UInt8]
+        package var mediaType = MediaType.ociManifest
         /// What the index says of it.
         package var platform: Platform
+        /// What the index says of it besides.
+        package var annotations: [String: String]?
 
         package init(image: NewImage, manifest: [UInt8], platform: Platform) {
             self.image = image
@@ -101,6 +106,8 @@ package struct NewImageIndex: Sendable {
     /// Names it gets; who had one of them before loses it.
     package var names: [ImageReference] = []
     package var annotations: [String: String]?
+    /// OCI's or Docker's.
+    package var mediaType = MediaType.ociIndex
 
     package init(members: [Member], names: [ImageReference] = []) {
         self.members = members

@@ -11,16 +11,19 @@ extension NewImageIndex {
                 image: Digest.sha256(of: member.image.configuration),
                 platform: member.platform,
                 manifest: Descriptor(
-                    mediaType: .ociManifest,
+                    mediaType: member.mediaType,
                     digest: Digest.sha256(of: member.manifest),
                     size: Int64(member.manifest.count),
+                    annotations: member.annotations,
                     platform: member.platform
                 )
             )
         }
-        let document = Index(mediaType: .ociIndex, manifests: members.map(\.manifest), annotations: annotations)
+        let document = Index(mediaType: mediaType, manifests: members.map(\.manifest), annotations: annotations)
         let bytes = try StrictJSON.encode(document)
-        return (ImageIndex(id: Digest.sha256(of: bytes), members: members, annotations: annotations), bytes)
+        var index = ImageIndex(id: Digest.sha256(of: bytes), members: members, annotations: annotations)
+        index.mediaType = mediaType
+        return (index, bytes)
     }
 }
 
@@ -90,9 +93,10 @@ extension ImageStore {
     func index(_ id: Digest, _ rows: [MemberRow]) async throws -> ImageIndex? {
         if rows.isEmpty { return nil }
         let bytes = try await store.blobs.read(id, limit: StrictJSON.maximumSize)
-        let document = try Index(parsing: bytes, declaredAs: .ociIndex)
+        let type = try Index.mediaType(of: bytes)
+        let document = try Index(parsing: bytes, declaredAs: type)
         let descriptors = Dictionary(document.manifests.map { ($0.digest, $0) }) { first, _ in first }
-        return ImageIndex(
+        var index = ImageIndex(
             id: id,
             members: rows.compactMap { row in
                 guard let descriptor = descriptors[row.manifest], let platform = descriptor.platform else { return nil }
@@ -100,6 +104,8 @@ extension ImageStore {
             },
             annotations: document.annotations
         )
+        index.mediaType = type
+        return index
     }
 
     /// The index that an image is a member of, for messages; nil for none.

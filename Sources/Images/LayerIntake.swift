@@ -33,7 +33,7 @@ struct LayerIntake: Sendable {
         let whole = PrefixedSource(Array(start[..<count]), source)
         switch CompressionFormat(detectingIn: start[..<count]) {
         case .uncompressed: return try takePlain(whole)
-        case .gzip: return try takeCompressed(whole, .ociLayerGzip)
+        case .gzip, .estargz: return try takeCompressed(whole, .ociLayerGzip)
         case .zstd: return try takeCompressed(whole, .ociLayerZstd)
         case .bzip2, .xz: return try takePlain(try decompressing(whole).source)
         }

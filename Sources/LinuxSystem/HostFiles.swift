@@ -104,6 +104,28 @@ package enum HostFiles {
         return FileStatus(raw)
     }
 
+    /// A path without links, of something that need not be there.
+    ///
+    /// See realpath(3).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func resolved(_ path: FilePath) throws(SystemCallError) -> FilePath {
+        var existing = path.lexicallyNormalized()
+        var missing: [FilePath.Component] = []
+        while true {
+            if let real = existing.withPlatformString({ realpath($0, nil) }) {
+                defer { free(real) }
+                return FilePath(platformString: real).appending(missing.reversed())
+            }
+            let code = Errno(rawValue: errno)
+            guard code == .noSuchFileOrDirectory, let last = existing.lastComponent else {
+                throw SystemCallError("realpath", path: path, errno: code)
+            }
+            missing.append(last)
+            existing.removeLastComponent()
+            if existing.isEmpty { existing = "." }
+        }
+    }
+
     /// The names in a directory, sorted by their bytes.
     ///
     /// See readdir(3).

@@ -23,6 +23,18 @@ package struct MediaType: RawRepresentable, Hashable, Sendable, Codable, CustomS
     package var isManifest: Bool { self == .ociManifest || self == .dockerManifest }
     /// Whether the type belongs to Docker's set rather than OCI's.
     package var isDocker: Bool { rawValue.hasPrefix("application/vnd.docker.") }
+
+    private static let layers: [(oci: MediaType, docker: MediaType)] = [
+        (ociLayer, dockerLayer), (ociLayerGzip, dockerLayerGzip), (ociLayerZstd, dockerLayerZstd),
+    ]
+
+    /// The same form of layer by Docker's name or OCI's; what is no layer stays as it is.
+    /// - Parameter docker: whether Docker's name is wanted.
+    /// - Returns: the type by that name.
+    package func layer(docker: Bool) -> MediaType {
+        let pair = Self.layers.first { $0.oci == self || $0.docker == self }
+        return pair.map { docker ? $0.docker : $0.oci } ?? self
+    }
 }
 
 /// A reference to content by digest.
@@ -110,6 +122,17 @@ extension Manifest {
 }
 
 extension Index {
+    /// What an index that was made here says it is; OCI's need not say it.
+    /// - Parameter bytes: the document.
+    /// - Returns: the type of an index or a manifest list.
+    /// - Throws: `OCIError` for anything else.
+    package static func mediaType(of bytes: [UInt8]) throws(OCIError) -> MediaType {
+        struct Typed: Decodable { var mediaType: MediaType? }
+        let type = try StrictJSON.decode(Typed.self, from: bytes, kind: "index").mediaType ?? .ociIndex
+        guard type.isIndex else { throw .invalidDocument(kind: "index", reason: "it is of the type \(type)") }
+        return type
+    }
+
     /// Reads an index, refusing documents that could be read as something else.
     /// - Throws: `OCIError`.
     package init(parsing bytes: [UInt8], declaredAs declared: MediaType) throws(OCIError) {

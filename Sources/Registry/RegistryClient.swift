@@ -27,6 +27,7 @@ package final class RegistryClient: Sendable {
         }
     }
 
+    private let configuration: Configuration
     let endpoints: EndpointResolver
     let transport: HTTPTransport
     let authorizer: Authorizer
@@ -37,6 +38,7 @@ package final class RegistryClient: Sendable {
     private let schemes = Mutex<[Authority: HTTPURL.Scheme]>([:])
 
     package init(_ configuration: Configuration, logger: Logger) {
+        self.configuration = configuration
         endpoints = configuration.endpoints
         timekeeper = configuration.timekeeper
         self.logger = logger
@@ -53,6 +55,13 @@ package final class RegistryClient: Sendable {
             retrier: retrier,
             timekeeper: configuration.timekeeper
         )
+    }
+
+    /// A client that speaks with one registry also without TLS, or with a certificate that nobody vouches for.
+    package func trusting(_ domain: String) -> RegistryClient {
+        var configuration = configuration
+        configuration.endpoints = configuration.endpoints.trusting(domain)
+        return RegistryClient(configuration, logger: logger)
     }
 
     /// One request to a registry, before it is known at which address.

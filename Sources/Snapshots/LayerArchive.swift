@@ -3,6 +3,23 @@ import Glibc
 import LinuxSystem
 import SystemPackage
 
+/// What times the entries of an archive have.
+enum ArchiveTimes: Sendable, Hashable {
+    /// Those of the files.
+    case own
+    /// Those of the files, but none later.
+    case notAfter(FileTime)
+    case all(FileTime)
+
+    func time(of modified: FileTime) -> FileTime {
+        switch self {
+        case .own: modified
+        case .notAfter(let latest): min(modified, latest)
+        case .all(let time): time
+        }
+    }
+}
+
 /// The archive of a layer, made from its files: the same files always give the same bytes, whatever form the marks have.
 ///
 /// Entries come sorted by name in each directory, a directory before what is in it. A whiteout becomes `.wh.<name>`, a directory
@@ -13,6 +30,7 @@ struct LayerArchive {
     private var root: RootedDirectory { files.root }
     /// In front of all names; empty, or ending in a slash.
     private let prefix: [UInt8]
+    var times = ArchiveTimes.own
 
     /// - Parameters:
     ///   - files: what is archived.
@@ -89,7 +107,7 @@ struct LayerArchive {
                 mode: status.mode,
                 userID: status.userID,
                 groupID: status.groupID,
-                modified: status.modified
+                modified: times.time(of: status.modified)
             )
             if status.type != .directory, status.linkCount > 1 {
                 if let first = firstNames[inode] {

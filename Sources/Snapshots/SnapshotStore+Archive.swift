@@ -59,7 +59,7 @@ extension SnapshotStore {
     }
 
     /// The blob that a layer's archive must be read from, fetched if it is not here; nil where its files give it.
-    private func blobToRead(of layer: LayerID) async throws -> Descriptor? {
+    func blobToRead(of layer: LayerID) async throws -> Descriptor? {
         let info = try await info(of: layer)
         try await store.hold(info.blobs.map { .blob($0.digest) } + [.layer(layer)])
         let present = try await store.blobs.present(among: Set(info.blobs.map(\.digest)))
@@ -70,50 +70,6 @@ extension SnapshotStore {
         try await blobProvider.fetch(blob)
         return blob
     }
-
-    /// A blob of the layer in the given compression, made and kept in the store if there is none.
-    ///
-    /// A layer that came compressed stays as it came, unless `forced`.
-    /// - Parameters:
-    ///   - layer: the layer.
-    ///   - compression: how to compress it.
-    ///   - forced: whether a blob in another compression does not do.
-    ///   - docker: whether a new blob has Docker's media type rather than OCI's.
-    /// - Returns: the blob, which need not be here if the layer came as one that does.
-    /// - Throws: `SnapshotError.unknownLayer`, `ArchiveError`, and what fetching the blob to make it from throws.
-    package func blob(
-        for layer: LayerID,
-        compression: Compression,
-        forced: Bool = false,
-        docker: Bool = false
-    ) async throws -> Descriptor {
-        let info = try await info(of: layer)
-        let wanted = [try compression.layerMediaType(docker: false), try compression.layerMediaType(docker: true)]
-        let plain = [
-            try Compression.uncompressed.layerMediaType(docker: false),
-            try Compression.uncompressed.layerMediaType(docker: true),
-        ]
-        let known =
-            info.blobs.first { wanted.contains($0.mediaType) }
-            ?? (forced ? nil : info.blobs.first { !plain.contains($0.mediaType) })
-        if let known { return known }
-        let source = try await blobToRead(of: layer)
-        let (digest, size) = try await store.blobs.ingest { writer in
-            try await onBlockingPool {
-                let sink = try compressing(into: BlobSink(writer), compression, threads: availableProcessorCount())
-                if let source {
-                    let archive = try decompressing(FileSource(try self.store.blobs.open(source.digest))).source
-                    try archive.copy(to: sink)
-                } else {
-                    try LayerArchive(self.layerFiles(of: layer)).write(to: sink)
-                }
-                try sink.finish()
-            }
-        }
-        let blob = Descriptor(mediaType: docker ? wanted[1] : wanted[0], digest: digest, size: size)
-        try await store.database.write { db in try Self.addBlob(blob, to: layer, in: db) }
-        return blob
-    }
 }
 
 /// Writes all files below directories as one archive with its end; the sink is not finished.
@@ -121,26 +77,25 @@ extension SnapshotStore {
 /// - Parameters:
 ///   - trees: the directories, and where in the archive each one is: an empty name is the top.
 ///   - sink: where the archive goes.
+///   - time: the time of every entry; nil for the times that the files have.
 ///   - isCancelled: asked for each entry; true ends the work with `CancellationError`.
 /// - Throws: `ArchiveError.refused` for a file whose name would remove another in a layer, `SystemCallError`, what the sink throws.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func writeTreeArchive(
     of trees: [(name: [UInt8], root: RootedDirectory)],
     to sink: any ByteSink,
+    time: FileTime? = nil,
     isCancelled: @Sendable () -> Bool
 ) throws {
     let writer = TarWriter(sink)
     for (name, root) in trees {
-        if !name.isEmpty { try writer.begin(TarEntry(path: name, kind: .directory, mode: 0o755)) }
+        if !name.isEmpty {
+            try writer.begin(TarEntry(path: name, kind: .directory, mode: 0o755, modified: time ?? .epoch))
+        }
         let files = LayerFiles(root: root, form: .overlay)
-        try LayerArchive(files, below: name).writeEntries(to: writer, isCancelled: isCancelled)
+        var archive = LayerArchive(files, below: name)
+        archive.times = time.map { .all($0) } ?? .own
+        try archive.writeEntries(to: writer, isCancelled: isCancelled)
     }
     try writer.finish()
-}
-
-/// Passes bytes on to a blob that is being taken in.
-private final class BlobSink: ByteSink {
-    private let writer: BlobWriter
-    init(_ writer: BlobWriter) { self.writer = writer }
-    func write(_ bytes: UnsafeRawBufferPointer) throws { try writer.write(bytes) }
 }

@@ -36,6 +36,11 @@ package final class SnapshotStore: Sendable {
     ///
     /// The current lease holds it. The digest of the blob's uncompressed archive is checked when the layer is unpacked.
     package func layer(diffID: Digest, blob: Descriptor) async throws -> LayerID {
+        try await layer(diffID: diffID, blob: blob, recipe: nil)
+    }
+
+    /// The layer of a blob that was made here, as `recipe` says, or that came as it is where that is nil.
+    func layer(diffID: Digest, blob: Descriptor, recipe: String?) async throws -> LayerID {
         let lease = store.currentLease
         return try await onBlockingPool { [store] in
             // In the order in which garbage is collected: the lock of the collection, then the database's.
@@ -63,7 +68,7 @@ package final class SnapshotStore: Sendable {
                     )
                     id = LayerID(rawValue: db.lastInsertedRowID)
                 }
-                try Self.addBlob(blob, to: id, in: db)
+                try Self.addBlob(blob, to: id, recipe: recipe, in: db)
                 return id
             }
             try store.hold([.layer(id)], in: lease)
@@ -80,7 +85,15 @@ package final class SnapshotStore: Sendable {
         /// Seconds since 1970.
         package let created: Int64
         /// The archives it can be read from, fetched or not, the preferred one first.
-        package let blobs: [Descriptor]
+        package var blobs: [Descriptor] { archives.map(\.blob) }
+        let archives: [LayerBlob]
+    }
+
+    /// One of the archives of a layer.
+    struct LayerBlob: Sendable, Hashable {
+        let blob: Descriptor
+        /// What it was compressed with here; nil where it came as it is.
+        let recipe: String?
     }
 
     /// What the store knows of a layer.
@@ -99,19 +112,31 @@ package final class SnapshotStore: Sendable {
                     arguments: [layer]
                 )
             else { throw SnapshotError.unknownLayer(layer) }
-            let blobs = try Row.fetchAll(
+            let archives = try Row.fetchAll(
                 db,
-                sql: "SELECT digest, media_type, size FROM layer_blobs WHERE layer_id = ? ORDER BY position, digest",
+                sql: """
+                    SELECT digest, media_type, size, annotations, recipe FROM layer_blobs
+                    WHERE layer_id = ? ORDER BY position, digest
+                    """,
                 arguments: [layer]
             ).map { row in
-                Descriptor(mediaType: MediaType(rawValue: row["media_type"]), digest: row["digest"], size: row["size"])
+                let annotations: String? = row["annotations"]
+                let blob = Descriptor(
+                    mediaType: MediaType(rawValue: row["media_type"]),
+                    digest: row["digest"],
+                    size: row["size"],
+                    annotations: try annotations.map {
+                        try StrictJSON.decode([String: String].self, from: Array($0.utf8), kind: "annotations")
+                    }
+                )
+                return LayerBlob(blob: blob, recipe: row["recipe"])
             }
             return LayerInfo(
                 diffID: row["diff_id"],
                 isUnpacked: row["unpacked"],
                 size: row["size"],
                 created: row["created"],
-                blobs: blobs
+                archives: archives
             )
         }
     }
@@ -123,16 +148,24 @@ package final class SnapshotStore: Sendable {
         return try await info(of: layer).size ?? 0
     }
 
-    static func addBlob(_ blob: Descriptor, to layer: LayerID, in db: Database) throws {
+    /// Adds a blob that was made here, as `recipe` says, or that came as it is where that is nil.
+    static func addBlob(_ blob: Descriptor, to layer: LayerID, recipe: String? = nil, in db: Database) throws {
+        let kept = (blob.annotations ?? [:]).filter { keptAnnotations.contains($0.key) }
+        let annotations = kept.isEmpty ? nil : String(decoding: try StrictJSON.encode(kept), as: UTF8.self)
         try db.execute(
             sql: """
-                INSERT INTO layer_blobs (layer_id, digest, media_type, size, position)
-                VALUES (?, ?, ?, ?, (SELECT count(*) FROM layer_blobs WHERE layer_id = ?))
+                INSERT INTO layer_blobs (layer_id, digest, media_type, size, annotations, recipe, position)
+                VALUES (?, ?, ?, ?, ?, ?, (SELECT count(*) FROM layer_blobs WHERE layer_id = ?))
                 ON CONFLICT (layer_id, digest) DO NOTHING
                 """,
-            arguments: [layer, blob.digest, blob.mediaType.rawValue, blob.size, layer]
+            arguments: [layer, blob.digest, blob.mediaType.rawValue, blob.size, annotations, recipe, layer]
         )
     }
+
+    /// What a layer's descriptor says of its bytes, and would not find out again.
+    private static let keptAnnotations: Set<String> = [
+        EstargzSink.contentsDigestAnnotation, "io.containers.estargz.uncompressed-size",
+    ]
 
     // MARK: Directories
 

@@ -32,6 +32,7 @@ enum Schema {
         ("downloads", downloads),
         ("images of several platforms", imageMembers),
         ("layers of remote caches", remoteLayers),
+        ("forms of layers", layerForms),
     ]
 
     // MARK: Content
@@ -97,6 +98,22 @@ enum Schema {
             digest BLOB NOT NULL,
             PRIMARY KEY (device, inode)
         ) WITHOUT ROWID;
+        """
+
+    private static let layerForms = """
+        -- JSON object of what the layer's descriptor says besides; NULL for nothing.
+        ALTER TABLE layer_blobs ADD COLUMN annotations TEXT;
+        -- What it was compressed with here; NULL for a blob that came as it is.
+        ALTER TABLE layer_blobs ADD COLUMN recipe TEXT;
+
+        -- Layers that were made of others on their way out, and how: with other times, or in a form that adds to the archive.
+        CREATE TABLE derived_layers (
+            layer_id INTEGER NOT NULL REFERENCES layers(id) ON DELETE CASCADE,
+            recipe TEXT NOT NULL,
+            derived_id INTEGER NOT NULL REFERENCES layers(id) ON DELETE CASCADE,
+            PRIMARY KEY (layer_id, recipe)
+        ) WITHOUT ROWID;
+        CREATE INDEX derived_layers_derived ON derived_layers(derived_id);
         """
 
     // MARK: Images

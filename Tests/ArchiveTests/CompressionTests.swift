@@ -27,7 +27,8 @@ func compress(_ bytes: [UInt8], _ compression: Compression, threads: Int) throws
 
 @Suite struct `Compressed streams` {
     @Test(arguments: [
-        Compression.gzip, Compression(.gzip, level: 9), .zstd, Compression(.zstd, level: 1), .uncompressed,
+        Compression.gzip, Compression(.gzip, level: 0), Compression(.gzip, level: 9), .zstd,
+        Compression(.zstd, level: 0), Compression(.zstd, level: 19), .uncompressed,
     ])
     func `what was compressed comes back`(_ compression: Compression) async throws {
         try await blocking {
@@ -41,13 +42,37 @@ func compress(_ bytes: [UInt8], _ compression: Compression, threads: Int) throws
         }
     }
 
-    @Test(arguments: [Compression.gzip, .zstd])
+    @Test(arguments: [
+        Compression.gzip, Compression(.gzip, level: 0), Compression(.gzip, level: 6), Compression(.gzip, level: 9),
+        .zstd,
+        Compression(.zstd, level: 9),
+    ])
     func `the number of threads does not change the bytes`(_ compression: Compression) async throws {
         try await blocking {
-            let bytes = sampleBytes(9_000_000)
+            let block = sampleBytes(300_007)
+            let bytes = (0..<30).reduce(into: [UInt8]()) { all, _ in all += block }
             let one = try compress(bytes, compression, threads: 1)
-            for threads in [2, 4, 8] { #expect(try compress(bytes, compression, threads: threads) == one) }
+            for threads in [2, 7, 8] { #expect(try compress(bytes, compression, threads: threads) == one) }
         }
+    }
+
+    @Test func `level 0 of gzip only stores`() async throws {
+        try await blocking {
+            let bytes = sampleBytes(200_000)
+            let sizes = try [0, 1].map { try compress(bytes, Compression(.gzip, level: $0), threads: 2).count }
+            #expect(sizes[0] > bytes.count && sizes[0] < bytes.count + 100)
+            #expect(sizes[1] < sizes[0])
+        }
+    }
+
+    @Test func `levels that give the same bytes have the same recipe`() {
+        func recipe(_ format: CompressionFormat, _ level: Int?) -> String { Compression(format, level: level).recipe }
+        #expect(recipe(.gzip, nil) == recipe(.gzip, 3))
+        #expect(recipe(.gzip, 0) != recipe(.gzip, 1))
+        #expect(recipe(.gzip, 9) != recipe(.gzip, 1))
+        #expect(recipe(.gzip, 9) != recipe(.estargz, 9))
+        #expect(recipe(.zstd, nil) == recipe(.zstd, 3))
+        #expect(recipe(.zstd, 22) != recipe(.zstd, 21))
     }
 
     @Test(arguments: [Compression.gzip, .zstd])

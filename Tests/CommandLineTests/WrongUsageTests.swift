@@ -157,13 +157,14 @@ private func isUnderstood(_ line: [String]) -> Bool {
                 "-o", "type=zip", "-o, --output",
                 "the output type \"zip\" is none of image, registry, local, tar, oci, docker and cacheonly"
             ),
-            ("-o", "dest=x", "-o, --output", "type is required for output"),
-            ("-o", "type=local", "-o, --output", "dest is required for local output"),
-            ("-o", "type=tar", "-o, --output", "dest is required for tar output"),
+            ("-o", "dest=x,mode=copy", "-o, --output", "type is required for output"),
+            ("-o", "type=local", "-o, --output", "dest is required for local exporter"),
             (
                 "-o", "type=image,dest=x", "-o, --output",
-                "the output option \"dest\" is not supported by this version of Slipway"
+                "the output option \"dest\" is not supported by outputs of type image"
             ),
+            ("--annotation", "a", "--annotation", "invalid annotation \"a\", expected key=value"),
+            ("--allow", "buildx.local.delete=1", "--allow", "buildx.local.delete does not accept a value"),
             (
                 "--progress", "fancy", "--progress",
                 "invalid progress mode fancy: it is none of auto, none, plain, quiet, rawjson and tty"

@@ -90,14 +90,14 @@ struct `The build engine` {
         request.names = [try ImageReference(parsing: "first")]
         let (result, _) = try await build(engine, request)
         let image = try await images.image("first")
-        #expect(image.id == result.imageID)
+        #expect(image.id == result.image?.id)
         #expect(image.configuration.config?.labels == ["x": "y"])
         let text = try await snapshots.withMounted(FileTree(layers: image.layers)) { root in
             try String(contentsOfFile: root.appending("dir/a.txt").string, encoding: .utf8)
         }
         #expect(text == "A\n")
         let (again, log) = try await build(engine, request)
-        #expect(again.imageID == result.imageID)
+        #expect(again.image?.id == result.image?.id)
         #expect(log.contains { $0.hasPrefix("CACHED [1/1] COPY a.txt /dir/") }, "\(log)")
     }
 
@@ -132,17 +132,18 @@ struct `The build engine` {
         let request = BuildRequest(context: FilePath(scratch.url.appending(path: "context").path))
         let (first, log) = try await build(engine, request)
         #expect(log.contains("built\n"), "\(log)")
-        let image = try #require(try await images.image(id: first.imageID))
+        let id = try #require(first.image?.id)
+        let image = try #require(try await images.image(id: id))
         let names = try await snapshots.withMounted(FileTree(layers: image.layers)) { root in
             try await runProgram("sh", ["-c", "cat work/b.txt; ls -A etc"], in: URL(filePath: root.string)).text
         }
         #expect(names == "A\n", "what the sandbox needed is not left in the layer")
         let (second, cached) = try await build(engine, request)
-        #expect(second.imageID == first.imageID)
+        #expect(second.image?.id == first.image?.id)
         #expect(cached.filter { $0.hasPrefix("CACHED") }.count == 4, "FROM, WORKDIR, COPY and RUN: \(cached)")
         try scratch.write("B\n", to: "context/a.txt")
         let (third, changed) = try await build(engine, request)
-        #expect(third.imageID != first.imageID)
+        #expect(third.image?.id != first.image?.id)
         #expect(changed.filter { $0.hasPrefix("CACHED") }.count == 2, "FROM and WORKDIR: \(changed)")
     }
 }

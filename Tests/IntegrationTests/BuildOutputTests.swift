@@ -116,7 +116,7 @@ struct `Build results` {
         for name in ["several:1", "several:2"] { try await slipway.succeed("image", "inspect", name) }
         let twice = try await slipway("build", "-o", "-", "-o", "type=oci,dest=-", "context", in: scratch.url)
         #expect(twice.status == 1)
-        #expect(twice.errorText.contains("only one output can go to standard output"))
+        #expect(twice.errorText.contains("multiple outputs configured to write to stdout"))
     }
 
     @Test func `the Dockerfile may be elsewhere, come from standard input, or be in lower case`() async throws {

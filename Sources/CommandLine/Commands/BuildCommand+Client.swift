@@ -124,4 +124,4 @@ private func status(of path: FilePath) throws -> FileStatus {
 }
 
 /// The request is wrong: nothing was built.
-private func failedBuild(_ reason: String) -> CommandFailure { CommandFailure("ERROR: failed to build: \(reason)") }
+func failedBuild(_ reason: String) -> CommandFailure { CommandFailure("ERROR: failed to build: \(reason)") }

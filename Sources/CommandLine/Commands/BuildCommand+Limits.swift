@@ -17,7 +17,8 @@ extension BuildCommand {
                 "allow",
                 \.entitlements,
                 placeholder: "stringArray",
-                help: "Allow extra privileged entitlement (e.g., \"network.host\", \"security.insecure\", \"device\")"
+                help:
+                    "Allow extra privileged entitlement (e.g., \"network.host\", \"security.insecure\", \"device\", \"buildx.local.delete\")"
             ) { bytes throws(FlagValueError) in try entitlement(bytes) },
             .bytes(
                 "cgroup-parent",
@@ -97,9 +98,10 @@ extension BuildCommand {
 
     private static func entitlement(_ bytes: [UInt8]) throws(FlagValueError) -> [Entitlement] {
         let text = try FlagValues.text(bytes)
-        // What a local output may do to its directory: a matter of the client alone.
-        if text == "buildx.local.delete" { return [] }
         let name = text.split(separator: "=", maxSplits: 1).first.map(String.init) ?? ""
+        if name == Entitlement.localDelete.rawValue, text != name {
+            throw FlagValueError("\(name) does not accept a value")
+        }
         guard let entitlement = Entitlement(rawValue: name), text == name || entitlement == .device else {
             throw FlagValueError("unknown entitlement \(text)")
         }

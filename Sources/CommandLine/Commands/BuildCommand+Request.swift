@@ -1,4 +1,5 @@
 import BuildEngine
+import Exporters
 import LinuxSystem
 import OCI
 import SystemPackage
@@ -50,7 +51,16 @@ extension BuildCommand {
                 placeholder: "stringArray",
                 help: "Output destination (format: \"type=local,dest=path\")"
             ) {
-                bytes throws(FlagValueError) in [try BuildOutputOption(parsing: bytes)]
+                bytes throws(FlagValueError) in bytes.isEmpty ? [] : [try BuildOutputOption(parsing: bytes)]
+            },
+            .values("annotation", \.annotations, placeholder: "stringArray", help: "Add annotation to the image") {
+                bytes throws(FlagValueError) in
+                let text = try FlagValues.text(bytes)
+                do throws(ExportError) {
+                    return try ImageAnnotation.parse(text)
+                } catch {
+                    throw FlagValueError("\(error)")
+                }
             },
             .toggle("no-cache", \.ignoresCache, help: "Do not use cache when building the image"),
             .toggle("pull", \.pulls, help: "Always attempt to pull all referenced images"),
@@ -110,8 +120,7 @@ extension BuildCommand {
         let asked = platforms.isEmpty ? try environment.defaultPlatforms() : platforms
         request.platforms = asked.map(\.normalized).filter { seen.insert($0).inserted }
         request.names = tags
-        request.names += outputs.flatMap(\.names)
-        request.exports = try exports(environment)
+        request.exports = try await exports(environment)
         request.ignoresCache = ignoresCache
         try applyCaches(to: &request, environment)
         request.pullsBaseImages = pulls

@@ -2,6 +2,7 @@ import BuildEngine
 import BuildGraph
 import DockerfileFrontend
 import DockerfileSyntax
+import Exporters
 import LinuxSystem
 import OCI
 import Storage
@@ -26,6 +27,7 @@ struct BuildCommand: RunnableCommand {
     var labels: [[UInt8]] = []
     var platforms: [Platform] = []
     var outputs: [BuildOutputOption] = []
+    var annotations: [ImageAnnotation] = []
     var ignoresCache = false
     var uncachedStages: [String] = []
     var cacheSources: [CacheOption] = []
@@ -97,7 +99,7 @@ struct BuildCommand: RunnableCommand {
             if error is CancellationError { throw error }
             throw CommandFailure(Self.message(for: error))
         case .success(.built(let result)):
-            try await report(result, environment)
+            try await report(result, warnings, environment)
             return .success
         case .success(.answered(let answer)):
             return try await show(answer, to: question ?? .check, environment)
@@ -138,10 +140,18 @@ struct BuildCommand: RunnableCommand {
         return report.hasFindings && !question.ignoresStatus ? .failure : .success
     }
 
-    private func report(_ result: BuildResult, _ environment: SlipwayEnvironment) async throws {
-        try await write(result.imageID.description, to: imageIDFile, environment)
-        try await write(BuildMetadata(result).text, to: metadataFile, environment)
-        if isQuiet { try await environment.output.writeLine(result.imageID.description) }
+    private func report(
+        _ result: BuildResult,
+        _ warnings: [VertexWarning],
+        _ environment: SlipwayEnvironment
+    ) async throws {
+        // Of files there is no id.
+        let id = result.image?.id.description ?? ""
+        try await write(id, to: imageIDFile, environment)
+        let isTold = environment.variable("BUILDX_METADATA_WARNINGS").flatMap { try? FlagValues.boolean($0) } ?? false
+        let metadata = BuildMetadata(result, warnings: isTold ? warnings : [])
+        try await write(metadata.text, to: metadataFile, environment)
+        if isQuiet { try await environment.output.writeLine(id) }
     }
 
     private func write(_ text: String, to file: [UInt8]?, _ environment: SlipwayEnvironment) async throws {

@@ -1,45 +1,83 @@
 internal import BuildEngine
-internal import Images
+internal import BuildGraph
 internal import OCI
 
 /// What `--metadata-file` tells of a build, under buildx's keys.
 struct BuildMetadata {
-    private let fields: [(String, TemplateValue)]
+    private let document: JSONValue
 
-    init(_ result: BuildResult) {
-        // An image that was not pushed has no manifest yet: as with docker's own store, its id stands for it.
-        let digest = result.pushed.first?.digest ?? result.imageID
-        var fields: [(String, TemplateValue)] = [
-            ("buildx.build.ref", .text("default/default/\(result.buildID)"))
-        ]
-        if let cache = result.cacheManifest {
-            fields.append(("cache.manifest", Self.value(of: cache)))
+    /// - Parameters:
+    ///   - result: what the build gave.
+    ///   - warnings: what it warned of; none where they are not asked for.
+    init(_ result: BuildResult, warnings: [VertexWarning] = []) {
+        var fields = [JSONValue.Member("buildx.build.ref", .string("default/default/\(result.buildID)"))]
+        if !warnings.isEmpty { fields.append(.init("buildx.build.warnings", .array(warnings.map(Self.document)))) }
+        if let cache = result.cacheManifest { fields.append(.init("cache.manifest", Self.document(of: cache))) }
+        if let image = result.image {
+            if let configuration = image.configuration {
+                fields.append(.init("containerimage.config.digest", .string(configuration.description)))
+            }
+            if let descriptor = image.descriptor {
+                fields.append(.init("containerimage.descriptor", Self.document(of: descriptor)))
+            }
+            // An image that is kept without a manifest is known by its id, as with docker's own store.
+            let digest = image.descriptor?.digest ?? image.id
+            fields.append(.init("containerimage.digest", .string(digest.description)))
+            if !image.names.isEmpty {
+                let names = image.names.map(\.description).joined(separator: ",")
+                fields.append(.init("image.name", .string(names)))
+            }
         }
-        // An index has no one configuration.
-        if result.index == nil {
-            fields.append(("containerimage.config.digest", .text(result.imageID.description)))
-        }
-        let pushed = result.pushed.first.map {
-            Descriptor(mediaType: $0.mediaType, digest: $0.digest, size: $0.size)
-        }
-        if let manifest = pushed ?? result.index {
-            fields.append(("containerimage.descriptor", Self.value(of: manifest)))
-        }
-        fields.append(("containerimage.digest", .text(digest.description)))
-        if !result.names.isEmpty {
-            fields.append(("image.name", .text(result.names.map(\.description).joined(separator: ","))))
-        }
-        self.fields = fields
-    }
-
-    private static func value(of descriptor: Descriptor) -> TemplateValue {
-        let fields: [(String, TemplateValue)] = [
-            ("mediaType", .text(descriptor.mediaType.rawValue)), ("digest", .text(descriptor.digest.description)),
-            ("size", .integer(descriptor.size)),
-        ]
-        return .record(TemplateRecord(name: nil, fields))
+        document = .object(fields)
     }
 
     /// The file's content.
-    var text: String { TemplateValue.record(TemplateRecord(name: nil, fields)).indentedJSON(by: "  ") }
+    var text: String { document.indented }
+
+    private static func document(of descriptor: Descriptor) -> JSONValue {
+        var fields: [JSONValue.Member] = [
+            .init("mediaType", .string(descriptor.mediaType.rawValue)),
+            .init("digest", .string(descriptor.digest.description)), .init("size", .number(Int(descriptor.size))),
+        ]
+        if let annotations = descriptor.annotations, !annotations.isEmpty {
+            let sorted = annotations.sorted { $0.key < $1.key }.map { JSONValue.Member($0.key, .string($0.value)) }
+            fields.append(.init("annotations", .object(sorted)))
+        }
+        if let platform = descriptor.platform {
+            var members: [JSONValue.Member] = [
+                .init("architecture", .string(platform.architecture)), .init("os", .string(platform.os)),
+            ]
+            if let version = platform.osVersion { members.append(.init("os.version", .string(version))) }
+            if let variant = platform.variant { members.append(.init("variant", .string(variant))) }
+            fields.append(.init("platform", .object(members)))
+        }
+        return .object(fields)
+    }
+
+    /// A warning as BuildKit's client writes it; see its `VertexWarning`.
+    private static func document(of warning: VertexWarning) -> JSONValue {
+        var fields: [JSONValue.Member] = []
+        if let vertex = warning.vertex { fields.append(.init("vertex", .string(vertex.description))) }
+        if warning.level != 0 { fields.append(.init("level", .number(warning.level))) }
+        if !warning.short.isEmpty { fields.append(.init("short", .bytes(Array(warning.short.utf8)))) }
+        if !warning.detail.isEmpty {
+            fields.append(.init("detail", .array(warning.detail.map { .bytes(Array($0.utf8)) })))
+        }
+        if !warning.url.isEmpty { fields.append(.init("url", .string(warning.url))) }
+        if let source = warning.source {
+            var info: [JSONValue.Member] = [
+                .init("filename", .string(source.fileName)), .init("data", .bytes(source.data)),
+            ]
+            if !source.language.isEmpty { info.append(.init("language", .string(source.language))) }
+            fields.append(.init("sourceInfo", .object(info)))
+            let lines = source.lines.map { lines in
+                JSONValue.object([
+                    .init("start", .object([.init("line", .number(lines.lowerBound))])),
+                    .init("end", .object([.init("line", .number(lines.upperBound))])),
+                ])
+            }
+            fields.append(.init("range", .array(lines)))
+        }
+        return .object(fields)
+    }
 }

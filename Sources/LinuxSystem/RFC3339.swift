@@ -1,5 +1,3 @@
-package import LinuxSystem
-
 extension FileTime {
     /// Reads a time as configurations write it (RFC 3339): `2026-03-04T05:06:07.89Z`, `…+01:00`.
     ///

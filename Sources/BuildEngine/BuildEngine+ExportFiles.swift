@@ -1,0 +1,152 @@
+import Archive
+import BuildGraph
+import Exporters
+import Glibc
+import LinuxSystem
+import OCI
+import Snapshots
+import SystemPackage
+
+extension BuildEngine {
+    /// Writes the files of a result into a directory.
+    func exportFiles(
+        of images: [BuiltImage],
+        to path: FilePath,
+        _ options: FileOptions,
+        _ isSplit: Bool,
+        _ step: OperationContext
+    ) async throws {
+        if !isSplit { try await checkOverlap(of: images) }
+        var written: Set<FilePath> = []
+        for image in images {
+            let shown = images.count > 1 ? " \(image.platform)" : ""
+            let time = image.epoch(options.epoch)
+            written.formUnion(
+                try await step.withStatus("copying files\(shown)") { _ in
+                    try await snapshots.withMounted(image.tree) { root in
+                        try await Self.copyFiles(root, to: path, isSplit ? image.directory : nil, time)
+                    }
+                }
+            )
+        }
+        guard options.deletesOthers else { return }
+        let kept = written
+        try await Self.explaining(path) {
+            try await onBlockingPool { try removeOthers(in: RootedDirectory(path), than: kept) }
+        }
+    }
+
+    /// - Returns: what was written, as seen from the destination.
+    private static func copyFiles(
+        _ root: FilePath,
+        to path: FilePath,
+        _ directory: String?,
+        _ time: FileTime?
+    ) async throws -> Set<FilePath> {
+        let target = directory.map { path.appending($0) } ?? path
+        return try await explaining(target) {
+            try await onCancellablePool { isCancelled in
+                var export = try DirectoryExport(source: RootedDirectory(root), destination: target)
+                export.time = time
+                try export.run(isCancelled: isCancelled)
+                guard let directory else { return export.paths }
+                let top = FilePath(directory)
+                return Set(export.paths.map { top.appending($0.components) } + [top])
+            }
+        }
+    }
+
+    private static func explaining<Value>(_ path: FilePath, _ body: () async throws -> Value) async throws -> Value {
+        do {
+            return try await body()
+        } catch let error as SystemCallError {
+            throw BuildError.exportRefused(path: path, reason: "\(error)")
+        }
+    }
+
+    /// Writes the files of a result as one archive.
+    func exportArchive(
+        of images: [BuiltImage],
+        to destination: ExportDestination,
+        _ options: FileOptions,
+        _ isSplit: Bool,
+        _ step: OperationContext
+    ) async throws {
+        if !isSplit { try await checkOverlap(of: images) }
+        let time = images.first?.epoch(options.epoch)
+        try await step.withStatus("sending tarball") { _ in
+            try await withMounted(images[...]) { roots in
+                try await write(to: destination) { file in
+                    try await onCancellablePool { isCancelled in
+                        let trees = try zip(images, roots).map { image, root in
+                            (isSplit ? Array(image.directory.utf8) : [], try RootedDirectory(root))
+                        }
+                        try writeTreeArchive(of: trees, to: FileSink(file), time: time, isCancelled: isCancelled)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Refuses files that two platforms both have, where they would go to the same place.
+    private func checkOverlap(of images: [BuiltImage]) async throws {
+        guard images.count > 1 else { return }
+        try await withMounted(images[...]) { roots in
+            try await onBlockingPool {
+                var owners: [FilePath: Platform] = [:]
+                for (image, root) in zip(images, roots) {
+                    for path in try filePaths(below: RootedDirectory(root)) {
+                        if let owner = owners.updateValue(image.platform, forKey: path) {
+                            throw ExportError.overlap(path, first: "\(owner)", second: "\(image.platform)")
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lends the files of all platforms at the same time.
+    private func withMounted(
+        _ images: ArraySlice<BuiltImage>,
+        _ roots: [FilePath] = [],
+        _ body: ([FilePath]) async throws -> Void
+    ) async throws {
+        guard let image = images.first else { return try await body(roots) }
+        try await snapshots.withMounted(image.tree) { root in
+            try await withMounted(images.dropFirst(), roots + [root], body)
+        }
+    }
+
+    /// Lends the file of a destination; one that has a path appears complete and durable, or not at all.
+    func write(to destination: ExportDestination, _ body: (OpenFile) async throws -> Void) async throws {
+        switch destination {
+        case .open(let file): try await body(file)
+        case .file(let path):
+            do {
+                // What is no regular file (a pipe, a device) is written to as it is.
+                let existing = try await onBlockingPool { try HostFiles.status(of: path) }
+                if let existing, existing.type != .regular {
+                    return try await body(try await onBlockingPool { try OpenFile.open(path, O_WRONLY) })
+                }
+                try await writeWhole(path, body)
+            } catch let error as SystemCallError {
+                throw BuildError.exportRefused(path: path, reason: SystemCallError.text(of: error.errno))
+            }
+        }
+    }
+
+    private func writeWhole(_ path: FilePath, _ body: (OpenFile) async throws -> Void) async throws {
+        let pending = try await onBlockingPool {
+            let parent = path.removingLastComponent()
+            if !parent.isEmpty { try HostFiles.createDirectories(parent) }
+            return try PendingFile(replacing: path)
+        }
+        do {
+            try await body(pending.file)
+            try await onBlockingPool { try pending.publish() }
+        } catch {
+            await onBlockingPool { pending.discard() }
+            throw error
+        }
+    }
+}

@@ -1,0 +1,247 @@
+import Archive
+import BuildGraph
+import DockerfileFrontend
+import Exporters
+import Images
+import LinuxSystem
+import OCI
+import Snapshots
+import Storage
+
+/// One image with all that makes it up outside of the store.
+struct PackedImage: Sendable {
+    let platform: Platform
+    let layers: [SnapshotStore.ConvertedLayer]
+    let diffIDs: [Digest]
+    let configuration: ImageDocuments.Document
+    let manifest: ImageDocuments.Document
+    /// RFC 3339.
+    let created: String?
+
+    var layerIDs: [LayerID] { layers.map(\.layer) }
+
+    var newImage: NewImage {
+        var image = NewImage(configuration: configuration.bytes, layers: layerIDs)
+        image.manifest = ManifestOrigin(
+            digest: manifest.descriptor.digest,
+            mediaType: manifest.descriptor.mediaType
+        )
+        return image
+    }
+
+    func member(_ image: NewImage) -> NewImageIndex.Member {
+        var member = NewImageIndex.Member(image: image, manifest: manifest.bytes, platform: platform)
+        member.mediaType = manifest.descriptor.mediaType
+        member.annotations = manifest.descriptor.annotations
+        return member
+    }
+}
+
+/// The image of a result with the documents and blobs that it leaves the store with.
+struct PackedOutcome: Sendable {
+    /// One for each platform, in the order of the request.
+    let images: [PackedImage]
+    let index: ImageDocuments.Document?
+    /// The index, or the manifest of the only image.
+    let top: ImageDocuments.Document
+
+    var documents: [ImageDocuments.Document] {
+        images.flatMap { [$0.configuration, $0.manifest] } + (index.map { [$0] } ?? [])
+    }
+
+    var exported: ExportedImage { exported(createdAnnotation: false) }
+
+    /// What the build gave.
+    /// - Parameter createdAnnotation: whether the descriptor says when the image was made, as in layouts.
+    /// - Returns: the image, without names.
+    func exported(createdAnnotation: Bool) -> ExportedImage {
+        let configuration = index == nil ? images.first?.configuration.descriptor.digest : nil
+        var descriptor = top.descriptor
+        if createdAnnotation, let created = images.first?.created {
+            descriptor.annotations = ["org.opencontainers.image.created": created]
+                .merging(descriptor.annotations ?? [:]) { $1 }
+        }
+        return ExportedImage(
+            id: configuration ?? top.descriptor.digest,
+            configuration: configuration,
+            descriptor: descriptor
+        )
+    }
+
+    var upload: ImageUpload {
+        ImageUpload(
+            images: images.map { image in
+                ImageUpload.Image(
+                    configuration: image.configuration.bytes,
+                    layers: zip(image.layers, image.diffIDs).map { ImageUpload.Layer(blob: $0.blob, diffID: $1) },
+                    manifest: image.manifest.bytes,
+                    mediaType: image.manifest.descriptor.mediaType
+                )
+            },
+            index: index.map { ImageUpload.Index(bytes: $0.bytes, mediaType: $0.descriptor.mediaType) }
+        )
+    }
+}
+
+/// The image of a result as the store keeps it: without blobs of its own.
+struct PlainOutcome: Sendable {
+    enum Content: Sendable {
+        case image(NewImage)
+        case index(NewImageIndex)
+    }
+
+    /// Of the configuration, or of the index.
+    let id: Digest
+    let content: Content
+    let index: Descriptor?
+
+    var exported: ExportedImage {
+        ExportedImage(id: id, configuration: index == nil ? id : nil, descriptor: index)
+    }
+}
+
+extension BuildEngine {
+    /// Makes the image of a result as the store keeps it.
+    func plainOutcome(
+        _ images: [BuiltImage],
+        _ request: BuildRequest,
+        _ step: OperationContext
+    ) async throws -> PlainOutcome {
+        let made = try await step.withStatus("exporting layers") { _ in
+            var made: [(image: NewImage, platform: Platform)] = []
+            for image in images {
+                let configuration = try await configuration(of: image, image.tree.layers, epoch: image.time)
+                let bytes = try configurationBytes(configuration, image.tree, image.solved, request)
+                made.append((NewImage(configuration: bytes, layers: image.tree.layers), image.platform))
+            }
+            return made
+        }
+        guard request.isMultiPlatform else {
+            let image = made[0].image
+            return PlainOutcome(id: .sha256(of: image.configuration), content: .image(image), index: nil)
+        }
+        let new = try await snapshots.index(of: made)
+        let (index, bytes) = try new.encoded()
+        let descriptor = Descriptor(mediaType: .ociIndex, digest: index.id, size: Int64(bytes.count))
+        return PlainOutcome(id: index.id, content: .index(new), index: descriptor)
+    }
+
+    /// Makes the image of a result with all that it leaves the store with.
+    func pack(
+        _ images: [BuiltImage],
+        _ options: ImageOptions,
+        _ request: BuildRequest,
+        _ step: OperationContext
+    ) async throws -> PackedOutcome {
+        let documents = ImageDocuments(annotations: options.annotations, docker: options.isDocker)
+        var packed: [PackedImage] = []
+        for image in images {
+            let epoch = image.epoch(options.epoch)
+            let latest = options.rewritesTimes ? epoch : nil
+            let status = latest.map { "rewriting layers with source-date-epoch \($0.seconds) (\($0.rfc3339))" }
+            let layers = try await step.withStatus(status ?? "exporting layers") { _ in
+                try await convertedLayers(of: image, options, notAfter: latest)
+            }
+            let made = try await configuration(of: image, layers.map(\.layer), epoch: epoch)
+            let bytes = try configurationBytes(made, image.tree, image.solved, request)
+            let configuration = documents.configuration(bytes)
+            let manifest = try documents.manifest(
+                configuration,
+                layers: layers.map(\.blob),
+                platform: image.platform
+            )
+            await step.withStatus("exporting manifest \(manifest.descriptor.digest)") { _ in }
+            await step.withStatus("exporting config \(configuration.descriptor.digest)") { _ in }
+            packed.append(
+                PackedImage(
+                    platform: image.platform,
+                    layers: layers,
+                    diffIDs: made.rootFileSystem.diffIDs,
+                    configuration: configuration,
+                    manifest: manifest,
+                    created: made.created
+                )
+            )
+        }
+        guard request.isMultiPlatform else {
+            return PackedOutcome(images: packed, index: nil, top: packed[0].manifest)
+        }
+        let index = try documents.index(packed.map(\.manifest))
+        await step.withStatus("exporting manifest list \(index.descriptor.digest)") { _ in }
+        return PackedOutcome(images: packed, index: index, top: index)
+    }
+
+    /// The layers of an image in the form that is asked for, two at a time: each is compressed by several threads.
+    private func convertedLayers(
+        of image: BuiltImage,
+        _ options: ImageOptions,
+        notAfter latest: FileTime?
+    ) async throws -> [SnapshotStore.ConvertedLayer] {
+        let layers = image.tree.layers
+        let kept = latest == nil ? 0 : try await layersOfBase(image)
+        let compression = options.compression ?? .gzip
+        return try await withThrowingTaskGroup(of: (index: Int, layer: SnapshotStore.ConvertedLayer).self) { group in
+            var converted: [(index: Int, layer: SnapshotStore.ConvertedLayer)] = []
+            for (index, layer) in layers.enumerated() {
+                if index >= 2, let next = try await group.next() { converted.append(next) }
+                group.addTask { [snapshots] in
+                    let made = try await snapshots.converted(
+                        layer,
+                        compression,
+                        forced: options.forcesCompression,
+                        docker: options.isDocker,
+                        // What the base image has stays as it is, so that it is shared.
+                        notAfter: index < kept ? nil : latest
+                    )
+                    return (index, made)
+                }
+            }
+            for try await next in group { converted.append(next) }
+            return converted.sorted { $0.index < $1.index }.map(\.layer)
+        }
+    }
+
+    /// How many of an image's layers are its base's.
+    private func layersOfBase(_ image: BuiltImage) async throws -> Int {
+        var count = 0
+        let base = image.plan.baseConfiguration?.rootFileSystem.diffIDs ?? []
+        for (layer, diffID) in zip(image.tree.layers, base) {
+            guard try await snapshots.diffID(of: layer) == diffID else { break }
+            count += 1
+        }
+        return count
+    }
+
+    /// The configuration of an image with its layers and times.
+    /// - Parameters:
+    ///   - image: what was built.
+    ///   - layers: its layers in the form that they are exported in.
+    ///   - epoch: the time that nothing of its own is later than.
+    /// - Returns: the finished configuration.
+    /// - Throws: `SnapshotError`, `StorageError`.
+    private func configuration(
+        of image: BuiltImage,
+        _ layers: [LayerID],
+        epoch: FileTime?
+    ) async throws -> ImageConfiguration {
+        // Several layers at once: each is read as one stream where its digest is not known.
+        let known = try await withThrowingTaskGroup(of: (index: Int, layer: ImageAssembly.Layer).self) { group in
+            for (index, (layer, original)) in zip(layers, image.tree.layers).enumerated() {
+                group.addTask { [snapshots] in
+                    let diffID = try await snapshots.diffID(of: layer)
+                    let created = FileTime(seconds: try await snapshots.info(of: original).created)
+                    return (index, ImageAssembly.Layer(diffID: diffID, created: created.rfc3339))
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        let (plan, base) = (image.plan, image.plan.baseConfiguration)
+        var finished = ImageAssembly.finish(
+            image.time.map { plan.configuration.made(at: $0, on: base) } ?? plan.configuration,
+            layers: known.sorted { $0.index < $1.index }.map(\.layer),
+            now: FileTime(seconds: now().nanoseconds / 1_000_000_000).rfc3339
+        )
+        if let time = image.time { finished.created = time.rfc3339 }
+        return epoch.map { finished.clamped(to: $0, on: base) } ?? finished
+    }
+}

@@ -1,0 +1,213 @@
+internal import LinuxSystem
+package import OCI
+package import Registry
+internal import Storage
+internal import Synchronization
+
+/// An image whose documents are made already, on its way into a registry.
+package struct ImageUpload: Sendable {
+    /// A layer's blob, in the store or known to be in a repository.
+    package struct Layer: Sendable, Hashable {
+        package let blob: Descriptor
+        package let diffID: Digest
+
+        package init(blob: Descriptor, diffID: Digest) {
+            self.blob = blob
+            self.diffID = diffID
+        }
+    }
+
+    /// One image.
+    package struct Image: Sendable {
+        package let configuration: [UInt8]
+        package let layers: [Layer]
+        package let manifest: [UInt8]
+        package let mediaType: MediaType
+
+        package init(configuration: [UInt8], layers: [Layer], manifest: [UInt8], mediaType: MediaType) {
+            self.configuration = configuration
+            self.layers = layers
+            self.manifest = manifest
+            self.mediaType = mediaType
+        }
+    }
+
+    /// The document that names the images of several platforms.
+    package struct Index: Sendable {
+        package let bytes: [UInt8]
+        package let mediaType: MediaType
+
+        package init(bytes: [UInt8], mediaType: MediaType) {
+            self.bytes = bytes
+            self.mediaType = mediaType
+        }
+    }
+
+    package let images: [Image]
+    /// Nil for one image by itself.
+    package let index: Index?
+
+    package init(images: [Image], index: Index?) {
+        self.images = images
+        self.index = index
+    }
+}
+
+extension RemoteImages {
+    /// Puts an image that is not in the store into a registry: blobs first and in parallel, its top document last.
+    ///
+    /// Call it inside a lease that holds the blobs.
+    /// - Parameters:
+    ///   - upload: the image.
+    ///   - name: where it goes; one that has no tag is pushed by digest only.
+    ///   - isInsecure: whether the registry may be spoken to without TLS, or with a certificate that nobody vouches for.
+    ///   - events: is told what happens, line by line as docker prints it.
+    /// - Returns: the top document in the registry.
+    /// - Throws: `RegistryError`, `StorageError`.
+    package func push(
+        _ upload: ImageUpload,
+        as name: ImageReference,
+        isInsecure: Bool = false,
+        events: @escaping TransferObserver = { _ in }
+    ) async throws -> PushedImage {
+        let client = isInsecure ? client.trusting(name.domain) : client
+        events(.line("The push refers to repository [\(name.repository)]"))
+        var top: (bytes: [UInt8], mediaType: MediaType)?
+        for image in upload.images {
+            let digest = Digest.sha256(of: image.manifest)
+            let isTop = upload.index == nil && name.tag != nil
+            _ = try await send(image, as: isTop ? name : name.replacing(digest: digest), through: client, events)
+            top = (image.manifest, image.mediaType)
+        }
+        if let index = upload.index {
+            top = (index.bytes, index.mediaType)
+            let target = name.tag == nil ? name.replacing(digest: .sha256(of: index.bytes)) : name
+            _ = try await client.push(manifest: index.bytes, mediaType: index.mediaType, to: target)
+        }
+        guard let top else { throw RemoteImageError.nothingToPush(name.familiar) }
+        let pushed = PushedImage(
+            reference: name,
+            mediaType: top.mediaType,
+            digest: .sha256(of: top.bytes),
+            size: Int64(top.bytes.count)
+        )
+        events(.line("\(name.tag ?? ""): digest: \(pushed.digest) size: \(pushed.size)"))
+        return pushed
+    }
+
+    /// Sends the blobs of one image and then its manifest.
+    /// - Returns: the manifest's digest.
+    func send(
+        _ image: ImageUpload.Image,
+        as name: ImageReference,
+        through client: RegistryClient,
+        _ events: @escaping TransferObserver
+    ) async throws -> Digest {
+        let repository = Repository(name)
+        try await send(image.layers, to: repository, through: client, events)
+        _ = try await client.upload(BlobSource(image.configuration), to: repository)
+        let digest = try await client.push(manifest: image.manifest, mediaType: image.mediaType, to: name)
+        let configuration = Digest.sha256(of: image.configuration)
+        try await store.blobs.recordSource(
+            repository.description,
+            of: [configuration] + image.layers.map(\.blob.digest)
+        )
+        return digest
+    }
+
+    private func send(
+        _ layers: [ImageUpload.Layer],
+        to repository: Repository,
+        through client: RegistryClient,
+        _ events: @escaping TransferObserver
+    ) async throws {
+        var seen: Set<Digest> = []
+        let different = layers.filter { seen.insert($0.blob.digest).inserted }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, layer) in different.enumerated() {
+                if index >= Self.parallelTransfers { try await group.next() }
+                group.addTask {
+                    let outcome = try await self.upload(layer.blob, to: repository, through: client) { sent in
+                        events(.layer(layer.diffID, .pushing(sent, of: layer.blob.size)))
+                    }
+                    switch outcome {
+                    case .existed: events(.layer(layer.diffID, .layerAlreadyExists))
+                    case .mounted(let source): events(.layer(layer.diffID, .mounted(from: source.path)))
+                    case .uploaded: events(.layer(layer.diffID, .pushed))
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    /// Makes sure that a repository has a blob, which is fetched from where it came only if its bytes are needed.
+    /// - Parameters:
+    ///   - blob: in the store, or known to be in a repository.
+    ///   - repository: where it is wanted.
+    ///   - client: speaks with the registry; nil for the usual one.
+    ///   - progress: is told how many bytes have been sent.
+    /// - Returns: how the blob came there.
+    /// - Throws: `RegistryError`, `StorageError`.
+    package func upload(
+        _ blob: Descriptor,
+        to repository: Repository,
+        through client: RegistryClient? = nil,
+        progress: @escaping @Sendable (Int64) -> Void = { _ in }
+    ) async throws -> UploadOutcome {
+        let names = try await store.blobs.sources(of: blob.digest)
+        let candidates = try names.map { Repository(try ImageReference(parsing: $0)) }
+        let file = BlobFile(blob: blob, store: store, provider: blobs)
+        let source = BlobSource(digest: blob.digest, size: blob.size) { try await file.read(at: $0, count: $1) }
+        let client = client ?? self.client
+        do {
+            return try await client.upload(source, to: repository, mountingFrom: candidates) { progress($0) }
+        } catch let error as RegistryError {
+            // A registry refuses bytes that have changed on disk: the blob is what is wrong then.
+            if try await store.blobs.contains(blob.digest) { try await store.blobs.verify(blob.digest) }
+            throw error
+        }
+    }
+}
+
+/// The file of a blob, opened (and fetched, if need be) when its first byte is needed.
+private final class BlobFile: Sendable {
+    private let blob: Descriptor
+    private let store: Store
+    private let provider: RegistryBlobProvider
+    private let file = Mutex<OpenFile?>(nil)
+
+    init(blob: Descriptor, store: Store, provider: RegistryBlobProvider) {
+        self.blob = blob
+        self.store = store
+        self.provider = provider
+    }
+
+    func read(at offset: Int64, count: Int) async throws -> [UInt8] {
+        let file = try await opened()
+        return try await onBlockingPool {
+            var bytes = [UInt8](repeating: 0, count: count)
+            let read = try Self.read(file, into: &bytes, at: offset)
+            bytes.removeLast(count - read)
+            return bytes
+        }
+    }
+
+    private func opened() async throws -> OpenFile {
+        if let file = file.withLock({ $0 }) { return file }
+        try await provider.fetch(blob)
+        let opened = try await onBlockingPool { [store, blob] in try store.blobs.open(blob.digest) }
+        file.withLock { $0 = opened }
+        return opened
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func read(_ file: OpenFile, into bytes: inout [UInt8], at offset: Int64) throws -> Int {
+        let result: Result<Int, SystemCallError> = bytes.withUnsafeMutableBytes { buffer in
+            do throws(SystemCallError) { return .success(try file.read(into: buffer, at: offset)) } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+}

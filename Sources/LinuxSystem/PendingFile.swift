@@ -1,0 +1,98 @@
+internal import Glibc
+package import SystemPackage
+
+/// A file that appears under its name when it is complete, and not at all where it never is.
+///
+/// Where the file system can, it has no name until then: whoever is killed leaves nothing behind. Elsewhere, and for the moment in which it takes
+/// the place of another file, it is beside its place under the name `<name>.<process>.partial`; what killed processes left there is
+/// removed when the file is made again.
+package struct PendingFile: Sendable {
+    /// Where to write.
+    package let file: OpenFile
+    private let path: FilePath
+    /// What the file is called until it is complete; nil while it has no name.
+    private let name: FilePath?
+
+    /// Makes an empty file.
+    /// - Parameters:
+    ///   - path: where it will appear; its directory must be there.
+    ///   - mode: permission bits, from which the process's mask is taken.
+    /// - Throws: `SystemCallError`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init(replacing path: FilePath, mode: UInt32 = 0o666) throws(SystemCallError) {
+        self.path = path
+        try removeAbandoned(beside: path)
+        do throws(SystemCallError) {
+            file = try OpenFile.open(directory(of: path), O_TMPFILE | O_WRONLY, mode: mode)
+            name = nil
+        } catch {
+            // EISDIR: a kernel that does not know the flag.
+            guard [.notSupported, .isDirectory, .invalidArgument].contains(error.errno) else { throw error }
+            let partial = partialPath(beside: path)
+            file = try OpenFile.open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+            name = partial
+        }
+    }
+
+    /// Makes the file durable and gives it its name, replacing what has it.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func publish() throws(SystemCallError) {
+        try file.synchronize()
+        if let name {
+            try HostFiles.rename(name, to: path)
+        } else {
+            do throws(SystemCallError) {
+                try link(to: path)
+            } catch {
+                guard error.errno == .fileExists else { throw error }
+                // A name cannot be given while another file has it.
+                let partial = partialPath(beside: path)
+                try HostFiles.remove(partial)
+                try link(to: partial)
+                try HostFiles.rename(partial, to: path)
+            }
+        }
+        try HostFiles.synchronizeDirectory(directory(of: path))
+    }
+
+    /// Removes what has a name; for a file that will not be complete.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func discard() {
+        if let name { _ = try? HostFiles.remove(name) }
+    }
+
+    /// See linkat(2), and open(2) for the path of a file without a name.
+    private func link(to name: FilePath) throws(SystemCallError) {
+        _ = try retryingSystemCall("linkat", path: name) {
+            file.procPath.withPlatformString { from in
+                name.withPlatformString { linkat(AT_FDCWD, from, AT_FDCWD, $0, AT_SYMLINK_FOLLOW) }
+            }
+        }
+    }
+}
+
+/// What something is called beside its place until it is complete.
+package func partialPath(beside path: FilePath) -> FilePath {
+    FilePath(bytes: path.bytes + Array(".\(getpid()).partial".utf8))
+}
+
+/// Removes what processes that are no more left beside a path under `partialPath`.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func removeAbandoned(beside path: FilePath) throws(SystemCallError) {
+    guard let last = path.lastComponent else { return }
+    let prefix = FilePath(root: nil, [last]).bytes + [UInt8(ascii: ".")]
+    let suffix = Array(".partial".utf8)
+    for name in try HostFiles.entries(of: directory(of: path)) {
+        guard name.starts(with: prefix), name.count > prefix.count + suffix.count,
+            name.suffix(suffix.count).elementsEqual(suffix),
+            let process = pid_t(String(decoding: name[prefix.count..<name.count - suffix.count], as: UTF8.self)),
+            process > 0, process != getpid(), kill(process, 0) == -1, errno == ESRCH
+        else { continue }
+        try removeTree(directory(of: path).appending(FilePath(bytes: name).components))
+    }
+}
+
+private func directory(of path: FilePath) -> FilePath {
+    let directory = path.removingLastComponent()
+    return directory.isEmpty ? "." : directory
+}
