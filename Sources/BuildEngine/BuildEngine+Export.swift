@@ -45,33 +45,39 @@ extension BuildEngine {
     }
 
     /// Does with a result what the request asks for.
-    /// - Returns: the image of the first output that made one; nil where all are of files.
+    /// - Returns: the image of the first output that made one; nil where none did.
     func export(
         _ images: [BuiltImage],
         _ request: BuildRequest,
         _ progress: BuildSteps
     ) async throws -> ExportedImage? {
         warnOfMissingTimes(images, request, progress)
-        let title = request.exports.first?.title ?? "image"
-        return try await progress.step("exporting to \(title)") { step in
-            var exported: ExportedImage?
-            for export in request.exports {
-                switch export {
-                case .image(let options):
-                    let image = try await exportImage(images, options, request, step)
-                    exported = exported ?? image
-                case .layout(let destination, let kind, let options):
-                    let image = try await exportLayout(images, to: destination, kind, options, request, step)
-                    exported = exported ?? image
-                case .directory(let path, let options):
-                    try await exportFiles(of: images, to: path, options, isSplit(options, request), step)
-                case .tar(let destination, let options):
-                    try await exportArchive(of: images, to: destination, options, isSplit(options, request), step)
-                }
+        var exported: ExportedImage?
+        for (number, export) in request.exports.enumerated() {
+            let image = try await progress.step("exporting to \(export.title)", number: number) { step in
+                try await carryOut(export, images, request, step)
             }
-            if request.exports.isEmpty { exported = try await plainOutcome(images, request, step).exported }
-            return exported
+            exported = exported ?? image
         }
+        return exported
+    }
+
+    private func carryOut(
+        _ export: Export,
+        _ images: [BuiltImage],
+        _ request: BuildRequest,
+        _ step: OperationContext
+    ) async throws -> ExportedImage? {
+        switch export {
+        case .image(let options): return try await exportImage(images, options, request, step)
+        case .layout(let destination, let kind, let options):
+            return try await exportLayout(images, to: destination, kind, options, request, step)
+        case .directory(let path, let options):
+            try await exportFiles(of: images, to: path, options, isSplit(options, request), step)
+        case .tar(let destination, let options):
+            try await exportArchive(of: images, to: destination, options, isSplit(options, request), step)
+        }
+        return nil
     }
 
     private func isSplit(_ options: FileOptions, _ request: BuildRequest) -> Bool {

@@ -16,13 +16,31 @@ extension BuildEngine {
         _ progress: BuildSteps
     ) async throws -> [BuildPlan] {
         let resolver = ReportingResolver(source: bases, layouts: context.layouts, request: request, progress: progress)
-        let platforms: [Platform?] = request.platforms.isEmpty ? [nil] : request.platforms
         // What is found for every platform is told once.
         let told = Mutex<Set<LintWarning>>([])
         let warn: @Sendable (LintWarning) -> Void = { finding in
             guard told.withLock({ $0.insert(finding).inserted }) else { return }
             self.warn(finding, in: dockerfile.source, request, progress)
         }
+        let plans = try await plans(dockerfile, ignoreFile, context, request, resolver, warn)
+        let source = plans.lazy.compactMap { plan in if case .source = plan.sourceDate { plan.sourceDate } else { nil }
+        }
+        guard let time = try await time(of: source.first, in: context) else { return plans }
+        // Instructions that declare the argument get the time, and not the name of what it is taken from.
+        var dated = request
+        dated.buildArguments.append((Array("SOURCE_DATE_EPOCH".utf8), Array("\(time.seconds)".utf8)))
+        return try await self.plans(dockerfile, ignoreFile, context, dated, resolver) { _ in }
+    }
+
+    private func plans(
+        _ dockerfile: Dockerfile,
+        _ ignoreFile: IgnoreFile?,
+        _ context: BuildContext,
+        _ request: BuildRequest,
+        _ resolver: ReportingResolver,
+        _ warn: @escaping @Sendable (LintWarning) -> Void
+    ) async throws -> [BuildPlan] {
+        let platforms: [Platform?] = request.platforms.isEmpty ? [nil] : request.platforms
         return try await withThrowingTaskGroup(of: (index: Int, plan: BuildPlan).self) { group in
             for (index, platform) in platforms.enumerated() {
                 let options = options(request, ignoreFile, platform, in: context)

@@ -24,7 +24,8 @@ extension StageBuilder {
         let base: FileInput = state.output.map { .output($0) } ?? .scratch
         let creation = DirectoryCreation(
             path: cleanedPath(directory),
-            owner: state.user.isEmpty ? nil : Owner(parsing: state.user, in: base)
+            owner: state.user.isEmpty ? nil : Owner(parsing: state.user, in: base),
+            timestamp: try translator.sourceTime()
         )
         let title = self.title(titleText(instruction.text, translator.expander))
         try change([.makeDirectory(creation)], metadata: Metadata(name: title))

@@ -23,11 +23,20 @@ extension Translator {
         let name = [UInt8]("SOURCE_DATE_EPOCH")
         guard let value = options.buildArguments[name] ?? globalArguments[name], !value.isEmpty else { return nil }
         let text = value.displayText
-        if let seconds = Int64(text), seconds >= 0 { return .time(seconds) }
+        if let seconds = Int64(text) { return .time(seconds) }
+        if text == "context" { return .context }
         if let named = options.namedContexts.context(named: text, for: targetPlatform) { return .named(named) }
         if let stage = graph.index(named: value) { return .stage(stage) }
-        if text == "context" { return .context }
         throw FrontendError(.invalidSourceDate(text), at: [], in: dockerfile.source)
+    }
+
+    /// The time of what instructions make, in nanoseconds since 1970; nil for the time of its making.
+    ///
+    /// As in BuildKit only WORKDIR has it.
+    func sourceTime() throws -> Int64? {
+        guard case .time(let seconds)? = try sourceDateName() else { return nil }
+        let (time, isTooLarge) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return isTooLarge ? nil : time
     }
 
     /// The node that a name leads to.

@@ -23,15 +23,6 @@ extension ImageArchiver {
         }
     }
 
-    /// Writes one image under given names, whatever names it has in the store.
-    package func save(_ image: Digest, as references: [ImageReference], to output: OpenFile) async throws {
-        try await images.store.withLease { _ in
-            var chosen = try await choose(image.description, platforms: [])
-            chosen.references = references.map(\.withDefaultTag)
-            try await write(try await plan([chosen]), to: output)
-        }
-    }
-
     /// Writes images to a file, which appears complete and durable, or not at all.
     ///
     /// What is no regular file (a pipe, a device) is written to as it is.
@@ -41,20 +32,17 @@ extension ImageArchiver {
             let output = try await onBlockingPool { try OpenFile.open(path, O_WRONLY) }
             return try await save(names, to: output, platforms: platforms)
         }
-        let temporary = FilePath(bytes: path.bytes + Array(".\(UInt32.random(in: .min ... .max)).partial".utf8))
-        let output = try await onBlockingPool { try OpenFile.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600) }
         do {
-            try await save(names, to: output, platforms: platforms)
-            try await onBlockingPool {
-                try output.synchronize()
-                try HostFiles.rename(temporary, to: path)
-                let directory = path.removingLastComponent()
-                try HostFiles.synchronizeDirectory(directory.isEmpty ? "." : directory)
+            let pending = try await onBlockingPool { try PendingFile(replacing: path, mode: 0o600) }
+            do {
+                try await save(names, to: pending.file, platforms: platforms)
+                try await onBlockingPool { try pending.publish() }
+            } catch {
+                await onBlockingPool { pending.discard() }
+                throw error
             }
-        } catch {
-            await onBlockingPool { _ = try? HostFiles.remove(temporary) }
-            if let error = error as? SystemCallError { throw StorageError(error, while: "saving images", in: path) }
-            throw error
+        } catch let error as SystemCallError {
+            throw StorageError(error, while: "saving images", in: path)
         }
     }
 

@@ -36,13 +36,16 @@ package enum HostFiles {
     /// Writes a file of the host; it appears complete, or not at all.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func write(_ bytes: [UInt8], to path: FilePath, mode: UInt32 = 0o644) throws(SystemCallError) {
-        let temporary = FilePath(bytes: path.bytes + Array(".\(getpid()).partial".utf8))
         do throws(SystemCallError) {
-            let file = try OpenFile.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: mode)
-            try file.write(bytes)
-            try rename(temporary, to: path)
+            let pending = try PendingFile(replacing: path, mode: mode)
+            do throws(SystemCallError) {
+                try pending.file.write(bytes)
+                try pending.publish()
+            } catch {
+                pending.discard()
+                throw error
+            }
         } catch {
-            _ = try? remove(temporary)
             throw SystemCallError(error.call, path: path, errno: error.errno)
         }
     }

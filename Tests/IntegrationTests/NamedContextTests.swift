@@ -185,6 +185,25 @@ struct `Named contexts and dates` {
         )
         try #require(stage.status == 0, "\(stage.errorText)")
         #expect(try await times(of: "s").allSatisfy { $0.hasPrefix("2019-05-06T07:08:09") })
+        // Steps see the time, and not the name of what it is taken from.
+        let seen = try await build(
+            "FROM scratch\nARG SOURCE_DATE_EPOCH\nENV SEEN=$SOURCE_DATE_EPOCH\nWORKDIR /made\n",
+            "-t",
+            "e",
+            "-o",
+            "type=image",
+            "-o",
+            "type=tar,dest=../out.tar,source-date-epoch=",
+            "--build-arg",
+            "SOURCE_DATE_EPOCH=src",
+            "--build-context",
+            "src=\(git.server.address)/f"
+        )
+        try #require(seen.status == 0, "\(seen.errorText)")
+        let variables = try await slipway.succeed("image", "inspect", "--format", "{{.Config.Env}}", "e")
+        #expect(variables.contains("SEEN=1557126489"))
+        let listed = try await runProgram("tar", ["--utc", "--full-time", "-tvf", "out.tar"], in: scratch.url)
+        #expect(listed.text.contains("2019-05-06 07:08:09 made/"), "\(listed.text)")
         let local = try await build("FROM scratch\nCOPY main /\n", "--build-arg", "SOURCE_DATE_EPOCH=context")
         #expect(local.status == 1 && local.errorText.contains("invalid SOURCE_DATE_EPOCH: context"))
     }
