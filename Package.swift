@@ -66,7 +66,11 @@ let layers: [[Layered]] = [
     [
         Layered("DockerfileFrontend", ["DockerfileSyntax", "LLB", "OCI"]),
         Layered("Snapshots", ["LinuxSystem", "OCI", "Archive", "Storage"], external: [system, grdb]),
-        Layered("RemoteSources", ["LinuxSystem", "LLB", "OCI", "Registry", "Storage"], external: [system, grdb]),
+        Layered(
+            "RemoteSources",
+            ["LinuxSystem", "LLB", "OCI", "Registry", "Sessions", "Storage"],
+            external: [system, grdb]
+        ),
     ],
     // 4: images
     [

@@ -17,8 +17,8 @@ struct BuildContext: Sendable {
     /// Serve this build alone, so that all of it sees the same files.
     let downloads: Downloads
     let repositories: GitRepositories
-    /// What the client offers to RUN steps.
-    var client = ClientServices()
+    /// What the client offers to steps and to those who fetch.
+    let client: ClientServices
     /// The directory that is read in place; nil for a context that came from elsewhere.
     var directory: ContextDirectory?
     /// What brings the files of such a context in.
@@ -37,10 +37,15 @@ struct BuildContext: Sendable {
 
 extension BuildEngine {
     /// Finds the context of a request and brings it here.
-    func prepareContext(_ request: BuildRequest, _ progress: BuildSteps) async throws -> BuildContext {
+    func prepareContext(
+        _ request: BuildRequest,
+        _ client: ClientServices,
+        _ progress: BuildSteps
+    ) async throws -> BuildContext {
         var context = BuildContext(
-            downloads: Downloads(store: store, client: web),
-            repositories: GitRepositories(store: store, variables: variables)
+            downloads: Downloads(store: store, web: web, client: client),
+            repositories: GitRepositories(store: store, variables: variables, client: client),
+            client: client
         )
         switch request.context {
         case .directory(let path): context.directory = try await onBlockingPool { try ContextDirectory(path) }

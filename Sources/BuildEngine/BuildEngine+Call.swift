@@ -2,6 +2,7 @@ package import BuildGraph
 package import DockerfileFrontend
 package import DockerfileSyntax
 import LinuxSystem
+import Sessions
 
 /// What a Dockerfile can be asked instead of being built (`--call`).
 package enum FrontendCall: String, Sendable, CaseIterable {
@@ -28,7 +29,16 @@ extension BuildEngine {
         progress: ProgressChannel
     ) async throws -> FrontendAnswer {
         let steps = BuildSteps(channel: progress, now: now)
-        let context = try await prepareContext(request, steps)
+        return try await withClient(of: request) { try await answer(call, request, $0, steps) }
+    }
+
+    private func answer(
+        _ call: FrontendCall,
+        _ request: BuildRequest,
+        _ client: ClientServices,
+        _ steps: BuildSteps
+    ) async throws -> FrontendAnswer {
+        let context = try await prepareContext(request, client, steps)
         let file = try await readDockerfile(request, context, steps)
         if call == .describe { return .description }
         let dockerfile: Dockerfile

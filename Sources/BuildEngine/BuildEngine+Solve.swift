@@ -7,7 +7,6 @@ import OCI
 import Operations
 import RemoteCache
 import RemoteSources
-import Sessions
 import Snapshots
 import Storage
 
@@ -32,20 +31,6 @@ extension BuildEngine {
     func solve(
         _ plans: [BuildPlan],
         in context: BuildContext,
-        with imported: [ImportedCache],
-        _ request: BuildRequest,
-        _ progress: BuildSteps
-    ) async throws -> SolvedBuild {
-        try await withAgents(request.agents, scratch: { [store] in try store.temporaryDirectory() }) { agents in
-            var context = context
-            context.client = ClientServices(secrets: request.secrets, agents: agents)
-            return try await solve(plans, withClientOf: context, with: imported, request, progress)
-        }
-    }
-
-    private func solve(
-        _ plans: [BuildPlan],
-        withClientOf context: BuildContext,
         with imported: [ImportedCache],
         _ request: BuildRequest,
         _ progress: BuildSteps

@@ -9,6 +9,7 @@ import OCI
 package import Registry
 package import RemoteCache
 package import Sandboxes
+import Sessions
 package import Snapshots
 package import Storage
 
@@ -87,7 +88,9 @@ package final class BuildEngine: Sendable {
         let history = BuildHistory(store: store)
         do {
             return try await store.withLease { _ in
-                let (image, steps, cache) = try await carryOut(request, BuildSteps(channel: progress, now: now))
+                let (image, steps, cache) = try await withClient(of: request) { client in
+                    try await carryOut(request, client, BuildSteps(channel: progress, now: now))
+                }
                 try await history.add(record(.completed, image?.id, nil, steps))
                 return BuildResult(buildID: id, image: image, cacheManifest: cache)
             }
@@ -99,13 +102,24 @@ package final class BuildEngine: Sendable {
         }
     }
 
+    /// Lends what a request offers to steps and to those who fetch.
+    func withClient<Value>(
+        of request: BuildRequest,
+        _ body: (ClientServices) async throws -> Value
+    ) async throws -> Value {
+        try await withAgents(request.agents, scratch: { [store] in try store.temporaryDirectory() }) { agents in
+            try await body(ClientServices(secrets: request.secrets, agents: agents))
+        }
+    }
+
     private func carryOut(
         _ request: BuildRequest,
+        _ client: ClientServices,
         _ progress: BuildSteps
     ) async throws -> (image: ExportedImage?, steps: [StepExplanation], cache: Descriptor?) {
         try checkExports(of: request)
         try checkCaches(of: request)
-        let context = try await prepareContext(request, progress)
+        let context = try await prepareContext(request, client, progress)
         let file = try await readDockerfile(request, context, progress)
         let dockerfile: Dockerfile
         do {

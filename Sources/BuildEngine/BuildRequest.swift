@@ -66,6 +66,12 @@ package struct BuildRequest: Sendable {
             || ["http://", "https://", "github.com/"].contains { text.starts(with: $0.utf8) }
     }
 
+    /// Whether a context's name is the address of a repository that is reached with ssh.
+    package static func isOverSSH(_ text: [UInt8]) -> Bool {
+        let address = text.prefix { $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "?") }
+        return GitSource.mayBeRepository(text) && GitRemote(parsing: Array(address))?.transport == .ssh
+    }
+
     /// A build whose context is a directory.
     package init(context: FilePath) { self.init(.directory(context)) }
 

@@ -36,6 +36,10 @@ extension GitSource {
             throw .invalidAddress(withoutCredentials(text).displayText)
         }
         self.init(remote: remote)
+        // As BuildKit's client names them.
+        authorizationSecret = Array("GIT_AUTH_HEADER".utf8)
+        tokenSecret = Array("GIT_AUTH_TOKEN".utf8)
+        if remote.transport == .ssh { agent = Array("default".utf8) }
         if parts.count > 1 { setFragment(parts[1]) }
         if let query { try setQuery(before[(query + 1)...]) }
     }

@@ -46,7 +46,7 @@ func digestInParallel(_ files: [FileToDigest], in tree: SourceTree) async throws
             let number = next
             let slice = Array(files[starts[number]..<min(starts[number] + chunk, files.count)])
             next += 1
-            group.addTask { (number, try await onBlockingPool { try digest(slice, in: tree) }) }
+            group.addTask { (number, try await onCancellablePool { try digest(slice, in: tree, $0) }) }
         }
         for _ in 0..<4 { add() }
         while let (number, digests) = try await group.next() {
@@ -58,7 +58,11 @@ func digestInParallel(_ files: [FileToDigest], in tree: SourceTree) async throws
 }
 
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-private func digest(_ files: [FileToDigest], in tree: SourceTree) throws -> [FileDigests] {
+private func digest(
+    _ files: [FileToDigest],
+    in tree: SourceTree,
+    _ isCancelled: @Sendable () -> Bool
+) throws -> [FileDigests] {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
     defer { buffer.deallocate() }
     var parent: (path: [UInt8], file: OpenFile)?
@@ -78,7 +82,7 @@ private func digest(_ files: [FileToDigest], in tree: SourceTree) throws -> [Fil
             throw OperationError.changedDuringBuild(file.path)
         }
         var digests = FileDigests()
-        if status.type == .regular { digests.content = try digestContent(of: open, buffer) }
+        if status.type == .regular { digests.content = try digestContent(of: open, buffer, isCancelled) }
         let attributes = try portableAttributes(of: open)
         if !attributes.isEmpty {
             var hasher = SHA256()
@@ -95,11 +99,15 @@ private func digest(_ files: [FileToDigest], in tree: SourceTree) throws -> [Fil
 }
 
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-private func digestContent(of file: OpenFile, _ buffer: UnsafeMutableRawBufferPointer) throws(SystemCallError)
-    -> [UInt8]
-{
+private func digestContent(
+    of file: OpenFile,
+    _ buffer: UnsafeMutableRawBufferPointer,
+    _ isCancelled: @Sendable () -> Bool
+) throws -> [UInt8] {
     var hasher = SHA256()
     while true {
+        // A file may be of any size, and whoever gives up must not wait for its end.
+        if isCancelled() { throw CancellationError() }
         let count = try file.read(into: buffer)
         if count == 0 { return Array(hasher.finalize()) }
         hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))

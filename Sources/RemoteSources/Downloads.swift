@@ -4,6 +4,7 @@ package import LLB
 internal import LinuxSystem
 package import OCI
 package import Registry
+package import Sessions
 package import Storage
 internal import Synchronization
 
@@ -24,7 +25,8 @@ package struct Download: Hashable, Sendable {
 /// transferred. Within one instance, which serves one build, an address leads to the same content however often it is asked for.
 package final class Downloads: Sendable {
     private let store: Store
-    private let client: WebClient
+    private let web: WebClient
+    private let client: ClientServices
     private let answers = Mutex<[Digest: Answer]>([:])
 
     /// Says how many bytes came, out of how many (0 where nobody knows).
@@ -41,8 +43,13 @@ package final class Downloads: Sendable {
 
     private struct NotModified: Error {}
 
-    package init(store: Store, client: WebClient) {
+    /// - Parameters:
+    ///   - store: where files are kept.
+    ///   - web: speaks with servers.
+    ///   - client: what the client offers to prove who it is.
+    package init(store: Store, web: WebClient, client: ClientServices) {
         self.store = store
+        self.web = web
         self.client = client
     }
 
@@ -55,7 +62,6 @@ package final class Downloads: Sendable {
     /// - Throws: `WebError`, `DownloadError`, `StorageError`.
     package func resolve(
         _ source: HTTPSource,
-        authorization: Secret? = nil,
         report: Report = { _, _ in }
     ) async throws -> Download {
         let key = key(of: source)
@@ -63,7 +69,7 @@ package final class Downloads: Sendable {
         let kept = try await keptAnswer(key)
         let answer: Answer
         do {
-            answer = try await transfer(source, authorization, conditions: kept, report)
+            answer = try await transfer(source, conditions: kept, report)
         } catch is NotModified {
             guard let kept else { throw DownloadError.unexpectedlyUnchanged(url: Self.shown(source.url)) }
             answer = kept
@@ -84,7 +90,6 @@ package final class Downloads: Sendable {
     package func fetch(
         _ source: HTTPSource,
         expecting expected: Digest,
-        authorization: Secret? = nil,
         report: Report = { _, _ in }
     ) async throws -> Download {
         let key = key(of: source)
@@ -96,7 +101,7 @@ package final class Downloads: Sendable {
         }
         var wanted = source
         wanted.checksum = expected
-        let answer = try await transfer(wanted, authorization, conditions: nil, report)
+        let answer = try await transfer(wanted, conditions: nil, report)
         try await keep(answer, key)
         answers.withLock { $0[key] = answer }
         return download(answer, source)
@@ -106,13 +111,12 @@ package final class Downloads: Sendable {
 
     private func transfer(
         _ source: HTTPSource,
-        _ authorization: Secret?,
         conditions: Answer?,
         _ report: Report
     ) async throws -> Answer {
         let address = try WebAddress(parsing: source.url)
         var request = WebClient.Request(address.url)
-        request.authorization = authorization ?? address.authorization
+        request.authorization = try await authorization(source, address.url) ?? address.authorization
         request.headers = source.headers.sorted { $0.key < $1.key }.map {
             ($0.key, String(decoding: $0.value, as: UTF8.self))
         }
@@ -126,7 +130,7 @@ package final class Downloads: Sendable {
         let content: (digest: Digest, size: Int64)
         do {
             content = try await store.blobs.ingest(expecting: source.checksum) { writer in
-                let head = try await client.get(asked) { head in
+                let head = try await web.get(asked) { head in
                     if writer.offset > 0 { try await writer.restart() }
                     latest.withLock { $0 = head }
                 } receive: { bytes in
@@ -146,6 +150,24 @@ package final class Downloads: Sendable {
             lastModified: head?.header("Last-Modified"),
             name: head?.header("Content-Disposition").flatMap(fileName(inDisposition:))
         )
+    }
+
+    /// What the client offers for the host: `HTTP_AUTH_TOKEN_<host>`, else `HTTP_AUTH_HEADER_<host>`, or what the source names.
+    private func authorization(_ source: HTTPSource, _ url: HTTPURL) async throws -> Secret? {
+        func text(_ id: [UInt8], _ scheme: String = "") async throws -> Secret? {
+            guard let secret = try await client.headerSecret(id) else { return nil }
+            guard let text = String(validating: secret.reveal(), as: UTF8.self) else {
+                throw SessionError.secretIsNoHeader(id)
+            }
+            return Secret(scheme + text)
+        }
+        if let id = source.authorizationSecret {
+            guard let secret = try await text(id) else { throw SessionError.secretNotFound(id) }
+            return secret
+        }
+        let host = Array(url.host.utf8)
+        if let token = try await text(Array("HTTP_AUTH_TOKEN_".utf8) + host, "Bearer ") { return token }
+        return try await text(Array("HTTP_AUTH_HEADER_".utf8) + host)
     }
 
     private func download(_ answer: Answer, _ source: HTTPSource) -> Download {
@@ -209,21 +231,6 @@ package final class Downloads: Sendable {
                 ]
             )
             try db.execute(sql: "DELETE FROM downloads WHERE checked < ?", arguments: [now - 90 * 86_400])
-        }
-    }
-}
-
-/// Why a download is not what it should be.
-package enum DownloadError: Error, Hashable, Sendable, CustomStringConvertible {
-    case digestMismatch(url: String, expected: Digest, actual: Digest)
-    /// A server that answers "not modified" to a request without conditions.
-    case unexpectedlyUnchanged(url: String)
-
-    package var description: String {
-        switch self {
-        case .digestMismatch(let url, let expected, let actual):
-            "digest mismatch: \(url) has the digest \(actual), and \(expected) is expected"
-        case .unexpectedlyUnchanged(let url): "unexpected answer from \(url): 304 to a request without conditions"
         }
     }
 }

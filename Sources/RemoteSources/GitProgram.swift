@@ -10,10 +10,10 @@ struct GitProgram: Sendable {
         case nothing
         /// Repositories of this machine that Slipway made itself.
         case ownRepositories
-        case network
+        case network(GitAccess)
     }
 
-    /// Of the process: PATH, proxies, certificates and the agent are taken from it.
+    /// Of the process: PATH, proxies and certificates are taken from it.
     let variables: [[UInt8]: [UInt8]]
 
     /// Settings that hold whatever a repository says.
@@ -21,17 +21,13 @@ struct GitProgram: Sendable {
         ("core.hooksPath", "/dev/null"), ("core.fsmonitor", "false"), ("core.autocrlf", "false"),
         ("gc.auto", "0"), ("maintenance.auto", "false"), ("protocol.version", "2"), ("advice.detachedHead", "false"),
         ("fetch.recurseSubmodules", "false"), ("fetch.writeCommitGraph", "false"), ("credential.helper", ""),
-        ("core.sshCommand", ssh),
     ]
-
-    private static let ssh = "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new"
 
     /// Runs a command.
     /// - Parameters:
     ///   - arguments: of git; those that come from outside follow a `--`.
     ///   - directory: where it runs.
     ///   - reach: which transports it may use.
-    ///   - header: an HTTP header for an address and everything below it; never on the command line, which everybody can see.
     ///   - more: variables for this call.
     /// - Returns: what it printed.
     /// - Throws: `GitError.failed`, `ProgramNotFound`.
@@ -39,7 +35,6 @@ struct GitProgram: Sendable {
         _ arguments: [[UInt8]],
         in directory: FilePath,
         _ reach: Reach = .nothing,
-        header: (address: [UInt8], value: String)? = nil,
         more: [String: [UInt8]] = [:]
     ) async throws -> [UInt8] {
         let git = try await onBlockingPool { try Program.named("git").resolve() }
@@ -49,7 +44,7 @@ struct GitProgram: Sendable {
             ["-c", "umask 022; exec \"$0\" \"$@\""].map { Array($0.utf8) } + [git.bytes] + arguments
         )
         configuration.workingDirectory = directory
-        configuration.environment = environment(reach, header, more)
+        configuration.environment = environment(reach, more)
         let result = try await ChildProcess.run(configuration, outputLimit: 16 << 20)
         guard result.status.isSuccess else {
             let name = arguments.first { $0.first != UInt8(ascii: "-") } ?? []
@@ -70,7 +65,6 @@ struct GitProgram: Sendable {
 
     private func environment(
         _ reach: Reach,
-        _ header: (address: [UInt8], value: String)?,
         _ more: [String: [UInt8]]
     ) -> [[UInt8]] {
         var values: [String: [UInt8]] = [
@@ -88,16 +82,17 @@ struct GitProgram: Sendable {
             }
         values["GIT_ALLOW_PROTOCOL"] = Array(allowed.utf8)
         let passed = [
-            "PATH", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "HTTPS_PROXY",
+            "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "HTTPS_PROXY",
             "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY",
         ]
         for name in passed { values[name] = variables[Array(name.utf8)] }
         if let file = values["SSL_CERT_FILE"] { values["GIT_SSL_CAINFO"] = file }
         var settings = Self.settings.map { (Array($0.utf8), Array($1.utf8)) }
-        if let header {
-            settings.append(
-                (Array("http.".utf8) + header.address + Array(".extraHeader".utf8), Array(header.value.utf8))
-            )
+        if case .network(let access) = reach {
+            if let header = access.header {
+                settings.append((Array("http.".utf8) + header.address + Array(".extraHeader".utf8), header.value))
+            }
+            values.merge(access.variables) { $1 }
         }
         values["GIT_CONFIG_COUNT"] = Array("\(settings.count)".utf8)
         for (index, setting) in settings.enumerated() {
@@ -114,32 +109,11 @@ struct GitProgram: Sendable {
         let telling = lines.filter { line in
             line.starts(with: "fatal:".utf8) || line.starts(with: "error:".utf8) || line.starts(with: "remote:".utf8)
                 || line.starts(with: "ssh:".utf8) || line.starts(with: "Host key".utf8)
+                || String(decoding: line, as: UTF8.self).contains(": Permission denied (")
         }
         let shown = (telling.isEmpty ? lines.suffix(3) : telling.prefix(6)[...]).map {
             escapedForDisplay(Array($0.prefix(400)))
         }
         return shown.isEmpty ? "it gave no reason" : shown.joined(separator: "; ")
-    }
-}
-
-/// Why a git repository could not be read.
-package enum GitError: Error, Hashable, Sendable, CustomStringConvertible {
-    case failed(command: String, reason: String)
-    /// With the address of the repository.
-    case unreachable(repository: String, reason: String)
-    case invalidReference(String)
-    case noSuchReference(String, repository: String)
-    case checksumMismatch(expected: String, actual: String)
-    case subdirectory(String, reason: String)
-
-    package var description: String {
-        switch self {
-        case .failed(let command, let reason): "git \(command) failed: \(reason)"
-        case .unreachable(let repository, let reason): "failed to fetch remote \(repository): \(reason)"
-        case .invalidReference(let name): "invalid git reference \"\(name)\""
-        case .noSuchReference(let name, let repository): "repository \(repository) does not contain ref \(name)"
-        case .checksumMismatch(let expected, let actual): "expected checksum to match \(expected), got \(actual)"
-        case .subdirectory(let path, let reason): "invalid subdirectory \"\(path)\" of the repository: \(reason)"
-        }
     }
 }

@@ -2,7 +2,6 @@ internal import Glibc
 package import LLB
 internal import LinuxSystem
 internal import OCI
-package import Registry
 internal import Storage
 package import SystemPackage
 
@@ -14,15 +13,13 @@ extension GitRepositories {
     ///   - commit: as `resolve` found it.
     ///   - source: which part of it, and with what.
     ///   - directory: where the files go.
-    ///   - authorization: the value of an `Authorization` header, in place of what the address holds.
     /// - Throws: `GitError`, `StorageError`, `SystemCallError`.
     package func checkOut(
         _ commit: GitCommit,
         of source: GitSource,
-        into directory: FilePath,
-        authorization: Secret? = nil
+        into directory: FilePath
     ) async throws {
-        let bare = try await fetch(commit, of: source, authorization)
+        let bare = try await fetch(commit, of: source)
         let scratch = try await onBlockingPool { [store] in try store.temporaryDirectory() }
         let work = scratch.appending("work")
         let path = try Self.components(of: source.subdirectory)
@@ -31,7 +28,7 @@ extension GitRepositories {
         var hasModules = false
         if !source.skipsSubmodules { hasModules = try await has(".gitmodules", commit, in: bare) }
         if keeps || hasModules {
-            try await clone(commit, of: source, from: bare, to: work, authorization, withModules: hasModules)
+            try await clone(commit, of: source, from: bare, to: work, withModules: hasModules)
         } else {
             // Straight from the shared repository, with an index of our own.
             _ = try await git.run(
@@ -62,15 +59,15 @@ extension GitRepositories {
     /// When a commit was made.
     ///
     /// - Returns: seconds since 1970.
-    package func time(of commit: GitCommit, of source: GitSource, authorization: Secret? = nil) async throws -> Int64 {
-        try await commitTime(commit, in: fetch(commit, of: source, authorization)).seconds
+    package func time(of commit: GitCommit, of source: GitSource) async throws -> Int64 {
+        try await commitTime(commit, in: fetch(commit, of: source)).seconds
     }
 
     // MARK: The shared repository
 
     /// Makes sure that a commit and its files are in the shared repository of its address.
     /// - Returns: that repository.
-    private func fetch(_ commit: GitCommit, of source: GitSource, _ authorization: Secret?) async throws -> FilePath {
+    private func fetch(_ commit: GitCommit, of source: GitSource) async throws -> FilePath {
         let key = Digest.sha256(of: source.remote.publicAddress).hex
         let base = store.root.appending("git").appending(key)
         let bare = base.appending("repository")
@@ -105,13 +102,12 @@ extension GitRepositories {
             let options = attempt.filter { $0.hasPrefix("-") }
             let references = attempt.filter { !$0.hasPrefix("-") }.map { Array($0.utf8) }
             do {
-                _ = try await reaching(source) {
+                _ = try await reaching(source) { access in
                     try await git.run(
                         (["--git-dir=\(bare.string)", "fetch", "--quiet", "--no-tags", "--force"] + options + ["--"])
                             .map { Array($0.utf8) } + [source.remote.publicAddress] + references,
                         in: base,
-                        .network,
-                        header: header(source, authorization)
+                        .network(access)
                     )
                 }
                 guard try await has(nil, commit, in: bare) else { continue }
@@ -172,7 +168,6 @@ extension GitRepositories {
         of source: GitSource,
         from bare: FilePath,
         to work: FilePath,
-        _ authorization: Secret?,
         withModules: Bool
     ) async throws {
         _ = try await git.run("init", "--quiet", "--template=", "--initial-branch=master", work.string, in: work)
@@ -197,12 +192,11 @@ extension GitRepositories {
         )
         _ = try await git.run("checkout", "--quiet", "--force", "--detach", commit.id, in: work)
         if withModules {
-            _ = try await reaching(source) {
+            _ = try await reaching(source) { access in
                 try await git.run(
                     ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"].map { Array($0.utf8) },
                     in: work,
-                    .network,
-                    header: header(source, authorization)
+                    .network(access)
                 )
             }
         }

@@ -3,7 +3,8 @@ internal import Glibc
 package import LLB
 internal import LinuxSystem
 internal import OCI
-package import Registry
+internal import Registry
+package import Sessions
 package import Storage
 internal import Synchronization
 internal import SystemPackage
@@ -24,6 +25,7 @@ package struct GitCommit: Hashable, Sendable {
 package final class GitRepositories: Sendable {
     let store: Store
     let git: GitProgram
+    let client: ClientServices
     private let commits = Mutex<[Question: GitCommit]>([:])
 
     private struct Question: Hashable {
@@ -34,22 +36,24 @@ package final class GitRepositories: Sendable {
     /// - Parameters:
     ///   - store: where fetched commits are kept.
     ///   - variables: the environment of the process, of which git gets what it needs.
-    package init(store: Store, variables: [[UInt8]: [UInt8]]) {
+    ///   - client: what the client offers to prove who it is.
+    package init(store: Store, variables: [[UInt8]: [UInt8]], client: ClientServices) {
         self.store = store
         git = GitProgram(variables: variables)
+        self.client = client
     }
 
     // MARK: What a name means
 
     /// Finds the commit that a source names, without fetching it.
     /// - Throws: `GitError`.
-    package func resolve(_ source: GitSource, authorization: Secret? = nil) async throws -> GitCommit {
+    package func resolve(_ source: GitSource) async throws -> GitCommit {
         let question = Question(address: source.remote.address, reference: source.reference)
         let commit: GitCommit
         if let known = commits.withLock({ $0[question] }) {
             commit = known
         } else {
-            commit = try await ask(source, authorization)
+            commit = try await ask(source)
             commits.withLock { $0[question] = commit }
         }
         if let checksum = source.checksum {
@@ -61,7 +65,7 @@ package final class GitRepositories: Sendable {
         return commit
     }
 
-    private func ask(_ source: GitSource, _ authorization: Secret?) async throws -> GitCommit {
+    private func ask(_ source: GitSource) async throws -> GitCommit {
         if let reference = source.reference {
             if Self.isCommit(reference) {
                 return GitCommit(id: String(decoding: reference, as: UTF8.self), reference: nil)
@@ -69,13 +73,12 @@ package final class GitRepositories: Sendable {
             guard Self.isReference(reference) else { throw GitError.invalidReference(escapedForDisplay(reference)) }
         }
         let name = source.reference ?? Array("HEAD".utf8)
-        let list = try await reaching(source) {
+        let list = try await reaching(source) { access in
             try await git.run(
                 ["ls-remote", "--quiet", "--"].map { Array($0.utf8) }
                     + [source.remote.publicAddress, name, name + Array("^{}".utf8)],
                 in: "/",
-                .network,
-                header: header(source, authorization)
+                .network(access)
             )
         }
         guard let commit = Self.choose(name, from: list) else {
@@ -129,10 +132,10 @@ package final class GitRepositories: Sendable {
 
     // MARK: Talking to servers
 
-    /// Names the repository in what goes wrong with it.
-    func reaching<Value>(_ source: GitSource, _ body: () async throws -> Value) async throws -> Value {
+    /// Lends what proves the user to a repository's server, and names the repository in what goes wrong with it.
+    func reaching<Value>(_ source: GitSource, _ body: (GitAccess) async throws -> Value) async throws -> Value {
         do {
-            return try await body()
+            return try await withAccess(to: source, body)
         } catch GitError.failed(_, let reason) {
             try Task.checkCancellation()
             throw GitError.unreachable(
@@ -140,16 +143,5 @@ package final class GitRepositories: Sendable {
                 reason: reason
             )
         }
-    }
-
-    /// The header that proves the user to the repository's host.
-    func header(_ source: GitSource, _ authorization: Secret?) -> (address: [UInt8], value: String)? {
-        let remote = source.remote
-        guard [.http, .https].contains(remote.transport) else { return nil }
-        let host = Array("\(remote.transport.rawValue)://".utf8) + remote.host + [UInt8(ascii: "/")]
-        if let authorization { return (host, "Authorization: \(authorization.reveal())") }
-        guard let user = remote.userInformation else { return nil }
-        let pair = user.contains(UInt8(ascii: ":")) ? user : user + [UInt8(ascii: ":")]
-        return (host, "Authorization: Basic \(Data(percentDecoded(pair)).base64EncodedString())")
     }
 }

@@ -26,6 +26,11 @@ package struct AgentSocket: Sendable {
         self.path = path
     }
 
+    /// A path by which programs that this process starts can reach the agent, for as long as this value lives.
+    package var pathForChildren: FilePath {
+        FilePath("/proc/\(getpid())/fd/\(directory.descriptor)").appending(name)
+    }
+
     /// Connects to the agent.
     package func connect() throws(SessionError) -> OpenFile {
         do throws(SystemCallError) {

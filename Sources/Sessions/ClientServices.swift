@@ -37,6 +37,20 @@ package struct ClientServices: Sendable {
         }
     }
 
+    /// A secret as it goes into a header of HTTP, without the line break that files end with; nil where none is offered.
+    /// - Throws: `SessionError`.
+    package func headerSecret(_ id: [UInt8]) async throws -> SecretValue? {
+        guard let secret = try await secret(id, isOptional: true) else { return nil }
+        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0d).contains($0) }
+        let value = secret.reveal().drop(while: isSpace)
+        let end = value.lastIndex { !isSpace($0) }.map { $0 + 1 } ?? value.startIndex
+        let text = Array(value[..<end])
+        guard !text.isEmpty, text.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
+            throw SessionError.secretIsNoHeader(id)
+        }
+        return SecretValue(text)
+    }
+
     /// The agent of an id; nil where none is offered and `isOptional` says that this is no error.
     /// - Throws: `SessionError`.
     package func agent(_ id: [UInt8], isOptional: Bool) throws(SessionError) -> AgentSocket? {

@@ -8,6 +8,8 @@ package enum SessionError: Error, Sendable, Hashable, CustomStringConvertible {
     case secretTooLarge([UInt8])
     /// Variables reach a process as text; the error does not show the bytes at fault.
     case secretIsNoText([UInt8])
+    /// The same of headers.
+    case secretIsNoHeader([UInt8])
     case noAgentForwarded([UInt8])
     case agentNotFound([UInt8])
     case agentUnreachable(FilePath, SystemCallError)
@@ -24,6 +26,8 @@ package enum SessionError: Error, Sendable, Hashable, CustomStringConvertible {
             "secret \(escapedForDisplay(id)) too big. max size \(SecretSource.sizeLimit >> 10)KB"
         case .secretIsNoText(let id):
             "secret \(escapedForDisplay(id)) cannot be an environment variable: it is not valid UTF-8 without NUL bytes; mount it as a file"
+        case .secretIsNoHeader(let id):
+            "secret \(escapedForDisplay(id)) cannot be sent to a server: it is empty, or has line breaks or control characters in it"
         case .noAgentForwarded(let id):
             "no SSH key \"\(escapedForDisplay(id))\" forwarded from the client: give it with --ssh \(escapedForDisplay(id))"
         case .agentNotFound(let id):

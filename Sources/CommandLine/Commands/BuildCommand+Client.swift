@@ -35,7 +35,9 @@ extension BuildCommand {
     /// The agents that the options name.
     func offeredAgents(_ environment: SlipwayEnvironment) async throws -> [(id: [UInt8], source: AgentSource)] {
         var sources: [(id: [UInt8], source: AgentSource)] = []
-        for text in agents {
+        // As buildx does: whoever names a repository by ssh means it to be reached.
+        let isOverSSH = arguments.first.map(BuildRequest.isOverSSH) ?? false
+        for text in agents.isEmpty && isOverSSH ? [Array("default".utf8)] : agents {
             let parts = text.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             let name = parts.first.map { Array($0) } ?? []
             let id = name.isEmpty ? Array("default".utf8) : name

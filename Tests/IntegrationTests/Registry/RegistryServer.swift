@@ -73,6 +73,18 @@ final class RunningProcess: @unchecked Sendable {
         try process.run()
     }
 
+    /// A program that closes what it inherits, by which Foundation would take it for ended and wait for it with everything else.
+    static func behind(_ command: [String], output: String) throws -> RunningProcess {
+        let script = """
+            import signal, subprocess, sys
+            signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            program = subprocess.Popen(sys.argv[1:])
+            signal.signal(signal.SIGTERM, lambda *_: program.terminate())
+            program.wait()
+            """
+        return try RunningProcess("python3", ["-c", script] + command, output: output)
+    }
+
     func end() {
         guard process.isRunning else { return }
         process.terminate()

@@ -7,6 +7,8 @@ struct GitFixture {
 
     init() async throws { server = try await WebServer.start() }
 
+    init(server: WebServer) { self.server = server }
+
     /// The address of a repository.
     func address(_ name: String) -> String { "\(server.address)/git/\(name)" }
 

@@ -6,6 +6,7 @@ import Testing
 /// - `/NAME`: the file of that name, with `ETag` and `Last-Modified`; a request with a matching condition gets 304
 /// - `/to/PLACE`: redirects to PLACE, which is an address in percent-encoding
 /// - `/named/NAME/FILE`: FILE, which a `Content-Disposition` calls NAME
+/// - `/only/AUTHORIZATION/…`: the rest of the path, for those who send this `Authorization`, in percent-encoding
 /// - `/endless`: bytes without end
 /// - `/git/REPOSITORY`: through `git http-backend`
 final class WebServer: Sendable {
@@ -99,8 +100,21 @@ final class WebServer: Sendable {
                 if self.command != "HEAD":
                     self.wfile.write(body)
 
-            def do_GET(self):
+            def allowed(self):
                 path, _, query = self.path.partition("?")
+                if path.startswith("/only/"):
+                    _, _, wanted, path = path.split("/", 3)
+                    path = "/" + path
+                    if self.headers.get("Authorization") != urllib.parse.unquote(wanted):
+                        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                        self.answer(401, [("WWW-Authenticate", 'Basic realm="x"')], b"who are you?")
+                        return None, None
+                return path, query
+
+            def do_GET(self):
+                path, query = self.allowed()
+                if path is None:
+                    return
                 if path.startswith("/git/"):
                     return self.git(path[4:], query)
                 if path.startswith("/to/"):
@@ -127,8 +141,9 @@ final class WebServer: Sendable {
             do_HEAD = do_GET
 
             def do_POST(self):
-                path, _, query = self.path.partition("?")
-                self.git(path[4:], query)
+                path, query = self.allowed()
+                if path is not None:
+                    self.git(path[4:], query)
 
             def endless(self):
                 self.note(200)

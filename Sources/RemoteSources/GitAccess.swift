@@ -1,0 +1,94 @@
+internal import FoundationEssentials
+internal import Glibc
+internal import LLB
+internal import LinuxSystem
+internal import Sessions
+internal import Storage
+internal import SystemPackage
+
+/// What proves the user to a repository's server, for one call of git: never on its command line, which everybody can see.
+struct GitAccess: Sendable {
+    /// A header for an address and everything below it.
+    var header: (address: [UInt8], value: [UInt8])?
+    /// For ssh.
+    var variables: [String: [UInt8]] = [:]
+}
+
+extension GitRepositories {
+    /// Lends what a source's transport needs: a header made of a secret or of the address, or the agent and the known hosts.
+    func withAccess<Value>(to source: GitSource, _ body: (GitAccess) async throws -> Value) async throws -> Value {
+        switch source.remote.transport {
+        case .git: return try await body(GitAccess())
+        case .http, .https: return try await body(GitAccess(header: try await header(source)))
+        case .ssh: break
+        }
+        let agent = try source.agent.flatMap { try client.agent($0, isOptional: false) }
+        // Its path is good for as long as it lives.
+        defer { withExtendedLifetime(agent) {} }
+        var access = GitAccess()
+        if let agent { access.variables["SSH_AUTH_SOCK"] = agent.pathForChildren.bytes }
+        guard let lines = source.knownHosts else {
+            access.variables["GIT_SSH_COMMAND"] = Array(Self.sshCommand(knownHosts: nil).utf8)
+            return try await body(access)
+        }
+        let scratch = try await onBlockingPool { [store] in try store.temporaryDirectory() }
+        let file = scratch.appending("known_hosts")
+        access.variables["GIT_SSH_COMMAND"] = Array(Self.sshCommand(knownHosts: file).utf8)
+        let result: Result<Value, any Error>
+        do {
+            try await onBlockingPool { try OpenFile.open(file, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600).write(lines) }
+            result = .success(try await body(access))
+        } catch {
+            result = .failure(error)
+        }
+        try await onBlockingPool { try removeTree(scratch) }
+        return try result.get()
+    }
+
+    /// Uses the keys of the agent alone.
+    ///
+    /// A host whose key the user knows must have that key; as with BuildKit, others are believed,
+    /// but they are not remembered: a build changes nothing of its user's.
+    private static func sshCommand(knownHosts: FilePath?) -> String {
+        let common = "ssh -F /dev/null -o BatchMode=yes -o IdentityFile=none"
+        guard let knownHosts else {
+            return common + " -o StrictHostKeyChecking=accept-new -o 'UserKnownHostsFile=/dev/null ~/.ssh/known_hosts'"
+        }
+        let quoted = knownHosts.string.replacing("'", with: "'\\''")
+        return common + " -o StrictHostKeyChecking=yes -o 'UserKnownHostsFile=\"\(quoted)\"'"
+    }
+
+    // MARK: HTTP
+
+    /// A secret for the host goes before one for all hosts, a header before a token, and any of them before the address.
+    private func header(_ source: GitSource) async throws -> (address: [UInt8], value: [UInt8])? {
+        let host = [UInt8(ascii: ".")] + source.remote.host
+        let names: [(id: [UInt8]?, isToken: Bool)] = [
+            (source.authorizationSecret.map { $0 + host }, false), (source.tokenSecret.map { $0 + host }, true),
+            (source.authorizationSecret, false), (source.tokenSecret, true),
+        ]
+        for case (let id?, let isToken) in names {
+            guard let value = try await client.headerSecret(id) else { continue }
+            let authorization =
+                isToken ? Self.basic(Array("x-access-token:".utf8) + value.reveal()) : value.reveal()
+            return (Self.scope(of: source.remote), Array("Authorization: ".utf8) + authorization)
+        }
+        guard let user = source.remote.userInformation else { return nil }
+        let pair = user.contains(UInt8(ascii: ":")) ? user : user + [UInt8(ascii: ":")]
+        let server = Array("\(source.remote.transport.rawValue)://".utf8) + source.remote.host + [UInt8(ascii: "/")]
+        return (server, Array("Authorization: ".utf8) + Self.basic(percentDecoded(pair)))
+    }
+
+    private static func basic(_ pair: [UInt8]) -> [UInt8] {
+        Array("Basic \(Data(pair).base64EncodedString())".utf8)
+    }
+
+    /// What a secret is sent to: the repository alone or, as GitHub's own tools have it, all of GitHub.
+    private static func scope(of remote: GitRemote) -> [UInt8] {
+        let address = remote.publicAddress
+        for prefix in ["https://github.com/", "https://www.github.com/"] where address.starts(with: prefix.utf8) {
+            return Array(prefix.utf8)
+        }
+        return address
+    }
+}

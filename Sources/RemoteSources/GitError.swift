@@ -1,0 +1,21 @@
+/// Why a git repository could not be read.
+package enum GitError: Error, Hashable, Sendable, CustomStringConvertible {
+    case failed(command: String, reason: String)
+    /// With the address of the repository.
+    case unreachable(repository: String, reason: String)
+    case invalidReference(String)
+    case noSuchReference(String, repository: String)
+    case checksumMismatch(expected: String, actual: String)
+    case subdirectory(String, reason: String)
+
+    package var description: String {
+        switch self {
+        case .failed(let command, let reason): "git \(command) failed: \(reason)"
+        case .unreachable(let repository, let reason): "failed to fetch remote \(repository): \(reason)"
+        case .invalidReference(let name): "invalid git reference \"\(name)\""
+        case .noSuchReference(let name, let repository): "repository \(repository) does not contain ref \(name)"
+        case .checksumMismatch(let expected, let actual): "expected checksum to match \(expected), got \(actual)"
+        case .subdirectory(let path, let reason): "invalid subdirectory \"\(path)\" of the repository: \(reason)"
+        }
+    }
+}

@@ -1,0 +1,238 @@
+import Foundation
+import LLB
+import Registry
+import RemoteSources
+import Sessions
+import Storage
+import SystemPackage
+import Testing
+
+/// Secrets and keys for what a build fetches: ADD, contexts, Dockerfiles.
+@Suite(.requires(.root, .program("crun"), .program("git"), .program("python3")))
+struct `Secrets of sources` {
+    private let scratch: TemporaryDirectory
+    private let slipway: Slipway
+    private let store: TemporaryDirectory
+    private let server: WebServer
+
+    init() async throws {
+        scratch = try TemporaryDirectory()
+        (slipway, store) = try Slipway.isolated()
+        server = try await WebServer.start()
+        try scratch.write("", to: "context/empty")
+    }
+
+    private func build(_ options: [String], environment: [String: String] = [:]) async throws -> ProgramResult {
+        try await slipway.run(
+            ["build", "--progress=plain", "-o", "type=local,dest=../out"] + options,
+            in: scratch.url.appending(path: "context"),
+            environment: environment
+        )
+    }
+
+    private func content(_ name: String) throws -> String {
+        try String(contentsOf: scratch.url.appending(path: "out/\(name)"), encoding: .utf8)
+    }
+
+    /// The address of something that only those get who send an `Authorization`.
+    private func address(_ authorization: String, _ rest: String) -> String {
+        let encoded = authorization.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+        return "\(server.address)/only/\(encoded)/\(rest)"
+    }
+
+    /// The files below the store, and the outputs of a build, must not have a text in any of the forms it was sent in.
+    private func expectNoTrace(of secret: String, in result: ProgramResult) async throws {
+        let forms = [secret, Data("x-access-token:\(secret)".utf8).base64EncodedString()]
+        for form in forms {
+            #expect(!(result.text + result.errorText).contains(form))
+            let found = try await runProgram("grep", ["-rlaF", "-e", form, store.path, scratch.path + "/out"])
+            #expect(found.status == 1, "\(found.text)")
+        }
+        let history = try await slipway("explain")
+        #expect(!forms.contains { (history.text + history.errorText).contains($0) })
+    }
+
+    @Test func `a token of the host goes before its header, and both before the address`() async throws {
+        try server.put("content\n", at: "f")
+        try scratch.write("t0ken-of-the-host\n", to: "token")
+        let token = ["--secret", "id=HTTP_AUTH_TOKEN_127.0.0.1,src=../token"]
+        let header = ["--secret", "id=HTTP_AUTH_HEADER_127.0.0.1,env=HEADER"]
+        let variables = ["HEADER": "Custom canary-header"]
+        let cases: [(authorization: String, options: [String])] = [
+            ("Bearer t0ken-of-the-host", token), ("Custom canary-header", header),
+            ("Bearer t0ken-of-the-host", header + token),
+        ]
+        for (authorization, options) in cases {
+            try scratch.write("FROM scratch\nADD \(address(authorization, "f")) /f\n", to: "context/Dockerfile")
+            let without = try await build(["."])
+            #expect(without.status == 1 && without.errorText.contains("the server wants credentials"))
+            let built = try await build(options + ["."], environment: variables)
+            try #require(built.status == 0, "\(built.errorText)")
+            #expect(try content("f") == "content\n")
+            try await expectNoTrace(of: authorization.components(separatedBy: " ")[1], in: built)
+        }
+        let other = try await build(["--secret", "id=HTTP_AUTH_TOKEN_example.com,src=../token", "."])
+        #expect(other.status == 1 && other.errorText.contains("the server wants credentials"))
+        let broken = try await build(
+            ["--secret", "id=HTTP_AUTH_HEADER_127.0.0.1,env=HEADER", "."],
+            environment: ["HEADER": "a\r\nX-Injected: b"]
+        )
+        #expect(broken.status == 1 && broken.errorText.contains("HTTP_AUTH_HEADER_127.0.0.1 cannot be sent"))
+        #expect(!broken.errorText.contains("Injected"))
+    }
+
+    @Test func `a token reaches the context and the Dockerfile of a server, and nobody the server leads to`()
+        async throws
+    {
+        try server.put("FROM scratch\nCOPY context /served\n", at: "file")
+        try server.put("FROM scratch\nCOPY empty /e\n", at: "Dockerfile")
+        let other = try await WebServer.start()
+        try other.put("elsewhere\n", at: "f")
+        let options = ["--secret", "id=HTTP_AUTH_TOKEN_127.0.0.1,env=T"]
+        let variables = ["T": "canary-of-a-context"]
+        let asContext = try await build(
+            options + [address("Bearer canary-of-a-context", "file")],
+            environment: variables
+        )
+        try #require(asContext.status == 0, "\(asContext.errorText)")
+        #expect(try content("served").hasPrefix("FROM scratch"))
+        try await expectNoTrace(of: "canary-of-a-context", in: asContext)
+        let asFile = try await build(
+            options + ["-f", address("Bearer canary-of-a-context", "Dockerfile"), "."],
+            environment: variables
+        )
+        try #require(asFile.status == 0, "\(asFile.errorText)")
+        let place = "\(other.address)/f".addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+        try scratch.write(
+            "FROM scratch\nADD \(address("Bearer canary-of-a-context", "to/\(place)")) /f\n",
+            to: "context/Dockerfile"
+        )
+        let led = try await build(options + ["."], environment: variables)
+        try #require(led.status == 0, "\(led.errorText)")
+        #expect(try content("f") == "elsewhere\n")
+        #expect(try other.requests().allSatisfy { $0.header("Authorization") == nil })
+    }
+
+    /// A `git` in front of the real one that notes what it is called with.
+    private func notingGit() async throws -> (variables: [String: String], log: String) {
+        let real = try #require(findProgram("git"))
+        let log = scratch.path + "/git.log"
+        try scratch.write("#!/bin/sh\nprintf '%s\\n' \"$@\" >> \(log)\nexec \(real) \"$@\"\n", to: "bin/git")
+        _ = try await runProgram("chmod", ["755", scratch.path + "/bin/git"])
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        return (["PATH": "\(scratch.path)/bin:\(path)"], log)
+    }
+
+    @Test func `a repository gets the token or header for its host or for all, whatever it is used as`() async throws {
+        try await GitFixture(server: server).makeRepository("a.git")
+        var (variables, log) = try await notingGit()
+        variables["T"] = "canary-git-token"
+        variables["H"] = "basic canary-git-header"
+        let token = "Basic " + Data("x-access-token:canary-git-token".utf8).base64EncodedString()
+        let host = "127.0.0.1:\(server.port)"
+        let cases: [(authorization: String, options: [String])] = [
+            (token, ["--secret", "id=GIT_AUTH_TOKEN,env=T"]), (token, ["--secret", "id=GIT_AUTH_TOKEN.\(host),env=T"]),
+            ("basic canary-git-header", ["--secret", "id=GIT_AUTH_HEADER,env=H"]),
+            (
+                "basic canary-git-header",
+                ["--secret", "id=GIT_AUTH_HEADER.\(host),env=H", "--secret", "id=GIT_AUTH_TOKEN.\(host),env=T"]
+            ),
+            (token, ["--secret", "id=GIT_AUTH_HEADER,env=H", "--secret", "id=GIT_AUTH_TOKEN.\(host),env=T"]),
+        ]
+        for (authorization, options) in cases {
+            let repository = address(authorization, "git/a.git")
+            try scratch.write("FROM scratch\nADD \(repository)#v1 /in\n", to: "context/Dockerfile")
+            let without = try await build(["."], environment: variables)
+            #expect(without.status == 1 && without.errorText.contains("failed to fetch remote"), "\(without.errorText)")
+            let added = try await build(options + ["."], environment: variables)
+            try #require(added.status == 0, "\(options): \(added.errorText)")
+            #expect(try content("in/file") == "one\n")
+            let asContext = try await build(options + [repository], environment: variables)
+            try #require(asContext.status == 0, "\(options): \(asContext.errorText)")
+            try scratch.write("FROM scratch\nCOPY --from=n /dir/inner /\n", to: "context/Dockerfile")
+            let named = try await build(options + ["--build-context", "n=\(repository)", "."], environment: variables)
+            try #require(named.status == 0, "\(options): \(named.errorText)")
+            for secret in ["canary-git-token", "canary-git-header"] { try await expectNoTrace(of: secret, in: named) }
+        }
+        let wrongHost = try await build(
+            ["--secret", "id=GIT_AUTH_TOKEN.example.com,env=T", address(token, "git/a.git")],
+            environment: variables
+        )
+        #expect(wrongHost.status == 1)
+        // The address of this server holds what it wants to see.
+        let called = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").filter {
+            !$0.hasPrefix("http://")
+        }.joined(separator: "\n")
+        #expect(called.contains("ls-remote") && !called.contains("canary") && !called.contains("Authorization"))
+    }
+
+    @Test(.requires(.program("sshd"), .program("ssh-agent")))
+    func `a repository is reached by ssh with the keys of --ssh and no others`() async throws {
+        let git = GitFixture(server: server)
+        try await git.makeRepository("a.git")
+        let sshd = try await SSHServer.start()
+        let address = "ssh://root@127.0.0.1:\(sshd.port)\(server.directory.path)/a.git"
+        let known = FileManager.default.homeDirectoryForCurrentUser.appending(path: ".ssh/known_hosts")
+        let before = try? Data(contentsOf: known)
+        try scratch.write("FROM scratch\nADD \(address)#v1 /in\n", to: "context/Dockerfile")
+        let none = try await build(["."], environment: ["SSH_AUTH_SOCK": "/nowhere"])
+        #expect(none.status == 1, "\(none.errorText)")
+        #expect(none.errorText.contains("no SSH key \"default\" forwarded from the client: give it with --ssh default"))
+        let added = try await build(["--ssh", "default=\(sshd.key)", "."])
+        try #require(added.status == 0, "\(added.errorText)")
+        #expect(try content("in/file") == "one\n")
+        // As a context it takes the running agent without being asked.
+        let socket = scratch.path + "/agent"
+        let agent = try RunningProcess.behind(["ssh-agent", "-D", "-a", socket], output: scratch.path + "/agent.log")
+        defer { agent.end() }
+        let variables = ["SSH_AUTH_SOCK": socket]
+        for _ in 0..<200 where !FileManager.default.fileExists(atPath: socket) {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        let empty = try await build([address], environment: variables)
+        #expect(empty.status == 1 && empty.errorText.contains("Permission denied"), "\(empty.errorText)")
+        let key = try await runProgram("ssh-add", ["-q", sshd.key], environment: variables)
+        try #require(key.status == 0, "\(key.errorText)")
+        let asContext = try await build([address], environment: variables)
+        try #require(asContext.status == 0, "\(asContext.errorText)")
+        #expect(try content("file") == "two\n")
+        #expect((try? Data(contentsOf: known)) == before, "the user's known hosts are not touched")
+    }
+
+    @Test(.requires(.program("sshd")))
+    func `a host must have the key that the request knows it by`() async throws {
+        let git = GitFixture(server: server)
+        try await git.makeRepository("a.git")
+        let sshd = try await SSHServer.start()
+        let text = "ssh://root@127.0.0.1:\(sshd.port)\(server.directory.path)/a.git"
+        var source = GitSource(remote: try #require(GitRemote(parsing: Array(text.utf8))))
+        source.agent = Array("default".utf8)
+        let stranger = try await SSHServer.start().knownHost.split(separator: " ").dropFirst().joined(separator: " ")
+        let store = try await Store.open(at: FilePath(self.store.path + "/a 'store'"))
+        let scratch = FilePath(self.scratch.path + "/a'b c")
+        try FileManager.default.createDirectory(atPath: scratch.string, withIntermediateDirectories: true)
+        try await withAgents(
+            [(id: Array("default".utf8), source: .keys([FilePath(sshd.key)]))],
+            scratch: { scratch }
+        ) { agents in
+            for (lines, isRight) in [
+                (sshd.knownHost, true), ("[127.0.0.1]:\(sshd.port) \(stranger)", false), ("# none\n", false),
+            ] {
+                source.knownHosts = Array(lines.utf8)
+                let repositories = GitRepositories(
+                    store: store,
+                    variables: [Array("PATH".utf8): Array((ProcessInfo.processInfo.environment["PATH"] ?? "").utf8)],
+                    client: ClientServices(agents: agents)
+                )
+                let wasReached: Bool
+                do {
+                    _ = try await repositories.resolve(source)
+                    wasReached = true
+                } catch is GitError {
+                    wasReached = false
+                }
+                #expect(wasReached == isRight, "\(lines)")
+            }
+        }
+    }
+}
