@@ -43,7 +43,7 @@ package struct BuildRequest: Sendable {
     /// `--allow`: what steps may ask for beyond what every step has.
     package var entitlements: Set<Entitlement> = []
     /// `--ulimit`: limits of the processes of RUN.
-    package var limits: [RunLimit] = []
+    package var limits: [ResourceLimit] = []
     /// `--resource`: what a RUN step may use of the machine.
     package var resources = Resources()
     /// `--shm-size`: bytes of `/dev/shm`; 0 is the default.

@@ -10,19 +10,6 @@ package enum Entitlement: String, Sendable, Hashable, CaseIterable {
     case localDelete = "buildx.local.delete"
 }
 
-/// A limit of setrlimit(2) by ulimit's name; -1 is no limit.
-package struct RunLimit: Sendable, Hashable {
-    package let name: String
-    package let soft: Int64
-    package let hard: Int64
-
-    package init(name: String, soft: Int64, hard: Int64) {
-        self.name = name
-        self.soft = soft
-        self.hard = hard
-    }
-}
-
 extension BuildRequest {
     /// What the request says of RUN steps.
     func applyRunLimits(to options: inout BuildOptions) {
@@ -35,7 +22,7 @@ extension BuildRequest {
         options.allowsHostNetwork = network == .host || entitlements.contains(.hostNetwork)
         options.allowsInsecure = entitlements.contains(.insecure)
         options.allowsDevices = entitlements.contains(.device)
-        options.limits = limits.map { ResourceLimit(name: Array($0.name.utf8), soft: $0.soft, hard: $0.hard) }
+        options.limits = limits
         options.sharedMemorySize = sharedMemorySize
         options.cgroupParent = controlGroupParent
         if resources != Resources() { options.resources = resources }

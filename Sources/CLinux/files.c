@@ -47,6 +47,8 @@ int slipway_setxattr(const char *path, const char *name, const void *value, size
     return setxattr(path, name, value, size, flags);
 }
 
+ssize_t slipway_flistxattr(int descriptor, char *list, size_t size) { return flistxattr(descriptor, list, size); }
+
 ssize_t slipway_listxattr(const char *path, char *list, size_t size) { return listxattr(path, list, size); }
 
 void slipway_strerror(int code, char *buffer, size_t size) {

@@ -75,15 +75,5 @@ final class ContainerLog: Sendable {
         Array("\(time) \(stream == 2 ? "stderr" : "stdout") \(isWhole ? "F" : "P") ".utf8) + text + [0x0a]
     }
 
-    private static func time() -> String {
-        let now = FileTime.now()
-        let time = now.inUniversalTime
-        func digits(_ number: Int, _ count: Int = 2) -> String {
-            let text = "\(number)"
-            return String(repeating: "0", count: max(0, count - text.count)) + text
-        }
-        return "\(digits(time.year, 4))-\(digits(time.month))-\(digits(time.day))"
-            + "T\(digits(time.hour)):\(digits(time.minute)):\(digits(time.second))"
-            + ".\(digits(Int(now.nanoseconds), 9))+00:00"
-    }
+    private static func time() -> String { FileTime.now().withNanoseconds + "+00:00" }
 }

@@ -70,7 +70,7 @@ package struct ImageFilter: Sendable, Hashable {
                 _ = try NamePattern(value)
                 references.append(value)
             default:
-                guard let time = Self.time(value, now: now) else {
+                guard let time = FileTime(docker: value, now: FileTime(seconds: now))?.seconds else {
                     throw .invalidFilterValue(
                         filter: name,
                         value: value,
@@ -88,33 +88,5 @@ package struct ImageFilter: Sendable, Hashable {
         case "0", "false": false
         default: throw .invalidFilterValue(filter: filter, value: text, reason: "expected true or false")
         }
-    }
-
-    /// A moment as docker's `until` takes it: seconds since 1970, a date, or how long ago.
-    static func time(_ text: String, now: Int64) -> Int64? {
-        if let seconds = Int64(text) { return seconds }
-        if let ago = duration(text) { return now - ago }
-        if let time = FileTime(rfc3339: text) { return time.seconds }
-        for suffix in ["Z", ":00Z", ":00:00Z", "T00:00:00Z"] {
-            if let time = FileTime(rfc3339: text + suffix) { return time.seconds }
-        }
-        return nil
-    }
-
-    /// Whole seconds of a duration as Go writes it: `1h30m`, `90s`, `1.5h`.
-    private static func duration(_ text: String) -> Int64? {
-        let units: [(name: String, seconds: Double)] = [("ms", 0.001), ("h", 3600), ("m", 60), ("s", 1)]
-        var rest = Substring(text)
-        var total = 0.0
-        guard !rest.isEmpty else { return nil }
-        while !rest.isEmpty {
-            let digits = rest.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
-            guard let value = Double(digits) else { return nil }
-            rest = rest.dropFirst(digits.count)
-            guard let unit = units.first(where: { rest.hasPrefix($0.name) }) else { return nil }
-            rest = rest.dropFirst(unit.name.count)
-            total += value * unit.seconds
-        }
-        return total < 1e15 ? Int64(total) : nil
     }
 }

@@ -23,7 +23,7 @@ extension OpenFile {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func openEntry(named name: [UInt8], _ flags: CInt, mode: UInt32 = 0) throws(SystemCallError) -> OpenFile {
         let opened = try onEntry(name, "openat") { openat(descriptor, $0, flags | O_NOFOLLOW | O_CLOEXEC, mode) }
-        return OpenFile(owning: opened, path: path.appending(FilePath(bytes: name).components))
+        return OpenFile(owning: opened, entry: name, of: self)
     }
 
     /// The status of an entry itself, or nil where there is none.
@@ -32,13 +32,11 @@ extension OpenFile {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func entryStatus(named name: [UInt8]) throws(SystemCallError) -> FileStatus? {
         var raw = Glibc.stat()
-        do throws(SystemCallError) {
-            _ = try onEntry(name, "fstatat") { fstatat(descriptor, $0, &raw, AT_SYMLINK_NOFOLLOW) }
-        } catch {
-            if error.errno == .noSuchFileOrDirectory { return nil }
-            throw error
-        }
-        return FileStatus(raw)
+        let (result, code) = call(name) { fstatat(descriptor, $0, &raw, AT_SYMLINK_NOFOLLOW) }
+        if result == 0 { return FileStatus(raw) }
+        // So common that no error is made of it, whose text would need the whole path.
+        if code == ENOENT { return nil }
+        throw error(name, "fstatat", code)
     }
 
     /// Creates a directory.
@@ -173,23 +171,27 @@ extension OpenFile {
     private func onEntry(_ name: [UInt8], _ call: String, _ body: (UnsafePointer<CChar>) -> CInt)
         throws(SystemCallError) -> CInt
     {
-        var code: CInt = 0
-        let result = withUnsafeTemporaryAllocation(of: CChar.self, capacity: name.count + 1) { buffer -> CInt in
+        let (result, code) = self.call(name, body)
+        guard result == -1 else { return result }
+        throw error(name, call, code)
+    }
+
+    /// Calls again after an interruption; the code is errno(3) where the result is -1.
+    private func call(_ name: [UInt8], _ body: (UnsafePointer<CChar>) -> CInt) -> (result: CInt, code: CInt) {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: name.count + 1) { buffer in
             for (index, byte) in name.enumerated() { buffer[index] = CChar(bitPattern: byte) }
             buffer[name.count] = 0
-            guard let text = UnsafePointer(buffer.baseAddress) else { return -1 }
+            guard let text = UnsafePointer(buffer.baseAddress) else { return (-1, ENOMEM) }
             while true {
                 let result = body(text)
-                code = Glibc.errno
-                if result != -1 || code != EINTR { return result }
+                let code = Glibc.errno
+                if result != -1 || code != EINTR { return (result, code) }
             }
         }
-        guard result == -1 else { return result }
-        throw SystemCallError(
-            call,
-            path: path.appending(FilePath(bytes: name).components),
-            errno: Errno(rawValue: code)
-        )
+    }
+
+    private func error(_ name: [UInt8], _ call: String, _ code: CInt) -> SystemCallError {
+        SystemCallError(call, path: path.appending(FilePath(bytes: name).components), errno: Errno(rawValue: code))
     }
 }
 

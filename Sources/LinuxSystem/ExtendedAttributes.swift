@@ -4,7 +4,7 @@ internal import SystemPackage
 
 /// Extended attributes of a file reached through an open descriptor. See xattr(7).
 ///
-/// Descriptors may be `O_PATH`: the calls go through `/proc/self/fd`, which names the very file, links included.
+/// Descriptors may be `O_PATH`: the calls then go through `/proc/self/fd`, which names the very file, links included.
 extension OpenFile {
     /// All attribute names with their values, sorted by name.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -27,11 +27,12 @@ extension OpenFile {
         while true {
             let count = procPath.withPlatformString { slipway_getxattr($0, attribute, &buffer, buffer.count) }
             if count >= 0 { return Array(buffer[..<count]) }
-            switch Glibc.errno {
+            let code = Glibc.errno
+            switch code {
             case EINTR: continue
             case ENODATA, ENOTSUP: return nil
             case ERANGE: buffer = [UInt8](repeating: 0, count: 65_536)
-            default: throw SystemCallError("getxattr", path: path, errno: Errno(rawValue: Glibc.errno))
+            default: throw SystemCallError("getxattr", path: path, errno: Errno(rawValue: code))
             }
         }
     }
@@ -64,16 +65,20 @@ extension OpenFile {
     private func extendedAttributeNames() throws(SystemCallError) -> [[UInt8]] {
         var buffer = [CChar](repeating: 0, count: 1024)
         while true {
-            let count = procPath.withPlatformString { slipway_listxattr($0, &buffer, buffer.count) }
+            var count = slipway_flistxattr(descriptor, &buffer, buffer.count)
+            if count < 0, Glibc.errno == EBADF {
+                count = procPath.withPlatformString { slipway_listxattr($0, &buffer, buffer.count) }
+            }
             if count >= 0 {
                 return buffer[..<count].split(separator: 0).map { $0.map { UInt8(bitPattern: $0) } }
                     .sorted { $0.lexicographicallyPrecedes($1) }
             }
-            switch Glibc.errno {
+            let code = Glibc.errno
+            switch code {
             case EINTR: continue
             case ENOTSUP: return []
             case ERANGE: buffer = [CChar](repeating: 0, count: 65_536)
-            default: throw SystemCallError("listxattr", path: path, errno: Errno(rawValue: Glibc.errno))
+            default: throw SystemCallError("listxattr", path: path, errno: Errno(rawValue: code))
             }
         }
     }

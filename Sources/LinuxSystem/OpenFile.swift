@@ -6,13 +6,41 @@ package import SystemPackage
 package final class OpenFile: Sendable {
     /// The descriptor, valid as long as this object lives.
     package let descriptor: CInt
+    private let origin: Origin
+
     /// What it was opened as, for error messages.
-    package let path: FilePath
+    package var path: FilePath { origin.path }
+
+    /// A path that is put together when somebody wants to see it: for most files nobody does.
+    private indirect enum Origin: Sendable {
+        case path(FilePath)
+        case entry([UInt8], of: Origin)
+
+        var path: FilePath {
+            var names: [[UInt8]] = []
+            var origin = self
+            while case .entry(let name, let directory) = origin {
+                names.append(name)
+                origin = directory
+            }
+            guard case .path(let path) = origin else { return "" }
+            if names.isEmpty { return path }
+            // At once: each step of a deep path would go through all before it.
+            let below = names.reversed().joined(separator: [UInt8(ascii: "/")])
+            return FilePath(bytes: path.isEmpty ? Array(below) : path.bytes + [UInt8(ascii: "/")] + below)
+        }
+    }
 
     /// Takes ownership of `descriptor`.
     package init(owning descriptor: CInt, path: FilePath) {
         self.descriptor = descriptor
-        self.path = path
+        origin = .path(path)
+    }
+
+    /// Takes ownership of the descriptor of an entry of a directory.
+    init(owning descriptor: CInt, entry name: [UInt8], of directory: OpenFile) {
+        self.descriptor = descriptor
+        origin = .entry(name, of: directory.origin)
     }
 
     deinit { Glibc.close(descriptor) }

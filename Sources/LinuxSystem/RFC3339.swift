@@ -1,90 +1,176 @@
+internal import Glibc
+
 extension FileTime {
+    /// A moment by calendar and clock in universal time; a second of 60 and days beyond a month's end run over.
+    ///
+    /// See timegm(3).
+    package init(year: Int, month: Int, day: Int, hour: Int = 0, minute: Int = 0, second: Int = 0) {
+        var broken = tm()
+        broken.tm_year = CInt(clamping: year - 1900)
+        broken.tm_mon = CInt(clamping: month - 1)
+        broken.tm_mday = CInt(clamping: day)
+        broken.tm_hour = CInt(clamping: hour)
+        broken.tm_min = CInt(clamping: minute)
+        broken.tm_sec = CInt(clamping: second)
+        self.init(seconds: Int64(timegm(&broken)))
+    }
+
+    /// Counts nanoseconds from 1970.
+    package init(nanosecondsSinceEpoch nanoseconds: Int64) {
+        let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        self.init(seconds: rest < 0 ? seconds - 1 : seconds, nanoseconds: Int32(rest < 0 ? rest + 1_000_000_000 : rest))
+    }
+
     /// Reads a time as configurations write it (RFC 3339): `2026-03-04T05:06:07.89Z`, `…+01:00`.
     ///
     /// - Returns: nil for anything else, and for Go's zero time, the year 1.
     package init?(rfc3339 text: String) {
-        let bytes = Array(text.utf8)
-        func number(_ range: Range<Int>) -> Int64? {
-            guard range.upperBound <= bytes.count else { return nil }
-            var value: Int64 = 0
-            for byte in bytes[range] {
-                guard (0x30...0x39).contains(byte) else { return nil }
-                value = value * 10 + Int64(byte - 0x30)
-            }
-            return value
+        guard let (time, year, isComplete) = Self.parts(text), isComplete, year > 1 else { return nil }
+        self = time
+    }
+
+    /// Reads the same or a part of it from the left, which is taken to be in UTC: `2026-03-04`, `2026-03-04 05:06`.
+    package init?(partOfRFC3339 text: String) {
+        guard let (time, _, _) = Self.parts(text) else { return nil }
+        self = time
+    }
+
+    /// Reads a moment as docker's flags take it: seconds since 1970, a date or a part of one, or how long ago.
+    package init?(docker text: String, now: FileTime) {
+        if let seconds = Int64(text) {
+            self.init(seconds: seconds)
+        } else if let ago = secondsOfDuration(text) {
+            self.init(seconds: now.seconds - Int64(ago))
+        } else {
+            self.init(partOfRFC3339: text)
         }
-        func has(_ character: Character, at index: Int) -> Bool {
-            index < bytes.count && character.asciiValue == bytes[index]
-        }
-        guard let year = number(0..<4), has("-", at: 4), let month = number(5..<7), has("-", at: 7),
-            let day = number(8..<10), bytes.count > 19, bytes[10] | 0x20 == UInt8(ascii: "t"),
-            let hour = number(11..<13), has(":", at: 13), let minute = number(14..<16), has(":", at: 16),
-            let second = number(17..<19), year > 1, (1...12).contains(month), (1...31).contains(day), hour < 24,
-            minute < 60,
-            second <= 60
-        else { return nil }
-        var index = 19
-        var nanoseconds: Int32 = 0
-        if bytes[index] == UInt8(ascii: ".") {
-            index += 1
-            var scale: Int32 = 100_000_000
-            while index < bytes.count, (0x30...0x39).contains(bytes[index]) {
-                nanoseconds += Int32(bytes[index] - 0x30) * scale
-                scale /= 10
-                index += 1
-            }
-        }
-        guard index < bytes.count else { return nil }
-        var offset: Int64 = 0
-        switch bytes[index] {
-        case UInt8(ascii: "Z"), UInt8(ascii: "z"):
-            guard index + 1 == bytes.count else { return nil }
-        case UInt8(ascii: "+"), UInt8(ascii: "-"):
-            guard let hours = number(index + 1..<index + 3), has(":", at: index + 3),
-                let minutes = number(index + 4..<index + 6), index + 6 == bytes.count
-            else { return nil }
-            offset = (hours * 3600 + minutes * 60) * (bytes[index] == UInt8(ascii: "-") ? -1 : 1)
-        default: return nil
-        }
-        let days = Self.days(year: year, month: month, day: day)
-        self.init(seconds: days * 86_400 + hour * 3600 + minute * 60 + second - offset, nanoseconds: nanoseconds)
     }
 
     /// The time in UTC as Go writes it: fractions only as long as they need to be.
     package var rfc3339: String {
-        let days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
-        let rest = seconds - days * 86_400
-        let (year, month, day) = Self.date(ofDay: days)
-        func padded(_ value: Int64, _ width: Int) -> String {
-            let digits = String(value)
-            return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
-        }
+        let time = inUniversalTime
         var fraction = ""
         if nanoseconds > 0 {
-            fraction = "." + padded(Int64(nanoseconds), 9)
+            fraction = "." + padded(Int(nanoseconds), 9)
             while fraction.hasSuffix("0") { fraction.removeLast() }
         }
-        return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))T\(padded(rest / 3600, 2)):"
-            + "\(padded(rest / 60 % 60, 2)):\(padded(rest % 60, 2))\(fraction)Z"
+        return "\(time.dateText)T\(time.clockText)\(fraction)Z"
     }
 
-    /// Days from 1970-01-01 in the proleptic Gregorian calendar, counting years from March.
-    private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
-        let shifted = month <= 2 ? year - 1 : year
-        let era = shifted / 400
-        let yearOfEra = shifted - era * 400
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    /// The time in UTC with nine decimals and without a zone, as `2021-03-04T02:24:42.500000000`.
+    package var withNanoseconds: String {
+        let time = inUniversalTime
+        return "\(time.dateText)T\(time.clockText).\(padded(Int(nanoseconds), 9))"
     }
 
-    private static func date(ofDay day: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let shifted = day + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
+    private static func parts(_ text: String) -> (time: FileTime, year: Int, isComplete: Bool)? {
+        var reader = TimeReader(text)
+        guard let year = reader.number(4), reader.skip("-"), let month = reader.number(2), reader.skip("-"),
+            let day = reader.number(2), (1...12).contains(month), (1...31).contains(day)
+        else { return nil }
+        var clock: [Int] = []
+        var nanoseconds: Int32 = 0
+        if reader.skip("T") || reader.skip("t") || reader.skip(" ") {
+            for limit in [23, 59, 60] where clock.isEmpty || reader.skip(":") {
+                guard let number = reader.number(2), number <= limit else { return nil }
+                clock.append(number)
+            }
+            if reader.skip(".") {
+                guard let decimals = reader.fraction() else { return nil }
+                nanoseconds = decimals
+            }
+        }
+        let isComplete = clock.count == 3 && !reader.isAtEnd
+        let offset: Int
+        if reader.isAtEnd || reader.skip("Z") || reader.skip("z") {
+            offset = 0
+        } else {
+            let isWest = reader.skip("-")
+            guard isWest || reader.skip("+"), let hours = reader.number(2), reader.skip(":"),
+                let minutes = reader.number(2)
+            else { return nil }
+            offset = (hours * 3600 + minutes * 60) * (isWest ? -1 : 1)
+        }
+        guard reader.isAtEnd else { return nil }
+        clock += [0, 0, 0]
+        var time = FileTime(year: year, month: month, day: day, hour: clock[0], minute: clock[1], second: clock[2])
+        time.seconds -= Int64(offset)
+        time.nanoseconds = nanoseconds
+        return (time, year, isComplete)
+    }
+}
+
+extension CalendarTime {
+    /// As `2021-03-04`.
+    package var dateText: String { "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))" }
+    /// As `03:24:42`.
+    package var clockText: String { "\(padded(hour, 2)):\(padded(minute, 2)):\(padded(second, 2))" }
+
+    /// The distance from Greenwich, as `+0100` or with a separator `+01:00`.
+    package func offsetText(separator: String) -> String {
+        let minutes = abs(offset) / 60
+        return (offset < 0 ? "-" : "+") + padded(minutes / 60, 2) + separator + padded(minutes % 60, 2)
+    }
+}
+
+/// Reads a duration in Go's form, as `1h30m`, `1.5h`, `90s` or `0`; nil where it is none.
+package func secondsOfDuration(_ text: String) -> Double? {
+    let isNegative = text.hasPrefix("-")
+    var rest = isNegative || text.hasPrefix("+") ? text.dropFirst() : text[...]
+    if rest == "0" { return 0 }
+    if rest.isEmpty { return nil }
+    let units: [(String, Double)] = [
+        ("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600),
+    ]
+    var total = 0.0
+    while !rest.isEmpty {
+        let digits = rest.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        guard let number = Double(digits) else { return nil }
+        rest = rest.dropFirst(digits.count)
+        let word = rest.prefix { $0.isLetter }
+        guard let unit = units.first(where: { $0.0 == word }) else { return nil }
+        rest = rest.dropFirst(word.count)
+        total += number * unit.1
+    }
+    // Go counts nanoseconds in 64 bits, so this is its longest duration too.
+    guard total < 9_223_372_036 else { return nil }
+    return isNegative ? -total : total
+}
+
+/// A number with zeros before it.
+private func padded(_ number: Int, _ width: Int) -> String {
+    let digits = "\(number)"
+    return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+}
+
+/// Reads fixed fields from the left of a time.
+private struct TimeReader {
+    private var rest: Substring.UTF8View
+
+    init(_ text: String) { rest = text[...].utf8 }
+
+    var isAtEnd: Bool { rest.isEmpty }
+
+    mutating func skip(_ character: Unicode.Scalar) -> Bool {
+        guard let first = rest.first, UInt32(first) == character.value else { return false }
+        rest = rest.dropFirst()
+        return true
+    }
+
+    mutating func number(_ digits: Int) -> Int? {
+        let field = rest.prefix(digits)
+        guard field.count == digits, field.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        rest = rest.dropFirst(digits)
+        return field.reduce(0) { $0 * 10 + Int($1 - 0x30) }
+    }
+
+    /// Decimals as nanoseconds; those beyond nine are dropped.
+    mutating func fraction() -> Int32? {
+        let field = rest.prefix { (0x30...0x39).contains($0) }
+        guard !field.isEmpty else { return nil }
+        rest = rest.dropFirst(field.count)
+        let digits = field.prefix(9)
+        let value = digits.reduce(Int32(0)) { $0 * 10 + Int32($1 - 0x30) }
+        return (digits.count..<9).reduce(value) { value, _ in value * 10 }
     }
 }

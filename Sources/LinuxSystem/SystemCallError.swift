@@ -36,14 +36,14 @@ package struct SystemCallError: Error, Hashable, CustomStringConvertible {
 @inline(__always)
 package func retryingSystemCall<Value: FixedWidthInteger & SignedInteger>(
     _ call: String,
-    path: FilePath? = nil,
+    path: @autoclosure () -> FilePath? = nil,
     _ body: () -> Value
 ) throws(SystemCallError) -> Value {
     while true {
         let result = body()
         if result != -1 { return result }
         let code = Glibc.errno
-        if code != EINTR { throw SystemCallError(call, path: path, errno: Errno(rawValue: code)) }
+        if code != EINTR { throw SystemCallError(call, path: path(), errno: Errno(rawValue: code)) }
     }
 }
 

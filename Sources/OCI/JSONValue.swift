@@ -4,6 +4,8 @@ package indirect enum JSONValue: Sendable, Hashable {
     case null
     case bool(Bool)
     case number(Int)
+    /// A number as it is to be written.
+    case numeral(String)
     case string(String)
     case array([JSONValue])
     case object([Member])
@@ -23,49 +25,63 @@ package indirect enum JSONValue: Sendable, Hashable {
     package static func bytes(_ bytes: [UInt8]) -> JSONValue { .string(base64(bytes)) }
 
     /// The document over several lines, each level two blanks further in.
-    package var indented: String {
+    package var indented: String { text(indentation: "  ") }
+
+    /// The document, on one line or, with an indentation of each level, over several; `<`, `>` and `&` are escaped for HTML or not.
+    package func text(indentation: String? = nil, escapesHTML: Bool = true) -> String {
         var text = ""
-        write(to: &text, indentation: "\n")
+        write(to: &text, Layout(step: indentation, escapesHTML: escapesHTML))
         return text
     }
 
-    private func write(to text: inout String, indentation: String) {
+    private struct Layout {
+        let step: String?
+        let escapesHTML: Bool
+        var level = 0
+
+        var deeper: Layout { Layout(step: step, escapesHTML: escapesHTML, level: level + 1) }
+        var lineBreak: String { step.map { "\n" + String(repeating: $0, count: level) } ?? "" }
+    }
+
+    private func write(to text: inout String, _ layout: Layout) {
         switch self {
         case .null: text += "null"
         case .bool(let value): text += value ? "true" : "false"
         case .number(let value): text += "\(value)"
-        case .string(let value): text += Self.quoted(value)
+        case .numeral(let digits): text += digits
+        case .string(let value): text += Self.quoted(value, escapesHTML: layout.escapesHTML)
         case .array(let values):
-            write("[", "]", values.count, to: &text, indentation) { text, index, deeper in
-                values[index].write(to: &text, indentation: deeper)
+            Self.write("[", "]", values.count, to: &text, layout) { index, text, deeper in
+                values[index].write(to: &text, deeper)
             }
         case .object(let members):
-            write("{", "}", members.count, to: &text, indentation) { text, index, deeper in
-                text += Self.quoted(members[index].name) + ": "
-                members[index].value.write(to: &text, indentation: deeper)
+            Self.write("{", "}", members.count, to: &text, layout) { index, text, deeper in
+                text += Self.quoted(members[index].name, escapesHTML: deeper.escapesHTML)
+                text += deeper.step == nil ? ":" : ": "
+                members[index].value.write(to: &text, deeper)
             }
         }
     }
 
-    private func write(
+    private static func write(
         _ open: String,
         _ close: String,
         _ count: Int,
         to text: inout String,
-        _ indentation: String,
-        _ element: (inout String, Int, String) -> Void
+        _ layout: Layout,
+        _ element: (Int, inout String, Layout) -> Void
     ) {
         text += open
-        let deeper = indentation + "  "
+        let deeper = layout.deeper
         for index in 0..<count {
-            text += (index == 0 ? "" : ",") + deeper
-            element(&text, index, deeper)
+            text += (index == 0 ? "" : ",") + deeper.lineBreak
+            element(index, &text, deeper)
         }
-        text += (count == 0 ? "" : indentation) + close
+        text += (count == 0 ? "" : layout.lineBreak) + close
     }
 
     /// A string with the escapes of Go's encoder, and with C1 controls and direction marks escaped besides.
-    package static func quoted(_ value: String) -> String {
+    package static func quoted(_ value: String, escapesHTML: Bool = true) -> String {
         var text = "\""
         for scalar in value.unicodeScalars {
             switch scalar {
@@ -76,7 +92,7 @@ package indirect enum JSONValue: Sendable, Hashable {
             case "\t": text += "\\t"
             case "\u{8}": text += "\\b"
             case "\u{c}": text += "\\f"
-            case "<", ">", "&": text += escape(scalar)
+            case "<", ">", "&": if escapesHTML { text += escape(scalar) } else { text.unicodeScalars.append(scalar) }
             default:
                 switch scalar.value {
                 // A terminal may be reading.

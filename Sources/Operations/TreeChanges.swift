@@ -4,15 +4,6 @@ internal import LinuxSystem
 internal import SystemPackage
 
 extension FileTime {
-    /// A time from nanoseconds since 1970, before which they are negative.
-    init(nanosecondsSinceEpoch nanoseconds: Int64) {
-        let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
-        self =
-            rest < 0
-            ? FileTime(seconds: seconds - 1, nanoseconds: Int32(rest + 1_000_000_000))
-            : FileTime(seconds: seconds, nanoseconds: Int32(rest))
-    }
-
     /// The time that a step asks for, or the fixed one: what a step makes never has the time of the build.
     init(_ timestamp: Int64?) {
         self = timestamp.map(FileTime.init(nanosecondsSinceEpoch:)) ?? .undated

@@ -1,6 +1,7 @@
 internal import AsyncHTTPClient
 internal import FoundationEssentials
 internal import NIOHTTP1
+internal import OCI
 
 /// Answers a registry's challenges, and remembers what it accepted.
 actor Authorizer {
@@ -89,7 +90,7 @@ actor Authorizer {
     }
 
     private static func basicHeader(_ user: String, _ password: Secret) -> Secret {
-        Secret("Basic " + Base64.encode(Array("\(user):\(password.reveal())".utf8)))
+        Secret("Basic " + base64(Array("\(user):\(password.reveal())".utf8)))
     }
 
     private func token(

@@ -34,24 +34,6 @@ package struct GivenCredentials: CredentialSource {
 enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    static func encode(_ bytes: some Collection<UInt8>) -> String {
-        var text: [UInt8] = []
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let group = Array(rest.prefix(3))
-            rest = rest.dropFirst(3)
-            let word =
-                UInt32(group[0]) << 16 | UInt32(group.count > 1 ? group[1] : 0) << 8
-                | UInt32(group.count > 2 ? group[2] : 0)
-            for index in 0..<4 {
-                text.append(
-                    index <= group.count ? alphabet[Int(word >> (18 - 6 * UInt32(index)) & 63)] : UInt8(ascii: "=")
-                )
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
-
     /// The bytes, or nil for text that is no base64; padding may be missing.
     static func decode(_ text: String) -> [UInt8]? {
         var bytes: [UInt8] = []

@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import LinuxSystem
+internal import OCI
 package import SystemPackage
 
 /// `config.json` of the docker command line: who the user is at which registry.
@@ -108,11 +109,11 @@ package struct DockerConfigurationFile: Sendable {
         let key = old ?? Self.keys(for: domain)[0]
         switch credential {
         case .password(let user, let password):
-            auths[key] = .object(["auth": .string(Base64.encode(Array("\(user):\(password.reveal())".utf8)))])
+            auths[key] = .object(["auth": .string(base64(Array("\(user):\(password.reveal())".utf8)))])
         case .identityToken(let token):
             // Docker keeps the pair that its own reader expects beside the token.
             auths[key] = .object([
-                "auth": .string(Base64.encode(Array("00000000-0000-0000-0000-000000000000:".utf8))),
+                "auth": .string(base64(Array("00000000-0000-0000-0000-000000000000:".utf8))),
                 "identitytoken": .string(token.reveal()),
             ])
         case .registryToken(let token): auths[key] = .object(["registrytoken": .string(token.reveal())])

@@ -1,3 +1,5 @@
+internal import LinuxSystem
+
 /// Decides whether and when a failed request is made again.
 package struct RetryPolicy: Sendable, Hashable {
     /// How many requests are made at most, the first included, without progress between them.
@@ -63,21 +65,21 @@ package struct RetryPolicy: Sendable, Hashable {
     package static func secondsSince1970(httpDate text: String) -> Int64? {
         let parts = text.split(separator: " ")
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        guard parts.count == 6, let day = Int64(parts[1]), let month = months.firstIndex(of: String(parts[2])),
-            let year = Int64(parts[3]), (1970...9999).contains(year), (1...31).contains(day)
+        guard parts.count == 6, let day = Int(parts[1]), let month = months.firstIndex(of: String(parts[2])),
+            let year = Int(parts[3]), (1970...9999).contains(year), (1...31).contains(day)
         else { return nil }
-        let time = parts[4].split(separator: ":").compactMap { Int64($0) }
+        let time = parts[4].split(separator: ":").compactMap { Int($0) }
         guard time.count == 3, (0...23).contains(time[0]), (0...59).contains(time[1]), (0...60).contains(time[2]) else {
             return nil
         }
-        // Days from the civil calendar, years beginning in March so that the leap day is the last.
-        let shiftedMonth = Int64((month + 10) % 12)
-        let shiftedYear = month < 2 ? year - 1 : year
-        let era = shiftedYear / 400
-        let yearOfEra = shiftedYear % 400
-        let dayOfYear = (153 * shiftedMonth + 2) / 5 + day - 1
-        let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-        return days * 86_400 + time[0] * 3600 + time[1] * 60 + time[2]
+        return FileTime(
+            year: year,
+            month: month + 1,
+            day: day,
+            hour: time[0],
+            minute: time[1],
+            second: time[2]
+        ).seconds
     }
 }
 

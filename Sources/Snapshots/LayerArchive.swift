@@ -82,19 +82,15 @@ struct LayerArchive {
         defer { buffer.deallocate() }
         try files.walk { file in
             if isCancelled() { throw CancellationError() }
-            let (path, status) = (file.path, file.status)
+            let status = file.status
             if status.type == .socket { return }
-            let name = prefix + path.bytes
+            let name = prefix + file.bytes
+            let base = name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
             if file.isWhiteout {
-                var parent = path
-                parent.removeLastComponent()
-                let base = Array(name[(name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0)...])
-                return try writer.begin(
-                    TarEntry(path: below(parent, Whiteout.prefix + base), kind: .regular, mode: 0o644)
-                )
+                let mark = name[..<base] + Whiteout.prefix + name[base...]
+                return try writer.begin(TarEntry(path: Array(mark), kind: .regular, mode: 0o644))
             }
-            guard !name[(name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0)...].starts(with: Whiteout.prefix)
-            else {
+            guard !name[base...].starts(with: Whiteout.prefix) else {
                 throw ArchiveError.refused(
                     entry: name,
                     reason: "in a layer this name would mean that a file was removed"
@@ -116,24 +112,23 @@ struct LayerArchive {
                 }
                 firstNames[inode] = name
             }
-            entry.attributes = try root.open(path, O_PATH | O_NOFOLLOW).extendedAttributes().filter {
-                isPortableAttribute($0.name)
-            }.map {
-                .init(name: $0.name, value: $0.value)
-            }
+            // What is no regular file is not opened: a FIFO would wait for somebody to write.
+            let opened = try root.open(file.path, (status.type == .regular ? O_RDONLY : O_PATH) | O_NOFOLLOW)
+            entry.attributes = try portableAttributes(of: opened).map { .init(name: $0.name, value: $0.value) }
             switch status.type {
             case .regular:
                 entry.size = status.size
                 try writer.begin(entry)
-                try copy(path, size: status.size, to: writer, buffer)
+                try copy(opened, size: status.size, to: writer, buffer)
             case .directory:
                 entry.kind = .directory
                 try writer.begin(entry)
                 if file.isOpaque {
-                    try writer.begin(TarEntry(path: below(path, Whiteout.opaque), kind: .regular, mode: 0o644))
+                    let mark = name + [UInt8(ascii: "/")] + Whiteout.opaque
+                    try writer.begin(TarEntry(path: mark, kind: .regular, mode: 0o644))
                 }
             case .symbolicLink:
-                entry.kind = .symbolicLink(target: try root.readLink(path))
+                entry.kind = .symbolicLink(target: try root.readLink(file.path))
                 entry.mode = 0o777
                 try writer.begin(entry)
             case .characterDevice:
@@ -150,21 +145,15 @@ struct LayerArchive {
         }
     }
 
-    private func below(_ directory: FilePath, _ name: [UInt8]) -> [UInt8] {
-        prefix + (directory.isEmpty ? name : directory.bytes + [UInt8(ascii: "/")] + name)
-    }
-
-    private func copy(_ path: FilePath, size: Int64, to writer: TarWriter, _ buffer: UnsafeMutableRawBufferPointer)
+    private func copy(_ file: OpenFile, size: Int64, to writer: TarWriter, _ buffer: UnsafeMutableRawBufferPointer)
         throws
     {
-        if size == 0 { return }
-        let file = try root.open(path, O_RDONLY | O_NOFOLLOW)
         var remaining = size
         while remaining > 0 {
             let count = try file.read(
                 into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(remaining, Int64(buffer.count)))])
             )
-            if count == 0 { throw SystemCallError("read", path: path, errno: .ioError) }
+            if count == 0 { throw SystemCallError("read", path: file.path, errno: .ioError) }
             try writer.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             remaining -= Int64(count)
         }

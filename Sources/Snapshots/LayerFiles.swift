@@ -20,7 +20,9 @@ struct LayerFiles {
 
     /// What a layer says of one name.
     struct Entry {
-        var path: FilePath
+        /// From the root.
+        var bytes: [UInt8]
+        var path: FilePath { FilePath(bytes: bytes) }
         /// Of the mark where the name is gone.
         var status: FileStatus
         /// Whether the name is gone.
@@ -33,7 +35,7 @@ struct LayerFiles {
 
     /// Whether nothing of the layers below is left.
     var hidesEverything: Bool {
-        get throws(SystemCallError) { try isOpaque("") }
+        get throws(SystemCallError) { try isOpaque(try root.open("", O_PATH | O_DIRECTORY)) }
     }
 
     /// Visits everything below the root, sorted, a directory before its entries.
@@ -41,48 +43,55 @@ struct LayerFiles {
     /// Depth costs no stack.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func walk(_ visit: (Entry) throws -> Void) throws {
-        var pending = Array(try entries(of: "").reversed())
+        var pending = Array(try entries(of: []).reversed())
         while let entry = pending.popLast() {
             try visit(entry)
-            if entry.status.type == .directory { pending += try entries(of: entry.path).reversed() }
+            if entry.status.type == .directory { pending += try entries(of: entry.bytes).reversed() }
         }
     }
 
-    private func isOpaque(_ directory: FilePath) throws(SystemCallError) -> Bool {
+    private func isOpaque(_ directory: OpenFile) throws(SystemCallError) -> Bool {
         switch form {
-        case .overlay:
-            let opened = try root.open(directory, O_PATH | O_DIRECTORY)
-            return try opened.extendedAttribute(Self.opaqueAttribute) == [UInt8(ascii: "y")]
-        case .marked:
-            return try root.statusIfPresent(directory.appending(FilePath(bytes: Whiteout.opaque).components)) != nil
+        case .overlay: try directory.extendedAttribute(Self.opaqueAttribute) == [UInt8(ascii: "y")]
+        case .marked: try directory.entryStatus(named: Whiteout.opaque) != nil
         }
     }
 
-    private func entries(of directory: FilePath) throws -> [Entry] {
-        let names = try root.entries(of: directory)
+    private func entries(of path: [UInt8]) throws -> [Entry] {
+        let directory = try root.open(FilePath(bytes: path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        let prefix = path.isEmpty ? [] : path + [UInt8(ascii: "/")]
         var hidden: Set<[UInt8]> = []
         var entries: [(name: [UInt8], entry: Entry)] = []
-        for name in names {
-            let path = directory.appending(FilePath(bytes: name).components)
+        for name in try directoryEntries(of: directory) {
             if form == .marked, name == Whiteout.opaque { continue }
             if form == .marked, name.starts(with: Whiteout.prefix) {
                 let real = Array(name.dropFirst(Whiteout.prefix.count))
                 hidden.insert(real)
-                if try root.statusIfPresent(directory.appending(FilePath(bytes: real).components)) != nil { continue }
-                let gone = directory.appending(FilePath(bytes: real).components)
-                entries.append((real, Entry(path: gone, status: try root.status(path), isWhiteout: true)))
+                if try directory.entryStatus(named: real) != nil { continue }
+                let status = try status(of: name, in: directory)
+                entries.append((real, Entry(bytes: prefix + real, status: status, isWhiteout: true)))
                 continue
             }
-            let status = try root.status(path)
-            var entry = Entry(path: path, status: status)
-            entry.isWhiteout = form == .overlay && status.isWhiteout
-            if status.type == .directory { entry.isOpaque = try isOpaque(path) }
+            var entry = Entry(bytes: prefix + name, status: try status(of: name, in: directory))
+            entry.isWhiteout = form == .overlay && entry.status.isWhiteout
+            if entry.status.type == .directory {
+                entry.isOpaque = try isOpaque(directory.openEntry(named: name, O_PATH | O_DIRECTORY))
+            }
             entries.append((name, entry))
         }
         for index in entries.indices where entries[index].entry.status.type == .directory {
             if hidden.contains(entries[index].name) { entries[index].entry.isOpaque = true }
         }
         return entries.sorted { $0.name.lexicographicallyPrecedes($1.name) }.map(\.entry)
+    }
+
+    private func status(of name: [UInt8], in directory: OpenFile) throws(SystemCallError) -> FileStatus {
+        if let status = try directory.entryStatus(named: name) { return status }
+        throw SystemCallError(
+            "fstatat",
+            path: directory.path.appending(FilePath(bytes: name).components),
+            errno: .noSuchFileOrDirectory
+        )
     }
 }
 

@@ -63,19 +63,19 @@ import Testing
         ] as [(String, Int64, Int32)]
     )
     func `RFC 3339 is read`(text: String, seconds: Int64, nanoseconds: Int32) {
-        #expect(TimeText.parse(text) == FileTime(seconds: seconds, nanoseconds: nanoseconds))
+        #expect(FileTime(partOfRFC3339: text) == FileTime(seconds: seconds, nanoseconds: nanoseconds))
     }
 
     @Test(arguments: ["", "yesterday", "2021-13-01", "2021-03-04T25:00", "2021-03-04T03:24:42+1", "2021-03-04x"])
     func `what is no time is refused`(text: String) {
-        #expect(TimeText.parse(text) == nil)
+        #expect(FileTime(partOfRFC3339: text) == nil)
     }
 
     @Test func `times are written as they are read`() {
         let time = FileTime(seconds: 1_614_824_682, nanoseconds: 120_000_000)
-        #expect(TimeText.universal(time) == "2021-03-04T02:24:42.12Z")
-        #expect(TimeText.logLine(time) == "2021-03-04T02:24:42.120000000Z")
-        #expect(TimeText.parse(TimeText.universal(time)) == time)
+        #expect(time.rfc3339 == "2021-03-04T02:24:42.12Z")
+        #expect(time.withNanoseconds == "2021-03-04T02:24:42.120000000")
+        #expect(FileTime(rfc3339: time.rfc3339) == time)
     }
 }
 

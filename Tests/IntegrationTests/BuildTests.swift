@@ -15,12 +15,8 @@ struct `Building` {
         _ options: String...,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> ProgramResult {
-        try scratch.write(dockerfile, to: "context/Dockerfile")
         for (name, text) in files { try scratch.write(text, to: "context/\(name)") }
-        return try await Slipway.shared().run(
-            ["build", "--progress=plain"] + options + ["."],
-            in: scratch.url.appending(path: "context")
-        )
+        return try await Slipway.shared().build(dockerfile, options, in: scratch)
     }
 
     /// Builds files that must come about and gives what a command prints in them.

@@ -17,13 +17,8 @@ struct `What RUN gets of the client` {
         environment: [String: String] = [:],
         with slipway: Slipway? = nil
     ) async throws -> ProgramResult {
-        try scratch.write(dockerfile, to: "context/Dockerfile")
         let program: Slipway = if let slipway { slipway } else { try await Slipway.shared() }
-        return try await program.run(
-            ["build", "--progress=plain", "--no-cache"] + options + ["."],
-            in: context,
-            environment: environment
-        )
+        return try await program.build(dockerfile, ["--no-cache"] + options, in: scratch, environment: environment)
     }
 
     // MARK: Secrets

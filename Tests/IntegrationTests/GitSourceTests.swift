@@ -14,27 +14,11 @@ struct `Adding from git` {
     }
 
     private func build(_ dockerfile: String, _ options: String...) async throws -> ProgramResult {
-        try scratch.write(dockerfile, to: "context/Dockerfile")
-        return try await slipway.run(
-            ["build", "--progress=plain"] + options + ["."],
-            in: scratch.url.appending(path: "context")
-        )
+        try await slipway.build(dockerfile, options, in: scratch)
     }
 
-    /// The files of what was built, as `tar` lists them: mode, owner, size, time and name.
-    private func listing(_ dockerfile: String, sourceLocation: SourceLocation = #_sourceLocation) async throws
-        -> [String]
-    {
-        let built = try await build(dockerfile, "-o", "type=tar,dest=../result.tar")
-        try #require(built.status == 0, "\(built.errorText)", sourceLocation: sourceLocation)
-        let listed = try await runProgram(
-            "tar",
-            ["--utc", "--numeric-owner", "--full-time", "-tvf", scratch.url.appending(path: "result.tar").path],
-            in: scratch.url
-        )
-        return listed.text.split(separator: "\n").map {
-            $0.split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
-        }
+    private func listing(_ dockerfile: String) async throws -> [String] {
+        try await slipway.listing(of: dockerfile, in: scratch)
     }
 
     @Test func `files have git's modes, the commit's time, and no .git`() async throws {

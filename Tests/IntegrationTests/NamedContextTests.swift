@@ -17,12 +17,7 @@ struct `Named contexts and dates` {
     private func build(_ dockerfile: String, _ options: String..., environment: [String: String] = [:]) async throws
         -> ProgramResult
     {
-        try scratch.write(dockerfile, to: "context/Dockerfile")
-        return try await slipway.run(
-            ["build", "--progress=plain"] + options + ["."],
-            in: scratch.url.appending(path: "context"),
-            environment: environment
-        )
+        try await slipway.build(dockerfile, options, in: scratch, environment: environment)
     }
 
     private func content(_ name: String) throws -> String {

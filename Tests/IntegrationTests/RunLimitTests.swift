@@ -14,10 +14,10 @@ struct `What RUN may` {
         cached: Bool = false,
         environment: [String: String] = [:]
     ) async throws -> ProgramResult {
-        try scratch.write("FROM busybox\n" + instructions, to: "context/Dockerfile")
-        return try await Slipway.shared().run(
-            ["build", "--progress=plain"] + (cached ? [] : ["--no-cache"]) + options + ["."],
-            in: scratch.url.appending(path: "context"),
+        try await Slipway.shared().build(
+            "FROM busybox\n" + instructions,
+            (cached ? [] : ["--no-cache"]) + options,
+            in: scratch,
             environment: environment
         )
     }

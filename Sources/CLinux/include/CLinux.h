@@ -47,6 +47,7 @@ ssize_t slipway_readlinkat(int link, void *buffer, size_t size);
 ssize_t slipway_getxattr(const char *path, const char *name, void *value, size_t size);
 int slipway_setxattr(const char *path, const char *name, const void *value, size_t size, int flags);
 int slipway_removexattr(const char *path, const char *name);
+ssize_t slipway_flistxattr(int descriptor, char *list, size_t size);
 ssize_t slipway_listxattr(const char *path, char *list, size_t size);
 
 /// The text of an errno value; thread safe. See strerror_r(3).

@@ -40,7 +40,9 @@ extension BuildCommand {
                 bytes throws(FlagValueError) in try FlagValues.size(bytes, allowsUnlimited: false)
             },
             .values("ulimit", \.limits, placeholder: "ulimit", help: "Ulimit options") {
-                bytes throws(FlagValueError) in [try limit(bytes)]
+                bytes throws(FlagValueError) in
+                let limit = try FlagValues.limit(bytes)
+                return [ResourceLimit(name: Array(limit.name.utf8), soft: limit.soft, hard: limit.hard)]
             },
         ]
         + resourceNames.map { name, short in
@@ -106,29 +108,6 @@ extension BuildCommand {
             throw FlagValueError("unknown entitlement \(text)")
         }
         return [entitlement]
-    }
-
-    private static let limitNames: Set<String> = [
-        "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss",
-        "rtprio",
-        "rttime", "sigpending", "stack",
-    ]
-
-    private static func limit(_ bytes: [UInt8]) throws(FlagValueError) -> RunLimit {
-        let text = try FlagValues.text(bytes)
-        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2, !parts[1].isEmpty else { throw FlagValueError("invalid ulimit argument: \(text)") }
-        guard limitNames.contains(parts[0]) else { throw FlagValueError("invalid ulimit type: \(parts[0])") }
-        let values = parts[1].split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
-        guard values.count <= 2, let soft = values[0], soft >= -1 else {
-            throw FlagValueError("invalid ulimit argument: \(text)")
-        }
-        guard values.count == 2 else { return RunLimit(name: parts[0], soft: soft, hard: soft) }
-        guard let hard = values[1], hard >= -1 else { throw FlagValueError("invalid ulimit argument: \(text)") }
-        if hard >= 0, soft > hard || soft < 0 {
-            throw FlagValueError("ulimit soft limit must be less than or equal to hard limit: \(soft) > \(hard)")
-        }
-        return RunLimit(name: parts[0], soft: soft, hard: hard)
     }
 
     private static func resource(_ bytes: [UInt8]) throws(FlagValueError) -> ResourceOption {

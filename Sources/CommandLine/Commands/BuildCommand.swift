@@ -3,6 +3,7 @@ import BuildGraph
 import DockerfileFrontend
 import DockerfileSyntax
 import Exporters
+import LLB
 import LinuxSystem
 import OCI
 import Storage
@@ -35,7 +36,7 @@ struct BuildCommand: RunnableCommand {
     var pulls = false
     var network: BuildRequest.Network?
     var entitlements: [Entitlement] = []
-    var limits: [RunLimit] = []
+    var limits: [ResourceLimit] = []
     var resources: [ResourceOption] = []
     var sharedMemorySize: Int64?
     var controlGroupParent: [UInt8]?

@@ -100,15 +100,12 @@ struct LogsCommand: RunnableCommand {
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         var start: String?
         if let since {
-            if let seconds = DurationText.parse(since) {
-                start = TimeText.universal(FileTime(seconds: environment.clock().seconds - Int64(seconds)))
-            } else if let time = TimeText.parse(since) {
-                start = TimeText.universal(time)
-            } else {
+            guard let time = FileTime(docker: since, now: environment.clock()) else {
                 throw CommandFailure(
                     "Error: invalid value for \"since\": \"\(since)\" is neither a time nor a duration"
                 )
             }
+            start = time.rfc3339
         }
         let containers = try await environment.containers()
         let container = try await containers.container(try textArguments()[0])

@@ -95,35 +95,11 @@ enum ContainerFlagValues {
         return text
     }
 
-    private static let limitNames: Set<String> = [
-        "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-        "rttime", "sigpending", "stack",
-    ]
-
-    /// `name=soft[:hard]`, with -1 for no limit.
+    /// `name=soft[:hard]`.
     static func limit(_ bytes: [UInt8]) throws(FlagValueError) -> ContainerOptions.Limit {
-        let text = try FlagValues.text(bytes)
-        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2, !parts[1].isEmpty else { throw FlagValueError("invalid ulimit argument: \(text)") }
-        guard limitNames.contains(parts[0]) else { throw FlagValueError("invalid ulimit type: \(parts[0])") }
-        let values = parts[1].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard values.count <= 2 else {
-            throw FlagValueError("too many limit value arguments - \(parts[1]), can only have up to two, `soft[:hard]`")
-        }
-        func number(_ value: String) throws(FlagValueError) -> UInt64 {
-            guard let number = Int64(value), number >= -1 else {
-                throw FlagValueError("invalid ulimit value: \(value)")
-            }
-            return number == -1 ? .max : UInt64(number)
-        }
-        let soft = try number(values[0])
-        let hard = values.count == 2 ? try number(values[1]) : soft
-        guard soft <= hard else {
-            throw FlagValueError(
-                "ulimit soft limit must be less than or equal to hard limit: \(values[0]) > \(values[1])"
-            )
-        }
-        return ContainerOptions.Limit(name: parts[0], soft: soft, hard: hard)
+        let limit = try FlagValues.limit(bytes)
+        func number(_ value: Int64) -> UInt64 { value < 0 ? .max : UInt64(value) }
+        return ContainerOptions.Limit(name: limit.name, soft: number(limit.soft), hard: number(limit.hard))
     }
 
     static func apply(securityOption bytes: [UInt8], to options: inout ContainerOptions) throws(FlagValueError) {

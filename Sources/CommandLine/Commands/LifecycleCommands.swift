@@ -206,13 +206,10 @@ struct ContainerPruneFilter {
             case "label": labels.append(filter.value)
             case "label!": absentLabels.append(filter.value)
             case "until":
-                if let seconds = DurationText.parse(filter.value) {
-                    until = now - Int64(seconds)
-                } else if let time = TimeText.parse(filter.value) {
-                    until = time.seconds
-                } else {
+                guard let time = FileTime(docker: filter.value, now: FileTime(seconds: now)) else {
                     throw CommandFailure("Error: invalid filter 'until=\(filter.value)'")
                 }
+                until = time.seconds
             default: throw CommandError.invalidFilter(filter.name)
             }
         }

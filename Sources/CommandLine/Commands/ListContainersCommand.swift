@@ -113,7 +113,8 @@ struct ListContainersCommand: RunnableCommand {
         let labels = record.configuration.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         return [
             "ID": .text(isWhole ? record.id : record.shortID), "Image": .text(record.configuration.imageName),
-            "Command": .text(JSONLiteral.quoted(shown)), "CreatedAt": .text(TimeText.listing(created)),
+            "Command": .text(JSONValue.quoted(shown, escapesHTML: false)),
+            "CreatedAt": .text(TimeText.listing(created)),
             "RunningFor": .text(DurationText.ago(created, now: now)), "Status": .text(status(record, now: now)),
             "State": .text(record.state.status.rawValue), "Ports": .text(ports.joined(separator: ", ")),
             "Names": .text(record.name), "Labels": .text(labels.joined(separator: ",")),

@@ -65,6 +65,38 @@ struct Slipway: Sendable {
         return result.text
     }
 
+    /// Builds the directory `context` of a scratch directory with this Dockerfile, whose progress is told in plain lines.
+    func build(
+        _ dockerfile: String,
+        _ options: [String] = [],
+        in scratch: TemporaryDirectory,
+        environment: [String: String] = [:]
+    ) async throws -> ProgramResult {
+        try scratch.write(dockerfile, to: "context/Dockerfile")
+        return try await run(
+            ["build", "--progress=plain"] + options + ["."],
+            in: scratch.url.appending(path: "context"),
+            environment: environment
+        )
+    }
+
+    /// Builds the same and lists the files of the result as `tar` does, with single spaces: mode, owner, size, time and name.
+    func listing(
+        of dockerfile: String,
+        in scratch: TemporaryDirectory,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> [String] {
+        let built = try await build(dockerfile, ["-o", "type=tar,dest=../result.tar"], in: scratch)
+        try #require(built.status == 0, "\(built.errorText)", sourceLocation: sourceLocation)
+        let listed = try await runProgram(
+            "tar",
+            ["--utc", "--numeric-owner", "--full-time", "-tvf", scratch.url.appending(path: "result.tar").path]
+        )
+        return listed.text.split(separator: "\n").map {
+            $0.split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
+        }
+    }
+
     /// A store that no other test sees, in a directory that goes with the returned object.
     static func isolated(environment: [String: String] = [:]) throws -> (Slipway, TemporaryDirectory) {
         let directory = try TemporaryDirectory()
