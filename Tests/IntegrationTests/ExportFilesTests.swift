@@ -92,7 +92,10 @@ struct `Exported files` {
         let options = ["--no-cache", "--build-arg", "SOURCE_DATE_EPOCH=1500000000"]
         for name in ["first", "second"] {
             let output = "type=oci,dest=\(name).tar,rewrite-timestamp=true,compression=\(compression)"
-            let result = try await Slipway.shared().run(["build"] + options + ["-o", output, "context"], in: scratch.url)
+            let result = try await Slipway.shared().run(
+                ["build"] + options + ["-o", output, "context"],
+                in: scratch.url
+            )
             try #require(result.status == 0, "\(result.errorText)")
             // The next second: what is not rewritten would differ.
             try await Task.sleep(for: .milliseconds(1100))
@@ -131,7 +134,9 @@ struct `Exported files` {
         }
         let base = try await layers("busybox").dropFirst(2).prefix(71)
         #expect(try await layers(name).contains(base))
-        #expect(try await slipway.succeed("image", "inspect", "--format", "{{.Created}}", name) == "2017-07-14T02:40:00Z\n")
+        #expect(
+            try await slipway.succeed("image", "inspect", "--format", "{{.Created}}", name) == "2017-07-14T02:40:00Z\n"
+        )
         let untimed = try await build("-o", "type=image,rewrite-timestamp=true")
         #expect(untimed.errorText.contains("rewrite-timestamp is specified, but no source-date-epoch was found"))
     }
@@ -141,7 +146,14 @@ struct `Exported files` {
         let slipway = try await Slipway.shared()
         let name = "stargz-\(UUID().uuidString.lowercased())"
         let options = "compression=estargz,force-compression=true"
-        try await succeed("-t", name, "-o", "type=image,unpack=true,\(options)", "-o", "type=docker,dest=x.tar,\(options)")
+        try await succeed(
+            "-t",
+            name,
+            "-o",
+            "type=image,unpack=true,\(options)",
+            "-o",
+            "type=docker,dest=x.tar,\(options)"
+        )
         #expect(try await slipway.succeed("run", "--rm", name, "ls", "-A", "/", "/dir").contains("a.txt"))
         let (other, store) = try Slipway.isolated()
         defer { withExtendedLifetime(store) {} }
@@ -191,7 +203,10 @@ struct `Exported files` {
         let slipway = try await Slipway.shared()
         for (value, isThere) in [("1", true), ("false", false), ("", false)] {
             let built = try await slipway.run(
-                ["build", "--build-arg", "UNUSED=1", "-o", "type=oci,dest=x.tar", "--metadata-file", "m.json", "context"],
+                [
+                    "build", "--build-arg", "UNUSED=1", "-o", "type=oci,dest=x.tar", "--metadata-file", "m.json",
+                    "context",
+                ],
                 in: scratch.url,
                 environment: ["BUILDX_METADATA_WARNINGS": value]
             )
