@@ -87,7 +87,7 @@ package struct ControlGroup: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func remove() {
         // One that cannot be removed now is found when the next is made.
-        for directory in directories { removeDirectory(directory) }
+        for directory in directories { _ = try? HostFiles.removeDirectoryIfEmpty(directory) }
     }
 }
 
@@ -138,7 +138,9 @@ extension ControlGroup {
             let parts = String(decoding: entry, as: UTF8.self).split(separator: "-")
             guard parts.count == 3, parts[0] == "slipway", let process = Int32(parts[1]) else { continue }
             if kill(process, 0) == 0 || errno == EPERM { continue }
-            removeDirectory(FilePath(bytes: directory.bytes + [UInt8(ascii: "/")] + entry))
+            _ = try? HostFiles.removeDirectoryIfEmpty(
+                FilePath(bytes: directory.bytes + [UInt8(ascii: "/")] + entry)
+            )
         }
     }
 
@@ -156,8 +158,6 @@ extension ControlGroup {
         try OpenFile.open(path, O_WRONLY).write(Array(text.utf8))
     }
 }
-
-private func removeDirectory(_ path: FilePath) { _ = path.withPlatformString { rmdir($0) } }
 
 /// One value in one file of a cgroup.
 private struct Setting {

@@ -48,7 +48,7 @@ import Testing
             for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
                 let spans = line.split(separator: "`", omittingEmptySubsequences: false)
                 guard spans.count >= 3 else { continue }
-                if spans[0].hasSuffix("struct ") { suite = String(spans[1]) }
+                if spans[0].hasSuffix("struct ") || spans[0] == "extension " { suite = String(spans[1]) }
                 if spans[0].hasSuffix("func ") { names.insert("\(suite) > \(spans[1])") }
             }
         }

@@ -1,5 +1,4 @@
 import BuildEngine
-import Glibc
 import LLB
 import LinuxSystem
 
@@ -85,17 +84,8 @@ extension BuildCommand {
         if address.first == UInt8(ascii: "["), address.last == UInt8(ascii: "]") {
             address = Array(address.dropFirst().dropLast())
         }
-        guard isAddress(address) else { throw invalid }
+        guard isInternetAddress(String(decoding: address, as: UTF8.self)) else { throw invalid }
         return (name, address)
-    }
-
-    /// Whether bytes are an IPv4 or IPv6 address.
-    ///
-    /// See inet_pton(3).
-    private static func isAddress(_ bytes: [UInt8]) -> Bool {
-        let text = String(decoding: bytes, as: UTF8.self)
-        var storage = in6_addr()
-        return inet_pton(AF_INET, text, &storage) == 1 || inet_pton(AF_INET6, text, &storage) == 1
     }
 
     private static func entitlement(_ bytes: [UInt8]) throws(FlagValueError) -> [Entitlement] {

@@ -109,10 +109,7 @@ package struct Flag<Options: Sendable>: Sendable {
         defaultText: String? = nil,
         help: String
     ) -> Flag {
-        Flag(name, shorthand, placeholder: "", help: help, bareValue: "true", defaultText: defaultText) {
-            (options, bytes) throws(FlagValueError) in
-            options[keyPath: path] = try FlagValues.boolean(bytes)
-        }
+        toggle(name, shorthand, defaultText, help) { $0[keyPath: path] = $1 }
     }
 
     /// A flag that is on, off or not given.
@@ -123,9 +120,19 @@ package struct Flag<Options: Sendable>: Sendable {
         defaultText: String? = nil,
         help: String
     ) -> Flag {
+        toggle(name, shorthand, defaultText, help) { $0[keyPath: path] = $1 }
+    }
+
+    private static func toggle(
+        _ name: String,
+        _ shorthand: Character?,
+        _ defaultText: String?,
+        _ help: String,
+        _ set: @escaping @Sendable (inout Options, Bool) -> Void
+    ) -> Flag {
         Flag(name, shorthand, placeholder: "", help: help, bareValue: "true", defaultText: defaultText) {
             (options, bytes) throws(FlagValueError) in
-            options[keyPath: path] = try FlagValues.boolean(bytes)
+            set(&options, try FlagValues.boolean(bytes))
         }
     }
 
