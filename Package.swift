@@ -35,6 +35,7 @@ let shims: [Layered] = [
     Layered("CLinux"),
     Layered("CSQLite"),
     Layered("CISAL", system: [.linkedLibrary("isal")]),
+    Layered("CZlib", system: [.linkedLibrary("z")]),
     Layered("CZstd", system: [.linkedLibrary("zstd")]),
     Layered("CLZMA", system: [.linkedLibrary("lzma")]),
     Layered("CBzip2", system: [.linkedLibrary("bz2")]),
@@ -60,7 +61,7 @@ let layers: [[Layered]] = [
         ),
         Layered("Sandboxes", ["LinuxSystem"], external: [system]),
         Layered("Sessions", ["LinuxSystem"], external: [system]),
-        Layered("Archive", ["CISAL", "CZstd", "CLZMA", "CBzip2", "LinuxSystem", "OCI"], external: [system]),
+        Layered("Archive", ["CISAL", "CZlib", "CZstd", "CLZMA", "CBzip2", "LinuxSystem", "OCI"], external: [system]),
     ],
     // 3: the Dockerfile frontend and file trees
     [

@@ -1,4 +1,5 @@
 import CISAL
+import CZlib
 import LinuxSystem
 
 /// Compresses to gzip, in parallel blocks of 1 MiB that do not depend on each other.
@@ -8,26 +9,27 @@ import LinuxSystem
 package final class GzipSink: ByteSink {
     private static let blockSize = 1 << 20
 
-    /// How much work is done: none, or one of ISA-L's three levels.
+    /// How much work is done: none, one of ISA-L's three levels, or one of zlib's, which go further and take much longer.
     enum Effort: Sendable, CustomStringConvertible {
         case stored
-        case compressed(UInt32)
+        case fast(UInt32)
+        case thorough(CInt)
 
         var description: String {
             switch self {
             case .stored: "0"
-            case .compressed(let level): "\(level)"
+            case .fast(let level): "\(level)"
+            case .thorough(let level): "\(level)"
             }
         }
 
-        /// - Parameter level: gzip's: 0 stores, 1 to 9 are mapped onto three.
+        /// - Parameter level: gzip's: 0 stores, 1 is the fastest and 9 gives the fewest bytes.
         init(level: Int) {
             self =
                 switch level {
                 case ...0: .stored
-                case ...3: .compressed(1)
-                case ...6: .compressed(2)
-                default: .compressed(3)
+                case ...3: .fast(UInt32(level))
+                default: .thorough(CInt(min(level, 9)))
                 }
         }
     }
@@ -178,14 +180,31 @@ package final class GzipSink: ByteSink {
                 store(block)
                 _ = block.done.push(true)
             }
-        case .compressed(let level):
+        case .fast(let level):
             let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: Int(slipway_deflate_memory(level)))
             defer { memory.deallocate() }
             while let block = waiting.pop() {
                 compress(block, level, memory)
                 _ = block.done.push(true)
             }
+        case .thorough(let level):
+            while let block = waiting.pop() {
+                compress(block, level)
+                _ = block.done.push(true)
+            }
         }
+    }
+
+    private static func compress(_ block: Block, _ level: CInt) {
+        guard let output = block.output.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return }
+        block.outputCount = slipway_zlib_block(
+            level,
+            block.input.baseAddress?.assumingMemoryBound(to: UInt8.self),
+            UInt32(block.inputCount),
+            output,
+            UInt32(block.output.count),
+            block.trailer == nil ? 0 : 1
+        )
     }
 
     private static func compress(_ block: Block, _ level: UInt32, _ memory: UnsafeMutablePointer<UInt8>) {

@@ -48,7 +48,7 @@ private func option(_ text: String) throws -> BuildOutputOption { try BuildOutpu
         ("compression=gzip", { $0.compression == .gzip }), ("compression=estargz", { $0.compression == .estargz }),
         ("compression=zstd", { $0.compression == .zstd }),
         ("compression=zstd,compression-level=22", { $0.compression?.level == 22 }),
-        ("compression-level=9,compression=estargz", { $0.compression?.recipe == "estargz-3" }),
+        ("compression-level=9,compression=estargz", { $0.compression?.recipe == "estargz-9" }),
         ("compression-level=0", { $0.compression?.recipe == "gzip-0" }),
         ("force-compression=true", { $0.forcesCompression }), ("force-compression=", { $0.forcesCompression }),
         ("annotation.k=v", { $0.annotations == [ImageAnnotation(.manifest, key: "k", value: "v")] }),
