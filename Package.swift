@@ -203,12 +203,12 @@ targets += [
         "CommandLineTests",
         [
             "Archive", "BuildEngine", "BuildGraph", "CommandLine", "DockerfileFrontend", "DockerfileSyntax",
-            "Exporters", "LinuxSystem", "OCI", "RemoteCache",
+            "Exporters", "LinuxSystem", "OCI", "Registry", "RemoteCache",
         ],
         external: [system],
         exclude: ["Golden"]
     ),
-    tests("RemoteCacheTests", ["BuildGraph", "OCI", "RemoteCache", "Snapshots", "Storage"]),
+    tests("RemoteCacheTests", ["BuildGraph", "OCI", "Registry", "RemoteCache", "Snapshots", "Storage"]),
     tests("RemoteSourcesTests", ["LLB", "RemoteSources"]),
     tests("StorageTests", ["Storage", "LinuxSystem", "OCI"], external: [system, grdb]),
     tests("DockerfileSyntaxTests", ["DockerfileSyntax"]),

@@ -163,7 +163,7 @@ private func isHexadecimal(_ byte: UInt8) -> Bool {
 }
 
 /// Text with everything but RFC 3986's unreserved characters written as `%XX`.
-func percentEncoded(_ text: String) -> String {
+package func percentEncoded(_ text: String) -> String {
     let digits = Array("0123456789ABCDEF")
     return text.utf8.reduce(into: "") { result, byte in
         let isUnreserved =

@@ -7,6 +7,7 @@ package enum CacheSource: Sendable, Hashable {
     /// A cache of its own, or an image with one in it.
     case registry(RegistryCachePlace)
     case local(LocalCacheSource)
+    case s3(S3CachePlace)
 }
 
 /// Where a build cache goes (`--cache-to`).
@@ -15,6 +16,7 @@ package enum CacheDestination: Sendable, Hashable {
     case inline
     case registry(RegistryCachePlace)
     case local(LocalCacheDestination)
+    case s3(S3CachePlace)
 }
 
 /// One `--cache-to`.

@@ -59,14 +59,21 @@ struct CacheContent: Sendable {
 /// Reads and writes build caches outside of the store.
 package final class RemoteCaches: Sendable {
     private let remote: RemoteImages
+    private let web: WebClient.Configuration
     private let insecureClient: @Sendable (_ host: String) throws -> RegistryClient
     private var snapshots: SnapshotStore { remote.snapshots }
 
     /// - Parameters:
     ///   - remote: moves blobs between the store and registries.
+    ///   - web: how servers that are no registries are reached.
     ///   - insecureClient: a client that may speak plain HTTP with a host, and trusts its certificates unseen.
-    package init(remote: RemoteImages, insecureClient: @escaping @Sendable (_ host: String) throws -> RegistryClient) {
+    package init(
+        remote: RemoteImages,
+        web: WebClient.Configuration,
+        insecureClient: @escaping @Sendable (_ host: String) throws -> RegistryClient
+    ) {
         self.remote = remote
+        self.web = web
         self.insecureClient = insecureClient
     }
 
@@ -75,6 +82,7 @@ package final class RemoteCaches: Sendable {
         switch source {
         case .registry(let place): RegistryCache(place: place, remote: try images(for: place))
         case .local(let source): LocalCacheReader(source: source)
+        case .s3(let place): S3Cache(place: place, web: web, remote: remote)
         }
     }
 
@@ -160,6 +168,7 @@ package final class RemoteCaches: Sendable {
         case .inline: nil
         case .registry(let place): RegistryCache(place: place, remote: try images(for: place))
         case .local(let destination): LocalCacheWriter(destination: destination, remote: remote)
+        case .s3(let place): S3Cache(place: place, web: web, remote: remote)
         }
     }
 

@@ -1,6 +1,7 @@
 import Archive
 import CommandLine
 import OCI
+import Registry
 import RemoteCache
 import SystemPackage
 import Testing
@@ -59,6 +60,30 @@ import Testing
         #expect(try export("type=local,\"dest=a,b\"").destination == .local(LocalCacheDestination(path: "/work/a,b")))
     }
 
+    @Test func `of buckets take credentials from attributes or from the environment`() throws {
+        let known = S3Signer(accessKey: "id", secretKey: Secret("secret"), region: "eu-west-1")
+        #expect(try source("type=s3,bucket=b") == [.s3(S3CachePlace(bucket: "b", signer: known))])
+        var place = S3CachePlace(
+            bucket: "b",
+            signer: S3Signer(accessKey: "k", secretKey: Secret("s"), sessionToken: Secret("t"), region: "r"),
+            names: ["one", "two"]
+        )
+        place.prefix = "p/"
+        place.blobsPrefix = ""
+        place.manifestsPrefix = "m/"
+        place.endpoint = try HTTPURL(parsing: "http://host:9000")
+        place.usesPathStyle = true
+        place.touchRefresh = 3600
+        place.uploadParallelism = 8
+        place.maximumAttempts = 3
+        let text =
+            "type=s3,bucket=b,region=r,name=one;two,prefix=p/,blobs_prefix=,manifests_prefix=m/,endpoint_url=http://host:9000,use_path_style=true,access_key_id=k,secret_access_key=s,session_token=t,touch_refresh=1h,upload_parallelism=8,retry_mode=adaptive,retry_max_attempts=3,disable_accept_encoding=true"
+        #expect(try source(text) == [.s3(place)])
+        let export = try export(text + ",mode=max,ignore-error=true")
+        #expect(export.destination == .s3(place) && export.mode == .max && export.ignoresErrors)
+        #expect(!"\(place)".contains("\"s\""))
+    }
+
     @Test func `say which layers go along, in which form, and what an error means`() throws {
         let plain = try export("type=local,dest=c")
         #expect(plain.mode == .min && plain.form == .imageManifest && plain.compression == .gzip)
@@ -89,6 +114,21 @@ import Testing
             ("type=inline", "an inline cache is read from its image: use --cache-from type=registry,ref=IMAGE"),
             ("type=gha", "the cache type gha is not supported: Slipway does not speak with GitHub's cache service"),
             ("type=azblob,name=x", "the cache type azblob is not supported: Slipway does not speak with Azure"),
+            ("type=s3", "bucket ($AWS_BUCKET) not set for s3 cache"),
+            ("type=s3,bucket=a/b", "bucket \"a/b\" of the s3 cache is no name"),
+            (
+                "type=s3,bucket=b,access_key_id=k",
+                "the s3 cache needs credentials: give access_key_id and secret_access_key"
+            ),
+            ("type=s3,bucket=b,endpoint_url=ftp://x", "endpoint_url of the s3 cache"),
+            ("type=s3,bucket=b,use_path_style=2", "failed to parse use_path_style"),
+            ("type=s3,bucket=b,touch_refresh=soon", "failed to parse touch_refresh"),
+            ("type=s3,bucket=b,upload_parallelism=0", "upload_parallelism must be a positive integer"),
+            ("type=s3,bucket=b,retry_max_attempts=x", "retry_max_attempts must be a positive integer"),
+            ("type=s3,bucket=b,retry_mode=wild", "retry_mode must be \"standard\" or \"adaptive\""),
+            ("type=s3,bucket=b,name=;", "the s3 cache has no name"),
+            ("type=s3,bucket=b,mode=max", "unknown attribute \"mode\" of --cache-from type=s3"),
+            ("type=registry,ref=r,mode=max", "unknown attribute \"mode\" of --cache-from type=registry"),
             ("type=floppy", "unknown cache type \"floppy\": it is none of inline, local, registry and s3"),
         ] as [(String, String)]
     )

@@ -51,7 +51,10 @@ package struct CacheOption: Sendable, Hashable {
     package func source(_ environment: Surroundings) throws -> CacheSource {
         var reader = try reader(isExport: false)
         switch type {
-        case "registry": return .registry(try registryPlace(&reader))
+        case "registry":
+            let place = try registryPlace(&reader)
+            try reader.finish()
+            return .registry(place)
         case "local":
             guard let path = reader.take("src") else { throw Self.failure("local cache importer requires src") }
             var source = LocalCacheSource(path: environment.path(path))
@@ -64,6 +67,10 @@ package struct CacheOption: Sendable, Hashable {
             }
             try reader.finish()
             return .local(source)
+        case "s3":
+            let place = try reader.bucket(environment)
+            try reader.finish()
+            return .s3(place)
         case "inline":
             throw Self.failure("an inline cache is read from its image: use --cache-from type=registry,ref=IMAGE")
         default: throw unknownType
@@ -90,10 +97,13 @@ package struct CacheOption: Sendable, Hashable {
             destination.tag = try reader.text("tag") ?? "latest"
             destination.removesUnused = try reader.flag("reset") ?? false
             export = CacheExport(.local(destination))
+        case "s3": export = CacheExport(.s3(try reader.bucket(environment)))
         default: throw unknownType
         }
-        export.form = try reader.form()
-        try reader.setCompression(of: &export)
+        if type != "s3" {
+            export.form = try reader.form()
+            try reader.setCompression(of: &export)
+        }
         if let mode = try reader.text("mode") {
             guard let known = CacheExport.Mode(rawValue: mode) else {
                 throw Self.failure("unsupported cache export mode: \(mode); it is min or max")

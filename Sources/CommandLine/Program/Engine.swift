@@ -60,14 +60,14 @@ extension SlipwayEnvironment {
             web: WebClient(web),
             variables: variables,
             remote: engine.remote,
-            caches: try await remoteCaches(engine)
+            caches: try await remoteCaches(engine, web)
         )
     }
 
-    private func remoteCaches(_ engine: Engine) async throws -> RemoteCaches {
+    private func remoteCaches(_ engine: Engine, _ web: WebClient.Configuration) async throws -> RemoteCaches {
         let configuration = try await registryConfiguration()
         let logger = logger()
-        return RemoteCaches(remote: engine.remote) { host in
+        return RemoteCaches(remote: engine.remote, web: web) { host in
             var configuration = configuration
             configuration.endpoints = configuration.endpoints.trusting(host)
             return RegistryClient(configuration, logger: logger)

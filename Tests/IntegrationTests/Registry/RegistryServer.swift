@@ -87,7 +87,8 @@ final class RunningProcess: @unchecked Sendable {
 
     func end() {
         guard process.isRunning else { return }
-        process.terminate()
+        // Foundation starts a program with the signals blocked that the thread has blocked that starts it: SIGTERM may never arrive.
+        kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 }
@@ -143,7 +144,8 @@ private func withAddress<Value>(_ port: Int, _ body: (UnsafePointer<sockaddr>, s
     }
 }
 
-private func freePort() throws -> Int {
+/// A port of the loopback interface that nobody listens on.
+func freePort() throws -> Int {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     guard withAddress(0, { bind(descriptor, $0, $1) }) == 0 else { throw RegistryServer.NotReady() }
@@ -156,7 +158,8 @@ private func freePort() throws -> Int {
     return Int(in_port_t(bigEndian: address.sin_port))
 }
 
-private func isListening(_ port: Int) -> Bool {
+/// Whether somebody listens on a port of the loopback interface.
+func isListening(_ port: Int) -> Bool {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     return withAddress(port, { connect(descriptor, $0, $1) }) == 0

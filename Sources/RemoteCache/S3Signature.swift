@@ -1,0 +1,95 @@
+internal import Crypto
+internal import FoundationEssentials
+internal import Images
+internal import LinuxSystem
+package import OCI
+package import Registry
+
+/// Signs requests as Amazon's services want them.
+///
+/// See "Signature Version 4" of Amazon's documentation.
+package struct S3Signer: Sendable, Hashable {
+    package var accessKey: String
+    package var secretKey: Secret
+    package var sessionToken: Secret?
+    package var region: String
+
+    package init(accessKey: String, secretKey: Secret, sessionToken: Secret? = nil, region: String) {
+        self.accessKey = accessKey
+        self.secretKey = secretKey
+        self.sessionToken = sessionToken
+        self.region = region
+    }
+
+    /// One parameter of a query.
+    package typealias Parameter = (name: String, value: String)
+
+    /// The headers that make a request a signed one.
+    /// - Parameters:
+    ///   - method: of the request.
+    ///   - url: its address without a query.
+    ///   - query: not encoded.
+    ///   - headers: more headers that are part of what is signed.
+    ///   - payload: the SHA-256 of the body.
+    ///   - time: now, in seconds since 1970.
+    /// - Returns: all headers, those given among them.
+    package func headers(
+        method: String,
+        url: HTTPURL,
+        query: [Parameter] = [],
+        headers: [Parameter] = [],
+        payload: OCI.Digest,
+        time: Int64
+    ) -> [Parameter] {
+        let stamp = Self.stamp(of: time)
+        var signed = headers + [("x-amz-content-sha256", payload.hex), ("x-amz-date", stamp)]
+        if let sessionToken { signed.append(("x-amz-security-token", sessionToken.reveal())) }
+        let named = (signed + [("host", url.authority)]).map { (name: $0.name.lowercased(), value: $0.value) }
+            .sorted { $0.name < $1.name }
+        let names = named.map { $0.name }.joined(separator: ";")
+        let canonical = [
+            method, url.target, Self.encoded(query),
+            named.map { "\($0.name):\($0.value)\n" }.joined(), names, payload.hex,
+        ].joined(separator: "\n")
+        let day = String(stamp.prefix(8))
+        let scope = "\(day)/\(region)/s3/aws4_request"
+        let text = "AWS4-HMAC-SHA256\n\(stamp)\n\(scope)\n\(OCI.Digest.sha256(of: Array(canonical.utf8)).hex)"
+        let signature = hexadecimal(Self.code(of: text, with: signingKey(day: day)))
+        let credential = "\(accessKey)/\(scope)"
+        signed.append(
+            (
+                "Authorization",
+                "AWS4-HMAC-SHA256 Credential=\(credential), SignedHeaders=\(names), Signature=\(signature)"
+            )
+        )
+        return signed
+    }
+
+    /// A query as it is signed and sent: sorted, with everything but unreserved characters encoded.
+    package static func encoded(_ query: [Parameter]) -> String {
+        query.map { (encoded($0.name), encoded($0.value)) }.sorted { $0.0 < $1.0 }.map { "\($0.0)=\($0.1)" }
+            .joined(separator: "&")
+    }
+
+    /// A path with everything but unreserved characters and slashes encoded.
+    package static func encodedPath(_ path: String) -> String {
+        path.split(separator: "/", omittingEmptySubsequences: false).map { encoded(String($0)) }.joined(separator: "/")
+    }
+
+    private static func encoded(_ text: String) -> String { percentEncoded(text) }
+
+    private func signingKey(day: String) -> SymmetricKey {
+        var key = SymmetricKey(data: Array("AWS4\(secretKey.reveal())".utf8))
+        for text in [day, region, "s3", "aws4_request"] { key = SymmetricKey(data: Self.code(of: text, with: key)) }
+        return key
+    }
+
+    private static func code(of text: String, with key: SymmetricKey) -> HMAC<SHA256>.MAC {
+        HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key)
+    }
+
+    /// `20260304T050607Z`.
+    private static func stamp(of time: Int64) -> String {
+        FileTime(seconds: time).rfc3339.filter { $0 != "-" && $0 != ":" }
+    }
+}
