@@ -203,7 +203,7 @@ targets += [
         "CommandLineTests",
         [
             "Archive", "BuildEngine", "BuildGraph", "CommandLine", "DockerfileFrontend", "DockerfileSyntax",
-            "Exporters", "LinuxSystem", "OCI", "Registry", "RemoteCache",
+            "Exporters", "LinuxSystem", "OCI", "Registry", "RemoteCache", "Storage",
         ],
         external: [system],
         exclude: ["Golden"]

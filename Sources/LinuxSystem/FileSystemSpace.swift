@@ -6,11 +6,14 @@ package import SystemPackage
 /// See statvfs(3).
 package struct FileSystemSpace: Sendable, Hashable {
     package let availableBytes: UInt64
+    /// Of the whole file system.
+    package let totalBytes: UInt64
     /// Nil where the file system does not count its files.
     package let availableFiles: UInt64?
 
-    package init(availableBytes: UInt64, availableFiles: UInt64?) {
+    package init(availableBytes: UInt64, availableFiles: UInt64?, totalBytes: UInt64 = 0) {
         self.availableBytes = availableBytes
+        self.totalBytes = totalBytes
         self.availableFiles = availableFiles
     }
 
@@ -20,6 +23,7 @@ package struct FileSystemSpace: Sendable, Hashable {
         var status = statvfs()
         _ = try retryingSystemCall("statvfs", path: path) { path.withPlatformString { statvfs($0, &status) } }
         availableBytes = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue
+        totalBytes = UInt64(status.f_blocks).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue
         availableFiles = status.f_files == 0 ? nil : UInt64(status.f_favail)
     }
 }

@@ -2,7 +2,7 @@ internal import LinuxSystem
 package import SystemPackage
 internal import TOMLKit
 
-/// `slipway.toml`: how to reach registries.
+/// `slipway.toml`: how to reach registries, and how much the build cache may have.
 ///
 /// Tables and keys have the names they have in `buildkitd.toml`.
 package struct SlipwayConfiguration: Sendable, Hashable {
@@ -34,6 +34,48 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         package init() {}
     }
 
+    /// A number, or a text that means one: a size as `10GB` or `20%`, a duration as `48h`.
+    package enum Quantity: Sendable, Hashable {
+        case number(Int64)
+        case text(String)
+    }
+
+    /// What is to be kept of the build cache, in a table `[worker.oci]` or in one `[[worker.oci.gcpolicy]]`.
+    package struct CacheLimits: Sendable, Hashable {
+        package var reservedSpace: Quantity?
+        package var maxUsedSpace: Quantity?
+        package var minFreeSpace: Quantity?
+
+        package init() {}
+
+        var isEmpty: Bool { self == CacheLimits() }
+    }
+
+    /// One table `[[worker.oci.gcpolicy]]`.
+    package struct CachePolicyTable: Sendable, Hashable {
+        package var limits = CacheLimits()
+        package var all = false
+        package var keepDuration: Quantity?
+        package var filters: [String] = []
+
+        package init() {}
+    }
+
+    /// The table `[worker.oci]`.
+    package struct CacheTable: Sendable, Hashable {
+        /// Whether the cache is looked after without being asked.
+        package var collects = true
+        package var limits = CacheLimits()
+        /// Nil for the policies that are usual.
+        package var policies: [CachePolicyTable]?
+
+        package init() {}
+    }
+
+    /// Where it was read, for messages.
+    package private(set) var file = ""
+    package var cache = CacheTable()
+
     /// By the host as image names spell it, for example `docker.io` or `localhost:5000`.
     package var registries: [String: RegistryTable] = [:]
 
@@ -63,12 +105,48 @@ package struct SlipwayConfiguration: Sendable, Hashable {
             throw .invalidConfiguration(file: name, key: nil, reason: "\(error)")
         }
         let reader = TableReader(table: root, file: name, path: "")
-        try reader.refuseOthers(than: ["registry"])
+        try reader.refuseOthers(than: ["registry", "worker"])
+        self.file = name
+        if let worker = try reader.table("worker") {
+            try worker.refuseOthers(than: ["oci"])
+            if let table = try worker.table("oci") { cache = try Self.cacheTable(table) }
+        }
         guard let registry = try reader.table("registry") else { return }
         for host in registry.keys {
             guard let table = try registry.table(host) else { continue }
             registries[host] = try Self.registryTable(table, host: host, base: file.removingLastComponent())
         }
+    }
+
+    private static func cacheTable(_ reader: TableReader) throws(RegistryError) -> CacheTable {
+        let limits = ["reservedSpace", "maxUsedSpace", "minFreeSpace"]
+        try reader.refuseOthers(than: Set(limits + ["gc", "gckeepstorage", "gcpolicy"]))
+        var table = CacheTable()
+        table.collects = try reader.bool("gc") ?? true
+        table.limits = try cacheLimits(reader)
+        // What the first of the limits was called before.
+        if table.limits.isEmpty { table.limits.reservedSpace = try reader.quantity("gckeepstorage") }
+        guard reader.keys.contains("gcpolicy") else { return table }
+        table.policies = []
+        for policy in try reader.tables("gcpolicy") {
+            try policy.refuseOthers(than: Set(limits + ["all", "keepDuration", "filters", "keepBytes"]))
+            var row = CachePolicyTable()
+            row.limits = try cacheLimits(policy)
+            if row.limits.isEmpty { row.limits.reservedSpace = try policy.quantity("keepBytes") }
+            row.all = try policy.bool("all") ?? false
+            row.keepDuration = try policy.quantity("keepDuration")
+            row.filters = try policy.strings("filters")
+            table.policies?.append(row)
+        }
+        return table
+    }
+
+    private static func cacheLimits(_ reader: TableReader) throws(RegistryError) -> CacheLimits {
+        var limits = CacheLimits()
+        limits.reservedSpace = try reader.quantity("reservedSpace")
+        limits.maxUsedSpace = try reader.quantity("maxUsedSpace")
+        limits.minFreeSpace = try reader.quantity("minFreeSpace")
+        return limits
     }
 
     private static func registryTable(
@@ -179,6 +257,13 @@ private struct TableReader {
         guard let value = table[key] else { return nil }
         guard let result = value.string else { throw invalid(key, "expected a string") }
         return result
+    }
+
+    func quantity(_ key: String) throws(RegistryError) -> SlipwayConfiguration.Quantity? {
+        guard let value = table[key] else { return nil }
+        if let number = value.int { return .number(Int64(number)) }
+        guard let text = value.string else { throw invalid(key, "expected a number or a string") }
+        return .text(text)
     }
 
     func strings(_ key: String) throws(RegistryError) -> [String] {

@@ -30,10 +30,10 @@ struct CacheManifest {
         let descriptors = layers.map { layer in
             var blob = layer.blob
             blob.mediaType = blob.mediaType.named(byDocker: form == .dockerList)
-            blob.annotations = [
-                diffIDKey: layer.diffID.description,
-                createdKey: FileTime(seconds: layer.created).rfc3339,
-            ]
+            var annotations = blob.annotations ?? [:]
+            annotations[diffIDKey] = layer.diffID.description
+            annotations[createdKey] = FileTime(seconds: layer.created).rfc3339
+            blob.annotations = annotations
             return blob
         }
         let bytes =

@@ -180,14 +180,10 @@ package final class RemoteCaches: Sendable {
                 // Compression uses all processors by itself; a second layer fills the gaps.
                 if index >= 2, let (layer, known) = try await group.next() { result[layer] = known }
                 group.addTask {
-                    let blob = try await snapshots.blob(
-                        for: layer,
-                        compression: export.compression,
-                        forced: export.isForced
-                    )
-                    let diffID = try await snapshots.diffID(of: layer)
+                    let form = try await snapshots.converted(layer, export.compression, forced: export.isForced)
+                    let diffID = try await snapshots.diffID(of: form.layer)
                     let created = try await snapshots.info(of: layer).created
-                    return (layer, CachedLayer(blob: blob, diffID: diffID, created: created))
+                    return (layer, CachedLayer(blob: form.blob, diffID: diffID, created: created))
                 }
             }
             return try await group.reduce(into: result) { $0[$1.0] = $1.1 }

@@ -58,17 +58,24 @@ extension SnapshotStore {
 
     /// Brings the blobs of layers that came from remote caches and are not here, as an image needs them that is to stay.
     package func fetchRemoteLayers(among layers: [LayerID]) async throws {
-        for layer in Set(layers).sorted() {
-            let isRemote = try await store.database.read { db in
-                try Bool.fetchOne(
-                    db,
-                    sql: "SELECT NOT unpacked AND \(Self.isRemote) FROM layers WHERE id = ?",
-                    arguments: [layer]
-                )
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, layer) in Set(layers).sorted().enumerated() {
+                if index >= 4 { try await group.next() }
+                group.addTask { try await self.fetchIfRemote(layer) }
             }
-            guard isRemote == true, let blob = try await info(of: layer).blobs.first else { continue }
-            try await store.hold([.blob(blob.digest)])
-            if try await !store.blobs.contains(blob.digest) { try await blobProvider.fetch(blob) }
+            try await group.waitForAll()
         }
+    }
+
+    private func fetchIfRemote(_ layer: LayerID) async throws {
+        let isRemote = try await store.database.read { db in
+            try Bool.fetchOne(
+                db,
+                sql: "SELECT NOT unpacked AND \(Self.isRemote) FROM layers WHERE id = ?",
+                arguments: [layer]
+            )
+        }
+        guard isRemote == true, let blob = try await info(of: layer).blobs.first else { return }
+        try await fetch(blob)
     }
 }

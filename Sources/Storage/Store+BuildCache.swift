@@ -13,6 +13,8 @@ package struct CacheUsage: Sendable, Hashable, Identifiable {
     package let size: Int64
     /// Whether an image or a container has that layer, too: removing the record gives nothing back.
     package let isShared: Bool
+    /// The records whose layers its own are made on.
+    package var parents: [Int64] = []
 }
 
 /// Which records of the build cache to remove.
@@ -51,6 +53,7 @@ extension Store {
                 GROUP BY cache_records.id ORDER BY cache_records.last_used, cache_records.id
                 """
         )
+        let parents = try Self.parents(in: db)
         return rows.map { row in
             CacheUsage(
                 id: row[0],
@@ -59,9 +62,22 @@ extension Store {
                 lastUsed: row[3],
                 usageCount: row[4],
                 size: row[5],
-                isShared: row[6]
+                isShared: row[6],
+                parents: parents[row[0]] ?? []
             )
         }
+    }
+
+    /// For each record those that have all of its layers but the topmost.
+    private static func parents(in db: Database) throws -> [Int64: [Int64]] {
+        let rows = try Row.fetchCursor(
+            db,
+            sql: "SELECT record_id, layer_id FROM cache_layers WHERE output = 0 ORDER BY record_id, position"
+        )
+        var layers: [Int64: [Int64]] = [:]
+        while let row = try rows.next() { layers[row[0], default: []].append(row[1]) }
+        let owners = Dictionary(grouping: layers.keys.sorted(), by: { layers[$0] ?? [] })
+        return layers.mapValues { $0.count > 1 ? owners[Array($0.dropLast())] ?? [] : [] }
     }
 
     /// Removes records of the build cache, and every layer and blob that nothing else needs then.

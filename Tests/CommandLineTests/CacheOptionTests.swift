@@ -3,6 +3,7 @@ import CommandLine
 import OCI
 import Registry
 import RemoteCache
+import Storage
 import SystemPackage
 import Testing
 
@@ -94,6 +95,7 @@ import Testing
         #expect(full.mode == .max && full.compression == Compression(.zstd, level: 19))
         #expect(full.isForced && full.ignoresErrors)
         #expect(try export("type=local,dest=c,compression=uncompressed").compression == .uncompressed)
+        #expect(try export("type=local,dest=c,compression=estargz").compression == .estargz)
         #expect(try export("type=local,dest=c,image-manifest=false").form == .index)
         #expect(try export("type=local,dest=c,oci-mediatypes=false").form == .dockerList)
         #expect(try export("type=inline").destination == .inline)
@@ -143,10 +145,13 @@ import Testing
             ("type=local,dest=c,mode=medium", "unsupported cache export mode: medium; it is min or max"),
             ("type=local,dest=c,image-manifest=perhaps", "failed to parse image-manifest"),
             ("type=local,dest=c,oci-mediatypes=false,image-manifest=true", "invalid configuration for remote cache"),
-            ("type=local,dest=c,compression=lzma", "unsupported compression type: lzma"),
-            ("type=local,dest=c,compression-level=10", "of gzip it is a number from 0 to 9"),
-            ("type=local,dest=c,compression=zstd,compression-level=23", "of zstd it is a number from 0 to 22"),
-            ("type=local,dest=c,force-compression=2", "failed to parse force-compression"),
+            ("type=local,dest=c,compression=lzma", "unsupported compression type lzma"),
+            ("type=local,dest=c,compression-level=10", "gzip: invalid compression level: 10; use 0 to 9"),
+            (
+                "type=local,dest=c,compression=zstd,compression-level=23",
+                "zstd: invalid compression level: 23; use 0 to 22"
+            ),
+            ("type=local,dest=c,force-compression=2", "non-bool value specified for force-compression"),
             ("type=local,dest=c,ignore-error=x", "failed to parse ignore-error"),
             ("type=local,dest=c,reset=x", "failed to parse reset"),
             ("type=local,dest=c,colour=red", "unknown attribute \"colour\" of --cache-to type=local"),
@@ -169,5 +174,62 @@ import Testing
     func `that cannot be read are named`(text: String, reason: String) throws {
         let error = try #require(throws: (any Error).self) { _ = try CacheOption.parse(Array(text.utf8)) }
         #expect(message(of: error).contains(reason))
+    }
+}
+
+@Suite struct `Policies in the configuration` {
+    private func policies(_ text: String, disk: Int64 = 100 << 30) throws -> [CachePolicy] {
+        try SlipwayConfiguration(parsing: Array(text.utf8), file: "/etc/slipway/slipway.toml")
+            .cachePolicies(diskBytes: disk)
+    }
+
+    @Test func `have the names of buildkitd's`() throws {
+        let policies = try policies(
+            """
+            [worker.oci]
+            gc = true
+            [[worker.oci.gcpolicy]]
+            reservedSpace = "1GB"
+            keepDuration = "48h"
+            filters = ["type==source.local,inuse=false", "description~=^RUN"]
+            [[worker.oci.gcpolicy]]
+            all = true
+            maxUsedSpace = 5000
+            minFreeSpace = "20%"
+            keepDuration = 60
+            """
+        )
+        #expect(policies.count == 2)
+        #expect(policies[0].reservedSpace == 1 << 30 && policies[0].keepDuration == 48 * 3600 && !policies[0].all)
+        #expect(policies[0].alternatives.map(\.count) == [2, 1])
+        #expect(policies[1].maxUsedSpace == 5000 && policies[1].minFreeSpace == 21_000_000_000)
+        #expect(policies[1].keepDuration == 60 && policies[1].all)
+    }
+
+    @Test func `are the usual ones with other limits, or none`() throws {
+        let short = try policies("[worker.oci]\nreservedSpace = \"1GB\"\nmaxUsedSpace = \"10GB\"\n")
+        #expect(short.count == 4 && short[2].reservedSpace == 1 << 30 && short[2].maxUsedSpace == 10 << 30)
+        #expect(try policies("").count == 4)
+        #expect(try policies("[worker.oci]\ngckeepstorage = 9000\n")[2].reservedSpace == 9000)
+        let off = try SlipwayConfiguration(parsing: Array("[worker.oci]\ngc = false\n".utf8), file: "/f")
+        #expect(!off.cache.collects)
+    }
+
+    @Test(
+        arguments: [
+            ("[worker.oci]\nmaxUsedSpace = \"much\"\n", "worker.oci.maxUsedSpace"),
+            ("[worker.oci]\nminFreeSpace = \"120%\"\n", "no size such as 10GB or 20%"),
+            ("[worker.oci]\ngc = \"yes\"\n", "expected true or false"),
+            ("[worker.oci]\nreservedSpace = true\n", "expected a number or a string"),
+            ("[worker.oci]\nsnapshotter = \"x\"\n", "unknown key"),
+            ("[worker.containerd]\ngc = true\n", "unknown key"),
+            ("[[worker.oci.gcpolicy]]\nkeepDuration = \"long\"\n", "worker.oci.gcpolicy[0].keepDuration"),
+            ("[[worker.oci.gcpolicy]]\nfilters = [\"colour==red\"]\n", "the filter colour is none of"),
+            ("[[worker.oci.gcpolicy]]\nfilters = [\"description~=(\"]\n", "is no pattern"),
+        ] as [(String, String)]
+    )
+    func `that make no sense are named with file and key`(text: String, reason: String) throws {
+        let error = try #require(throws: RegistryError.self) { _ = try policies(text) }
+        #expect("\(error)".contains(reason) && "\(error)".contains("/etc/slipway/slipway.toml"))
     }
 }

@@ -10,21 +10,44 @@ struct BuildCacheUsageCommand: RunnableCommand {
         .values("filter", \.filters, placeholder: "filter", help: "Provide filter values") {
             bytes throws(FlagValueError) in [try CacheFilter(parsing: bytes)]
         },
+        .format(\.format),
         .toggle("verbose", \.isVerbose, help: "Shows detailed output"),
+    ]
+
+    private static let columns = [
+        Listing.Column("ID", "ID"), Listing.Column("Reclaimable", "RECLAIMABLE"), Listing.Column("Size", "SIZE"),
+        Listing.Column("LastUsedAt", "LAST ACCESSED"),
+    ]
+    private static let headers = [
+        "ID": "ID", "Parents": "PARENTS", "CreatedAt": "CREATED AT", "Mutable": "MUTABLE", "Reclaimable": "RECLAIMABLE",
+        "Shared": "SHARED", "Size": "SIZE", "Description": "DESCRIPTION", "UsageCount": "USAGE COUNT",
+        "LastUsedAt": "LAST ACCESSED", "Type": "TYPE",
     ]
 
     var arguments: [[UInt8]] = []
     var filters: [CacheFilter] = []
+    var format: String?
     var isVerbose = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let listing = try format.map { text throws(TemplateError) in
+            Listing(try ListingFormat(text, columns: Self.columns), type: "*du.context", headers: Self.headers)
+        }
+        if listing != nil, isVerbose { throw CommandFailure("ERROR: --format and --verbose cannot be used together") }
         let engine = try await environment.engine()
         let now = environment.clock()
-        let items = try await CacheItem.all(in: engine.store).filter {
+        let items = try await engine.store.cacheItems().filter {
             CacheFilter.allow(filters, $0, now: now.seconds)
         }
         await engine.store.close()
         let newest = items.sorted { ($1.lastUsed, $1.id) < ($0.lastUsed, $0.id) }
+        if let listing {
+            let rows: [(fields: [String: TemplateValue], methods: [String: TemplateRecord.Method])] = newest.map {
+                ($0.fields(now: now), [:])
+            }
+            try await environment.output.write(listing.render(rows))
+            return .success
+        }
         var text = isVerbose ? newest.map { $0.details(now: now) }.joined() : table(newest, now: now)
         var totals = TextTable(minimumWidth: 0, padding: 2)
         let shared = items.filter(\.isShared).reduce(0) { $0 + $1.size }
@@ -64,6 +87,7 @@ struct PruneBuilderCommand: RunnableCommand {
         .size("max-used-space", \.maxUsedSpace, help: "Maximum amount of disk space allowed to keep for cache"),
         .size("min-free-space", \.minFreeSpace, help: "Target amount of free disk space after pruning"),
         .size("reserved-space", \.reservedSpace, help: "Amount of disk space always allowed to keep for cache"),
+        .toggle("policies", \.usesPolicies, help: "Remove what the configuration says").hidden,
         .size("keep-storage", \.reservedSpace, help: "Former name of --reserved-space").hidden,
     ]
 
@@ -74,38 +98,26 @@ struct PruneBuilderCommand: RunnableCommand {
     var maxUsedSpace: Int64?
     var minFreeSpace: Int64?
     var reservedSpace: Int64?
+    /// As Slipway does by itself now and then.
+    var usesPolicies = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let warning = "WARNING! This will remove all \(all ? "" : "dangling ")build cache."
         if !force, try await !environment.confirms(warning) { return .success }
         let engine = try await environment.engine()
-        let free = try await onBlockingPool { [root = engine.store.root] in try FileSystemSpace(at: root).availableBytes
-        }
-        let now = environment.clock().seconds
-        var kept = try await CacheItem.all(in: engine.store).sorted { ($0.lastUsed, $0.id) < ($1.lastUsed, $1.id) }
-        var used = kept.reduce(0) { $0 + $1.ownSize }
-        let limit = keptBytes(used: used, free: Int64(clamping: free))
-        kept.removeAll { $0.isInUse || (!all && $0.isShared) || !CacheFilter.allow(filters, $0, now: now) }
-        var doomed: [CacheItem] = []
-        for item in kept where limit == 0 || used > limit {
-            used -= item.ownSize
-            doomed.append(item)
-        }
-        let (gone, bytes) = try await CacheItem.remove(doomed, from: engine.store)
+        var policy = CachePolicy()
+        policy.all = all
+        policy.filters = filters
+        policy.reservedSpace = reservedSpace ?? 0
+        policy.maxUsedSpace = maxUsedSpace ?? 0
+        policy.minFreeSpace = minFreeSpace ?? 0
+        let policies = usesPolicies ? try await environment.cachePolicies(of: engine.store) : [policy]
+        let (gone, bytes) = try await engine.store.prune(policies)
         await engine.store.close()
         let list = gone.isEmpty ? "" : "Deleted build cache objects:\n" + gone.map { "\($0)\n" }.joined() + "\n"
         try await environment.output.write(list)
         try await environment.output.writeLine(PruneReport.total(bytes))
         return .success
-    }
-
-    /// BuildKit's rule: as much as `--max-used-space` allows, less where `--min-free-space` is not there, and never less than
-    /// `--reserved-space`; 0 is no limit: everything goes.
-    private func keptBytes(used: Int64, free: Int64) -> Int64 {
-        var kept = maxUsedSpace ?? 0
-        let missing = (minFreeSpace ?? 0).subtractingReportingOverflow(free).partialValue
-        if missing > 0 { kept = kept == 0 ? max(1, used - missing) : min(kept, max(1, used - missing)) }
-        return max(kept, reservedSpace ?? 0)
     }
 }
 
@@ -117,90 +129,16 @@ extension Flag {
     }
 }
 
-/// One thing that the build cache keeps: the result of a step, or the directory of a cache mount.
-struct CacheItem: Sendable {
-    enum Kind: Sendable {
-        case record(Int64)
-        case mount(CacheMountUsage)
-    }
-
-    let id: String
-    /// BuildKit's word for it.
-    let type: String
-    let description: String
-    let size: Int64
-    let created: Int64
-    let lastUsed: Int64
-    let usageCount: Int?
-    let isInUse: Bool
-    /// Whether images have it too.
-    let isShared: Bool
-    let isMutable: Bool
-    let kind: Kind
-
-    /// What its removal gives back.
-    var ownSize: Int64 { isShared ? 0 : size }
-
-    static func all(in store: Store) async throws -> [CacheItem] {
-        let records = try await store.buildCache().map { record in
-            CacheItem(
-                id: "\(record.id)",
-                type: record.name.hasPrefix("[internal]") ? "internal" : "regular",
-                description: record.name,
-                size: record.size,
-                created: record.created,
-                lastUsed: record.lastUsed,
-                usageCount: record.usageCount,
-                isInUse: false,
-                isShared: record.isShared,
-                isMutable: false,
-                kind: .record(record.id)
-            )
-        }
-        let mounts = try await store.cacheMounts().map { mount in
-            CacheItem(
-                id: mount.id,
-                type: "exec.cachemount",
-                description: "cached mount \(escapedForDisplay(mount.name))",
-                size: mount.size,
-                created: mount.created,
-                lastUsed: mount.lastUsed,
-                usageCount: nil,
-                isInUse: mount.isInUse,
-                isShared: false,
-                isMutable: true,
-                kind: .mount(mount)
-            )
-        }
-        return records + mounts
-    }
-
-    /// Removes what is not in use.
-    /// - Returns: the ids of what is gone, and the bytes that gives back.
-    static func remove(_ items: [CacheItem], from store: Store) async throws -> (ids: [String], bytes: Int64) {
-        var records: Set<Int64> = []
-        var mounts: [CacheMountUsage] = []
-        for item in items {
-            switch item.kind {
-            case .record(let id): records.insert(id)
-            case .mount(let mount): mounts.append(mount)
-            }
-        }
-        let removed = try await store.removeCacheMounts(mounts)
-        var pruning = CachePruning()
-        pruning.all = true
-        pruning.ids = records
-        let cache = try await store.pruneBuildCache(pruning)
-        let ids = cache.records.map { "\($0.id)" } + removed.map(\.id)
-        return (ids, removed.reduce(cache.garbage.bytes) { $0 + $1.size })
-    }
-
+extension CacheItem {
     static func shown(_ size: Int64) -> String { ByteCount.decimal(size, digits: 4) }
 
     /// What `du --verbose` says of it.
     func details(now: FileTime) -> String {
         var table = TextTable(minimumWidth: 0, padding: 2)
         table.append(["ID:", id])
+        if !parents.isEmpty {
+            table.append([parents.count == 1 ? "Parent:" : "Parents:", parents.joined(separator: ";")])
+        }
         table.append(["Created at:", TimeText.listing(FileTime(seconds: created))])
         table.append(["Mutable:", "\(isMutable)"])
         table.append(["Reclaimable:", "\(!isInUse)"])
@@ -212,33 +150,46 @@ struct CacheItem: Sendable {
         table.append(["Type:", type])
         return table.rendered() + "\n"
     }
+
+    /// What `du --format` may name.
+    func fields(now: FileTime) -> [String: TemplateValue] {
+        [
+            "ID": .text(id),
+            "Parents": .list(parents.map { .text($0) }),
+            "CreatedAt": .text(TimeText.local(FileTime(seconds: created))),
+            "Mutable": .boolean(isMutable),
+            "Reclaimable": .boolean(!isInUse),
+            "Shared": .boolean(isShared),
+            "Size": .text(Self.shown(size) + (isShared ? "*" : "")),
+            "Description": .text(description),
+            "UsageCount": .integer(Int64(usageCount ?? 0)),
+            "LastUsedAt": .text(DurationText.ago(FileTime(seconds: lastUsed), now: now)),
+            "Type": .text(type),
+        ]
+    }
 }
 
-/// One `--filter` of `du` and `prune`; all of them must match.
-enum CacheFilter: Sendable, Hashable {
-    /// A part of the id.
-    case id(String)
-    case type(String)
-    /// A part of the description.
-    case description(String)
-    case inUse(Bool)
-    case mutable(Bool)
-    case shared(Bool)
-    /// Not used since: how long ago in seconds.
-    case unused(Double)
+extension CacheFilter {
+    init(parsing bytes: [UInt8]) throws(FlagValueError) { try self.init(text: try FlagValues.text(bytes)) }
 
-    init(parsing bytes: [UInt8]) throws(FlagValueError) {
-        let text = try FlagValues.text(bytes)
+    /// Reads `name=value`, `name==value` or `name~=value`; truth values may be left out.
+    init(text: String) throws(FlagValueError) {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let name = parts.first ?? ""
-        let value = parts.count > 1 ? parts[1] : nil
+        // BuildKit's configuration writes two signs where docker's flags have one.
+        let value = parts.count > 1 ? (parts[1].hasPrefix("=") ? String(parts[1].dropFirst()) : parts[1]) : nil
         func isTrue() throws(FlagValueError) -> Bool {
             try value.map { v throws(FlagValueError) in try FlagValues.boolean(Array(v.utf8)) } ?? true
         }
         switch (name, value) {
         case ("id", let value?), ("id~", let value?): self = .id(value)
+        case ("parents", let value?), ("parent", let value?): self = .parent(value)
         case ("type", let value?): self = .type(value)
-        case ("description", let value?), ("description~", let value?): self = .description(value)
+        case ("description", let value?): self = .description(value)
+        case ("description~", let value?):
+            do throws(TextPattern.Invalid) { self = .describedBy(try TextPattern(parsing: value)) } catch {
+                throw FlagValueError("\"\(value)\" is no pattern: \(error.reason)")
+            }
         case ("until", let value?), ("unused-for", let value?):
             self = .unused(try FlagValues.seconds(Array(value.utf8)))
         case ("inuse", _): self = .inUse(try isTrue())
@@ -246,28 +197,12 @@ enum CacheFilter: Sendable, Hashable {
         case ("immutable", _): self = .mutable(try !isTrue())
         case ("shared", _): self = .shared(try isTrue())
         case ("private", _): self = .shared(try !isTrue())
-        case ("id", nil), ("type", nil), ("description", nil), ("until", nil):
+        case ("id", nil), ("parents", nil), ("type", nil), ("description", nil), ("until", nil):
             throw FlagValueError("bad format of filter (expected name=value)")
         default:
             throw FlagValueError(
-                "the filter \(name) is none of id, type, description, until, inuse, mutable, immutable, shared and private"
+                "the filter \(name) is none of id, parents, type, description, until, inuse, mutable, immutable, shared and private"
             )
-        }
-    }
-
-    static func allow(_ filters: [CacheFilter], _ item: CacheItem, now: Int64) -> Bool {
-        filters.allSatisfy { $0.matches(item, now: now) }
-    }
-
-    private func matches(_ item: CacheItem, now: Int64) -> Bool {
-        switch self {
-        case .id(let text): item.id.contains(text)
-        case .type(let text): item.type == text
-        case .description(let text): item.description.contains(text)
-        case .inUse(let wanted): item.isInUse == wanted
-        case .mutable(let wanted): item.isMutable == wanted
-        case .shared(let wanted): item.isShared == wanted
-        case .unused(let seconds): Double(now - item.lastUsed) >= seconds
         }
     }
 }

@@ -88,6 +88,7 @@ struct BuildCommand: RunnableCommand {
         }
         channel.finish()
         let warnings = await shown
+        if case .success(.built) = result { await environment.collectIfDue(engine.store) }
         await engine.store.close()
         if mode != .quiet, mode != .rawjson {
             let color = errorOutput.isTerminal ? DisplayColors(environment: text).warning : ""

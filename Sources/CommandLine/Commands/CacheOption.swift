@@ -1,4 +1,5 @@
 internal import Archive
+internal import Exporters
 internal import LinuxSystem
 internal import OCI
 package import RemoteCache
@@ -189,25 +190,20 @@ struct CacheAttributeReader {
         return isOCI ? .index : .dockerList
     }
 
-    /// How layers are compressed.
+    /// How layers are compressed: as for outputs.
     mutating func setCompression(of export: inout CacheExport) throws {
-        let levels: ClosedRange<Int>
-        switch try text("compression") ?? "gzip" {
-        case "gzip": (export.compression, levels) = (.gzip, 0...9)
-        case "zstd": (export.compression, levels) = (.zstd, 0...22)
-        case "uncompressed": (export.compression, levels) = (.uncompressed, 0...22)
-        case "estargz":
-            throw CacheOption.failure("compression=estargz is not supported for caches; use gzip or zstd")
-        case let other:
-            throw CacheOption.failure("unsupported compression type: \(other); it is gzip, zstd or uncompressed")
+        var options = ImageOptions()
+        do {
+            for key in ["compression", "compression-level", "force-compression"] {
+                guard let value = try text(key) else { continue }
+                try options.set(key, to: value, of: .registry)
+            }
+            try options.checkLevel()
+        } catch let error as ExportError {
+            throw CacheOption.failure("\(error)")
         }
-        let name = export.compression.format.rawValue
-        export.compression.level = try number(
-            "compression-level",
-            levels,
-            "failed to parse compression-level: of \(name) it is a number from \(levels.lowerBound) to \(levels.upperBound)"
-        )
-        export.isForced = try flag("force-compression") ?? false
+        export.compression = options.compression ?? .gzip
+        export.isForced = options.forcesCompression
     }
 
     /// Refuses what nobody took.

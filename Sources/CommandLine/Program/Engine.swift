@@ -94,8 +94,10 @@ extension SlipwayEnvironment {
 
     /// How registries are reached: `slipway.toml` (of `SLIPWAY_CONFIG`, else of `/etc/slipway`), certificates, credentials.
     private func registryConfiguration() async throws -> RegistryClient.Configuration {
-        let file = variable("SLIPWAY_CONFIG").map { path($0) } ?? "/etc/slipway/slipway.toml"
-        var configuration = try await RegistryClient.Configuration.standard(file: file, environment: textVariables)
+        var configuration = try await RegistryClient.Configuration.standard(
+            file: configurationFile,
+            environment: textVariables
+        )
         configuration.credentials = try credentials()
         return configuration
     }
