@@ -29,4 +29,17 @@ import Testing
         _ = try directory.open(FilePath(bytes: name), O_WRONLY | O_CREAT, mode: 0o644)
         #expect(try directory.entries() == [[0xcc, 0x81, 0x78]])
     }
+
+    @Test func `errors name an entry with all directories that it was reached by`() throws {
+        defer { try? FileManager.default.removeItem(at: root) }
+        let top = FilePath(root.path)
+        let inside = try OpenFile.open(top, O_PATH | O_DIRECTORY).openEntry(named: Array("inside".utf8), O_PATH)
+        try inside.createDirectory(named: Array("deep".utf8))
+        let deep = try inside.openEntry(named: Array("deep".utf8), O_PATH)
+        #expect(deep.path == top.appending("inside/deep"))
+        let error = #expect(throws: SystemCallError.self) { try deep.openEntry(named: Array("none".utf8), O_RDONLY) }
+        #expect(error?.path == top.appending("inside/deep/none"))
+        let relative = try RootedDirectory(top).open("", O_PATH).openEntry(named: Array("inside".utf8), O_PATH)
+        #expect(relative.path == "inside")
+    }
 }
