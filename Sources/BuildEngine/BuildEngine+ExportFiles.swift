@@ -139,7 +139,8 @@ extension BuildEngine {
         let pending = try await onBlockingPool {
             let parent = path.removingLastComponent()
             if !parent.isEmpty { try HostFiles.createDirectories(parent) }
-            return try PendingFile(replacing: path)
+            // A link stays, and what it names is replaced.
+            return try PendingFile(replacing: HostFiles.resolved(path))
         }
         do {
             try await body(pending.file)

@@ -73,6 +73,20 @@ struct `Exported files` {
         #expect(times.text == "1500000000\n1500000000\n2017-07-14 02:40:00\n2014-05-13 16:53:20\n")
     }
 
+    @Test func `an archive goes into new directories, through links and into devices`() async throws {
+        try scratch.write("old", to: "real.tar")
+        try FileManager.default.createSymbolicLink(atPath: path("link.tar"), withDestinationPath: "real.tar")
+        for destination in ["new/deep/x.tar", "link.tar", "/dev/null"] {
+            try await succeed("-o", "type=tar,dest=\(destination)")
+        }
+        #expect(try names("new/deep") == ["x.tar"])
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path("link.tar")) == "real.tar")
+        let listed = try await runProgram("tar", ["-tf", "real.tar"], in: scratch.url)
+        #expect(listed.text == "dir/\ndir/a.txt\n")
+        let refused = try await build("-o", "type=tar,dest=new")
+        #expect(refused.errorText.contains("destination file new is a directory"))
+    }
+
     /// A base of another time, and steps that leave newer and older files, and remove one.
     private func writeDated() throws {
         try scratch.write(

@@ -212,6 +212,18 @@ import Testing
         #expect(try EndpointResolver(configuration).originEndpoint(for: "docker.io").domain == "docker.io")
     }
 
+    @Test func `a registry that is trusted may speak plain HTTP and need not prove who it is, and no other may`() throws
+    {
+        let plain = EndpointResolver(try parse(""))
+        let resolver = plain.trusting("registry.example:5000")
+        let trusted = try resolver.originEndpoint(for: "registry.example:5000")
+        #expect(trusted.schemes == [.https, .http] && !trusted.trust.verifies)
+        for endpoint in [
+            try resolver.originEndpoint(for: "registry.example"),
+            try plain.originEndpoint(for: "registry.example:5000"),
+        ] { #expect(endpoint.schemes == [.https] && endpoint.trust.verifies) }
+    }
+
     @Test(arguments: [
         (
             "[registry.\"a.io\"]\nhttp = \"yes\"",
