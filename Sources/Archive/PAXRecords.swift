@@ -52,9 +52,11 @@ struct PAXRecords {
     }
 
     /// A non-negative decimal number.
+    ///
+    /// Without a value it is 0 to Python, and to Go as if the key were not there.
     func number(_ key: String) throws(ArchiveError) -> Int64? {
-        guard let text = try single(key) else { return nil }
-        guard let value = decimal(text[...]) else {
+        guard records.contains(where: { $0.key == Array(key.utf8) }) else { return nil }
+        guard let text = try single(key), let value = decimal(text[...]) else {
             throw .invalidHeader(reason: "\(key) in the extended header is not a number", entry: nil)
         }
         return value

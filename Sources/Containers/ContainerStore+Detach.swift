@@ -54,7 +54,8 @@ extension ContainerStore {
                 "--persist-dir", directory.appending("monitor").string, "--socket-dir-path",
                 directory.appending("monitor").string,
                 "--runtime-arg", "--cgroup-manager=disabled", "--runtime-arg", "--root",
-                "--runtime-arg", bundle.state.string, "--runtime-arg", "--log", "--runtime-arg", bundle.log.string,
+                "--runtime-arg", bundle.state.string, "--runtime-arg", "--log", "--runtime-arg",
+                "file:" + bundle.log.string,
                 "--runtime-arg", "--log-format", "--runtime-arg", "json", "--runtime-opt", "--no-new-keyring",
                 "--log-level", "error",
             ]

@@ -14,15 +14,19 @@ struct GitOperation: VertexOperation {
 
     func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
         let commit = try await environment.repositories.resolve(source)
-        return CacheMap(components: [
-            KeyComponent("kind", "git"), KeyComponent("commit", commit.id),
+        return CacheMap(components: Self.key(of: source, commit: commit.id, reference: commit.reference))
+    }
+
+    static func key(of source: GitSource, commit: String, reference: [UInt8]?) -> [KeyComponent] {
+        [
+            KeyComponent("kind", "git"), KeyComponent("commit", commit),
             KeyComponent("directory", source.subdirectory ?? []),
             KeyComponent("keeps .git", "\(source.keepsGitDirectory)"),
             // What .git says of itself.
-            KeyComponent("reference", source.keepsGitDirectory ? commit.reference ?? [] : []),
+            KeyComponent("reference", source.keepsGitDirectory ? reference ?? [] : []),
             KeyComponent("submodules", "\(!source.skipsSubmodules)"),
             KeyComponent("times", source.hasCheckoutTimes ? "of the check-out" : "of the commit"),
-        ])
+        ]
     }
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {

@@ -16,22 +16,31 @@ struct HTTPOperation: VertexOperation {
     let environment: OperationEnvironment
 
     func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
+        // With a checksum everything is known without asking anybody.
+        let found =
+            source.checksum == nil ? try await environment.downloads.resolve(source, report: report(context)) : nil
+        return CacheMap(components: Self.key(of: source, found: found))
+    }
+
+    /// - Parameters:
+    ///   - source: what is fetched.
+    ///   - found: what the address leads to; nil where the source has a checksum.
+    /// - Returns: what the key is made of.
+    static func key(of source: HTTPSource, found: Download?) -> [KeyComponent] {
         var components = [
-            KeyComponent("kind", "http"), KeyComponent("mode", String(permissions, radix: 8)),
+            KeyComponent("kind", "http"), KeyComponent("mode", String(permissions(of: source), radix: 8)),
             KeyComponent("owner", "\(source.user):\(source.group)"),
         ]
-        if let checksum = source.checksum {
-            // Known without asking anybody.
+        if let found {
+            components += [
+                KeyComponent("content", found.digest), KeyComponent("file name", found.fileName),
+                KeyComponent("time", "\(found.modified)"),
+            ]
+        } else if let checksum = source.checksum {
             let name = source.fileName.flatMap(HTTPSource.safeName) ?? source.nameInAddress ?? []
             components += [KeyComponent("content", checksum), KeyComponent("file name", name)]
-        } else {
-            let download = try await environment.downloads.resolve(source, report: report(context))
-            components += [
-                KeyComponent("content", download.digest), KeyComponent("file name", download.fileName),
-                KeyComponent("time", "\(download.modified)"),
-            ]
         }
-        return CacheMap(components: components)
+        return components
     }
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
@@ -43,7 +52,7 @@ struct HTTPOperation: VertexOperation {
         }
         let download = try await environment.downloads.fetch(source, expecting: expected, report: report(context))
         let (_, layer) = try await environment.snapshots.withActiveSnapshot(on: .empty) { active in
-            try await onCancellablePool { [source, environment, permissions] isCancelled in
+            try await onCancellablePool { [source, environment] isCancelled in
                 let root = try RootedDirectory(active.root)
                 let path = FilePath(bytes: download.fileName)
                 let file = try root.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
@@ -57,14 +66,14 @@ struct HTTPOperation: VertexOperation {
                     }
                 }
                 try file.changeOwner(user: source.user, group: source.group)
-                try file.changeMode(permissions)
+                try file.changeMode(Self.permissions(of: source))
                 try file.setTimes(modified: FileTime(seconds: download.modified))
             }
         }
         return [.tree(FileTree(layers: [layer]))]
     }
 
-    private var permissions: UInt32 { (source.permissions ?? 0o600) & 0o7777 }
+    private static func permissions(of source: HTTPSource) -> UInt32 { (source.permissions ?? 0o600) & 0o7777 }
 
     private func report(_ context: OperationContext) -> Downloads.Report {
         let started = context.now()

@@ -15,11 +15,13 @@ struct ImageOperation: VertexOperation {
     let environment: OperationEnvironment
 
     func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
+        CacheMap(components: Self.key(of: reference, platform: platform))
+    }
+
+    static func key(of reference: ImageReference, platform: OCI.Platform) -> [KeyComponent] {
         // The digest alone where there is one: the same image under another name is the same image.
         let image = reference.digest.map { KeyComponent("image", $0) } ?? KeyComponent("image", reference.description)
-        return CacheMap(components: [
-            KeyComponent("kind", "image"), image, KeyComponent("platform", platform.description),
-        ])
+        return [KeyComponent("kind", "image"), image, KeyComponent("platform", platform.description)]
     }
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {

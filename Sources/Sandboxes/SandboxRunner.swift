@@ -118,7 +118,9 @@ package struct SandboxRunner: Sendable {
         var configuration = ChildProcessConfiguration(
             runtime,
             [
-                "--cgroup-manager=disabled", "--root", bundle.state.string, "--log", bundle.log.string,
+                "--cgroup-manager=disabled", "--root", bundle.state.string,
+                // crun takes what stands before a colon for a kind of log: the path of a store may have one, this name has none.
+                "--log", bundle.log.lastComponent?.string ?? "",
                 "--log-format", "json", "run", "--no-new-keyring", "--bundle", bundle.directory.string,
             ]
         )

@@ -103,7 +103,10 @@ package struct UserDatabase: Sendable {
         return number
     }
 
-    private static func number(_ text: ArraySlice<UInt8>) -> UInt32? { UInt32(String(decoding: text, as: UTF8.self)) }
+    /// A number that can be somebody's: 2^32-1 tells the kernel to leave a process as it is, which is root.
+    private static func number(_ text: ArraySlice<UInt8>) -> UInt32? {
+        UInt32(String(decoding: text, as: UTF8.self)).flatMap { $0 == .max ? nil : $0 }
+    }
 
     private static func records(_ content: [UInt8]) -> [[ArraySlice<UInt8>]] {
         content.split(separator: UInt8(ascii: "\n")).map {

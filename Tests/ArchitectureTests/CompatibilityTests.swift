@@ -37,24 +37,6 @@ import Testing
         return rows
     }
 
-    /// The names of all tests as `suite > test`.
-    private func tests() throws -> Set<String> {
-        let directory = root.appending(path: "Tests")
-        let files = FileManager.default.enumerator(at: directory, includingPropertiesForKeys: nil)
-        var names: Set<String> = []
-        while let file = files?.nextObject() as? URL {
-            guard file.pathExtension == "swift" else { continue }
-            var suite = ""
-            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
-                let spans = line.split(separator: "`", omittingEmptySubsequences: false)
-                guard spans.count >= 3 else { continue }
-                if spans[0].hasSuffix("struct ") || spans[0] == "extension " { suite = String(spans[1]) }
-                if spans[0].hasSuffix("func ") { names.insert("\(suite) > \(spans[1])") }
-            }
-        }
-        return names
-    }
-
     @Test func `has a row for each thing that builds rely on`() throws {
         let rows = try rows()
         let sections = Dictionary(grouping: rows, by: { String($0.section.prefix { $0 != " " }) })
@@ -82,11 +64,52 @@ import Testing
     }
 
     @Test func `names tests that exist`() throws {
-        let known = try tests()
+        let known = try testNames(below: root)
         #expect(known.contains("The compatibility page > names tests that exist"))
         let missing = try rows().flatMap { row in
             row.tests.filter { !known.contains($0) }.map { "\(row.place): no test is called \"\($0)\"" }
         }
         #expect(missing.isEmpty, "\(missing.joined(separator: "\n"))")
+    }
+}
+
+/// The names of all tests as `suite > test`.
+private func testNames(below root: URL) throws -> Set<String> {
+    let directory = root.appending(path: "Tests")
+    let files = FileManager.default.enumerator(at: directory, includingPropertiesForKeys: nil)
+    var names: Set<String> = []
+    while let file = files?.nextObject() as? URL {
+        guard file.pathExtension == "swift" else { continue }
+        var suite = ""
+        for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+            let spans = line.split(separator: "`", omittingEmptySubsequences: false)
+            guard spans.count >= 3 else { continue }
+            if spans[0].hasSuffix("struct ") || spans[0] == "extension " { suite = String(spans[1]) }
+            if spans[0].hasSuffix("func ") { names.insert("\(suite) > \(spans[1])") }
+        }
+    }
+    return names
+}
+
+/// `docs/hostile-inputs.md` names a test for each attack that it knows, or says why there is none.
+@Suite struct `The page of hostile inputs` {
+    @Test func `names tests that exist, for every number of the catalogue`() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let known = try testNames(below: root)
+        let text = try String(contentsOf: root.appending(path: "docs/hostile-inputs.md"), encoding: .utf8)
+        var seen: [String] = []
+        for line in text.split(separator: "\n") where line.hasPrefix("| ") {
+            let cells = line.replacing("\\|", with: "\u{1}").split(separator: "|", omittingEmptySubsequences: false)
+                .map { $0.trimmingCharacters(in: .whitespaces) }
+            guard cells.count == 6, cells[1] != "id", !cells[1].allSatisfy({ $0 == "-" }) else { continue }
+            seen.append(cells[1])
+            let spans = cells[3].split(separator: "`", omittingEmptySubsequences: false)
+            let tests = spans.enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) }
+            #expect(!tests.isEmpty || cells[4].count > 10, "\(cells[1]) has neither a test nor a reason")
+            for test in tests { #expect(known.contains(test), "\(cells[1]): no test is called \"\(test)\"") }
+        }
+        let wanted = (1...14).map { "A\($0)" } + (1...17).map { "B\($0)" } + (1...6).map { "E\($0)" } + ["H6"]
+        #expect(Set(wanted).subtracting(seen).isEmpty && Set(seen).count == seen.count, "\(seen)")
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 /// What is wrong with an instruction is said in BuildKit's words, and shown where it stands.
 @Suite struct `Bad input` {
-    @Test(arguments: [
+    private static let wrong: [(text: String, expected: String)] = [
         // Flags that an instruction does not have.
         ("ADD --form=a b c", "unknown flag: --form"),
         ("ADD --chmd=a b c", "unknown flag: --chmd (did you mean chmod?)"),
@@ -38,6 +38,14 @@ import Testing
         ("ADD --unpack=no a b", "expecting boolean value for flag --unpack, not: no"),
         ("COPY --chown a b", "missing a value on flag: --chown"),
         ("COPY --exclude a b", "missing a value on flag: --exclude"),
+        ("COPY --from a b", "missing a value on flag: --from"),
+        ("COPY --chmod a b", "missing a value on flag: --chmod"),
+        ("ADD --chown a b", "missing a value on flag: --chown"),
+        ("ADD --chmod a b", "missing a value on flag: --chmod"),
+        ("ADD --checksum a b", "missing a value on flag: --checksum"),
+        ("ADD --exclude a b", "missing a value on flag: --exclude"),
+        ("ADD --link=x a b", "expecting boolean value for flag --link, not: x"),
+        ("RUN --device a", "missing a value on flag: --device"),
         ("COPY --parents=on a b", "expecting boolean value for flag --parents, not: on"),
         ("RUN --mount a", "missing a value on flag: --mount"),
         ("RUN --network a", "missing a value on flag: --network"),
@@ -66,7 +74,9 @@ import Testing
         ("FROM a AS -b", "invalid name for build stage: \"-b\", name can't start with a number or contain symbols"),
         ("ONBUILD FROM a", "FROM isn't allowed as an ONBUILD trigger"),
         ("RUN --mount=type=bind,target=/a,form=b c", "unexpected key 'form' in 'form=b' (did you mean from?)"),
-    ])
+    ]
+
+    @Test(arguments: wrong)
     func `is refused in BuildKit's words, with its place`(text: String, expected: String) throws {
         let error = try #require(throws: DockerfileError.self) {
             try parse("FROM scratch\nUSER a\n" + text + "\nUSER b")
@@ -77,6 +87,23 @@ import Testing
         #expect((3..<(3 + lines.count)).contains(line))
         #expect(error.frame.hasPrefix("Dockerfile:\(line)\n"))
         #expect(error.frame.contains("| >>> "))
+    }
+
+    @Test func `has a row for each instruction and each of its flags`() {
+        let first = Self.wrong.map { $0.text.split(separator: " ")[0] }
+        for keyword in Keyword.allCases { #expect(first.contains { $0 == keyword.name }, "\(keyword.name)") }
+        let known = [
+            "FROM": ["platform"], "RUN": ["mount", "network", "security", "device"],
+            "COPY": ["chown", "chmod", "link", "parents", "exclude", "from"],
+            "ADD": ["chown", "chmod", "link", "keep-git-dir", "checksum", "unpack", "exclude"],
+            "HEALTHCHECK": ["interval", "timeout", "start-period", "start-interval", "retries"],
+        ]
+        for (keyword, flags) in known {
+            for flag in flags {
+                let rows = Self.wrong.filter { $0.text.hasPrefix("\(keyword) --\(flag)") }
+                #expect(!rows.isEmpty, "\(keyword) --\(flag)")
+            }
+        }
     }
 
     @Test(

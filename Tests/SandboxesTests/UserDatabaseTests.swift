@@ -10,6 +10,7 @@ import Testing
             app:x:1000:1001:App:/home/app:/bin/sh
             1234:x:5:6::/five:
             nohome:x:7:8
+            keep:x:4294967295:4294967295::/:/bin/sh
             """.utf8
         ),
         group: Array(
@@ -61,6 +62,8 @@ import Testing
         #expect(throws: SandboxError.groupNotFound(Array("wheel".utf8))) { try user("app:wheel") }
         #expect(throws: SandboxError.userOutOfRange(Array("2147483648".utf8))) { try user("2147483648") }
         #expect(throws: SandboxError.userOutOfRange(Array("-1".utf8))) { try user("-1") }
+        // To setuid(2) this means "as before", which is root.
+        #expect(throws: SandboxError.userNotFound(Array("keep".utf8))) { try user("keep") }
         #expect(
             SandboxError.userNotFound(Array("nobody".utf8)).description
                 == "unable to find user nobody: no matching entries in passwd file"
