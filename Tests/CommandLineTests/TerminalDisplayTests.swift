@@ -75,6 +75,20 @@ import Testing
         for line in lines { #expect(columns(of: line) <= width) }
     }
 
+    @Test func `shows as many lines of a log as BUILDKIT_TTY_LOG_LINES says`() {
+        var script = ProgressScript()
+        script.start("running", 0)
+        script.log("running", 0, "one\ntwo\nthree\nfour\n")
+        var display = TerminalDisplay(colors: .none, logLines: 2)
+        let text = visible(drawn(script, by: &display, at: 2, width: 80, height: 40))
+        #expect(text.contains("four") && !text.contains("one") && !text.contains("two"))
+        let given = ["12": 12, "": 6, "0": 6, "-1": 6, "many": 6, "99999999999999999999": 6, "2000": 1000]
+        for (value, lines) in given {
+            #expect(TerminalDisplay.logLines(environment: ["BUILDKIT_TTY_LOG_LINES": value]) == lines, "\(value)")
+        }
+        #expect(TerminalDisplay.logLines(environment: [:]) == 6)
+    }
+
     @Test func `shows running steps rather than finished ones when there is no room for all`() {
         var script = ProgressScript()
         script.start("running", 0)

@@ -67,7 +67,11 @@ struct BuildCommand: RunnableCommand {
         let text = environment.textVariables
         let errorOutput = environment.errorOutput
         let printer = ProgressPrinter(
-            mode.display(isTerminal: errorOutput.isTerminal, colors: DisplayColors(environment: text)),
+            mode.display(
+                isTerminal: errorOutput.isTerminal,
+                colors: DisplayColors(environment: text),
+                logLines: TerminalDisplay.logLines(environment: text)
+            ),
             output: ProgressPrinter.Output(
                 size: {
                     TerminalSize(of: StandardStream.error.descriptor).map { (Int($0.columns), Int($0.rows)) }

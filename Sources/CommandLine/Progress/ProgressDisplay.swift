@@ -10,11 +10,16 @@ package enum ProgressMode: String, Sendable, Hashable, CaseIterable {
     /// - Parameters:
     ///   - isTerminal: Whether the output is a terminal.
     ///   - colors: The colours of the terminal's display.
+    ///   - logLines: How many lines of a step's log the terminal's display shows.
     /// - Returns: A display that has seen nothing yet.
-    package func display(isTerminal: Bool, colors: DisplayColors) -> any ProgressDisplay {
+    package func display(
+        isTerminal: Bool,
+        colors: DisplayColors,
+        logLines: Int = TerminalDisplay.defaultLogLines
+    ) -> any ProgressDisplay {
         switch self {
-        case .auto: isTerminal ? TerminalDisplay(colors: colors) : PlainDisplay()
-        case .tty: TerminalDisplay(colors: colors)
+        case .auto: isTerminal ? TerminalDisplay(colors: colors, logLines: logLines) : PlainDisplay()
+        case .tty: TerminalDisplay(colors: colors, logLines: logLines)
         case .plain: PlainDisplay()
         case .rawjson: JSONDisplay()
         case .quiet, .none: QuietDisplay()

@@ -7,11 +7,12 @@ package import BuildGraph
 ///      => [2/3] RUN make                                               1.3s
 ///      => => # the last lines of its output
 package struct TerminalDisplay: ProgressDisplay {
-    private static let logHeight = 6
+    /// How many lines of a step's log are shown, where `BUILDKIT_TTY_LOG_LINES` does not say.
+    package static let defaultLogLines = 6
 
     /// What the terminal shows of a step beside its trace.
     private struct Drawing {
-        var screen = LogScreen(height: TerminalDisplay.logHeight)
+        var screen: LogScreen
         var logBytes = 0
         /// How often its log was shown: others get their turn.
         var timesShown = 0
@@ -31,6 +32,7 @@ package struct TerminalDisplay: ProgressDisplay {
 
     private let phase: String
     private let colors: DisplayColors
+    private let logLines: Int
     private var trace = ProgressTrace(tail: LogTail(lineLimit: 10_000, byteLimit: 256 << 10))
     private var drawings: [Int: Drawing] = [:]
     private var drawnLines = 0
@@ -40,15 +42,29 @@ package struct TerminalDisplay: ProgressDisplay {
     /// - Parameters:
     ///   - colors: The colours of finished steps.
     ///   - phase: What is going on, as the first line says.
-    package init(colors: DisplayColors = DisplayColors(), phase: String = "Building") {
+    ///   - logLines: How many lines of a step's log are shown.
+    package init(
+        colors: DisplayColors = DisplayColors(),
+        phase: String = "Building",
+        logLines: Int = TerminalDisplay.defaultLogLines
+    ) {
         self.colors = colors
+        self.logLines = logLines
         self.phase = phase
+    }
+
+    /// What `BUILDKIT_TTY_LOG_LINES` says; what is no positive number says nothing, as with BuildKit.
+    package static func logLines(environment: [String: String]) -> Int {
+        guard let value = environment["BUILDKIT_TTY_LOG_LINES"].flatMap({ Int($0) }), value > 0 else {
+            return defaultLogLines
+        }
+        return min(value, 1000)
     }
 
     package mutating func update(_ event: ProgressEvent, at moment: DisplayMoment) {
         switch trace.take(event) {
         case .log(let number, let data, _):
-            drawings[number, default: Drawing()].screen.append(data)
+            drawings[number, default: Drawing(screen: LogScreen(height: logLines))].screen.append(data)
             drawings[number]?.logBytes += data.count
         case .step, .status, .warning, .nothing: break
         }
@@ -138,7 +154,7 @@ extension TerminalDisplay {
 
     /// Shows the log of the running steps that say most, as far as there is room.
     private func chooseLogs(_ rows: inout [Row], height: Int) {
-        let logRoom = Self.logHeight + 3
+        let logRoom = logLines + 3
         var free = height - 2 - rows.count { !$0.isCompleted }
         func weight(_ drawing: Drawing) -> Int { drawing.logBytes + drawing.timesShown * 50 }
         let candidates = rows.indices.filter { index in
