@@ -75,11 +75,17 @@ final class RunningProcess: @unchecked Sendable {
 
     /// A program that closes what it inherits, by which Foundation would take it for ended and wait for it with everything else.
     static func behind(_ command: [String], output: String) throws -> RunningProcess {
+        // Whoever is killed cannot end what it started: the end of the pipe tells a second process to.
         let script = """
-            import signal, subprocess, sys
+            import os, signal, subprocess, sys
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
             program = subprocess.Popen(sys.argv[1:])
-            signal.signal(signal.SIGTERM, lambda *_: program.terminate())
+            reader, writer = os.pipe()
+            if os.fork() == 0:
+                os.close(writer)
+                os.read(reader, 1)
+                os.kill(program.pid, signal.SIGKILL)
+                os._exit(0)
             program.wait()
             """
         return try RunningProcess("python3", ["-c", script] + command, output: output)
