@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct `Cache options` {
     private let surroundings = CacheOption.Surroundings(
-        path: { FilePath("/work").pushing(FilePath(String(decoding: $0, as: UTF8.self))) },
+        path: { FilePath("/base").pushing(FilePath(String(decoding: $0, as: UTF8.self))) },
         variable: { ["AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"][$0] }
     )
 
@@ -50,15 +50,15 @@ import Testing
         let digest = Digest.sha256(of: [])
         #expect(
             try source("type=local,src=c,tag=t,digest=\(digest)") == [
-                .local(LocalCacheSource(path: "/work/c", tag: "t", digest: digest))
+                .local(LocalCacheSource(path: "/base/c", tag: "t", digest: digest))
             ]
         )
         #expect(try source("type=local,src=/c") == [.local(LocalCacheSource(path: "/c"))])
         #expect(
             try export("type=local,dest=c,tag=t,reset=true").destination
-                == .local(LocalCacheDestination(path: "/work/c", tag: "t", removesUnused: true))
+                == .local(LocalCacheDestination(path: "/base/c", tag: "t", removesUnused: true))
         )
-        #expect(try export("type=local,\"dest=a,b\"").destination == .local(LocalCacheDestination(path: "/work/a,b")))
+        #expect(try export("type=local,\"dest=a,b\"").destination == .local(LocalCacheDestination(path: "/base/a,b")))
     }
 
     @Test func `of buckets take credentials from attributes or from the environment`() throws {
