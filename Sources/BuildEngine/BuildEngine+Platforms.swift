@@ -23,12 +23,12 @@ extension BuildEngine {
             self.warn(finding, in: dockerfile.source, request, progress)
         }
         let plans = try await plans(dockerfile, ignoreFile, context, request, resolver, warn)
-        let source = plans.lazy.compactMap { plan in if case .source = plan.sourceDate { plan.sourceDate } else { nil }
-        }
-        guard let time = try await time(of: source.first, in: context) else { return plans }
+        let date = plans.lazy.compactMap(\.sourceDate).first { if case .time = $0 { false } else { true } }
+        guard let date else { return plans }
         // Instructions that declare the argument get the time, and not the name of what it is taken from.
+        let time = try await time(of: date, in: context)
         var dated = request
-        dated.buildArguments.append((Array("SOURCE_DATE_EPOCH".utf8), Array("\(time.seconds)".utf8)))
+        dated.buildArguments.append((Array("SOURCE_DATE_EPOCH".utf8), Array((time.map { "\($0.seconds)" } ?? "").utf8)))
         return try await self.plans(dockerfile, ignoreFile, context, dated, resolver) { _ in }
     }
 

@@ -11,36 +11,41 @@ extension BuildEngine {
     /// The time that a plan's image is to have; nil where it has its layers' times.
     func time(of date: SourceDate?, in context: BuildContext) async throws -> FileTime? {
         switch date {
-        case nil: nil
-        case .time(let seconds)?: FileTime(seconds: seconds)
-        case .source(let output)?: try await time(of: output, isUnpacked: false, in: context)
+        case nil, .unknown?: return nil
+        case .time(let seconds)?: return FileTime(seconds: seconds)
+        case .source(let output)?:
+            guard case .source(let source) = output.node.operation else { return nil }
+            if source.scheme == Source.gitScheme { return try await time(of: GitSource(source), in: context) }
+            return try await time(of: HTTPSource(source), in: context)
         }
     }
 
-    private func time(of output: Output, isUnpacked: Bool, in context: BuildContext) async throws -> FileTime? {
-        switch output.node.operation {
-        case .file:
-            guard let input = output.node.inputs.first else { return nil }
-            return try await time(of: input, isUnpacked: true, in: context)
-        case .source(let source) where source.scheme == Source.gitScheme:
-            let repository = try GitSource(source)
-            let commit = try await context.repositories.resolve(repository)
-            return FileTime(seconds: try await context.repositories.time(of: commit, of: repository))
-        case .source(let source):
-            let file = try HTTPSource(source)
-            let found = try await context.downloads.resolve(file)
-            guard isUnpacked else { return FileTime(seconds: found.modified) }
-            return try await newestEntry(of: context.downloads.fetch(file, expecting: found.digest).digest)
-        case .exec, .merge, .diff: return nil
-        }
+    private func time(of repository: GitSource, in context: BuildContext) async throws -> FileTime {
+        let commit = try await context.repositories.resolve(repository)
+        return FileTime(seconds: try await context.repositories.time(of: commit, of: repository))
     }
 
-    private func newestEntry(of archive: Digest) async throws -> FileTime? {
+    /// What the server says, and where it says nothing the time of the newest file in the archive.
+    private func time(of file: HTTPSource, in context: BuildContext) async throws -> FileTime? {
+        let found = try await context.downloads.resolve(file)
+        if found.modified != 0 { return FileTime(seconds: found.modified) }
+        return try await newestFile(in: context.downloads.fetch(file, expecting: found.digest).digest)
+    }
+
+    /// Nil for what is no archive.
+    private func newestFile(in archive: Digest) async throws -> FileTime? {
         try await onBlockingPool { [store] in
-            let reader = TarReader(try decompressing(FileSource(try store.blobs.open(archive))).source)
-            var newest: FileTime?
-            while let entry = try reader.next() { newest = max(newest ?? entry.modified, entry.modified) }
-            return newest.map { FileTime(seconds: $0.seconds) }
+            do {
+                let reader = TarReader(try decompressing(FileSource(try store.blobs.open(archive))).source)
+                var newest: FileTime?
+                while let entry = try reader.next() {
+                    guard case .regular = entry.kind else { continue }
+                    newest = max(newest ?? entry.modified, entry.modified)
+                }
+                return newest.map { FileTime(seconds: $0.seconds) }
+            } catch is ArchiveError {
+                return nil
+            }
         }
     }
 }

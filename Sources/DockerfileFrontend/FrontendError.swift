@@ -66,6 +66,7 @@ extension FrontendError {
         case invalidCheckArgument(String)
         case historyTooLong(limit: Int)
         case invalidSourceDate(String)
+        case sourceStage(SourceStageError)
         case hostNetworkNotAllowed
         case insecureNotAllowed
         case deviceNotAllowed(String)
@@ -111,7 +112,8 @@ extension FrontendError.Reason: CustomStringConvertible {
         case .invalidPort(let error): error.description
         case .emptyVolume: "VOLUME specified can not be an empty string"
         case .invalidSourceDate(let value):
-            "invalid SOURCE_DATE_EPOCH: \(value): it must be seconds since 1970, or name a context from git or a web server or a stage that only adds such a source"
+            "invalid SOURCE_DATE_EPOCH: \(value): it must be seconds since 1970, or name a context, or a stage that only adds a file or repository from elsewhere"
+        case .sourceStage(let error): error.description
         case .lintViolation(let rules): "lint violation found for rules: \(rules.joined(separator: ", "))"
         case .historyTooLong(let limit):
             "the image's history is longer than the limit of \(limit) bytes: the values and ports in it are too long"

@@ -1,4 +1,4 @@
-import DockerfileSyntax
+package import DockerfileSyntax
 package import LLB
 import OCI
 
@@ -6,8 +6,31 @@ import OCI
 package enum SourceDate: Hashable, Sendable {
     /// Seconds since 1970.
     case time(Int64)
-    /// The time of what a node brings in: a commit, a file of a web server, the newest entry of an archive.
+    /// The time of what a source brings in: a commit, a file of a web server, the newest entry of an archive.
     case source(Output)
+    /// What has no time to take, as a directory: the image is made as if nothing had been said.
+    case unknown
+}
+
+/// Why a stage is nothing that a time can be taken from, in BuildKit's words.
+package enum SourceStageError: Hashable, Sendable, CustomStringConvertible {
+    case base
+    case instruction(Keyword)
+    case count
+    case sources
+    case local
+
+    package var description: String {
+        let stage = "SOURCE_DATE_EPOCH stage"
+        return switch self {
+        case .base: "\(stage) must use FROM scratch"
+        case .instruction(let keyword):
+            "\(stage) does not meet source-only requirements: unsupported \(keyword.rawValue) instruction"
+        case .count: "\(stage) must contain exactly one remote ADD"
+        case .sources: "\(stage) must contain exactly one remote ADD source"
+        case .local: "\(stage) source must be a single HTTP(S) or Git ADD"
+        }
+    }
 }
 
 extension Translator {
@@ -26,7 +49,11 @@ extension Translator {
         if let seconds = Int64(text) { return .time(seconds) }
         if text == "context" { return .context }
         if let named = options.namedContexts.context(named: text, for: targetPlatform) { return .named(named) }
-        if let stage = graph.index(named: value) { return .stage(stage) }
+        let stageName = value.asciiLowercased.displayText
+        if let stage = dockerfile.stages.first(where: { $0.name == stageName }) {
+            try checkIsSource(stage)
+            return .stage(stage.index)
+        }
         throw FrontendError(.invalidSourceDate(text), at: [], in: dockerfile.source)
     }
 
@@ -40,42 +67,52 @@ extension Translator {
     }
 
     /// The node that a name leads to.
-    func sourceDate(_ name: SourceDateName?, _ run: Run) throws -> SourceDate? {
-        let node: Output?
+    func sourceDate(_ name: SourceDateName?, _ run: Run) throws(FrontendError) -> SourceDate? {
         switch name {
         case nil: return nil
         case .time(let seconds)?: return .time(seconds)
-        case .context?: node = options.context
-        case .named(.tree(let output))?: node = output
-        case .named(.image)?, .named(.layout)?: node = nil
-        case .stage(let index)?: node = remoteAdd(index, run)
+        case .context?: return Self.remoteSource(of: options.context)
+        case .named(.tree(let output))?: return Self.remoteSource(of: output)
+        case .named(.image)?, .named(.layout)?: return .unknown
+        case .stage(let index)?:
+            let date = Self.remoteSource(of: run.states[index]?.output)
+            // Files of a context that is a repository are files of the context all the same.
+            guard case .source(let output) = date, output != options.context else {
+                throw failure(.sourceStage(.local), at: graph.nodes[index].place)
+            }
+            return date
         }
-        guard let node, Self.isRemote(node) else {
-            let value = options.buildArguments[[UInt8]("SOURCE_DATE_EPOCH")]?.displayText ?? "context"
-            throw FrontendError(.invalidSourceDate(value), at: [], in: dockerfile.source)
-        }
-        return .source(node)
     }
 
-    /// What the only instruction of a stage without a base adds.
-    private func remoteAdd(_ index: Int, _ run: Run) -> Output? {
-        let node = graph.nodes[index]
-        guard case .scratch = node.base, node.commands.count == 1, let output = run.states[index]?.output else {
-            return nil
+    /// Refuses a stage that does anything but to ADD one thing from elsewhere.
+    private func checkIsSource(_ stage: Stage) throws(FrontendError) {
+        func refuse(_ reason: SourceStageError) -> FrontendError {
+            failure(.sourceStage(reason), at: stage.instruction.range)
         }
-        guard case .file(let actions) = output.node.operation, actions.count == 1,
-            case .copy(_, .output(let source)) = actions[0].change
-        else { return nil }
-        return source
+        guard case .scratch = graph.nodes[stage.index].base else { throw refuse(.base) }
+        var hasSource = false
+        for instruction in stage.instructions {
+            switch instruction.command {
+            case .arg: continue
+            case .add(let transfer):
+                if hasSource { throw refuse(.count) }
+                hasSource = true
+                guard transfer.documents.isEmpty, transfer.sources.count == 1 else { throw refuse(.sources) }
+            default: throw refuse(.instruction(instruction.keyword))
+            }
+        }
+        guard hasSource else { throw refuse(.count) }
     }
 
-    /// Whether a node's files come from elsewhere, unpacked or not.
-    private static func isRemote(_ output: Output) -> Bool {
+    /// What brings in the files of a node from elsewhere, unpacked or not.
+    private static func remoteSource(of output: Output?) -> SourceDate {
+        guard let output else { return .unknown }
         switch output.node.operation {
         case .source(let source):
-            [Source.httpScheme, Source.httpsScheme, Source.gitScheme].contains(source.scheme)
-        case .file: output.node.inputs.count == 1 && output.node.inputs.allSatisfy(isRemote)
-        case .exec, .merge, .diff: false
+            let isRemote = [Source.httpScheme, Source.httpsScheme, Source.gitScheme].contains(source.scheme)
+            return isRemote ? .source(output) : .unknown
+        case .file: return output.node.inputs.count == 1 ? remoteSource(of: output.node.inputs.first) : .unknown
+        case .exec, .merge, .diff: return .unknown
         }
     }
 }

@@ -79,6 +79,48 @@ import Testing
         #expect(made.unusedBuildArguments.isEmpty)
         #expect(made.processes.first?.environment.contains { $0.text.contains("BUILDKIT") } == false)
     }
+
+    @Test(arguments: [
+        ("FROM scratch AS s\nCOPY a /\n", "does not meet source-only requirements: unsupported copy instruction"),
+        ("FROM alpine AS s\nADD https://example.com/a /\n", "must use FROM scratch"),
+        ("FROM scratch AS s\nARG A=b\n", "must contain exactly one remote ADD"),
+        (
+            "FROM scratch AS s\nADD https://example.com/a /\nADD https://example.com/b /\n",
+            "must contain exactly one remote ADD"
+        ),
+        (
+            "FROM scratch AS s\nADD https://example.com/a https://example.com/b /\n",
+            "must contain exactly one remote ADD source"
+        ),
+        ("FROM scratch AS s\nADD a /\n", "source must be a single HTTP(S) or Git ADD"),
+    ])
+    func `take a time from stages only that add one thing from elsewhere`(stage: String, reason: String) async throws {
+        let text = "ARG SOURCE_DATE_EPOCH=S\n\(stage)FROM scratch\n"
+        let error = await #expect(throws: FrontendError.self) { try await plan(text) }
+        #expect(error?.message.hasPrefix("SOURCE_DATE_EPOCH stage ") == true)
+        #expect(error?.message.hasSuffix(reason) == true, "\(error?.message ?? "")")
+        #expect(error?.frame.contains("2 | >>> FROM") == true)
+        let given = try await plan(text) { $0.buildArguments.set(bytes("SOURCE_DATE_EPOCH"), to: bytes("1")) }
+        #expect(given.sourceDate == .time(1))
+    }
+
+    @Test func `take a time from the source of a stage`() async throws {
+        let made = try await plan(
+            """
+            ARG SOURCE_DATE_EPOCH=S
+            FROM scratch AS s
+            ARG NAME=a
+            ADD --unpack https://example.com/$NAME /
+            FROM scratch
+            """
+        )
+        guard case .source(let output)? = made.sourceDate, case .source(let source) = output.node.operation else {
+            Issue.record("no source: \(String(describing: made.sourceDate))")
+            return
+        }
+        #expect(source.identifier.text == "https://example.com/a")
+        #expect(try await plan("ARG SOURCE_DATE_EPOCH=context\nFROM scratch\n").sourceDate == .unknown)
+    }
 }
 
 @Suite struct `Places of variables` {

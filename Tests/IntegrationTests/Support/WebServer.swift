@@ -6,6 +6,7 @@ import Testing
 /// - `/NAME`: the file of that name, with `ETag` and `Last-Modified`; a request with a matching condition gets 304
 /// - `/to/PLACE`: redirects to PLACE, which is an address in percent-encoding
 /// - `/named/NAME/FILE`: FILE, which a `Content-Disposition` calls NAME
+/// - `/undated/NAME`: the same without `Last-Modified`
 /// - `/only/AUTHORIZATION/…`: the rest of the path, for those who send this `Authorization`, in percent-encoding
 /// - `/endless`: bytes without end
 /// - `/git/REPOSITORY`: through `git http-backend`
@@ -59,8 +60,14 @@ final class WebServer: Sendable {
     func put(_ content: String, at name: String, modified: String = "2020-02-02T02:02:02Z") throws {
         let file = directory.appending(path: name)
         try Data(content.utf8).write(to: file)
+        try touch(name, modified)
+    }
+
+    /// Says when a file was changed.
+    func touch(_ name: String, _ modified: String) throws {
         let date = try #require(ISO8601DateFormatter().date(from: modified))
-        try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: file.path)
+        let path = directory.appending(path: name).path
+        try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: path)
     }
 
     /// The requests so far, in their order.
@@ -126,6 +133,8 @@ final class WebServer: Sendable {
                     _, _, name, path = path.split("/", 3)
                     name = urllib.parse.unquote(name)
                     headers.append(("Content-Disposition", 'attachment; filename="%s"' % name))
+                undated = path.startswith("/undated/")
+                path = path.removeprefix("/undated")
                 file = os.path.join(root, os.path.normpath("/" + urllib.parse.unquote(path)).lstrip("/"))
                 if not os.path.isfile(file):
                     return self.answer(404, (), b"not here")
@@ -133,7 +142,9 @@ final class WebServer: Sendable {
                     body = content.read()
                 tag = '"%s"' % hashlib.sha256(body).hexdigest()[:20]
                 date = email.utils.formatdate(os.stat(file).st_mtime, usegmt=True)
-                headers += [("ETag", tag), ("Last-Modified", date)]
+                headers.append(("ETag", tag))
+                if not undated:
+                    headers.append(("Last-Modified", date))
                 if self.headers.get("If-None-Match") == tag:
                     return self.answer(304, headers)
                 self.answer(200, headers, body)
