@@ -68,7 +68,7 @@ package struct ImageArchiver: Sendable {
     private func newImage(_ archived: ArchivedImage) async throws -> NewImage {
         var image = NewImage(configuration: archived.configuration, layers: [])
         for layer in archived.layers {
-            image.layers.append(try await layers.layer(diffID: layer.diffID, blob: layer.blob))
+            image.layers.append(try await layers.layer(diffID: layer.diffID, blob: layer.blob, isChecked: true))
         }
         if let manifest = archived.manifest {
             let digest = try await images.store.blobs.put(manifest.bytes)
@@ -112,7 +112,7 @@ package struct ImageArchiver: Sendable {
                 configuration.history = [
                     HistoryEntry(created: created.rfc3339, createdBy: nil, comment: message.isEmpty ? nil : message)
                 ]
-                let id = try await layers.layer(diffID: layer.diffID, blob: layer.blob)
+                let id = try await layers.layer(diffID: layer.diffID, blob: layer.blob, isChecked: true)
                 let image = NewImage(
                     configuration: try StrictJSON.encode(configuration),
                     layers: [id],

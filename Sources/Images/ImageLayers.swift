@@ -4,7 +4,9 @@ package import Storage
 /// The layers of images, as those see them who move images whole: known by their diff ids, readable as archives.
 package protocol ImageLayers: Sendable {
     /// The layer of a diff id, which can be unpacked from a blob; neither is fetched or unpacked. It belongs to the surrounding lease.
-    func layer(diffID: Digest, blob: Descriptor) async throws -> LayerID
+    ///
+    /// `isChecked` says that the blob has been read and has that diff id.
+    func layer(diffID: Digest, blob: Descriptor, isChecked: Bool) async throws -> LayerID
 
     /// How many bytes the layer's archive has without compression.
     func archiveSize(of layer: LayerID) async throws -> Int64

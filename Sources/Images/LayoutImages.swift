@@ -43,7 +43,7 @@ package struct LayoutImages: Sendable {
         let configuration = try search.configuration(configurationBytes, of: manifest, isOfIndex: origin.index != nil)
         var layers: [LayerID] = []
         for (diffID, blob) in zip(configuration.rootFileSystem.diffIDs, manifest.layers) {
-            layers.append(try await snapshots.layer(diffID: diffID, blob: blob))
+            layers.append(try await snapshots.layer(diffID: diffID, blob: blob, isChecked: false))
         }
         return ResolvedImage(
             reference: name,

@@ -48,7 +48,7 @@ extension SnapshotStore {
             size: size
         )
         try await store.database.write { db in
-            try Self.addBlob(blob, to: layer, recipe: compression.recipe, in: db)
+            try Self.add(LayerBlob(blob: blob, recipe: compression.recipe, isChecked: true), to: layer, in: db)
         }
         return blob
     }
@@ -100,12 +100,20 @@ extension SnapshotStore {
 
     /// A blob that does as it is: made here in the same way, or come from elsewhere.
     private func knownBlob(of layer: LayerID, _ compression: Compression, forced: Bool) async throws -> Descriptor? {
-        let archives = try await info(of: layer).archives
+        let archives = try await certainArchives(of: layer)
         let foreign = archives.filter { $0.recipe == nil }.map(\.blob)
         let same = archives.first { $0.recipe == compression.recipe }?.blob
         let asWanted = try foreign.first { try $0.isCompressed(as: compression) }
         let plain: [MediaType] = [.ociLayer, .dockerLayer]
         return same ?? asWanted ?? (forced ? nil : foreign.first { !plain.contains($0.mediaType) })
+    }
+
+    /// What a layer can be sent as. Where several say what it is and nobody has looked, it is looked at.
+    private func certainArchives(of layer: LayerID) async throws -> [LayerBlob] {
+        let known = try await info(of: layer).readable
+        if known.count < 2 || known.contains(where: \.isChecked) { return known }
+        try await unpack([layer])
+        return try await info(of: layer).readable
     }
 
     // MARK: Layers made of others
@@ -182,7 +190,8 @@ extension SnapshotStore {
             }
         }
         let made = try await make()
-        let derived = try await self.layer(diffID: made.diffID, blob: made.blob, recipe: made.recipe)
+        let archive = LayerBlob(blob: made.blob, recipe: made.recipe, isChecked: true)
+        let derived = try await self.layer(diffID: made.diffID, archive: archive)
         try await store.database.write { db in
             try db.execute(
                 sql: """

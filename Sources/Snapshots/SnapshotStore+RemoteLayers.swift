@@ -47,7 +47,7 @@ extension SnapshotStore {
                     arguments: [diffID, created, currentTime()]
                 )
                 let id = LayerID(rawValue: db.lastInsertedRowID)
-                try Self.addBlob(blob, to: id, in: db)
+                try Self.add(LayerBlob(blob: blob, recipe: nil, isChecked: false), to: id, in: db)
                 try db.execute(sql: "INSERT INTO remote_layers VALUES (?, ?)", arguments: [id, source])
                 return id
             }

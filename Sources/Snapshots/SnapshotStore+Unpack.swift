@@ -54,21 +54,34 @@ extension SnapshotStore {
     }
 
     private func unpack(_ layer: LayerID, _ info: LayerInfo) async throws {
-        guard let blob = try await storedBlob(of: info) ?? info.blobs.first else {
-            throw SnapshotError.contentGone(layer)
-        }
-        try await store.hold([.blob(blob.digest), .layer(layer)])
-        if try await !store.blobs.contains(blob.digest) { try await blobProvider.fetch(blob) }
-        try await blaming(blob.digest) {
-            try await onCancellablePool { isCancelled in
-                try self.unpackBlocking(layer, blob.digest, diffID: info.diffID, isCancelled: isCancelled)
+        let present = try await store.blobs.present(among: Set(info.blobs.map(\.digest)))
+        var candidates = info.blobs.filter { present.contains($0.digest) }
+        candidates += info.blobs.filter { !present.contains($0.digest) }
+        if candidates.isEmpty { throw SnapshotError.contentGone(layer) }
+        while true {
+            let blob = candidates.removeFirst()
+            do {
+                return try await unpack(layer, from: blob, diffID: info.diffID)
+            } catch SnapshotError.diffIDMismatch where !candidates.isEmpty {
+                // Some image lied about the blob. Others need not suffer from that.
+                try await store.database.write { db in
+                    try db.execute(
+                        sql: "DELETE FROM layer_blobs WHERE layer_id = ? AND digest = ?",
+                        arguments: [layer, blob.digest]
+                    )
+                }
             }
         }
     }
 
-    private func storedBlob(of info: LayerInfo) async throws -> Descriptor? {
-        let present = try await store.blobs.present(among: Set(info.blobs.map(\.digest)))
-        return info.blobs.first { present.contains($0.digest) }
+    private func unpack(_ layer: LayerID, from blob: Descriptor, diffID: Digest?) async throws {
+        try await store.hold([.blob(blob.digest), .layer(layer)])
+        if try await !store.blobs.contains(blob.digest) { try await blobProvider.fetch(blob) }
+        try await blaming(blob.digest) {
+            try await onCancellablePool { isCancelled in
+                try self.unpackBlocking(layer, blob.digest, diffID: diffID, isCancelled: isCancelled)
+            }
+        }
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -105,6 +118,7 @@ extension SnapshotStore {
             try adopt(
                 scratch,
                 as: layer,
+                from: blob,
                 Measure(entries: summary.entries, bytes: summary.bytes),
                 diffID: actual,
                 archiveSize: archive.count
@@ -121,11 +135,16 @@ extension SnapshotStore {
     private func adopt(
         _ scratch: FilePath,
         as layer: LayerID,
+        from blob: Digest,
         _ measure: Measure,
         diffID: Digest,
         archiveSize: Int64
     ) throws {
         let wasFirst = try placing { db, place in
+            try db.execute(
+                sql: "UPDATE layer_blobs SET checked = 1 WHERE layer_id = ? AND digest = ?",
+                arguments: [layer, blob]
+            )
             let isUnpacked = try Bool.fetchOne(db, sql: "SELECT unpacked FROM layers WHERE id = ?", arguments: [layer])
             guard let isUnpacked else { throw SnapshotError.unknownLayer(layer) }
             if isUnpacked { return false }

@@ -34,13 +34,19 @@ package final class SnapshotStore: Sendable {
 
     /// The layer of a blob: the one the store has, else a new one that is neither fetched nor unpacked.
     ///
-    /// The current lease holds it. The digest of the blob's uncompressed archive is checked when the layer is unpacked.
-    package func layer(diffID: Digest, blob: Descriptor) async throws -> LayerID {
-        try await layer(diffID: diffID, blob: blob, recipe: nil)
+    /// The current lease holds it.
+    /// - Parameters:
+    ///   - diffID: the digest of the blob's uncompressed archive.
+    ///   - blob: the archive.
+    ///   - isChecked: whether somebody has read the archive and found the diff id. Otherwise that is done when the layer is unpacked, and a
+    ///     layer that is known from elsewhere is not read from the blob.
+    /// - Returns: the layer.
+    /// - Throws: `StorageError`.
+    package func layer(diffID: Digest, blob: Descriptor, isChecked: Bool) async throws -> LayerID {
+        try await layer(diffID: diffID, archive: LayerBlob(blob: blob, recipe: nil, isChecked: isChecked))
     }
 
-    /// The layer of a blob that was made here, as `recipe` says, or that came as it is where that is nil.
-    func layer(diffID: Digest, blob: Descriptor, recipe: String?) async throws -> LayerID {
+    func layer(diffID: Digest, archive: LayerBlob) async throws -> LayerID {
         let lease = store.currentLease
         return try await onBlockingPool { [store] in
             // In the order in which garbage is collected: the lock of the collection, then the database's.
@@ -54,7 +60,7 @@ package final class SnapshotStore: Sendable {
                         SELECT id FROM layers WHERE diff_id = ? AND (unpacked OR NOT \(Self.isRemote) OR \(Self.hasBlob))
                         ORDER BY unpacked DESC, id LIMIT 1
                         """,
-                    arguments: [diffID, blob.digest]
+                    arguments: [diffID, archive.blob.digest]
                 )
                 let id: LayerID
                 if let known {
@@ -68,7 +74,7 @@ package final class SnapshotStore: Sendable {
                     )
                     id = LayerID(rawValue: db.lastInsertedRowID)
                 }
-                try Self.addBlob(blob, to: id, recipe: recipe, in: db)
+                try Self.add(archive, to: id, in: db)
                 return id
             }
             try store.hold([.layer(id)], in: lease)
@@ -85,8 +91,18 @@ package final class SnapshotStore: Sendable {
         /// Seconds since 1970.
         package let created: Int64
         /// The archives it can be read from, fetched or not, the preferred one first.
-        package var blobs: [Descriptor] { archives.map(\.blob) }
+        package var blobs: [Descriptor] { readable.map(\.blob) }
+        /// All that are said to be its archives, by whomever.
         let archives: [LayerBlob]
+
+        /// Those of `archives` that are read: once something is known for certain, a mere claim counts no more.
+        var readable: [LayerBlob] {
+            let checked = archives.filter(\.isChecked)
+            return isUnpacked || !checked.isEmpty ? checked : archives
+        }
+
+        /// Whether an image says that a blob holds this layer; the layer itself is read from it only if it is one of `blobs`.
+        package func isSaid(toBeIn blob: Digest) -> Bool { archives.contains { $0.blob.digest == blob } }
     }
 
     /// One of the archives of a layer.
@@ -94,6 +110,8 @@ package final class SnapshotStore: Sendable {
         let blob: Descriptor
         /// What it was compressed with here; nil where it came as it is.
         let recipe: String?
+        /// Whether it is known to hold the layer; of one that is not, an image or a cache says so.
+        let isChecked: Bool
     }
 
     /// What the store knows of a layer.
@@ -115,7 +133,7 @@ package final class SnapshotStore: Sendable {
             let archives = try Row.fetchAll(
                 db,
                 sql: """
-                    SELECT digest, media_type, size, annotations, recipe FROM layer_blobs
+                    SELECT digest, media_type, size, annotations, recipe, checked FROM layer_blobs
                     WHERE layer_id = ? ORDER BY position, digest
                     """,
                 arguments: [layer]
@@ -129,7 +147,7 @@ package final class SnapshotStore: Sendable {
                         try StrictJSON.decode([String: String].self, from: Array($0.utf8), kind: "annotations")
                     }
                 )
-                return LayerBlob(blob: blob, recipe: row["recipe"])
+                return LayerBlob(blob: blob, recipe: row["recipe"], isChecked: row["checked"])
             }
             return LayerInfo(
                 diffID: row["diff_id"],
@@ -148,17 +166,21 @@ package final class SnapshotStore: Sendable {
         return try await info(of: layer).size ?? 0
     }
 
-    /// Adds a blob that was made here, as `recipe` says, or that came as it is where that is nil.
-    static func addBlob(_ blob: Descriptor, to layer: LayerID, recipe: String? = nil, in db: Database) throws {
+    /// Adds an archive to those of a layer; one that is there may become a checked one.
+    static func add(_ archive: LayerBlob, to layer: LayerID, in db: Database) throws {
+        let blob = archive.blob
         let kept = (blob.annotations ?? [:]).filter { keptAnnotations.contains($0.key) }
         let annotations = kept.isEmpty ? nil : String(decoding: try StrictJSON.encode(kept), as: UTF8.self)
         try db.execute(
             sql: """
-                INSERT INTO layer_blobs (layer_id, digest, media_type, size, annotations, recipe, position)
-                VALUES (?, ?, ?, ?, ?, ?, (SELECT count(*) FROM layer_blobs WHERE layer_id = ?))
-                ON CONFLICT (layer_id, digest) DO NOTHING
+                INSERT INTO layer_blobs (layer_id, digest, media_type, size, annotations, recipe, checked, position)
+                VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM layer_blobs WHERE layer_id = ?))
+                ON CONFLICT (layer_id, digest) DO UPDATE SET checked = max(checked, excluded.checked)
                 """,
-            arguments: [layer, blob.digest, blob.mediaType.rawValue, blob.size, annotations, recipe, layer]
+            arguments: [
+                layer, blob.digest, blob.mediaType.rawValue, blob.size, annotations, archive.recipe, archive.isChecked,
+                layer,
+            ]
         )
     }
 

@@ -33,6 +33,7 @@ enum Schema {
         ("images of several platforms", imageMembers),
         ("layers of remote caches", remoteLayers),
         ("forms of layers", layerForms),
+        ("checked archives", checkedArchives),
     ]
 
     // MARK: Content
@@ -114,6 +115,12 @@ enum Schema {
             PRIMARY KEY (layer_id, recipe)
         ) WITHOUT ROWID;
         CREATE INDEX derived_layers_derived ON derived_layers(derived_id);
+        """
+
+    private static let checkedArchives = """
+        -- Whether the blob is known to hold the layer: made here, read here, or unpacked. Of others an image or a cache says so.
+        -- What older versions recorded is believed as it was then.
+        ALTER TABLE layer_blobs ADD COLUMN checked INTEGER NOT NULL DEFAULT 1;
         """
 
     // MARK: Images

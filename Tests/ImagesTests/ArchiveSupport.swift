@@ -11,7 +11,7 @@ import SystemPackage
 struct BlobLayers: ImageLayers {
     let store: Store
 
-    func layer(diffID: Digest, blob: Descriptor) async throws -> LayerID {
+    func layer(diffID: Digest, blob: Descriptor, isChecked: Bool) async throws -> LayerID {
         let id = try await store.database.write { db in
             if let id = try LayerID.fetchOne(db, sql: "SELECT id FROM layers WHERE diff_id = ?", arguments: [diffID]) {
                 return id

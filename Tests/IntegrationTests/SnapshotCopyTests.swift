@@ -111,7 +111,9 @@ struct `Snapshots without overlayfs` {
         for layer in expected.tree.layers {
             let blob = try await mounted.blob(for: layer, compression: .gzip)
             _ = try await copyStore.blobs.put(try await store.blobs.read(blob.digest))
-            layers.append(try await copies.layer(diffID: try await mounted.diffID(of: layer), blob: blob))
+            layers.append(
+                try await copies.layer(diffID: try await mounted.diffID(of: layer), blob: blob, isChecked: false)
+            )
         }
         #expect(try await look(copies, FileTree(layers: layers)) == expected.seen)
         // The store moves to where overlayfs works.

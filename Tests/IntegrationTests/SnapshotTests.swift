@@ -1,10 +1,12 @@
 import Archive
 import Foundation
 import Glibc
+import Images
 import LinuxSystem
 import OCI
 import Snapshots
 import Storage
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -84,7 +86,9 @@ struct `Snapshots` {
             let blob = try await snapshots.blob(for: layer, compression: compression)
             let bytes = try await store.blobs.read(blob.digest)
             #expect(try await copyStore.blobs.put(bytes) == blob.digest)
-            copied.append(try await copies.layer(diffID: try await snapshots.diffID(of: layer), blob: blob))
+            copied.append(
+                try await copies.layer(diffID: try await snapshots.diffID(of: layer), blob: blob, isChecked: false)
+            )
         }
         let script = Self.listing + "; getfattr -n user.note --only-values kept/deep/b"
         let expected = try await look(snapshots, tree, script)
@@ -99,10 +103,54 @@ struct `Snapshots` {
         let blob = try await snapshots.blob(for: try #require(tree.layers.first), compression: .gzip)
         let (copyStore, copies) = try await open("copy")
         _ = try await copyStore.blobs.put(try await store.blobs.read(blob.digest))
-        let lie = try await copies.layer(diffID: .sha256(of: []), blob: blob)
+        let lie = try await copies.layer(diffID: .sha256(of: []), blob: blob, isChecked: false)
         let error = await #expect(throws: SnapshotError.self) { try await copies.unpack([lie]) }
         #expect(error?.description.contains("lies about it") == true)
         #expect(try await copyStore.check(full: true).problems.isEmpty)
+    }
+
+    @Test func `a blob that an image passes off as a layer made here is never taken for it`() async throws {
+        let (store, snapshots) = try await open()
+        let layer = try #require(try await change(snapshots, .empty, "echo mine > f").layers.first)
+        let diffID = try await snapshots.diffID(of: layer)
+        let other = try #require(try await change(snapshots, .empty, "echo evil > f").layers.first)
+        let evil = try await snapshots.blob(for: other, compression: .gzip)
+        // The files are there, so they are taken; the blob is what the image that came with it says, and no more.
+        #expect(try await snapshots.layer(diffID: diffID, blob: evil, isChecked: false) == layer)
+        #expect(try await snapshots.info(of: layer).isSaid(toBeIn: evil.digest))
+        #expect(try await snapshots.info(of: layer).blobs.isEmpty)
+        #expect(try await store.blobs.contains(evil.digest))
+        let archive = Mutex<[UInt8]>([])
+        try await snapshots.writeArchive(of: layer) { bytes in archive.withLock { $0 += bytes } }
+        #expect(Digest.sha256(of: archive.withLock { $0 }) == diffID)
+        for forced in [false, true] {
+            #expect(try await snapshots.blob(for: layer, compression: .gzip, forced: forced).digest != evil.digest)
+            #expect(try await snapshots.blob(for: layer, compression: .zstd, forced: forced).digest != evil.digest)
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `a lie about a blob does not keep a layer from being read from a true one`(isSent: Bool) async throws {
+        let (store, snapshots) = try await open()
+        let layer = try #require(try await change(snapshots, .empty, "echo mine > f").layers.first)
+        let other = try #require(try await change(snapshots, .empty, "echo evil > f").layers.first)
+        let (copyStore, copies) = try await open("copy")
+        var blobs: [Descriptor] = []
+        for layer in [other, layer] {
+            let blob = try await snapshots.blob(for: layer, compression: .gzip)
+            _ = try await copyStore.blobs.put(try await store.blobs.read(blob.digest))
+            blobs.append(blob)
+        }
+        let diffID = try await snapshots.diffID(of: layer)
+        let first = try await copies.layer(diffID: diffID, blob: blobs[0], isChecked: false)
+        #expect(try await copies.layer(diffID: diffID, blob: blobs[1], isChecked: false) == first)
+        if isSent {
+            #expect(try await copies.blob(for: first, compression: .gzip) == blobs[1])
+        } else {
+            try await copies.unpack([first])
+        }
+        #expect(try await copies.info(of: first).blobs == [blobs[1]])
+        #expect(try await look(copies, FileTree(layers: [first]), "cat f") == "mine\n")
     }
 
     @Test func `a layer that came as a plain archive leaves compressed`() async throws {
@@ -119,7 +167,11 @@ struct `Snapshots` {
         // What came compressed stays as it came.
         let (copyStore, copies) = try await open("copy")
         _ = try await copyStore.blobs.put(try await store.blobs.read(gzip.digest))
-        let arrived = try await copies.layer(diffID: try await snapshots.diffID(of: layer), blob: gzip)
+        let arrived = try await copies.layer(
+            diffID: try await snapshots.diffID(of: layer),
+            blob: gzip,
+            isChecked: false
+        )
         #expect(try await copies.blob(for: arrived, compression: .zstd) == gzip)
         #expect(try await copies.blob(for: arrived, compression: .zstd, forced: true).mediaType == .ociLayerZstd)
     }

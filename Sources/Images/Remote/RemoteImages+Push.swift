@@ -90,9 +90,7 @@ extension RemoteImages {
             events(.layer(diffID, .preparing))
             let original = origin.flatMap { index < $0.manifest.layers.count ? $0.manifest.layers[index] : nil }
             let blob: Descriptor
-            if let original,
-                try await snapshots.info(of: layer).blobs.contains(where: { $0.digest == original.digest })
-            {
+            if let original, try await snapshots.info(of: layer).isSaid(toBeIn: original.digest) {
                 blob = original
             } else {
                 blob = try await snapshots.blob(for: layer, compression: compression)

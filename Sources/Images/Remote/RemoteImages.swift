@@ -128,7 +128,7 @@ package final class RemoteImages: Sendable {
         let configuration = try search.configuration(bytes, of: manifest, isOfIndex: origin.index != nil)
         var layers: [LayerID] = []
         for (diffID, blob) in zip(configuration.rootFileSystem.diffIDs, manifest.layers) {
-            layers.append(try await snapshots.layer(diffID: diffID, blob: blob))
+            layers.append(try await snapshots.layer(diffID: diffID, blob: blob, isChecked: false))
         }
         return ResolvedImage(
             reference: name,
