@@ -38,6 +38,22 @@ package final class TarReader {
     /// How many bytes of the archive were used: after `next` the member's content begins here, after `nextContent` what follows it.
     package var offset: Int64 { taken - Int64(end - start) }
 
+    /// Whether the source begins as an archive with members does: with a header, whatever it says.
+    ///
+    /// Nothing is lost: the member can still be read.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func beginsWithHeader() throws -> Bool {
+        do {
+            guard try fill(TarHeader.size) else { return false }
+            let block = UnsafeRawBufferPointer(rebasing: buffer[start..<start + TarHeader.size])
+            if block.allSatisfy({ $0 == 0 }) { return false }
+            _ = try TarHeader(block)
+            return true
+        } catch is ArchiveError {
+            return false
+        }
+    }
+
     /// The next member, after skipping what is left of the current one; nil at the end of the archive.
     /// - Throws: `ArchiveError`, or what the source throws.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -64,6 +80,10 @@ package final class TarReader {
             default:
                 count += 1
                 if count > limits.entries { throw ArchiveError.overLimit(what: "entries", limit: limits.entries) }
+                if isNothing(header), pending.isEmpty {
+                    enterContent(size: 0)
+                    continue
+                }
                 let entry = try makeEntry(header, pending)
                 current = entry.path
                 return entry
@@ -318,6 +338,12 @@ package final class TarReader {
             throw .invalidHeader(reason: "\(key) \(number) is not a valid id", entry: path)
         }
         return id
+    }
+
+    /// Some writers begin with an empty file without a name, which no reader makes anything of.
+    private func isNothing(_ header: TarHeader) -> Bool {
+        header.name.isEmpty && [0, UInt8(ascii: "0")].contains(header.typeFlag)
+            && (try? header.number(124..<136, "size")) == 0
     }
 
     private func kind(_ header: TarHeader, path: [UInt8], link: [UInt8], size: Int64) throws(ArchiveError)

@@ -179,7 +179,8 @@ extension BuildEngine {
     private func isArchive(_ digest: Digest) async throws -> Bool {
         try await onBlockingPool { [store] in
             do {
-                return try TarReader(try decompressing(FileSource(try store.blobs.open(digest))).source).next() != nil
+                let source = try decompressing(FileSource(try store.blobs.open(digest))).source
+                return try TarReader(source).beginsWithHeader()
             } catch is ArchiveError {
                 return false
             }

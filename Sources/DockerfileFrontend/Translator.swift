@@ -90,15 +90,15 @@ struct Translator {
 
     /// Refuses files in another language: the frontend that they name would have to be run.
     ///
-    /// Docker's own frontend images read the language that is built in here, whatever their version.
+    /// Docker's own frontend images read the language that is built in here, whatever their version and whichever registry has a copy.
     private func checkSyntaxDirective() throws {
         let directive = dockerfile.directive(.syntax)
         let argument = options.buildArguments[[UInt8]("BUILDKIT_SYNTAX")]
         guard let value = argument ?? directive?.value else { return }
         let name = value.prefix { $0 != 0x20 }.displayText
-        let known = ["docker.io/docker/dockerfile", "docker.io/docker/dockerfile-upstream"]
+        let known = ["docker/dockerfile", "docker/dockerfile-upstream"]
         if name == "dockerfile.v0" || name.isEmpty { return }
-        if let reference = try? ImageReference(parsing: name), known.contains(reference.repository) { return }
+        if let reference = try? ImageReference(parsing: name), known.contains(reference.path) { return }
         let ranges = argument == nil ? directive.map { [$0.range] } ?? [] : []
         throw FrontendError(.unsupported("the Dockerfile frontend \(name)"), at: ranges, in: dockerfile.source)
     }

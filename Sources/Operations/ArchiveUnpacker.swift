@@ -31,7 +31,7 @@ struct ArchiveUnpacker {
     private func isArchive(_ path: [UInt8]) throws -> Bool {
         let file = try open(path)
         do {
-            return try TarReader(try decompressing(FileSource(file)).source).next() != nil
+            return try TarReader(try decompressing(FileSource(file)).source).beginsWithHeader()
         } catch is ArchiveError {
             return false
         }

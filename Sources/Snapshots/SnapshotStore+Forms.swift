@@ -108,7 +108,9 @@ extension SnapshotStore {
         return same ?? asWanted ?? (forced ? nil : foreign.first { !plain.contains($0.mediaType) })
     }
 
-    /// What a layer can be sent as. Where several say what it is and nobody has looked, it is looked at.
+    /// What a layer can be sent as.
+    ///
+    /// Where several say what it is and nobody has looked, it is looked at.
     private func certainArchives(of layer: LayerID) async throws -> [LayerBlob] {
         let known = try await info(of: layer).readable
         if known.count < 2 || known.contains(where: \.isChecked) { return known }

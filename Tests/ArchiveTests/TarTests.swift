@@ -67,6 +67,25 @@ func readAll(_ archive: [UInt8], limits: ArchiveLimits = ArchiveLimits()) throws
 }
 
 @Suite struct `Tar archives` {
+    @Test func `an empty file without a name, as some writers begin with, is skipped`() throws {
+        let members = try readAll(rawHeader("") + rawHeader("a") + rawHeader("") + endOfArchive)
+        #expect(members.map(\.entry.path) == [bytes("a")])
+    }
+
+    @Test(
+        arguments: [
+            (rawHeader("a"), true), (rawHeader("", type: "5"), true), (rawHeader("a", type: "Z"), true),
+            (rawHeader("a") { $0[0] = 0 }, true), (endOfArchive, false), ([], false), (bytes("no archive"), false),
+            (Array(rawHeader("a").dropLast()), false), ([1] + rawHeader("a").dropFirst(), false),
+        ] as [([UInt8], Bool)]
+    )
+    func `an archive is told by its first header, sound or not`(content: [UInt8], expected: Bool) throws {
+        #expect(try TarReader(MemorySource(content)).beginsWithHeader() == expected)
+        #expect(
+            try TarReader(MemorySource(content + padded([7]))).beginsWithHeader() == expected || content.count < 512
+        )
+    }
+
     @Test func `what was written is read back`() async throws {
         let long = bytes(String(repeating: "directory/", count: 30) + "file")
         let members: [Member] = [
@@ -192,7 +211,8 @@ func readAll(_ archive: [UInt8], limits: ArchiveLimits = ArchiveLimits()) throws
         ("a user id of 2^32-1", pax([("uid", "4294967295")]) + rawHeader("a") + endOfArchive),
         ("a user id of 2^32", pax([("uid", "4294967296")]) + rawHeader("a") + endOfArchive),
         ("a negative user id", pax([("uid", "-1")]) + rawHeader("a") + endOfArchive),
-        ("no name", rawHeader("") + endOfArchive),
+        ("a directory without a name", rawHeader("", type: "5") + endOfArchive),
+        ("content without a name", rawHeader("", size: 1) + padded([1]) + endOfArchive),
         ("a lone block of zeros", rawHeader("a") + [UInt8](repeating: 0, count: 512) + rawHeader("b") + endOfArchive),
         ("a cut header", Array(rawHeader("a")[..<300])),
         ("cut content", rawHeader("a", size: 600) + padded([1])),

@@ -190,6 +190,11 @@ import Testing
             ("docker/dockerfile", nil), ("docker/dockerfile:1.7-labs", nil),
             ("docker.io/docker/dockerfile-upstream:master", nil),
             ("dockerfile.v0", nil), ("docker/dockerfile:1@sha256:" + String(repeating: "a", count: 64), nil),
+            ("mirror.example.com/docker/dockerfile:1", nil),
+            (
+                "mirror.example.com/me/dockerfile:1",
+                "the Dockerfile frontend mirror.example.com/me/dockerfile:1 is not supported by this version of Slipway"
+            ),
             (
                 "me/frontend:1 --opt",
                 "the Dockerfile frontend me/frontend:1 is not supported by this version of Slipway"

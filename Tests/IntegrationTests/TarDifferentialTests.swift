@@ -89,7 +89,9 @@ struct `Archives that readers understand differently` {
             }
             if let python = views.python {
                 let mine = ours.map { [Self.bare($0[0])] + $0.dropFirst() }
-                let theirs = python.map { [Self.bare($0[0])] + $0.dropFirst() }
+                // Python lists an empty file without a name, too; nobody can make anything of it.
+                let theirs = python.filter { $0[0] != "" || $0[1] != "file" || $0[2] != "0" }
+                    .map { [Self.bare($0[0])] + $0.dropFirst() }
                 #expect(mine == theirs, "\(views.name): members as Python sees them")
             }
             // Go and we take a last member whose content is there and whose padding is not.
