@@ -126,17 +126,52 @@ import Testing
     @Test func `lets nothing in a log act on the terminal`() {
         var script = ProgressScript()
         script.start("a\u{1b}[2J", 0)
-        script.log("a\u{1b}[2J", 0, "\u{1b}]52;c;aGk=\u{07}\u{1b}[31mred\r\n\u{9b}2J \u{202e}x\tü\rz\n")
+        script.log("a\u{1b}[2J", 0, "\u{1b}]52;c;aGk=\u{07}\u{1b}[31mred\r\n\u{9b}2J \u{202e}x\tü\n")
         let text = played(script)
         #expect(
             text == """
                 #1 a\\x1b[2J
-                #1 0.000 \\x1b]52;c;aGk=\\x07\\x1b[31mred
-                #1 0.000 \\xc2\\x9b2J \\xe2\\x80\\xaex\tü\\x0dz
+                #1 0.000 \\x1b]52;c;aGk=\\x07red
+                #1 0.000 \\xc2\\x9b2J \\xe2\\x80\\xaex\tü
 
                 """
         )
         #expect(!text.unicodeScalars.contains("\u{1b}"))
+    }
+
+    @Test(
+        arguments: [
+            // What progress bars leave in the end.
+            ("Reading 1%\rReading 50%\rReading done\n", "Reading done"),
+            ("a\rb\r\r\n", "b"), ("\r\n", ""), ("\rb\n", "b"),
+            // Colours, erased lines, hidden cursors.
+            ("\u{1b}[1;31merror\u{1b}[0m: x\u{1b}[K\n", "error: x"), ("\u{1b}[?25lbar\u{1b}[?25h\n", "bar"),
+            ("\u{1b}[38:2::1:2:3mx\n", "x"), ("old\r\u{1b}[2Knew\n", "new"),
+            // What only looks like that.
+            ("\u{1b}[31\u{7f}x\n", "\\x1b[31\\x7fx"), ("\u{1b}c\u{1b}\n", "\\x1bc\\x1b"), ("a\u{1b}[\n", "a\\x1b["),
+            (
+                "\u{1b}[" + String(repeating: "1", count: 40) + "mx\n",
+                "\\x1b[" + String(repeating: "1", count: 40) + "mx"
+            ),
+        ]
+    )
+    func `shows of a line what a terminal would in the end`(log: String, expected: String) {
+        var script = ProgressScript()
+        script.start("a", 0)
+        script.log("a", 0, log)
+        #expect(played(script) == "#1 a\n#1 0.000 \(expected)\n")
+    }
+
+    @Test func `does not tear control sequences, and begins a line anew that is written already`() {
+        var display = PlainDisplay()
+        var text = ""
+        for (time, piece) in [(0.0, "10%\u{1b}"), (0.1, "[3"), (0.2, "2m 20%\r"), (0.3, "30%"), (0.4, "\n")] {
+            var script = ProgressScript()
+            if time == 0 { script.start("a", 0) }
+            script.log("a", time, piece)
+            text += play(script, to: &display, refreshAt: time)
+        }
+        #expect(text == "#1 a\n#1 0.000 10% 20%\n#1 0.300 30%\n")
     }
 
     @Test func `does not tear characters that come in two pieces`() {

@@ -43,10 +43,6 @@ struct LogTail: Sendable {
 
     /// The lines as they are shown.
     var text: [String] {
-        lines[head...].map { "\(logTime($0.time)) \(safeText(trimmed($0.text)))" }
-    }
-
-    private func trimmed(_ line: [UInt8]) -> ArraySlice<UInt8> {
-        line.last == UInt8(ascii: "\r") ? line.dropLast() : line[...]
+        lines[head...].map { "\(logTime($0.time)) \(safeText(settledLine($0.text)))" }
     }
 }

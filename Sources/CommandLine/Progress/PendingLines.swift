@@ -14,6 +14,8 @@ struct PendingLines: Sendable {
             let end = rest.firstIndex(of: UInt8(ascii: "\n"))
             let piece = rest[..<(end ?? rest.endIndex)]
             if isOpen, !lines.isEmpty {
+                // What follows a carriage return begins the line again.
+                if lines[lines.count - 1].text == [UInt8(ascii: "\r")] { lines[lines.count - 1].seconds = seconds }
                 lines[lines.count - 1].text += piece
             } else {
                 lines.append((seconds, Array(piece)))
@@ -25,7 +27,7 @@ struct PendingLines: Sendable {
 
     /// Writes everything so far: `#5 0.123 text`.
     ///
-    /// A line that is still growing is left without its end, and so is a character.
+    /// A line that is still growing is left without its end, and so are characters and control sequences.
     /// - Parameters:
     ///   - prefix: What begins each line.
     ///   - isLast: Whether nothing more comes, so that an open line ends here.
@@ -37,16 +39,18 @@ struct PendingLines: Sendable {
             let grows = isOpen && position == lines.count - 1 && !isLast
             var bytes = line.text
             if grows {
-                var length = unfinishedCharacterLength(bytes)
-                if length == 0, bytes.last == UInt8(ascii: "\r") { length = 1 }
+                let length = unsettledLength(bytes)
                 if length > 0 { kept = [(line.seconds, Array(bytes.suffix(length)))] }
                 bytes.removeLast(length)
                 if bytes.isEmpty { break }
-            } else if bytes.last == UInt8(ascii: "\r") {
-                bytes.removeLast()
+            }
+            if isContinued, bytes.dropLast().contains(UInt8(ascii: "\r")) {
+                // It begins the line again, whose text is written already.
+                text += "\n"
+                isContinued = false
             }
             if !isContinued { text += "\(prefix)\(logTime(line.seconds)) " }
-            text += safeText(bytes)
+            text += safeText(settledLine(bytes))
             isContinued = grows
             if !grows { text += "\n" }
         }
