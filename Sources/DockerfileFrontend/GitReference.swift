@@ -65,7 +65,7 @@ extension GitSource {
             let key = percentDecoded(pair.first ?? [])
             let name = key.displayText
             let value = pair.count > 1 ? percentDecoded(pair[1]) : []
-            guard !value.isEmpty else { throw .emptyQuery(name) }
+            guard !value.isEmpty || Self.flags.contains(name) else { throw .emptyQuery(name) }
             guard seen.insert(key).inserted else { throw .repeatedQuery(name) }
             switch name {
             case "ref": reference = try agreed("ref", reference, value)
@@ -86,7 +86,8 @@ extension GitSource {
         }
         if let tag { reference = try agreed("ref", reference, Array("refs/tags/".utf8) + tag) }
         if let branch { reference = try agreed("ref", reference, Array("refs/heads/".utf8) + branch) }
-        if reference == nil, let checksum { reference = checksum }
+        // The beginning of a commit's id is no name that a server knows: it is what the default branch must have.
+        if reference == nil, let checksum, [40, 64].contains(checksum.count) { reference = checksum }
     }
 
     /// A value that may have been given before, if it is the same.
@@ -95,9 +96,12 @@ extension GitSource {
         throw .conflict(name, old.displayText, new.displayText)
     }
 
+    /// What can be asked for by its name alone.
+    private static let flags: Set<String> = ["keep-git-dir", "submodules", "fetch-by-commit"]
+
     private static func flag(_ name: String, _ value: [UInt8]) throws(GitReferenceError) -> Bool {
         switch value.displayText.lowercased() {
-        case "1", "t", "true": true
+        case "", "1", "t", "true": true
         case "0", "f", "false": false
         default: throw .invalidValue(name, value.displayText)
         }

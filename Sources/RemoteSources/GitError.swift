@@ -5,6 +5,7 @@ package enum GitError: Error, Hashable, Sendable, CustomStringConvertible {
     case unreachable(repository: String, reason: String)
     case invalidReference(String)
     case noSuchReference(String, repository: String)
+    case invalidChecksum(String)
     case checksumMismatch(expected: String, actual: String)
     case subdirectory(String, reason: String)
 
@@ -13,7 +14,8 @@ package enum GitError: Error, Hashable, Sendable, CustomStringConvertible {
         case .failed(let command, let reason): "git \(command) failed: \(reason)"
         case .unreachable(let repository, let reason): "failed to fetch remote \(repository): \(reason)"
         case .invalidReference(let name): "invalid git reference \"\(name)\""
-        case .noSuchReference(let name, let repository): "repository \(repository) does not contain ref \(name)"
+        case .noSuchReference(let name, let repository): "repository does not contain ref \(name): \(repository)"
+        case .invalidChecksum(let text): "invalid checksum \(text) for Git URL, expected hex commit hash"
         case .checksumMismatch(let expected, let actual): "expected checksum to match \(expected), got \(actual)"
         case .subdirectory(let path, let reason): "invalid subdirectory \"\(path)\" of the repository: \(reason)"
         }

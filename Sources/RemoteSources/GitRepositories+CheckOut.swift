@@ -70,7 +70,7 @@ extension GitRepositories {
     private func fetch(_ commit: GitCommit, of source: GitSource) async throws -> FilePath {
         let key = Digest.sha256(of: source.remote.publicAddress).hex
         let base = store.root.appending("git").appending(key)
-        let bare = base.appending("repository")
+        let bare = base.appending(commit.isSHA256 ? "repository-sha256" : "repository")
         let lock = try await onBlockingPool {
             try HostFiles.createDirectories(base, mode: 0o700)
             return try FileLock.acquire(base.appending("lock"), .exclusive)
@@ -78,15 +78,7 @@ extension GitRepositories {
         defer { withExtendedLifetime(lock) {} }
         try await onBlockingPool { try Self.removeLeftovers(in: bare) }
         if try await onBlockingPool({ try HostFiles.status(of: bare.appending("HEAD")) == nil }) {
-            _ = try await git.run(
-                "init",
-                "--quiet",
-                "--bare",
-                "--template=",
-                "--initial-branch=unused",
-                bare.string,
-                in: base
-            )
+            try await create(bare, for: commit, ["--bare", "--initial-branch=unused"], in: base)
         }
         let kept = "refs/slipway/\(commit.id)"
         if try await isPresent(kept, in: bare) { return bare }
@@ -119,6 +111,18 @@ extension GitRepositories {
         }
         throw failure
             ?? GitError.noSuchReference(commit.id, repository: escapedForDisplay(source.remote.publicAddress))
+    }
+
+    /// Makes an empty repository that can hold a commit.
+    private func create(
+        _ repository: FilePath,
+        for commit: GitCommit,
+        _ options: [String],
+        in directory: FilePath
+    ) async throws {
+        let format = commit.isSHA256 ? ["--object-format=sha256"] : []
+        let arguments = ["init", "--quiet", "--template="] + options + format + [repository.string]
+        _ = try await git.run(arguments.map { Array($0.utf8) }, in: directory)
     }
 
     /// Locks of a git that was killed; nobody else is at work while the repository's own lock is held.
@@ -170,7 +174,7 @@ extension GitRepositories {
         to work: FilePath,
         withModules: Bool
     ) async throws {
-        _ = try await git.run("init", "--quiet", "--template=", "--initial-branch=master", work.string, in: work)
+        try await create(work, for: commit, ["--initial-branch=master"], in: work)
         _ = try await git.run(
             "fetch",
             "--quiet",
@@ -191,17 +195,24 @@ extension GitRepositories {
             in: work
         )
         _ = try await git.run("checkout", "--quiet", "--force", "--detach", commit.id, in: work)
-        if withModules {
-            _ = try await reaching(source) { access in
-                try await git.run(
-                    ["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"].map { Array($0.utf8) },
-                    in: work,
-                    .network(access)
-                )
-            }
-        }
+        if withModules { try await updateModules(of: source, in: work) }
         for name in ["FETCH_HEAD", "ORIG_HEAD"] {
             try await onBlockingPool { _ = try HostFiles.remove(work.appending(".git").appending(name)) }
+        }
+    }
+
+    /// Brings in submodules: without their history, and with it from servers that know no shallow ones.
+    private func updateModules(of source: GitSource, in work: FilePath) async throws {
+        func update(_ options: String...) async throws {
+            let arguments = ["submodule", "--quiet", "update", "--init", "--recursive"] + options
+            _ = try await reaching(source) { access in
+                try await git.run(arguments.map { Array($0.utf8) }, in: work, .network(access))
+            }
+        }
+        do {
+            try await update("--depth=1")
+        } catch GitError.unreachable(_, let reason) where reason.contains("shallow") {
+            try await update()
         }
     }
 

@@ -15,6 +15,9 @@ package struct GitCommit: Hashable, Sendable {
     package let id: String
     /// The full name of the reference that led to it; nil for a commit that was named itself.
     package let reference: [UInt8]?
+
+    /// Whether its repository names objects by SHA-256; git does not fetch from one kind of repository into the other.
+    var isSHA256: Bool { id.utf8.count == 64 }
 }
 
 /// Git repositories, of which the store keeps what was fetched.
@@ -48,6 +51,9 @@ package final class GitRepositories: Sendable {
     /// Finds the commit that a source names, without fetching it.
     /// - Throws: `GitError`.
     package func resolve(_ source: GitSource) async throws -> GitCommit {
+        if let checksum = source.checksum, !checksum.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) {
+            throw GitError.invalidChecksum(escapedForDisplay(checksum))
+        }
         let question = Question(address: source.remote.address, reference: source.reference)
         let commit: GitCommit
         if let known = commits.withLock({ $0[question] }) {

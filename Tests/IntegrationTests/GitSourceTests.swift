@@ -105,10 +105,48 @@ struct `Adding from git` {
         )
     }
 
+    @Test func `a server that only has files is enough, also for submodules`() async throws {
+        let git = try await GitFixture()
+        try await git.makeRepository("sub.git")
+        try await git.run(
+            """
+            git -C sub.git update-server-info
+            git init -q -b main outer && cd outer
+            git submodule --quiet add \(git.server.address)/sub.git inner
+            git commit -qm outer && cd .. && git clone -q --bare outer outer.git && git -C outer.git update-server-info
+            """
+        )
+        let files = try await listing("FROM scratch\nADD \(git.server.address)/outer.git /in/\n")
+        #expect(files.contains { $0.hasSuffix("in/inner/dir/inner") })
+    }
+
+    @Test func `repositories may name objects by SHA-256, also where one of SHA-1 was before`() async throws {
+        let git = try await GitFixture()
+        let (_, old) = try await git.makeRepository("a.git")
+        let dockerfile = "FROM scratch\nADD --keep-git-dir=true \(git.address("a.git"))#main /in/\n"
+        #expect(try await listing(dockerfile).contains { $0.hasSuffix("in/file") })
+        let id = try await git.run(
+            """
+            rm -rf a.git && git init -q -b main --object-format=sha256 new && cd new && echo new > file
+            git add file && git commit -qm new && cd .. && git clone -q --bare new a.git && git -C a.git rev-parse main
+            """
+        )
+        #expect(id.count == 64 && old.count == 40)
+        let built = try await build(dockerfile, "-o", "type=local,dest=../out")
+        try #require(built.status == 0, "\(built.errorText)")
+        let kept = scratch.url.appending(path: "out/in")
+        #expect(try String(contentsOf: kept.appending(path: "file"), encoding: .utf8) == "new\n")
+        let head = try await runProgram("git", ["-c", "safe.directory=*", "rev-parse", "HEAD"], in: kept)
+        #expect(head.text == id + "\n", "\(head.errorText)")
+    }
+
     @Test(arguments: [
         ("#main:../..", "it leads out of the repository's files"), ("#main:link", "it is not a directory"),
         ("#main:file", "it is not a directory"), ("#main:nowhere", "there is no such directory"),
-        ("#main:.git", "it leads out of the repository's files"), ("#nowhere", "does not contain ref nowhere"),
+        ("#main:.git", "it leads out of the repository's files"),
+        ("#nowhere", "repository does not contain ref nowhere"),
+        ("?commit=00000000", "expected checksum to match 00000000, got "),
+        ("?commit=main", "invalid checksum main for Git URL, expected hex commit hash"),
         ("#--upload-pack=touch", "invalid git reference"), ("#a..b", "invalid git reference"),
     ])
     func `what is not in the repository is refused`(fragment: String, reason: String) async throws {
