@@ -24,15 +24,25 @@ package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     /// Parses `algorithm:hex`.
     /// - Throws: `OCIError.invalidDigest` for anything else, upper-case digits included.
     package init(parsing text: some StringProtocol) throws(OCIError) {
+        // The reasons are those of the library that docker and BuildKit use.
+        func fail(_ reason: String) -> OCIError { .invalidDigest(String(text), reason: reason) }
         let bytes = Array(text.utf8)
-        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")),
-            let algorithm = Algorithm(rawValue: String(decoding: bytes[..<colon], as: UTF8.self)),
-            bytes.count - colon - 1 == algorithm.digitCount,
-            bytes[(colon + 1)...].allSatisfy({
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
-            })
-        else { throw .invalidDigest(String(text)) }
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")), colon > 0, colon + 1 < bytes.count else {
+            throw fail("invalid checksum digest format, expected algorithm:hex")
+        }
+        guard let algorithm = Algorithm(rawValue: String(decoding: bytes[..<colon], as: UTF8.self)) else {
+            let known = Algorithm.allCases.map(\.rawValue).joined(separator: ", ")
+            throw fail("unsupported digest algorithm, expected one of \(known)")
+        }
+        guard bytes.count - colon - 1 == algorithm.digitCount else {
+            throw fail("invalid checksum digest length, expected \(algorithm.digitCount) hexadecimal digits")
+        }
+        let isHexadecimal = bytes[(colon + 1)...].allSatisfy {
+            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+        }
+        guard isHexadecimal else {
+            throw fail("invalid checksum digest format, expected lower-case hexadecimal digits")
+        }
         self.algorithm = algorithm
         hex = String(decoding: bytes[(colon + 1)...], as: UTF8.self)
     }

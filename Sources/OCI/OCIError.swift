@@ -1,6 +1,6 @@
 /// What is wrong with a value of the OCI formats.
 package enum OCIError: Error, Hashable, Sendable, CustomStringConvertible {
-    case invalidDigest(String)
+    case invalidDigest(String, reason: String)
     /// A reference that the grammar refuses, with the reason in the words docker's users know.
     case invalidReference(String, reason: String)
     case invalidPlatform(String, reason: String)
@@ -11,7 +11,7 @@ package enum OCIError: Error, Hashable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .invalidDigest(let text): "invalid digest \"\(text)\""
+        case .invalidDigest(let text, let reason): "invalid digest \"\(text)\": \(reason)"
         case .invalidReference(let text, let reason): "invalid reference format: \(reason): \"\(text)\""
         case .invalidPlatform(let text, let reason): "invalid platform \"\(text)\": \(reason)"
         case .invalidJSON(let reason, let offset): "invalid JSON at byte \(offset): \(reason)"

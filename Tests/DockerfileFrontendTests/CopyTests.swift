@@ -167,7 +167,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("ADD --checksum=md5:1 https://x.org/a /b", "invalid checksum: invalid digest \"md5:1\""),
+        (
+            "ADD --checksum=md5:1 https://x.org/a /b",
+            "invalid checksum: invalid digest \"md5:1\": unsupported digest algorithm, expected one of sha256, sha384, sha512"
+        ),
         ("ADD https://x.org/a.git?x=y /b", "unexpected query \"x\""),
         (
             "ADD --checksum=12 https://x.org/a.git?commit=34 /b",
