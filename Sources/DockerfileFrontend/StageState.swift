@@ -125,7 +125,8 @@ struct StageState {
     /// Bytes that are no UTF-8 cannot stand in it.
     var configuration: ImageConfiguration {
         var configuration = image
-        configuration.config?.environment = environment.map { ($0.name + [UInt8(ascii: "=")] + $0.value).displayText }
+        let variables = environment.map { ($0.name + [UInt8(ascii: "=")] + $0.value).displayText }
+        configuration.config?.environment = variables.isEmpty ? nil : variables
         configuration.config?.workingDirectory = workingDirectory.isEmpty ? nil : workingDirectory.displayText
         configuration.config?.user = user.isEmpty ? nil : user.displayText
         configuration.config?.shell = shell.isEmpty ? nil : shell.map(\.displayText)

@@ -30,20 +30,36 @@ package struct Platform: Hashable, Sendable, Codable, CustomStringConvertible {
     }
 
     /// Parses `os/architecture[/variant]`, `os` or `architecture`, with the spellings docker accepts.
+    ///
+    /// The operating system may have its version in parentheses, which matters for Windows.
     /// - Throws: `OCIError.invalidPlatform`.
     package init(parsing text: String) throws(OCIError) {
+        guard let open = text.firstIndex(of: "("), let close = text.firstIndex(of: ")"), open < close else {
+            try self.init(parsingWithoutVersion: text)
+            return
+        }
+        let version = text[text.index(after: open)..<close]
+        guard text[..<open].firstIndex(of: "/") == nil, Self.isName(version) else {
+            throw .invalidPlatform(text, reason: "a version in parentheses stands after the operating system")
+        }
+        try self.init(parsingWithoutVersion: String(text[..<open] + text[text.index(after: close)...]))
+        osVersion = String(version)
+    }
+
+    private static func isName(_ part: some StringProtocol) -> Bool {
+        !part.isEmpty
+            && part.utf8.allSatisfy { byte in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "_.-".utf8.contains(byte)
+            }
+    }
+
+    private init(parsingWithoutVersion text: String) throws(OCIError) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { $0.lowercased() }
         guard (1...3).contains(parts.count) else {
             throw .invalidPlatform(text, reason: "expected os/architecture[/variant]")
         }
-        let isName: (String) -> Bool = { part in
-            !part.isEmpty
-                && part.utf8.allSatisfy { byte in
-                    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "_.-()".utf8.contains(byte)
-                }
-        }
-        guard parts.allSatisfy(isName) else {
+        guard parts.allSatisfy(Self.isName) else {
             throw .invalidPlatform(text, reason: "a part is empty or has odd characters")
         }
         if parts.count == 1 {
@@ -67,8 +83,10 @@ package struct Platform: Hashable, Sendable, Codable, CustomStringConvertible {
         )
     }
 
-    /// `os/architecture[/variant]`.
-    package var description: String { "\(os)/\(architecture)" + (variant.map { "/\($0)" } ?? "") }
+    /// `os[(version)]/architecture[/variant]`.
+    package var description: String {
+        os + (osVersion.map { "(\($0))" } ?? "") + "/" + architecture + (variant.map { "/\($0)" } ?? "")
+    }
 
     /// The same platform in the spelling that images use: `x86_64` is `amd64`, `arm64/v8` is `arm64`.
     package var normalized: Platform {
@@ -87,6 +105,10 @@ package struct Platform: Hashable, Sendable, Codable, CustomStringConvertible {
         let wanted = normalized
         let offered = other.normalized
         guard wanted.os == offered.os, wanted.architecture == offered.architecture else { return false }
+        // Images of Windows run on one version; elsewhere the version says nothing.
+        if wanted.os == "windows", let version = wanted.osVersion, let other = offered.osVersion, version != other {
+            return false
+        }
         if wanted.architecture == "arm" {
             return Self.armVersion(offered.variant) <= Self.armVersion(wanted.variant)
         }

@@ -20,6 +20,16 @@ import Testing
         #expect(made.titles.contains("[b 1/1] COPY z /z") == (expected.contains("[b 1/1] COPY z /z")))
     }
 
+    @Test func `of Windows have no path, and their version where one is asked for`() async throws {
+        let made = try await plan("FROM scratch\nARG TARGETPLATFORM\nLABEL p=$TARGETPLATFORM\nENTRYPOINT a b") {
+            $0.platform = try? Platform(parsing: "windows(10.0.1)/amd64")
+        }
+        #expect(made.defaults.environment == nil)
+        #expect(made.defaults.entrypoint == ["cmd", "/S", "/C", "a b"])
+        #expect(made.configuration.os == "windows" && made.configuration.osVersion == "10.0.1")
+        #expect(made.defaults.labels == ["p": "windows(10.0.1)/amd64"])
+    }
+
     @Test func `follow only the paths that the reached ones use`() async throws {
         let text = "FROM scratch AS a\nCOPY b a/ /x/\nFROM scratch AS b\nCOPY z /z\nFROM a\nADD --chmod=600 c.tar /c"
         let made = try await plan(text)
