@@ -71,6 +71,7 @@ extension BuildEngine {
         )
         let wanted = targets.compactMap(\.self)
         if wanted.isEmpty { return SolvedBuild(trees: targets.map { _ in .empty }, steps: [], cacheable: []) }
+        try await store.removeCacheMounts(named: cachesToForget(definitions))
         let (stored, index) = cacheIndex(with: imported)
         let solution: Solution<BuildOutput>
         do {
@@ -87,6 +88,18 @@ extension BuildEngine {
             steps: solution.steps,
             cacheable: solution.keyed.map { CacheableStep($0) }
         )
+    }
+
+    /// The caches of the steps that are to run as if there were none.
+    private func cachesToForget(_ definitions: [Definition]) -> Set<[UInt8]> {
+        var names: Set<[UInt8]> = []
+        for node in definitions.lazy.flatMap(\.nodes) where node.metadata.ignoresCache {
+            guard case .exec(let exec) = node.operation else { continue }
+            for mount in exec.mounts {
+                if case .cache(let id, _) = mount.kind { names.insert(id) }
+            }
+        }
+        return names
     }
 
     private static func solve(

@@ -84,17 +84,40 @@ extension Store {
     /// - Returns: which are gone.
     package func removeCacheMounts(_ mounts: [CacheMountUsage]) async throws -> [CacheMountUsage] {
         try await onBlockingPool {
-            var removed: [CacheMountUsage] = []
-            for mount in mounts {
-                guard let lock = try FileLock.tryAcquire(mount.lock, .exclusive) else { continue }
-                let aside = try self.temporaryDirectory().appending("data")
-                try HostFiles.rename(mount.directory, to: aside)
-                withExtendedLifetime(lock) {}
-                try removeTree(aside.removingLastComponent())
-                removed.append(mount)
-            }
-            return removed
+            try mounts.filter { try self.removeCache(at: $0.directory, lock: $0.lock) }
         }
+    }
+
+    /// Removes all directories of cache mounts that are called one of `names`, except those that a step has.
+    package func removeCacheMounts(named names: Set<[UInt8]>) async throws {
+        if names.isEmpty { return }
+        try await onBlockingPool { [layout] in
+            guard try HostFiles.status(of: layout.cacheMounts) != nil else { return }
+            for name in try HostFiles.entries(of: layout.cacheMounts) {
+                let directory = layout.cacheMounts.appending(String(decoding: name, as: UTF8.self))
+                let id = try contentsIfPresent(of: directory.appending("id"), limit: 65_536) ?? []
+                guard names.contains(id) else { continue }
+                let cache = CacheDirectory(layout: layout, name: String(decoding: name, as: UTF8.self))
+                for entry in try HostFiles.entries(of: directory) {
+                    guard let number = Int(String(decoding: entry, as: UTF8.self)) else { continue }
+                    _ = try self.removeCache(at: cache.data(number), lock: cache.lock(number))
+                }
+            }
+        }
+    }
+
+    /// Removes one directory unless a step has it.
+    /// - Returns: whether it was there and is gone.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func removeCache(at directory: FilePath, lock path: FilePath) throws -> Bool {
+        guard let lock = try FileLock.tryAcquire(path, .exclusive), try HostFiles.status(of: directory) != nil else {
+            return false
+        }
+        let aside = try temporaryDirectory().appending("data")
+        try HostFiles.rename(directory, to: aside)
+        withExtendedLifetime(lock) {}
+        try removeTree(aside.removingLastComponent())
+        return true
     }
 
     /// The bytes of all files below a directory.

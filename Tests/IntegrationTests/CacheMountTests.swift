@@ -22,7 +22,7 @@ struct `Cache mounts` {
     {
         try scratch.write("FROM busybox\n" + instructions, to: "\(name)/Dockerfile")
         return try await slipway.run(
-            ["build", "--progress=plain", "--no-cache"] + options + ["."],
+            ["build", "--progress=plain"] + options + ["."],
             in: scratch.url.appending(path: name)
         )
     }
@@ -45,6 +45,29 @@ struct `Cache mounts` {
             "BUILDKIT_CACHE_MOUNT_NS=mine"
         )
         #expect(other.status == 0, "\(other.errorText)")
+    }
+
+    @Test func `begin anew for steps that are to ignore the cache`() async throws {
+        let first = try await build(
+            "RUN --mount=type=cache,id=one,target=/c --mount=type=cache,id=two,target=/d,mode=0711 touch /c/left /d/left\n"
+        )
+        try #require(first.status == 0, "\(first.errorText)")
+        let stages = """
+            FROM busybox AS fresh
+            RUN --mount=type=cache,id=one,target=/c test ! -e /c/left
+            FROM busybox AS usual
+            RUN --mount=type=cache,id=two,target=/d,mode=0711 test -e /d/left
+            FROM scratch
+            COPY --from=fresh /etc/passwd /fresh
+            COPY --from=usual /etc/passwd /usual
+            """
+        let some = try await build(stages, "--no-cache-filter", "fresh")
+        #expect(some.status == 0, "\(some.errorText)")
+        let all = try await build(
+            "RUN --mount=type=cache,id=two,target=/d,mode=0711 test ! -e /d/left\n",
+            "--no-cache"
+        )
+        #expect(all.status == 0, "\(all.errorText)")
     }
 
     @Test func `begin with an owner, permissions or files`() async throws {
@@ -99,6 +122,8 @@ struct `Cache mounts` {
         let (holder, other) = try await whileHeld(sharing: sharing) {
             let other = try await build(
                 "RUN --mount=type=cache,id=l,target=/c,sharing=\(sharing) \(check) && test ! -e /c/done\n",
+                // What a step has is not taken from it.
+                "--no-cache",
                 name: "other"
             )
             try mark(making: "go")
