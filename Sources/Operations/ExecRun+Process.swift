@@ -34,6 +34,7 @@ extension ExecRun {
             configuration.capabilities = try await onBlockingPool { try Capability.available() }
             configuration.confinesSystemCalls = false
             configuration.masksKernelFiles = false
+            configuration.devices = try await onBlockingPool { try unconfinedDevices() }
         }
         let failure = FailureWatch(root: root, exec: exec)
         let status: ExitStatus

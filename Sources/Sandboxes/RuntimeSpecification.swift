@@ -51,8 +51,16 @@ struct RuntimeSpecification: Codable, Sendable {
         var path: String?
     }
 
+    struct Device: Codable, Sendable {
+        var path: String
+        var type: String
+        var major: UInt32
+        var minor: UInt32
+    }
+
     struct Linux: Codable, Sendable {
         var namespaces: [Namespace]
+        var devices: [Device]?
         var maskedPaths: [String]
         var readonlyPaths: [String]
         var sysctl: [String: String]?

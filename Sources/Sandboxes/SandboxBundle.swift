@@ -76,6 +76,7 @@ package struct SandboxBundle: Sendable {
                 ? ["run.oci.seccomp_bpf_data": FilterCache.shared.dockerFilter(for: configuration.capabilities)] : nil,
             linux: .init(
                 namespaces: namespaces(for: configuration.network),
+                devices: try devices(configuration),
                 maskedPaths: configuration.masksKernelFiles ? RuntimeSpecification.maskedPaths : [],
                 readonlyPaths: configuration.masksKernelFiles ? RuntimeSpecification.readOnlyPaths : [],
                 sysctl: configuration.kernelParameters.isEmpty ? nil : configuration.kernelParameters,
@@ -116,6 +117,20 @@ package struct SandboxBundle: Sendable {
                 ? nil : configuration.resourceLimits.map { .init(type: $0.name, soft: $0.soft, hard: $0.hard) },
             noNewPrivileges: configuration.gainsNoPrivileges
         )
+    }
+
+    private static func devices(
+        _ configuration: SandboxConfiguration
+    ) throws -> [RuntimeSpecification.Device]? {
+        if configuration.devices.isEmpty { return nil }
+        return try configuration.devices.map { device in
+            RuntimeSpecification.Device(
+                path: try text(device.path.bytes, "the device"),
+                type: device.kind.rawValue,
+                major: device.major,
+                minor: device.minor
+            )
+        }
     }
 
     private static func namespaces(for network: SandboxConfiguration.Network) -> [RuntimeSpecification.Namespace] {

@@ -50,6 +50,26 @@ package struct SandboxConfiguration: Sendable {
         }
     }
 
+    /// A device of the host, in the process's own `/dev`.
+    package struct Device: Sendable, Hashable {
+        package enum Kind: String, Sendable, Hashable {
+            case character = "c"
+            case block = "b"
+        }
+
+        package var path: FilePath
+        package var kind: Kind
+        package var major: UInt32
+        package var minor: UInt32
+
+        package init(_ path: FilePath, _ kind: Kind = .character, major: UInt32, minor: UInt32) {
+            self.path = path
+            self.kind = kind
+            self.major = major
+            self.minor = minor
+        }
+    }
+
     /// Lines of `/etc/resolv.conf`: `nameserver …`, `search …`, `options …`.
     package struct ResolverLines: Sendable, Hashable {
         package var lines: [String]
@@ -91,6 +111,8 @@ package struct SandboxConfiguration: Sendable {
     package var masksKernelFiles = true
     package var gainsNoPrivileges = false
     package var resourceLimits: [ResourceLimit] = []
+    /// Devices beside those that every process has.
+    package var devices: [Device] = []
     /// The size of `/dev/shm` in bytes.
     package var sharedMemorySize: Int64 = 64 << 20
     package var kernelParameters: [String: String] = [:]

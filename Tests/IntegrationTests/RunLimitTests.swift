@@ -59,6 +59,19 @@ struct `What RUN may` {
         #expect(sandboxed.errorText.contains("Seccomp:\t2"))
     }
 
+    @Test func `mount files and use devices of the kernel where they are unconfined`() async throws {
+        let devices = "kmsg cuse fuse kvm net/tun loop-control loop0 loop7"
+        let without = try await build("RUN for name in \(devices); do test ! -e /dev/$name || exit 1; done\n")
+        #expect(without.status == 0, "\(without.errorText)")
+        let step = """
+            RUN --security=insecure for name in \(devices); do test -c /dev/$name -o -b /dev/$name || exit 1; done && \
+                stat -c '%n %t:%T' /dev/fuse /dev/loop7
+            """
+        let with = try await build(step, "--allow", "security.insecure")
+        #expect(with.status == 0 && with.errorText.contains("/dev/fuse a:e5"), "\(with.errorText)")
+        #expect(with.errorText.contains("/dev/loop7 7:7"))
+    }
+
     @Test func `have devices only where they are not required`() async throws {
         let refused = try await build("RUN --device=vendor.com/gpu=all,required true\n")
         #expect(refused.errorText.contains("device vendor.com/gpu=all is not allowed"))
