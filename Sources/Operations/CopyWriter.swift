@@ -152,7 +152,8 @@ struct CopyWriter: TreeVisitor {
             try making(name, in: parent, path) { parent, name throws(SystemCallError) in
                 try parent.createNode(
                     named: name,
-                    type: status.type,
+                    // Nobody would answer at a copy of a socket, and no layer can hold one: as in BuildKit an empty file marks it.
+                    type: status.type == .socket ? .regular : status.type,
                     mode: 0o600,
                     major: status.deviceMajor,
                     minor: status.deviceMinor

@@ -245,6 +245,20 @@ func copying(
         }
     }
 
+    @Test func `an empty file takes the place of a socket`() async throws {
+        let context = try scratch.tree("context", ["d/a": "1"])
+        try await onBlockingPool {
+            let directory = try OpenFile.open(FilePath("\(context)/d"), O_RDONLY | O_DIRECTORY)
+            try directory.createNode(named: bytes("socket"), type: .socket, mode: 0o640)
+        }
+        try await copying("d", to: "/x", from: context, in: image)
+        try await onBlockingPool { [image] in
+            let status = try RootedDirectory(image).status("x/socket")
+            #expect(status.type == .regular && status.size == 0)
+            #expect(status.mode == 0o640)
+        }
+    }
+
     @Test func `names that are not text are copied as they are`() async throws {
         let context = try scratch.tree("context")
         let names: [[UInt8]] = [[0xff, 0xfe], bytes("e\u{301}"), bytes("\u{e9}"), bytes("new\nline")]
