@@ -80,7 +80,10 @@ extension BuildEngine {
         case .default, .file, .inContext: break
         }
         if let bytes = context.dockerfile {
-            guard case .default = location else { throw BuildError.ambiguousDockerfile }
+            // What a web server has is the Dockerfile whatever -f says, as in BuildKit; standard input leaves a choice.
+            if context.directory != nil {
+                guard case .default = location else { throw BuildError.ambiguousDockerfile }
+            }
             return ContextDirectory.File(name: "Dockerfile", bytes: bytes)
         }
         if let directory = context.directory {

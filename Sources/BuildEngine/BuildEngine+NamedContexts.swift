@@ -17,7 +17,9 @@ extension BuildEngine {
             let shown = escapedForDisplay(name)
             let text = String(decoding: value, as: UTF8.self)
             let named: NamedContext
-            if text.hasPrefix("docker-image://") {
+            if text == "docker-image://scratch" {
+                named = .scratch
+            } else if text.hasPrefix("docker-image://") {
                 named = .image(
                     try ImageReference(parsing: String(text.dropFirst("docker-image://".count))).withDefaultTag
                 )

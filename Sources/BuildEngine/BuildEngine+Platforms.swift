@@ -27,6 +27,11 @@ extension BuildEngine {
         guard let date else { return plans }
         // Instructions that declare the argument get the time, and not the name of what it is taken from.
         let time = try await time(of: date, in: context)
+        if time == nil {
+            let text =
+                "SOURCE_DATE_EPOCH is ignored: what it names has no time, as a commit or a file of a web server has"
+            progress.channel.post(.warning(VertexWarning(vertex: nil, short: text)))
+        }
         var dated = request
         dated.buildArguments.append((Array("SOURCE_DATE_EPOCH".utf8), Array((time.map { "\($0.seconds)" } ?? "").utf8)))
         return try await self.plans(dockerfile, ignoreFile, context, dated, resolver) { _ in }

@@ -5,6 +5,8 @@ package import OCI
 package enum NamedContext: Sendable {
     /// Files, which bring no configuration.
     case tree(Output)
+    /// No files, as `FROM scratch`.
+    case scratch
     /// Another image than the name says.
     case image(ImageReference)
     /// An image, by its digest, of a layout directory that the request names.

@@ -104,6 +104,7 @@ struct StageGraph {
     private func replacement(of name: [UInt8], _ platform: Platform?) -> StageNode.Base? {
         switch contexts.context(named: name.displayText, for: platform ?? targetPlatform) {
         case .tree(let output)?: .tree(output)
+        case .scratch?: .scratch
         case .image(let reference)?: .image(reference, layout: nil)
         case .layout(let reference, let store)?: .image(reference, layout: store)
         case nil: nil

@@ -92,6 +92,8 @@ struct `Contexts from elsewhere` {
         let single = try await build("\(server.address)/Dockerfile")
         try #require(single.status == 0, "\(single.errorText)")
         #expect(try content("Dockerfile.copy") == "FROM scratch\nCOPY context /Dockerfile.copy\n")
+        let named = try await build("-f", "Other", "\(server.address)/Dockerfile")
+        #expect(named.status == 0, "\(named.errorText)")
         let missing = try await build("\(server.address)/none")
         #expect(missing.status == 1 && missing.errorText.contains("invalid response status 404"))
     }

@@ -237,4 +237,25 @@ struct `Named contexts and dates` {
         #expect(try await seen("context", "SOURCE_DATE_EPOCH=context") == "")
         #expect(try await seen("context", "SOURCE_DATE_EPOCH=a", "--build-context", "a=context") == "")
     }
+
+    @Test func `what has no time to give is told`() async throws {
+        let built = try await build("FROM scratch\nCOPY main /\n", "--build-arg", "SOURCE_DATE_EPOCH=context")
+        #expect(built.status == 0)
+        #expect(
+            built.errorText.contains("SOURCE_DATE_EPOCH is ignored: what it names has no time"),
+            "\(built.errorText)"
+        )
+    }
+
+    @Test func `scratch takes the place of an image`() async throws {
+        let built = try await build(
+            "FROM busybox\nCOPY main /\n",
+            "--build-context",
+            "busybox=docker-image://scratch",
+            "-o",
+            "type=local,dest=../out"
+        )
+        try #require(built.status == 0, "\(built.errorText)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/out") == ["main"])
+    }
 }
