@@ -185,14 +185,17 @@ extension BuildEngine {
             for (index, layer) in layers.enumerated() {
                 if index >= 2, let next = try await group.next() { converted.append(next) }
                 group.addTask { [snapshots] in
-                    let made = try await snapshots.converted(
+                    // What the base image has stays as it is, so that it is shared.
+                    let latest = index < kept ? nil : latest
+                    var made = try await snapshots.converted(
                         layer,
                         compression,
                         forced: options.forcesCompression,
                         docker: options.isDocker,
-                        // What the base image has stays as it is, so that it is shared.
-                        notAfter: index < kept ? nil : latest
+                        notAfter: latest
                     )
+                    // As BuildKit tells of it.
+                    if let latest { made.annotate("buildkit/rewritten-timestamp", "\(latest.seconds)") }
                     return (index, made)
                 }
             }

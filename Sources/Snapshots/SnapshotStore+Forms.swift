@@ -10,7 +10,12 @@ extension SnapshotStore {
         /// The layer whose diff id the image's configuration must name: another one where the archive is not the same.
         package let layer: LayerID
         /// In the store, unless the layer came from a registry as it is.
-        package let blob: Descriptor
+        package private(set) var blob: Descriptor
+
+        /// Says something of the layer where the image's manifest names it.
+        package mutating func annotate(_ key: String, _ value: String) {
+            blob.annotations = (blob.annotations ?? [:]).merging([key: value]) { $1 }
+        }
     }
 
     /// A blob of the layer in the given compression, made and kept in the store if there is none.
