@@ -43,7 +43,7 @@ extension BuildEngine {
         if call == .describe { return .description }
         let dockerfile: Dockerfile
         do {
-            dockerfile = try await parse(file)
+            dockerfile = try await parse(file, request)
         } catch let error as DockerfileError where call == .check {
             return .check(
                 CheckReport(

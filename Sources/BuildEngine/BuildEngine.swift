@@ -123,7 +123,7 @@ package final class BuildEngine: Sendable {
         let file = try await readDockerfile(request, context, progress)
         let dockerfile: Dockerfile
         do {
-            dockerfile = try await parse(file)
+            dockerfile = try await parse(file, request)
         } catch let error as DockerfileError {
             let options = try options(request, nil, request.platforms.first, in: context).replacedLintOptions
             let source = SourceText(name: file.name, bytes: file.bytes)
@@ -169,8 +169,12 @@ package final class BuildEngine: Sendable {
     }
 
     /// Text of 4 MiB takes a moment: not on the cooperative pool.
-    func parse(_ file: ContextDirectory.File) async throws -> Dockerfile {
-        try await onBlockingPool { try Dockerfile(parsing: file.bytes, name: file.name) }
+    func parse(_ file: ContextDirectory.File, _ request: BuildRequest) async throws -> Dockerfile {
+        let argument = request.buildArguments.last { $0.name.elementsEqual("BUILDKIT_SYNTAX".utf8) }?.value
+        return try await onBlockingPool {
+            try checkFrontend(of: SourceText(name: file.name, bytes: file.bytes), argument)
+            return try Dockerfile(parsing: file.bytes, name: file.name)
+        }
     }
 
     func loadIgnoreFile(

@@ -25,6 +25,29 @@ package func translate(
     return try translator.plan(for: target)
 }
 
+/// Refuses files in another language: the frontend that they name would have to be run.
+///
+/// Docker's own frontend images read the language that is built in here, whatever their version and whichever registry has a
+/// copy. Other languages are not read as Dockerfiles: call it before the file is parsed.
+/// - Parameters:
+///   - source: the file.
+///   - argument: the frontend that the request names instead, `BUILDKIT_SYNTAX`.
+/// - Throws: `FrontendError`.
+package func checkFrontend(of source: SourceText, _ argument: [UInt8]?) throws {
+    let directive = Directive.syntax(of: source.bytes)
+    guard let value = argument ?? directive?.commandLine else { return }
+    let name = value.prefix { $0 != 0x20 }.displayText
+    let known = ["docker/dockerfile", "docker/dockerfile-upstream"]
+    if name == "dockerfile.v0" || name.isEmpty { return }
+    if let reference = try? ImageReference(parsing: name), known.contains(reference.path) { return }
+    let lines = argument == nil ? directive.map { $0.line...$0.line } : nil
+    throw FrontendError(
+        .unsupported("the Dockerfile frontend \(name)"),
+        at: lines.map { [source.range(ofLines: $0)] } ?? [],
+        in: source
+    )
+}
+
 /// One translation.
 struct Translator {
     let dockerfile: Dockerfile
@@ -75,7 +98,7 @@ struct Translator {
             contexts: options.namedContexts,
             targetPlatform: targetPlatform
         )
-        try checkSyntaxDirective()
+        try checkFrontend(of: dockerfile.source, options.buildArguments[[UInt8]("BUILDKIT_SYNTAX")])
     }
 
     /// Finds the target, and the images that it needs, or that all stages need.
@@ -86,21 +109,6 @@ struct Translator {
         try graph.connect()
         try await resolve(target, with: resolver, allStages: allStages)
         return target
-    }
-
-    /// Refuses files in another language: the frontend that they name would have to be run.
-    ///
-    /// Docker's own frontend images read the language that is built in here, whatever their version and whichever registry has a copy.
-    private func checkSyntaxDirective() throws {
-        let directive = dockerfile.directive(.syntax)
-        let argument = options.buildArguments[[UInt8]("BUILDKIT_SYNTAX")]
-        guard let value = argument ?? directive?.value else { return }
-        let name = value.prefix { $0 != 0x20 }.displayText
-        let known = ["docker/dockerfile", "docker/dockerfile-upstream"]
-        if name == "dockerfile.v0" || name.isEmpty { return }
-        if let reference = try? ImageReference(parsing: name), known.contains(reference.path) { return }
-        let ranges = argument == nil ? directive.map { [$0.range] } ?? [] : []
-        throw FrontendError(.unsupported("the Dockerfile frontend \(name)"), at: ranges, in: dockerfile.source)
     }
 
     /// The values of the ARG instructions before the first stage: given ones before defaults.

@@ -13,22 +13,25 @@ extension Directive {
     /// Finds the frontend that a Dockerfile asks for: a `# syntax=` directive, a `// syntax=` one, or a JSON object with the
     /// key `syntax`; a first line that begins with `#!` is passed over.
     ///
-    /// - Returns: the image, and the image with the arguments after it; nil where none is asked for.
-    package static func syntax(of bytes: [UInt8]) -> (image: [UInt8], commandLine: [UInt8])? {
+    /// - Returns: the image, the image with the arguments after it, and the line; nil where none is asked for.
+    package static func syntax(of bytes: [UInt8]) -> (image: [UInt8], commandLine: [UInt8], line: Int)? {
         var rest = bytes[...]
+        var firstLine = 1
         if rest.starts(with: "\u{feff}") { rest = rest.dropFirst(3) }
         if rest.starts(with: "#!") {
             rest = rest.firstIndex(of: 0x0a).map { rest[($0 + 1)...] } ?? []
+            firstLine = 2
         }
         for comment: StaticString in ["#", "//"] {
             var reader = DirectiveReader(comment: comment)
-            for line in rest.split(separator: 0x0a, maxSplits: 8, omittingEmptySubsequences: false).prefix(8) {
+            let lines = rest.split(separator: 0x0a, maxSplits: 8, omittingEmptySubsequences: false).prefix(8)
+            for (number, line) in lines.enumerated() {
                 guard let found = reader.read(Array(line)) else { break }
                 guard case .directive(.syntax, let value) = found else { continue }
-                return (Array(value.prefix { $0 != 0x20 }), value)
+                return (Array(value.prefix { $0 != 0x20 }), value, firstLine + number)
             }
         }
-        return JSONForm.stringMember("syntax", of: Array(rest)).map { ($0, $0) }
+        return JSONForm.stringMember("syntax", of: Array(rest)).map { ($0, $0, firstLine) }
     }
 }
 

@@ -10,6 +10,8 @@ struct DockerfileParser {
     private(set) var emptyContinuations: [SourceRange] = []
 
     private var directiveReader = DirectiveReader()
+    /// 1 where the first line names an interpreter, as that of a script does.
+    private var shebangCount = 0
     private var nextLine = 0
     private var comments: [[UInt8]] = []
 
@@ -87,12 +89,17 @@ struct DockerfileParser {
 
     private mutating func readDirective(_ extent: Range<Int>, line: Int) throws(DockerfileError) -> Bool {
         // Directives of a trigger's text would be an instruction's own comments.
-        guard shownInstead == nil, directives.count == line - 1 else { return false }
+        guard shownInstead == nil, directives.count + shebangCount == line - 1 else { return false }
+        if line == 1, source.bytes[extent].starts(with: "#!".utf8) {
+            shebangCount = 1
+            return false
+        }
         guard let found = directiveReader.read(Array(source.bytes[extent])) else { return false }
         switch found {
         case .repeated(let name): throw failure(.repeatedDirective(name.rawValue), line: line)
         case .directive(let name, let value):
-            if name == .escape {
+            // As in BuildKit, whose finder of escape characters knows no such lines.
+            if name == .escape, shebangCount == 0 {
                 guard value == [UInt8(ascii: "\\")] || value == [UInt8(ascii: "`")] else {
                     throw failure(.invalidEscapeDirective(value.displayText), line: line)
                 }

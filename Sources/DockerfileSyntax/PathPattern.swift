@@ -23,7 +23,8 @@ package struct PathPattern: Sendable, Hashable {
     private let aroundStar: (head: [UInt8], tail: [UInt8])?
 
     /// Compiles a pattern.
-    /// - Returns: nil where the syntax is wrong: a set that does not end, a backslash at the end.
+    /// - Returns: nil where the syntax is wrong: a set that does not end, a range that runs backwards, a
+    ///   backslash at the end.
     package init?(_ pattern: [UInt8]) {
         let scalars = ScalarText(pattern).scalars
         var index = 0
@@ -113,9 +114,8 @@ package struct PathPattern: Sendable, Hashable {
                 guard let end = bound(&index) else { return nil }
                 high = end
             }
-            // A range that runs backwards holds nothing; it still counts as one.
-            ranges.append(low...max(low, high))
-            if high < low { ranges[ranges.count - 1] = UInt32.max...UInt32.max }
+            guard low <= high else { return nil }
+            ranges.append(low...high)
         }
     }
 

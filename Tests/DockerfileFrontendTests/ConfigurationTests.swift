@@ -209,6 +209,17 @@ import Testing
         #expect(found == expected)
     }
 
+    @Test(arguments: ["// syntax=a/b\nx {}", "{\"syntax\": \"a/b\"}", "#!/usr/bin/env x\n# syntax=a/b\nFROM scratch"])
+    func `files in another language are told from Dockerfiles`(text: String) {
+        let error = #expect(throws: FrontendError.self) {
+            try checkFrontend(of: SourceText(name: "Dockerfile", bytes: bytes(text)), nil)
+        }
+        #expect(error?.message == "the Dockerfile frontend a/b is not supported by this version of Slipway")
+        #expect(throws: Never.self) {
+            try checkFrontend(of: SourceText(name: "Dockerfile", bytes: bytes(text)), bytes("docker/dockerfile:1"))
+        }
+    }
+
     @Test func `findings can fail the build`() async {
         #expect(
             await message("# check=error=true\nFROM scratch AS Big\n")

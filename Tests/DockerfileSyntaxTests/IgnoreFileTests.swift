@@ -52,6 +52,7 @@ import Testing
         #expect(throws: IgnoreFileError.invalidPattern("[a")) { try IgnoreFile(parsing: bytes("[a")) }
         #expect(throws: IgnoreFileError.invalidPattern("a\\")) { try IgnoreFile(parsing: bytes("a\\")) }
         #expect(throws: IgnoreFileError.invalidPattern("[]a]")) { try IgnoreFile(parsing: bytes("[]a]")) }
+        #expect(throws: IgnoreFileError.invalidPattern("x[b-a]")) { try IgnoreFile(parsing: bytes("x[b-a]")) }
     }
 
     @Test func `judge a walk step by step as they judge whole paths`() throws {

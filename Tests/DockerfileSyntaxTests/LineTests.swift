@@ -110,6 +110,15 @@ import Testing
         let found = Directive.syntax(of: bytes(text))
         #expect(found?.image.text == image)
         #expect(found?.commandLine.text == line)
+        let place = text.split(separator: "\n").firstIndex { $0.contains("syntax") }
+        #expect(found?.line == place.map { $0 + 1 })
+    }
+
+    @Test func `of checks stand below the interpreter of a script, escape characters do not`() throws {
+        let file = try parse("#!/bin/sh\n# check=skip=all\n# escape=`\nFROM scratch\nCOPY a\\\n b /c\n")
+        #expect(file.directive(.check)?.value.text == "skip=all")
+        #expect(file.escape == UInt8(ascii: "\\"))
+        #expect(file.stages.first?.instructions.count == 1)
     }
 
     @Test(arguments: ["FROM scratch\n# syntax=a", "# x\n# syntax=a", "{\"syntax\": 1}", ""])
