@@ -9,6 +9,7 @@ package enum GitReferenceError: Error, Hashable, Sendable, CustomStringConvertib
     case unknownQuery(String)
     case invalidValue(String, String)
     case conflict(String, String, String)
+    case branchAndTag
 
     package var description: String {
         switch self {
@@ -16,7 +17,8 @@ package enum GitReferenceError: Error, Hashable, Sendable, CustomStringConvertib
         case .emptyQuery(let name): "query \"\(name)\" has no value"
         case .repeatedQuery(let name): "query \"\(name)\" has multiple values"
         case .unknownQuery(let name): "unexpected query \"\(name)\""
-        case .invalidValue(let name, let value): "invalid value for query \"\(name)\": \"\(value)\""
+        case .invalidValue(let name, let value): "invalid \(name) value: \"\(value)\""
+        case .branchAndTag: "branch conflicts with tag: name one of them"
         case .conflict(let name, let first, let second): "\(name) conflicts: \"\(first)\" and \"\(second)\""
         }
     }
@@ -84,6 +86,7 @@ extension GitSource {
             default: throw .unknownQuery(name)
             }
         }
+        if tag != nil, branch != nil { throw .branchAndTag }
         if let tag { reference = try agreed("ref", reference, Array("refs/tags/".utf8) + tag) }
         if let branch { reference = try agreed("ref", reference, Array("refs/heads/".utf8) + branch) }
         // The beginning of a commit's id is no name that a server knows: it is what the default branch must have.
