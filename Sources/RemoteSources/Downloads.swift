@@ -131,6 +131,8 @@ package final class Downloads: Sendable {
         do {
             content = try await store.blobs.ingest(expecting: source.checksum) { writer in
                 let head = try await web.get(asked) { head in
+                    // Some servers name the version that is known and yet send it again, whatever they were asked.
+                    if let known = conditions?.etag, head.header("ETag") == known { throw NotModified() }
                     if writer.offset > 0 { try await writer.restart() }
                     latest.withLock { $0 = head }
                 } receive: { bytes in

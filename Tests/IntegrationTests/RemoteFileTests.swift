@@ -52,6 +52,19 @@ struct `Adding from a web server` {
         #expect(try String(contentsOf: scratch.url.appending(path: "out/f"), encoding: .utf8) == "two")
     }
 
+    @Test func `a file that a server sends again under the same tag is not awaited`() async throws {
+        let server = try await WebServer.start()
+        try server.put("one", at: "f")
+        let dockerfile = "FROM scratch\nADD \(server.address)/stubborn/f /f\n"
+        #expect(try await build(dockerfile).status == 0)
+        let second = try await build(dockerfile)
+        #expect(second.status == 0 && second.errorText.contains("CACHED"), "\(second.errorText)")
+        #expect(try server.requests().map(\.status) == [200, 200])
+        try server.put("two", at: "f")
+        #expect(try await build(dockerfile, "-o", "type=local,dest=../out").status == 0)
+        #expect(try String(contentsOf: scratch.url.appending(path: "out/f"), encoding: .utf8) == "two")
+    }
+
     @Test func `a checksum is checked before the file is used and spares the question`() async throws {
         let server = try await WebServer.start()
         try server.put("content", at: "f")

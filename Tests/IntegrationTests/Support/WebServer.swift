@@ -8,6 +8,7 @@ import Testing
 /// - `/named/NAME/FILE`: FILE, which a `Content-Disposition` calls NAME
 /// - `/undated/NAME`: the same without `Last-Modified`
 /// - `/only/AUTHORIZATION/…`: the rest of the path, for those who send this `Authorization`, in percent-encoding
+/// - `/stubborn/FILE`: FILE with its `ETag` whatever the conditions; to those who name that one the content never comes
 /// - `/endless`: bytes without end
 /// - `/git/REPOSITORY`: through `git http-backend`
 final class WebServer: Sendable {
@@ -134,7 +135,8 @@ final class WebServer: Sendable {
                     name = urllib.parse.unquote(name)
                     headers.append(("Content-Disposition", 'attachment; filename="%s"' % name))
                 undated = path.startswith("/undated/")
-                path = path.removeprefix("/undated")
+                stubborn = path.startswith("/stubborn/")
+                path = path.removeprefix("/undated").removeprefix("/stubborn")
                 file = os.path.join(root, os.path.normpath("/" + urllib.parse.unquote(path)).lstrip("/"))
                 if not os.path.isfile(file):
                     return self.answer(404, (), b"not here")
@@ -146,7 +148,7 @@ final class WebServer: Sendable {
                 if not undated:
                     headers.append(("Last-Modified", date))
                 if self.headers.get("If-None-Match") == tag:
-                    return self.answer(304, headers)
+                    return self.withhold(headers, len(body)) if stubborn else self.answer(304, headers)
                 self.answer(200, headers, body)
 
             do_HEAD = do_GET
@@ -155,6 +157,15 @@ final class WebServer: Sendable {
                 path, query = self.allowed()
                 if path is not None:
                     self.git(path[4:], query)
+
+            def withhold(self, headers, length):
+                self.note(200)
+                self.send_response(200)
+                for name, value in headers + [("Content-Length", str(length))]:
+                    self.send_header(name, value)
+                self.end_headers()
+                # Until the client has had enough of it.
+                self.rfile.read(1)
 
             def endless(self):
                 self.note(200)
