@@ -126,8 +126,9 @@ let layers: [[Layered]] = [
             "CommandLine",
             [
                 "Archive", "BuildEngine", "BuildGraph", "Containers", "DockerfileFrontend", "DockerfileSyntax",
-                "Exporters", "Images", "LLB", "LinuxSystem", "OCI", "Registry", "RemoteCache", "Sandboxes", "Sessions",
-                "Snapshots", "Storage",
+                "Exporters", "Images", "LLB", "LinuxSystem", "OCI", "Operations", "Registry", "RemoteCache",
+                "RemoteSources",
+                "Sandboxes", "Sessions", "Snapshots", "Storage",
             ],
             external: [system, logging]
         )

@@ -32,6 +32,15 @@ package enum ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+extension ArchiveError: CausedError {
+    package var cause: (any Error)? {
+        switch self {
+        case .system(let error, _): error
+        case .truncated, .invalidHeader, .refused, .damagedCompression, .overLimit, .cannotCompress: nil
+        }
+    }
+}
+
 /// What one archive may cost at most; a hostile one is refused as soon as it passes a limit.
 package struct ArchiveLimits: Sendable, Hashable {
     /// Bytes after decompression, headers included.

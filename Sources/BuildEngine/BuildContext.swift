@@ -19,6 +19,8 @@ struct BuildContext: Sendable {
     let repositories: GitRepositories
     /// What the client offers to steps and to those who fetch.
     let client: ClientServices
+    /// How much of the output of each step is shown.
+    var logLimits = LogLimits()
     /// The directory that is read in place; nil for a context that came from elsewhere.
     var directory: ContextDirectory?
     /// What brings the files of such a context in.
@@ -47,6 +49,7 @@ extension BuildEngine {
             repositories: GitRepositories(store: store, variables: variables, client: client),
             client: client
         )
+        context.logLimits = request.logLimits
         switch request.context {
         case .directory(let path): context.directory = try await onBlockingPool { try ContextDirectory(path) }
         case .stream(let stream): try await read(stream, into: &context, progress)
@@ -104,10 +107,7 @@ extension BuildEngine {
             guard isShort else { return nil }
             throw BuildError.contextAddress(escapedForDisplay(address), reason: "a repository's address ends in .git")
         }
-        let argument = request.buildArguments.last { $0.name.elementsEqual("BUILDKIT_CONTEXT_KEEP_GIT_DIR".utf8) }
-        if let argument, ["1", "true"].contains(where: { argument.value.elementsEqual($0.utf8) }) {
-            source.keepsGitDirectory = true
-        }
+        if request.hasTrueArgument("BUILDKIT_CONTEXT_KEEP_GIT_DIR") { source.keepsGitDirectory = true }
         return source
     }
 

@@ -60,7 +60,7 @@ extension BuildEngine {
         do {
             return try await body()
         } catch let error as SystemCallError {
-            throw BuildError.exportRefused(path: path, reason: "\(error)")
+            throw BuildError.exportRefused(path: path, reason: "\(error)", error)
         }
     }
 
@@ -130,7 +130,7 @@ extension BuildEngine {
                 }
                 try await writeWhole(path, body)
             } catch let error as SystemCallError {
-                throw BuildError.exportRefused(path: path, reason: SystemCallError.text(of: error.errno))
+                throw BuildError.exportRefused(path: path, reason: SystemCallError.text(of: error.errno), error)
             }
         }
     }

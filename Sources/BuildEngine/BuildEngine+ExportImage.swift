@@ -93,7 +93,7 @@ extension BuildEngine {
                         try layout.write(toDirectory: path, open: open, isCancelled: isCancelled)
                     }
                 } catch let error as SystemCallError {
-                    throw BuildError.exportRefused(path: path, reason: SystemCallError.text(of: error.errno))
+                    throw BuildError.exportRefused(path: path, reason: SystemCallError.text(of: error.errno), error)
                 }
             }
         }

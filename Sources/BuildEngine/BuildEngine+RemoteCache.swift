@@ -143,8 +143,7 @@ extension BuildRequest {
 
     /// Whether a build argument that means something to the builder is true.
     func hasTrueArgument(_ name: String) -> Bool {
-        let value = buildArguments.last { $0.name.elementsEqual(name.utf8) }?.value
-        return value.map { ["1", "t", "true"].contains(String(decoding: $0, as: UTF8.self).lowercased()) } ?? false
+        argument(name).map { ["1", "t", "true"].contains(String(decoding: $0, as: UTF8.self).lowercased()) } ?? false
     }
 }
 

@@ -22,7 +22,8 @@ extension BuildEngine {
             downloads: context.downloads,
             repositories: context.repositories,
             localDirectories: directories,
-            client: context.client
+            client: context.client,
+            logLimits: context.logLimits
         )
     }
 
@@ -78,7 +79,7 @@ extension BuildEngine {
             solution = try await Self.solve(graph, wanted, index, progress)
         } catch let error as SolveError {
             let definition = definitions.first { $0.sources.places[error.vertex] != nil } ?? definitions[0]
-            throw StepFailure(error, in: definition.sources)
+            throw StepFailure(error, in: definition)
         }
         try await stored.markUsed()
         var outputs = solution.outputs[...]

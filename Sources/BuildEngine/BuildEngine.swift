@@ -70,7 +70,7 @@ package final class BuildEngine: Sendable {
     package func build(_ request: BuildRequest, progress: ProgressChannel) async throws -> BuildResult {
         let id = hexadecimal((0..<12).map { _ in UInt8.random(in: 0...255) })
         let started = now()
-        let name = escapedForDisplay(request.context.name)
+        let name = escapedForDisplay(request.name)
         func record(_ status: BuildRecord.Status, _ image: Digest?, _ error: (any Error)?, _ steps: [StepExplanation])
             -> BuildRecord
         {

@@ -3,6 +3,7 @@ package import Exporters
 package import LLB
 package import LinuxSystem
 package import OCI
+package import Operations
 package import RemoteCache
 package import Sessions
 package import SystemPackage
@@ -50,6 +51,8 @@ package struct BuildRequest: Sendable {
     package var sharedMemorySize: Int64 = 0
     /// `--cgroup-parent`: below which cgroup steps run; empty is the default.
     package var controlGroupParent: [UInt8] = []
+    /// How much of the output of each step is shown.
+    package var logLimits = LogLimits()
     /// `--secret`, by id.
     package var secrets: [[UInt8]: SecretSource]
     /// `--ssh`, by id.
@@ -97,6 +100,16 @@ extension BuildRequest {
     var isMultiPlatform: Bool {
         if platforms.count > 1 { return true }
         return hasTrueArgument("BUILDKIT_MULTI_PLATFORM")
+    }
+
+    /// What histories call the build: `BUILDKIT_BUILD_NAME`, else its context.
+    var name: [UInt8] {
+        argument("BUILDKIT_BUILD_NAME").flatMap { $0.isEmpty ? nil : $0 } ?? context.name
+    }
+
+    /// The value of a build argument; nil where it is not given.
+    func argument(_ name: String) -> [UInt8]? {
+        buildArguments.last { $0.name.elementsEqual(name.utf8) }?.value
     }
 }
 

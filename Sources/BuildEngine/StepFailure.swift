@@ -1,9 +1,10 @@
 package import BuildGraph
 import LLB
+import LinuxSystem
 import Operations
 
 /// A step that failed, with the lines of the Dockerfile that it comes from.
-package struct StepFailure: Error, CustomStringConvertible {
+package struct StepFailure: CausedError, CustomStringConvertible {
     package let error: SolveError
     /// Nil for a step that the engine added.
     package let source: VertexWarning.Source?
@@ -11,10 +12,17 @@ package struct StepFailure: Error, CustomStringConvertible {
     /// What probably is to blame and what to do about it; nil where nothing is known.
     package var advice: String? { (error.underlying as? OperationError)?.advice }
 
+    /// What the step does: its operation of LLB as text, line by line; empty for a step that the engine added.
+    package let operation: [String]
+
+    package var cause: (any Error)? { error }
+
     package var description: String { error.description }
 
-    init(_ error: SolveError, in sources: SourceMap) {
+    init(_ error: SolveError, in definition: Definition) {
         self.error = error
+        operation = definition.dump(of: error.vertex)
+        let sources = definition.sources
         let places = sources.places[error.vertex] ?? []
         source = places.first.flatMap { first in
             guard sources.files.indices.contains(first.file) else { return nil }

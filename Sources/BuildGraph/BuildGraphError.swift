@@ -1,3 +1,4 @@
+import LinuxSystem
 package import OCI
 
 /// What is wrong with a graph, or with what an operation made of its vertex.
@@ -26,7 +27,7 @@ package enum BuildGraphError: Error, Hashable, CustomStringConvertible {
 }
 
 /// The step that made a solve fail, and why.
-package struct SolveError: Error, CustomStringConvertible {
+package struct SolveError: CausedError, CustomStringConvertible {
     package let vertex: Digest
     /// The name of the step.
     package let name: String
@@ -52,6 +53,8 @@ package struct SolveError: Error, CustomStringConvertible {
     func adding(_ steps: [StepExplanation]) -> SolveError {
         SolveError(vertex: vertex, name: name, origin: origin, underlying: underlying, steps: steps)
     }
+
+    package var cause: (any Error)? { underlying }
 
     package var description: String { "failed to solve: \(underlying)" }
 }

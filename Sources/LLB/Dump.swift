@@ -1,4 +1,4 @@
-import OCI
+package import OCI
 
 extension Definition {
     /// The graph as text: a numbered line for each node, each after those it needs, and the target last.
@@ -10,6 +10,18 @@ extension Definition {
         var lines = nodes.flatMap(printer.lines)
         lines.append("target: \(printer.name(target))")
         return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+extension Definition {
+    /// One operation as text, in the lines that it has in `dump`.
+    ///
+    /// - Parameter digest: of the operation.
+    /// - Returns: the lines; none where the graph has no such operation.
+    package func dump(of digest: Digest) -> [String] {
+        guard let node = nodes.first(where: { $0.digest == digest }) else { return [] }
+        let numbers = Dictionary(zip(nodes, 1...), uniquingKeysWith: { first, _ in first })
+        return DumpPrinter(numbers: numbers).lines(node)
     }
 }
 

@@ -42,10 +42,7 @@ extension ExecRun {
             status = try await withControlGroup(failure) { group in
                 configuration.controlGroups = group?.entrances ?? []
                 return try await withSecretVariables(configuration) { sandboxes, configuration in
-                    try await sandboxes.run(configuration) { [context] stream, bytes in
-                        failure.note(bytes)
-                        await context.log(bytes, stream: stream == 2 ? .error : .output)
-                    }
+                    try await run(configuration, in: sandboxes, failure)
                 }
             }
         } catch let error as SandboxError {
@@ -72,6 +69,28 @@ extension ExecRun {
                 advice: await failure.advice(exitCode: code, nil)
             )
         }
+    }
+
+    /// Runs the process with its output on the way to the display.
+    private func run(
+        _ configuration: SandboxConfiguration,
+        in sandboxes: SandboxRunner,
+        _ failure: FailureWatch
+    ) async throws -> ExitStatus {
+        let log = StepLog(environment.logLimits, context)
+        let result: Result<ExitStatus, any Error>
+        do {
+            result = .success(
+                try await sandboxes.run(configuration) { stream, bytes in
+                    failure.note(bytes)
+                    await log.write(bytes, stream == 2 ? .error : .output)
+                }
+            )
+        } catch {
+            result = .failure(error)
+        }
+        await log.finish()
+        return try result.get()
     }
 
     /// Runs the process in a cgroup of its own where limits ask for one, and says which of them this host does not let be set.

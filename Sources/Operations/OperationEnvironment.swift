@@ -34,6 +34,7 @@ package struct OperationEnvironment: Sendable {
     let localDirectories: [[UInt8]: FilePath]
     /// What the client offers to steps that ask for it.
     let client: ClientServices
+    let logLimits: LogLimits
     private let fileDigests: StoredFileDigests
 
     package init(
@@ -43,8 +44,10 @@ package struct OperationEnvironment: Sendable {
         downloads: Downloads,
         repositories: GitRepositories,
         localDirectories: [[UInt8]: FilePath],
-        client: ClientServices = ClientServices()
+        client: ClientServices = ClientServices(),
+        logLimits: LogLimits = LogLimits()
     ) {
+        self.logLimits = logLimits
         store = snapshots.store
         self.snapshots = snapshots
         self.sandboxes = sandboxes

@@ -65,4 +65,15 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
     }
 }
 
+extension OperationError: CausedError {
+    package var cause: (any Error)? {
+        switch self {
+        case .fileSystem(let error, _): error
+        case .notFound, .notADirectory, .directoryInTheWay, .parentMissing, .invalidPath, .invalidPattern, .invalidMode,
+            .tooManyLinks, .changedDuringBuild, .processFailed, .unknownLocalDirectory, .unsupported:
+            nil
+        }
+    }
+}
+
 private func quoted(_ bytes: [UInt8]) -> String { "\"\(escapedForDisplay(bytes))\"" }

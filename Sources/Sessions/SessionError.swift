@@ -42,3 +42,14 @@ package enum SessionError: Error, Sendable, Hashable, CustomStringConvertible {
         }
     }
 }
+
+extension SessionError: CausedError {
+    package var cause: (any Error)? {
+        switch self {
+        case .secretUnreadable(_, let error), .agentUnreachable(_, let error): error
+        case .secretNotFound, .secretTooLarge, .secretIsNoText, .secretIsNoHeader, .noAgentForwarded, .agentNotFound,
+            .agentProgramMissing, .agentDidNotStart, .keyRefused:
+            nil
+        }
+    }
+}

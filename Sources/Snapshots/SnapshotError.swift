@@ -44,3 +44,12 @@ extension SnapshotStore {
         return StorageError.noSpace(phase: "writing the files of a layer", path: store.root)
     }
 }
+
+extension SnapshotError: CausedError {
+    package var cause: (any Error)? {
+        switch self {
+        case .mount(let error, _): error
+        case .unknownLayer, .contentGone, .diffIDMismatch, .stillInUse: nil
+        }
+    }
+}

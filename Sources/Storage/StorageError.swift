@@ -83,3 +83,14 @@ package func whileDoing<Value>(_ phase: String, in path: FilePath, _ body: () th
         throw StorageError(error, while: phase, in: path)
     }
 }
+
+extension StorageError: CausedError {
+    package var cause: (any Error)? {
+        switch self {
+        case .unusable(_, let error), .system(_, let error): error
+        case .newerSchema, .databaseDamaged, .databaseLocked, .database, .noSpace, .blobMissing, .blobDamaged,
+            .blobTooLarge, .digestMismatch, .sizeMismatch:
+            nil
+        }
+    }
+}

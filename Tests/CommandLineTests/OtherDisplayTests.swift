@@ -137,7 +137,7 @@ import Testing
         let channel = ProgressChannel()
         let written = Mutex([UInt8]())
         let printer = ProgressPrinter(
-            mode.display(isTerminal: false, colors: .none),
+            mode.display(isTerminal: false, ProgressSettings()),
             output: .init(size: { (100, 24) }, write: { bytes in written.withLock { $0 += bytes } }),
             now: { ProgressScript.time(9) },
             interval: .milliseconds(1)

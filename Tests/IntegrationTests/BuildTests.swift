@@ -253,8 +253,12 @@ struct `Building` {
 
     @Test func `the same build gives the same image id, and says so in its file`() async throws {
         let dockerfile = "FROM busybox\nCOPY a.txt /\nRUN echo done > /done\nLABEL a=b\n"
-        let first = try await build(dockerfile, files: ["a.txt": "A\n"], "-q")
-        let second = try await build(dockerfile, "-q", "--iidfile", "id")
+        try scratch.write(dockerfile, to: "context/Dockerfile")
+        try scratch.write("A\n", to: "context/a.txt")
+        let slipway = try await Slipway.shared()
+        let context = scratch.url.appending(path: "context")
+        let first = try await slipway("build", "-q", ".", in: context)
+        let second = try await slipway("build", "-q", "--iidfile", "id", ".", in: context)
         #expect(first.status == 0 && second.status == 0)
         #expect(first.text == second.text)
         #expect(first.text.hasPrefix("sha256:"))

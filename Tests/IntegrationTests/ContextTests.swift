@@ -70,6 +70,9 @@ struct `Contexts from elsewhere` {
         let result = try await build("\(address)#v1")
         try #require(result.status == 0, "\(result.errorText)")
         #expect(try content("file") == "one\n")
+        let kept = try await build("\(address)#v1", "--build-arg", "BUILDKIT_CONTEXT_KEEP_GIT_DIR=true")
+        try #require(kept.status == 0, "\(kept.errorText)")
+        #expect(FileManager.default.fileExists(atPath: scratch.url.appending(path: "out/.git/HEAD").path))
         let missing = try await build("\(address)#main:dir")
         #expect(missing.status == 1 && missing.errorText.contains("failed to read dockerfile: open Dockerfile"))
         let given = try await slipway.run(

@@ -24,13 +24,16 @@ extension BuildCommand {
             ),
             .ignored("rm", takesValue: false, \.flagWarnings, warning: ""),
             .ignored("force-rm", takesValue: false, \.flagWarnings, warning: ""),
-            .values("builder", \.flagWarnings, placeholder: "string", help: "Ignored: there is one builder") {
-                bytes throws(FlagValueError) in
-                let name = try FlagValues.text(bytes)
-                if name.isEmpty || name == "default" { return [] }
-                return ["the builder \"\(name)\" is ignored: Slipway builds in its own process."]
-            }.hidden,
+            .bytes("builder", \.builder, help: "Ignored: there is one builder").hidden,
         ]
+
+    /// What is said where a builder is chosen, which `BUILDX_BUILDER` does too.
+    func builderWarnings(_ environment: SlipwayEnvironment) -> [String] {
+        guard let name = builder ?? environment.variable("BUILDX_BUILDER"), !name.isEmpty,
+            !name.elementsEqual("default".utf8)
+        else { return [] }
+        return ["the builder \"\(escapedForDisplay(name))\" is ignored: Slipway builds in its own process."]
+    }
 
     static let attestationFlags: [Flag<BuildCommand>] = [
         .values(

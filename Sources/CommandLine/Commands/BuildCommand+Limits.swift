@@ -11,7 +11,11 @@ extension BuildCommand {
                 \.hosts,
                 placeholder: "strings",
                 help: "Add a custom host-to-IP mapping (format: \"host:ip\")"
-            ) { bytes throws(FlagValueError) in [try host(bytes)] },
+            ) { bytes throws(FlagValueError) in
+                var all: [(name: [UInt8], address: [UInt8])] = []
+                for field in try FlagValues.commaSeparated(bytes) { all += try hosts(field) }
+                return all
+            },
             .values(
                 "allow",
                 \.entitlements,
@@ -72,20 +76,24 @@ extension BuildCommand {
         for resource in resources { resource.apply(to: &request.resources) }
     }
 
-    private static func host(_ bytes: [UInt8]) throws(FlagValueError) -> (name: [UInt8], address: [UInt8]) {
+    /// A name with an address, or with several between commas; each pair is a line of `/etc/hosts`.
+    private static func hosts(_ bytes: [UInt8]) throws(FlagValueError) -> [(name: [UInt8], address: [UInt8])] {
         let invalid = FlagValueError("invalid host \(escapedForDisplay(bytes))")
         // As buildx: an equals sign anywhere separates, else the first colon.
         let separator = bytes.firstIndex(of: UInt8(ascii: "=")) ?? bytes.firstIndex(of: UInt8(ascii: ":"))
         guard let separator, separator > 0, separator + 1 < bytes.count else { throw invalid }
         let name = Array(bytes[..<separator])
-        var address = Array(bytes[(separator + 1)...])
+        let addresses = bytes[(separator + 1)...]
         // Steps use the host's network: the host is where they are.
-        if address.elementsEqual("host-gateway".utf8) { return (name, Array("127.0.0.1".utf8)) }
-        if address.first == UInt8(ascii: "["), address.last == UInt8(ascii: "]") {
-            address = Array(address.dropFirst().dropLast())
+        if addresses.elementsEqual("host-gateway".utf8) { return [(name, Array("127.0.0.1".utf8))] }
+        var hosts: [(name: [UInt8], address: [UInt8])] = []
+        for part in addresses.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+            let isBracketed = part.first == UInt8(ascii: "[") && part.last == UInt8(ascii: "]")
+            let address = Array(isBracketed ? part.dropFirst().dropLast() : part)
+            guard isInternetAddress(String(decoding: address, as: UTF8.self)) else { throw invalid }
+            hosts.append((name, address))
         }
-        guard isInternetAddress(String(decoding: address, as: UTF8.self)) else { throw invalid }
-        return (name, address)
+        return hosts
     }
 
     private static func entitlement(_ bytes: [UInt8]) throws(FlagValueError) -> [Entitlement] {

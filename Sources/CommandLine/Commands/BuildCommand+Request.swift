@@ -2,11 +2,12 @@ import BuildEngine
 import Exporters
 import LinuxSystem
 import OCI
+import Operations
 import SystemPackage
 
 extension BuildCommand {
     static let flags: [Flag<BuildCommand>] =
-        [
+        ([
             .values(
                 "tag",
                 short: "t",
@@ -24,7 +25,12 @@ extension BuildCommand {
                 help: "Name of the Dockerfile (default: \"PATH/Dockerfile\")"
             ),
             .bytes("target", \.target, help: "Set the target build stage to build"),
-            .list("build-arg", \.buildArguments, placeholder: "stringArray", help: "Set build-time variables"),
+            .values(
+                "build-arg",
+                \.buildArguments,
+                placeholder: "stringArray",
+                help: "Set build-time variables"
+            ) { bytes throws(FlagValueError) in [try named(bytes)] },
             .values(
                 "build-context",
                 \.buildContexts,
@@ -37,7 +43,9 @@ extension BuildCommand {
                 }
                 return [bytes]
             },
-            .list("label", \.labels, placeholder: "stringArray", help: "Set metadata for an image"),
+            .values("label", \.labels, placeholder: "stringArray", help: "Set metadata for an image") {
+                bytes throws(FlagValueError) in [try named(bytes)]
+            },
             .platforms(
                 "platform",
                 \.platforms,
@@ -100,7 +108,13 @@ extension BuildCommand {
                 completion: .files,
                 help: "Write build result metadata to a file"
             ),
-        ] + cacheFlags + limitFlags + clientFlags + callFlags + attestationFlags + ignoredFlags
+            .toggle("debug", short: "D", \.isDebugging, help: "Show where errors come from, and all of each warning"),
+        ] + cacheFlags + limitFlags + clientFlags + callFlags + attestationFlags + ignoredFlags).map { flag in
+            // Docker's program itself reads switches and these two; everything else is text to it.
+            let isReadAtOnce =
+                flag.description.placeholder.isEmpty || ["shm-size", "ulimit"].contains(flag.description.name)
+            return isReadAtOnce ? flag : flag.checkedByCommand
+        }
 
     /// What the options ask for, with paths made absolute and variables looked up.
     func request(_ environment: SlipwayEnvironment) async throws -> BuildRequest {
@@ -116,6 +130,11 @@ extension BuildCommand {
             request.buildArguments.append((name: epoch, value: value))
         }
         request.labels = labels.map { Self.pair($0) ?? (name: $0, value: []) }
+        request.labels += try await gitLabels(request.context, environment)
+        request.logLimits = LogLimits(
+            size: limit("BUILDKIT_STEP_LOG_MAX_SIZE", environment),
+            speed: limit("BUILDKIT_STEP_LOG_MAX_SPEED", environment)
+        )
         var seen: Set<Platform> = []
         let asked = platforms.isEmpty ? try environment.defaultPlatforms() : platforms
         request.platforms = asked.map(\.normalized).filter { seen.insert($0).inserted }
@@ -171,6 +190,19 @@ extension BuildCommand {
         texts.compactMap { text in
             Self.pair(text) ?? environment.variables[text].map { (name: text, value: $0) }
         }
+    }
+
+    /// A pair, or a name alone, that has a name.
+    private static func named(_ bytes: [UInt8]) throws(FlagValueError) -> [UInt8] {
+        guard let first = bytes.first, first != UInt8(ascii: "=") else {
+            throw FlagValueError("invalid key-value pair \"\(escapedForDisplay(bytes))\": empty key")
+        }
+        return bytes
+    }
+
+    /// A number of bytes that a variable gives; nil where it gives none, or -1.
+    private func limit(_ name: String, _ environment: SlipwayEnvironment) -> Int? {
+        environment.variable(name).flatMap { Int(String(decoding: $0, as: UTF8.self)) }.flatMap { $0 < 0 ? nil : $0 }
     }
 
     private static func pair(_ text: [UInt8]) -> (name: [UInt8], value: [UInt8])? {

@@ -31,6 +31,9 @@ struct BuildMetadata {
         document = .object(fields)
     }
 
+    /// What is told of an answer to `--call`.
+    init(_ report: CallReport) { document = report.metadata }
+
     /// The file's content.
     var text: String { document.indented }
 

@@ -49,6 +49,12 @@ package struct CallOption: Sendable, Hashable {
 }
 
 extension BuildCommand {
+    /// `--check`: what is said last of what to ask counts, and `--check=false` says nothing.
+    var isCheck: Bool {
+        get { call == .check }
+        set { if newValue { call = .check } }
+    }
+
     static let callFlags: [Flag<BuildCommand>] = [
         .value(
             "call",
@@ -59,7 +65,7 @@ extension BuildCommand {
         ) {
             bytes throws(FlagValueError) in try CallOption(parsing: bytes)
         },
-        .toggle("check", \.checks, help: "Shorthand for \"--call=check\""),
+        .toggle("check", \.isCheck, help: "Shorthand for \"--call=check\""),
         .value("print", \.call, placeholder: "string", help: "Print result of information request") {
             bytes throws(FlagValueError) in try CallOption(parsing: bytes)
         }

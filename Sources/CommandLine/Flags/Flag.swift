@@ -14,6 +14,8 @@ package struct FlagDescription: Sendable, Hashable {
     /// Accepted but not listed in help.
     package internal(set) var isHidden: Bool
     package let completion: Completion
+    /// The exit status where the value is refused.
+    package internal(set) var badValueStatus = CommandStatus.notRun
 
     /// What a shell may offer as the value.
     package enum Completion: Sendable, Hashable {
@@ -73,6 +75,14 @@ package struct Flag<Options: Sendable>: Sendable {
         return flag
     }
 
+    /// The same flag, whose wrong values end the command with status 1: docker's program takes any text for it, and what it means
+    /// is read by the command.
+    package var checkedByCommand: Flag {
+        var flag = self
+        flag.description.badValueStatus = .failure
+        return flag
+    }
+
     /// The same flag for options that have these among theirs.
     package func lifted<Outer>(to path: any WritableKeyPath<Outer, Options> & Sendable) -> Flag<Outer> {
         var flag = Flag<Outer>(
@@ -85,6 +95,7 @@ package struct Flag<Options: Sendable>: Sendable {
             completion: description.completion
         ) { [set] (options, bytes) throws(FlagValueError) in try set(&options[keyPath: path], bytes) }
         flag.description.isHidden = description.isHidden
+        flag.description.badValueStatus = description.badValueStatus
         return flag
     }
 

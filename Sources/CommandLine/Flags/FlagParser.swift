@@ -129,7 +129,8 @@ package struct FlagParser<Options: Sendable> {
             throw .invalidFlagValue(
                 value: escapedForDisplay(value),
                 flag: flag.description.spelling,
-                reason: error.reason
+                reason: error.reason,
+                status: flag.description.badValueStatus
             )
         }
     }

@@ -4,7 +4,8 @@ package enum UsageError: Error, Hashable, Sendable {
     case unknownShorthand(String, in: String)
     case badFlagSyntax(String)
     case flagNeedsArgument(String)
-    case invalidFlagValue(value: String, flag: String, reason: String)
+    /// `status` is that of flags whose values docker reads with the flags; those that it reads later fail as the command does.
+    case invalidFlagValue(value: String, flag: String, reason: String, status: CommandStatus = .notRun)
     case wrongArgumentCount(command: String, expectation: String)
     case unknownCommand(String, suggestions: [String])
     case unknownHelpTopic(String)
@@ -12,7 +13,8 @@ package enum UsageError: Error, Hashable, Sendable {
     /// 125 where a flag is wrong, 1 otherwise.
     package var exitStatus: CommandStatus {
         switch self {
-        case .unknownFlag, .unknownShorthand, .badFlagSyntax, .flagNeedsArgument, .invalidFlagValue: .notRun
+        case .unknownFlag, .unknownShorthand, .badFlagSyntax, .flagNeedsArgument: .notRun
+        case .invalidFlagValue(_, _, _, let status): status
         case .wrongArgumentCount, .unknownCommand, .unknownHelpTopic: .failure
         }
     }
@@ -25,7 +27,7 @@ package enum UsageError: Error, Hashable, Sendable {
         case .unknownShorthand(let letter, let group): "unknown shorthand flag: '\(letter)' in -\(group)"
         case .badFlagSyntax(let argument): "bad flag syntax: \(argument)"
         case .flagNeedsArgument(let flag): "flag needs an argument: \(flag)"
-        case .invalidFlagValue(let value, let flag, let reason):
+        case .invalidFlagValue(let value, let flag, let reason, _):
             "invalid argument \"\(value)\" for \"\(flag)\" flag: \(reason)"
         case .wrongArgumentCount(let command, let expectation): "slipway: '\(command)' \(expectation)"
         case .unknownCommand(let command, let suggestions):

@@ -11,49 +11,69 @@ package struct CallReport: Sendable {
     package private(set) var error: String?
     /// Whether a check found something.
     package private(set) var hasFindings = false
+    /// What `--metadata-file` gets of the answer, under BuildKit's keys.
+    let metadata: JSONValue
 
     /// - Parameters:
     ///   - answer: What the engine says.
     ///   - isJSON: Whether the frontend's document is wanted rather than text.
     ///   - fileName: What the user calls the Dockerfile, for text; nil where nothing was said.
     package init(_ answer: FrontendAnswer, isJSON: Bool, fileName: String? = nil) {
+        let (document, text) = Self.result(answer)
+        var fields: [JSONValue.Member] = [
+            .init("result.json", document), .init("result.txt", .string(text)), .init("version", .string("1.0.0")),
+        ]
+        output = isJSON ? document.indented + "\n" : text
+        if case .check(let report) = answer {
+            hasFindings = !report.warnings.isEmpty || report.error != nil
+            fields.insert(.init("result.statuscode", .string(hasFindings ? "1" : "0")), at: 1)
+            let fileName = fileName ?? report.source.name
+            if !isJSON { output = Self.summary(of: report) + Self.findings(of: report, fileName: fileName) }
+            if let failure = report.error {
+                if !isJSON, !report.warnings.isEmpty { output += "\n" }
+                let frame = Self.frame(failure.ranges, of: report, fileName: fileName)
+                error = "ERROR: \(safeLines(failure.message))\n\(frame)\n"
+            }
+        }
+        metadata = .object(fields)
+    }
+
+    /// The answer as BuildKit's frontend gives it: a document, and the same for people.
+    private static func result(_ answer: FrontendAnswer) -> (document: JSONValue, text: String) {
         switch answer {
-        case .check(let report): check(report, isJSON: isJSON, fileName: fileName ?? report.source.name)
-        case .outline(let outline): output = isJSON ? outline.json.indented + "\n" : Self.text(outline)
-        case .targets(let dockerfile):
-            output = isJSON ? dockerfile.targetsJSON.indented + "\n" : Self.targets(of: dockerfile)
-        case .description: output = isJSON ? FrontendRequest.json.indented + "\n" : Self.requests
+        case .check(let report): (report.json, findings(of: report, fileName: report.source.name))
+        case .outline(let outline): (outline.json, text(outline))
+        case .targets(let dockerfile): (dockerfile.targetsJSON, targets(of: dockerfile))
+        case .description: (FrontendRequest.json, requests)
         }
     }
 
-    private mutating func check(_ report: CheckReport, isJSON: Bool, fileName: String) {
-        hasFindings = !report.warnings.isEmpty || report.error != nil
-        func frame(_ ranges: [SourceRange]) -> String {
-            sourceFrame(fileName: fileName, data: report.source.bytes, ranges: ranges.map(\.lines))
-        }
-        if isJSON {
-            output = report.json.indented + "\n"
-        } else if report.warnings.isEmpty {
-            if report.error == nil { output = "Check complete, no warnings found.\n" }
-        } else {
-            let count = report.warnings.count
-            let found = count == 1 ? "1 warning has been found!" : "\(count) warnings have been found!"
-            output = "Check complete, \(found)\n"
-            let sorted = report.warnings.enumerated().sorted {
-                ($0.element.range.start.line, $0.offset) < ($1.element.range.start.line, $1.offset)
-            }
-            for (_, warning) in sorted {
-                output += "\nWARNING: \(warning.rule.rawValue)" + (warning.rule.url.map { " - \($0)" } ?? "")
-                output += "\n\(safeText(warning.message))\n" + frame([warning.range])
-            }
-            if report.error != nil { output += "\n" }
-        }
-        if let failure = report.error {
-            let lines = failure.message.split(separator: "\n", omittingEmptySubsequences: false)
-            let message = lines.map { safeText(String($0)) }.joined(separator: "\n")
-            error = "ERROR: \(message)\n\(frame(failure.ranges))\n"
+    // MARK: Checks
+
+    private static func summary(of report: CheckReport) -> String {
+        switch report.warnings.count {
+        case 0: report.error == nil ? "Check complete, no warnings found.\n" : ""
+        case 1: "Check complete, 1 warning has been found!\n"
+        case let count: "Check complete, \(count) warnings have been found!\n"
         }
     }
+
+    /// The findings in the order of their lines.
+    private static func findings(of report: CheckReport, fileName: String) -> String {
+        let sorted = report.warnings.enumerated().sorted {
+            ($0.element.range.start.line, $0.offset) < ($1.element.range.start.line, $1.offset)
+        }
+        return sorted.map { _, warning in
+            "\nWARNING: \(warning.rule.rawValue)" + (warning.rule.url.map { " - \($0)" } ?? "")
+                + "\n\(safeText(warning.message))\n" + frame([warning.range], of: report, fileName: fileName)
+        }.joined()
+    }
+
+    private static func frame(_ ranges: [SourceRange], of report: CheckReport, fileName: String) -> String {
+        sourceFrame(fileName: fileName, data: report.source.bytes, ranges: ranges.map(\.lines))
+    }
+
+    // MARK: Lists
 
     private static func text(_ outline: Outline) -> String {
         var text = ""

@@ -7,7 +7,7 @@ struct FailureReport {
     let text: String
     let status: CommandStatus
 
-    init(_ error: any Error, interruptedBy interruption: CommandStatus?) {
+    init(_ error: any Error, interruptedBy interruption: CommandStatus?, isDebugging: Bool = false) {
         switch error {
         case let failure as CommandFailure:
             text = failure.message
@@ -26,7 +26,8 @@ struct FailureReport {
             text = ""
             status = .brokenPipe
         default:
-            text = interruption == nil ? "Error: \(error)\n" : ""
+            let account = isDebugging ? FailureAccount(error).text : ""
+            text = interruption == nil ? "Error: \(error)\n\(account)" : ""
             status = interruption ?? .failure
         }
     }

@@ -56,6 +56,8 @@ package enum Program {
             let signals = try ProcessSignals.receive([
                 .interrupt, .terminate, .hangUp, .quit, .windowChange, .user1, .user2,
             ])
+            var global = global
+            if command.isDebugging { global.isDebugging = true }
             let environment = try SlipwayEnvironment(global: global, router: SignalRouter())
             return .running(Session(command: command, environment: environment, signals: signals))
         } catch {
@@ -105,8 +107,11 @@ package struct Session: Sendable {
         case .success(let status):
             return environment.router.statusOfInterruption ?? status
         case .failure(let error):
-            return await FailureReport(error, interruptedBy: environment.router.statusOfInterruption)
-                .write(to: environment.errorOutput)
+            return await FailureReport(
+                error,
+                interruptedBy: environment.router.statusOfInterruption,
+                isDebugging: environment.global.isDebugging
+            ).write(to: environment.errorOutput)
         }
     }
 }

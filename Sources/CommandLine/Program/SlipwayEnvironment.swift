@@ -54,6 +54,11 @@ package final class SlipwayEnvironment: Sendable {
         variables[Array(name.utf8)].flatMap { $0.isEmpty ? nil : $0 }
     }
 
+    /// Whether a variable is set to one of Go's words for true.
+    package func isTrue(_ name: String) -> Bool {
+        variable(name).flatMap { try? FlagValues.boolean($0) } ?? false
+    }
+
     /// A path of the command line, relative to the working directory.
     package func path(_ bytes: [UInt8]) -> FilePath {
         workingDirectory.pushing(FilePath(bytes: bytes))

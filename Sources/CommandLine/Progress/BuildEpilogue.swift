@@ -51,11 +51,4 @@ package enum BuildEpilogue {
         }
         return text
     }
-
-    /// Errors may have several lines of their own making.
-    private static func safeLines(_ text: String) -> String {
-        text.split(separator: "\n", omittingEmptySubsequences: false).map { safeText(String($0)) }.joined(
-            separator: "\n"
-        )
-    }
 }

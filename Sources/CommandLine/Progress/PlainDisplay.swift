@@ -33,7 +33,10 @@ package struct PlainDisplay: ProgressDisplay {
 
     package private(set) var pendingBytes = 0
 
-    package init() {}
+    private let cutsNames: Bool
+
+    /// - Parameter cutsNames: Whether of a long name only the beginning is shown.
+    package init(cutsNames: Bool = false) { self.cutsNames = cutsNames }
 
     package mutating func update(_ event: ProgressEvent, at moment: DisplayMoment) {
         let number: Int
@@ -132,7 +135,7 @@ extension PlainDisplay {
         let prefix = "#\(line.index) "
         if current != number {
             leaveCurrent()
-            output += prefix + safeText(step.progress.name) + "\n"
+            output += prefix + shown(step.progress.name) + "\n"
         }
         showStatuses(of: step, &line, prefix)
         for warning in step.warnings[line.shownWarnings...] { output += "\(prefix)WARN: \(safeText(warning.short))\n" }
@@ -147,6 +150,21 @@ extension PlainDisplay {
         }
         lines[number] = line
         updated.remove(number)
+    }
+
+    private static let nameLimit = 72
+
+    /// A name as a line of its own; of characters that the limit would split the beginning is not shown.
+    private func shown(_ name: String) -> String {
+        guard cutsNames, name.utf8.count > Self.nameLimit else { return safeText(name) }
+        var kept = String.UnicodeScalarView()
+        var bytes = 0
+        for scalar in name.unicodeScalars {
+            bytes += UTF8.width(scalar)
+            if bytes > Self.nameLimit { break }
+            kept.append(scalar)
+        }
+        return safeText(String(kept)) + "..."
     }
 
     private mutating func leaveCurrent() {

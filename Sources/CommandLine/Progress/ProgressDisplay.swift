@@ -9,18 +9,12 @@ package enum ProgressMode: String, Sendable, Hashable, CaseIterable {
     /// `auto` is the terminal's if there is one.
     /// - Parameters:
     ///   - isTerminal: Whether the output is a terminal.
-    ///   - colors: The colours of the terminal's display.
-    ///   - logLines: How many lines of a step's log the terminal's display shows.
+    ///   - settings: What the environment says of the look.
     /// - Returns: A display that has seen nothing yet.
-    package func display(
-        isTerminal: Bool,
-        colors: DisplayColors,
-        logLines: Int = TerminalDisplay.defaultLogLines
-    ) -> any ProgressDisplay {
+    package func display(isTerminal: Bool, _ settings: ProgressSettings) -> any ProgressDisplay {
         switch self {
-        case .auto: isTerminal ? TerminalDisplay(colors: colors, logLines: logLines) : PlainDisplay()
-        case .tty: TerminalDisplay(colors: colors, logLines: logLines)
-        case .plain: PlainDisplay()
+        case .auto where isTerminal, .tty: TerminalDisplay(colors: settings.colors, logLines: settings.logLines)
+        case .auto, .plain: PlainDisplay(cutsNames: settings.cutsNames)
         case .rawjson: JSONDisplay()
         case .quiet, .none: QuietDisplay()
         }

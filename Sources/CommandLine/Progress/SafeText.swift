@@ -24,6 +24,11 @@ package func safeText(_ text: String) -> String {
     text.unicodeScalars.contains(where: isHarmful) ? safeText(Array(text.utf8)) : text
 }
 
+/// The same for a text that has several lines of its own making, as errors may.
+func safeLines(_ text: String) -> String {
+    text.split(separator: "\n", omittingEmptySubsequences: false).map { safeText(String($0)) }.joined(separator: "\n")
+}
+
 /// How many bytes at the end are the beginning of a character whose rest has not come yet.
 func unfinishedCharacterLength(_ bytes: [UInt8]) -> Int {
     for length in 1...3 where length <= bytes.count {

@@ -8,6 +8,9 @@ package protocol RunnableCommand: Sendable {
     /// The arguments that are no flags.
     var arguments: [[UInt8]] { get set }
 
+    /// Whether the command's own flags ask for what the global `--debug` does.
+    var isDebugging: Bool { get }
+
     /// With every option at its default.
     init()
 
@@ -55,6 +58,8 @@ package struct CommandSummary: Sendable {
 }
 
 extension RunnableCommand {
+    package var isDebugging: Bool { false }
+
     /// Arguments as text; for those whose grammar is ASCII, as image names are.
     func textArguments() throws -> [String] {
         try arguments.map { bytes in
