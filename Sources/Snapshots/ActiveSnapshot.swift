@@ -1,3 +1,4 @@
+import Archive
 import GRDB
 import LinuxSystem
 package import Storage
@@ -111,6 +112,8 @@ extension SnapshotStore {
         defer { _ = try? HostFiles.removeDirectoryIfEmpty(point) }
         var claim = OverlayMount(lower: [try emptyLayer()], writable: (active.upper, work))
         claim.claimsUpperExclusively = true
+        // Taking down a mount that is not volatile flushes the whole file system, whoever wrote to it.
+        claim.isVolatile = true
         do throws(SystemCallError) {
             try claim.attach(at: point)
             try unmount(point)
@@ -137,15 +140,26 @@ extension SnapshotStore {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func keep(_ scratch: FilePath, _ form: LayerForm, _ lease: Lease?) throws -> LayerID {
         let files = scratch.appending(form.rawValue)
-        let measure = try LayerArchive(LayerFiles(root: try RootedDirectory(files), form: form)).measure()
+        let archive = LayerArchive(LayerFiles(root: try RootedDirectory(files), form: form))
+        let measure = try archive.measure()
         try makeDurable(files, entries: measure.entries)
+        // Of a small layer the digest costs less now than a transaction of its own later.
+        let digest = DigestingSink()
+        let isSmall = measure.entries < 32 && measure.bytes < 1 << 20
+        if isSmall { try archive.write(to: digest) }
         let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
         defer { withExtendedLifetime(lock) {} }
         let layer = try placing { db, place in
             let now = currentTime()
             try db.execute(
-                sql: "INSERT INTO layers (unpacked, size, entries, created, last_used) VALUES (1, ?, ?, ?, ?)",
-                arguments: [measure.bytes, measure.entries, now, now]
+                sql: """
+                    INSERT INTO layers (unpacked, size, entries, diff_id, archive_size, created, last_used)
+                    VALUES (1, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    measure.bytes, measure.entries, isSmall ? digest.digest : nil, isSmall ? digest.count : nil, now,
+                    now,
+                ]
             )
             let layer = LayerID(rawValue: db.lastInsertedRowID)
             try place(scratch, layer)
