@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 internal import SystemPackage
 
 /// A thread of its own for one piece of blocking work that runs beside its starter, which waits for it in the end.
@@ -15,6 +16,46 @@ package final class JoinableThread: Sendable {
     /// Waits until the thread has ended; to be called exactly once.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func join() { pthread_join(thread, nil) }
+}
+
+/// Does a piece of blocking work for each number below `count`, on this thread and on others beside it; returns when all is done.
+///
+/// - Parameters:
+///   - count: how many pieces there are.
+///   - threads: how many threads take part, this one included; where the system has no more, fewer do.
+///   - body: the work on a piece. It is told which of the threads it runs on, from 0.
+/// - Throws: what `body` threw first; pieces that were not begun are left then.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func concurrently(
+    _ count: Int,
+    threads: Int,
+    _ body: @escaping @Sendable (_ piece: Int, _ thread: Int) throws -> Void
+) throws {
+    let state = Mutex((next: 0, failure: (any Error)?.none))
+    let work: @Sendable (Int) -> Void = { thread in
+        func take() -> Int? {
+            state.withLock { state in
+                guard state.next < count, state.failure == nil else { return nil }
+                defer { state.next += 1 }
+                return state.next
+            }
+        }
+        while let piece = take() {
+            do {
+                try body(piece, thread)
+            } catch {
+                state.withLock { $0.failure = $0.failure ?? error }
+            }
+        }
+    }
+    var helpers: [JoinableThread] = []
+    for number in 1..<max(1, min(threads, count)) {
+        guard let helper = try? JoinableThread({ work(number) }) else { break }
+        helpers.append(helper)
+    }
+    work(0)
+    for helper in helpers { helper.join() }
+    if let failure = state.withLock({ $0.failure }) { throw failure }
 }
 
 /// Starts a detached thread that lives as long as the process.

@@ -27,9 +27,8 @@ struct FileCopier {
     private let modeChange: AppliedMode
     /// What to call from time to time, to stop when nobody wants the result.
     private let checkCancellation: @Sendable () throws -> Void
-    private let content = FileContentCopier()
-    private(set) var copiedBytes: Int64 = 0
-    private(set) var copiedFiles = 0
+    /// One for each thread that copies.
+    private let contents = (0..<min(availableProcessorCount(), 4)).map { _ in FileContentCopier() }
 
     init(
         _ copy: FileCopy,
@@ -49,7 +48,7 @@ struct FileCopier {
     /// Copies everything the copy names.
     /// - Returns: how many paths were copied; 0 where a pattern matched nothing and that is allowed.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    mutating func run(unpack: (Selection.Match, [UInt8]) throws -> Bool = { _, _ in false }) throws -> Int {
+    func run(unpack: (Selection.Match, [UInt8]) throws -> Bool = { _, _ in false }) throws -> Int {
         let matches = try Selection(copy).matches(in: source)
         if matches.isEmpty, !copy.allowsNoMatch {
             throw OperationError.notFound(path: [[UInt8].slash] + rootedPath(copy.source), in: source.name, hint: nil)
@@ -72,7 +71,7 @@ struct FileCopier {
         if case .bits(let bits) = copy.mode { bits } else { 0o755 }
     }
 
-    private mutating func copyMatch(_ match: Selection.Match) throws {
+    private func copyMatch(_ match: Selection.Match) throws {
         let maker = DirectoryMaker(root: destination, mode: directoryMode, owner: owner, timestamp: copy.timestamp)
         if copy.destination.endsAsDirectory {
             try maker.make(copy.destination)
@@ -92,23 +91,24 @@ struct FileCopier {
         }
         try maker.make(mergesContents ? target : target.parentPath)
         let filter = try PathFilter(includes: copy.includePatterns, excludes: copy.excludePatterns)
-        var writer = CopyWriter(
+        let entries = CopiedEntries(
             source: source,
             destination: destination,
-            target: target,
-            makesTop: !mergesContents,
             owner: owner,
             modeChange: modeChange,
             timestamp: copy.timestamp,
-            replaces: copy.replacesDestination,
-            checkCancellation: checkCancellation,
-            content: content
+            replaces: copy.replacesDestination
+        )
+        var writer = CopyWriter(
+            entries,
+            target: target,
+            makesTop: !mergesContents,
+            contents: contents,
+            checkCancellation: checkCancellation
         )
         // The copied tree has times of its own; what it is put into keeps the one it had.
         try destination.keepingTime(of: target.parentPath.filePath) {
             try TreeWalk(tree: source, filter: filter).walk(match, &writer)
         }
-        copiedBytes += writer.copiedBytes
-        copiedFiles += writer.copiedFiles
     }
 }

@@ -127,7 +127,7 @@ struct FileOperation: VertexOperation {
         case .copy(let copy, let from):
             try await environment.withSource(try output(of: from, inputs, done)) { source in
                 try await onCancellablePool { isCancelled in
-                    var copier = try FileCopier(copy, from: source, to: root, owner: owner) {
+                    let copier = try FileCopier(copy, from: source, to: root, owner: owner) {
                         if isCancelled() { throw CancellationError() }
                     }
                     let unpacker = ArchiveUnpacker(source: source, destination: root, owner: owner)

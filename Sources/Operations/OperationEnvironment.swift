@@ -102,7 +102,7 @@ func copyTree(from source: SourceTree, to destination: RootedDirectory) throws {
     var copy = FileCopy(source: Array("/".utf8), destination: Array("/".utf8))
     copy.copiesDirectoryContents = true
     copy.createsDestination = true
-    var copier = try FileCopier(copy, from: source, to: destination, owner: nil)
+    let copier = try FileCopier(copy, from: source, to: destination, owner: nil)
     _ = try copier.run()
 }
 

@@ -3,7 +3,7 @@ internal import LinuxSystem
 internal import SystemPackage
 
 /// One file or directory on a walk.
-struct TreeEntry {
+struct TreeEntry: Sendable {
     /// The directory it is in, open.
     let parent: OpenFile
     /// The directory itself, open, if it is one.

@@ -27,7 +27,7 @@ func copying(
             filter: try PathFilter(includes: [], excludes: patterns.map(bytes)),
             ownership: .root
         )
-        var copier = try FileCopier(request, from: tree, to: try RootedDirectory(image), owner: nil)
+        let copier = try FileCopier(request, from: tree, to: try RootedDirectory(image), owner: nil)
         return try copier.run()
     }
 }
