@@ -34,7 +34,7 @@ enum PackedContentEntries {
             return rest.prefix(count)
         }
         func number() -> UInt32? { take(4).map { $0.reversed().reduce(0) { $0 << 8 | UInt32($1) } } }
-        func digest() -> Digest? { take(32).flatMap { try? Digest(parsing: "sha256:" + hexadecimal($0)) } }
+        func digest() -> Digest? { take(32).flatMap { Digest(sha256: $0) } }
         while let kind = take(1)?.first.flatMap({ ContentEntry.Kind(rawValue: $0) }), let mode = number(),
             let owner = number(), let group = number(), let flags = take(1)?.first
         {

@@ -37,14 +37,15 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
 
     package func record(for key: CacheKey) async throws -> CacheRecord? {
         try await store.database.read { db in
-            try Row.fetchOne(
-                db,
+            let statement = try db.cachedStatement(
                 sql: """
                     SELECT r.id, r.canonical_key FROM cache_keys k JOIN cache_records r ON r.id = k.record_id
                     WHERE k.key = ?
-                    """,
-                arguments: [key.digest]
-            ).map { CacheRecord(id: $0["id"], canonicalKey: CacheKey($0["canonical_key"])) }
+                    """
+            )
+            return try Row.fetchOne(statement, arguments: [key.digest]).map {
+                CacheRecord(id: $0["id"], canonicalKey: CacheKey($0["canonical_key"]))
+            }
         }
     }
 
@@ -60,14 +61,11 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
     /// The layers of each output; nil if the record or a layer's content is gone.
     private func layers(of record: CacheRecord) async throws -> [[LayerID]]? {
         try await store.database.read { [canFetch] db in
-            let content = try Data.fetchOne(
-                db,
-                sql: "SELECT outputs FROM cache_records WHERE id = ?",
-                arguments: [record.id]
-            )
-            guard let content, let kept = try? JSONDecoder().decode(KeptEntry.self, from: content) else { return nil }
-            let rows = try Row.fetchAll(
-                db,
+            let kept = try db.cachedStatement(sql: "SELECT outputs FROM cache_records WHERE id = ?")
+            guard let content = try Data.fetchOne(kept, arguments: [record.id]),
+                let counts = try? JSONDecoder().decode(KeptCounts.self, from: content).layerCounts
+            else { return nil }
+            let layers = try db.cachedStatement(
                 sql: """
                     SELECT c.output, c.layer_id, l.unpacked OR EXISTS
                         (SELECT 1 FROM layer_blobs b WHERE b.layer_id = l.id
@@ -76,18 +74,17 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
                         (SELECT digest FROM layer_blobs b WHERE b.layer_id = l.id ORDER BY position LIMIT 1) END AS remote
                     FROM cache_layers c JOIN layers l ON l.id = c.layer_id LEFT JOIN remote_layers r ON r.layer_id = l.id
                     WHERE c.record_id = ? ORDER BY c.output, c.position
-                    """,
-                arguments: [record.id]
+                    """
             )
-            var outputs = [[LayerID]](repeating: [], count: kept.layerCounts.count)
-            for row in rows {
+            var outputs = [[LayerID]](repeating: [], count: counts.count)
+            for row in try Row.fetchAll(layers, arguments: [record.id]) {
                 let index: Int = row["output"]
                 let remote: Digest? = row["remote"]
                 let isPresent: Bool = row["present"] || remote.map(canFetch) ?? false
                 guard isPresent, outputs.indices.contains(index) else { return nil }
                 outputs[index].append(row["layer_id"])
             }
-            return outputs.map(\.count) == kept.layerCounts ? outputs : nil
+            return outputs.map(\.count) == counts ? outputs : nil
         }
     }
 
@@ -203,6 +200,11 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
             arguments: [key.digest, record]
         )
     }
+}
+
+/// What finding a result needs of a kept entry: decoding all of it takes longer than the rest of the look-up.
+private struct KeptCounts: Decodable {
+    let layerCounts: [Int]
 }
 
 /// A cache entry as it is kept: the long lists of files are kept apart, once for each content.

@@ -53,6 +53,13 @@ package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
         hex = hexadecimal(hash)
     }
 
+    /// A SHA-256 from its 32 bytes; nil for another number of bytes.
+    package init?(sha256 bytes: some Collection<UInt8>) {
+        guard bytes.count == 32 else { return nil }
+        algorithm = .sha256
+        hex = hexadecimal(bytes)
+    }
+
     /// The SHA-256 of `bytes`.
     package static func sha256(of bytes: some Sequence<UInt8>) -> Digest {
         var hasher = SHA256()
@@ -86,36 +93,21 @@ extension Digest: Codable {
 
 /// Hashes content piece by piece with whichever algorithm a digest names.
 package struct Digester: Sendable {
-    private enum State: Sendable {
-        case sha256(SHA256)
-        case sha384(SHA384)
-        case sha512(SHA512)
-    }
-
-    private var state: State
+    private let algorithm: Digest.Algorithm
+    // Changed in place: a copy of a hash function, as a switch over an enum makes one, is an allocation for each field hashed.
+    private var hash: any HashFunction & Sendable
 
     package init(_ algorithm: Digest.Algorithm = .sha256) {
-        state =
+        self.algorithm = algorithm
+        hash =
             switch algorithm {
-            case .sha256: .sha256(SHA256())
-            case .sha384: .sha384(SHA384())
-            case .sha512: .sha512(SHA512())
+            case .sha256: SHA256()
+            case .sha384: SHA384()
+            case .sha512: SHA512()
             }
     }
 
-    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        switch state {
-        case .sha256(var hasher):
-            hasher.update(bufferPointer: bytes)
-            state = .sha256(hasher)
-        case .sha384(var hasher):
-            hasher.update(bufferPointer: bytes)
-            state = .sha384(hasher)
-        case .sha512(var hasher):
-            hasher.update(bufferPointer: bytes)
-            state = .sha512(hasher)
-        }
-    }
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
 
     package mutating func update(_ bytes: some Collection<UInt8>) {
         let done: Void? = bytes.withContiguousStorageIfAvailable { update(UnsafeRawBufferPointer($0)) }
@@ -132,29 +124,28 @@ package struct Digester: Sendable {
     package mutating func updateField(_ text: String) { updateField(Array(text.utf8)) }
 
     /// The digest of everything hashed so far.
-    package func finalize() -> Digest {
-        switch state {
-        case .sha256(let hasher): Digest(hasher.finalize())
-        case .sha384(let hasher): Digest(algorithm: .sha384, bytes: hasher.finalize())
-        case .sha512(let hasher): Digest(algorithm: .sha512, bytes: hasher.finalize())
-        }
-    }
+    package func finalize() -> Digest { Digest(algorithm: algorithm, hash) }
 }
 
 extension Digest {
-    fileprivate init(algorithm: Algorithm, bytes: some Sequence<UInt8>) {
+    fileprivate init(algorithm: Algorithm, _ hash: some HashFunction) {
         self.algorithm = algorithm
-        hex = hexadecimal(bytes)
+        hex = hexadecimal(hash.finalize())
     }
 }
 
 /// Bytes as lower-case hexadecimal digits.
 package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var text: [UInt8] = []
-    for byte in bytes {
-        text.append(digits[Int(byte >> 4)])
-        text.append(digits[Int(byte & 15)])
+    bytes.withContiguousStorageIfAvailable(digits) ?? Array(bytes).withUnsafeBufferPointer(digits)
+}
+
+private func digits(of bytes: UnsafeBufferPointer<UInt8>) -> String {
+    func digit(_ value: UInt8) -> UInt8 { value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10 }
+    return String(unsafeUninitializedCapacity: 2 * bytes.count) { text in
+        for (index, byte) in bytes.enumerated() {
+            text.initializeElement(at: 2 * index, to: digit(byte >> 4))
+            text.initializeElement(at: 2 * index + 1, to: digit(byte & 15))
+        }
+        return 2 * bytes.count
     }
-    return String(decoding: text, as: UTF8.self)
 }

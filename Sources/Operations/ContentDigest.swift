@@ -143,11 +143,3 @@ private struct ItemCollector: TreeVisitor {
 extension FixedWidthInteger {
     var littleEndianBytes: [UInt8] { withUnsafeBytes(of: littleEndian) { Array($0) } }
 }
-
-extension Digest {
-    /// A SHA-256 from its 32 bytes.
-    init?(sha256 bytes: [UInt8]) {
-        guard bytes.count == 32 else { return nil }
-        try? self.init(parsing: "sha256:" + hexadecimal(bytes))
-    }
-}

@@ -82,7 +82,9 @@ private func digest(
             throw OperationError.changedDuringBuild(file.path)
         }
         var digests = FileDigests()
-        if status.type == .regular { digests.content = try digestContent(of: open, buffer, isCancelled) }
+        if status.type == .regular {
+            digests.content = try digestContent(of: open, size: status.size, buffer, isCancelled)
+        }
         let attributes = try portableAttributes(of: open)
         if !attributes.isEmpty {
             var hasher = SHA256()
@@ -101,15 +103,20 @@ private func digest(
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 private func digestContent(
     of file: OpenFile,
+    size: Int64,
     _ buffer: UnsafeMutableRawBufferPointer,
     _ isCancelled: @Sendable () -> Bool
 ) throws -> [UInt8] {
     var hasher = SHA256()
-    while true {
+    var remaining = size
+    repeat {
         // A file may be of any size, and whoever gives up must not wait for its end.
         if isCancelled() { throw CancellationError() }
         let count = try file.read(into: buffer)
-        if count == 0 { return Array(hasher.finalize()) }
+        if count == 0 { break }
         hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-    }
+        remaining -= Int64(count)
+        // Files of the kernel's file systems say that they are empty: they are read to their end.
+    } while remaining != 0
+    return Array(hasher.finalize())
 }

@@ -17,16 +17,22 @@ final class FileObservations: Sendable {
         }
     }
 
-    private let stamps = Mutex<[[UInt8]: Stamp]>([:])
-
-    func note(_ seen: [(path: [UInt8], status: FileStatus)]) {
-        stamps.withLock { stamps in
-            for (path, status) in seen { stamps[path] = Stamp(status) }
-        }
+    private struct State {
+        var stamps: [[UInt8]: Stamp] = [:]
+        /// Not in `stamps` yet: when all that is copied is in the cache, nobody asks.
+        var noted: [(path: [UInt8], status: FileStatus)] = []
     }
+
+    private let state = Mutex(State())
+
+    func note(_ seen: [(path: [UInt8], status: FileStatus)]) { state.withLock { $0.noted += seen } }
 
     /// Whether a file is still what was digested under its path; true for one that was not.
     func agrees(_ path: [UInt8], _ status: FileStatus) -> Bool {
-        stamps.withLock { stamps in stamps[path].map { $0 == Stamp(status) } ?? true }
+        state.withLock { state in
+            for (path, status) in state.noted { state.stamps[path] = Stamp(status) }
+            state.noted = []
+            return state.stamps[path].map { $0 == Stamp(status) } ?? true
+        }
     }
 }

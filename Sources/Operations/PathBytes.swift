@@ -16,7 +16,15 @@ extension [UInt8] {
     }
 
     /// The path of an entry in the directory of this path; the empty path is the root.
-    func appending(component: [UInt8]) -> [UInt8] { isEmpty ? component : self + [Self.slash] + component }
+    func appending(component: [UInt8]) -> [UInt8] {
+        if isEmpty { return component }
+        var path: [UInt8] = []
+        path.reserveCapacity(count + 1 + component.count)
+        path += self
+        path.append(Self.slash)
+        path += component
+        return path
+    }
 
     /// Everything before the last component; the empty path for one component.
     var parentPath: [UInt8] { lastIndex(of: Self.slash).map { Array(self[..<$0]) } ?? [] }
