@@ -16,6 +16,20 @@ package enum RuntimeSurroundings {
         return hasPlainControlGroups ? base : base + [controlGroups]
     }
 
+    /// Mounts that keep a sandbox from writing to the runtime's program, which it reaches as `/proc/<number>/exe` (CVE-2019-5736).
+    ///
+    /// The runtime would mount its program read-only itself and start that: each step would start it twice.
+    static func protecting(_ runtime: FilePath) -> [ChildProcessConfiguration.Mount] {
+        [
+            .init(source: runtime, target: runtime, flags: UInt(MS_BIND)),
+            .init(source: "none", target: runtime, flags: UInt(MS_REMOUNT | MS_BIND | MS_RDONLY)),
+        ]
+    }
+
+    /// Lets the runtime ask whether its program is read-only; where it is not, or another runtime does not know the variable, it sees
+    /// to that itself.
+    static let protectionMark = "_LIBCONTAINER_CLONED_BINARY=1"
+
     /// Keeps what is mounted in a mount namespace from reaching any other: `MS_REC | MS_PRIVATE` of mount(2).
     package static let recursivelyPrivate = UInt(MS_REC | MS_PRIVATE)
 

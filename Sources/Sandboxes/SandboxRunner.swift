@@ -115,8 +115,9 @@ package struct SandboxRunner: Sendable {
         _ grace: Duration,
         _ body: (SandboxProcess) async throws -> Value
     ) async throws -> (Value, ExitStatus) {
+        let runtime = try await onBlockingPool { [runtime] in try runtime.resolve() }
         var configuration = ChildProcessConfiguration(
-            runtime,
+            .path(runtime),
             [
                 "--cgroup-manager=disabled", "--root", bundle.state.string,
                 // crun takes what stands before a colon for a kind of log: the path of a store may have one, this name has none.
@@ -124,10 +125,12 @@ package struct SandboxRunner: Sendable {
                 "--log-format", "json", "run", "--no-new-keyring", "--bundle", bundle.directory.string,
             ]
         )
-        configuration.environment = [Array("PATH=/usr/sbin:/usr/bin:/sbin:/bin".utf8)]
+        configuration.environment = [
+            Array("PATH=/usr/sbin:/usr/bin:/sbin:/bin".utf8), Array(RuntimeSurroundings.protectionMark.utf8),
+        ]
         configuration.workingDirectory = bundle.directory
         configuration.namespaces = [.mount, .process]
-        configuration.mounts = RuntimeSurroundings.mounts
+        configuration.mounts = RuntimeSurroundings.mounts + RuntimeSurroundings.protecting(runtime)
         configuration.controlGroups = controlGroups
         configuration.files = [0: streams.input, 1: streams.output, 2: streams.errors]
 

@@ -56,6 +56,24 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
         }
     }
 
+    @Test func `the runtime's program is read-only where it runs, also if it is a script`() async throws {
+        try await withSandbox { runner, root in
+            let directory = root.removingLastComponent()
+            let (program, result) = (directory.appending("runtime"), directory.appending("result"))
+            let script = """
+                #!/bin/sh
+                if echo "# changed" >> "$0"; then echo writable; else echo read-only; fi > \(result) 2> /dev/null
+                exec crun "$@"
+                """
+            try Data(script.utf8).write(to: URL(filePath: program.string))
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.string)
+            let wrapped = SandboxRunner(scratch: directory, runtime: .path(program))
+            #expect(try await run(wrapped, step(root, "echo out")).output == "out\n")
+            #expect(try String(contentsOfFile: result.string, encoding: .utf8) == "read-only\n")
+            #expect(try String(contentsOfFile: program.string, encoding: .utf8) == script)
+        }
+    }
+
     @Test func `a step is process 1 and sees only its own descriptors`() async throws {
         try await withSandbox { runner, root in
             let leaked = try await onBlockingPool { try OpenFile.open("/", O_RDONLY | O_DIRECTORY) }
