@@ -55,26 +55,30 @@ import Testing
         }
     }
 
-    @Test func `an upper directory that is still in use cannot be claimed`() async throws {
+    @Test(arguments: [false, true]) func `an upper directory that is still in use cannot be claimed`(
+        isVolatile: Bool
+    ) async throws {
         try await withScratchDirectory { root in
             try await makeDirectories(["lower", "upper", "work", "work2", "merged"], in: root)
-            let first = OverlayMount(
+            var first = OverlayMount(
                 lower: [root.appending("lower")],
                 writable: (root.appending("upper"), root.appending("work"))
             )
+            first.isVolatile = isVolatile
             var second = first
             second.writable = (root.appending("upper"), root.appending("work2"))
             second.claimsUpperExclusively = true
-            let claim = second
+            let (use, claim) = (first, second)
             let leaked = try await onBlockingPool {
-                try first.attach(at: root.appending("merged"))
+                try use.attach(at: root.appending("merged"))
                 let leaked = try OpenFile.open(root.appending("merged/leaked"), O_WRONLY | O_CREAT)
                 try unmount(root.appending("merged"), lazy: true)
                 return leaked
             }
-            await #expect(throws: SystemCallError.self) {
+            let error = await #expect(throws: SystemCallError.self) {
                 try await onBlockingPool { try claim.attach(at: root.appending("merged")) }
             }
+            #expect(error?.errno == .resourceBusy)
             withExtendedLifetime(leaked) {}
         }
     }
