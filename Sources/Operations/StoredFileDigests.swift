@@ -41,11 +41,14 @@ package struct StoredFileDigests: FileDigestCache {
             )
             return try files.map { status in
                 let wanted = MemoRow(status, FileDigests())
-                let row = try Row.fetchOne(statement, arguments: [wanted.device, wanted.inode])
-                guard let row, row[0] == wanted.size, row[1] == wanted.modified, row[2] == wanted.changed else {
-                    return nil
+                // A cursor's row is read where it is, as long as the cursor lives; `fetchOne` would copy it first.
+                let rows = try Row.fetchCursor(statement, arguments: [wanted.device, wanted.inode])
+                return try withExtendedLifetime(rows) {
+                    guard let row = try rows.next(), row[0] == wanted.size, row[1] == wanted.modified,
+                        row[2] == wanted.changed
+                    else { return nil }
+                    return FileDigests(packed: [UInt8](row[3] as Data))
                 }
-                return FileDigests(packed: [UInt8](row[3] as Data))
             }
         }
     }

@@ -94,11 +94,14 @@ extension SnapshotStore {
     /// A process of the step may have passed a descriptor on to a process outside of it. While such a descriptor lives the
     /// kernel refuses to mount the same upper directory exclusively: an exact test.
     private func seal(_ active: Active) async throws {
-        try await onBlockingPool { try active.mount.unmount() }
-        if active.mount.mountPoints.isEmpty { return }
+        let isFree = try await onBlockingPool {
+            try active.mount.unmount()
+            return try active.mount.mountPoints.isEmpty || self.isFree(active)
+        }
+        if isFree { return }
         // A mount namespace that just ended gives its mounts back a moment later.
-        for pause in [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] {
-            if pause > 0 { try await Task.sleep(for: .milliseconds(pause)) }
+        for pause in [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] {
+            try await Task.sleep(for: .milliseconds(pause))
             if try await onBlockingPool({ try self.isFree(active) }) { return }
         }
         throw SnapshotError.stillInUse
