@@ -132,6 +132,8 @@ class BuildKit(Peer):
         self.daemon = daemon
 
     def fresh(self, scratch):
+        """The one daemon there is, emptied."""
+        self.run([[DOCKER, "system", "prune", "-af"]])
         return self
 
     def run(self, commands, cwd=None):
