@@ -90,8 +90,8 @@ class Buildah(Peer):
         return [[*self.command, "images"]]
 
     def build(self, tag, *options):
-        return [[*self.command, "bud", "--layers", "--isolation", "chroot", "--jobs", str(os.cpu_count()), "-q", "-t", tag,
-                 *options, "."]]
+        return [[*self.command, "bud", "--layers", "--tls-verify=false", "--isolation", "chroot", "--jobs",
+                 str(os.cpu_count()), "-q", "-t", tag, *options, "."]]
 
     def output(self, kind, path, tag, compression=None):
         if kind == "oci":
@@ -118,10 +118,10 @@ class Buildah(Peer):
         return [[*self.command, "rmi", "-af"]]
 
     def export_cache(self, tag, name):
-        return self.build(tag, "--tls-verify=false", "--cache-to", name.rsplit(":", 1)[0])
+        return self.build(tag, "--cache-to", name.rsplit(":", 1)[0])
 
     def import_cache(self, tag, name):
-        return self.build(tag, "--tls-verify=false", "--cache-from", name.rsplit(":", 1)[0])
+        return self.build(tag, "--cache-from", name.rsplit(":", 1)[0])
 
 
 class BuildKit(Peer):
