@@ -59,8 +59,9 @@ package struct Platform: Hashable, Sendable, Codable, CustomStringConvertible {
         guard (1...3).contains(parts.count) else {
             throw .invalidPlatform(text, reason: "expected os/architecture[/variant]")
         }
-        guard parts.allSatisfy(Self.isName) else {
-            throw .invalidPlatform(text, reason: "a part is empty or has odd characters")
+        if let odd = parts.first(where: { !Self.isName($0) }) {
+            let reason = "\"\(odd)\" is an invalid component of \"\(text)\": it must match ^[A-Za-z0-9_.-]+$"
+            throw .invalidPlatform(text, reason: reason)
         }
         if parts.count == 1 {
             if Self.knownSystems.contains(parts[0]) {

@@ -28,6 +28,12 @@ import Testing
         #expect(throws: OCIError.self) { try Platform(parsing: text) }
     }
 
+    @Test(arguments: [("linux/", ""), ("linux/a b", "a b"), ("*", "*")])
+    func `are refused with the part that is odd`(text: String, part: String) {
+        let error = #expect(throws: OCIError.self) { try Platform(parsing: text) }
+        #expect(error?.description.contains("\"\(part)\" is an invalid component of \"\(text)\"") == true)
+    }
+
     @Test func `of Windows are for one version where one is asked for`() throws {
         func platform(_ text: String) throws -> Platform { try Platform(parsing: text) }
         let old = try platform("windows(10.0.1)/amd64")
