@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/sched.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -97,6 +99,71 @@ failed:
     _exit(127);
 }
 
+// What clone(3) does, with the flag that only clone3(2) has: the child begins with `spawn_child` on a stack of its own.
+static pid_t clone_into(int control_group, char *stack, size_t size, int flags, struct spawn_state *state, int *pidfd) {
+    struct clone_args arguments = {
+        .flags = ((uint64_t)flags & ~(uint64_t)CSIGNAL) | CLONE_INTO_CGROUP,
+        .exit_signal = SIGCHLD,
+        .pidfd = (uintptr_t)pidfd,
+        .stack = (uintptr_t)stack,
+        .stack_size = size,
+        .cgroup = (uint64_t)control_group,
+    };
+#if defined(__x86_64__)
+    long result = SYS_clone3;
+    __asm__ volatile("syscall\n\t"
+                     "testq %%rax, %%rax\n\t"
+                     "jnz 1f\n\t"
+                     "movq %[state], %%rdi\n\t"
+                     "callq *%[child]\n\t"
+                     "ud2\n"
+                     "1:"
+                     : "+a"(result)
+                     : "D"(&arguments), "S"(sizeof arguments), [child] "r"(spawn_child), [state] "r"(state)
+                     : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+    register long result __asm__("x0") = (long)&arguments;
+    register long length __asm__("x1") = sizeof arguments;
+    register long number __asm__("x8") = SYS_clone3;
+    __asm__ volatile("svc #0\n\t"
+                     "cbnz x0, 1f\n\t"
+                     "mov x0, %[state]\n\t"
+                     "blr %[child]\n\t"
+                     "brk #1\n"
+                     "1:"
+                     : "+r"(result)
+                     : "r"(length), "r"(number), [child] "r"(spawn_child), [state] "r"(state)
+                     : "memory");
+#else
+#error "clone3(2) with a stack needs a few instructions of this processor"
+#endif
+    if (result < 0) {
+        errno = (int)-result;
+        return -1;
+    }
+    return (pid_t)result;
+}
+
+int slipway_load_device_program(const uint64_t *instructions, uint32_t count) {
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+    attributes.insns = (uintptr_t)instructions;
+    attributes.insn_cnt = count;
+    attributes.license = (uintptr_t) "Apache-2.0";
+    return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
+}
+
+int slipway_attach_device_program(int control_group, int program) {
+    union bpf_attr attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.target_fd = (uint32_t)control_group;
+    attributes.attach_bpf_fd = (uint32_t)program;
+    attributes.attach_type = BPF_CGROUP_DEVICE;
+    attributes.attach_flags = BPF_F_ALLOW_MULTI;
+    return (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attributes, sizeof attributes);
+}
+
 int slipway_spawn(const struct slipway_spawn *request, pid_t *process, int *pidfd, int *stage, int *index) {
     const size_t size = 64 * 1024;
     char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
@@ -113,7 +180,8 @@ int slipway_spawn(const struct slipway_spawn *request, pid_t *process, int *pidf
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     pthread_sigmask(SIG_SETMASK, &all, &previous);
     int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | (int)request->namespaces | SIGCHLD;
-    pid_t child = clone(spawn_child, stack + size, flags, &state, pidfd);
+    pid_t child = request->control_group < 0 ? clone(spawn_child, stack + size, flags, &state, pidfd)
+                                             : clone_into(request->control_group, stack, size, flags, &state, pidfd);
     int error = child < 0 ? errno : state.error;
     pthread_sigmask(SIG_SETMASK, &previous, NULL);
     pthread_setcancelstate(cancel, NULL);

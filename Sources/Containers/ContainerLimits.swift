@@ -1,4 +1,5 @@
 import LinuxSystem
+import Sandboxes
 import SystemPackage
 
 /// How much of the host a container may use; nil is as much as there is.
@@ -51,6 +52,7 @@ package enum ContainerLimits {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func warnings(for resources: ContainerResources) -> [String] {
         Controller.allCases.filter { $0.isLimited(by: resources) && parent(of: $0) == nil }.map(\.warning)
+            + [DeviceConfinement.obstacle()].compactMap(\.self)
     }
 
     /// Makes the cgroups of a container, as far as the host has what they need.

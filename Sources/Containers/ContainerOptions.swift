@@ -108,6 +108,7 @@ extension ContainerOptions {
         sandbox.gainsNoPrivileges = gainsNoPrivileges
         sandbox.confinesSystemCalls = confinesSystemCalls && !isPrivileged
         sandbox.masksKernelFiles = masksKernelFiles && !isPrivileged
+        sandbox.usesAllDevices = isPrivileged
         sandbox.additionalGroups = additionalGroups.map { Array($0.utf8) }
         sandbox.resourceLimits = limits.map {
             .init(name: "RLIMIT_" + $0.name.uppercased(), soft: $0.soft, hard: $0.hard)

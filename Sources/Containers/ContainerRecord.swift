@@ -34,6 +34,8 @@ package struct ContainerState: Sendable, Codable, Hashable {
     package var keeper: ProcessReference?
     /// The directories of the cgroups that limit it.
     package var controlGroups: [String]?
+    /// The name of the cgroup that keeps it from the host's devices; nil where nothing does.
+    package var deviceGroup: String?
     /// The ports with the numbers that were found free.
     package var ports: [PublishedPort] = []
     /// Why it could not be started.

@@ -102,9 +102,7 @@ extension ContainerStore {
             throw ContainerError.monitor(report.isEmpty ? "conmon ended with \(status)" : escapedForDisplay(report))
         }
         // It waits to be started: all that it will be is in the cgroups before it does anything.
-        if let groups = record.state.controlGroups {
-            try await onBlockingPool { try ContainerLimits.add(number, to: groups) }
-        }
+        try await onBlockingPool { try ContainerDevices.add(number, to: record.state) }
         let start = try await ChildProcess.run(runtimeCommand(bundle.state, ["start", record.id]))
         if !start.status.isSuccess {
             if let error = SandboxBundle.failure(inLog: start.errors, program: bundle.program) { throw error }

@@ -1,4 +1,5 @@
 import LinuxSystem
+import Sandboxes
 import SystemPackage
 
 /// One more process for a container that runs.
@@ -40,9 +41,8 @@ extension ContainerStore {
                 ["-t", "\(process.processID)", "-m", "-p", "--", "crun"].map { Array($0.utf8) } + inside
             )
         }
-        if let groups = container.state.controlGroups {
-            command.controlGroups = try await onBlockingPool { try ContainerLimits.entrances(of: groups) }
-        }
+        let groups = try await onBlockingPool { try ContainerDevices.groups(of: container.state) }
+        (command.controlGroup, command.controlGroups) = (groups.unified, groups.entrances)
         command.files = [
             0: streams.input == nil ? .null : .pipeToChild, 1: .pipeFromChild, 2: .pipeFromChild,
         ]

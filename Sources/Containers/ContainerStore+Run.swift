@@ -38,9 +38,8 @@ extension ContainerStore {
         var record = try await prepare(container)
         do {
             var sandbox = try await sandboxConfiguration(of: record)
-            if let groups = record.state.controlGroups {
-                sandbox.controlGroups = try await onBlockingPool { try ContainerLimits.entrances(of: groups) }
-            }
+            let state = record.state
+            sandbox.controlGroup = try await onBlockingPool { try ContainerDevices.groups(of: state) }
             let runner = SandboxRunner(scratch: directory(of: record.id))
             var sandboxStreams = SandboxRunner.Streams()
             let log = try await onBlockingPool { [path = log(of: record)] in try ContainerLog(appendingTo: path) }
@@ -103,8 +102,10 @@ extension ContainerStore {
                 record.state.controlGroups = try await onBlockingPool {
                     try ContainerLimits.make(for: id, resources).map(\.string)
                 }
-                try await save(record)
             }
+            let confined = record
+            record.state.deviceGroup = await onBlockingPool { ContainerDevices.confine(confined) }
+            try await save(record)
             return record
         } catch {
             try? await tearDownNetwork(record)
@@ -150,6 +151,7 @@ extension ContainerStore {
             return (host.name, address)
         }
         try configuration.options.apply(to: &sandbox)
+        if record.state.deviceGroup == nil, !sandbox.usesAllDevices { sandbox.capabilities.remove(.makeNode) }
         sandbox.mounts = try await mounts(of: record)
         if configuration.options.usesInit {
             let program = try await onBlockingPool { try Self.initProgram() }

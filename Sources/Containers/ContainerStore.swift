@@ -122,7 +122,9 @@ package final class ContainerStore: Sendable {
         record.state.process = nil
         record.state.keeper = nil
         if let groups = record.state.controlGroups { await onBlockingPool { ContainerLimits.remove(groups) } }
+        if let name = record.state.deviceGroup { await onBlockingPool { ContainerDevices.remove(name) } }
         record.state.controlGroups = nil
+        record.state.deviceGroup = nil
         record.state.address = nil
         try await save(record)
         if record.configuration.isRemovedAtEnd {

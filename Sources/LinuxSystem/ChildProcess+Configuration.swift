@@ -75,7 +75,11 @@ package struct ChildProcessConfiguration: Sendable {
     ///
     /// Not for what must outlive it.
     package var diesWithParent = true
-    /// The cgroups to start in: their `cgroup.procs`, open for writing.
+    /// The cgroup of version 2 to start in: its directory.
+    ///
+    /// To be born in it takes no time; to join one later waits for the whole kernel, 10 ms and more.
+    package var controlGroup: OpenFile?
+    /// The cgroups to join before anything else: their `cgroup.procs`, open for writing.
     ///
     /// See cgroups(7).
     package var controlGroups: [OpenFile] = []

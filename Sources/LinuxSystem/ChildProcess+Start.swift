@@ -38,6 +38,7 @@ extension ChildProcess {
                     request.working_directory = workingDirectory
                     request.files = sources.baseAddress
                     request.file_count = CInt(sources.count)
+                    request.control_group = configuration.controlGroup?.descriptor ?? -1
                     request.control_groups = groups.baseAddress
                     request.control_group_count = CInt(groups.count)
                     request.namespaces = configuration.namespaces.flags

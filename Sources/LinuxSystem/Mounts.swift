@@ -23,6 +23,15 @@ package struct DetachedMount: Sendable {
         return try context.create(attributes: slipway_MOUNT_ATTR_NOSUID | slipway_MOUNT_ATTR_NODEV)
     }
 
+    /// The host's cgroups of version 2, which every kernel has whether or not they are mounted anywhere.
+    ///
+    /// See cgroups(7).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func controlGroups() throws(SystemCallError) -> DetachedMount {
+        let attributes = slipway_MOUNT_ATTR_NOSUID | slipway_MOUNT_ATTR_NODEV | slipway_MOUNT_ATTR_NOEXEC
+        return try MountContext("cgroup2").create(attributes: attributes)
+    }
+
     /// Clones the mount at a path (a file or a directory), ready to be attached elsewhere: a bind mount.
     ///
     /// See open_tree(2).

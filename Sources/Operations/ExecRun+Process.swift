@@ -35,12 +35,14 @@ extension ExecRun {
             configuration.confinesSystemCalls = false
             configuration.masksKernelFiles = false
             configuration.devices = try await onBlockingPool { try unconfinedDevices() }
+            configuration.usesAllDevices = true
         }
+        configuration.noteObstacle = { [context] in context.warn($0) }
         let failure = FailureWatch(root: root, exec: exec)
         let status: ExitStatus
         do {
             status = try await withControlGroup(failure) { group in
-                configuration.controlGroups = group?.entrances ?? []
+                configuration.controlGroup = group
                 return try await withSecretVariables(configuration) { sandboxes, configuration in
                     try await run(configuration, in: sandboxes, failure)
                 }

@@ -24,11 +24,15 @@ package struct ControlGroup: Sendable {
         package init() {}
     }
 
-    /// What a process writes itself into to join.
-    package let entrances: [OpenFile]
+    /// The directory where the host keeps cgroups in one hierarchy: a process starts in it.
+    package let unified: OpenFile?
+    /// What a process writes itself into to join, where it keeps them in several.
+    package var entrances: [OpenFile]
     private let directories: [FilePath]
     /// Where the kernel counts the processes that it killed for want of memory.
     private let events: FilePath?
+    /// Keeps the paths of `directories` good.
+    private let hierarchy: DetachedMount?
 
     /// Makes a cgroup.
     ///
@@ -42,17 +46,18 @@ package struct ControlGroup: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func make(
         _ limits: Limits,
-        below parent: FilePath = "slipway",
+        below parent: FilePath = FilePath(defaultParent),
         version: ControlGroupVersion = controlGroupVersion(),
         root: FilePath = "/sys/fs/cgroup"
     ) -> (group: ControlGroup?, refusals: [String]) {
         guard version != .none else { return (nil, ["this host has no cgroups"]) }
-        let name = "slipway-\(getpid())-\(UInt32.random(in: .min ... .max))"
+        let name = newName()
         let place = FilePath(root: nil, parent.lexicallyNormalized().components.filter { $0.kind == .regular })
         let settings = version == .plain ? limits.unifiedSettings : limits.separateSettings
         let controllers = version == .plain ? [""] : Set(settings.map(\.controller)).union(["memory"]).sorted()
         var made: [FilePath] = []
         var files: [OpenFile] = []
+        var unified: OpenFile?
         var refusals: [String] = []
         for controller in controllers {
             let hierarchy = controller.isEmpty ? root : root.appending(controller)
@@ -62,15 +67,74 @@ package struct ControlGroup: Sendable {
                 for setting in settings where controller.isEmpty || setting.controller == controller {
                     refusals += refusal(of: setting, in: directory).map { [$0] } ?? []
                 }
-                files.append(try OpenFile.open(directory.appending("cgroup.procs"), O_WRONLY))
+                if controller.isEmpty {
+                    unified = try OpenFile.open(directory, O_RDONLY | O_DIRECTORY)
+                } else {
+                    files.append(try OpenFile.open(directory.appending("cgroup.procs"), O_WRONLY))
+                }
             } catch {
                 refusals.append("\(error)")
             }
         }
         let memory = version == .plain ? made.first : made.first { $0.starts(with: root.appending("memory")) }
         let events = memory?.appending(version == .plain ? "memory.events" : "memory.oom_control")
-        return (files.isEmpty ? nil : ControlGroup(entrances: files, directories: made, events: events), refusals)
+        if files.isEmpty, unified == nil { return (nil, refusals) }
+        return (ControlGroup(unified: unified, entrances: files, directories: made, events: events), refusals)
     }
+
+    /// Makes a cgroup of version 2 without limits, for a filter of devices; hosts of version 1 have that hierarchy too.
+    ///
+    /// It is abandoned when this process ends, unless it has a name.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func make(named name: String? = nil) throws(SystemCallError) -> ControlGroup {
+        let hierarchy = try DetachedMount.controlGroups()
+        let parent = FilePath("/proc/self/fd/\(hierarchy.file.descriptor)/\(defaultParent)")
+        try HostFiles.createDirectory(parent)
+        removeAbandoned(in: parent)
+        let directory = parent.appending(name ?? newName())
+        try HostFiles.createDirectory(directory)
+        return try ControlGroup(directory, in: hierarchy)
+    }
+
+    /// The cgroup that was made under a name.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init(named name: String) throws(SystemCallError) {
+        let hierarchy = try DetachedMount.controlGroups()
+        let parent = FilePath("/proc/self/fd/\(hierarchy.file.descriptor)/\(Self.defaultParent)")
+        try self.init(parent.appending(name), in: hierarchy)
+    }
+
+    /// Several cgroups, each only to be joined.
+    package init(joining entrances: [OpenFile]) {
+        self.init(unified: nil, entrances: entrances, directories: [], events: nil)
+    }
+
+    private init(_ directory: FilePath, in hierarchy: DetachedMount) throws(SystemCallError) {
+        unified = try OpenFile.open(directory, O_RDONLY | O_DIRECTORY)
+        entrances = []
+        directories = [directory]
+        events = nil
+        self.hierarchy = hierarchy
+    }
+
+    private init(unified: OpenFile?, entrances: [OpenFile], directories: [FilePath], events: FilePath?) {
+        self.unified = unified
+        self.entrances = entrances
+        self.directories = directories
+        self.events = events
+        hierarchy = nil
+    }
+
+    /// Takes a running process in.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func add(_ process: Int32) throws(SystemCallError) {
+        for directory in directories {
+            try OpenFile.open(directory.appending("cgroup.procs"), O_WRONLY).write(Array("\(process)".utf8))
+        }
+    }
+
+    private static let defaultParent = "slipway"
+    private static func newName() -> String { "slipway-\(getpid())-\(UInt32.random(in: .min ... .max))" }
 
     /// How many processes the kernel killed because the cgroup had no memory left.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

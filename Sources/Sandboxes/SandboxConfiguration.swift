@@ -1,4 +1,3 @@
-package import LinuxSystem
 package import SystemPackage
 
 /// One process and what it sees of the world.
@@ -116,8 +115,14 @@ package struct SandboxConfiguration: Sendable {
     /// The size of `/dev/shm` in bytes.
     package var sharedMemorySize: Int64 = 64 << 20
     package var kernelParameters: [String: String] = [:]
-    /// Files `cgroup.procs`, open for writing, of the cgroups that the process and its runtime join; none leaves them in the caller's.
-    package var controlGroups: [OpenFile] = []
+    /// The cgroup that the process and its runtime are in; nil is one of their own, without limits.
+    package var controlGroup: ControlGroup?
+    /// Nodes to be made in the root file system, besides `/dev/null` and the like.
+    package var deviceNodes: [DeviceNode] = []
+    /// Lets the process use every device of the host that it finds or makes a node of; only for one that is trusted like the host's own.
+    package var usesAllDevices = false
+    /// Is told what this host does not let be confined.
+    package var noteObstacle: @Sendable (String) -> Void = { _ in }
 
     /// A process confined as Docker's defaults confine it.
     package init(root: FilePath, arguments: [[UInt8]]) {

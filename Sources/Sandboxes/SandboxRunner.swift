@@ -57,22 +57,27 @@ package struct SandboxRunner: Sendable {
         grace: Duration = .seconds(2),
         _ body: (SandboxProcess) async throws -> Value
     ) async throws -> (value: Value, status: ExitStatus) {
-        let bundle = try await onBlockingPool { [scratch] in
+        let (bundle, devices) = try await onBlockingPool { [scratch] in
             let directory = try makeScratchDirectory(in: scratch, prefix: "sandbox-")
+            var configuration = configuration
+            let devices = DeviceConfinement(of: &configuration)
             do {
-                return try SandboxBundle(configuration, terminal: streams.terminal, in: directory)
+                return (try SandboxBundle(configuration, terminal: streams.terminal, in: directory), devices)
             } catch {
+                devices.remove()
                 try? removeTree(directory)
                 throw error
             }
         }
         let result: Result<(Value, ExitStatus), any Error>
         do {
-            result = .success(try await run(bundle, configuration.controlGroups, streams, grace, body))
+            let entrances = configuration.controlGroup?.entrances ?? []
+            result = .success(try await run(bundle, devices, entrances, streams, grace, body))
         } catch {
             result = .failure(error)
         }
         try await onBlockingPool {
+            devices.remove()
             try bundle.removeMountPoints()
             try removeTree(bundle.directory)
         }
@@ -110,6 +115,7 @@ package struct SandboxRunner: Sendable {
 
     private func run<Value: Sendable>(
         _ bundle: SandboxBundle,
+        _ devices: DeviceConfinement,
         _ controlGroups: [OpenFile],
         _ streams: Streams,
         _ grace: Duration,
@@ -131,6 +137,7 @@ package struct SandboxRunner: Sendable {
         configuration.workingDirectory = bundle.directory
         configuration.namespaces = [.mount, .process]
         configuration.mounts = RuntimeSurroundings.mounts + RuntimeSurroundings.protecting(runtime)
+        configuration.controlGroup = devices.controlGroup
         configuration.controlGroups = controlGroups
         configuration.files = [0: streams.input, 1: streams.output, 2: streams.errors]
 

@@ -131,6 +131,29 @@ struct `Containers` {
         }
     }
 
+    @Test func `a container reaches no device of the host, by whichever door a process enters it`() async throws {
+        try await withContainers { containers, image, _ in
+            let open = "cat /n > /dev/null; head -c 2 /dev/zero | wc -c"
+            let (_, attached) = try await run(containers, request(image, "sh", "-c", "mknod /n c 10 229; \(open)"))
+            #expect(attached.contains("can't open '/n': Operation not permitted") && attached.contains("2\n"))
+            let detached = try await containers.create(request(image, "sh", "-c", "mknod /n c 10 229; sleep 60"))
+            try await containers.start(detached)
+            let running = try await containers.container(detached.id)
+            let text = Mutex<[UInt8]>([])
+            let streams = AttachedStreams { _, bytes in text.withLock { $0 += bytes } }
+            let command = ["sh", "-c", "while ! test -e /n; do sleep 0.1; done; \(open)"]
+            _ = try await containers.exec(ExecRequest(arguments: command), in: running, streams)
+            let entered = text.withLock { String(decoding: $0, as: UTF8.self) }
+            #expect(entered.contains("can't open '/n': Operation not permitted") && entered.contains("2\n"))
+            try await containers.remove(running, force: true)
+            var privileged = request(image, "sh", "-c", "mknod /n c 10 229; \(open)")
+            privileged.options.isPrivileged = true
+            let (_, trusted) = try await run(containers, privileged)
+            // Whether the device is there or not, it is asked.
+            #expect(!trusted.contains("can't open '/n': Operation not permitted"), "\(trusted)")
+        }
+    }
+
     @Test func `a published port answers, attached and detached`() async throws {
         try await withContainers { containers, image, _ in
             let server = "echo hello > /index.html; exec httpd -f -p 8000 -h /"

@@ -72,6 +72,21 @@ struct `What RUN may` {
         #expect(with.errorText.contains("/dev/loop7 7:7"))
     }
 
+    @Test func `reach no device of the host, though nodes of any can be made`() async throws {
+        let step =
+            "mknod /n c 10 229 && echo \"made: $(cat /n 2>&1 > /dev/null)\" && mknod /z c 1 5 && head -c 2 /z | wc -c"
+        let refused = try await build("RUN \(step)\nRUN echo \"kept: $(cat /n 2>&1 > /dev/null)\"\n")
+        try #require(refused.status == 0, "\(refused.errorText)")
+        #expect(refused.errorText.contains("made: cat: can't open '/n': Operation not permitted"))
+        #expect(refused.errorText.contains("kept: cat: can't open '/n': Operation not permitted"))
+        let limited = try await build("RUN \(step)\n", "--memory", "64m")
+        #expect(limited.errorText.contains("made: cat: can't open '/n': Operation not permitted"))
+        // Whether the device is there or not, it is asked.
+        let allowed = try await build("RUN --security=insecure \(step)\n", "--allow", "security.insecure")
+        try #require(allowed.status == 0, "\(allowed.errorText)")
+        #expect(allowed.errorText.contains("made: ") && !allowed.errorText.contains("can't open '/n': Operation not"))
+    }
+
     @Test func `have devices only where they are not required`() async throws {
         let refused = try await build("RUN --device=vendor.com/gpu=all,required true\n")
         #expect(refused.errorText.contains("device vendor.com/gpu=all is not allowed"))

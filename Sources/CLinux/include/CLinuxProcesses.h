@@ -32,6 +32,8 @@ struct slipway_spawn {
     int parent_death_signal;
     /// A network namespace to enter, or -1.
     int network_namespace;
+    /// The directory of a cgroup of version 2 that the child starts in, or -1: joining one later waits for the whole kernel.
+    int control_group;
     /// Files `cgroup.procs` of cgroups that the child joins first of all. See cgroups(7).
     const int *control_groups;
     int control_group_count;
@@ -55,11 +57,15 @@ enum slipway_spawn_stage {
     slipway_spawn_namespace,
 };
 
-/// Starts a program with clone(2) (CLONE_VM, CLONE_VFORK, CLONE_PIDFD) and execve(2).
+/// Starts a program with clone(2) or clone3(2) (CLONE_VM, CLONE_VFORK, CLONE_PIDFD) and execve(2).
 ///
 /// The child has default signal dispositions and no blocked signal. Returns 0 with the process id and a pidfd, or an errno value with the
 /// stage that failed and, for mounts, its index.
 int slipway_spawn(const struct slipway_spawn *request, pid_t *process, int *pidfd, int *stage, int *index);
+
+/// bpf(2): loads a program of the type BPF_PROG_TYPE_CGROUP_DEVICE (a descriptor, or -1 with errno) and attaches one to a cgroup.
+int slipway_load_device_program(const uint64_t *instructions, uint32_t count);
+int slipway_attach_device_program(int control_group, int program);
 
 /// pidfd_send_signal(2) and pidfd_open(2).
 int slipway_pidfd_send_signal(int pidfd, int signal);
