@@ -1,7 +1,9 @@
 package import BuildGraph
 package import DockerfileFrontend
 package import DockerfileSyntax
+import LLB
 import LinuxSystem
+package import OCI
 import Sessions
 
 /// What a Dockerfile can be asked instead of being built (`--call`).
@@ -10,6 +12,7 @@ package enum FrontendCall: String, Sendable, CaseIterable {
     case outline
     case targets
     case describe = "subrequests.describe"
+    case convert = "convertllb"
 }
 
 /// The answer to a call.
@@ -18,6 +21,8 @@ package enum FrontendAnswer: Sendable {
     case outline(Outline)
     case targets(Dockerfile)
     case description
+    /// The graph that would be carried out.
+    case definition(JSONValue)
 }
 
 extension BuildEngine {
@@ -58,6 +63,12 @@ extension BuildEngine {
         let ignoreFile = try await loadIgnoreFile(request, context, steps)
         let options = options(request, ignoreFile, request.platforms.first, in: context)
         let resolver = ReportingResolver(source: bases, layouts: context.layouts, request: request, progress: steps)
+        if call == .convert {
+            let plan = try await translate(dockerfile, options: options, resolver: resolver) {
+                warn($0, in: dockerfile.source, request, steps)
+            }
+            return .definition(try plan.definition.json())
+        }
         guard call == .outline else {
             return .check(try await check(dockerfile, options: options, resolver: resolver))
         }

@@ -6,7 +6,10 @@ extension Definition {
     /// The bytes of the `pb.Definition`: the operations in order, and last one without an operation whose input is the target.
     ///
     /// Equal definitions have equal bytes. The empty tree is a definition without operations.
-    package func marshalled() throws(LLBError) -> [UInt8] {
+    package func marshalled() throws(LLBError) -> [UInt8] { try serialize(message(), what: "the definition") }
+
+    /// The message that the bytes are of.
+    func message() throws(LLBError) -> Pb_Definition {
         var message = Pb_Definition()
         message.def = nodes.map { Data($0.bytes) }
         if let target {
@@ -21,7 +24,7 @@ extension Definition {
             message.metadata[node.digest.description] = encode(node.metadata)
         }
         if !sources.files.isEmpty { message.source = encode(sources) }
-        return try serialize(message, what: "the definition")
+        return message
     }
 }
 

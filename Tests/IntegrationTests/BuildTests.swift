@@ -199,13 +199,29 @@ struct `Building` {
         #expect(broken.errorText.contains("ERROR: dockerfile parse error on line 2: unknown instruction: RUNN"))
         let targets = try await build("# a is it\nFROM scratch AS a\n", "--call=targets", "--target", "a")
         #expect(targets.text == "TARGET      DESCRIPTION\na (default) is it\n")
-        let unknown = try await build(dockerfile, "--call=convertllb")
+        let unknown = try await build(dockerfile, "--call=compile")
         #expect(unknown.status == 1)
         #expect(
-            unknown.errorText.contains(
-                "ERROR: failed to build: failed to solve: unsupported request frontend.convertllb"
-            )
+            unknown.errorText.contains("ERROR: failed to build: failed to solve: unsupported request frontend.compile")
         )
+    }
+
+    @Test func `the graph is printed as a document, whose digests are those of the graph`() async throws {
+        let dockerfile = "FROM scratch\nCOPY a /b\nCOPY d /c\n"
+        let printed = try await build(dockerfile, "--call=convertllb,format=json")
+        try #require(printed.status == 0, "\(printed.errorText)")
+        let object = try JSONSerialization.jsonObject(with: Data(printed.text.utf8))
+        let document = try #require(object as? [String: [String: Any]])
+        let operations = try #require(document["def"] as? [String: [String: Any]])
+        let inputs = operations.values.flatMap { $0["inputs"] as? [[String: Any]] ?? [] }
+        let named = Set(inputs.compactMap { $0["digest"] as? String })
+        // What operations are built on is there under its digest; nothing is built on the last one, which has the target.
+        #expect(named.isSubset(of: operations.keys) && operations.count == named.count + 1)
+        let places = try #require(document["source"]?["locations"] as? [String: Any])
+        #expect(Set(places.keys).isSubset(of: operations.keys) && !places.isEmpty)
+        let copies = operations.values.compactMap { ($0["file"] as? [String: Any])?["actions"] as? [[String: Any]] }
+        let destinations = copies.flatMap { $0 }.compactMap { ($0["copy"] as? [String: Any])?["dest"] as? String }
+        #expect(Set(destinations) == ["/b", "/c"])
     }
 
     @Test func `findings are shown after a build, also after one that fails`() async throws {

@@ -20,10 +20,10 @@ package struct CallReport: Sendable {
     ///   - fileName: What the user calls the Dockerfile, for text; nil where nothing was said.
     package init(_ answer: FrontendAnswer, isJSON: Bool, fileName: String? = nil) {
         let (document, text) = Self.result(answer)
-        var fields: [JSONValue.Member] = [
-            .init("result.json", document), .init("result.txt", .string(text)), .init("version", .string("1.0.0")),
-        ]
-        output = isJSON ? document.indented + "\n" : text
+        var fields: [JSONValue.Member] = [.init("result.json", document)]
+        if let text { fields.append(.init("result.txt", .string(text))) }
+        fields.append(.init("version", .string(Self.version(of: answer))))
+        output = isJSON ? document.indented + "\n" : text ?? document.indented + "\n"
         if case .check(let report) = answer {
             hasFindings = !report.warnings.isEmpty || report.error != nil
             fields.insert(.init("result.statuscode", .string(hasFindings ? "1" : "0")), at: 1)
@@ -38,13 +38,22 @@ package struct CallReport: Sendable {
         metadata = .object(fields)
     }
 
-    /// The answer as BuildKit's frontend gives it: a document, and the same for people.
-    private static func result(_ answer: FrontendAnswer) -> (document: JSONValue, text: String) {
+    /// Of the question, as BuildKit numbers them.
+    private static func version(of answer: FrontendAnswer) -> String {
+        switch answer {
+        case .check, .outline, .targets, .description: "1.0.0"
+        case .definition: "0.1.0"
+        }
+    }
+
+    /// The answer as BuildKit's frontend gives it: a document, and, where there is such a text, the same for people.
+    private static func result(_ answer: FrontendAnswer) -> (document: JSONValue, text: String?) {
         switch answer {
         case .check(let report): (report.json, findings(of: report, fileName: report.source.name))
         case .outline(let outline): (outline.json, text(outline))
         case .targets(let dockerfile): (dockerfile.targetsJSON, targets(of: dockerfile))
         case .description: (FrontendRequest.json, requests)
+        case .definition(let definition): (definition, nil)
         }
     }
 
