@@ -28,6 +28,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
 /// C shims: no logic, only what Glibc's module does not import.
@@ -59,7 +60,7 @@ let layers: [[Layered]] = [
             ["LinuxSystem", "OCI"],
             external: [system, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, toml]
         ),
-        Layered("Sandboxes", ["LinuxSystem"], external: [system]),
+        Layered("Sandboxes", ["LinuxSystem"], external: [system, yaml]),
         Layered("Sessions", ["LinuxSystem"], external: [system]),
         Layered("Archive", ["CISAL", "CZlib", "CZstd", "CLZMA", "CBzip2", "LinuxSystem", "OCI"], external: [system]),
     ],
@@ -248,6 +249,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: targets
 )

@@ -7,6 +7,7 @@ import LinuxSystem
 import OCI
 import Operations
 import RemoteSources
+import Sandboxes
 import Sessions
 import Snapshots
 import Storage
@@ -21,6 +22,9 @@ struct BuildContext: Sendable {
     let client: ClientServices
     /// How much of the output of each step is shown.
     var logLimits = LogLimits()
+    /// Devices of the machine, and which of them steps may have.
+    let devices: DeviceRegistry
+    let deviceGrants: DeviceGrants
     /// The directory that is read in place; nil for a context that came from elsewhere.
     var directory: ContextDirectory?
     /// What brings the files of such a context in.
@@ -47,7 +51,9 @@ extension BuildEngine {
         var context = BuildContext(
             downloads: Downloads(store: store, web: web, client: client),
             repositories: GitRepositories(store: store, variables: variables, client: client),
-            client: client
+            client: client,
+            devices: await onBlockingPool { [devices] in devices() },
+            deviceGrants: request.deviceGrants
         )
         context.logLimits = request.logLimits
         switch request.context {

@@ -23,7 +23,9 @@ extension BuildEngine {
             repositories: context.repositories,
             localDirectories: directories,
             client: context.client,
-            logLimits: context.logLimits
+            logLimits: context.logLimits,
+            devices: context.devices,
+            deviceGrants: context.deviceGrants
         )
     }
 

@@ -26,6 +26,7 @@ package final class BuildEngine: Sendable {
     let variables: [[UInt8]: [UInt8]]
     let remote: RemoteImages?
     let caches: RemoteCaches?
+    let devices: @Sendable () -> DeviceRegistry
     let now: @Sendable () -> Timestamp
 
     /// - Parameters:
@@ -38,6 +39,7 @@ package final class BuildEngine: Sendable {
     ///   - variables: the environment of the process: where git finds proxies, certificates and the agent.
     ///   - remote: pushes images; an engine without it refuses to.
     ///   - caches: reads and writes build caches outside of the store; an engine without it refuses to.
+    ///   - devices: reads, on a thread that may block, what devices the machine has; each build asks anew.
     ///   - now: the clock.
     package init(
         store: Store,
@@ -49,6 +51,7 @@ package final class BuildEngine: Sendable {
         variables: [[UInt8]: [UInt8]] = [:],
         remote: RemoteImages? = nil,
         caches: RemoteCaches? = nil,
+        devices: @escaping @Sendable () -> DeviceRegistry = { DeviceRegistry(reading: []) },
         now: @escaping @Sendable () -> Timestamp = Timestamp.system
     ) {
         self.store = store
@@ -60,6 +63,7 @@ package final class BuildEngine: Sendable {
         self.variables = variables
         self.remote = remote
         self.caches = caches
+        self.devices = devices
         self.now = now
     }
 
@@ -252,6 +256,15 @@ package final class BuildEngine: Sendable {
         options.ignoreFile = ignoreFile
         options.extraHosts = request.extraHosts.map { HostAddress(host: $0.name, address: $0.address) }
         request.applyRunLimits(to: &options)
+        options.deviceObstacle = { device in
+            let name = String(decoding: device.name, as: UTF8.self)
+            do throws(DeviceError) {
+                _ = try context.devices.devices(for: [(name, device.isOptional)], context.deviceGrants)
+                return nil
+            } catch {
+                return "\(error)"
+            }
+        }
         return options
     }
 }

@@ -5,6 +5,7 @@ package import LinuxSystem
 package import OCI
 package import Operations
 package import RemoteCache
+package import Sandboxes
 package import Sessions
 package import SystemPackage
 
@@ -43,6 +44,8 @@ package struct BuildRequest: Sendable {
     package var extraHosts: [(name: [UInt8], address: [UInt8])]
     /// `--allow`: what steps may ask for beyond what every step has.
     package var entitlements: Set<Entitlement> = []
+    /// `--allow device`.
+    package var deviceGrants = DeviceGrants()
     /// `--ulimit`: limits of the processes of RUN.
     package var limits: [ResourceLimit] = []
     /// `--resource`: what a RUN step may use of the machine.

@@ -5,7 +5,6 @@ import LLB
 package enum Entitlement: String, Sendable, Hashable, CaseIterable {
     case hostNetwork = "network.host"
     case insecure = "security.insecure"
-    case device
     /// That an output to a directory deletes what else is in it; a matter of the client alone.
     case localDelete = "buildx.local.delete"
 }
@@ -21,7 +20,6 @@ extension BuildRequest {
         // As in buildx, who asks for the host's network on the command line allows it.
         options.allowsHostNetwork = network == .host || entitlements.contains(.hostNetwork)
         options.allowsInsecure = entitlements.contains(.insecure)
-        options.allowsDevices = entitlements.contains(.device)
         options.limits = limits
         options.sharedMemorySize = sharedMemorySize
         options.cgroupParent = controlGroupParent

@@ -31,8 +31,8 @@ package struct BuildOptions: Sendable {
     package var allowsHostNetwork = false
     /// Whether RUN may ask to run without confinement.
     package var allowsInsecure = false
-    /// Whether RUN may ask for devices.
-    package var allowsDevices = false
+    /// Says why RUN cannot have a device; nil where it can.
+    package var deviceObstacle: @Sendable (LLB.Device) -> String? = { _ in nil }
     package var hostname: [UInt8] = []
     package var extraHosts: [HostAddress] = []
     package var limits: [ResourceLimit] = []

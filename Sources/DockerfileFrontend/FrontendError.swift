@@ -69,8 +69,7 @@ extension FrontendError {
         case sourceStage(SourceStageError)
         case hostNetworkNotAllowed
         case insecureNotAllowed
-        case deviceNotAllowed(String)
-        case deviceUnknown(String)
+        case device(String)
         /// Something that the language has and this builder cannot do yet.
         case unsupported(String)
         case definition(LLBError)
@@ -121,8 +120,7 @@ extension FrontendError.Reason: CustomStringConvertible {
         case .hostNetworkNotAllowed: "network.host is not allowed: RUN --network=host needs --allow network.host"
         case .insecureNotAllowed:
             "security.insecure is not allowed: RUN --security=insecure needs --allow security.insecure"
-        case .deviceNotAllowed(let name): "device \(name) is not allowed: RUN --device needs --allow device"
-        case .deviceUnknown(let name): "no device \(name) is known: this version of Slipway provides no devices to RUN"
+        case .device(let reason): reason
         case .unsupported(let what): "\(what) is not supported by this version of Slipway"
         case .definition(let error): error.description
         }

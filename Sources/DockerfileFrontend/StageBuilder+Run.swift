@@ -60,7 +60,7 @@ extension StageBuilder {
         exec.secretEnvironment = execution.mounts.secretVariables
         exec.network = try network(of: run)
         exec.security = run.security == .insecure ? .insecure : .sandbox
-        exec.devices = run.devices.map { LLB.Device(name: $0.name, isOptional: !$0.isRequired) }
+        exec.devices = run.devices.map(Self.device)
         var metadata = Metadata(name: title, description: [Self.commandKey: text], ignoresCache: ignoresCache)
         metadata.resources = options.resources
         do throws(LLBError) {
@@ -71,12 +71,15 @@ extension StageBuilder {
         remember(state.output)
     }
 
-    /// No device is known here: a step does without one that it does not require, as in BuildKit.
     private func checkEntitlements(of run: Run) throws(FrontendError) {
         if run.security == .insecure, !options.allowsInsecure { throw failure(.insecureNotAllowed) }
-        guard let device = run.devices.first(where: \.isRequired) else { return }
-        let name = device.name.displayText
-        throw failure(options.allowsDevices ? .deviceUnknown(name) : .deviceNotAllowed(name))
+        for device in run.devices {
+            if let obstacle = options.deviceObstacle(Self.device(device)) { throw failure(.device(obstacle)) }
+        }
+    }
+
+    private static func device(_ device: DockerfileSyntax.Device) -> LLB.Device {
+        LLB.Device(name: device.name, isOptional: !device.isRequired)
     }
 
     private func network(of run: Run) throws(FrontendError) -> LLB.NetworkMode {

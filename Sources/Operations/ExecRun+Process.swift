@@ -34,8 +34,16 @@ extension ExecRun {
             configuration.capabilities = try await onBlockingPool { try Capability.available() }
             configuration.confinesSystemCalls = false
             configuration.masksKernelFiles = false
-            configuration.devices = try await onBlockingPool { try unconfinedDevices() }
+            configuration.deviceNodes = try await onBlockingPool { try unconfinedDevices() }
             configuration.usesAllDevices = true
+        }
+        if !exec.devices.isEmpty {
+            let names = exec.devices.map { String(decoding: $0.name, as: UTF8.self) }
+            configuration = try await onBlockingPool { [configuration, registry = environment.devices] in
+                var configuration = configuration
+                try registry.give(names, to: &configuration)
+                return configuration
+            }
         }
         configuration.noteObstacle = { [context] in context.warn($0) }
         let failure = FailureWatch(root: root, exec: exec)

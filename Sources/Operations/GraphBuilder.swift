@@ -2,6 +2,7 @@ package import BuildGraph
 package import LLB
 import LinuxSystem
 package import OCI
+import Sandboxes
 
 /// Makes the vertices of definitions: each node with the operation that carries it out.
 ///
@@ -41,7 +42,13 @@ private func operation(
     _ environment: OperationEnvironment
 ) throws -> any VertexOperation<BuildOutput> {
     switch node.operation {
-    case .exec(let exec):
+    case .exec(var exec):
+        // As in BuildKit the key has the devices that are found, not the names that were asked for.
+        let names = try environment.devices.devices(
+            for: exec.devices.map { (String(decoding: $0.name, as: UTF8.self), $0.isOptional) },
+            environment.deviceGrants
+        )
+        exec.devices = names.map { Device(name: Array($0.utf8)) }
         return ExecOperation(
             exec: exec,
             platform: node.platform,

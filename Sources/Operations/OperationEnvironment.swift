@@ -35,6 +35,9 @@ package struct OperationEnvironment: Sendable {
     /// What the client offers to steps that ask for it.
     let client: ClientServices
     let logLimits: LogLimits
+    /// Devices of the machine, and which of them steps may have.
+    let devices: DeviceRegistry
+    let deviceGrants: DeviceGrants
     private let fileDigests: StoredFileDigests
 
     package init(
@@ -45,7 +48,9 @@ package struct OperationEnvironment: Sendable {
         repositories: GitRepositories,
         localDirectories: [[UInt8]: FilePath],
         client: ClientServices = ClientServices(),
-        logLimits: LogLimits = LogLimits()
+        logLimits: LogLimits = LogLimits(),
+        devices: DeviceRegistry,
+        deviceGrants: DeviceGrants
     ) {
         self.logLimits = logLimits
         store = snapshots.store
@@ -56,6 +61,8 @@ package struct OperationEnvironment: Sendable {
         self.repositories = repositories
         self.localDirectories = localDirectories
         self.client = client
+        self.devices = devices
+        self.deviceGrants = deviceGrants
         cacheMounts = CacheMounts(store: snapshots.store, snapshots: snapshots)
         fileDigests = StoredFileDigests(snapshots.store)
     }

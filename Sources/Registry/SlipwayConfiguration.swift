@@ -72,9 +72,21 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         package init() {}
     }
 
+    /// The table `[cdi]`: the devices of the machine that steps may ask for.
+    package struct DeviceTable: Sendable, Hashable {
+        /// Nil is where they usually are.
+        package var directories: [FilePath]?
+        package var isDisabled = false
+        /// Devices and classes that every build may have.
+        package var autoAllowed: [String] = []
+
+        package init() {}
+    }
+
     /// Where it was read, for messages.
     package private(set) var file = ""
     package var cache = CacheTable()
+    package var devices = DeviceTable()
 
     /// By the host as image names spell it, for example `docker.io` or `localhost:5000`.
     package var registries: [String: RegistryTable] = [:]
@@ -105,11 +117,14 @@ package struct SlipwayConfiguration: Sendable, Hashable {
             throw .invalidConfiguration(file: name, key: nil, reason: "\(error)")
         }
         let reader = TableReader(table: root, file: name, path: "")
-        try reader.refuseOthers(than: ["registry", "worker"])
+        try reader.refuseOthers(than: ["cdi", "registry", "worker"])
         self.file = name
         if let worker = try reader.table("worker") {
             try worker.refuseOthers(than: ["oci"])
             if let table = try worker.table("oci") { cache = try Self.cacheTable(table) }
+        }
+        if let table = try reader.table("cdi") {
+            devices = try Self.deviceTable(table, base: file.removingLastComponent())
         }
         guard let registry = try reader.table("registry") else { return }
         for host in registry.keys {
@@ -137,6 +152,17 @@ package struct SlipwayConfiguration: Sendable, Hashable {
             row.keepDuration = try policy.quantity("keepDuration")
             row.filters = try policy.strings("filters")
             table.policies?.append(row)
+        }
+        return table
+    }
+
+    private static func deviceTable(_ reader: TableReader, base: FilePath) throws(RegistryError) -> DeviceTable {
+        try reader.refuseOthers(than: ["autoAllowed", "disabled", "specDirs"])
+        var table = DeviceTable()
+        table.isDisabled = try reader.bool("disabled") ?? false
+        table.autoAllowed = try reader.strings("autoAllowed")
+        if reader.keys.contains("specDirs") {
+            table.directories = try reader.strings("specDirs").map { base.pushing(FilePath($0)) }
         }
         return table
     }

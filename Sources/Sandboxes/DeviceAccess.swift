@@ -12,16 +12,17 @@ package struct DeviceNode: Sendable, Hashable {
     package var path: FilePath
     package var kind: Kind
     package var mode: UInt32
-    package var userID: UInt32
-    package var groupID: UInt32
+    /// Nil is the process's own, as for the group.
+    package var userID: UInt32?
+    package var groupID: UInt32?
     package var access: DeviceRule.Access
 
     package init(
         path: FilePath,
         kind: Kind,
         mode: UInt32 = 0o666,
-        userID: UInt32 = 0,
-        groupID: UInt32 = 0,
+        userID: UInt32? = nil,
+        groupID: UInt32? = nil,
         access: DeviceRule.Access = .all
     ) {
         self.path = path

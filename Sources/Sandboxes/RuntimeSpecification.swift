@@ -54,13 +54,23 @@ struct RuntimeSpecification: Codable, Sendable {
     struct Device: Codable, Sendable {
         var path: String
         var type: String
-        var major: UInt32
-        var minor: UInt32
+        var major: UInt32?
+        var minor: UInt32?
+        var fileMode: UInt32
+        var uid: UInt32
+        var gid: UInt32
+    }
+
+    struct Hook: Codable, Sendable {
+        var path: String
+        var args: [String]?
+        var env: [String]?
+        var timeout: Int?
     }
 
     struct Linux: Codable, Sendable {
-        var namespaces: [Namespace]
         var devices: [Device]?
+        var namespaces: [Namespace]
         var maskedPaths: [String]
         var readonlyPaths: [String]
         var sysctl: [String: String]?
@@ -73,6 +83,8 @@ struct RuntimeSpecification: Codable, Sendable {
     var hostname: String?
     var mounts: [Mount]
     var annotations: [String: String]?
+    /// By the moment at which they run.
+    var hooks: [String: [Hook]]?
     var linux: Linux
 }
 

@@ -66,17 +66,19 @@ package struct SandboxBundle: Sendable {
         for mount in kernelMounts { _ = try root.mountPoint(FilePath(mount.destination), .directory) }
         let files = try networkFiles(configuration, in: directory)
         let mounts = try (files + configuration.mounts).map { try specification(of: $0, &root) }
+        let process = try process(configuration, terminal, &root, users)
         return RuntimeSpecification(
-            process: try process(configuration, terminal, &root, users),
+            process: process,
             root: .init(path: try text(configuration.root.bytes, "the path"), readonly: configuration.isRootReadOnly),
             hostname: configuration.hostname.isEmpty ? nil : try text(configuration.hostname, "the host name"),
             mounts: kernelMounts + mounts,
             // Compiled here and once: handing the runtime the profile itself costs each process 17 ms.
             annotations: configuration.confinesSystemCalls
                 ? ["run.oci.seccomp_bpf_data": FilterCache.shared.dockerFilter(for: configuration.capabilities)] : nil,
+            hooks: configuration.hooks.isEmpty ? nil : try hooks(configuration),
             linux: .init(
+                devices: configuration.deviceNodes.isEmpty ? nil : try devices(configuration, of: process.user),
                 namespaces: namespaces(for: configuration.network),
-                devices: try devices(configuration),
                 maskedPaths: configuration.masksKernelFiles ? RuntimeSpecification.maskedPaths : [],
                 readonlyPaths: configuration.masksKernelFiles ? RuntimeSpecification.readOnlyPaths : [],
                 sysctl: configuration.kernelParameters.isEmpty ? nil : configuration.kernelParameters,
@@ -119,18 +121,38 @@ package struct SandboxBundle: Sendable {
         )
     }
 
+    /// Nodes in `/dev`; those elsewhere are mounts.
     private static func devices(
-        _ configuration: SandboxConfiguration
-    ) throws -> [RuntimeSpecification.Device]? {
-        if configuration.devices.isEmpty { return nil }
-        return try configuration.devices.map { device in
-            RuntimeSpecification.Device(
-                path: try text(device.path.bytes, "the device"),
-                type: device.kind.rawValue,
-                major: device.major,
-                minor: device.minor
+        _ configuration: SandboxConfiguration,
+        of user: RuntimeSpecification.Process.User
+    ) throws -> [RuntimeSpecification.Device] {
+        try configuration.deviceNodes.filter { $0.path.starts(with: "/dev") }.map { node in
+            var device = RuntimeSpecification.Device(
+                path: try text(node.path.bytes, "the device node"),
+                type: "p",
+                fileMode: node.mode,
+                uid: node.userID ?? user.uid,
+                gid: node.groupID ?? user.gid
             )
+            if case .device(let kind, let major, let minor) = node.kind {
+                device.type = kind == .block ? "b" : "c"
+                (device.major, device.minor) = (major, minor)
+            }
+            return device
         }
+    }
+
+    private static func hooks(_ configuration: SandboxConfiguration) throws -> [String: [RuntimeSpecification.Hook]] {
+        let hooks = try configuration.hooks.map { hook in
+            let made = RuntimeSpecification.Hook(
+                path: try text(hook.path.bytes, "the hook"),
+                args: hook.arguments.isEmpty ? nil : hook.arguments,
+                env: hook.environment.isEmpty ? nil : hook.environment,
+                timeout: hook.timeout
+            )
+            return (hook.moment.rawValue, made)
+        }
+        return Dictionary(grouping: hooks, by: \.0).mapValues { $0.map(\.1) }
     }
 
     private static func namespaces(for network: SandboxConfiguration.Network) -> [RuntimeSpecification.Namespace] {
@@ -151,6 +173,9 @@ package struct SandboxBundle: Sendable {
         case .bind(let source):
             let isDirectory = try OpenFile.open(source, O_PATH).status().type == .directory
             let target = try root.mountPoint(mount.target, isDirectory ? .directory : .file)
+            // The runtime opens it in the sandbox, after all mounts, and says nothing that a user could understand.
+            let keepsNull = try target != "/dev" || HostFiles.status(of: source.appending("null")) != nil
+            guard keepsNull, target != "/dev/null" || !isDirectory else { throw SandboxError.mountHidesNull(target) }
             return RuntimeSpecification.Mount(
                 destination: try text(target.bytes, "the mount target"),
                 type: nil,
@@ -165,7 +190,9 @@ package struct SandboxBundle: Sendable {
                 destination: try text(target.bytes, "the mount target"),
                 type: "tmpfs",
                 source: "tmpfs",
-                options: ["nosuid", "nodev", "mode=\(String(mode, radix: 8))", mount.isReadOnly ? "ro" : "rw"]
+                options: ["nosuid"] + (target == "/dev" ? [] : ["nodev"]) + [
+                    "mode=\(String(mode, radix: 8))", mount.isReadOnly ? "ro" : "rw",
+                ]
                     + (size.map { ["size=\($0)"] } ?? []) + mount.options
             )
         }

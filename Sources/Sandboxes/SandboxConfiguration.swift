@@ -49,26 +49,6 @@ package struct SandboxConfiguration: Sendable {
         }
     }
 
-    /// A device of the host, in the process's own `/dev`.
-    package struct Device: Sendable, Hashable {
-        package enum Kind: String, Sendable, Hashable {
-            case character = "c"
-            case block = "b"
-        }
-
-        package var path: FilePath
-        package var kind: Kind
-        package var major: UInt32
-        package var minor: UInt32
-
-        package init(_ path: FilePath, _ kind: Kind = .character, major: UInt32, minor: UInt32) {
-            self.path = path
-            self.kind = kind
-            self.major = major
-            self.minor = minor
-        }
-    }
-
     /// Lines of `/etc/resolv.conf`: `nameserver …`, `search …`, `options …`.
     package struct ResolverLines: Sendable, Hashable {
         package var lines: [String]
@@ -110,8 +90,6 @@ package struct SandboxConfiguration: Sendable {
     package var masksKernelFiles = true
     package var gainsNoPrivileges = false
     package var resourceLimits: [ResourceLimit] = []
-    /// Devices beside those that every process has.
-    package var devices: [Device] = []
     /// The size of `/dev/shm` in bytes.
     package var sharedMemorySize: Int64 = 64 << 20
     package var kernelParameters: [String: String] = [:]
@@ -119,6 +97,8 @@ package struct SandboxConfiguration: Sendable {
     package var controlGroup: ControlGroup?
     /// Nodes to be made in the root file system, besides `/dev/null` and the like.
     package var deviceNodes: [DeviceNode] = []
+    /// Programs of the host that the runtime runs at points of the container's life.
+    package var hooks: [ContainerEdits.Hook] = []
     /// Lets the process use every device of the host that it finds or makes a node of; only for one that is trusted like the host's own.
     package var usesAllDevices = false
     /// Is told what this host does not let be confined.

@@ -10,6 +10,8 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
     case workingDirectoryRefused(FilePath)
     case mountPointIsNotDirectory(FilePath)
     case mountPointIsDirectory(FilePath)
+    /// Processes start with `/dev/null` in their hands.
+    case mountHidesNull(FilePath)
     case tooManyLinks(FilePath)
     case userNotFound([UInt8])
     case groupNotFound([UInt8])
@@ -46,6 +48,10 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
                 "cannot mount a directory on \(escapedForDisplay(path.bytes)): it is not a directory in the root file system"
         case .mountPointIsDirectory(let path):
             return "cannot mount a file on \(escapedForDisplay(path.bytes)): it is a directory in the root file system"
+        case .mountHidesNull(let path):
+            return
+                "cannot mount this on \(escapedForDisplay(path.bytes)): no process starts without the device /dev/null; "
+                + "mount it elsewhere, for example below \(path == "/dev" ? "/dev" : "/mnt")"
         case .tooManyLinks(let path):
             return "\(escapedForDisplay(path.bytes)): too many levels of symbolic links"
         case .userNotFound(let name):

@@ -95,7 +95,6 @@ import Testing
             "RUN --security=insecure x",
             "security.insecure is not allowed: RUN --security=insecure needs --allow security.insecure"
         ),
-        ("RUN --device=a=b,required x", "device a=b is not allowed: RUN --device needs --allow device"),
         ("RUN --network=host x", "network.host is not allowed: RUN --network=host needs --allow network.host"),
         ("RUN --mount=target=/ x", "invalid mount target \"/\""),
         ("RUN --mount=type=$T,target=/x x", "unsupported mount type \"\""),
@@ -103,6 +102,17 @@ import Testing
     ])
     func `that cannot be done is refused`(text: String, expected: String) async {
         #expect(await message("FROM alpine\n" + text) == expected)
+    }
+
+    @Test func `asks whether it may have a device, and shows where it may not`() async throws {
+        let text = "FROM alpine\nRUN --device=a.b/c=d,required x\nRUN --device=a.b/c=e x"
+        let made = try await plan(text)
+        #expect(made.executions.map { $0.devices.map(\.name.text) } == [["a.b/c=d"], ["a.b/c=e"]])
+        #expect(made.executions.map { $0.devices.map(\.isOptional) } == [[false], [true]])
+        let error = await #expect(throws: FrontendError.self) {
+            try await plan(text) { $0.deviceObstacle = { $0.isOptional ? "not that one" : nil } }
+        }
+        #expect(error?.message == "not that one" && error?.frame.contains("3 | >>> RUN --device") == true)
     }
 
     @Test func `masks what secrets fill in titles`() async throws {

@@ -87,13 +87,21 @@ struct `What RUN may` {
         #expect(allowed.errorText.contains("made: ") && !allowed.errorText.contains("can't open '/n': Operation not"))
     }
 
-    @Test func `have devices only where they are not required`() async throws {
-        let refused = try await build("RUN --device=vendor.com/gpu=all,required true\n")
-        #expect(refused.errorText.contains("device vendor.com/gpu=all is not allowed"))
-        let unknown = try await build("RUN --device=vendor.com/gpu=all,required true\n", "--allow", "device")
-        #expect(unknown.errorText.contains("no device vendor.com/gpu=all is known"))
-        let optional = try await build("RUN --device=vendor.com/gpu=all true\n")
-        #expect(optional.status == 0, "\(optional.errorText)")
+    @Test func `be given mounts anywhere but over the device that it starts with`() async throws {
+        for target in ["/dev", "/dev/null"] {
+            let refused = try await build("RUN --mount=type=bind,target=\(target) true\n")
+            #expect(refused.status == 1 && refused.errorText.contains("Dockerfile:2"))
+            #expect(
+                refused.errorText.contains(
+                    "cannot mount this on \(target): no process starts without the device /dev/null"
+                ),
+                "\(refused.errorText)"
+            )
+        }
+        let below = try await build(
+            "RUN --mount=type=tmpfs,target=/dev --mount=target=/dev/context cat /dev/context/Dockerfile > /dev/null\n"
+        )
+        #expect(below.status == 0, "\(below.errorText)")
     }
 
     @Test func `find hosts, limits, memory and a name`() async throws {

@@ -18,11 +18,11 @@ extension BuildCommand {
             },
             .values(
                 "allow",
-                \.entitlements,
+                \.allowances,
                 placeholder: "stringArray",
                 help:
                     "Allow extra privileged entitlement (e.g., \"network.host\", \"security.insecure\", \"device\", \"buildx.local.delete\")"
-            ) { bytes throws(FlagValueError) in try entitlement(bytes) },
+            ) { bytes throws(FlagValueError) in [try Allowance(parsing: bytes)] },
             .bytes(
                 "cgroup-parent",
                 \.controlGroupParent,
@@ -69,7 +69,7 @@ extension BuildCommand {
     /// Tells the request what the flags say.
     func applyLimits(to request: inout BuildRequest) {
         request.extraHosts = hosts
-        request.entitlements = Set(entitlements)
+        for allowance in allowances { allowance.apply(to: &request) }
         request.limits = limits
         request.sharedMemorySize = sharedMemorySize ?? 0
         request.controlGroupParent = controlGroupParent ?? []
@@ -94,18 +94,6 @@ extension BuildCommand {
             hosts.append((name, address))
         }
         return hosts
-    }
-
-    private static func entitlement(_ bytes: [UInt8]) throws(FlagValueError) -> [Entitlement] {
-        let text = try FlagValues.text(bytes)
-        let name = text.split(separator: "=", maxSplits: 1).first.map(String.init) ?? ""
-        if name == Entitlement.localDelete.rawValue, text != name {
-            throw FlagValueError("\(name) does not accept a value")
-        }
-        guard let entitlement = Entitlement(rawValue: name), text == name || entitlement == .device else {
-            throw FlagValueError("unknown entitlement \(text)")
-        }
-        return [entitlement]
     }
 
     private static func resource(_ bytes: [UInt8]) throws(FlagValueError) -> ResourceOption {

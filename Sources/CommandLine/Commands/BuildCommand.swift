@@ -35,7 +35,7 @@ struct BuildCommand: RunnableCommand {
     var cacheDestinations: [CacheOption] = []
     var pulls = false
     var network: BuildRequest.Network?
-    var entitlements: [Entitlement] = []
+    var allowances: [Allowance] = []
     var limits: [ResourceLimit] = []
     var resources: [ResourceOption] = []
     var sharedMemorySize: Int64?

@@ -200,7 +200,7 @@ extension BuildCommand {
 
     /// Refuses to delete what is not below the working directory, unless that is allowed.
     private func checkDeletion(_ option: BuildOutputOption, _ environment: SlipwayEnvironment) async throws {
-        guard !entitlements.contains(.localDelete), let destination = option.destination else { return }
+        guard !allowances.contains(.entitlement(.localDelete)), let destination = option.destination else { return }
         let isSafe = try await onBlockingPool {
             let working = try HostFiles.resolved(environment.workingDirectory)
             let target = try HostFiles.resolved(environment.path(destination))

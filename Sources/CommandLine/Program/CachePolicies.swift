@@ -14,7 +14,7 @@ extension SlipwayEnvironment {
     /// The file of `SLIPWAY_CONFIG`, else of `/etc/slipway`.
     var configurationFile: FilePath { variable("SLIPWAY_CONFIG").map { path($0) } ?? "/etc/slipway/slipway.toml" }
 
-    private func configuration() async throws -> SlipwayConfiguration {
+    func configuration() async throws -> SlipwayConfiguration {
         let file = configurationFile
         return try await onBlockingPool { try SlipwayConfiguration(reading: file) }
     }

@@ -51,6 +51,7 @@ extension SlipwayEnvironment {
         var web = WebClient.Configuration()
         web.systemAuthorities = variable("SSL_CERT_FILE").map { path($0) }
         web.proxies = ProxySettings(environment: textVariables)
+        let devices = try await configuration().devices
         return BuildEngine(
             store: engine.store,
             snapshots: engine.snapshots,
@@ -60,7 +61,14 @@ extension SlipwayEnvironment {
             web: WebClient(web),
             variables: variables,
             remote: engine.remote,
-            caches: try await remoteCaches(engine, web)
+            caches: try await remoteCaches(engine, web),
+            devices: {
+                if devices.isDisabled { return DeviceRegistry(reading: []) }
+                return DeviceRegistry(
+                    reading: devices.directories ?? DeviceRegistry.usualDirectories,
+                    autoAllowed: Set(devices.autoAllowed)
+                )
+            }
         )
     }
 
