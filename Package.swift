@@ -205,7 +205,7 @@ targets += [
         "CommandLineTests",
         [
             "Archive", "BuildEngine", "BuildGraph", "CommandLine", "DockerfileFrontend", "DockerfileSyntax",
-            "Exporters", "LinuxSystem", "OCI", "Registry", "RemoteCache", "Storage",
+            "Exporters", "LinuxSystem", "OCI", "Registry", "RemoteCache", "Sandboxes", "Storage",
         ],
         external: [system],
         exclude: ["Golden"]

@@ -18,6 +18,7 @@ extension BuildEngine {
         return OperationEnvironment(
             snapshots: snapshots,
             sandboxes: sandboxes,
+            networks: networks,
             images: BuildImages(bases: bases, layouts: context.layouts),
             downloads: context.downloads,
             repositories: context.repositories,

@@ -22,6 +22,7 @@ package final class BuildEngine: Sendable {
     let images: ImageStore
     let bases: any BaseImages
     let sandboxes: SandboxRunner
+    let networks: SandboxNetworks
     let web: WebClient
     let variables: [[UInt8]: [UInt8]]
     let remote: RemoteImages?
@@ -35,6 +36,7 @@ package final class BuildEngine: Sendable {
     ///   - images: the images of the store.
     ///   - bases: finds base images, in the store or a registry.
     ///   - sandboxes: runs the processes of steps.
+    ///   - networks: makes the networks of steps.
     ///   - web: reads what a build takes from web servers.
     ///   - variables: the environment of the process: where git finds proxies, certificates and the agent.
     ///   - remote: pushes images; an engine without it refuses to.
@@ -47,6 +49,7 @@ package final class BuildEngine: Sendable {
         images: ImageStore,
         bases: any BaseImages,
         sandboxes: SandboxRunner,
+        networks: SandboxNetworks,
         web: WebClient,
         variables: [[UInt8]: [UInt8]] = [:],
         remote: RemoteImages? = nil,
@@ -59,6 +62,7 @@ package final class BuildEngine: Sendable {
         self.images = images
         self.bases = bases
         self.sandboxes = sandboxes
+        self.networks = networks
         self.web = web
         self.variables = variables
         self.remote = remote

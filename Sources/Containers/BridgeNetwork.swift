@@ -29,62 +29,29 @@ struct BridgeNetwork: Codable, Hashable {
         base = Self.piece(UInt32(id.prefix(4), radix: 16) ?? 0)
     }
 
-    var subnet: String { "\(Self.text(base))/\(32 - Self.pieceBits)" }
-    var prefixLength: Int { Int(32 - Self.pieceBits) }
-    var gateway: String { Self.text(base + 1) }
+    private var block: AddressBlock { AddressBlock(base, length: 32 - Self.pieceBits) }
+    var subnet: String { "\(AddressBlock.text(base))/\(block.length)" }
+    var prefixLength: Int { Int(block.length) }
+    var gateway: String { AddressBlock.text(base + 1) }
 
     /// The addresses for containers, lowest first.
     var addresses: some Sequence<String> {
-        (base + 2..<base + (1 << Self.pieceBits) - 1).lazy.map { Self.text($0) }
+        (base + 2..<base + (1 << Self.pieceBits) - 1).lazy.map { AddressBlock.text($0) }
     }
 
     /// The same network on the first piece, from its own on, that no route of another interface overlaps; nil where there is none.
-    func avoiding(_ routes: [Route]) -> BridgeNetwork? {
-        let others = routes.filter { $0.interface != interface }
+    func avoiding(_ routes: [HostRoute]) -> BridgeNetwork? {
+        let others = routes.filter { $0.interface != interface && !$0.isDefault }
         let own = (base - Self.pool) >> Self.pieceBits
         for step in 0..<Self.pieces {
             var candidate = self
             candidate.base = Self.piece(own + step)
-            if !others.contains(where: { $0.overlaps(candidate.base, 32 - Self.pieceBits) }) { return candidate }
+            if !others.contains(where: { $0.destination.overlaps(candidate.block) }) { return candidate }
         }
         return nil
     }
 
     private static func piece(_ number: UInt32) -> UInt32 { pool + ((number % pieces) << pieceBits) }
-
-    private static func text(_ address: UInt32) -> String {
-        [24, 16, 8, 0].map { "\(address >> $0 & 255)" }.joined(separator: ".")
-    }
-
-    /// A route of this host's table.
-    struct Route: Hashable {
-        let interface: String
-        let destination: UInt32
-        let mask: UInt32
-
-        /// Reads a line of `/proc/net/route`; nil for its heading and for the route to everywhere.
-        init?(line: Substring) {
-            let fields = line.split(whereSeparator: \.isWhitespace)
-            guard fields.count > 7, let destination = UInt32(fields[1], radix: 16),
-                let mask = UInt32(fields[7], radix: 16), mask != 0
-            else { return nil }
-            interface = String(fields[0])
-            // The kernel prints addresses in the order of their bytes, as numbers of this machine.
-            self.destination = UInt32(bigEndian: destination)
-            self.mask = UInt32(bigEndian: mask)
-        }
-
-        func overlaps(_ base: UInt32, _ length: UInt32) -> Bool {
-            let common = mask & (UInt32.max << (32 - length))
-            return destination & common == base & common
-        }
-
-        @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-        static func all() throws -> [Route] {
-            let bytes = try OpenFile.open("/proc/net/route", O_RDONLY_).readToEnd(limit: 16 << 20)
-            return String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { Route(line: $0) }
-        }
-    }
 }
 
 extension ContainerStore {
@@ -97,7 +64,7 @@ extension ContainerStore {
         let file = networkFile
         return try await onBlockingPool {
             let kept = try Self.keptBridge(file)
-            let routes = try BridgeNetwork.Route.all()
+            let routes = try HostRoute.all()
             if let kept, routes.contains(where: { $0.interface == kept.interface }) { return kept }
             guard let network = (kept ?? BridgeNetwork(root: root)).avoiding(routes) else {
                 throw ContainerError.noSubnetLeft

@@ -2,6 +2,22 @@ internal import CLinux
 internal import Glibc
 package import SystemPackage
 
+/// A network namespace without a name: it lives as long as this object, or a process in it, does.
+///
+/// See network_namespaces(7). With it go its interfaces, the other ends of their cables, and what leads to those.
+package struct NetworkNamespace: Sendable {
+    package let file: OpenFile
+    package let interfaces: NetworkInterfaces
+
+    /// Makes a namespace in which there is only a loopback device, which is down.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init() throws(SystemCallError) {
+        (file, interfaces) = try inNewNetworkNamespace { () throws(SystemCallError) in
+            (try OpenFile.open("/proc/thread-self/ns/net", O_RDONLY), try NetworkInterfaces())
+        }
+    }
+}
+
 /// Makes a network namespace and keeps it at a path: a file on which it is mounted.
 ///
 /// See network_namespaces(7).
@@ -10,10 +26,19 @@ package import SystemPackage
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func makeNetworkNamespace(at path: FilePath) throws(SystemCallError) {
     _ = try OpenFile.open(path, O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600)
-    // A namespace belongs to a thread: this one makes the new one, and goes back.
+    let made = try inNewNetworkNamespace { () throws(SystemCallError) in
+        try OpenFile.open("/proc/thread-self/ns/net", O_RDONLY)
+    }
+    try DetachedMount.bind(made).attach(at: path)
+}
+
+/// A namespace belongs to a thread: this one makes a new one, and goes back.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+private func inNewNetworkNamespace<Value>(_ body: () throws(SystemCallError) -> Value) throws(SystemCallError) -> Value
+{
     let previous = try OpenFile.open("/proc/thread-self/ns/net", O_RDONLY)
     _ = try retryingSystemCall("unshare") { slipway_unshare(slipway_CLONE_NEWNET) }
-    let made = Result { () throws(SystemCallError) in try OpenFile.open("/proc/thread-self/ns/net", O_RDONLY) }
+    let result = Result { () throws(SystemCallError) in try body() }
     _ = try retryingSystemCall("setns") { slipway_setns(previous.descriptor, slipway_CLONE_NEWNET) }
-    try DetachedMount.bind(try made.get()).attach(at: path)
+    return try result.get()
 }

@@ -55,8 +55,14 @@ struct ExecOperation: VertexOperation {
         guard let root = exec.mounts.first(where: { $0.destination.elementsEqual("/".utf8) }) else {
             throw OperationError.unsupported("a step without a root file system cannot run")
         }
+        return try await environment.networks.withNetwork(for: exec.network, context) { network in
+            let run = ExecRun(operation: self, inputs: inputs, context: context, network: network)
+            return try await self.run(run, in: root)
+        }
+    }
+
+    private func run(_ run: ExecRun, in root: Mount) async throws -> [BuildOutput] {
         let others = exec.mounts.filter { $0 != root }
-        let run = ExecRun(operation: self, inputs: inputs, context: context)
         var outputs: [Int: BuildOutput] = [:]
         let tree = try run.tree(of: root)
         if let index = root.output {
@@ -88,6 +94,7 @@ struct ExecRun: Sendable {
     let operation: ExecOperation
     let inputs: [BuildOutput]
     let context: OperationContext
+    let network: StepNetwork
 
     var environment: OperationEnvironment { operation.environment }
     var exec: Exec { operation.exec }

@@ -19,9 +19,6 @@ extension ExecRun {
         configuration.user = process.user
         configuration.hostname = process.hostname.isEmpty ? Array("buildkitsandbox".utf8) : process.hostname
         configuration.mounts = mounts
-        configuration.hosts = process.extraHosts.map {
-            (String(decoding: $0.host, as: UTF8.self), String(decoding: $0.address, as: UTF8.self))
-        }
         configuration.resourceLimits = process.limits.map { limit in
             SandboxConfiguration.ResourceLimit(
                 name: "RLIMIT_" + String(decoding: limit.name, as: UTF8.self).uppercased(),
@@ -29,7 +26,13 @@ extension ExecRun {
                 hard: limit.hard < 0 ? .max : UInt64(limit.hard)
             )
         }
-        configuration.network = exec.network == .none ? .none : .host
+        configuration.network = try await network.network()
+        configuration.resolverLines = environment.networks.resolverLines
+        let gateway = configuration.network.host
+        configuration.hosts = process.extraHosts.map { host in
+            let address = String(decoding: host.address, as: UTF8.self)
+            return (String(decoding: host.host, as: UTF8.self), address == "host-gateway" ? gateway : address)
+        }
         if exec.security == .insecure {
             configuration.capabilities = try await onBlockingPool { try Capability.available() }
             configuration.confinesSystemCalls = false
@@ -46,7 +49,7 @@ extension ExecRun {
             }
         }
         configuration.noteObstacle = { [context] in context.warn($0) }
-        let failure = FailureWatch(root: root, exec: exec)
+        let failure = FailureWatch(root: root, exec: exec, hasNetwork: !configuration.network.isNone)
         let status: ExitStatus
         do {
             status = try await withControlGroup(failure) { group in

@@ -17,11 +17,13 @@ final class FailureWatch: Sendable {
 
     private let root: FilePath
     private let exec: Exec
+    private let hasNetwork: Bool
     private let state = Mutex(State())
 
-    init(root: FilePath, exec: Exec) {
+    init(root: FilePath, exec: Exec, hasNetwork: Bool) {
         self.root = root
         self.exec = exec
+        self.hasNetwork = hasNetwork
     }
 
     /// Output of the process.
@@ -40,7 +42,7 @@ final class FailureWatch: Sendable {
     /// Asked while the step's root is still mounted.
     func advice(exitCode: Int32, _ error: SandboxError?) async -> String? {
         let (tail, kills) = state.withLock { ($0.tail, $0.outOfMemoryKills) }
-        return await onBlockingPool { [root, exec] in
+        return await onBlockingPool { [root, exec, hasNetwork] in
             guard let directory = try? RootedDirectory(root) else { return nil }
             let evidence = FailureEvidence(
                 exitCode: exitCode,
@@ -49,7 +51,7 @@ final class FailureWatch: Sendable {
                 arguments: exec.process.arguments,
                 environment: exec.process.environment,
                 directory: exec.process.directory,
-                hasNetwork: exec.network != .none,
+                hasNetwork: hasNetwork,
                 outOfMemoryKills: kills,
                 space: try? FileSystemSpace(at: root)
             )

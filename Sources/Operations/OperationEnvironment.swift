@@ -26,6 +26,7 @@ package struct OperationEnvironment: Sendable {
     let store: Store
     let snapshots: SnapshotStore
     let sandboxes: SandboxRunner
+    let networks: StepNetworks
     let images: any ImageTrees
     let downloads: Downloads
     let repositories: GitRepositories
@@ -43,6 +44,7 @@ package struct OperationEnvironment: Sendable {
     package init(
         snapshots: SnapshotStore,
         sandboxes: SandboxRunner,
+        networks: SandboxNetworks,
         images: any ImageTrees,
         downloads: Downloads,
         repositories: GitRepositories,
@@ -56,6 +58,7 @@ package struct OperationEnvironment: Sendable {
         store = snapshots.store
         self.snapshots = snapshots
         self.sandboxes = sandboxes
+        self.networks = StepNetworks(networks)
         self.images = images
         self.downloads = downloads
         self.repositories = repositories

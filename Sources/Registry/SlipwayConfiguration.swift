@@ -2,7 +2,7 @@ internal import LinuxSystem
 package import SystemPackage
 internal import TOMLKit
 
-/// `slipway.toml`: how to reach registries, and how much the build cache may have.
+/// `slipway.toml`: how to reach registries, how much the build cache may have, and what network steps get.
 ///
 /// Tables and keys have the names they have in `buildkitd.toml`.
 package struct SlipwayConfiguration: Sendable, Hashable {
@@ -83,10 +83,22 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         package init() {}
     }
 
+    /// The table `[dns]`: lines of the `/etc/resolv.conf` of steps, in place of the host's.
+    package struct NameServerTable: Sendable, Hashable {
+        package var nameServers: [String] = []
+        package var options: [String] = []
+        package var searchDomains: [String] = []
+
+        package init() {}
+    }
+
     /// Where it was read, for messages.
     package private(set) var file = ""
     package var cache = CacheTable()
     package var devices = DeviceTable()
+    /// What network the steps of builds get: `networkMode` of `[worker.oci]`.
+    package var networkMode: String?
+    package var dns = NameServerTable()
 
     /// By the host as image names spell it, for example `docker.io` or `localhost:5000`.
     package var registries: [String: RegistryTable] = [:]
@@ -117,15 +129,19 @@ package struct SlipwayConfiguration: Sendable, Hashable {
             throw .invalidConfiguration(file: name, key: nil, reason: "\(error)")
         }
         let reader = TableReader(table: root, file: name, path: "")
-        try reader.refuseOthers(than: ["cdi", "registry", "worker"])
+        try reader.refuseOthers(than: ["cdi", "dns", "registry", "worker"])
         self.file = name
         if let worker = try reader.table("worker") {
             try worker.refuseOthers(than: ["oci"])
-            if let table = try worker.table("oci") { cache = try Self.cacheTable(table) }
+            if let table = try worker.table("oci") {
+                cache = try Self.cacheTable(table)
+                networkMode = try table.string("networkMode")
+            }
         }
         if let table = try reader.table("cdi") {
             devices = try Self.deviceTable(table, base: file.removingLastComponent())
         }
+        if let table = try reader.table("dns") { dns = try Self.nameServerTable(table) }
         guard let registry = try reader.table("registry") else { return }
         for host in registry.keys {
             guard let table = try registry.table(host) else { continue }
@@ -135,7 +151,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
 
     private static func cacheTable(_ reader: TableReader) throws(RegistryError) -> CacheTable {
         let limits = ["reservedSpace", "maxUsedSpace", "minFreeSpace"]
-        try reader.refuseOthers(than: Set(limits + ["gc", "gckeepstorage", "gcpolicy"]))
+        try reader.refuseOthers(than: Set(limits + ["gc", "gckeepstorage", "gcpolicy", "networkMode"]))
         var table = CacheTable()
         table.collects = try reader.bool("gc") ?? true
         table.limits = try cacheLimits(reader)
@@ -165,6 +181,25 @@ package struct SlipwayConfiguration: Sendable, Hashable {
             table.directories = try reader.strings("specDirs").map { base.pushing(FilePath($0)) }
         }
         return table
+    }
+
+    private static func nameServerTable(_ reader: TableReader) throws(RegistryError) -> NameServerTable {
+        try reader.refuseOthers(than: ["nameservers", "options", "searchDomains"])
+        var table = NameServerTable()
+        table.nameServers = try reader.strings("nameservers")
+        if let server = table.nameServers.first(where: { !isInternetAddress($0) }) {
+            throw reader.invalid("nameservers", "\"\(escapedForDisplay(Array(server.utf8)))\" is no address")
+        }
+        table.options = try words("options", in: reader)
+        table.searchDomains = try words("searchDomains", in: reader)
+        return table
+    }
+
+    /// Texts that stand on one line of a file, with spaces between them.
+    private static func words(_ key: String, in reader: TableReader) throws(RegistryError) -> [String] {
+        let words = try reader.strings(key)
+        guard let word = words.first(where: { $0.isEmpty || $0.contains(where: \.isWhitespace) }) else { return words }
+        throw reader.invalid(key, "\"\(escapedForDisplay(Array(word.utf8)))\" is not one word")
     }
 
     private static func cacheLimits(_ reader: TableReader) throws(RegistryError) -> CacheLimits {

@@ -20,21 +20,29 @@ enum NetworkFiles {
         return Array((lines.joined(separator: "\n") + "\n").utf8)
     }
 
+    /// Google's, as with docker, where the host has none that another network could reach.
+    private static let publicServers = ["nameserver 8.8.8.8", "nameserver 8.8.4.4"]
+
     /// The name servers: given ones, or the host's.
     ///
-    /// In a network of its own a process does not reach servers on the host's loopback.
+    /// In a network of its own a process does not reach servers on the host's loopback, nor any by IPv6.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    static func resolver(_ configuration: SandboxConfiguration) throws -> [UInt8] {
-        let host = merge(configuration.resolverLines, into: hostResolver())
-        if case .host = configuration.network { return host }
-        if configuration.resolverLines?.replacesNameServers ?? false { return host }
-        let lines = String(decoding: host, as: UTF8.self).split(separator: "\n")
-        let usable = lines.filter { line in
-            let fields = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
-            guard fields.first == "nameserver", let address = fields.dropFirst().first else { return true }
-            return !address.hasPrefix("127.") && address != "::1"
+    static func resolver(_ configuration: SandboxConfiguration, host content: [UInt8]? = nil) -> [UInt8] {
+        let host = merge(configuration.resolverLines, into: content ?? hostResolver())
+        switch configuration.network {
+        case .host, .none: return host
+        case .namespace, .own: break
         }
-        return Array((usable.joined(separator: "\n") + "\n").utf8)
+        if configuration.resolverLines?.replacesNameServers ?? false { return host }
+        let lines = String(decoding: host, as: UTF8.self).split(separator: "\n").map(String.init)
+        let others = lines.filter { nameServer(of: $0) == nil }
+        let usable = lines.filter { nameServer(of: $0).map { !$0.hasPrefix("127.") && !$0.contains(":") } ?? false }
+        return Array(((usable.isEmpty ? publicServers : usable) + others).joined(separator: "\n").utf8) + [0x0a]
+    }
+
+    private static func nameServer(of line: String) -> Substring? {
+        let fields = line.split(whereSeparator: \.isWhitespace)
+        return fields.first == "nameserver" ? fields.dropFirst().first : nil
     }
 
     /// The host's lines but those whose kind is given, and the given ones.

@@ -158,7 +158,8 @@ package struct SandboxBundle: Sendable {
     private static func namespaces(for network: SandboxConfiguration.Network) -> [RuntimeSpecification.Namespace] {
         var namespaces = ["pid", "ipc", "uts", "mount", "cgroup"].map { RuntimeSpecification.Namespace(type: $0) }
         switch network {
-        case .host: break
+        // The runtime itself is started in a network that was made.
+        case .host, .own: break
         case .none: namespaces.append(.init(type: "network"))
         case .namespace(let path): namespaces.append(.init(type: "network", path: path.string))
         }
@@ -205,7 +206,7 @@ package struct SandboxBundle: Sendable {
         guard configuration.providesNetworkFiles else { return [] }
         let contents: [(FilePath, [UInt8])] = [
             ("/etc/hosts", NetworkFiles.hosts(hostname: configuration.hostname, extra: configuration.hosts)),
-            ("/etc/resolv.conf", try NetworkFiles.resolver(configuration)),
+            ("/etc/resolv.conf", NetworkFiles.resolver(configuration)),
             ("/etc/hostname", configuration.hostname + [UInt8(ascii: "\n")]),
         ]
         return try contents.compactMap { path, content in

@@ -3,13 +3,27 @@ package import SystemPackage
 /// One process and what it sees of the world.
 package struct SandboxConfiguration: Sendable {
     /// Which network the process is in.
-    package enum Network: Sendable, Hashable {
+    package enum Network: Sendable {
         /// The host's own.
         case host
         /// Only a loopback device.
         case none
         /// A namespace that somebody else has set up, by path.
         case namespace(FilePath)
+        /// One of its own, made for it.
+        case own(SandboxNetwork)
+
+        package var isNone: Bool {
+            if case .none = self { true } else { false }
+        }
+
+        /// What the host is called in it: its gateway, or where it is the host's own, or nowhere, the loopback address.
+        package var host: String {
+            switch self {
+            case .host, .none, .namespace: "127.0.0.1"
+            case .own(let network): network.gateway
+            }
+        }
     }
 
     /// Something mounted in the sandbox, besides the kernel's file systems that are always there.

@@ -71,8 +71,7 @@ package struct SandboxRunner: Sendable {
         }
         let result: Result<(Value, ExitStatus), any Error>
         do {
-            let entrances = configuration.controlGroup?.entrances ?? []
-            result = .success(try await run(bundle, devices, entrances, streams, grace, body))
+            result = .success(try await run(bundle, devices, configuration, streams, grace, body))
         } catch {
             result = .failure(error)
         }
@@ -116,7 +115,7 @@ package struct SandboxRunner: Sendable {
     private func run<Value: Sendable>(
         _ bundle: SandboxBundle,
         _ devices: DeviceConfinement,
-        _ controlGroups: [OpenFile],
+        _ sandbox: SandboxConfiguration,
         _ streams: Streams,
         _ grace: Duration,
         _ body: (SandboxProcess) async throws -> Value
@@ -138,7 +137,8 @@ package struct SandboxRunner: Sendable {
         configuration.namespaces = [.mount, .process]
         configuration.mounts = RuntimeSurroundings.mounts + RuntimeSurroundings.protecting(runtime)
         configuration.controlGroup = devices.controlGroup
-        configuration.controlGroups = controlGroups
+        configuration.controlGroups = sandbox.controlGroup?.entrances ?? []
+        if case .own(let network) = sandbox.network { configuration.networkNamespace = network.namespace.file }
         configuration.files = [0: streams.input, 1: streams.output, 2: streams.errors]
 
         var terminal: TerminalReceiver?

@@ -28,6 +28,9 @@ package struct StoreLayout: Sendable, Hashable {
 
     package init(root: FilePath) { self.root = root }
 
+    /// Tells what the store makes outside of its directory, as network interfaces, from what others make.
+    package var tag: String { String(Digest.sha256(of: root.bytes).hex.prefix(6)) }
+
     /// Where the content of a digest is, or would be.
     package func blob(_ digest: Digest) -> FilePath {
         blobs.appending(digest.algorithm.rawValue).appending(digest.hex)

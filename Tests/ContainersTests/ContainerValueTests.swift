@@ -1,4 +1,5 @@
 import Foundation
+import LinuxSystem
 import OCI
 import Sandboxes
 import Storage
@@ -140,15 +141,16 @@ import Testing
     @Test func `a subnet that another interface has a route to is avoided`() throws {
         let network = BridgeNetwork(root: "/var/lib/slipway")
         // As the kernel prints 10.92.0.0/15 on a machine with the low byte first.
-        let half = try #require(BridgeNetwork.Route(line: "docker0 00005C0A 0 0 0 0 0 0000FEFF 0 0 0"))
+        let half = try #require(HostRoute(line: "docker0 00005C0A 0 0 0 0 0 0000FEFF 0 0 0"))
         let moved = try #require(network.avoiding([half]))
         #expect(moved.subnet.hasPrefix("10.94.") || moved.subnet.hasPrefix("10.95."))
         #expect(moved.subnet.hasSuffix("/20") && moved.gateway.hasSuffix(".1"))
-        let own = try #require(BridgeNetwork.Route(line: "\(network.interface) 00005C0A 0 0 0 0 0 0000FCFF 0 0 0"))
+        let own = try #require(HostRoute(line: "\(network.interface) 00005C0A 0 0 0 0 0 0000FCFF 0 0 0"))
         #expect(network.avoiding([own]) == network)
-        let everything = try #require(BridgeNetwork.Route(line: "vpn0 0000000A 0 0 0 0 0 000000FF 0 0 0"))
+        let everything = try #require(HostRoute(line: "vpn0 0000000A 0 0 0 0 0 000000FF 0 0 0"))
         #expect(network.avoiding([everything]) == nil)
-        #expect(BridgeNetwork.Route(line: "eth0 00000000 0100000A 3 0 0 0 00000000 0 0 0") == nil)
+        let gateway = try #require(HostRoute(line: "eth0 00000000 0100000A 3 0 0 0 00000000 0 0 0"))
+        #expect(network.avoiding([gateway]) == network)
     }
 }
 

@@ -51,6 +51,7 @@ struct `The build engine` {
             images: images,
             bases: StoredBaseImages(images: images),
             sandboxes: sandboxes,
+            networks: SandboxNetworks(name: "test"),
             web: WebClient(WebClient.Configuration())
         )
         return (engine, images, snapshots)

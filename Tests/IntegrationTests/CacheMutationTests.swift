@@ -367,6 +367,7 @@ private final class MutationBuilds: Sendable {
             images: images,
             bases: StoredBaseImages(images: images),
             sandboxes: SandboxRunner(scratch: try await onBlockingPool { try store.temporaryDirectory() }),
+            networks: SandboxNetworks(name: "test"),
             web: WebClient(WebClient.Configuration())
         )
         return MutationBuilds(engine: engine, store: store, directory: directory)

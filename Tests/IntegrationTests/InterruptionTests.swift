@@ -1,6 +1,8 @@
 import Foundation
 import Glibc
 import LinuxSystem
+import Sandboxes
+import Storage
 import SystemPackage
 import Testing
 
@@ -77,7 +79,13 @@ struct `Commands interrupted` {
             RUN trap '' INT TERM; sleep 100000 & echo ready-$((1+1)); wait; sleep 100000
             """
         )
-        _ = try await interrupt(["build", "--progress=plain", context]) { $0.contains("ready-2") }
+        let names = SandboxNetworks(name: StoreLayout(root: FilePath(slipway.root)).tag)
+        _ = try await interrupt(["build", "--progress=plain", context]) { output in
+            guard output.contains("ready-2") else { return false }
+            let devices = try String(contentsOfFile: "/proc/net/dev", encoding: .utf8)
+            #expect(devices.contains(names.interfacePrefix), "\(devices)")
+            return true
+        }
     }
 
     @Test func `a container that is attached`() async throws {

@@ -84,8 +84,8 @@ extension BuildCommand {
         guard let separator, separator > 0, separator + 1 < bytes.count else { throw invalid }
         let name = Array(bytes[..<separator])
         let addresses = bytes[(separator + 1)...]
-        // Steps use the host's network: the host is where they are.
-        if addresses.elementsEqual("host-gateway".utf8) { return [(name, Array("127.0.0.1".utf8))] }
+        // What it is is known when a step has its network.
+        if addresses.elementsEqual("host-gateway".utf8) { return [(name, Array(addresses))] }
         var hosts: [(name: [UInt8], address: [UInt8])] = []
         for part in addresses.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
             let isBracketed = part.first == UInt8(ascii: "[") && part.last == UInt8(ascii: "]")

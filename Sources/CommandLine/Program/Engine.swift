@@ -58,6 +58,7 @@ extension SlipwayEnvironment {
             images: engine.images,
             bases: RemoteBaseImages(images: engine.remote),
             sandboxes: SandboxRunner(scratch: scratch),
+            networks: try await configuration().networks(tag: StoreLayout(root: engine.store.root).tag),
             web: WebClient(web),
             variables: variables,
             remote: engine.remote,

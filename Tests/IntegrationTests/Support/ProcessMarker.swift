@@ -1,4 +1,8 @@
 import Foundation
+import LinuxSystem
+import Sandboxes
+import Storage
+import SystemPackage
 import Testing
 
 /// A variable in the environment of every process that a test starts, directly or not, by which they are found again.
@@ -45,4 +49,20 @@ func expectNothingLeft(
     }
     let mounts = try String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)
     #expect(!mounts.contains(slipway.root + "/"), "\(comment): \(mounts)", sourceLocation: sourceLocation)
+    // The kernel clears namespaces away in its own time.
+    for _ in 0..<200 {
+        if try await networks(of: slipway).isEmpty { return }
+        try await Task.sleep(for: .milliseconds(50))
+    }
+    let left = try await networks(of: slipway)
+    #expect(left.isEmpty, "\(comment): \(left)", sourceLocation: sourceLocation)
+}
+
+/// The interfaces and tables of rules on this host that the steps of a store have.
+func networks(of slipway: Slipway) async throws -> [String] {
+    let names = SandboxNetworks(name: StoreLayout(root: FilePath(slipway.root)).tag)
+    return try await onBlockingPool {
+        try NetworkInterfaces().names().filter { $0.hasPrefix(names.interfacePrefix) }
+            + PacketFilter.tables().filter { $0.hasPrefix(names.tablePrefix) }
+    }
 }

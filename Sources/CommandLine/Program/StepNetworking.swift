@@ -1,0 +1,34 @@
+package import Registry
+package import Sandboxes
+
+extension SlipwayConfiguration {
+    /// What makes the networks of steps, as the file says.
+    /// - Parameter tag: what their interfaces on the host are called after.
+    /// - Returns: it, with nothing made yet.
+    /// - Throws: `RegistryError.invalidConfiguration` naming file and key.
+    package func networks(tag: String) throws -> SandboxNetworks {
+        let mode = try networkMode.map { name in
+            guard let mode = SandboxNetworks.Mode(rawValue: name) else {
+                let known = SandboxNetworks.Mode.allCases.map(\.rawValue).joined(separator: ", ")
+                throw RegistryError.invalidConfiguration(
+                    file: file,
+                    key: "worker.oci.networkMode",
+                    reason: "\"\(name)\" is none of \(known)"
+                )
+            }
+            return mode
+        }
+        return SandboxNetworks(
+            name: tag,
+            mode: mode ?? .automatic,
+            resolverLines: resolverLines
+        )
+    }
+
+    private var resolverLines: SandboxConfiguration.ResolverLines? {
+        var lines = dns.nameServers.map { "nameserver \($0)" }
+        if !dns.searchDomains.isEmpty { lines.append("search " + dns.searchDomains.joined(separator: " ")) }
+        if !dns.options.isEmpty { lines.append("options " + dns.options.joined(separator: " ")) }
+        return lines.isEmpty ? nil : .init(lines, replacesNameServers: !dns.nameServers.isEmpty)
+    }
+}

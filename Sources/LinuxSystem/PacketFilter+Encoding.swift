@@ -1,0 +1,178 @@
+internal import CLinux
+internal import Glibc
+
+/// Rules as the kernel takes them: each a list of small operations on registers.
+///
+/// See `linux/netfilter/nf_tables.h`.
+extension PacketFilter {
+    /// `NFPROTO_INET`: one table for IPv4 and IPv6.
+    ///
+    /// Its header cannot be read beside the C library's.
+    private static let family: UInt8 = 1
+    private static let familyOfIPv6: UInt8 = 10
+    /// `NF_DROP` and `NF_ACCEPT`.
+    private static let drop: UInt32 = 0
+    private static let accept: UInt32 = 1
+
+    static func message(_ type: nf_tables_msg_types, flags: Int32) -> NetlinkMessage {
+        NetlinkMessage(
+            Int(NFNL_SUBSYS_NFTABLES) << 8 | Int(type.rawValue),
+            flags: flags,
+            first: nfgenmsg(nfgen_family: family, version: UInt8(NFNETLINK_V0), res_id: 0)
+        )
+    }
+
+    /// All or nothing: a table and what is in it.
+    static func messages(table: String, _ chains: [Chain]) -> [NetlinkMessage] {
+        let subsystem = nfgenmsg(
+            nfgen_family: UInt8(AF_UNSPEC),
+            version: UInt8(NFNETLINK_V0),
+            res_id: UInt16(NFNL_SUBSYS_NFTABLES).bigEndian
+        )
+        var messages = [NetlinkMessage(Int(NFNL_MSG_BATCH_BEGIN), flags: 0, first: subsystem)]
+        var first = message(NFT_MSG_NEWTABLE, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK)
+        first.add(NFTA_TABLE_NAME.rawValue, table)
+        first.add(NFTA_TABLE_FLAGS.rawValue, network: NFT_TABLE_F_OWNER.rawValue)
+        messages.append(first)
+        for chain in chains {
+            messages.append(message(of: chain, in: table))
+            for rule in chain.rules { messages.append(message(of: rule, of: chain, in: table)) }
+        }
+        messages.append(NetlinkMessage(Int(NFNL_MSG_BATCH_END), flags: 0, first: subsystem))
+        return messages
+    }
+
+    private static func message(of chain: Chain, in table: String) -> NetlinkMessage {
+        var message = message(NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE | NLM_F_ACK)
+        message.add(NFTA_CHAIN_TABLE.rawValue, table)
+        message.add(NFTA_CHAIN_NAME.rawValue, chain.name)
+        message.add(NFTA_CHAIN_HOOK.rawValue) { message in
+            message.add(NFTA_HOOK_HOOKNUM.rawValue, network: chain.place.rawValue)
+            message.add(NFTA_HOOK_PRIORITY.rawValue, network: UInt32(bitPattern: chain.priority))
+        }
+        message.add(NFTA_CHAIN_POLICY.rawValue, network: accept)
+        message.add(NFTA_CHAIN_TYPE.rawValue, chain.type)
+        return message
+    }
+
+    private static func message(of rule: Rule, of chain: Chain, in table: String) -> NetlinkMessage {
+        var message = message(NFT_MSG_NEWRULE, flags: NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK)
+        message.add(NFTA_RULE_TABLE.rawValue, table)
+        message.add(NFTA_RULE_CHAIN.rawValue, chain.name)
+        message.add(NFTA_RULE_EXPRESSIONS.rawValue) { message in
+            for condition in rule.conditions { add(condition, to: &message) }
+            add(rule.verdict, to: &message)
+        }
+        return message
+    }
+
+    // MARK: Operations
+
+    private static func add(_ condition: Condition, to message: inout NetlinkMessage) {
+        switch condition {
+        case .comesFrom(let prefix):
+            loadProperty(NFT_META_IIFNAME, &message)
+            compare(Array(prefix.utf8), &message)
+        case .goesTo(let prefix):
+            loadProperty(NFT_META_OIFNAME, &message)
+            compare(Array(prefix.utf8), &message)
+        case .isIPv6:
+            loadProperty(NFT_META_NFPROTO, &message)
+            compare([familyOfIPv6], &message)
+        case .destination(let bytes):
+            // Where the header of IPv4 has it.
+            load(NFT_PAYLOAD_NETWORK_HEADER, 16, bytes.count, &message)
+            compare(bytes, &message)
+        case .port(let port, let number):
+            loadProperty(NFT_META_L4PROTO, &message)
+            compare([number], &message)
+            // Where the headers of both have it.
+            load(NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, &message)
+            compare([UInt8(port >> 8), UInt8(truncatingIfNeeded: port)], &message)
+        case .hasForgedSource:
+            operation("fib", &message) { message in
+                message.add(NFTA_FIB_DREG.rawValue, network: NFT_REG_1.rawValue)
+                message.add(NFTA_FIB_RESULT.rawValue, network: NFT_FIB_RESULT_OIF.rawValue)
+                message.add(NFTA_FIB_FLAGS.rawValue, network: NFTA_FIB_F_SADDR.rawValue | NFTA_FIB_F_IIF.rawValue)
+            }
+            compare([0, 0, 0, 0], &message)
+        case .isAnswer:
+            operation("ct", &message) { message in
+                message.add(NFTA_CT_DREG.rawValue, network: NFT_REG_1.rawValue)
+                message.add(NFTA_CT_KEY.rawValue, network: NFT_CT_STATE.rawValue)
+            }
+            // The bits of `IP_CT_ESTABLISHED` and `IP_CT_RELATED`, a number of this machine.
+            let bits = withUnsafeBytes(of: UInt32(1 << 1 | 1 << 2)) { Array($0) }
+            operation("bitwise", &message) { message in
+                message.add(NFTA_BITWISE_SREG.rawValue, network: NFT_REG_1.rawValue)
+                message.add(NFTA_BITWISE_DREG.rawValue, network: NFT_REG_1.rawValue)
+                message.add(NFTA_BITWISE_LEN.rawValue, network: 4)
+                message.add(NFTA_BITWISE_MASK.rawValue) { $0.add(NFTA_DATA_VALUE.rawValue, bits) }
+                message.add(NFTA_BITWISE_XOR.rawValue) { $0.add(NFTA_DATA_VALUE.rawValue, [0, 0, 0, 0]) }
+            }
+            compare([0, 0, 0, 0], isEqual: false, &message)
+        }
+    }
+
+    private static func add(_ verdict: Verdict, to message: inout NetlinkMessage) {
+        switch verdict {
+        case .accept: end(accept, &message)
+        case .drop: end(drop, &message)
+        case .refuse:
+            operation("reject", &message) { message in
+                message.add(NFTA_REJECT_TYPE.rawValue, network: NFT_REJECT_ICMPX_UNREACH.rawValue)
+                message.add(NFTA_REJECT_ICMP_CODE.rawValue, [UInt8(NFT_REJECT_ICMPX_ADMIN_PROHIBITED.rawValue)])
+            }
+        case .masquerade: operation("masq", &message) { _ in }
+        }
+    }
+
+    private static func end(_ code: UInt32, _ message: inout NetlinkMessage) {
+        operation("immediate", &message) { message in
+            message.add(NFTA_IMMEDIATE_DREG.rawValue, network: NFT_REG_VERDICT.rawValue)
+            message.add(NFTA_IMMEDIATE_DATA.rawValue) { message in
+                message.add(NFTA_DATA_VERDICT.rawValue) { $0.add(NFTA_VERDICT_CODE.rawValue, network: code) }
+            }
+        }
+    }
+
+    private static func loadProperty(_ key: nft_meta_keys, _ message: inout NetlinkMessage) {
+        operation("meta", &message) { message in
+            message.add(NFTA_META_DREG.rawValue, network: NFT_REG_1.rawValue)
+            message.add(NFTA_META_KEY.rawValue, network: key.rawValue)
+        }
+    }
+
+    private static func load(
+        _ header: nft_payload_bases,
+        _ offset: Int,
+        _ count: Int,
+        _ message: inout NetlinkMessage
+    ) {
+        operation("payload", &message) { message in
+            message.add(NFTA_PAYLOAD_DREG.rawValue, network: NFT_REG_1.rawValue)
+            message.add(NFTA_PAYLOAD_BASE.rawValue, network: header.rawValue)
+            message.add(NFTA_PAYLOAD_OFFSET.rawValue, network: UInt32(offset))
+            message.add(NFTA_PAYLOAD_LEN.rawValue, network: UInt32(count))
+        }
+    }
+
+    private static func compare(_ bytes: [UInt8], isEqual: Bool = true, _ message: inout NetlinkMessage) {
+        operation("cmp", &message) { message in
+            message.add(NFTA_CMP_SREG.rawValue, network: NFT_REG_1.rawValue)
+            message.add(NFTA_CMP_OP.rawValue, network: (isEqual ? NFT_CMP_EQ : NFT_CMP_NEQ).rawValue)
+            message.add(NFTA_CMP_DATA.rawValue) { $0.add(NFTA_DATA_VALUE.rawValue, bytes) }
+        }
+    }
+
+    private static func operation(
+        _ name: String,
+        _ message: inout NetlinkMessage,
+        _ body: (inout NetlinkMessage) -> Void
+    ) {
+        message.add(NFTA_LIST_ELEM.rawValue) { message in
+            message.add(NFTA_EXPR_NAME.rawValue, name)
+            message.add(NFTA_EXPR_DATA.rawValue, nested: body)
+        }
+    }
+}

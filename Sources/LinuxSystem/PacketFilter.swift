@@ -1,0 +1,94 @@
+internal import CLinux
+internal import Glibc
+internal import SystemPackage
+
+/// Rules for packets that the kernel keeps for one living process: a table of nf_tables with an owner.
+///
+/// The table goes when this object does and when the process ends in whatever way; no other process can change it.
+package struct PacketFilter: Sendable {
+    /// Rules that packets meet at one place on their way.
+    package struct Chain: Sendable {
+        /// Where: the numbers of the kernel's hooks.
+        package enum Place: UInt32, Sendable {
+            case beforeRouting = 0
+            case forwarding = 2
+            case afterRouting = 4
+        }
+
+        package var name: String
+        /// `filter` or, for rules that change addresses, `nat`.
+        package var type: String
+        package var place: Place
+        /// Lower ones come first.
+        package var priority: Int32
+        package var rules: [Rule]
+
+        package init(_ name: String, type: String, at place: Place, priority: Int32, _ rules: [Rule]) {
+            self.name = name
+            self.type = type
+            self.place = place
+            self.priority = priority
+            self.rules = rules
+        }
+    }
+
+    /// What happens to packets on which all conditions hold.
+    package struct Rule: Sendable {
+        package var conditions: [Condition]
+        package var verdict: Verdict
+
+        package init(_ conditions: [Condition], _ verdict: Verdict) {
+            self.conditions = conditions
+            self.verdict = verdict
+        }
+    }
+
+    package enum Condition: Sendable, Hashable {
+        /// It came in through an interface whose name begins so.
+        case comesFrom(String)
+        /// It goes out through an interface whose name begins so.
+        case goesTo(String)
+        case isIPv6
+        /// The first bytes of the IPv4 address that it is sent to.
+        case destination([UInt8])
+        /// The port that it is sent to over UDP (17) or TCP (6).
+        case port(UInt16, protocol: UInt8)
+        /// An answer would not go out where it came in: its sender is not who it says.
+        case hasForgedSource
+        /// It belongs to a connection that the other side began, or is an error message about one.
+        case isAnswer
+    }
+
+    package enum Verdict: Sendable, Hashable {
+        /// On to the next chain.
+        case accept
+        case drop
+        /// The sender is told.
+        case refuse
+        /// On, with the host's own address as that of the sender.
+        case masquerade
+    }
+
+    /// The kernel ties the table to this connection.
+    private let owner: NetlinkSocket
+
+    /// Puts the rules in force.
+    /// - Throws: `EPERM` without the right to, `EOPNOTSUPP` and `ENOENT` where the kernel lacks a part.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init(table: String, _ chains: [Chain]) throws(SystemCallError) {
+        owner = try NetlinkSocket(NETLINK_NETFILTER, name: "nf_tables")
+        try owner.send(Self.messages(table: table, chains))
+    }
+
+    /// The names of all tables of the kind made here, those of other programs too.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func tables() throws(SystemCallError) -> [String] {
+        let socket = try NetlinkSocket(NETLINK_NETFILTER, name: "nf_tables")
+        let request = message(NFT_MSG_GETTABLE, flags: NLM_F_DUMP)
+        return try socket.dump(request).compactMap { reply in
+            reply.attributes(after: MemoryLayout<nfgenmsg>.size)[Int(NFTA_TABLE_NAME.rawValue)].map {
+                String(decoding: $0.dropLast(), as: UTF8.self)
+            }
+        }
+    }
+}
