@@ -7,6 +7,7 @@ import OCI
 import Operations
 import RemoteCache
 import RemoteSources
+import Sandboxes
 import Snapshots
 import Storage
 
@@ -79,7 +80,7 @@ extension BuildEngine {
         let (stored, index) = cacheIndex(with: imported)
         let solution: Solution<BuildOutput>
         do {
-            solution = try await Self.solve(graph, wanted, index, progress)
+            solution = try await networks.whileInUse { try await Self.solve(graph, wanted, index, progress) }
         } catch let error as SolveError {
             let definition = definitions.first { $0.sources.places[error.vertex] != nil } ?? definitions[0]
             throw StepFailure(error, in: definition)

@@ -88,15 +88,18 @@ struct NetlinkReply {
     }
 
     /// The attributes after that structure, by their type.
-    func attributes(after first: Int) -> [Int: [UInt8]] {
+    func attributes(after first: Int) -> [Int: [UInt8]] { Self.attributes(in: payload.dropFirst((first + 3) & ~3)) }
+
+    /// The attributes that an attribute consists of, by their type.
+    static func attributes(in bytes: some Collection<UInt8>) -> [Int: [UInt8]] {
         var result: [Int: [UInt8]] = [:]
-        var rest = payload.dropFirst((first + 3) & ~3)
+        var rest = Array(bytes)[...]
         while rest.count >= 4 {
             let (length, type) = rest.withUnsafeBytes {
                 (Int($0.loadUnaligned(as: UInt16.self)), Int($0.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
             }
             guard length >= 4, length <= rest.count else { break }
-            result[type & Self.typeMask] = Array(rest.dropFirst(4).prefix(length - 4))
+            result[type & typeMask] = Array(rest.dropFirst(4).prefix(length - 4))
             rest = rest.dropFirst((length + 3) & ~3)
         }
         return result

@@ -10,11 +10,17 @@ extension PacketFilter {
     /// Its header cannot be read beside the C library's.
     private static let family: UInt8 = 1
     private static let familyOfIPv6: UInt8 = 10
+    /// Those of tables that packets of IPv4 meet: `NFPROTO_IPV4` besides.
+    static let families: [UInt8] = [family, 2]
     /// `NF_DROP` and `NF_ACCEPT`.
-    private static let drop: UInt32 = 0
+    static let drop: UInt32 = 0
     private static let accept: UInt32 = 1
 
-    static func message(_ type: nf_tables_msg_types, flags: Int32) -> NetlinkMessage {
+    static func message(
+        _ type: nf_tables_msg_types,
+        flags: Int32,
+        family: UInt8 = family
+    ) -> NetlinkMessage {
         NetlinkMessage(
             Int(NFNL_SUBSYS_NFTABLES) << 8 | Int(type.rawValue),
             flags: flags,
@@ -22,24 +28,34 @@ extension PacketFilter {
         )
     }
 
-    /// All or nothing: a table and what is in it.
-    static func messages(table: String, _ chains: [Chain]) -> [NetlinkMessage] {
+    /// Changes of which all happen or none.
+    static func batch(_ messages: [NetlinkMessage]) -> [NetlinkMessage] {
         let subsystem = nfgenmsg(
             nfgen_family: UInt8(AF_UNSPEC),
             version: UInt8(NFNETLINK_V0),
             res_id: UInt16(NFNL_SUBSYS_NFTABLES).bigEndian
         )
-        var messages = [NetlinkMessage(Int(NFNL_MSG_BATCH_BEGIN), flags: 0, first: subsystem)]
+        return [NetlinkMessage(Int(NFNL_MSG_BATCH_BEGIN), flags: 0, first: subsystem)] + messages
+            + [NetlinkMessage(Int(NFNL_MSG_BATCH_END), flags: 0, first: subsystem)]
+    }
+
+    static func removal(of table: String) -> [NetlinkMessage] {
+        var message = message(NFT_MSG_DELTABLE, flags: NLM_F_ACK)
+        message.add(NFTA_TABLE_NAME.rawValue, table)
+        return batch([message])
+    }
+
+    /// A table and what is in it.
+    static func messages(table: String, _ chains: [Chain]) -> [NetlinkMessage] {
         var first = message(NFT_MSG_NEWTABLE, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK)
         first.add(NFTA_TABLE_NAME.rawValue, table)
         first.add(NFTA_TABLE_FLAGS.rawValue, network: NFT_TABLE_F_OWNER.rawValue)
-        messages.append(first)
+        var messages = [first]
         for chain in chains {
             messages.append(message(of: chain, in: table))
             for rule in chain.rules { messages.append(message(of: rule, of: chain, in: table)) }
         }
-        messages.append(NetlinkMessage(Int(NFNL_MSG_BATCH_END), flags: 0, first: subsystem))
-        return messages
+        return batch(messages)
     }
 
     private static func message(of chain: Chain, in table: String) -> NetlinkMessage {
@@ -59,11 +75,15 @@ extension PacketFilter {
         var message = message(NFT_MSG_NEWRULE, flags: NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK)
         message.add(NFTA_RULE_TABLE.rawValue, table)
         message.add(NFTA_RULE_CHAIN.rawValue, chain.name)
+        addOperations(of: rule, to: &message)
+        return message
+    }
+
+    static func addOperations(of rule: Rule, to message: inout NetlinkMessage) {
         message.add(NFTA_RULE_EXPRESSIONS.rawValue) { message in
             for condition in rule.conditions { add(condition, to: &message) }
             add(rule.verdict, to: &message)
         }
-        return message
     }
 
     // MARK: Operations

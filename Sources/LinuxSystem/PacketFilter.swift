@@ -69,15 +69,36 @@ package struct PacketFilter: Sendable {
         case masquerade
     }
 
+    /// What the names of our tables begin with.
+    static let namePrefix = "slipway-"
+
+    /// The table's name.
+    package let table: String
     /// The kernel ties the table to this connection.
     private let owner: NetlinkSocket
 
     /// Puts the rules in force.
+    /// - Parameters:
+    ///   - name: what the table is called, after what the names of all begin with and before what nobody else has.
+    ///   - chains: the rules.
     /// - Throws: `EPERM` without the right to, `EOPNOTSUPP` and `ENOENT` where the kernel lacks a part.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package init(table: String, _ chains: [Chain]) throws(SystemCallError) {
+    package init(_ name: String, _ chains: [Chain]) throws(SystemCallError) {
+        table = Self.prefix(of: name) + String(UInt64.random(in: 0 ... .max), radix: 36)
         owner = try NetlinkSocket(NETLINK_NETFILTER, name: "nf_tables")
         try owner.send(Self.messages(table: table, chains))
+    }
+
+    /// What the names of the tables that are called so begin with.
+    package static func prefix(of name: String) -> String { "\(namePrefix)\(name)-" }
+
+    /// Removes the rules.
+    ///
+    /// The kernel goes on about it for some milliseconds, for which the end of this object, or of the process, then waits.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func remove() throws(SystemCallError) {
+        try closePassage()
+        try owner.send(Self.removal(of: table))
     }
 
     /// The names of all tables of the kind made here, those of other programs too.

@@ -49,7 +49,7 @@ extension ExecRun {
             }
         }
         configuration.noteObstacle = { [context] in context.warn($0) }
-        let failure = FailureWatch(root: root, exec: exec, hasNetwork: !configuration.network.isNone)
+        let failure = FailureWatch(root: root, exec: exec, network: .init(configuration.network))
         let status: ExitStatus
         do {
             status = try await withControlGroup(failure) { group in
@@ -185,6 +185,16 @@ extension ExecRun {
         ]
         return pairs.filter { !$0.1.isEmpty }.flatMap { name, value in
             [Array("\(name)=".utf8) + value, Array("\(name.lowercased())=".utf8) + value]
+        }
+    }
+}
+
+extension FailureEvidence.Network {
+    fileprivate init(_ network: SandboxConfiguration.Network) {
+        switch network {
+        case .host: self = .host
+        case .none: self = .none
+        case .namespace, .own: self = .own
         }
     }
 }

@@ -17,6 +17,9 @@ package struct FailureEvidence: Sendable {
         }
     }
 
+    /// The network that the process was in.
+    package enum Network: Sendable, Hashable { case host, own, none }
+
     package var exitCode: Int32
     /// The end of what the process wrote.
     package var output: [UInt8] = []
@@ -26,7 +29,7 @@ package struct FailureEvidence: Sendable {
     package var environment: [[UInt8]] = []
     /// Where the process started.
     package var directory: [UInt8] = []
-    package var hasNetwork = true
+    package var network = Network.own
     package var outOfMemoryKills = 0
     /// Of the file system that the step's root is on.
     package var space: FileSystemSpace?
@@ -38,7 +41,7 @@ package struct FailureEvidence: Sendable {
         arguments: [[UInt8]] = [],
         environment: [[UInt8]] = [],
         directory: [UInt8] = [],
-        hasNetwork: Bool = true,
+        network: Network = .own,
         outOfMemoryKills: Int = 0,
         space: FileSystemSpace? = nil
     ) {
@@ -48,7 +51,7 @@ package struct FailureEvidence: Sendable {
         self.arguments = arguments
         self.environment = environment
         self.directory = directory
-        self.hasNetwork = hasNetwork
+        self.network = network
         self.outOfMemoryKills = outOfMemoryKills
         self.space = space
     }
@@ -57,7 +60,7 @@ package struct FailureEvidence: Sendable {
     ///
     /// `file` finds a file of the step's root by its path there.
     package func advice(file: ([UInt8]) -> File?) -> String? {
-        outOfMemory ?? fullDisk ?? notExecutable(file) ?? notFound(file) ?? nameResolution
+        outOfMemory ?? fullDisk ?? notExecutable(file) ?? notFound(file) ?? nameResolution ?? loopback
     }
 
     /// The lines of output, the last first.
@@ -178,7 +181,15 @@ package struct FailureEvidence: Sendable {
             "\(shown) needs the loader \(escapedForDisplay(loader)), which the image does not have: it was built for another C library (glibc or musl); build it in this image or link it statically"
     }
 
-    // MARK: Names
+    // MARK: Network
+
+    private var loopback: String? {
+        guard exitCode != 0, network == .own, says("onnection refused"),
+            let name = ["127.0.0.1", "localhost", "::1"].first(where: says)
+        else { return nil }
+        return
+            "\(name) is the step itself, which has a network of its own: what listens on the host's loopback is reached with RUN --network=host and --allow network.host"
+    }
 
     private var nameResolution: String? {
         let signs = [
@@ -187,7 +198,7 @@ package struct FailureEvidence: Sendable {
             "Name or service not known", "DNS lookup error", "EAI_AGAIN", "no such host",
         ]
         guard exitCode != 0, let sign = signs.first(where: says) else { return nil }
-        if !hasNetwork {
+        if network == .none {
             return "the step has no network (--network=none), and a host name could not be resolved in it"
         }
         return

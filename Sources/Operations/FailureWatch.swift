@@ -17,13 +17,13 @@ final class FailureWatch: Sendable {
 
     private let root: FilePath
     private let exec: Exec
-    private let hasNetwork: Bool
+    private let network: FailureEvidence.Network
     private let state = Mutex(State())
 
-    init(root: FilePath, exec: Exec, hasNetwork: Bool) {
+    init(root: FilePath, exec: Exec, network: FailureEvidence.Network) {
         self.root = root
         self.exec = exec
-        self.hasNetwork = hasNetwork
+        self.network = network
     }
 
     /// Output of the process.
@@ -42,7 +42,7 @@ final class FailureWatch: Sendable {
     /// Asked while the step's root is still mounted.
     func advice(exitCode: Int32, _ error: SandboxError?) async -> String? {
         let (tail, kills) = state.withLock { ($0.tail, $0.outOfMemoryKills) }
-        return await onBlockingPool { [root, exec, hasNetwork] in
+        return await onBlockingPool { [root, exec, network] in
             guard let directory = try? RootedDirectory(root) else { return nil }
             let evidence = FailureEvidence(
                 exitCode: exitCode,
@@ -51,7 +51,7 @@ final class FailureWatch: Sendable {
                 arguments: exec.process.arguments,
                 environment: exec.process.environment,
                 directory: exec.process.directory,
-                hasNetwork: hasNetwork,
+                network: network,
                 outOfMemoryKills: kills,
                 space: try? FileSystemSpace(at: root)
             )

@@ -13,10 +13,6 @@ package struct SandboxConfiguration: Sendable {
         /// One of its own, made for it.
         case own(SandboxNetwork)
 
-        package var isNone: Bool {
-            if case .none = self { true } else { false }
-        }
-
         /// What the host is called in it: its gateway, or where it is the host's own, or nowhere, the loopback address.
         package var host: String {
             switch self {

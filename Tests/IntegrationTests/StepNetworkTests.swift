@@ -198,6 +198,40 @@ struct `The network of a step` {
         #expect(texts == ["before", "honest", "after"], "\(datagrams)")
     }
 
+    @Test(.requires(.program("iptables")))
+    func `passes chains that drop what they do not know, and leaves them as they were`() async throws {
+        try write(Self.run("", Self.probe) + "RUN [ ! -e /nowhere ] && echo ready && sleep 1000\n")
+        let killed = try await world.run(
+            """
+            iptables -P FORWARD DROP
+            iptables -A FORWARD -i docker0 -j ACCEPT
+            iptables-save > before
+            $slipway build --progress=plain --no-cache context > output 2>&1 &
+            build=$!
+            until grep -q ' ready$' output; do sleep 0.05; done
+            iptables-save > during
+            kill -9 $build
+            wait $build || true
+            iptables-save > left
+            sed -i '/sleep/d' context/Dockerfile
+            $slipway build --progress=plain --no-cache context
+            iptables-save > after
+            """,
+            try await Slipway.shared()
+        )
+        try #require(killed.status == 0, "\(killed.errorText)")
+        #expect(checks(killed).contains("the server says 198.51.100.1"), "\(killed.errorText)")
+        func rules(_ name: String) throws -> [String] {
+            try read(name).split(separator: "\n").map(String.init).filter { $0.hasPrefix("-A") || $0.hasPrefix(":") }
+        }
+        let before = try rules("before").map { $0.prefix { $0 != "[" } }
+        let during = try rules("during")
+        #expect(during.count == before.count + 2, "\(during)")
+        #expect(try rules("left").count == before.count + 2)
+        let after = try rules("after").map { $0.prefix { $0 != "[" } }
+        #expect(after == before, "\(after)")
+    }
+
     // MARK: Where there is no right to make one
 
     @Test func `is the host's, with a warning, where none can be made`() async throws {

@@ -107,12 +107,23 @@ import Testing
     }
 
     @Test(arguments: [
+        "Could not connect to 127.0.0.1:3128 (127.0.0.1). - connect (111: Connection refused)",
+        "curl: (7) Failed to connect to localhost port 80: Connection refused",
+    ])
+    func `the host's loopback is not the step's`(output: String) {
+        #expect(advice(1, output)?.contains("--network=host") == true)
+        #expect(advice(1, output) { $0.network = .host } == nil)
+        #expect(advice(0, output) == nil)
+        #expect(advice(1, "connect to 192.0.2.1: Connection refused") == nil)
+    }
+
+    @Test(arguments: [
         "E: Temporary failure resolving 'packages.example.com'", "curl: (6) Could not resolve host: example.com",
         "wget: bad address 'example.com'", "getaddrinfo EAI_AGAIN packages.example.com",
     ])
     func `a name that is not resolved`(output: String) {
         #expect(advice(100, output)?.contains("/etc/resolv.conf") == true)
-        #expect(advice(100, output) { $0.hasNetwork = false }?.contains("--network=none") == true)
+        #expect(advice(100, output) { $0.network = .none }?.contains("--network=none") == true)
         #expect(advice(0, output) == nil)
     }
 }
