@@ -51,14 +51,15 @@ extension SlipwayEnvironment {
         var web = WebClient.Configuration()
         web.systemAuthorities = variable("SSL_CERT_FILE").map { path($0) }
         web.proxies = ProxySettings(environment: textVariables)
-        let devices = try await configuration().devices
+        let configuration = try await configuration()
+        let devices = configuration.devices
         return BuildEngine(
             store: engine.store,
             snapshots: engine.snapshots,
             images: engine.images,
             bases: RemoteBaseImages(images: engine.remote),
             sandboxes: SandboxRunner(scratch: scratch),
-            networks: try await configuration().networks(tag: StoreLayout(root: engine.store.root).tag),
+            networks: try configuration.networks(tag: StoreLayout(root: engine.store.root).tag),
             web: WebClient(web),
             variables: variables,
             remote: engine.remote,

@@ -23,7 +23,7 @@ struct NetworkWorld {
         try directory.write(script, to: "script.sh")
         return try await runProgram(
             "unshare",
-            ["--net", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child", "sh", "-eu", "world.sh"],
+            ["--net", "--mount", "sh", "-eu", "world.sh"],
             in: directory.url,
             environment: slipway.environment.merging([
                 "SLIPWAY_ROOT": slipway.root, "slipway": try Slipway.binary, "world": directory.path,
@@ -42,8 +42,10 @@ struct NetworkWorld {
             ip address add 198.51.100.2/24 dev eth0
             ip link set eth0 up
             exec python3 server.py server-ready tcp:0.0.0.0:80 names:169.254.169.254:53' &
+        server=$!
+        trap 'kill $server' EXIT
         until [ -e inside ]; do sleep 0.01; done
-        ip link add uplink type veth peer name eth0 netns $!
+        ip link add uplink type veth peer name eth0 netns $server
         ip address add 198.51.100.1/24 dev uplink
         ip link set uplink up
         ip route add default via 198.51.100.2
@@ -51,6 +53,8 @@ struct NetworkWorld {
         mount --bind resolv.conf /etc/resolv.conf
         python3 server.py host-ready tcp:127.0.0.1:7001 tcp:0.0.0.0:7002 abstract:step-test \\
             record:0.0.0.0:7003 record:127.0.0.1:7004 > datagrams &
+        host=$!
+        trap 'kill $server $host' EXIT
         until [ -e server-ready ] && [ -e host-ready ]; do sleep 0.01; done
         . ./script.sh
         """
