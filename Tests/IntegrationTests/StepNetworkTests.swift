@@ -208,7 +208,7 @@ struct `The network of a step` {
             iptables-save > before
             $slipway build --progress=plain --no-cache context > output 2>&1 &
             build=$!
-            until grep -q ' ready$' output; do sleep 0.05; done
+            until grep -q ' ready$' output; do kill -0 $build; sleep 0.05; done
             iptables-save > during
             kill -9 $build
             wait $build || true

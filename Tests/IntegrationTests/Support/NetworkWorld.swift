@@ -44,7 +44,7 @@ struct NetworkWorld {
             exec python3 server.py server-ready tcp:0.0.0.0:80 names:169.254.169.254:53' &
         server=$!
         trap 'kill $server' EXIT
-        until [ -e inside ]; do sleep 0.01; done
+        until [ -e inside ]; do kill -0 $server; sleep 0.01; done
         ip link add uplink type veth peer name eth0 netns $server
         ip address add 198.51.100.1/24 dev uplink
         ip link set uplink up
@@ -55,7 +55,7 @@ struct NetworkWorld {
             record:0.0.0.0:7003 record:127.0.0.1:7004 > datagrams &
         host=$!
         trap 'kill $server $host' EXIT
-        until [ -e server-ready ] && [ -e host-ready ]; do sleep 0.01; done
+        until [ -e server-ready ] && [ -e host-ready ]; do kill -0 $server; kill -0 $host; sleep 0.01; done
         . ./script.sh
         """
 
