@@ -22,9 +22,18 @@ package final class FileLock: Sendable {
     /// Takes the lock if nobody else holds it; nil otherwise.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func tryAcquire(_ path: FilePath, _ mode: Mode) throws(SystemCallError) -> FileLock? {
-        let file = try OpenFile.open(path, O_RDWR | O_CREAT, mode: 0o600)
+        try tryLock(OpenFile.open(path, O_RDWR | O_CREAT, mode: 0o600), mode)
+    }
+
+    /// Takes the exclusive lock of a directory, which is there, if nobody else holds it; nil otherwise.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func tryAcquire(directory path: FilePath) throws(SystemCallError) -> FileLock? {
+        try tryLock(OpenFile.open(path, O_RDONLY | O_DIRECTORY), .exclusive)
+    }
+
+    private static func tryLock(_ file: OpenFile, _ mode: Mode) throws(SystemCallError) -> FileLock? {
         do throws(SystemCallError) {
-            _ = try retryingSystemCall("flock", path: path) {
+            _ = try retryingSystemCall("flock", path: file.path) {
                 flock(file.descriptor, (mode == .shared ? LOCK_SH : LOCK_EX) | LOCK_NB)
             }
         } catch {

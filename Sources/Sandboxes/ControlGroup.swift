@@ -33,6 +33,8 @@ package struct ControlGroup: Sendable {
     private let events: FilePath?
     /// Keeps the paths of `directories` good.
     private let hierarchy: DetachedMount?
+    /// Tell others that the cgroup is in use, also those in another process namespace; released when this process ends.
+    private let locks: [FileLock]
 
     /// Makes a cgroup.
     ///
@@ -51,19 +53,20 @@ package struct ControlGroup: Sendable {
         root: FilePath = "/sys/fs/cgroup"
     ) -> (group: ControlGroup?, refusals: [String]) {
         guard version != .none else { return (nil, ["this host has no cgroups"]) }
-        let name = newName()
         let place = FilePath(root: nil, parent.lexicallyNormalized().components.filter { $0.kind == .regular })
         let settings = version == .plain ? limits.unifiedSettings : limits.separateSettings
         let controllers = version == .plain ? [""] : Set(settings.map(\.controller)).union(["memory"]).sorted()
         var made: [FilePath] = []
+        var locks: [FileLock] = []
         var files: [OpenFile] = []
         var unified: OpenFile?
         var refusals: [String] = []
         for controller in controllers {
             let hierarchy = controller.isEmpty ? root : root.appending(controller)
             do throws(SystemCallError) {
-                let directory = try makeDirectory(name, in: hierarchy, below: place, controller)
+                let (directory, lock) = try makeDirectory(in: hierarchy, below: place, controller)
                 made.append(directory)
+                locks.append(lock)
                 for setting in settings where controller.isEmpty || setting.controller == controller {
                     refusals += refusal(of: setting, in: directory).map { [$0] } ?? []
                 }
@@ -79,7 +82,8 @@ package struct ControlGroup: Sendable {
         let memory = version == .plain ? made.first : made.first { $0.starts(with: root.appending("memory")) }
         let events = memory?.appending(version == .plain ? "memory.events" : "memory.oom_control")
         if files.isEmpty, unified == nil { return (nil, refusals) }
-        return (ControlGroup(unified: unified, entrances: files, directories: made, events: events), refusals)
+        let group = ControlGroup(unified: unified, entrances: files, directories: made, events: events, locks: locks)
+        return (group, refusals)
     }
 
     /// Makes a cgroup of version 2 without limits, for a filter of devices; hosts of version 1 have that hierarchy too.
@@ -91,9 +95,13 @@ package struct ControlGroup: Sendable {
         let parent = FilePath("/proc/self/fd/\(hierarchy.file.descriptor)/\(defaultParent)")
         try HostFiles.createDirectory(parent)
         removeAbandoned(in: parent)
-        let directory = parent.appending(name ?? newName())
+        guard let name else {
+            let (directory, lock) = try makeHeldDirectory(in: parent)
+            return try ControlGroup(directory, in: hierarchy, locks: [lock])
+        }
+        let directory = parent.appending(name)
         try HostFiles.createDirectory(directory)
-        return try ControlGroup(directory, in: hierarchy)
+        return try ControlGroup(directory, in: hierarchy, locks: [])
     }
 
     /// The cgroup that was made under a name.
@@ -101,27 +109,35 @@ package struct ControlGroup: Sendable {
     package init(named name: String) throws(SystemCallError) {
         let hierarchy = try DetachedMount.controlGroups()
         let parent = FilePath("/proc/self/fd/\(hierarchy.file.descriptor)/\(Self.defaultParent)")
-        try self.init(parent.appending(name), in: hierarchy)
+        try self.init(parent.appending(name), in: hierarchy, locks: [])
     }
 
     /// Several cgroups, each only to be joined.
     package init(joining entrances: [OpenFile]) {
-        self.init(unified: nil, entrances: entrances, directories: [], events: nil)
+        self.init(unified: nil, entrances: entrances, directories: [], events: nil, locks: [])
     }
 
-    private init(_ directory: FilePath, in hierarchy: DetachedMount) throws(SystemCallError) {
+    private init(_ directory: FilePath, in hierarchy: DetachedMount, locks: [FileLock]) throws(SystemCallError) {
         unified = try OpenFile.open(directory, O_RDONLY | O_DIRECTORY)
         entrances = []
         directories = [directory]
         events = nil
         self.hierarchy = hierarchy
+        self.locks = locks
     }
 
-    private init(unified: OpenFile?, entrances: [OpenFile], directories: [FilePath], events: FilePath?) {
+    private init(
+        unified: OpenFile?,
+        entrances: [OpenFile],
+        directories: [FilePath],
+        events: FilePath?,
+        locks: [FileLock]
+    ) {
         self.unified = unified
         self.entrances = entrances
         self.directories = directories
         self.events = events
+        self.locks = locks
         hierarchy = nil
     }
 
@@ -134,7 +150,8 @@ package struct ControlGroup: Sendable {
     }
 
     private static let defaultParent = "slipway"
-    private static func newName() -> String { "slipway-\(getpid())-\(UInt32.random(in: .min ... .max))" }
+    /// What the names of cgroups begin with that go with the process which made them.
+    private static let heldPrefix = "slipway-"
 
     /// How many processes the kernel killed because the cgroup had no memory left.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -157,11 +174,10 @@ package struct ControlGroup: Sendable {
 
 extension ControlGroup {
     private static func makeDirectory(
-        _ name: String,
         in hierarchy: FilePath,
         below parent: FilePath,
         _ controller: String
-    ) throws(SystemCallError) -> FilePath {
+    ) throws(SystemCallError) -> (FilePath, FileLock) {
         var directory = hierarchy
         for component in parent.components {
             enableControllers(below: directory)
@@ -171,10 +187,26 @@ extension ControlGroup {
         }
         enableControllers(below: directory)
         removeAbandoned(in: directory)
-        directory = directory.appending(name)
-        try HostFiles.createDirectory(directory)
-        inheritProcessors(in: directory, controller)
-        return directory
+        let (held, lock) = try makeHeldDirectory(in: directory)
+        inheritProcessors(in: held, controller)
+        return (held, lock)
+    }
+
+    /// Makes a directory of a new name that this process holds.
+    private static func makeHeldDirectory(in parent: FilePath) throws(SystemCallError) -> (FilePath, FileLock) {
+        while true {
+            let directory = parent.appending("\(heldPrefix)\(getpid())-\(UInt32.random(in: .min ... .max))")
+            try HostFiles.createDirectory(directory)
+            // Before it was held, somebody may have taken it for abandoned.
+            do throws(SystemCallError) {
+                if let lock = try FileLock.tryAcquire(directory: directory), try HostFiles.status(of: directory) != nil
+                {
+                    return (directory, lock)
+                }
+            } catch {
+                if error.errno != .noSuchFileOrDirectory { throw error }
+            }
+        }
     }
 
     /// Version 2 gives a cgroup the controllers that its parent hands on; those that it does not have are missed later, by name.
@@ -197,14 +229,11 @@ extension ControlGroup {
     }
 
     /// Removes the cgroups of processes that were killed before they could.
-    private static func removeAbandoned(in directory: FilePath) {
-        for entry in (try? HostFiles.entries(of: directory)) ?? [] {
-            let parts = String(decoding: entry, as: UTF8.self).split(separator: "-")
-            guard parts.count == 3, parts[0] == "slipway", let process = Int32(parts[1]) else { continue }
-            if kill(process, 0) == 0 || errno == EPERM { continue }
-            _ = try? HostFiles.removeDirectoryIfEmpty(
-                FilePath(bytes: directory.bytes + [UInt8(ascii: "/")] + entry)
-            )
+    private static func removeAbandoned(in parent: FilePath) {
+        for entry in (try? HostFiles.entries(of: parent)) ?? [] where entry.starts(with: heldPrefix.utf8) {
+            let directory = FilePath(bytes: parent.bytes + [UInt8(ascii: "/")] + entry)
+            guard let lock = try? FileLock.tryAcquire(directory: directory) else { continue }
+            withExtendedLifetime(lock) { _ = try? HostFiles.removeDirectoryIfEmpty(directory) }
         }
     }
 

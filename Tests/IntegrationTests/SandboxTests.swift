@@ -47,6 +47,31 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
 }
 
 @Suite(.requires(.root, .program("crun"), .program("busybox"))) struct `Sandboxes` {
+    @Test func `cgroups that nobody holds are removed, and held ones stay whoever holds them`() async throws {
+        let (before, abandoned, held) = try await onBlockingPool {
+            // Once, so that the directory of all of them is there.
+            let first = try ControlGroup.make()
+            defer { first.remove() }
+            let hierarchy = try DetachedMount.controlGroups()
+            let parent = FilePath("/proc/self/fd/\(hierarchy.file.descriptor)/slipway")
+            // No process has these numbers; one in another process namespace might, as far as can be seen from here.
+            let abandoned = parent.appending("slipway-2147483646-\(UInt32.random(in: .min ... .max))")
+            let held = parent.appending("slipway-2147483647-\(UInt32.random(in: .min ... .max))")
+            for directory in [abandoned, held] { try HostFiles.createDirectory(directory) }
+            let lock = try #require(try FileLock.tryAcquire(directory: held))
+            defer { _ = try? HostFiles.removeDirectoryIfEmpty(held) }
+            let before = try [abandoned, held].map { try HostFiles.status(of: $0) != nil }
+            let group = try ControlGroup.make()
+            defer { group.remove() }
+            let after = try [abandoned, held].map { try HostFiles.status(of: $0) != nil }
+            return withExtendedLifetime(lock) { (before, after[0], after[1]) }
+        }
+        // Other tests make cgroups at the same time: what is abandoned may be gone before it is looked at.
+        #expect(before[1])
+        #expect(!abandoned)
+        #expect(held)
+    }
+
     @Test func `a step's streams and exit code are its own`() async throws {
         try await withSandbox { runner, root in
             let result = try await run(runner, step(root, "echo out; echo err >&2; exit 7"))
