@@ -46,6 +46,7 @@ struct LayerArchive {
     }
 
     /// Counts the entries and the bytes of their contents.
+    /// - Throws: `ArchiveError.refused` for a file that no archive can hold, `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func measure() throws -> Measure {
         var measure = Measure()
@@ -53,13 +54,21 @@ struct LayerArchive {
         try files.walk { entry in
             let status = entry.status
             measure.entries += 1
-            guard status.type == .regular, !entry.isWhiteout else { return }
+            if entry.isWhiteout || status.type == .socket { return }
+            try Self.checkName(entry.bytes)
+            guard status.type == .regular else { return }
             if status.linkCount > 1, !seen.insert(Inode(device: status.device, number: status.inode)).inserted {
                 return
             }
             measure.bytes += status.size
         }
         return measure
+    }
+
+    private static func checkName(_ name: [UInt8]) throws(ArchiveError) {
+        let base = name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+        guard name[base...].starts(with: Whiteout.prefix) else { return }
+        throw .refused(entry: name, reason: "in a layer this name would mean that a file was removed")
     }
 
     /// Writes the whole archive with its end; the sink is not finished.
@@ -90,12 +99,7 @@ struct LayerArchive {
                 let mark = name[..<base] + Whiteout.prefix + name[base...]
                 return try writer.begin(TarEntry(path: Array(mark), kind: .regular, mode: 0o644))
             }
-            guard !name[base...].starts(with: Whiteout.prefix) else {
-                throw ArchiveError.refused(
-                    entry: name,
-                    reason: "in a layer this name would mean that a file was removed"
-                )
-            }
+            try Self.checkName(name)
             let inode = Inode(device: status.device, number: status.inode)
             var entry = TarEntry(
                 path: name,
