@@ -42,6 +42,8 @@ final class Extraction {
     private func extract(_ entry: TarEntry, _ reader: TarReader) throws {
         let components = try self.components(of: entry.path, entry)
         guard let name = components.last else {
+            // As in docker: what stands for the destination itself is no news of it, whatever it is.
+            if !options.mode.isLayer { return }
             guard entry.kind == .directory else { throw refused(entry, "it would replace the root directory") }
             return try applyDirectory(entry, path: [], try root.open(".", O_PATH | O_DIRECTORY))
         }
@@ -213,11 +215,16 @@ final class Extraction {
         guard status.type != .directory else { throw refused(entry, "a hard link to a directory") }
         let isDevice00 = status.type == .characterDevice && status.deviceMajor == 0 && status.deviceMinor == 0
         guard !isDevice00 else { throw refused(entry, "a hard link to a removed file") }
-        if let existing = try parent.entryStatus(named: name) {
-            if existing.inode == status.inode, existing.device == status.device { return }
-            try remove(name, in: parent)
+        let existing = try parent.entryStatus(named: name)
+        let isLinked = existing.map { $0.inode == status.inode && $0.device == status.device } ?? false
+        if !isLinked {
+            if existing != nil { try remove(name, in: parent) }
+            try parent.createHardLink(named: name, toEntry: targetName, of: targetParent)
         }
-        try parent.createHardLink(named: name, toEntry: targetName, of: targetParent)
+        // As in docker: outside of layers what the link's own header says holds for the file.
+        if !options.mode.isLayer, status.type != .symbolicLink {
+            try applyMetadata(entry, try parent.openEntry(named: name, O_PATH))
+        }
     }
 
     private func makeNode(

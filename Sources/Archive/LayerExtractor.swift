@@ -13,7 +13,8 @@ package struct LayerExtractor: Sendable {
         case overlay
         /// A layer of an image on a file system that cannot keep overlayfs's marks: whiteouts stay the empty files that the archive has.
         case marked
-        /// An archive like any other; `.wh.` names mean nothing. With an owner, everything belongs to it.
+        /// An archive like any other; `.wh.` names mean nothing. With an owner, everything belongs to it. The directory itself keeps
+        /// its owner, mode and time, whatever the archive says of `./`; a hard link's header counts for its file.
         case plain(owner: Owner?)
 
         /// Whether `.wh.` names mark what is gone.

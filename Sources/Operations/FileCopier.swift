@@ -66,9 +66,9 @@ struct FileCopier {
         return matches.count
     }
 
-    /// The mode of directories that are made on the way, which have no source.
+    /// The mode of directories that are made on the way, which have no source; set-id and sticky bits are for what is copied.
     private var directoryMode: UInt32 {
-        if case .bits(let bits) = copy.mode { bits } else { 0o755 }
+        if case .bits(let bits) = copy.mode { bits & 0o777 } else { 0o755 }
     }
 
     private func copyMatch(_ match: Selection.Match) throws {
