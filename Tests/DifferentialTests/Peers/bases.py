@@ -79,12 +79,12 @@ CONFIGURATIONS = {
 }
 
 
-def write_base(path, name, layer):
+def write_base(path, name, layer, configuration):
     diff_id = hashlib.sha256(layer).hexdigest()
     document = json.dumps({
         "architecture": "amd64" if machine() == "x86_64" else "arm64", "os": "linux",
         "created": "2001-09-09T01:46:40Z",
-        "config": CONFIGURATIONS[name],
+        "config": configuration,
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
         "history": [{"created": "2001-09-09T01:46:40Z", "created_by": "base"}],
     }).encode()
@@ -106,7 +106,7 @@ def make_bases(directory):
     """Writes all archives; gives their paths by image name, and the diff ids that are no step's own."""
     layer = busybox_layer()
     paths, diff_ids = {}, set()
-    for name in CONFIGURATIONS:
+    for name, configuration in CONFIGURATIONS.items():
         paths[name] = directory / f"{name}.tar"
-        diff_ids.add(write_base(paths[name], name, layer))
+        diff_ids.add(write_base(paths[name], name, layer, configuration))
     return paths, diff_ids

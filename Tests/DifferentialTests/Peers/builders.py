@@ -56,8 +56,11 @@ class Docker:
 
     name, side, seconds = "docker", "peer", 0.0
 
-    def __init__(self, scratch):
+    def __init__(self, scratch, inside=()):
+        """`inside` starts the daemon in a network namespace, where it then has a bridge and its rules."""
         self.state = scratch / "docker"
+        self.prefix = list(inside)
+        self.network_options = [] if inside else ["--iptables=false", "--ip6tables=false", "--bridge=none"]
         # Paths of sockets have at most 107 bytes, and the daemon's own go deep.
         self.run = pathlib.Path(tempfile.mkdtemp(prefix="slipway-d-", dir="/tmp"))
         self.socket = f"unix://{self.run}/socket"
@@ -78,9 +81,9 @@ class Docker:
             log = self.state / f"{driver}.log"
             with open(log, "wb") as output:
                 self.daemon = subprocess.Popen([
-                    "/usr/sbin/dockerd", "--host", self.socket, "--data-root", self.state / "data",
+                    *self.prefix, "/usr/sbin/dockerd", "--host", self.socket, "--data-root", self.state / "data",
                     "--exec-root", self.run / "exec", "--pidfile", self.run / "pid", "--storage-driver", driver,
-                    "--iptables=false", "--ip6tables=false", "--bridge=none",
+                    *self.network_options,
                 ], stdout=output, stderr=output, start_new_session=True)
             if self.answers():
                 return
