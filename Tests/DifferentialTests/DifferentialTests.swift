@@ -49,9 +49,9 @@ struct DifferentialTests {
 /// The directory of the cases and of the program that compares.
 private let directory = URL(filePath: #filePath).deletingLastPathComponent()
 
-/// The names that the files of `Cases` have after `===`; none where a file cannot be read, which a test notices.
-private func caseNames() -> [String] {
-    let cases = directory.appending(path: "Cases")
+/// The names that the files of a directory have after `===`; none where a file cannot be read, which a test notices.
+func caseNames(of directoryName: String = "Cases") -> [String] {
+    let cases = directory.appending(path: directoryName)
     let files = (try? FileManager.default.contentsOfDirectory(atPath: cases.path)) ?? []
     return files.sorted().flatMap { file in
         ((try? String(contentsOf: cases.appending(path: file), encoding: .utf8)) ?? "")
@@ -91,14 +91,14 @@ private actor SharedComparison {
     }
 }
 
-private func inThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+func inThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
     }
 }
 
 /// Runs a program of `Peers` in a directory of its own and reads what it prints.
-private func run<Value: Decodable>(_ program: String, giving _: Value.Type) throws -> Value {
+func run<Value: Decodable>(_ program: String, giving _: Value.Type) throws -> Value {
     let name = "slipway-peers-\(UUID().uuidString.prefix(8))"
     let scratch = FileManager.default.temporaryDirectory.appending(path: name)
     try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
