@@ -31,7 +31,7 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
-/// C shims: no logic, only what Glibc's module does not import.
+/// C shims: what Glibc's module does not import.
 let shims: [Layered] = [
     Layered("CLinux"),
     Layered("CSQLite"),
@@ -229,7 +229,7 @@ targets += [
     tests("RegistryTests", ["OCI", "Registry"], external: [logging, nioCore, nioHTTP1, nioPosix, system]),
 ]
 
-// For work on a few targets: SLIPWAY_TARGETS=ArchiveTests,SnapshotsTests swift test builds only these and what they need.
+// For work on a few targets: SLIPWAY_TARGETS=ArchiveTests,StorageTests swift test builds only these and what they need.
 if let names = Context.environment["SLIPWAY_TARGETS"] {
     let all = Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0) })
     var needed: Set<String> = []
@@ -237,7 +237,10 @@ if let names = Context.environment["SLIPWAY_TARGETS"] {
         guard let target = all[name], needed.insert(name).inserted else { return }
         for case .targetItem(let dependency, _) in target.dependencies { need(dependency) }
     }
-    for name in names.split(separator: ",") { need(String(name)) }
+    for name in names.split(separator: ",").map(String.init) {
+        guard all[name] != nil else { fatalError("SLIPWAY_TARGETS names \(name), which is no target of this package") }
+        need(name)
+    }
     targets.removeAll { !needed.contains($0.name) }
 }
 
