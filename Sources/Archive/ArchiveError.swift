@@ -10,6 +10,8 @@ package enum ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
     case refused(entry: [UInt8], reason: String)
     /// Compressed data that is damaged.
     case damagedCompression(CompressionFormat, reason: String)
+    /// The content that was written for an entry has not the size that its header says.
+    case sizeChanged(entry: [UInt8])
     /// More than a limit allows.
     case overLimit(what: String, limit: Int64)
     /// A system call failed for an entry.
@@ -25,6 +27,8 @@ package enum ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
         case .invalidHeader(let reason, let entry?): "invalid tar header of \"\(escapedForDisplay(entry))\": \(reason)"
         case .refused(let entry, let reason): "archive entry \"\(escapedForDisplay(entry))\" refused: \(reason)"
         case .damagedCompression(let format, let reason): "\(format.rawValue): \(reason)"
+        case .sizeChanged(let entry):
+            "\"\(escapedForDisplay(entry))\" became shorter or longer while it was read; try again"
         case .overLimit(let what, let limit): "archive has more than \(limit) \(what)"
         case .system(let error, let entry): "archive entry \"\(escapedForDisplay(entry))\": \(error)"
         case .cannotCompress(let format): "compressing with \(format.rawValue) is not supported; use gzip or zstd"
@@ -36,7 +40,7 @@ extension ArchiveError: CausedError {
     package var cause: (any Error)? {
         switch self {
         case .system(let error, _): error
-        case .truncated, .invalidHeader, .refused, .damagedCompression, .overLimit, .cannotCompress: nil
+        case .truncated, .invalidHeader, .refused, .damagedCompression, .sizeChanged, .overLimit, .cannotCompress: nil
         }
     }
 }

@@ -49,6 +49,12 @@ final class Extraction {
         }
         if options.mode.isLayer, try handleWhiteout(entry, components) { return }
         let parent = try directory(components.dropLast(), entry)
+        if options.keepsDirectories, let existing = try parent.entryStatus(named: name) {
+            let replacesDirectory = existing.type == .directory && entry.kind != .directory
+            guard !replacesDirectory else { throw refused(entry, "cannot overwrite a directory with a non-directory") }
+            let becomesDirectory = existing.type != .directory && entry.kind == .directory
+            guard !becomesDirectory else { throw refused(entry, "cannot overwrite a non-directory with a directory") }
+        }
         switch entry.kind {
         case .regular: try writeFile(entry, name, parent, reader)
         case .directory: try makeDirectory(entry, components, name, parent)

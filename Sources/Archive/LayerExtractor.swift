@@ -48,6 +48,8 @@ package struct LayerExtractor: Sendable {
     let root: RootedDirectory
     let mode: Mode
     let limits: ArchiveLimits
+    /// Whether a directory is never replaced by anything else, nor anything else by a directory: as `cp` has it.
+    package var keepsDirectories = false
     /// Asked between pieces of content; true ends the work with `CancellationError`.
     package var isCancelled: @Sendable () -> Bool = { false }
 

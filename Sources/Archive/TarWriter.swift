@@ -11,15 +11,17 @@ package final class TarWriter {
     /// Content of the current entry still to come.
     private var remaining: Int64 = 0
     private var padding = 0
+    private var current: [UInt8] = []
 
     package init(_ sink: any ByteSink) { self.sink = sink }
 
     /// Writes the header of an entry.
     ///
-    /// Times are cut to whole seconds and, before 1970, to 0; directories get a slash at their end.
+    /// Once any call has thrown, the archive is incomplete and must not be used. Times are cut to whole seconds and, before 1970, to 0; directories get a slash at their end.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func begin(_ entry: TarEntry) throws {
-        precondition(remaining == 0, "the entry before is not complete")
+        try checkIsComplete()
+        current = entry.path
         var path = entry.path
         if entry.kind == .directory, path.last != UInt8(ascii: "/") { path.append(UInt8(ascii: "/")) }
         let link: [UInt8] =
@@ -74,7 +76,7 @@ package final class TarWriter {
     /// Writes content of the entry that was begun.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func write(_ bytes: UnsafeRawBufferPointer) throws {
-        precondition(Int64(bytes.count) <= remaining, "more content than the entry's size")
+        guard Int64(bytes.count) <= remaining else { throw ArchiveError.sizeChanged(entry: current) }
         try sink.write(bytes)
         remaining -= Int64(bytes.count)
         if remaining == 0, padding > 0 {
@@ -92,8 +94,13 @@ package final class TarWriter {
     /// The sink is not finished.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func finish() throws {
-        precondition(remaining == 0, "the last entry is not complete")
+        try checkIsComplete()
         try sink.write([UInt8](repeating: 0, count: 1024))
+    }
+
+    /// A size that does not hold would make every later entry unreadable.
+    private func checkIsComplete() throws(ArchiveError) {
+        guard remaining == 0 else { throw .sizeChanged(entry: current) }
     }
 
     private func writeExtension(_ records: [(key: [UInt8], value: [UInt8])], _ path: [UInt8]) throws {

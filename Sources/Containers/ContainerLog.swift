@@ -1,28 +1,42 @@
 internal import Glibc
-internal import LinuxSystem
+package import LinuxSystem
 internal import Synchronization
 internal import SystemPackage
 
 /// One line of a container's log, as the monitor writes it: time, stream, whether the line is partial, and the text.
 package struct ContainerLogLine: Sendable, Hashable {
-    /// RFC 3339 with nanoseconds.
-    package let time: String
     /// 1 or 2.
     package let stream: CInt
+    private let stamp: ArraySlice<UInt8>
+    private let text: ArraySlice<UInt8>
+    /// Whether a newline follows the text.
+    private let isWhole: Bool
+
+    /// When it was written; nil where the log is damaged.
+    package var time: FileTime? { FileTime(rfc3339: String(decoding: stamp, as: UTF8.self)) }
+
     /// With its newline, if it had one.
-    package let bytes: [UInt8]
+    package var bytes: [UInt8] { text + (isWhole ? [0x0a] : []) }
 
     /// Reads `2026-11-23T10:00:00.123456789+00:00 stdout F text`; nil for anything else.
     package init?(parsing line: ArraySlice<UInt8>) {
-        let fields = line.split(separator: 0x20, maxSplits: 3, omittingEmptySubsequences: false)
-        guard fields.count == 4 else { return nil }
-        time = String(decoding: fields[0], as: UTF8.self)
-        switch String(decoding: fields[1], as: UTF8.self) {
-        case "stdout": stream = 1
-        case "stderr": stream = 2
-        default: return nil
+        var rest = line
+        func field() -> ArraySlice<UInt8>? {
+            guard let end = rest.firstIndex(of: 0x20) else { return nil }
+            defer { rest = rest[(end + 1)...] }
+            return rest[..<end]
         }
-        bytes = Array(fields[3]) + (fields[2].first == UInt8(ascii: "F") ? [0x0a] : [])
+        guard let stamp = field(), let name = field(), let form = field() else { return nil }
+        if name.elementsEqual("stdout".utf8) {
+            stream = 1
+        } else if name.elementsEqual("stderr".utf8) {
+            stream = 2
+        } else {
+            return nil
+        }
+        self.stamp = stamp
+        text = rest
+        isWhole = form.first == UInt8(ascii: "F")
     }
 }
 
@@ -43,17 +57,17 @@ final class ContainerLog: Sendable {
     func append(_ bytes: [UInt8], stream: CInt) throws(SystemCallError) {
         let time = Self.time()
         let lines = pending.withLock { pending -> [UInt8] in
-            var text = (pending[stream] ?? []) + bytes
+            var text = ((pending[stream] ?? []) + bytes)[...]
             var lines: [UInt8] = []
             while let end = text.firstIndex(of: 0x0a) {
                 lines += Self.line(text[..<end], stream, time, isWhole: true)
-                text.removeFirst(end + 1)
+                text = text[(end + 1)...]
             }
             while text.count > Self.longestLine {
                 lines += Self.line(text.prefix(Self.longestLine), stream, time, isWhole: false)
-                text.removeFirst(Self.longestLine)
+                text = text.dropFirst(Self.longestLine)
             }
-            pending[stream] = text
+            pending[stream] = Array(text)
             return lines
         }
         if !lines.isEmpty { try file.write(lines) }

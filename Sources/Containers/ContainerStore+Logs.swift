@@ -1,57 +1,126 @@
-import LinuxSystem
+import Glibc
+package import LinuxSystem
 import SystemPackage
 
+/// Which lines of a log are wanted, and for how long.
+package struct LogSelection: Sendable {
+    /// How many of the last lines, before `since` and `until` are looked at; nil is all.
+    package var tail: Int?
+    /// Earlier lines are left out.
+    package var since: FileTime?
+    /// Later lines are left out.
+    package var until: FileTime?
+    /// Whether lines are waited for while the container runs.
+    package var follows = false
+
+    package init() {}
+
+    func accepts(_ line: ContainerLogLine) -> Bool {
+        if since == nil, until == nil { return true }
+        guard let time = line.time else { return false }
+        return since.map { time >= $0 } ?? true && until.map { time <= $0 } ?? true
+    }
+}
+
 extension ContainerStore {
-    /// Hands on what a detached container has written.
+    /// Hands on what a container has written, piece by piece: a log may be longer than memory.
     /// - Parameters:
-    ///   - container: whose log.
-    ///   - tail: how many of the last lines; nil is all.
-    ///   - since: RFC 3339; earlier lines are left out.
-    ///   - follows: goes on while the container runs.
-    ///   - show: takes each line.
+    ///   - container: the container that wrote it.
+    ///   - selection: which lines.
+    ///   - show: takes some lines at a time.
     /// - Throws: what `show` throws, `SystemCallError`; `CancellationError` if the task is cancelled while it follows.
     package func logs(
         of container: ContainerRecord,
-        tail: Int? = nil,
-        since: String? = nil,
-        follows: Bool = false,
-        show: (ContainerLogLine) async throws -> Void
+        _ selection: LogSelection = LogSelection(),
+        show: ([ContainerLogLine]) async throws -> Void
     ) async throws {
-        let path = log(of: container)
-        var offset: Int64 = 0
-        var isFirst = true
+        let file = LogFile(path: log(of: container))
+        var offset = try await onBlockingPool { try selection.tail.map { try file.start(ofLast: $0) } ?? 0 }
         while true {
             // Asked before reading: what it wrote last is read after it has ended.
             let isRunning = await onBlockingPool { container.state.process?.isRunning ?? false }
-            let content = try await read(path, from: offset)
-            let end = content.lastIndex(of: 0x0a).map { $0 + 1 } ?? 0
-            var lines = content[..<end].split(separator: 0x0a).compactMap { ContainerLogLine(parsing: $0) }
-            if let since { lines.removeAll { $0.time < since } }
-            if isFirst, let tail { lines = lines.suffix(tail) }
-            for line in lines { try await show(line) }
-            offset += Int64(end)
-            isFirst = false
-            guard follows, isRunning, let process = container.state.process else { return }
+            while let piece = try await onBlockingPool({ [offset] in try file.lines(from: offset) }) {
+                let lines = piece.lines.filter(selection.accepts)
+                if !lines.isEmpty { try await show(lines) }
+                offset = piece.end
+                try Task.checkCancellation()
+            }
+            guard selection.follows, isRunning, let process = container.state.process else { return }
+            if let until = selection.until, FileTime.now() > until { return }
             _ = try await onBlockingPool { try process.waitUntilEnded(atMost: .milliseconds(100)) }
             try Task.checkCancellation()
         }
     }
+}
 
-    private func read(_ path: FilePath, from offset: Int64) async throws -> [UInt8] {
-        try await onBlockingPool {
+/// A log that grows, read in pieces of some size.
+private struct LogFile {
+    let path: FilePath
+    private static let pieceSize = 1 << 18
+
+    /// Where the last lines begin; what has no newline yet is none.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func start(ofLast count: Int) throws(SystemCallError) -> Int64 {
+        guard let file = try open() else { return 0 }
+        var end = try file.status().size
+        var start = end
+        // The newline of the last line is none between two.
+        var missing = count < Int.max ? count + 1 : count
+        while end > 0 {
+            let begin = max(0, end - Int64(Self.pieceSize))
+            let piece = try bytes(of: file, at: begin, count: Int(end - begin))
+            for index in piece.indices.reversed() where piece[index] == 0x0a {
+                start = begin + Int64(index) + 1
+                missing -= 1
+                if missing == 0 { return start }
+            }
+            end = begin
+        }
+        return 0
+    }
+
+    /// The whole lines that begin at an offset, some of them at a time; nil where there is none yet.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func lines(from offset: Int64) throws(SystemCallError) -> (lines: [ContainerLogLine], end: Int64)? {
+        guard let file = try open() else { return nil }
+        var size = Self.pieceSize
+        while true {
+            let piece = try bytes(of: file, at: offset, count: size)
+            if let last = piece.lastIndex(of: 0x0a) {
+                let lines = piece[..<last].split(separator: 0x0a).compactMap { ContainerLogLine(parsing: $0) }
+                return (lines, offset + Int64(last) + 1)
+            }
+            // The monitor writes no line longer than a piece; a damaged log may hold anything.
+            guard piece.count == size else { return nil }
+            if size >= 16 << 20 { return ([], offset + Int64(size)) }
+            size *= 2
+        }
+    }
+
+    private func open() throws(SystemCallError) -> OpenFile? {
+        do throws(SystemCallError) {
+            return try OpenFile.open(path, O_RDONLY)
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return nil }
+            throw error
+        }
+    }
+
+    private func bytes(of file: OpenFile, at offset: Int64, count: Int) throws(SystemCallError) -> [UInt8] {
+        var failure: SystemCallError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             do throws(SystemCallError) {
-                let file = try OpenFile.open(path, O_RDONLY_)
-                var content = [UInt8](repeating: 0, count: Int(max(try file.status().size - offset, 0)))
-                let result: Result<Int, SystemCallError> = content.withUnsafeMutableBytes { buffer in
-                    do throws(SystemCallError) { return .success(try file.read(into: buffer, at: offset)) } catch {
-                        return .failure(error)
-                    }
+                while filled < count {
+                    let rest = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[filled...])
+                    let read = try file.read(into: rest, at: offset + Int64(filled))
+                    if read == 0 { break }
+                    filled += read
                 }
-                return Array(content.prefix(try result.get()))
             } catch {
-                if error.errno == .noSuchFileOrDirectory { return [] }
-                throw error
+                failure = error
             }
         }
+        if let failure { throw failure }
+        return bytes
     }
 }

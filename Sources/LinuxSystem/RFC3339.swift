@@ -5,14 +5,22 @@ extension FileTime {
     ///
     /// See timegm(3).
     package init(year: Int, month: Int, day: Int, hour: Int = 0, minute: Int = 0, second: Int = 0) {
+        var broken = Self.calendar(year, month, day, [hour, minute, second])
+        self.init(seconds: Int64(timegm(&broken)))
+    }
+
+    /// What timegm(3) and mktime(3) take.
+    private static func calendar(_ year: Int, _ month: Int, _ day: Int, _ clock: [Int]) -> tm {
         var broken = tm()
         broken.tm_year = CInt(clamping: year - 1900)
         broken.tm_mon = CInt(clamping: month - 1)
         broken.tm_mday = CInt(clamping: day)
-        broken.tm_hour = CInt(clamping: hour)
-        broken.tm_min = CInt(clamping: minute)
-        broken.tm_sec = CInt(clamping: second)
-        self.init(seconds: Int64(timegm(&broken)))
+        broken.tm_hour = CInt(clamping: clock[0])
+        broken.tm_min = CInt(clamping: clock[1])
+        broken.tm_sec = CInt(clamping: clock[2])
+        // Whether it is summer there, the system knows.
+        broken.tm_isdst = -1
+        return broken
     }
 
     /// Counts nanoseconds from 1970.
@@ -35,15 +43,38 @@ extension FileTime {
         self = time
     }
 
-    /// Reads a moment as docker's flags take it: seconds since 1970, a date or a part of one, or how long ago.
+    /// Reads a moment as docker's flags take it: how long ago, a date or a part of one, or seconds since 1970 with or without
+    /// a fraction.
+    ///
+    /// A date without a zone is one of this machine's, as docker has it.
     package init?(docker text: String, now: FileTime) {
-        if let seconds = Int64(text) {
-            self.init(seconds: seconds)
+        if let time = Self.secondsSince1970(text) {
+            self = time
         } else if let ago = secondsOfDuration(text) {
-            self.init(seconds: now.seconds - Int64(ago))
+            self = now.advanced(by: -ago)
+        } else if let (time, _, _) = Self.parts(text, zone: .local) {
+            self = time
         } else {
-            self.init(partOfRFC3339: text)
+            return nil
         }
+    }
+
+    /// `1795872510`, `1795872510.5`.
+    private static func secondsSince1970(_ text: String) -> FileTime? {
+        let fields = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let first = fields.first, let seconds = Int64(first) else { return nil }
+        guard fields.count == 2 else { return FileTime(seconds: seconds) }
+        var reader = TimeReader(String(fields[1]))
+        guard let nanoseconds = reader.fraction(), reader.isAtEnd else { return nil }
+        return FileTime(seconds: seconds, nanoseconds: nanoseconds)
+    }
+
+    /// The moment so many seconds later, or earlier.
+    package func advanced(by span: Double) -> FileTime {
+        let whole = span.rounded(.down)
+        let nanoseconds = Int64(nanoseconds) + Int64(((span - whole) * 1e9).rounded())
+        let (more, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        return FileTime(seconds: seconds + Int64(whole) + more, nanoseconds: Int32(rest))
     }
 
     /// The time in UTC as Go writes it: fractions only as long as they need to be.
@@ -63,7 +94,13 @@ extension FileTime {
         return "\(time.dateText)T\(time.clockText).\(padded(Int(nanoseconds), 9))"
     }
 
-    private static func parts(_ text: String) -> (time: FileTime, year: Int, isComplete: Bool)? {
+    /// What a time without a zone is one of.
+    private enum DefaultZone { case universal, local }
+
+    private static func parts(
+        _ text: String,
+        zone: DefaultZone = .universal
+    ) -> (time: FileTime, year: Int, isComplete: Bool)? {
         var reader = TimeReader(text)
         guard let year = reader.number(4), reader.skip("-"), let month = reader.number(2), reader.skip("-"),
             let day = reader.number(2), (1...12).contains(month), (1...31).contains(day)
@@ -81,10 +118,9 @@ extension FileTime {
             }
         }
         let isComplete = clock.count == 3 && !reader.isAtEnd
-        let offset: Int
-        if reader.isAtEnd || reader.skip("Z") || reader.skip("z") {
-            offset = 0
-        } else {
+        var offset = 0
+        let isLocal = reader.isAtEnd && zone == .local
+        if !reader.isAtEnd, !reader.skip("Z"), !reader.skip("z") {
             let isWest = reader.skip("-")
             guard isWest || reader.skip("+"), let hours = reader.number(2), reader.skip(":"),
                 let minutes = reader.number(2)
@@ -93,7 +129,8 @@ extension FileTime {
         }
         guard reader.isAtEnd else { return nil }
         clock += [0, 0, 0]
-        var time = FileTime(year: year, month: month, day: day, hour: clock[0], minute: clock[1], second: clock[2])
+        var broken = calendar(year, month, day, clock)
+        var time = FileTime(seconds: Int64(isLocal ? mktime(&broken) : timegm(&broken)))
         time.seconds -= Int64(offset)
         time.nanoseconds = nanoseconds
         return (time, year, isComplete)

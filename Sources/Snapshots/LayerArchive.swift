@@ -99,7 +99,7 @@ struct LayerArchive {
                 let mark = name[..<base] + Whiteout.prefix + name[base...]
                 return try writer.begin(TarEntry(path: Array(mark), kind: .regular, mode: 0o644))
             }
-            try Self.checkName(name)
+            if !files.isLiving { try Self.checkName(name) }
             let inode = Inode(device: status.device, number: status.inode)
             var entry = TarEntry(
                 path: name,
@@ -117,13 +117,15 @@ struct LayerArchive {
                 firstNames[inode] = name
             }
             // What is no regular file is not opened: a FIFO would wait for somebody to write.
-            let opened = try root.open(file.path, (status.type == .regular ? O_RDONLY : O_PATH) | O_NOFOLLOW)
+            let flags = status.type == .regular ? O_RDONLY | O_NONBLOCK : O_PATH
+            guard let opened = try files.ignoringVanished({ try root.open(file.path, flags | O_NOFOLLOW) }) else {
+                return firstNames[inode] = nil
+            }
             entry.attributes = try portableAttributes(of: opened).map { .init(name: $0.name, value: $0.value) }
             switch status.type {
             case .regular:
-                entry.size = status.size
-                try writer.begin(entry)
-                try copy(opened, size: status.size, to: writer, buffer)
+                guard try opened.status().type == .regular else { throw ArchiveError.sizeChanged(entry: name) }
+                try writer.append(entry, contentOf: opened, through: buffer)
             case .directory:
                 entry.kind = .directory
                 try writer.begin(entry)
@@ -146,20 +148,6 @@ struct LayerArchive {
                 try writer.begin(entry)
             case .socket: return
             }
-        }
-    }
-
-    private func copy(_ file: OpenFile, size: Int64, to writer: TarWriter, _ buffer: UnsafeMutableRawBufferPointer)
-        throws
-    {
-        var remaining = size
-        while remaining > 0 {
-            let count = try file.read(
-                into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(remaining, Int64(buffer.count)))])
-            )
-            if count == 0 { throw SystemCallError("read", path: file.path, errno: .ioError) }
-            try writer.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            remaining -= Int64(count)
         }
     }
 }

@@ -17,6 +17,8 @@ enum LayerForm: String, Sendable, CaseIterable {
 struct LayerFiles {
     let root: RootedDirectory
     let form: LayerForm
+    /// Whether others may add and remove files at this moment: what has vanished when its turn comes is left out.
+    var isLiving = false
 
     /// What a layer says of one name.
     struct Entry {
@@ -46,7 +48,19 @@ struct LayerFiles {
         var pending = Array(try entries(of: []).reversed())
         while let entry = pending.popLast() {
             try visit(entry)
-            if entry.status.type == .directory { pending += try entries(of: entry.bytes).reversed() }
+            if entry.status.type == .directory {
+                pending += try ignoringVanished { try entries(of: entry.bytes).reversed() } ?? []
+            }
+        }
+    }
+
+    /// The value, or nil where files may vanish and the one that was asked for has.
+    func ignoringVanished<Value>(_ body: () throws -> Value) throws -> Value? {
+        do {
+            return try body()
+        } catch let error as SystemCallError where isLiving {
+            guard error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory else { throw error }
+            return nil
         }
     }
 
@@ -72,10 +86,13 @@ struct LayerFiles {
                 entries.append((real, Entry(bytes: prefix + real, status: status, isWhiteout: true)))
                 continue
             }
-            var entry = Entry(bytes: prefix + name, status: try status(of: name, in: directory))
-            entry.isWhiteout = form == .overlay && entry.status.isWhiteout
-            if entry.status.type == .directory {
-                entry.isOpaque = try isOpaque(directory.openEntry(named: name, O_PATH | O_DIRECTORY))
+            guard let status = try ignoringVanished({ try status(of: name, in: directory) }) else { continue }
+            var entry = Entry(bytes: prefix + name, status: status)
+            if !isLiving {
+                entry.isWhiteout = form == .overlay && status.isWhiteout
+                if status.type == .directory {
+                    entry.isOpaque = try isOpaque(directory.openEntry(named: name, O_PATH | O_DIRECTORY))
+                }
             }
             entries.append((name, entry))
         }

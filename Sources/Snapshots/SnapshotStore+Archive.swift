@@ -78,6 +78,7 @@ extension SnapshotStore {
 ///   - trees: the directories, and where in the archive each one is: an empty name is the top.
 ///   - sink: where the archive goes.
 ///   - time: the time of every entry; nil for the times that the files have.
+///   - isLiving: whether others may change the files meanwhile, and the archive is none of a layer: names mean nothing then.
 ///   - isCancelled: asked for each entry; true ends the work with `CancellationError`.
 /// - Throws: `ArchiveError.refused` for a file whose name would remove another in a layer, `SystemCallError`, what the sink throws.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -85,6 +86,7 @@ package func writeTreeArchive(
     of trees: [(name: [UInt8], root: RootedDirectory)],
     to sink: any ByteSink,
     time: FileTime? = nil,
+    isLiving: Bool = false,
     isCancelled: @Sendable () -> Bool
 ) throws {
     let writer = TarWriter(sink)
@@ -92,7 +94,8 @@ package func writeTreeArchive(
         if !name.isEmpty {
             try writer.begin(TarEntry(path: name, kind: .directory, mode: 0o755, modified: time ?? .epoch))
         }
-        let files = LayerFiles(root: root, form: .overlay)
+        var files = LayerFiles(root: root, form: .overlay)
+        files.isLiving = isLiving
         var archive = LayerArchive(files, below: name)
         archive.times = time.map { .all($0) } ?? .own
         try archive.writeEntries(to: writer, isCancelled: isCancelled)

@@ -124,7 +124,7 @@ struct `Containers` {
             #expect(running.state.status == .exited)
             #expect(running.state.exitCode == 5)
             var lines: [ContainerLogLine] = []
-            try await containers.logs(of: running) { lines.append($0) }
+            try await containers.logs(of: running) { lines += $0 }
             #expect(lines.map { String(decoding: $0.bytes, as: UTF8.self) }.sorted() == ["err\n", "out\n"])
             try await containers.remove(running)
             await #expect(throws: ContainerError.notFound("worker")) { try await containers.container("worker") }

@@ -15,7 +15,16 @@ import Testing
         #expect(FileTime(docker: text, now: now)?.seconds == seconds)
     }
 
-    @Test(arguments: ["", "soon", "10x", "2021-03", "2021-13-01", "99999999999999999999h"])
+    @Test func `keep fractions of seconds`() {
+        #expect(
+            FileTime(docker: "1795872510.5", now: now) == FileTime(seconds: 1_795_872_510, nanoseconds: 500_000_000)
+        )
+        #expect(FileTime(docker: "1.5s", now: now) == FileTime(seconds: 1_699_999_998, nanoseconds: 500_000_000))
+        let stamp = FileTime(docker: "2026-11-28T13:49:26.390000001Z", now: now)
+        #expect(stamp == FileTime(seconds: 1_795_873_766, nanoseconds: 390_000_001))
+    }
+
+    @Test(arguments: ["1.x", "1.", "", "soon", "10x", "2021-03", "2021-13-01", "99999999999999999999h"])
     func `are refused where they are none of these`(text: String) {
         #expect(FileTime(docker: text, now: now) == nil)
     }

@@ -70,55 +70,6 @@ struct ExecCommand: RunnableCommand {
     }
 }
 
-/// `slipway logs`.
-struct LogsCommand: RunnableCommand {
-    static let about = CommandSummary(
-        usage: "CONTAINER",
-        summary: "Fetch the logs of a container",
-        arguments: .exactly(1),
-        completion: .containers
-    )
-    static let flags: [Flag<LogsCommand>] = [
-        .toggle("follow", short: "f", \.follows, help: "Follow log output"),
-        .text("since", \.since, help: "Show logs since a time (\"2013-01-02T13:23:37Z\") or for so long (\"42m\")"),
-        .text(
-            "tail",
-            short: "n",
-            \.tail,
-            defaultText: "\"all\"",
-            help: "Number of lines to show from the end of the logs"
-        ),
-        .toggle("timestamps", short: "t", \.showsTimes, help: "Show timestamps"),
-    ]
-
-    var arguments: [[UInt8]] = []
-    var follows = false
-    var since: String?
-    var tail: String?
-    var showsTimes = false
-
-    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        var start: String?
-        if let since {
-            guard let time = FileTime(docker: since, now: environment.clock()) else {
-                throw CommandFailure(
-                    "Error: invalid value for \"since\": \"\(since)\" is neither a time nor a duration"
-                )
-            }
-            start = time.rfc3339
-        }
-        let containers = try await environment.containers()
-        let container = try await containers.container(try textArguments()[0])
-        // Docker takes everything that is no number for all lines.
-        let lines = tail.flatMap { Int($0) }.flatMap { $0 < 0 ? nil : $0 }
-        try await containers.logs(of: container, tail: lines, since: start, follows: follows) { line in
-            let bytes = (showsTimes ? Array("\(line.time) ".utf8) : []) + line.bytes
-            try await (line.stream == 2 ? environment.errorOutput : environment.output).write(bytes)
-        }
-        return .success
-    }
-}
-
 /// `slipway stop`.
 struct StopCommand: RunnableCommand {
     static let about = CommandSummary(

@@ -34,6 +34,9 @@ struct CopyCommand: RunnableCommand {
         let destination = Self.end(arguments[1])
         if arguments[0].isEmpty { throw CommandFailure("Error: source can not be empty") }
         if arguments[1].isEmpty { throw CommandFailure("Error: destination can not be empty") }
+        for end in [source, destination] where end.container != nil && end.path.isEmpty {
+            throw CommandFailure("Error: the path in the container can not be empty")
+        }
         switch (source.container, destination.container) {
         case (nil, nil): throw CommandFailure("Error: must specify at least one container source")
         case (.some, .some): throw CommandFailure("Error: copying between containers is not supported")
@@ -89,9 +92,9 @@ struct CopyCommand: RunnableCommand {
         var copy = try await containers.fileCopy()
         copy.followsLink = followsLink
         let isArchive = path.elementsEqual("-".utf8)
-        if !keepsOwners, !isArchive { copy.owner = .init(user: 0, group: 0) }
+        // Docker keeps the numbers of the source here, with `--archive` or without.
         let wanted = copy
-        try await containers.withFiles(of: container, at: target) { destination in
+        try await containers.withFiles(of: container, at: target, toWrite: true) { destination in
             if isArchive {
                 let input = try environment.input.duplicate()
                 return try await onCancellablePool {
