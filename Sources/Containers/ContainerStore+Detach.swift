@@ -12,8 +12,12 @@ extension ContainerStore {
     /// Starts a container in the keeping of a monitor (conmon) that outlives this process, writes its log and notes its exit code.
     ///
     /// The monitor keeps this process's mount namespace, and with it the container's files, alive.
+    /// One that runs by then is left alone.
     package func start(_ container: ContainerRecord) async throws {
-        var record = try await prepare(container)
+        let turn = try await turn(of: container)
+        defer { turn.end() }
+        if turn.record.state.status == .running { return }
+        var record = try await prepare(turn.record)
         do {
             let sandbox = try await sandboxConfiguration(of: record)
             let bundle = directory(of: record.id).appending("bundle")

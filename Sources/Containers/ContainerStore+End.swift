@@ -6,6 +6,7 @@ import SystemPackage
 extension ContainerStore {
     /// Asks a container to end with its stop signal and, after a time in seconds, makes it; nil is the container's own time.
     package func stop(_ container: ContainerRecord, timeout: Int? = nil) async throws {
+        let container = try await settled(container)
         guard container.state.status == .running, let process = container.state.process else { return }
         let signal = try Self.signal(named: container.configuration.stopSignal ?? "SIGTERM")
         let time = Duration.seconds(timeout ?? container.configuration.stopTimeout)
@@ -80,11 +81,17 @@ extension ContainerStore {
 
     /// Removes a container that does not run or, with `force`, one that does.
     package func remove(_ container: ContainerRecord, force: Bool = false, removesVolumes: Bool = false) async throws {
-        if container.state.status == .running {
+        let turn = try await turn(of: container)
+        defer { turn.end() }
+        if turn.record.state.status == .running {
             guard force else { throw ContainerError.isRunning(id: container.id) }
-            try await kill(container)
+            do {
+                try await kill(turn.record)
+            } catch ContainerError.notRunning {
+                // It has ended by itself.
+            }
         }
-        try await discard(container, removesVolumes: removesVolumes)
+        try await discard(turn.record, removesVolumes: removesVolumes)
     }
 
     func discard(_ record: ContainerRecord, removesVolumes: Bool) async throws {

@@ -35,7 +35,9 @@ extension ContainerStore {
     /// - Returns: its exit code, as docker gives it.
     /// - Throws: `SandboxError` where its program cannot be started; `exitCode` of it is docker's.
     package func runAttached(_ container: ContainerRecord, _ streams: AttachedStreams) async throws -> CInt {
-        var record = try await prepare(container)
+        let turn = try await turn(of: container)
+        defer { turn.end() }
+        var record = try await prepare(turn.record)
         do {
             var sandbox = try await sandboxConfiguration(of: record)
             let state = record.state
@@ -65,6 +67,7 @@ extension ContainerStore {
                 running.state.process = await onBlockingPool { ProcessReference(processID: process.processID) }
                 running.state.runtimeState = process.runtimeState.string
                 try await self.save(running)
+                turn.end()
                 try await pump(process, logged, program: started.configuration.arguments.first ?? "")
             }.status
             try await onBlockingPool { try log.finish() }

@@ -19,6 +19,14 @@ package final class FileLock: Sendable {
         return FileLock(file: file)
     }
 
+    /// Waits until the exclusive lock of a directory, which is there, is held.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func acquire(directory path: FilePath) throws(SystemCallError) -> FileLock {
+        let file = try OpenFile.open(path, O_RDONLY | O_DIRECTORY)
+        _ = try retryingSystemCall("flock", path: path) { flock(file.descriptor, LOCK_EX) }
+        return FileLock(file: file)
+    }
+
     /// Takes the lock if nobody else holds it; nil otherwise.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func tryAcquire(_ path: FilePath, _ mode: Mode) throws(SystemCallError) -> FileLock? {
