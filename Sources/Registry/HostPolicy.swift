@@ -75,6 +75,8 @@ package struct HostPolicy: Hashable, Sendable {
 }
 
 /// Decides whether credentials of a registry may be sent to the token service it names.
+///
+/// Clients in the field send them wherever it says; see docs/decisions for what is refused here, and why the port is not.
 package struct RealmPolicy: Sendable {
     /// The registry's address as it is being talked to.
     package let registry: HTTPURL

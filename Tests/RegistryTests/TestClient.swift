@@ -21,6 +21,7 @@ func makeClient(
     credentials: [String: Credential] = [:],
     clock: PatientClock = PatientClock(),
     idle: Duration = .seconds(600),
+    attempts: Int = RetryPolicy().maximumAttempts,
     adjust: (inout SlipwayConfiguration) -> Void = { _ in }
 ) -> RegistryClient {
     var tables = SlipwayConfiguration()
@@ -32,6 +33,8 @@ func makeClient(
     )
     configuration.timekeeper = clock.timekeeper
     configuration.patience.idle = idle
+    configuration.patience.commit = min(configuration.patience.commit, idle)
+    configuration.retries.maximumAttempts = attempts
     return RegistryClient(configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
 }
 

@@ -14,6 +14,8 @@ package enum RemoteImageError: Error, Hashable, Sendable, CustomStringConvertibl
     case unsupportedLayer(reference: String, mediaType: String)
     /// An artefact that is no image.
     case notAnImage(reference: String, mediaType: String)
+    /// A manifest, index or configuration that is none.
+    case invalidDocument(reference: String, OCIError)
     /// The blob is not here and no repository is known to have it.
     case noSource(Digest)
     /// A document with another size than its descriptor says.
@@ -36,6 +38,7 @@ package enum RemoteImageError: Error, Hashable, Sendable, CustomStringConvertibl
             "\(reference) has a layer of media type \"\(mediaType)\", which is not supported"
         case .notAnImage(let reference, let mediaType):
             "\(reference) is no image: its configuration has media type \"\(mediaType)\""
+        case .invalidDocument(let reference, let error): "\(reference): \(error)"
         case .noSource(let digest): "blob \(digest) is not in the store and no registry is known to have it"
         case .sizeMismatch(let reference, let expected, let actual):
             "\(reference): a document has \(actual) bytes, its descriptor says \(expected)"

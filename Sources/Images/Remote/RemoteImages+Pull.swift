@@ -22,7 +22,7 @@ extension RemoteImages {
     ///   - platform: of a name that leads to images for several.
     ///   - events: is told what happens, line by line as docker prints it.
     /// - Returns: what came.
-    /// - Throws: `RegistryError`, `RemoteImageError`, `StorageError`, `SnapshotError`, `OCIError`.
+    /// - Throws: `RegistryError`, `RemoteImageError`, `StorageError`, `SnapshotError`.
     @discardableResult
     package func pull(
         _ reference: ImageReference,

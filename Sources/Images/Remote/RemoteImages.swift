@@ -47,7 +47,7 @@ package final class RemoteImages: Sendable {
     ///   - policy: when the registry is asked.
     ///   - match: what becomes of an image for another platform.
     /// - Returns: the image, with the digest that the name leads to now where the registry was asked.
-    /// - Throws: `RemoteImageError`, `RegistryError`, `ImageError.noSuchImage`, `OCIError` for invalid documents.
+    /// - Throws: `RemoteImageError`, `RegistryError`, `ImageError.noSuchImage`.
     package func resolve(
         _ reference: ImageReference,
         platform: Platform,
@@ -112,6 +112,18 @@ package final class RemoteImages: Sendable {
     }
 
     private func remote(
+        _ name: ImageReference,
+        _ platform: Platform,
+        _ match: PlatformMatch
+    ) async throws -> ResolvedImage {
+        do {
+            return try await found(name, platform, match)
+        } catch let error as OCIError {
+            throw RemoteImageError.invalidDocument(reference: name.familiar, error)
+        }
+    }
+
+    private func found(
         _ name: ImageReference,
         _ platform: Platform,
         _ match: PlatformMatch

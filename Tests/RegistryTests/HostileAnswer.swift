@@ -1,0 +1,196 @@
+import NIOCore
+import NIOPosix
+
+/// Numbers that look random and are the same for a seed.
+struct SeededNumbers: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(_ seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+
+    mutating func isOne(in count: Int) -> Bool { Int.random(in: 0..<count, using: &self) == 0 }
+    mutating func pick<Element>(_ elements: [Element]) -> Element {
+        elements[Int.random(in: 0..<elements.count, using: &self)]
+    }
+}
+
+/// What a server sends that was written to break clients: HTTP, more or less.
+struct HostileAnswer {
+    private(set) var bytes: [UInt8] = []
+    /// Whether the connection stays open after it.
+    let staysOpen: Bool
+    private var numbers: SeededNumbers
+
+    /// - Parameters:
+    ///   - numbers: decide everything.
+    ///   - host: where the server is.
+    ///   - path: what was asked for.
+    ///   - content: what a right answer has in its body.
+    init(_ numbers: SeededNumbers, host: String, path: String, content: [UInt8]) {
+        self.numbers = numbers
+        staysOpen = self.numbers.isOne(in: 200)
+        if self.numbers.isOne(in: 4) { addInterimAnswers() }
+        let isWhole = self.numbers.isOne(in: 3)
+        bytes +=
+            (isWhole ? "HTTP/1.1 \(self.numbers.pick(["200", "201", "202", "206"])) OK" : statusLine()).utf8
+            + Self.lineEnd
+        addHeaders(host, path)
+        addBody(isWhole || self.numbers.isOne(in: 2) ? content : noise(), isWhole: isWhole)
+        if self.numbers.isOne(in: 3) { spoil() }
+    }
+
+    private static let lineEnd: [UInt8] = [0x0d, 0x0a]
+
+    private mutating func statusLine() -> String {
+        let version = numbers.pick(
+            ["HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/1.9", "ICY", ""]
+        )
+        let status = numbers.pick([
+            "000", "001", "042", "099", "100", "101", "103", "199", "200", "201", "202", "204", "206", "299", "300",
+            "301",
+            "302", "304", "307", "400", "401", "401", "403", "404", "407", "416", "429", "500", "503", "600", "999",
+            "1000",
+            "20", "-20", "2 0", "",
+        ])
+        return version + " " + status
+            + numbers.pick([" OK", "", " ", " " + String(repeating: "x", count: 9000), " \u{1b}[2J"])
+    }
+
+    private mutating func addInterimAnswers() {
+        for _ in 0..<numbers.pick([1, 2, 5, 33, 400]) {
+            let status = numbers.pick(["100", "102", "103", "103", "150", "199"])
+            bytes += "HTTP/1.1 \(status) Wait\r\nLink: </x>\r\n\r\n".utf8
+        }
+    }
+
+    private mutating func addHeaders(_ host: String, _ path: String) {
+        let number = numbers.pick([
+            "-1", "0", "1", "99999999999999999999", "9223372036854775807", "0x5", "5, 5", "", "1e3",
+        ])
+        let choices: [(String, String)] = [
+            ("Content-Type", "application/vnd.oci.image.manifest.v1+json"), ("Content-Type", "text/html; \u{fffd}"),
+            ("Docker-Content-Digest", "sha256:" + number), ("Docker-Content-Digest", ":"), ("Retry-After", number),
+            ("Content-Range", "bytes \(number)-\(number)/\(number)"), ("Range", "\(number)-\(number)"),
+            ("Range", "0-9223372036854775807"), ("Location", path), ("Location", "http://\(host)\(path)"),
+            ("Location", "//"),
+            ("Location", "http://[::1"), ("Location", "?" + number),
+            ("Location", String(repeating: "/..", count: 4000)),
+            ("WWW-Authenticate", "Bearer realm=\"http://\(host)\(path)\",service=\"\",scope=\"\(number)\""),
+            ("WWW-Authenticate", "Basic realm=\"x"), ("WWW-Authenticate", "Bearer realm=\\\",,,=,\"\\"),
+            ("Link", "<\(path)?n=\(number)>; rel=\"next\""), ("Link", "<"), ("Upgrade", "h2c"),
+            ("Connection", "upgrade"),
+            ("Connection", "close"), ("Content-Encoding", "gzip"), ("OCI-Chunk-Min-Length", number), ("", "no name"),
+            ("X-\u{0}", "zero"), ("X Y", "space"), ("Date", "Sun, 99 Foo \(number)"), ("Last-Modified", "\(number)"),
+            ("X-Long", String(repeating: "y", count: 100_000)),
+            ("Content-Disposition", "attachment; filename=\"../\(number)"),
+        ]
+        for _ in 0..<numbers.pick([0, 1, 2, 3, 3, 5, 300]) {
+            let (name, value) = numbers.pick(choices)
+            bytes += "\(name):\(numbers.pick([" ", "", "\t "]))\(value)\r\n".utf8
+        }
+    }
+
+    private mutating func noise() -> [UInt8] {
+        let texts = [
+            "", "{", "[]", #"{"token":7}"#, #"{"token":"t","expires_in":-9223372036854775808}"#,
+            #"{"errors":[{"code":7,"message":{}}]}"#, String(repeating: "[", count: 5000),
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            "\0\0\u{12}\u{4}\0\0\0\0\0", #"{"schemaVersion":2,"manifests":[{"size":-1}]}"#, "HTTP/1.1 200 OK\r\n\r\n",
+        ]
+        return Array(numbers.pick(texts).utf8)
+    }
+
+    private mutating func addBody(_ body: [UInt8], isWhole: Bool) {
+        if isWhole || numbers.isOne(in: 2) {
+            let length =
+                isWhole
+                ? "\(body.count)"
+                : numbers.pick(["\(body.count)", "\(body.count + 1)", "0", "-5", "9223372036854775808"])
+            bytes += "Content-Length: \(length)\r\n".utf8
+            if !isWhole, numbers.isOne(in: 6) { bytes += "Content-Length: 3\r\n".utf8 }
+            bytes += Self.lineEnd + body
+            return
+        }
+        let coding = numbers.pick([
+            "chunked", "chunked", "chunked", "gzip, chunked", "chunked, chunked", "identity", " chunked;x",
+        ])
+        bytes += "Transfer-Encoding: \(coding)\r\n\r\n".utf8
+        for _ in 0..<numbers.pick([0, 1, 3]) {
+            let size = numbers.pick([
+                String(body.count, radix: 16), "ffffffffffffffff", "8000000000000000", "-1", "0x3", "",
+                "3;" + String(repeating: "e", count: 20_000),
+            ])
+            bytes += size.utf8 + Self.lineEnd + body + numbers.pick([Self.lineEnd, [], [0x0a]])
+        }
+        bytes += numbers.pick(["0\r\n\r\n", "0\r\nTrailer: x\r\n\r\n", "0\r\n:\r\n\r\n", "", "0"]).utf8
+    }
+
+    /// Changes a few bytes, or loses the end.
+    private mutating func spoil() {
+        for _ in 0..<numbers.pick([1, 1, 2, 8]) where !bytes.isEmpty {
+            let position = Int.random(in: 0..<bytes.count, using: &numbers)
+            switch numbers.pick([0, 1, 2, 3]) {
+            case 0: bytes[position] = UInt8.random(in: 0...255, using: &numbers)
+            case 1: bytes.remove(at: position)
+            case 2: bytes.insert(numbers.pick([0x0d, 0x0a, 0, 0x3a, 0x20]), at: position)
+            default: bytes.removeSubrange(position...)
+            }
+        }
+    }
+}
+
+/// A server that sends bytes as they are, whatever it is asked.
+final class RawServer: Sendable {
+    /// The bytes for a request's head, and whether the connection stays open after them.
+    typealias Handler = @Sendable (_ head: String) -> (bytes: [UInt8], staysOpen: Bool)
+
+    private let channel: any Channel
+
+    var host: String { "127.0.0.1:\(channel.localAddress?.port ?? 0)" }
+
+    private init(channel: any Channel) { self.channel = channel }
+
+    static func start(_ handler: @escaping Handler) async throws -> RawServer {
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: 1024)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Connection(handler))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        return RawServer(channel: channel)
+    }
+
+    func stop() async throws { try await channel.close() }
+
+    private final class Connection: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+
+        private let handler: Handler
+        private var received: [UInt8] = []
+        private var hasAnswered = false
+
+        init(_ handler: @escaping Handler) { self.handler = handler }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            received += unwrapInboundIn(data).readableBytesView
+            let text = String(decoding: received, as: UTF8.self)
+            guard !hasAnswered, text.contains("\r\n\r\n") else { return }
+            hasAnswered = true
+            let (bytes, staysOpen) = handler(text)
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+            if !staysOpen { context.close(mode: .output, promise: nil) }
+        }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    }
+}

@@ -1,0 +1,162 @@
+import OCI
+import Registry
+import Synchronization
+import Testing
+
+/// Servers that answer as no server should: each request ends in the right bytes or in an error that says where it happened.
+@Suite(.timeLimit(.minutes(2))) struct `A hostile server` {
+    /// A client that asks once and does not wait long.
+    private func client(_ host: String) -> RegistryClient {
+        makeClient(
+            host,
+            credentials: [host: .password(user: "usr", password: Secret("pw"))],
+            idle: .milliseconds(500),
+            attempts: 1
+        )
+    }
+
+    private func web() -> WebClient {
+        var configuration = WebClient.Configuration()
+        configuration.retries.maximumAttempts = 1
+        configuration.patience.idle = .milliseconds(500)
+        return WebClient(configuration)
+    }
+
+    /// The answers that would stop the process or never end, and what is said of them.
+    private static let violations: [(answer: String, reason: String)] = [
+        ("HTTP/1.1 000 X\r\nContent-Length: 2\r\n\r\nok", "there is no status 000"),
+        ("HTTP/1.1 099 X\r\nContent-Length: 2\r\n\r\nok", "there is no status 099"),
+        ("HTTP/1.1 099 X\r\n\r\n", "there is no status 099"),
+        ("HTTP/1.1 001 X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "there is no status 001"),
+        ("HTTP/1.1 101 Up\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n", "switches to a protocol"),
+        (String(repeating: "HTTP/1.1 103 Early\r\n\r\n", count: 5000), "more than 32 interim answers"),
+    ]
+
+    @Test(arguments: violations.indices)
+    func `is told what is wrong with its answer`(index: Int) async throws {
+        let (answer, reason) = Self.violations[index]
+        let server = try await RawServer.start { _ in (Array(answer.utf8), staysOpen: true) }
+        let client = client(server.host)
+        let name = try reference("\(server.host)/x:1")
+        let blob = BlobSource(data(100))
+        let attempts: [() async throws -> Void] = [
+            { _ = try await client.manifest(name) }, { _ = try await client.upload(blob, to: Repository(name)) },
+            { _ = try await client.push(manifest: emptyManifest, mediaType: .ociManifest, to: name) },
+            {
+                try await web().get(
+                    .init(HTTPURL(parsing: "http://\(server.host)/f")),
+                    begin: { _ in },
+                    receive: { _ in }
+                )
+            },
+        ]
+        for attempt in attempts {
+            let error = await #expect(throws: (any Error).self) { try await attempt() }
+            let text = error.map { "\($0)" } ?? ""
+            #expect(text.contains(server.host) && text.contains(reason), "\(text)")
+        }
+    }
+
+    @Test func `that sends interim answers before its answer is understood`() async throws {
+        let interim = ["100 Continue", "102 Processing", "103 Early Hints"].map {
+            "HTTP/1.1 \($0)\r\nLink: </a>\r\n\r\n"
+        }
+        let server = try await RawServer.start { _ in
+            (Array((interim.joined() + "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nbytes").utf8), staysOpen: true)
+        }
+        let body = Mutex<[UInt8]>([])
+        try await web().get(.init(HTTPURL(parsing: "http://\(server.host)/f")), begin: { _ in }) { part in
+            body.withLock { $0 += part }
+        }
+        #expect(body.withLock { $0 } == Array("bytes".utf8))
+    }
+
+    @Test func `that goes on with interim answers for ever is given up`() async throws {
+        // Slowly enough that each would begin the time limit anew.
+        let server = try await RawServer.start { _ in (Array("HTTP/1.1 103 Early\r\n\r\n".utf8), staysOpen: true) }
+        let error = await #expect(throws: RegistryError.self) {
+            try await client(server.host).manifest(reference("\(server.host)/x:1"))
+        }
+        #expect(
+            error
+                == .connectionFailed(
+                    url: "http://\(server.host)/v2/x/manifests/1",
+                    host: server.host,
+                    failure: .stalled
+                )
+        )
+    }
+
+    @Test func `never makes the client trap or hang, whatever it sends`() async throws {
+        let blob = data(3000)
+        let server = try await RawServer.start { head in
+            let target = head.split(separator: " ").dropFirst().first.map(String.init) ?? "/"
+            let path = String(target.prefix { $0 != "?" })
+            let seed = path.split { !$0.isNumber }.compactMap { UInt64($0) }.max() ?? 0
+            var numbers = SeededNumbers(seed)
+            // Another answer to each request that follows the first, and again the same for the same.
+            for byte in head.prefix(while: { $0 != "\r" }).utf8 {
+                numbers = SeededNumbers(numbers.next() ^ UInt64(byte))
+            }
+            let content = path.contains("manifests") ? emptyManifest : blob
+            let answer = HostileAnswer(numbers, host: Self.host(in: head), path: path, content: content)
+            return (answer.bytes, answer.staysOpen)
+        }
+        let (client, web) = (client(server.host), web())
+        let (right, failed) = (Counter(), Counter())
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<5000 {
+                if number >= 64 { try await group.next() }
+                group.addTask {
+                    do {
+                        try await Self.ask(number, of: server.host, client, web, blob)
+                        _ = right.next()
+                    } catch {
+                        _ = failed.next()
+                        #expect("\(error)".contains(server.host), "\(number): \(error)")
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        // Both kinds of ending were met.
+        let (rights, failures) = (right.next(), failed.next())
+        #expect(rights > 100 && failures > 1000, "\(rights) and \(failures)")
+        try await server.stop()
+    }
+
+    /// What a request says that the server is called.
+    private static func host(in head: String) -> String {
+        let line = head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("host:") }
+        return line.map { $0.dropFirst(5).trimmingPrefix(" ") }.map(String.init) ?? ""
+    }
+
+    /// One of the things that are asked of servers; what comes by digest must be right.
+    private static func ask(
+        _ number: Int,
+        of host: String,
+        _ client: RegistryClient,
+        _ web: WebClient,
+        _ blob: [UInt8]
+    ) async throws {
+        // The server takes the largest number in the path for the seed.
+        let name = try reference("\(host)/x\(1_000_000 + number)")
+        let repository = Repository(name)
+        switch number % 6 {
+        case 0:
+            let digest = Digest.sha256(of: emptyManifest)
+            let manifest = try await client.manifest(try reference("\(host)/x\(1_000_000 + number)@\(digest)"))
+            #expect(manifest.bytes == emptyManifest)
+        case 1: #expect(try await client.smallBlob(descriptor(of: blob), from: repository) == blob)
+        case 2: _ = try await client.push(manifest: emptyManifest, mediaType: .ociManifest, to: name)
+        case 3: _ = try await client.upload(BlobSource(blob), to: repository)
+        case 4: _ = try await client.tags(of: repository)
+        default:
+            try await web.get(
+                .init(HTTPURL(parsing: "http://\(host)/\(1_000_000 + number)")),
+                begin: { _ in },
+                receive: { _ in }
+            )
+        }
+    }
+}
