@@ -339,22 +339,21 @@ int64_t slipway_file_system_type(const char *path) {
     return statfs(path, &status) < 0 ? -1 : (int64_t)status.f_type;
 }
 
-int slipway_available_port(const char *address, uint16_t port) {
-    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int is_six = inet_pton(AF_INET6, address, &six.sin6_addr) == 1;
-    if (!is_six && *address && inet_pton(AF_INET, address, &four.sin_addr) != 1) {
+int slipway_available_port(const char *address, uint16_t port, int is_datagram) {
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port)};
+    if (*address && inet_pton(AF_INET, address, &name.sin_addr) != 1) {
         errno = EINVAL;
         return -1;
     }
-    struct sockaddr *name = is_six ? (struct sockaddr *)&six : (struct sockaddr *)&four;
-    socklen_t size = is_six ? sizeof six : sizeof four;
-    int socket_ = socket(name->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t size = sizeof name;
+    int socket_ = socket(AF_INET, (is_datagram ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
     if (socket_ < 0) return -1;
     int on = 1;
-    setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(socket_, name, size) < 0 || listen(socket_, 1) < 0 || getsockname(socket_, name, &size) < 0)
+    // Connections of a server that has ended do not keep its port; datagram sockets would share it.
+    if (!is_datagram) setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(socket_, (struct sockaddr *)&name, size) < 0 || (!is_datagram && listen(socket_, 1) < 0)
+        || getsockname(socket_, (struct sockaddr *)&name, &size) < 0)
         return close_keeping_errno(socket_);
     close(socket_);
-    return ntohs(is_six ? six.sin6_port : four.sin_port);
+    return ntohs(name.sin_port);
 }

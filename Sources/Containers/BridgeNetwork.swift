@@ -14,6 +14,9 @@ struct BridgeNetwork: Codable, Hashable {
     private static let pieces: UInt32 = 64
     private static let pieceBits: UInt32 = 12
 
+    /// What the names of the bridges of all stores begin with.
+    static let interfacePrefix = "slw-"
+
     let name: String
     let interface: String
     let id: String
@@ -25,7 +28,7 @@ struct BridgeNetwork: Codable, Hashable {
         id = Digest.sha256(of: root.bytes).hex
         name = "slipway-\(id.prefix(8))"
         // An interface's name has at most 15 bytes.
-        interface = "slw-\(id.prefix(8))"
+        interface = Self.interfacePrefix + id.prefix(8)
         base = Self.piece(UInt32(id.prefix(4), radix: 16) ?? 0)
     }
 

@@ -18,6 +18,7 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
     case noAddressLeft
     case noSubnetLeft
     case portInUse(PublishedPort)
+    case portOnIPv6(PublishedPort)
     case network(String)
     case monitor(String)
     case bindSourceMissing(String)
@@ -47,6 +48,9 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
             "all of 10.92.0.0/14, where containers get their addresses, is in use by other networks of this host"
         case .portInUse(let port):
             "Bind for \(port.hostAddress.isEmpty ? "0.0.0.0" : port.hostAddress):\(port.hostPort) failed: port is already allocated"
+        case .portOnIPv6(let port):
+            "cannot publish \(port.containerEndpoint) on \(port.hostEndpoint): containers' networks have no IPv6; "
+                + "publish it on an address of IPv4, as in -p 127.0.0.1:\(port.hostPort):\(port.containerPort)"
         case .network(let text): "setting up the container's network failed: \(text)"
         case .monitor(let text): "starting the container failed: \(text)"
         case .bindSourceMissing(let path):

@@ -9,7 +9,15 @@ import SystemPackage
 extension ContainerStore {
     /// Makes a container that does not run yet.
     /// - Throws: `ContainerError.nameInUse`, `.invalidName`, `.noCommand`.
-    package func create(_ request: ContainerRequest) async throws -> ContainerRecord {
+    package func create(_ given: ContainerRequest) async throws -> ContainerRecord {
+        var request = given
+        if request.network == .host, request.hostname == nil {
+            // As in docker, the host's network has the host's name.
+            let name = try await onBlockingPool {
+                try OpenFile.open("/proc/sys/kernel/hostname", O_RDONLY_).readToEnd(limit: 256)
+            }
+            request.hostname = String(decoding: name, as: UTF8.self).split(separator: "\n").first.map(String.init)
+        }
         if let name = request.name, !ContainerNames.isValid(name) { throw ContainerError.invalidName(name) }
         let id = ContainerNames.makeID()
         let configuration = try Self.configuration(for: request, id: id)
@@ -73,7 +81,7 @@ extension ContainerStore {
         let command = request.command.isEmpty && request.entrypoint == nil ? defaults.command ?? [] : request.command
         let arguments = entrypoint.filter { !($0.isEmpty && entrypoint.count == 1) } + command
         guard !arguments.isEmpty else { throw ContainerError.noCommand }
-        let hostname = request.hostname ?? (request.network == .host ? "" : String(id.prefix(12)))
+        let hostname = request.hostname ?? String(id.prefix(12))
         var environment = defaults.environment ?? []
         if !environment.contains(where: { $0.hasPrefix("PATH=") }) {
             environment.insert("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", at: 0)

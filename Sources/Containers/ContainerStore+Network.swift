@@ -50,24 +50,56 @@ extension ContainerStore {
         guard record.configuration.network == .bridge else { return }
         // Addresses and ports of containers whose end nobody has noticed are free again.
         _ = try await list()
-        record.state.ports = try await onBlockingPool { [ports = record.configuration.ports] in try choosePorts(ports) }
         let path = namespacePath(of: record)
-        // From the choice of a subnet to the route that tells of it, no store of this host may choose.
-        let held = try await onBlockingPool { try FileLock.acquire(Self.hostLock, .exclusive) }
+        let held = try await holdHost()
         defer { withExtendedLifetime(held) {} }
-        try await reserveAddress(&record)
-        try await onBlockingPool { try makeNetworkNamespace(at: path) }
+        let network = try await bridge()
+        let others = try await networked(besides: record.id)
+        let ports = record.configuration.ports
+        record.state.ports = try await onBlockingPool {
+            let foreign = try BridgeRules.ports(ofOthersThan: network)
+            return try PublishedPort.choose(ports, besides: others.flatMap(\.state.ports) + foreign)
+        }
+        let taken = Set(others.compactMap(\.state.address))
+        guard let address = network.addresses.first(where: { !taken.contains($0) }) else {
+            throw ContainerError.noAddressLeft
+        }
+        record.state.address = address
+        record.state.gateway = network.gateway
+        record.state.prefixLength = network.prefixLength
+        try await save(record)
+        let allPorts = (others + [record]).flatMap(\.state.ports)
+        try await onBlockingPool {
+            try BridgeRules.keep(for: network, ports: allPorts)
+            try PacketForwarding.turnOn()
+            try makeNetworkNamespace(at: path)
+        }
         try await netavark("setup", record)
+        try await onBlockingPool { try BridgeRules.hideOtherAddresses(on: network) }
     }
 
     private static let hostLock: FilePath = "/run/slipway-network.lock"
 
-    /// Takes a container's address and ports back.
+    /// Holds what only one of all stores of this host may hold: who chooses a subnet or a port, or makes or removes a network.
+    private func holdHost() async throws -> FileLock {
+        try await onBlockingPool { try FileLock.acquire(Self.hostLock, .exclusive) }
+    }
+
+    /// The other containers that have an address.
+    private func networked(besides id: String) async throws -> [ContainerRecord] {
+        try await store.database.read { db in
+            try Self.records(db, where: "id <> ?", [id]).filter { $0.state.address != nil }
+        }
+    }
+
+    /// Takes a container's address and ports back, and with the last one's all that the host had for them.
     ///
     /// A namespace that is gone is no obstacle: the rules of the host go all the same.
     func tearDownNetwork(_ record: ContainerRecord) async throws {
         guard record.configuration.network == .bridge, record.state.address != nil else { return }
         let path = namespacePath(of: record)
+        let held = try await holdHost()
+        defer { withExtendedLifetime(held) {} }
         let isGone = await onBlockingPool { () -> Bool in
             // The bind mount of the namespace lives in the mount namespace of the process that made it.
             (try? unmountedNamespace(path)) ?? true
@@ -83,39 +115,25 @@ extension ContainerStore {
             try unmount(path, lazy: true)
             try removeTree(path)
         }
+        try await settle(after: record)
     }
 
-    /// Picks an address that no other container has, in one transaction with writing it down.
-    private func reserveAddress(_ record: inout ContainerRecord) async throws {
-        let network = try await bridge()
-        let copy = record
-        record = try await store.database.write { db in
-            var record = copy
-            let others = try Self.records(db, where: "1").filter { $0.id != record.id && $0.state.address != nil }
-            let taken = Set(others.compactMap(\.state.address))
-            // A port that is only redirected has no listener that bind(2) would run into.
-            for port in record.state.ports {
-                let conflicts = others.contains { other in
-                    other.state.ports.contains {
-                        $0.hostPort == port.hostPort && $0.transport == port.transport
-                            && ($0.hostAddress == port.hostAddress || $0.hostAddress.isEmpty
-                                || port.hostAddress.isEmpty)
-                    }
-                }
-                if conflicts { throw ContainerError.portInUse(port) }
+    /// Has the kernel know what the store's containers still have; the host's lock is held.
+    private func settle(after record: ContainerRecord) async throws {
+        guard let network = try await lastBridge() else { return }
+        let others = try await networked(besides: record.id)
+        try await onBlockingPool {
+            guard others.isEmpty else {
+                return try BridgeRules.keep(for: network, ports: others.flatMap(\.state.ports))
             }
-            guard let address = network.addresses.first(where: { !taken.contains($0) }) else {
-                throw ContainerError.noAddressLeft
-            }
-            record.state.address = address
-            record.state.gateway = network.gateway
-            record.state.prefixLength = network.prefixLength
-            try db.execute(
-                sql: "UPDATE containers SET state = ? WHERE id = ?",
-                arguments: [try Self.encode(record.state), record.id]
-            )
-            return record
+            try NetworkInterfaces().remove(network.interface)
+            try BridgeRules.remove(for: network)
+            try PacketForwarding.turnOffAfterLast()
         }
+        // Before the lock is given away: the next to end may be the last.
+        var ended = record
+        ended.state.address = nil
+        try await save(ended)
     }
 
     private func netavark(_ action: String, _ record: ContainerRecord) async throws {
@@ -141,9 +159,6 @@ extension ContainerStore {
                 )
             ]
         )
-        let lock = store.layout.containers.appending("network.lock")
-        let held = try await onBlockingPool { try FileLock.acquire(lock, .exclusive) }
-        defer { withExtendedLifetime(held) {} }
         let result = try await ChildProcess.run(
             ChildProcessConfiguration(
                 .named("netavark"),
@@ -172,22 +187,4 @@ extension ContainerStore {
 private func unmountedNamespace(_ path: FilePath) throws(SystemCallError) -> Bool {
     let here = try OpenFile.open(path, O_RDONLY_).status().device
     return here == (try OpenFile.open(path.removingLastComponent(), O_RDONLY_).status().device)
-}
-
-/// Finds ports for those that asked for any, and refuses ports of the host that are taken.
-@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-private func choosePorts(_ ports: [PublishedPort]) throws -> [PublishedPort] {
-    try ports.map { port in
-        var port = port
-        guard port.transport == .tcp else {
-            if port.hostPort == 0 { port.hostPort = UInt16.random(in: 32_768..<60_999) }
-            return port
-        }
-        for candidate in port.hostPort...max(port.hostPort, port.lastHostPort ?? 0) {
-            guard let free = try availablePort(candidate, address: port.hostAddress) else { continue }
-            port.hostPort = free
-            return port
-        }
-        throw ContainerError.portInUse(port)
-    }
 }

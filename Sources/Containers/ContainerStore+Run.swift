@@ -153,6 +153,12 @@ extension ContainerStore {
             let address = host.address == "host-gateway" ? record.state.gateway ?? "127.0.0.1" : host.address
             return (host.name, address)
         }
+        if configuration.network == .host, sandbox.hosts.isEmpty {
+            // A container in the host's network knows the names that the host knows, unless it is given its own.
+            sandbox.hostsFile = await onBlockingPool {
+                try? OpenFile.open("/etc/hosts", O_RDONLY_).readToEnd(limit: 16 << 20)
+            }
+        }
         try configuration.options.apply(to: &sandbox)
         if record.state.deviceGroup == nil, !sandbox.usesAllDevices { sandbox.capabilities.remove(.makeNode) }
         sandbox.mounts = try await mounts(of: record)

@@ -191,3 +191,5 @@ package final class ContainerStore: Sendable {
 
 /// O_RDONLY, without Glibc's other names.
 let O_RDONLY_: CInt = 0
+/// O_WRONLY, likewise.
+let O_WRONLY_: CInt = 1

@@ -50,8 +50,10 @@ package struct PublishedPort: Sendable, Codable, Hashable {
                 lastHostPort: last
             )
         }
-        guard !outside.isEmpty else { return container.map { port(0, $0) } }
-        guard let host = range(outside) else { throw refused("invalid hostPort: \(outside)") }
+        let host = outside.isEmpty ? 0...0 : range(outside)
+        guard let host else { throw refused("invalid hostPort: \(outside)") }
+        if address.contains(":") { throw .portOnIPv6(port(host.lowerBound, container.lowerBound)) }
+        if outside.isEmpty { return container.map { port(0, $0) } }
         if host.count == container.count { return zip(host, container).map { port($0, $1) } }
         guard container.count == 1 else {
             throw refused("invalid ranges specified for container and host Ports: \(inside) and \(outside)")

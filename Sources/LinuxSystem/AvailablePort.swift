@@ -2,12 +2,18 @@ internal import CLinux
 internal import Glibc
 internal import SystemPackage
 
-/// A TCP port of this host on which nobody listens: the one asked for, or, for 0, any; nil where it is taken.
+/// A port of this host on which nobody listens: the one asked for, or, for 0, any; nil where it is taken.
 ///
 /// See bind(2).
+/// - Parameters:
+///   - port: which one, or 0.
+///   - address: of IPv4; empty is all of them.
+///   - isDatagram: whether it is a port of UDP, not of TCP.
+/// - Returns: the port.
+/// - Throws: `SystemCallError` where this host does not have the address.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-package func availablePort(_ port: UInt16, address: String) throws(SystemCallError) -> UInt16? {
-    let found = address.withCString { slipway_available_port($0, port) }
+package func availablePort(_ port: UInt16, address: String, isDatagram: Bool) throws(SystemCallError) -> UInt16? {
+    let found = address.withCString { slipway_available_port($0, port, isDatagram ? 1 : 0) }
     if found > 0 { return UInt16(found) }
     if Glibc.errno == EADDRINUSE { return nil }
     throw SystemCallError("bind", path: FilePath("\(address):\(port)"), errno: Errno(rawValue: Glibc.errno))

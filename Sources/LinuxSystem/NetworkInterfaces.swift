@@ -69,6 +69,18 @@ package struct NetworkInterfaces: Sendable {
         }
     }
 
+    /// Removes an interface; none of that name is removed already.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func remove(_ name: String) throws(SystemCallError) {
+        var message = NetlinkMessage(RTM_DELLINK, flags: NLM_F_ACK, first: ifinfomsg())
+        message.add(IFLA_IFNAME, name)
+        do throws(SystemCallError) {
+            try socket.send([message])
+        } catch {
+            if error.errno != Errno(rawValue: ENODEV) { throw error }
+        }
+    }
+
     /// The number of the loopback device in every namespace.
     package static let loopback: Int32 = 1
 

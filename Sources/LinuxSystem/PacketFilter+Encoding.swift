@@ -39,31 +39,43 @@ extension PacketFilter {
             + [NetlinkMessage(Int(NFNL_MSG_BATCH_END), flags: 0, first: subsystem)]
     }
 
-    static func removal(of table: String) -> [NetlinkMessage] {
+    static func removal(of table: String) -> [NetlinkMessage] { batch([removalAlone(of: table)]) }
+
+    private static func removalAlone(of table: String) -> NetlinkMessage {
         var message = message(NFT_MSG_DELTABLE, flags: NLM_F_ACK)
         message.add(NFTA_TABLE_NAME.rawValue, table)
-        return batch([message])
+        return message
     }
 
-    /// A table and what is in it.
+    /// A table of this process alone, and what is in it.
     static func messages(table: String, _ chains: [Chain]) -> [NetlinkMessage] {
         var first = message(NFT_MSG_NEWTABLE, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK)
         first.add(NFTA_TABLE_NAME.rawValue, table)
         first.add(NFTA_TABLE_FLAGS.rawValue, network: NFT_TABLE_F_OWNER.rawValue)
-        var messages = [first]
-        for chain in chains {
-            messages.append(message(of: chain, in: table))
-            for rule in chain.rules { messages.append(message(of: rule, of: chain, in: table)) }
+        return batch([first] + messages(of: chains, in: table))
+    }
+
+    /// A table that stays, in place of one of the same name.
+    static func replacement(of table: String, _ chains: [Chain]) -> [NetlinkMessage] {
+        var first = message(NFT_MSG_NEWTABLE, flags: NLM_F_CREATE | NLM_F_ACK)
+        first.add(NFTA_TABLE_NAME.rawValue, table)
+        // Made first where it is missing, for only what is there can be removed.
+        return batch([first, removalAlone(of: table), first] + messages(of: chains, in: table))
+    }
+
+    private static func messages(of chains: [Chain], in table: String) -> [NetlinkMessage] {
+        chains.flatMap { chain in
+            [message(of: chain, in: table)] + chain.rules.map { message(of: $0, of: chain, in: table) }
         }
-        return batch(messages)
     }
 
     private static func message(of chain: Chain, in table: String) -> NetlinkMessage {
         var message = message(NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE | NLM_F_ACK)
         message.add(NFTA_CHAIN_TABLE.rawValue, table)
         message.add(NFTA_CHAIN_NAME.rawValue, chain.name)
+        guard let place = chain.place else { return message }
         message.add(NFTA_CHAIN_HOOK.rawValue) { message in
-            message.add(NFTA_HOOK_HOOKNUM.rawValue, network: chain.place.rawValue)
+            message.add(NFTA_HOOK_HOOKNUM.rawValue, network: place.rawValue)
             message.add(NFTA_HOOK_PRIORITY.rawValue, network: UInt32(bitPattern: chain.priority))
         }
         message.add(NFTA_CHAIN_POLICY.rawValue, network: accept)
@@ -84,6 +96,10 @@ extension PacketFilter {
             for condition in rule.conditions { add(condition, to: &message) }
             add(rule.verdict, to: &message)
         }
+        guard !rule.note.isEmpty else { return }
+        // Its kind, its length with the zero at its end, its text.
+        let comment = Array(rule.note.utf8) + [0]
+        message.add(NFTA_RULE_USERDATA.rawValue, [0, UInt8(truncatingIfNeeded: comment.count)] + comment)
     }
 
     // MARK: Operations
@@ -99,6 +115,9 @@ extension PacketFilter {
         case .isIPv6:
             loadProperty(NFT_META_NFPROTO, &message)
             compare([familyOfIPv6], &message)
+        case .source(let bytes):
+            load(NFT_PAYLOAD_NETWORK_HEADER, 12, bytes.count, &message)
+            compare(bytes, &message)
         case .destination(let bytes):
             // Where the header of IPv4 has it.
             load(NFT_PAYLOAD_NETWORK_HEADER, 16, bytes.count, &message)
@@ -116,22 +135,28 @@ extension PacketFilter {
                 message.add(NFTA_FIB_FLAGS.rawValue, network: NFTA_FIB_F_SADDR.rawValue | NFTA_FIB_F_IIF.rawValue)
             }
             compare([0, 0, 0, 0], &message)
-        case .isAnswer:
-            operation("ct", &message) { message in
-                message.add(NFTA_CT_DREG.rawValue, network: NFT_REG_1.rawValue)
-                message.add(NFTA_CT_KEY.rawValue, network: NFT_CT_STATE.rawValue)
-            }
-            // The bits of `IP_CT_ESTABLISHED` and `IP_CT_RELATED`, a number of this machine.
-            let bits = withUnsafeBytes(of: UInt32(1 << 1 | 1 << 2)) { Array($0) }
-            operation("bitwise", &message) { message in
-                message.add(NFTA_BITWISE_SREG.rawValue, network: NFT_REG_1.rawValue)
-                message.add(NFTA_BITWISE_DREG.rawValue, network: NFT_REG_1.rawValue)
-                message.add(NFTA_BITWISE_LEN.rawValue, network: 4)
-                message.add(NFTA_BITWISE_MASK.rawValue) { $0.add(NFTA_DATA_VALUE.rawValue, bits) }
-                message.add(NFTA_BITWISE_XOR.rawValue) { $0.add(NFTA_DATA_VALUE.rawValue, [0, 0, 0, 0]) }
-            }
-            compare([0, 0, 0, 0], isEqual: false, &message)
+        // `IP_CT_ESTABLISHED` or `IP_CT_RELATED`.
+        case .isAnswer: addConnection(NFT_CT_STATE, hasOneOf: 1 << 1 | 1 << 2, to: &message)
+        // `IPS_DST_NAT`.
+        case .isRedirected: addConnection(NFT_CT_STATUS, hasOneOf: 1 << 5, to: &message)
         }
+    }
+
+    /// Compares bits of what the kernel knows of the packet's connection, a number of this machine.
+    private static func addConnection(_ key: nft_ct_keys, hasOneOf bits: UInt32, to message: inout NetlinkMessage) {
+        operation("ct", &message) { message in
+            message.add(NFTA_CT_DREG.rawValue, network: NFT_REG_1.rawValue)
+            message.add(NFTA_CT_KEY.rawValue, network: key.rawValue)
+        }
+        let mask = withUnsafeBytes(of: bits) { Array($0) }
+        operation("bitwise", &message) { message in
+            message.add(NFTA_BITWISE_SREG.rawValue, network: NFT_REG_1.rawValue)
+            message.add(NFTA_BITWISE_DREG.rawValue, network: NFT_REG_1.rawValue)
+            message.add(NFTA_BITWISE_LEN.rawValue, network: 4)
+            message.add(NFTA_BITWISE_MASK.rawValue) { $0.add(NFTA_DATA_VALUE.rawValue, mask) }
+            message.add(NFTA_BITWISE_XOR.rawValue) { $0.add(NFTA_DATA_VALUE.rawValue, [0, 0, 0, 0]) }
+        }
+        compare([0, 0, 0, 0], isEqual: false, &message)
     }
 
     private static func add(_ verdict: Verdict, to message: inout NetlinkMessage) {

@@ -33,10 +33,7 @@ extension PacketFilter {
                 var message = Self.message(NFT_MSG_NEWRULE, flags: NLM_F_CREATE | NLM_F_ACK, family: chain.family)
                 message.add(NFTA_RULE_TABLE.rawValue, chain.table)
                 message.add(NFTA_RULE_CHAIN.rawValue, chain.name)
-                Self.addOperations(of: Rule([condition], .accept), to: &message)
-                // A comment, as other programs write and show them: its kind, its length with the zero at its end, its text.
-                let comment = Array(table.utf8) + [0]
-                message.add(NFTA_RULE_USERDATA.rawValue, [0, UInt8(comment.count)] + comment)
+                Self.addOperations(of: Rule([condition], .accept, note: table), to: &message)
                 return message
             }
             try Self.change(additions)
@@ -77,11 +74,9 @@ extension PacketFilter {
             for reply in try NetlinkSocket(NETLINK_NETFILTER, name: "nf_tables").dump(request) {
                 let attributes = reply.attributes(after: MemoryLayout<nfgenmsg>.size)
                 guard attributes[Int(NFTA_RULE_CHAIN.rawValue)] == chain.name,
-                    let handle = attributes[Int(NFTA_RULE_HANDLE.rawValue)],
-                    let note = attributes[Int(NFTA_RULE_USERDATA.rawValue)], note.count > 3
+                    let handle = attributes[Int(NFTA_RULE_HANDLE.rawValue)], let owner = note(in: attributes),
+                    owner.hasPrefix(Self.namePrefix)
                 else { continue }
-                let owner = String(decoding: note.dropFirst(2).dropLast(), as: UTF8.self)
-                guard owner.hasPrefix(Self.namePrefix) else { continue }
                 var rule = chain
                 rule.handle = handle
                 rule.owner = owner

@@ -18,7 +18,8 @@ package struct PacketFilter: Sendable {
         package var name: String
         /// `filter` or, for rules that change addresses, `nat`.
         package var type: String
-        package var place: Place
+        /// nil for one that no packet meets: its rules are there to be read.
+        package var place: Place?
         /// Lower ones come first.
         package var priority: Int32
         package var rules: [Rule]
@@ -30,16 +31,25 @@ package struct PacketFilter: Sendable {
             self.priority = priority
             self.rules = rules
         }
+
+        /// Notes that the kernel keeps as long as the table.
+        package init(_ name: String, notes: [String]) {
+            self.init(name, type: "filter", at: .forwarding, priority: 0, notes.map { Rule([], .accept, note: $0) })
+            place = nil
+        }
     }
 
     /// What happens to packets on which all conditions hold.
     package struct Rule: Sendable {
         package var conditions: [Condition]
         package var verdict: Verdict
+        /// A comment, as other programs write and show them, of up to 250 bytes.
+        package var note: String
 
-        package init(_ conditions: [Condition], _ verdict: Verdict) {
+        package init(_ conditions: [Condition], _ verdict: Verdict, note: String = "") {
             self.conditions = conditions
             self.verdict = verdict
+            self.note = note
         }
     }
 
@@ -49,6 +59,8 @@ package struct PacketFilter: Sendable {
         /// It goes out through an interface whose name begins so.
         case goesTo(String)
         case isIPv6
+        /// The first bytes of the IPv4 address that it comes from.
+        case source([UInt8])
         /// The first bytes of the IPv4 address that it is sent to.
         case destination([UInt8])
         /// The port that it is sent to over UDP (17) or TCP (6).
@@ -57,6 +69,13 @@ package struct PacketFilter: Sendable {
         case hasForgedSource
         /// It belongs to a connection that the other side began, or is an error message about one.
         case isAnswer
+        /// It belongs to a connection that was sent to another address than where it goes now.
+        case isRedirected
+
+        /// It came in through the interface of just this name.
+        package static func comes(fromJust interface: String) -> Condition { .comesFrom(interface + "\0") }
+        /// It goes out through the interface of just this name.
+        package static func goes(toJust interface: String) -> Condition { .goesTo(interface + "\0") }
     }
 
     package enum Verdict: Sendable, Hashable {

@@ -204,8 +204,11 @@ package struct SandboxBundle: Sendable {
         in directory: FilePath
     ) throws -> [SandboxConfiguration.Mount] {
         guard configuration.providesNetworkFiles else { return [] }
+        let hosts =
+            configuration.hostsFile
+            ?? NetworkFiles.hosts(hostname: configuration.hostname, extra: configuration.hosts)
         let contents: [(FilePath, [UInt8])] = [
-            ("/etc/hosts", NetworkFiles.hosts(hostname: configuration.hostname, extra: configuration.hosts)),
+            ("/etc/hosts", hosts),
             ("/etc/resolv.conf", NetworkFiles.resolver(configuration)),
             ("/etc/hostname", configuration.hostname + [UInt8(ascii: "\n")]),
         ]
@@ -214,7 +217,7 @@ package struct SandboxBundle: Sendable {
             if path == "/etc/hostname", configuration.hostname.isEmpty { return nil }
             let file = directory.appending(path.lastComponent?.string ?? "")
             try write(content, to: file)
-            return SandboxConfiguration.Mount(.bind(file), at: path)
+            return SandboxConfiguration.Mount(.bind(file), at: path, isReadOnly: configuration.isRootReadOnly)
         }
     }
 

@@ -91,6 +91,8 @@ package struct SandboxConfiguration: Sendable {
     package var providesNetworkFiles = true
     /// More lines of `/etc/hosts`.
     package var hosts: [(name: String, address: String)] = []
+    /// All of `/etc/hosts`, where it is not made of the host name and `hosts`.
+    package var hostsFile: [UInt8]?
     /// Lines of `/etc/resolv.conf` that replace the host's of the same kind; nil takes all of the host's.
     package var resolverLines: ResolverLines?
     package var capabilities = Capability.dockerDefaults

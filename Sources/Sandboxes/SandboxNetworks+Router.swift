@@ -1,6 +1,4 @@
-internal import Glibc
 internal import LinuxSystem
-internal import SystemPackage
 
 extension SandboxNetworks {
     /// What is made of the host before the first network: a router for them.
@@ -20,10 +18,7 @@ extension SandboxNetworks {
         init(name: String) throws {
             filter = try PacketFilter(name, Self.chains)
             try filter.openPassage(forInterfaces: SandboxNetworks.prefix + name)
-            let forwarding: FilePath = "/proc/sys/net/ipv4/ip_forward"
-            if try OpenFile.open(forwarding, O_RDONLY).readToEnd(limit: 16).first == UInt8(ascii: "0") {
-                try OpenFile.open(forwarding, O_WRONLY).write([UInt8(ascii: "1")])
-            }
+            try PacketForwarding.turnOn()
             let routes = try HostRoute.all().filter { !$0.interface.hasPrefix(SandboxNetworks.prefix) }
             let others = routes.filter { !$0.isDefault }
             // Where another network claims all of it, four of its addresses at a time are out of its reach.

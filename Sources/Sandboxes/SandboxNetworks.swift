@@ -175,6 +175,7 @@ package final class SandboxNetworks: Sendable {
             if case .success(let made) = router {
                 // What cannot be removed now goes with the process, or is found by the next.
                 try? made.filter.remove()
+                try? PacketForwarding.turnOffAfterLast()
                 retired.withLock { $0 = made }
             }
             router = nil

@@ -18,10 +18,58 @@ import Testing
             ]
         )
         #expect(
-            try PublishedPort.parse("[::1]:53:5353/udp")
-                == [.init(hostAddress: "::1", hostPort: 53, containerPort: 5353, transport: .udp)]
+            try PublishedPort.parse("127.0.0.1:53:5353/udp")
+                == [.init(hostAddress: "127.0.0.1", hostPort: 53, containerPort: 5353, transport: .udp)]
         )
         #expect(try PublishedPort.parse("8000-8001:80-81").map(\.hostPort) == [8000, 8001])
+    }
+
+    @Test(arguments: ["[::1]:53:5353/udp", "[::]:53:5353/udp", "::1:53:5353/udp", "[fe80::1]:53-60:5353/udp"])
+    func `on an address of IPv6 there can be none, and what is possible is said`(text: String) throws {
+        let error = #expect(throws: ContainerError.self) { try PublishedPort.parse(text) }
+        guard case .portOnIPv6(let port)? = error else {
+            Issue.record("\(text): \(error.map { "\($0)" } ?? "")")
+            return
+        }
+        #expect(port.hostPort == 53 && port.containerPort == 5353)
+        #expect(error.map { "\($0)".contains("-p 127.0.0.1:53:5353") } == true)
+    }
+
+    /// The expectations are what docker prints for the same ports.
+    @Test func `neighbours are told together where the host has them under the same numbers`() throws {
+        func summary(_ specifications: [String], exposed: [String] = []) throws -> String {
+            PublishedPort.summary(try specifications.flatMap { try PublishedPort.parse($0) }, exposed: exposed)
+        }
+        #expect(try summary([]) == "")
+        #expect(
+            try summary(["28400-28402:80-82", "29000-29001:29000-29001"], exposed: ["500/tcp", "501/tcp", "502/tcp"])
+                == "500-502/tcp, 0.0.0.0:29000-29001->29000-29001/tcp, 0.0.0.0:28400->80/tcp, 0.0.0.0:28401->81/tcp, "
+                + "0.0.0.0:28402->82/tcp"
+        )
+        #expect(
+            try summary(["81:81", "80:80", "83:83", "80:80/udp"])
+                == "0.0.0.0:80-81->80-81/tcp, 0.0.0.0:83->83/tcp, 0.0.0.0:80->80/udp"
+        )
+        #expect(try summary(["127.0.0.1:80:80"], exposed: ["80/tcp", "81"]) == "127.0.0.1:80->80/tcp, 81/tcp")
+    }
+
+    @Test func `what others have is not chosen`() throws {
+        func choose(_ text: String, besides others: [String] = []) throws -> [UInt16] {
+            let taken = try others.flatMap { try PublishedPort.parse($0) }
+            return try PublishedPort.choose(try PublishedPort.parse(text), besides: taken).map(\.hostPort)
+        }
+        // Ports of SCTP have no listeners here, so that the choice hangs on nothing else of this machine.
+        #expect(try choose("18400-18402:80/sctp") == [18_400])
+        #expect(try choose("18400-18402:80/sctp", besides: ["18400:80/sctp", "127.0.0.1:18401:1/sctp"]) == [18_402])
+        #expect(try choose("127.0.0.1:18400-18401:80/sctp", besides: ["127.0.0.2:18400:80/sctp"]) == [18_400])
+        #expect(try choose("127.0.0.1:18400-18401:80/sctp", besides: ["0.0.0.0:18400:80/sctp"]) == [18_401])
+        #expect(try choose("18400:80/sctp", besides: ["18400:80/tcp"]) == [18_400])
+        #expect(throws: ContainerError.self) { try choose("18400:80/sctp", besides: ["127.0.0.1:18400:8/sctp"]) }
+    }
+
+    @Test func `two of one container do not get the same`() throws {
+        let ports = try ["18400-18401:80/sctp", "18400-18401:81/sctp"].flatMap { try PublishedPort.parse($0) }
+        #expect(try PublishedPort.choose(ports, besides: []).map(\.hostPort) == [18_400, 18_401])
     }
 
     @Test func `one of a range of the host's ports is left to choose`() throws {

@@ -113,7 +113,8 @@ int slipway_receive_descriptor(int socket);
 /// The `f_type` of statfs(2), or -1 with errno.
 int64_t slipway_file_system_type(const char *path);
 
-/// socket(2) and bind(2) of TCP to an address and a port (0: any), and its closing: the port, or -1 with errno.
-int slipway_available_port(const char *address, uint16_t port);
+/// socket(2) and bind(2) of TCP or UDP to an address of IPv4 (empty: all) and a port (0: any), and its closing: the port, or -1
+/// with errno.
+int slipway_available_port(const char *address, uint16_t port, int is_datagram);
 
 #endif

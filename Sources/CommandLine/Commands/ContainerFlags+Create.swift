@@ -24,7 +24,11 @@ extension ContainerFlags {
             try await checkPlatform(of: image, environment)
             let request = try await request(words, image, environment)
             let resources = options.resources
-            for warning in await onBlockingPool({ ContainerLimits.warnings(for: resources) }) {
+            var warnings = await onBlockingPool { ContainerLimits.warnings(for: resources) }
+            if request.network == .host, !request.ports.isEmpty {
+                warnings.append("Published ports are discarded when using host network mode")
+            }
+            for warning in warnings {
                 try await environment.errorOutput.writeLine("WARNING: \(warning)")
             }
             return try await containers.create(request)

@@ -109,14 +109,16 @@ struct ListContainersCommand: RunnableCommand {
         let command = record.configuration.arguments.joined(separator: " ")
         let characters = Array(command)
         let shown = isWhole || characters.count <= 20 ? command : String(characters.prefix(19)) + "…"
-        let ports = record.state.status == .running ? record.state.ports.map(\.description) : []
+        let hasPorts = record.state.status == .running && record.configuration.network == .bridge
+        let exposed = record.configuration.options.exposedPorts
+        let ports = hasPorts ? PublishedPort.summary(record.state.ports, exposed: exposed) : ""
         let labels = record.configuration.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         return [
             "ID": .text(isWhole ? record.id : record.shortID), "Image": .text(record.configuration.imageName),
             "Command": .text(JSONValue.quoted(shown, escapesHTML: false)),
             "CreatedAt": .text(TimeText.listing(created)),
             "RunningFor": .text(DurationText.ago(created, now: now)), "Status": .text(status(record, now: now)),
-            "State": .text(record.state.status.rawValue), "Ports": .text(ports.joined(separator: ", ")),
+            "State": .text(record.state.status.rawValue), "Ports": .text(ports),
             "Names": .text(record.name), "Labels": .text(labels.joined(separator: ",")),
             "Networks": .text(record.configuration.network.rawValue),
         ]

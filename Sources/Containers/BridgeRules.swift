@@ -1,0 +1,84 @@
+import LinuxSystem
+import SystemPackage
+
+/// What the kernel lets pass from and to the bridge of a store, and its account of the ports of the host that the store has.
+///
+/// The rules are a table of their own that stays as long as the bridge does. Whatever chains of other programs say, packets that it
+/// drops are dropped.
+enum BridgeRules {
+    /// Puts the rules in force, in place of those that were.
+    /// - Parameters:
+    ///   - bridge: the store's network; its interface need not be there yet.
+    ///   - ports: those that its containers have.
+    /// - Throws: `SystemCallError`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static func keep(for bridge: BridgeNetwork, ports: [PublishedPort]) throws {
+        let notes = ports.map { "\($0.transport.rawValue) \($0.hostPort) \($0.hostAddress)" }
+        try PacketFilter.keep(bridge.interface, chains(bridge.interface) + [.init("ports", notes: notes)])
+    }
+
+    /// Removes them.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static func remove(for bridge: BridgeNetwork) throws { try PacketFilter.removeKept(bridge.interface) }
+
+    /// The ports that containers of other stores have.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static func ports(ofOthersThan bridge: BridgeNetwork) throws -> [PublishedPort] {
+        let tables = try PacketFilter.notes(ofKept: BridgeNetwork.interfacePrefix)
+        return tables.filter { $0.key != bridge.interface }.flatMap(\.value).compactMap { note in
+            let fields = note.split(separator: " ", omittingEmptySubsequences: false)
+            guard fields.count == 3, let transport = PublishedPort.Transport(rawValue: String(fields[0])),
+                let number = UInt16(fields[1])
+            else { return nil }
+            return PublishedPort(
+                hostAddress: String(fields[2]),
+                hostPort: number,
+                containerPort: 0,
+                transport: transport
+            )
+        }
+    }
+
+    /// Has the host answer on the bridge for the addresses that the bridge itself has, not for those of its other interfaces, its
+    /// loopback addresses among them.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static func hideOtherAddresses(on bridge: BridgeNetwork) throws {
+        let setting = FilePath("/proc/sys/net/ipv4/conf").appending(bridge.interface).appending("arp_ignore")
+        try OpenFile.open(setting, O_WRONLY_).write(Array("1".utf8))
+    }
+
+    private static func chains(_ interface: String) -> [PacketFilter.Chain] {
+        let from = PacketFilter.Condition.comes(fromJust: interface)
+        let to = PacketFilter.Condition.goes(toJust: interface)
+        return [
+            // Before connections are known: an answer to a port that was published for the loopback address is not for that
+            // address yet.
+            .init(
+                "arriving",
+                type: "filter",
+                at: .beforeRouting,
+                priority: -300,
+                [
+                    // Containers have no IPv6, but the host has an address of it on each of its interfaces.
+                    .init([from, .isIPv6], .drop),
+                    // For published ports netavark has the bridge route loopback addresses (route_localnet), and a container
+                    // can write any packet.
+                    .init([from, .source([127])], .drop),
+                    .init([from, .destination([127])], .drop),
+                ]
+            ),
+            .init(
+                "passing",
+                type: "filter",
+                at: .forwarding,
+                priority: 0,
+                [
+                    .init([to, from], .accept),
+                    .init([to, .isAnswer], .accept),
+                    .init([to, .isRedirected], .accept),
+                    .init([to], .drop),
+                ]
+            ),
+        ]
+    }
+}
