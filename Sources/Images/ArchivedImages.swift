@@ -9,12 +9,12 @@ struct ArchivedEntry: Sendable {
         /// The images of several platforms.
         case index([(image: ArchivedImage, platform: Platform)], annotations: [String: String]?)
 
-        func isSame(as other: Content) -> Bool {
-            switch (self, other) {
-            case (.image(let image), .image(let other)): image.configuration == other.configuration
-            case (.index(let images, _), .index(let others, _)):
-                images.map(\.image.configuration) == others.map(\.image.configuration)
-            case (.image, .index), (.index, .image): false
+        /// The same for the same images: their configurations.
+        var identity: [[UInt8]] {
+            switch self {
+            case .image(let image): [image.configuration]
+            // An index of one image is no index here.
+            case .index(let images, _): images.map(\.image.configuration)
             }
         }
     }
@@ -50,14 +50,20 @@ struct ArchivedImages {
         }
         // The checks are for objects; docker's document is an array.
         let wrapped = Array("{\"items\":".utf8) + manifest + Array("}".utf8)
-        let items = try StrictJSON.decode(DockerManifest.self, from: wrapped, kind: "manifest.json").items
-        if let layout, holdsIndexes(layout, namedBy: items) { return try await readLayout(layout) }
+        let items = try StrictJSON.decode(
+            DockerManifest.self,
+            from: wrapped,
+            kind: "manifest.json",
+            fields: .dockerArchive
+        ).items
+        if let layout, try holdsIndexes(layout, namedBy: items) { return try await readLayout(layout) }
         return try await readDocker(items)
     }
 
     /// Whether a layout has images of several platforms, under the names that docker's document has for them if it has any.
-    private func holdsIndexes(_ layout: [UInt8], namedBy items: [DockerItem]) -> Bool {
-        guard let index = try? Index(parsing: layout, declaredAs: .ociIndex) else { return false }
+    private func holdsIndexes(_ layout: [UInt8], namedBy items: [DockerItem]) throws(OCIError) -> Bool {
+        // One that could be read in two ways is refused, though docker's document would do: other programs read this one.
+        let index = try Index(parsing: layout, declaredAs: .ociIndex)
         let indexes = index.manifests.filter(\.mediaType.isIndex)
         let areNamed = indexes.allSatisfy { $0.annotations?[Self.nameAnnotation] != nil }
         return !indexes.isEmpty && (areNamed || items.allSatisfy { ($0.RepoTags ?? []).isEmpty })
@@ -86,13 +92,16 @@ struct ArchivedImages {
 
     private func readDocker(_ items: [DockerItem]) async throws -> [ArchivedEntry] {
         var images: [ArchivedEntry] = []
+        // An archive may name one configuration for each of many thousand tags.
+        var known: [[UInt8]: ImageConfiguration] = [:]
         for item in items {
             guard let configuration = try members.document(item.Config) else {
                 throw ImageError.invalidArchive(
                     reason: "manifest.json names the configuration \"\(item.Config)\", which is not in it"
                 )
             }
-            let parsed = try ImageConfiguration(parsing: configuration)
+            let parsed = try known[configuration] ?? ImageConfiguration(parsing: configuration)
+            known[configuration] = parsed
             guard isWanted(parsed.platform) else { continue }
             try checkSystem(parsed)
             let paths = item.Layers ?? []
@@ -135,16 +144,24 @@ struct ArchivedImages {
     private func readLayout(_ bytes: [UInt8]) async throws -> [ArchivedEntry] {
         let index = try Index(parsing: bytes, declaredAs: .ociIndex)
         var entries: [ArchivedEntry] = []
+        // Many thousand descriptors may name one document, and many documents one image.
+        var byDescriptor: [Descriptor: Int?] = [:]
+        var byContent: [[[UInt8]]: Int] = [:]
         for descriptor in index.manifests {
-            guard let content = try await content(of: descriptor) else { continue }
-            var entry = ArchivedEntry(content: content, names: [])
-            if let name = descriptor.annotations?[Self.nameAnnotation] {
-                entry.names = [try ImageReference(parsing: name).withDefaultTag]
+            var bare = descriptor
+            bare.annotations = nil
+            if byDescriptor[bare] == nil {
+                let content = try await content(of: descriptor)
+                let place = content.map { byContent[$0.identity, default: entries.count] }
+                if let content, place == entries.count {
+                    byContent[content.identity] = place
+                    entries.append(ArchivedEntry(content: content, names: []))
+                }
+                byDescriptor[bare] = .some(place)
             }
-            if let same = entries.firstIndex(where: { $0.content.isSame(as: entry.content) }) {
-                entries[same].names += entry.names
-            } else {
-                entries.append(entry)
+            guard let found = byDescriptor[bare], let place = found else { continue }
+            if let name = descriptor.annotations?[Self.nameAnnotation] {
+                entries[place].names.append(try ImageReference(parsing: name).withDefaultTag)
             }
         }
         if entries.isEmpty { throw nothingWanted }

@@ -87,7 +87,13 @@ extension ImageStore {
                 sharedSize: sizes[text]?.shared ?? 0,
                 containers: containers[text] ?? 0,
                 labels: labels == "{}"
-                    ? [:] : try StrictJSON.decode([String: String].self, from: Array(labels.utf8), kind: "labels"),
+                    ? [:]
+                    : try StrictJSON.decode(
+                        [String: String].self,
+                        from: Array(labels.utf8),
+                        kind: "labels",
+                        fields: .map
+                    ),
                 platform: platform,
                 platforms: platforms[text] ?? [platform]
             )

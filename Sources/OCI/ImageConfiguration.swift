@@ -145,7 +145,12 @@ package struct ImageConfiguration: Hashable, Sendable, Codable {
     /// Reads a configuration.
     /// - Throws: `OCIError`.
     package init(parsing bytes: [UInt8]) throws(OCIError) {
-        self = try StrictJSON.decode(ImageConfiguration.self, from: bytes, kind: "image configuration")
+        self = try StrictJSON.decode(
+            ImageConfiguration.self,
+            from: bytes,
+            kind: "image configuration",
+            fields: .configuration
+        )
         guard rootFileSystem.type == "layers" else {
             throw .invalidDocument(
                 kind: "image configuration",

@@ -111,6 +111,7 @@ extension Manifest {
             Manifest.self,
             from: bytes,
             kind: "manifest",
+            fields: .manifest,
             forbidding: ["manifests", "fsLayers"]
         )
         try checkDocument("manifest", version: manifest.schemaVersion, stated: manifest.mediaType, declared: declared)
@@ -128,7 +129,8 @@ extension Index {
     /// - Throws: `OCIError` for anything else.
     package static func mediaType(of bytes: [UInt8]) throws(OCIError) -> MediaType {
         struct Typed: Decodable { var mediaType: MediaType? }
-        let type = try StrictJSON.decode(Typed.self, from: bytes, kind: "index").mediaType ?? .ociIndex
+        let type =
+            try StrictJSON.decode(Typed.self, from: bytes, kind: "index", fields: .manifest).mediaType ?? .ociIndex
         guard type.isIndex else { throw .invalidDocument(kind: "index", reason: "it is of the type \(type)") }
         return type
     }
@@ -140,6 +142,7 @@ extension Index {
             Index.self,
             from: bytes,
             kind: "index",
+            fields: .manifest,
             forbidding: ["config", "layers", "fsLayers"]
         )
         try checkDocument("index", version: index.schemaVersion, stated: index.mediaType, declared: declared)

@@ -99,13 +99,13 @@ struct CacheManifest {
     /// What a document says that it is, where nobody else says it.
     static func statedType(of bytes: [UInt8]) throws -> MediaType? {
         struct Typed: Decodable { var mediaType: MediaType? }
-        return try StrictJSON.decode(Typed.self, from: bytes, kind: "manifest").mediaType
+        return try StrictJSON.decode(Typed.self, from: bytes, kind: "manifest", fields: .manifest).mediaType
     }
 
     /// Reads the document of a cache.
     /// - Throws: `OCIError`.
     static func document(parsing bytes: [UInt8]) throws -> CacheDocument {
-        try StrictJSON.decode(CacheDocument.self, from: bytes, kind: "cache configuration")
+        try StrictJSON.decode(CacheDocument.self, from: bytes, kind: "cache configuration", fields: .buildCache)
     }
 }
 

@@ -26,11 +26,16 @@ package struct InlineCache {
     /// Reads the configuration of an image; nil for one without a cache.
     /// - Throws: `OCIError`.
     package init?(configuration bytes: [UInt8]) throws {
-        configuration = try StrictJSON.decode(Configuration.self, from: bytes, kind: "image configuration")
+        configuration = try StrictJSON.decode(
+            Configuration.self,
+            from: bytes,
+            kind: "image configuration",
+            fields: .configuration
+        )
         guard let content = configuration.records else { return nil }
         // A document is an object; these records are an array.
         let wrapped = Array("{\"records\":".utf8) + Array(content) + Array("}".utf8)
-        records = try StrictJSON.decode(Records.self, from: wrapped, kind: "inline cache").records
+        records = try StrictJSON.decode(Records.self, from: wrapped, kind: "inline cache", fields: .buildCache).records
     }
 
     /// The cache with the layers of the image.

@@ -144,7 +144,12 @@ package final class SnapshotStore: Sendable {
                     digest: row["digest"],
                     size: row["size"],
                     annotations: try annotations.map {
-                        try StrictJSON.decode([String: String].self, from: Array($0.utf8), kind: "annotations")
+                        try StrictJSON.decode(
+                            [String: String].self,
+                            from: Array($0.utf8),
+                            kind: "annotations",
+                            fields: .map
+                        )
                     }
                 )
                 return LayerBlob(blob: blob, recipe: row["recipe"], isChecked: row["checked"])

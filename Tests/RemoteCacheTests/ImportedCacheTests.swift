@@ -182,7 +182,7 @@ private func imported(
             let records: String
             enum CodingKeys: String, CodingKey { case records = "moby.buildkit.cache.v0" }
         }
-        return try StrictJSON.decode(Written.self, from: written, kind: "test").records
+        return try StrictJSON.decode(Written.self, from: written, kind: "test", fields: .configuration).records
     }
 
     @Test func `have the layers of the image, with their times`() throws {

@@ -92,7 +92,7 @@ struct ImageSearch {
             var manifests: [Descriptor]?
             var layers: [Descriptor]?
         }
-        let document = try StrictJSON.decode(Typed.self, from: bytes, kind: "manifest")
+        let document = try StrictJSON.decode(Typed.self, from: bytes, kind: "manifest", fields: .manifest)
         let implied: MediaType? = document.manifests != nil ? .ociIndex : document.layers != nil ? .ociManifest : nil
         guard let stated = document.mediaType ?? implied, stated.isIndex || stated.isManifest else { return nil }
         return stated
