@@ -33,3 +33,15 @@ int slipway_default_signal(int signal) {
 }
 
 char **slipway_environment(void) { return environ; }
+
+static int argument_count;
+static char **argument_vector;
+
+// The C library calls constructors with what it calls main with. Swift's own CommandLine reads /proc, which need not be there.
+__attribute__((constructor)) static void keep_arguments(int count, char **vector) {
+    argument_count = count;
+    argument_vector = vector;
+}
+
+int slipway_argument_count(void) { return argument_count; }
+char **slipway_arguments(void) { return argument_vector; }

@@ -1,21 +1,83 @@
 internal import CLinux
 internal import Glibc
 internal import Synchronization
+package import SystemPackage
 
 /// Runs blocking work on a thread of its own, away from Swift's cooperative pool.
 ///
 /// The cooperative pool has one thread a core: two blocked ones would stall every task of the process. Cancellation of the
-/// calling task does not interrupt `body`; long work checks for it itself.
+/// calling task does not interrupt `body`; long work checks for it itself. What waits for other work, as for a lock, must not
+/// wait here: the pool has a limit, and the other work may need one of its threads. See `onThreadOfItsOwn`.
+/// - Throws: what `body` throws, and `ThreadShortage` where the system has no thread for it.
 package func onBlockingPool<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
-        BlockingPool.shared.submit { continuation.resume(with: Result { try body() }) }
+        do throws(ThreadShortage) {
+            try BlockingPool.shared.submit { continuation.resume(with: Result { try body() }) }
+        } catch {
+            continuation.resume(throwing: error)
+        }
     }
 }
 
 /// Runs blocking work that cannot fail on a thread of its own; see the throwing form.
 package func onBlockingPool<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
     await withCheckedContinuation { continuation in
-        BlockingPool.shared.submit { continuation.resume(returning: body()) }
+        let work: BlockingPool.Work = { continuation.resume(returning: body()) }
+        do throws(ThreadShortage) {
+            try BlockingPool.shared.submit(work)
+        } catch {
+            // It has no way to fail, as it cleans up: then it blocks the thread that is here.
+            work()
+        }
+    }
+}
+
+/// Runs work that waits for other work, as for a lock, on a thread that ends with it.
+///
+/// Any number of them may wait: they take nothing from the pool.
+/// - Throws: what `body` throws, and `ThreadShortage` where the system has no thread for it.
+package func onThreadOfItsOwn<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        do throws(SystemCallError) {
+            try startThread(stackSize: 1 << 18) { continuation.resume(with: Result { try body() }) }
+        } catch {
+            continuation.resume(throwing: ThreadShortage(error.errno))
+        }
+    }
+}
+
+/// Makes sure that this process may start as many threads as it needs to do anything at all.
+///
+/// Swift's own pool cannot report that it gets no thread: it tries again for ever, and the process would hang without a word.
+/// - Throws: `ThreadShortage`.
+@available(*, noasync, message: "blocks a thread; call it before anything else is started")
+package func requireThreads() throws(ThreadShortage) {
+    let gate = Semaphore()
+    var threads: [JoinableThread] = []
+    defer {
+        for _ in threads { gate.signal() }
+        for thread in threads { thread.join() }
+    }
+    // One a processor for tasks, and some for what blocks and for signals; all at the same time.
+    for _ in 0..<(availableProcessorCount() + 6) {
+        do throws(SystemCallError) {
+            threads.append(try JoinableThread(stackSize: 1 << 16) { gate.wait() })
+        } catch {
+            throw ThreadShortage(error.errno)
+        }
+    }
+}
+
+/// The system gives this process no more threads.
+package struct ThreadShortage: Error, Hashable, CustomStringConvertible {
+    /// EAGAIN, mostly.
+    package let errno: Errno
+
+    init(_ errno: Errno) { self.errno = errno }
+
+    package var description: String {
+        "\(SystemCallError("pthread_create", errno: errno)): no thread can be started; "
+            + "raise the limit of processes (ulimit -u, pids.max) or free memory"
     }
 }
 
@@ -58,38 +120,28 @@ private final class BlockingPool: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
-    func submit(_ work: @escaping Work) {
+    /// Has the work done by a thread of the pool.
+    /// - Throws: where it would need a new thread and there is none: those at work may be waiting for this very work.
+    func submit(_ work: @escaping Work) throws(ThreadShortage) {
         let startsThread = state.withLock { state in
-            state.waiting.append(work)
-            if state.idle >= state.waiting.count - state.head || state.threads >= limit { return false }
+            if state.idle > state.waiting.count - state.head || state.threads >= limit {
+                state.waiting.append(work)
+                return false
+            }
             state.threads += 1
             return true
         }
-        if startsThread { startThread() }
-        wakeUp.signal()
-    }
-
-    private func startThread() {
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-        pthread_attr_setstacksize(&attributes, 1 << 20)
-        var thread = pthread_t()
-        let pool = Unmanaged.passRetained(self)
-        let code = pthread_create(
-            &thread,
-            &attributes,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<BlockingPool>.fromOpaque(context).takeRetainedValue().runThread()
-                return nil
-            },
-            pool.toOpaque()
-        )
-        pthread_attr_destroy(&attributes)
-        if code != 0 {
-            pool.release()
+        guard startsThread else { return wakeUp.signal() }
+        do throws(SystemCallError) {
+            // It begins with this work, so that no work waits for a thread that cannot be made.
+            let first = FirstWork(work)
+            try LinuxSystem.startThread(stackSize: 1 << 20) { [self] in
+                first.take()?()
+                runThread()
+            }
+        } catch {
             state.withLock { $0.threads -= 1 }
+            throw ThreadShortage(error.errno)
         }
     }
 
@@ -112,6 +164,15 @@ private final class BlockingPool: Sendable {
             work?()
         }
     }
+}
+
+/// What a new thread does first; gone when it is taken, for the thread lives on and what it holds, as open files, must not.
+private final class FirstWork: Sendable {
+    private let work: Mutex<BlockingPool.Work?>
+
+    init(_ work: @escaping BlockingPool.Work) { self.work = Mutex(work) }
+
+    func take() -> BlockingPool.Work? { work.withLock { $0.take() } }
 }
 
 /// A counting semaphore.

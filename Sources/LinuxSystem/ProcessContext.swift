@@ -6,9 +6,19 @@ package import SystemPackage
 package enum ProcessContext {
     /// The arguments, program name first, as the bytes they are.
     package static var arguments: [[UInt8]] {
-        UnsafeBufferPointer(start: CommandLine.unsafeArgv, count: Int(CommandLine.argc)).compactMap { pointer in
+        UnsafeBufferPointer(start: slipway_arguments(), count: Int(slipway_argument_count())).compactMap { pointer in
             pointer.map { bytes(of: $0) }
         }
+    }
+
+    /// Checks that `/proc` is there: processes, their files and namespaces are found through it.
+    ///
+    /// See proc(5).
+    ///
+    /// - Throws: `ProcMissing`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func requireProc() throws(ProcMissing) {
+        guard access("/proc/self/fd", F_OK) == 0 else { throw ProcMissing() }
     }
 
     /// The environment variables, as the bytes they are.
@@ -75,5 +85,14 @@ package enum ProcessContext {
 
     private static func bytes(of pointer: UnsafeMutablePointer<CChar>) -> [UInt8] {
         Array(UnsafeRawBufferPointer(start: pointer, count: strlen(pointer)))
+    }
+}
+
+/// There is no `/proc`, so that nothing could be known of any process.
+package struct ProcMissing: Error, Hashable, CustomStringConvertible {
+    package init() {}
+
+    package var description: String {
+        "/proc is not mounted: processes and their files are found through it (mount it with: mount -t proc proc /proc)"
     }
 }

@@ -9,8 +9,8 @@ package final class JoinableThread: Sendable {
 
     /// Starts the thread.
     /// - Throws: `EAGAIN` when the system has no more.
-    package init(_ body: @escaping @Sendable () -> Void) throws(SystemCallError) {
-        thread = try createThread(stackSize: 1 << 20, body)
+    package init(stackSize: Int = 1 << 20, _ body: @escaping @Sendable () -> Void) throws(SystemCallError) {
+        thread = try createThread(stackSize: stackSize, body)
     }
 
     /// Waits until the thread has ended; to be called exactly once.
@@ -58,10 +58,10 @@ package func concurrently(
     if let failure = state.withLock({ $0.failure }) { throw failure }
 }
 
-/// Starts a detached thread that lives as long as the process.
+/// Starts a detached thread, which ends with its work.
 /// - Throws: `EAGAIN` when the system has no more.
-func startThread(_ body: @escaping @Sendable () -> Void) throws(SystemCallError) {
-    pthread_detach(try createThread(body))
+func startThread(stackSize: Int? = nil, _ body: @escaping @Sendable () -> Void) throws(SystemCallError) {
+    pthread_detach(try createThread(stackSize: stackSize, body))
 }
 
 /// Starts a thread, which must be joined or detached.

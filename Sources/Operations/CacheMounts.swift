@@ -99,12 +99,13 @@ struct CacheMounts: Sendable {
         if let free { return Lent(directory: cache.data(0), lock: free) }
         await waits()
         // A thread that waits for a lock cannot be told to stop: it is left behind, and lets go of what it gets in the end.
+        // It is none of the pool's: the step that has the directory needs those to end.
         let (results, continuation) = AsyncThrowingStream<FileLock, any Error>.makeStream(
             bufferingPolicy: .bufferingNewest(1)
         )
         let waiting = Task {
             do {
-                continuation.yield(try await onBlockingPool { try FileLock.acquire(cache.lock(0), mode) })
+                continuation.yield(try await onThreadOfItsOwn { try FileLock.acquire(cache.lock(0), mode) })
                 continuation.finish()
             } catch {
                 continuation.finish(throwing: error)

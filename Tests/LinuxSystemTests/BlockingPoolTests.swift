@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import Synchronization
+import SystemPackage
 import Testing
 
 @Suite struct `The blocking pool` {
@@ -13,6 +14,43 @@ import Testing
             return try await group.reduce(0, +)
         }
         #expect(sum == count)
+    }
+
+    /// From 65 processors on, the steps that wait for one cache mount alone are more than the pool has threads.
+    @Test func `what waits for a lock takes no thread from it`() async throws {
+        let path = FilePath("/tmp/slipway-lock-\(getpid())-\(UInt64.random(in: 0 ... .max))")
+        let lock = HeldLock(try await onBlockingPool { try FileLock.acquire(path, .exclusive) })
+        let count = 140
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<count {
+                group.addTask {
+                    _ = try await onThreadOfItsOwn {
+                        lock.waiting.withLock { $0 += 1 }
+                        return try FileLock.acquire(path, .exclusive)
+                    }
+                }
+            }
+            while lock.waiting.withLock({ $0 }) < count { try await Task.sleep(for: .milliseconds(5)) }
+            // All are waiting; the one that has the lock still gets a thread to end with.
+            #expect(await onBlockingPool { 1 } == 1)
+            lock.held.withLock { $0 = nil }
+            try await group.waitForAll()
+        }
+        _ = try await onBlockingPool { try HostFiles.remove(path) }
+    }
+
+    @Test func `lets go of what work held when it has run`() async throws {
+        final class Held: Sendable {}
+        weak var seen: Held?
+        for _ in 0..<20 {
+            var held: Held? = Held()
+            seen = held
+            await onBlockingPool { [held] in withExtendedLifetime(held) {} }
+            held = nil
+            // The thread drops the work just after it has answered.
+            for _ in 0..<200 where seen != nil { try await Task.sleep(for: .milliseconds(5)) }
+            #expect(seen == nil)
+        }
     }
 
     @Test func `passes errors on`() async {
@@ -48,6 +86,14 @@ import Testing
         }
         #expect(begun.withLock { $0 } < 100_000)
     }
+}
+
+/// A lock, and how many wait for it.
+private final class HeldLock: Sendable {
+    let held: Mutex<FileLock?>
+    let waiting = Mutex(0)
+
+    init(_ lock: FileLock) { held = Mutex(lock) }
 }
 
 /// Lets nobody through before all are there.

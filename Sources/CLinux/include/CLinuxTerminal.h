@@ -1,4 +1,4 @@
-// Terminals and signals.
+// Terminals and signals, and what a process is started with.
 #ifndef SLIPWAY_CLINUX_TERMINAL_H
 #define SLIPWAY_CLINUX_TERMINAL_H
 
@@ -13,5 +13,9 @@ int slipway_default_signal(int signal);
 
 /// The variables of the process. See environ(7).
 char **slipway_environment(void);
+
+/// What main was called with. See execve(2).
+int slipway_argument_count(void);
+char **slipway_arguments(void);
 
 #endif

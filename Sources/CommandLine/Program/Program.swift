@@ -50,8 +50,10 @@ package enum Program {
 
     private static func launch(_ command: any RunnableCommand, _ global: GlobalOptions) -> Start {
         do {
+            try ProcessContext.requireProc()
             // While there is one thread: what is mounted from here on is gone with the process, however it ends.
             if type(of: command).about.mounts, ProcessContext.effectiveUserID == 0 { try MountNamespace.enterPrivate() }
+            try requireThreads()
             ProcessSignals.ignoreBrokenPipe()
             let signals = try ProcessSignals.receive([
                 .interrupt, .terminate, .hangUp, .quit, .windowChange, .user1, .user2,
@@ -71,7 +73,7 @@ package enum Program {
         status: CommandStatus = .success
     ) -> CommandStatus {
         do throws(SystemCallError) {
-            try stream.writeAll(Array(text.utf8))
+            try stream.writeAll(Array(safeLines(text).utf8))
             return status
         } catch {
             return .failure
