@@ -29,11 +29,15 @@ extension BuildEngine {
     /// Reads the caches that a request names, all at the same time.
     ///
     /// One that cannot be read is shown as a step that failed, and nothing more comes of it: the build goes on without it.
-    func importCaches(_ request: BuildRequest, _ progress: BuildSteps) async throws -> [ImportedCache] {
+    private func importCaches(
+        _ request: BuildRequest,
+        _ progress: BuildSteps,
+        _ offers: BlobOffers
+    ) async throws -> [ImportedCache] {
         guard let caches else { return [] }
         let imported = try await withThrowingTaskGroup(of: (index: Int, caches: [ImportedCache]).self) { group in
             for (index, source) in request.cacheSources.enumerated() {
-                group.addTask { (index, try await self.importCache(source, number: index, caches, progress)) }
+                group.addTask { (index, try await self.importCache(source, number: index, caches, progress, offers)) }
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }
@@ -44,14 +48,15 @@ extension BuildEngine {
         _ source: CacheSource,
         number: Int,
         _ caches: RemoteCaches,
-        _ progress: BuildSteps
+        _ progress: BuildSteps,
+        _ offers: BlobOffers
     ) async throws -> [ImportedCache] {
         let reader = try caches.reader(of: source)
         do {
             return try await progress.step("importing cache manifest from \(reader.name)", number: number) { step in
                 let now = step.now()
                 let imported = try await reader.load { step.report($0, started: now, completed: now) }
-                caches.offer(imported, of: reader)
+                caches.offer(imported, of: reader, in: offers)
                 return imported
             }
         } catch {
@@ -67,13 +72,25 @@ extension BuildEngine {
         _ progress: BuildSteps,
         _ body: ([ImportedCache]) async throws -> Value
     ) async throws -> Value {
-        var imported = try await importCaches(request, progress)
+        let offers = BlobOffers()
+        return try await BlobOffers.$current.withValue(offers) {
+            try await withImportedCaches(request, progress, offers, body)
+        }
+    }
+
+    private func withImportedCaches<Value>(
+        _ request: BuildRequest,
+        _ progress: BuildSteps,
+        _ offers: BlobOffers,
+        _ body: ([ImportedCache]) async throws -> Value
+    ) async throws -> Value {
+        var imported = try await importCaches(request, progress, offers)
         while true {
             do {
                 return try await body(imported)
             } catch {
                 // What a broken cache did not spoil is in the store by now: it is not made twice.
-                let failed = caches?.withdrawFailedOffers() ?? []
+                let failed = offers.withdrawFailed()
                 if failed.isEmpty || error is CancellationError { throw error }
                 let names = Set(failed.map(\.name))
                 imported.removeAll { names.contains($0.name) }
@@ -93,7 +110,7 @@ extension BuildEngine {
             store: store,
             tree: \.tree,
             output: BuildOutput.tree,
-            canFetch: { [caches] in caches?.offers($0) ?? false }
+            canFetch: { [offers = BlobOffers.current] in offers?.isOffered($0) ?? false }
         )
         guard let caches, !imported.isEmpty else { return (stored, stored) }
         let index = ImportingCacheIndex(stored: stored, imported: imported, remote: caches, output: BuildOutput.tree)

@@ -99,17 +99,10 @@ package final class RemoteCaches: Sendable {
 
     // MARK: Reading
 
-    /// Lets layers of a cache be fetched as long as this process lives, or until the offer is withdrawn.
-    package func offer(_ caches: [ImportedCache], of reader: any CacheReader) {
-        remote.blobs.offer(Set(caches.flatMap { $0.blobs.map(\.digest) }), by: reader)
+    /// Lets layers of a cache be fetched by the build that `offers` is of.
+    package func offer(_ caches: [ImportedCache], of reader: any CacheReader, in offers: BlobOffers) {
+        offers.offer(Set(caches.flatMap { $0.blobs.map(\.digest) }), by: reader)
     }
-
-    /// Takes back the offers that turned out to be empty: layers that only such a cache had are as good as gone.
-    /// - Returns: the names of the caches, each with what went wrong.
-    package func withdrawFailedOffers() -> [(name: String, reason: String)] { remote.blobs.withdrawFailedOffers() }
-
-    /// Whether a layer's bytes can be had of a cache that this build reads.
-    package func offers(_ blob: Digest) -> Bool { remote.blobs.isOffered(blob) }
 
     /// The layers of an output that a cache has: rows of the store, of which nothing is fetched.
     package func tree(of layers: [CachedLayer], from source: String) async throws -> FileTree {

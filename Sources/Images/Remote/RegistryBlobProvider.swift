@@ -4,19 +4,6 @@ internal import Snapshots
 package import Storage
 internal import Synchronization
 
-/// Something outside of registries, or beside those that are known, that has blobs: a build cache that a build reads.
-package protocol BlobOffer: Sendable {
-    /// What the user calls it.
-    var name: String { get }
-
-    /// Gives out the bytes of a blob from an offset on; what is not the blob's is found out by the receiver.
-    func read(
-        _ blob: Descriptor,
-        from offset: Int64,
-        _ receive: ([UInt8]) async throws -> Void
-    ) async throws
-}
-
 /// Fetches blobs from the repositories that are known to have them: resumable, and each only once however many ask.
 package final class RegistryBlobProvider: BlobProvider {
     /// Is told of a blob's bytes so far while the surrounding task, or a child of it, waits for the blob.
@@ -34,7 +21,6 @@ package final class RegistryBlobProvider: BlobProvider {
     private let store: Store
     private let client: RegistryClient
     private let downloads = Downloads()
-    private let offers = Mutex(Offers())
 
     package init(store: Store, client: RegistryClient) {
         self.store = store
@@ -51,14 +37,21 @@ package final class RegistryBlobProvider: BlobProvider {
         if try await store.blobs.contains(descriptor.digest) { return }
         var observer: (@Sendable (Int64) -> Void)?
         if let progress = Self.progress { observer = { progress.report(descriptor, $0) } }
-        try await downloads.join(descriptor.digest, observer: observer) { report in
-            try await self.download(descriptor, report)
+        // What asks the caches of one build is no download for another build, which reads other caches.
+        let offers = BlobOffers.current.flatMap { $0.isOffered(descriptor.digest) ? $0 : nil }
+        let key = Downloads.Key(digest: descriptor.digest, offers: offers.map { ObjectIdentifier($0) })
+        try await downloads.join(key, observer: observer) { report in
+            try await self.download(descriptor, offers, report)
         }
     }
 
-    private func download(_ descriptor: Descriptor, _ report: @escaping @Sendable (Int64) -> Void) async throws {
+    private func download(
+        _ descriptor: Descriptor,
+        _ book: BlobOffers?,
+        _ report: @escaping @Sendable (Int64) -> Void
+    ) async throws {
         var failure: any Error = RemoteImageError.noSource(descriptor.digest)
-        let offers = offers.withLock { $0.byDigest[descriptor.digest] ?? [] }
+        let offers = book?.offers(of: descriptor.digest) ?? []
         for offer in offers {
             do {
                 return try await download(descriptor, offeredBy: offer, report)
@@ -81,7 +74,7 @@ package final class RegistryBlobProvider: BlobProvider {
                 failure = error
             }
         }
-        self.offers.withLock { $0.failed(offers, "\(failure)") }
+        book?.failed(offers, "\(failure)")
         throw failure
     }
 
@@ -138,44 +131,14 @@ package final class RegistryBlobProvider: BlobProvider {
     }
 }
 
-extension RegistryBlobProvider {
-    /// Lets blobs be fetched from somewhere else, too, before any repository is asked.
-    package func offer(_ digests: Set<Digest>, by offer: any BlobOffer) {
-        offers.withLock { offers in
-            for digest in digests { offers.byDigest[digest, default: []].append(offer) }
-        }
-    }
-
-    /// Whether somebody offers a blob.
-    package func isOffered(_ digest: Digest) -> Bool { offers.withLock { $0.byDigest[digest] != nil } }
-
-    /// Takes back all offers of those who could not give what they had offered.
-    /// - Returns: their names, each with what went wrong.
-    package func withdrawFailedOffers() -> [(name: String, reason: String)] {
-        offers.withLock { offers in
-            let failures = offers.failures
-            offers.byDigest = offers.byDigest.compactMapValues { list in
-                let rest = list.filter { failures[$0.name] == nil }
-                return rest.isEmpty ? nil : rest
-            }
-            offers.failures = [:]
-            return failures.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-        }
-    }
-}
-
-/// Who offers which blobs, and who could not keep that.
-private struct Offers {
-    var byDigest: [Digest: [any BlobOffer]] = [:]
-    var failures: [String: String] = [:]
-
-    mutating func failed(_ offers: [any BlobOffer], _ reason: String) {
-        for offer in offers { failures[offer.name] = reason }
-    }
-}
-
 /// Downloads under way, by digest: who asks for one that is under way waits for it; the last one who gives up ends it.
 private final class Downloads: Sendable {
+    struct Key: Hashable {
+        let digest: Digest
+        /// Of the `BlobOffers` that are asked.
+        let offers: ObjectIdentifier?
+    }
+
     private struct Entry {
         let number: Int
         let task: Task<Void, any Error>
@@ -196,22 +159,22 @@ private final class Downloads: Sendable {
     }
 
     private struct State {
-        var entries: [Digest: Entry] = [:]
+        var entries: [Key: Entry] = [:]
         var number = 0
     }
 
     private let state = Mutex(State())
 
     func join(
-        _ digest: Digest,
+        _ key: Key,
         observer: (@Sendable (Int64) -> Void)?,
         _ body: @escaping @Sendable (_ report: @escaping @Sendable (Int64) -> Void) async throws -> Void
     ) async throws {
         let (task, number) = state.withLock { state in
-            if var entry = state.entries[digest], !entry.task.isCancelled {
+            if var entry = state.entries[key], !entry.task.isCancelled {
                 entry.waiting += 1
                 entry.audience.add(observer)
-                state.entries[digest] = entry
+                state.entries[key] = entry
                 return (entry.task, entry.number)
             }
             state.number += 1
@@ -219,31 +182,31 @@ private final class Downloads: Sendable {
             audience.add(observer)
             // Awaited by everyone in `waiting`; cancelled when the last of them is.
             let task = Task { try await body { audience.tell($0) } }
-            state.entries[digest] = Entry(number: state.number, task: task, audience: audience, waiting: 1)
+            state.entries[key] = Entry(number: state.number, task: task, audience: audience, waiting: 1)
             return (task, state.number)
         }
-        defer { finish(digest, number) }
+        defer { finish(key, number) }
         try await withTaskCancellationHandler {
             try await task.value
         } onCancel: {
-            leave(digest, number)
+            leave(key, number)
         }
         try Task.checkCancellation()
     }
 
-    private func leave(_ digest: Digest, _ number: Int) {
+    private func leave(_ key: Key, _ number: Int) {
         let abandoned = state.withLock { state -> Task<Void, any Error>? in
-            guard var entry = state.entries[digest], entry.number == number else { return nil }
+            guard var entry = state.entries[key], entry.number == number else { return nil }
             entry.waiting -= 1
-            state.entries[digest] = entry
+            state.entries[key] = entry
             return entry.waiting == 0 ? entry.task : nil
         }
         abandoned?.cancel()
     }
 
-    private func finish(_ digest: Digest, _ number: Int) {
+    private func finish(_ key: Key, _ number: Int) {
         state.withLock { state in
-            if state.entries[digest]?.number == number { state.entries[digest] = nil }
+            if state.entries[key]?.number == number { state.entries[key] = nil }
         }
     }
 }

@@ -1,0 +1,63 @@
+package import OCI
+internal import Synchronization
+
+/// Something outside of registries, or beside those that are known, that has blobs: a build cache that a build reads.
+package protocol BlobOffer: Sendable {
+    /// What the user calls it.
+    var name: String { get }
+
+    /// Gives out the bytes of a blob from an offset on; what is not the blob's is found out by the receiver.
+    func read(
+        _ blob: Descriptor,
+        from offset: Int64,
+        _ receive: ([UInt8]) async throws -> Void
+    ) async throws
+}
+
+/// What the caches that one build reads offer it; another build in the same process knows nothing of it.
+package final class BlobOffers: Sendable {
+    /// Those of the build that the current task belongs to.
+    @TaskLocal package static var current: BlobOffers?
+
+    private struct State {
+        var byDigest: [Digest: [any BlobOffer]] = [:]
+        /// By name, what went wrong with offers that did not keep what they promised.
+        var failures: [String: String] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    /// Lets blobs be fetched from somewhere else, too, before any repository is asked.
+    package func offer(_ digests: Set<Digest>, by offer: any BlobOffer) {
+        state.withLock { state in
+            for digest in digests { state.byDigest[digest, default: []].append(offer) }
+        }
+    }
+
+    /// Whether a blob is offered.
+    package func isOffered(_ digest: Digest) -> Bool { state.withLock { $0.byDigest[digest] != nil } }
+
+    /// Takes back all offers of those who could not give what they had offered.
+    /// - Returns: their names, each with what went wrong.
+    package func withdrawFailed() -> [(name: String, reason: String)] {
+        state.withLock { state in
+            let failures = state.failures
+            state.byDigest = state.byDigest.compactMapValues { list in
+                let rest = list.filter { failures[$0.name] == nil }
+                return rest.isEmpty ? nil : rest
+            }
+            state.failures = [:]
+            return failures.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        }
+    }
+
+    func offers(of digest: Digest) -> [any BlobOffer] { state.withLock { $0.byDigest[digest] ?? [] } }
+
+    func failed(_ offers: [any BlobOffer], _ reason: String) {
+        state.withLock { state in
+            for offer in offers { state.failures[offer.name] = reason }
+        }
+    }
+}
