@@ -47,7 +47,7 @@ extension ContainerStore {
     private func monitor(_ record: ContainerRecord, _ bundle: SandboxBundle) async throws -> ProcessReference {
         let directory = directory(of: record.id)
         let pidFile = directory.appending("pid")
-        let runtime = try await onBlockingPool { try Program.named("crun").resolve() }
+        let runtime = try await ContainerRuntime.resolve()
         var conmon = ChildProcessConfiguration(
             .named("conmon"),
             [

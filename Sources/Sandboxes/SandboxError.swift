@@ -22,6 +22,8 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
     /// A program for another processor that nothing here emulates; platforms as `os/architecture`.
     case foreignPlatform(String, machine: String, reason: String)
     case runtimeFailed(String)
+    /// It would start everything without the filter of system calls.
+    case unknownRuntime(FilePath, says: [UInt8])
 
     /// The exit code that `docker run` gives for it.
     package var exitCode: CInt {
@@ -72,6 +74,11 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
             return "cannot run programs for \(platform) on this machine (\(machine)): \(reason)"
         case .runtimeFailed(let message):
             return "the container runtime failed: \(message)"
+        case .unknownRuntime(let path, let says):
+            let line = says.prefix { $0 != UInt8(ascii: "\n") }
+            return "\(escapedForDisplay(path.bytes)) is not crun with seccomp support "
+                + "(its --version says \"\(escapedForDisplay(line))\"), and would run this with no filter of system calls; "
+                + "install crun, and remove what stands before it in PATH"
         }
     }
 

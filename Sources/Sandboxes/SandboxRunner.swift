@@ -57,6 +57,8 @@ package struct SandboxRunner: Sendable {
         grace: Duration = .seconds(2),
         _ body: (SandboxProcess) async throws -> Value
     ) async throws -> (value: Value, status: ExitStatus) {
+        // It may be asked what it is: meanwhile the bundle is made.
+        async let runtime = ContainerRuntime.resolve(runtime)
         let (bundle, devices) = try await onBlockingPool { [scratch] in
             let directory = try makeScratchDirectory(in: scratch, prefix: "sandbox-")
             var configuration = configuration
@@ -71,7 +73,7 @@ package struct SandboxRunner: Sendable {
         }
         let result: Result<(Value, ExitStatus), any Error>
         do {
-            result = .success(try await run(bundle, devices, configuration, streams, grace, body))
+            result = .success(try await run(runtime, bundle, devices, configuration, streams, grace, body))
         } catch {
             result = .failure(error)
         }
@@ -113,6 +115,7 @@ package struct SandboxRunner: Sendable {
     }
 
     private func run<Value: Sendable>(
+        _ runtime: FilePath,
         _ bundle: SandboxBundle,
         _ devices: DeviceConfinement,
         _ sandbox: SandboxConfiguration,
@@ -120,7 +123,6 @@ package struct SandboxRunner: Sendable {
         _ grace: Duration,
         _ body: (SandboxProcess) async throws -> Value
     ) async throws -> (Value, ExitStatus) {
-        let runtime = try await onBlockingPool { [runtime] in try runtime.resolve() }
         var configuration = ChildProcessConfiguration(
             .path(runtime),
             [

@@ -87,6 +87,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
             let (program, result) = (directory.appending("runtime"), directory.appending("result"))
             let script = """
                 #!/bin/sh
+                [ "$1" = --version ] && exec crun "$@"
                 if echo "# changed" >> "$0"; then echo writable; else echo read-only; fi > \(result) 2> /dev/null
                 exec crun "$@"
                 """
@@ -96,6 +97,28 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
             #expect(try await run(wrapped, step(root, "echo out")).output == "out\n")
             #expect(try String(contentsOfFile: result.string, encoding: .utf8) == "read-only\n")
             #expect(try String(contentsOfFile: program.string, encoding: .utf8) == script)
+        }
+    }
+
+    /// What is given to each of them is a filter that only crun knows.
+    @Test(arguments: [
+        "runc version 1.1.5\nspec: 1.0.2-dev", "crun version 1.8\n+SYSTEMD +CAP", "youki version 0.5", "",
+    ])
+    func `a runtime that would pass over the filter is refused by what it says of itself`(answer: String) async throws {
+        try await withSandbox { _, root in
+            let directory = root.removingLastComponent()
+            let (program, started) = (directory.appending("crun"), directory.appending("started"))
+            let script = """
+                #!/bin/sh
+                if [ "$1" = --version ]; then printf '%s\\n' '\(answer)'; else touch \(started); exec crun "$@"; fi
+                """
+            try Data(script.utf8).write(to: URL(filePath: program.string))
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.string)
+            let runner = SandboxRunner(scratch: directory, runtime: .path(program))
+            let failure = await #expect(throws: SandboxError.self) { try await run(runner, step(root, "echo out")) }
+            #expect("\(failure as Any)".contains("\(program)"))
+            #expect(!FileManager.default.fileExists(atPath: started.string))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory.string).sorted() == ["crun", "root"])
         }
     }
 
