@@ -96,7 +96,8 @@ package indirect enum JSONValue: Sendable, Hashable {
             default:
                 switch scalar.value {
                 // A terminal may be reading.
-                case 0..<0x20, 0x7f...0x9f, 0x2028...0x202e, 0x2066...0x2069: text += escape(scalar)
+                case 0..<0x20, 0x7f...0x9f, 0x061c, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069:
+                    text += escape(scalar)
                 default: text.unicodeScalars.append(scalar)
                 }
             }

@@ -45,7 +45,7 @@ struct BuildCacheUsageCommand: RunnableCommand {
             let rows: [(fields: [String: TemplateValue], methods: [String: TemplateRecord.Method])] = newest.map {
                 ($0.fields(now: now), [:])
             }
-            try await environment.output.write(listing.render(rows))
+            try await listing.write(rows, to: environment.output)
             return .success
         }
         var text = isVerbose ? newest.map { $0.details(now: now) }.joined() : table(newest, now: now)

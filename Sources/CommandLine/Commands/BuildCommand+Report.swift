@@ -56,13 +56,13 @@ extension BuildCommand {
         case .auto, .plain, .tty: break
         }
         let colors = DisplayColors(environment: environment.textVariables)
-        try await environment.errorOutput.write(
-            BuildEpilogue.warnings(
-                warnings,
-                isVerbose: environment.global.isDebugging,
-                color: environment.errorOutput.isTerminal ? colors.warning : ""
-            )
+        // Bytes, for a color may be among them; the texts of others are made safe there.
+        let text = BuildEpilogue.warnings(
+            warnings,
+            isVerbose: environment.global.isDebugging,
+            color: environment.errorOutput.isTerminal ? colors.warning : ""
         )
+        try await environment.errorOutput.write(Array(text.utf8))
     }
 
     // MARK: When it is over

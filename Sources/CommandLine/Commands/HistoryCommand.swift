@@ -58,7 +58,7 @@ struct HistoryCommand: RunnableCommand {
         let rows: [(fields: [String: TemplateValue], methods: [String: TemplateRecord.Method])] = steps.map {
             (row($0, now: now), [:])
         }
-        try await environment.output.write(listing.render(rows))
+        try await listing.write(rows, to: environment.output)
         return .success
     }
 

@@ -43,7 +43,7 @@ struct ImagesCommand: RunnableCommand {
             let ids = images.flatMap { image in names(of: image).map { _ in shown(image.id) } }
             try await environment.output.write(ids.map { $0 + "\n" }.joined())
         } else {
-            try await environment.output.write(listing.render(rows))
+            try await listing.write(rows, to: environment.output)
         }
         return .success
     }
@@ -69,9 +69,8 @@ struct ImagesCommand: RunnableCommand {
     private func names(of image: ImageSummary) -> [Name] {
         let none = "<none>"
         let wantsDigest = digests || (format?.contains(".Digest") ?? false) || (format?.contains("json") ?? false)
-        func digest(in repository: String) -> String {
-            image.repositoryDigests.first { $0.repository == repository }?.digest?.description ?? none
-        }
+        let byRepository = Dictionary(image.repositoryDigests.map { ($0.repository, $0) }) { first, _ in first }
+        func digest(in repository: String) -> String { byRepository[repository]?.digest?.description ?? none }
         let tagged = image.names.map { name in
             Name(
                 repository: name.familiarRepository,

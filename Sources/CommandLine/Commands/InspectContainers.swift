@@ -106,7 +106,7 @@ func inspectEach(
             failures += "Error: \(error)\n"
         }
     }
-    try await environment.output.write(printer.text(documents))
+    try await environment.output.writeFormatted(printer.text(documents))
     try await environment.errorOutput.write(failures)
     return failures.isEmpty ? .success : .failure
 }

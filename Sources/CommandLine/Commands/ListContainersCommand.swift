@@ -65,7 +65,7 @@ struct ListContainersCommand: RunnableCommand {
             return (row(record, now: now), ["Label": label])
         }
         let listing = Listing(format, type: "*formatter.ContainerContext", headers: Self.headers)
-        try await environment.output.write(listing.render(rows))
+        try await listing.write(rows, to: environment.output)
         return .success
     }
 

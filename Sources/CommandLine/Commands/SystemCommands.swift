@@ -45,7 +45,7 @@ struct DiskUsageCommand: RunnableCommand {
             )
         }
         let listing = Listing(format, type: "*formatter.diskUsageContext", headers: headers)
-        try await environment.output.write(listing.render(rows))
+        try await listing.write(rows, to: environment.output)
         return .success
     }
 
@@ -194,13 +194,12 @@ struct SystemSummaryCommand: RunnableCommand {
             ("DockerRootDir", "Root Dir", .text(escapedForDisplay(try environment.root().bytes))),
         ]
         let document = TemplateValue.record(TemplateRecord(name: "info", facts.map { ($0.0, $0.2) }))
-        let text =
-            switch format {
-            case nil: facts.map { "\($0.1): \($0.2.printed)\n" }.joined()
-            case "json"?: document.json() + "\n"
-            case let template?: try Template(template).render(document) + "\n"
-            }
-        try await environment.output.write(text)
+        switch format {
+        case nil: try await environment.output.write(facts.map { "\($0.1): \($0.2.printed)\n" }.joined())
+        case "json"?: try await environment.output.writeFormatted(document.json() + "\n")
+        case let template?:
+            try await environment.output.writeFormatted(try Template(template).render(document) + "\n")
+        }
         return .success
     }
 }

@@ -34,7 +34,8 @@ struct VersionCommand: RunnableCommand {
                 "Client:\n Version:   \(SlipwayVersion.number)\n OS/Arch:   \(platform.os)/\(platform.architecture)\n"
             )
         case "json"?: try await environment.output.writeLine(record.json())
-        case let text?: try await environment.output.writeLine(Template(text, name: "version").render(record))
+        case let text?:
+            try await environment.output.writeFormatted(Template(text, name: "version").render(record) + "\n")
         }
         return .success
     }

@@ -31,6 +31,22 @@ package struct Listing: Sendable {
         }
     }
 
+    /// Writes the list.
+    /// - Parameters:
+    ///   - rows: the fields of each thing, and its methods.
+    ///   - output: where to.
+    /// - Throws: as `render`, and what writing throws.
+    package func write(
+        _ rows: [(fields: [String: TemplateValue], methods: [String: TemplateRecord.Method])],
+        to output: TextOutput
+    ) async throws {
+        let text = try render(rows)
+        switch format {
+        case .table, .tableTemplate: try await output.write(text)
+        case .json, .template: try await output.writeFormatted(text)
+        }
+    }
+
     /// The text of the list.
     /// - Parameter rows: the fields of each thing, and its methods.
     /// - Returns: lines, each with its end.

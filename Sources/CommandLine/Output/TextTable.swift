@@ -15,7 +15,8 @@ package struct TextTable: Sendable {
         self.padding = padding
     }
 
-    package mutating func append(_ row: [String]) { rows.append(row) }
+    /// Adds a row; what could act on a terminal, or break the row, is shown as `\xNN` before anything is measured.
+    package mutating func append(_ row: [String]) { rows.append(row.map { safeText($0) }) }
 
     /// The lines of the table, each with its end.
     package func rendered() -> String {

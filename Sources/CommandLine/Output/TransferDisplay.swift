@@ -8,6 +8,8 @@ final class TransferDisplay: Sendable {
         /// Lines that are complete, waiting to be written.
         var pending: [String] = []
         var layers: [(digest: Digest, step: TransferEvent.Step)] = []
+        /// Where each stands in `layers`.
+        var places: [Digest: Int] = [:]
         /// How many layer lines the terminal shows below what is final.
         var drawn = 0
         var isDirty = false
@@ -16,6 +18,7 @@ final class TransferDisplay: Sendable {
         mutating func flushLayers() {
             pending += layers.map { "\($0.digest.short): \($0.step.words)" }
             layers = []
+            places = [:]
         }
     }
 
@@ -56,9 +59,10 @@ final class TransferDisplay: Sendable {
                 if output.isTerminal { state.flushLayers() }
                 state.pending.append(text)
             case .layer(let digest, let step):
-                let index = state.layers.firstIndex { $0.digest == digest }
+                let index = state.places[digest]
                 // Without a terminal only the stages are told, not the bytes.
                 let isNews = index.map { state.layers[$0].step.words != step.words } ?? true
+                state.places[digest] = index ?? state.layers.count
                 if let index { state.layers[index].step = step } else { state.layers.append((digest, step)) }
                 if !output.isTerminal, isNews { state.pending.append(event.description) }
             }
@@ -72,21 +76,22 @@ final class TransferDisplay: Sendable {
         try await output.write(next())
     }
 
-    private func next() -> String {
+    /// Bytes, for a terminal's own sequences are among them: everything else is made safe here.
+    private func next() -> [UInt8] {
         let width = output.columns ?? 80
         return state.withLock { state in
-            guard state.isDirty else { return "" }
+            guard state.isDirty else { return [] }
             state.isDirty = false
             guard output.isTerminal else {
                 defer { state.pending = [] }
-                return state.pending.map { $0 + "\n" }.joined()
+                return Array(state.pending.map { safeText($0) + "\n" }.joined().utf8)
             }
             var text = state.drawn > 0 ? "\u{1b}[\(state.drawn)A" : ""
-            for line in state.pending { text += "\u{1b}[2K\(line)\n" }
+            for line in state.pending { text += "\u{1b}[2K\(safeText(line))\n" }
             for layer in state.layers { text += "\u{1b}[2K\(Self.line(layer.digest, layer.step, width))\n" }
             state.drawn = state.layers.count
             state.pending = []
-            return text
+            return Array(text.utf8)
         }
     }
 

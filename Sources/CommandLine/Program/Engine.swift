@@ -135,7 +135,7 @@ extension SlipwayEnvironment {
 
     /// Messages for those who look inside, on the standard error output.
     package func logger() -> Logger {
-        var logger = Logger(label: "slipway") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "slipway") { StreamLogHandler(label: $0, stream: SafeErrorStream()) }
         logger.logLevel =
             switch global.isDebugging ? .debug : global.logLevel {
             case .debug?: .debug
@@ -145,5 +145,16 @@ extension SlipwayEnvironment {
             case .fatal?: .critical
             }
         return logger
+    }
+}
+
+/// The standard error output, for messages in which others' texts may stand.
+private struct SafeErrorStream: TextOutputStream, Sendable {
+    func write(_ text: String) {
+        do throws(SystemCallError) {
+            try StandardStream.error.writeAll(Array(safeLines(text).utf8))
+        } catch {
+            // There is nowhere else to say it.
+        }
     }
 }

@@ -2,6 +2,9 @@ package import LinuxSystem
 internal import Synchronization
 
 /// Where a command writes: one of the process's standard streams, or memory in tests.
+///
+/// This is the one place where text becomes output, so here it is made safe: names, labels, errors of registries and all else that
+/// did not come from us may hold escape sequences. What acts on a terminal by intent is written as bytes.
 package final class TextOutput: Sendable {
     private let stream: StandardStream?
     private let memory = Mutex<[UInt8]>([])
@@ -21,7 +24,7 @@ package final class TextOutput: Sendable {
     /// What was written to memory.
     package var written: [UInt8] { memory.withLock { $0 } }
 
-    /// Writes all bytes before it returns.
+    /// Writes all bytes as they are before it returns: what containers write, files, and our own displays.
     /// - Throws: `SystemCallError`.
     package func write(_ bytes: [UInt8]) async throws {
         if bytes.isEmpty { return }
@@ -32,7 +35,13 @@ package final class TextOutput: Sendable {
         }
     }
 
-    package func write(_ text: String) async throws { try await write(Array(text.utf8)) }
+    /// Writes tables and sentences: what could act on a terminal is shown as `\xNN`.
+    package func write(_ text: String) async throws { try await write(Array(safeLines(text).utf8)) }
+
+    /// Writes what the user's own `--format` made: as Docker gives it, byte for byte, except to a terminal.
+    package func writeFormatted(_ text: String) async throws {
+        if isTerminal { try await write(text) } else { try await write(Array(text.utf8)) }
+    }
 
     package func writeLine(_ text: String) async throws { try await write(text + "\n") }
 

@@ -2,14 +2,18 @@
 ///
 /// Control characters (C0 but tab, DEL, C1), the characters that change the direction of text, and bytes that are not UTF-8 appear
 /// as `\xNN` for each of their bytes.
-package func safeText(_ bytes: some Collection<UInt8>) -> String {
+package func safeText(_ bytes: some Collection<UInt8>) -> String { safeText(bytes, keepsLines: false) }
+
+private func safeText(_ bytes: some Collection<UInt8>, keepsLines: Bool) -> String {
     // Nearly all output is plain ASCII, and there may be a million lines of it.
-    if bytes.allSatisfy({ (0x20..<0x7f).contains($0) || $0 == 0x09 }) { return String(decoding: bytes, as: UTF8.self) }
+    if bytes.allSatisfy({ (0x20..<0x7f).contains($0) || $0 == 0x09 || (keepsLines && $0 == 0x0a) }) {
+        return String(decoding: bytes, as: UTF8.self)
+    }
     var rest = Array(bytes)[...]
     var text = ""
     while !rest.isEmpty {
         let (scalar, length) = firstScalar(of: rest)
-        if let scalar, !isHarmful(scalar) {
+        if let scalar, !isHarmful(scalar) || (keepsLines && scalar == "\n") {
             text.unicodeScalars.append(scalar)
         } else {
             for byte in rest.prefix(length) { text += escaped(byte) }
@@ -24,10 +28,8 @@ package func safeText(_ text: String) -> String {
     text.unicodeScalars.contains(where: isHarmful) ? safeText(Array(text.utf8)) : text
 }
 
-/// The same for a text that has several lines of its own making, as errors may.
-func safeLines(_ text: String) -> String {
-    text.split(separator: "\n", omittingEmptySubsequences: false).map { safeText(String($0)) }.joined(separator: "\n")
-}
+/// The same for a text that has several lines, as tables and errors have.
+func safeLines(_ text: String) -> String { safeText(text.utf8, keepsLines: true) }
 
 /// How many bytes at the end are the beginning of a character whose rest has not come yet.
 func unfinishedCharacterLength(_ bytes: [UInt8]) -> Int {
