@@ -216,6 +216,7 @@ targets += [
     ),
     tests("RemoteCacheTests", ["BuildGraph", "OCI", "Registry", "RemoteCache", "Snapshots", "Storage"]),
     tests("RemoteSourcesTests", ["LLB", "RemoteSources"]),
+    tests("ComplexityTests", ["CommandLine", "Containers", "DockerfileFrontend", "DockerfileSyntax", "OCI"]),
     tests("StorageTests", ["Storage", "LinuxSystem", "OCI"], external: [system, grdb]),
     tests("DockerfileSyntaxTests", ["DockerfileSyntax"]),
     tests("DockerfileFrontendTests", ["DockerfileFrontend", "DockerfileSyntax", "LLB", "OCI"]),

@@ -88,13 +88,10 @@ extension ContainerStore {
         }
         if !hostname.isEmpty { environment.append("HOSTNAME=\(hostname)") }
         if request.hasTerminal { environment.append("TERM=xterm") }
-        for variable in request.environment {
-            let name = variable.prefix { $0 != "=" }
-            environment.removeAll { $0.prefix { $0 != "=" } == name }
-            environment.append(variable)
-        }
+        environment = merged(environment, with: request.environment)
         var mounts = request.mounts
-        for target in (defaults.volumes ?? [:]).keys.sorted() where !mounts.contains(where: { $0.target == target }) {
+        let taken = Set(mounts.map(\.target))
+        for target in (defaults.volumes ?? [:]).keys.sorted() where !taken.contains(target) {
             mounts.append(ContainerMount(.volume(name: ContainerNames.makeID(), isAnonymous: true), at: target))
         }
         var options = request.options
@@ -124,6 +121,15 @@ extension ContainerStore {
             stopTimeout: request.stopTimeout,
             options: options
         )
+    }
+
+    /// Variables with others after them, which replace those of the same name; of several of one name the last counts.
+    private static func merged(_ variables: [String], with others: [String]) -> [String] {
+        func name(_ variable: String) -> [UInt8] { Array(variable.utf8.prefix { $0 != UInt8(ascii: "=") }) }
+        var last: [[UInt8]: Int] = [:]
+        for (position, variable) in others.enumerated() { last[name(variable)] = position }
+        return variables.filter { last[name($0)] == nil }
+            + others.enumerated().filter { last[name($0.element)] == $0.offset }.map(\.element)
     }
 
     private static func exposedPorts(of defaults: ContainerDefaults) -> [PublishedPort] {

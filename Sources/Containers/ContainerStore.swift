@@ -53,7 +53,8 @@ package final class ContainerStore: Sendable {
         }
         guard !text.isEmpty, text.allSatisfy(\.isHexDigit) else { throw ContainerError.notFound(nameOrID) }
         let matching = try await store.database.read { db in
-            try Self.records(db, where: "substr(id, 1, length(?)) = ?", [text, text])
+            // `g` is the character after the last of those that ids have.
+            try Self.records(db, where: "id >= ? AND id < ?", [text, text + "g"])
         }
         guard let first = matching.first else { throw ContainerError.notFound(nameOrID) }
         guard matching.count == 1 else { throw ContainerError.ambiguous(text) }

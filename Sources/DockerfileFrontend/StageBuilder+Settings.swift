@@ -17,9 +17,8 @@ extension StageBuilder {
         let expanded = try expand(pairs)
         for pair in pairs { checkForm(of: pair) }
         state.change { defaults in
-            var labels = defaults.labels ?? [:]
-            for pair in expanded { labels[pair.key.displayText] = pair.value.displayText }
-            defaults.labels = labels
+            if defaults.labels == nil { defaults.labels = [:] }
+            for pair in expanded { defaults.labels?[pair.key.displayText] = pair.value.displayText }
         }
         state.record(Self.line("LABEL", expanded), hasLayer: false)
     }
@@ -50,7 +49,12 @@ extension StageBuilder {
     }
 
     private static func line(_ instruction: String, _ pairs: [Pair]) -> [UInt8] {
-        pairs.reduce(Array(instruction.utf8)) { $0 + [0x20] + $1.key + [UInt8(ascii: "=")] + $1.value }
+        pairs.reduce(into: Array(instruction.utf8)) { line, pair in
+            line.append(0x20)
+            line += pair.key
+            line.append(UInt8(ascii: "="))
+            line += pair.value
+        }
     }
 
     /// ARG: a given value, else the default, else the value of the same name before the first stage.
@@ -180,9 +184,8 @@ extension StageBuilder {
             }
         }
         state.change { defaults in
-            var all = defaults.exposedPorts ?? [:]
-            for port in ports { all[port] = EmptyObject() }
-            defaults.exposedPorts = all
+            if defaults.exposedPorts == nil { defaults.exposedPorts = [:] }
+            for port in ports { defaults.exposedPorts?[port] = EmptyObject() }
         }
         state.record(Array("EXPOSE [\(ports.joined(separator: " "))]".utf8), hasLayer: false)
     }
@@ -195,9 +198,8 @@ extension StageBuilder {
             paths.append(path)
         }
         state.change { defaults in
-            var all = defaults.volumes ?? [:]
-            for path in paths { all[path.displayText] = EmptyObject() }
-            defaults.volumes = all
+            if defaults.volumes == nil { defaults.volumes = [:] }
+            for path in paths { defaults.volumes?[path.displayText] = EmptyObject() }
         }
         let list = Array(paths.joined(separator: [0x20]))
         state.record(Array("VOLUME [".utf8) + list + [UInt8(ascii: "]")], hasLayer: false)
@@ -227,6 +229,9 @@ extension StageBuilder {
     }
 
     mutating func addTrigger(_ trigger: Trigger) {
-        state.change { $0.onBuild = ($0.onBuild ?? []) + [trigger.expression.displayText] }
+        state.change { defaults in
+            if defaults.onBuild == nil { defaults.onBuild = [] }
+            defaults.onBuild?.append(trigger.expression.displayText)
+        }
     }
 }

@@ -10,7 +10,9 @@ struct StageState {
     /// What RUN and expansions see: ENV and ARG, the later before the earlier.
     var variables = Variables()
     /// The image's own variables, in their order.
-    var environment: [(name: [UInt8], value: [UInt8])] = []
+    private(set) var environment: [(name: [UInt8], value: [UInt8])] = []
+    /// Where the first entry of each name stands in `environment`: an image may have tens of thousands.
+    private var places: [[UInt8]: Int] = [:]
     /// What the image will say; its environment, directory and user are kept apart as bytes until the end.
     private var image: ImageConfiguration
     var baseConfiguration: ImageConfiguration?
@@ -46,7 +48,7 @@ struct StageState {
             let bytes = Array(text.utf8)
             let equals = bytes.firstIndex(of: UInt8(ascii: "=")) ?? bytes.count
             let value = Array(bytes[min(equals + 1, bytes.count)...])
-            environment.append((Array(bytes[..<equals]), value))
+            appendEnvironment(Array(bytes[..<equals]), value)
         }
         workingDirectory = Array((defaults.workingDirectory ?? "").utf8)
         user = Array((defaults.user ?? "").utf8)
@@ -64,9 +66,9 @@ struct StageState {
 
     private mutating func addDefaultPath() {
         let path = [UInt8]("PATH")
-        if image.os != "windows", !environment.contains(where: { $0.name == path }) {
+        if image.os != "windows", places[path] == nil {
             let value = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-            environment.append((path, Array(value.utf8)))
+            appendEnvironment(path, Array(value.utf8))
         }
         for (name, value) in environment { variables.set(name, to: value) }
     }
@@ -86,16 +88,23 @@ struct StageState {
 
     mutating func setEnvironment(_ name: [UInt8], to value: [UInt8]) {
         variables.set(name, to: value)
-        if let index = environment.firstIndex(where: { $0.name == name }) {
+        if let index = places[name] {
             environment[index].value = value
         } else {
-            environment.append((name, value))
+            appendEnvironment(name, value)
         }
+    }
+
+    private mutating func appendEnvironment(_ name: [UInt8], _ value: [UInt8]) {
+        if places[name] == nil { places[name] = environment.count }
+        environment.append((name, value))
     }
 
     /// Changes what containers of the image start with.
     mutating func change(_ body: (inout ContainerDefaults) -> Void) {
         var defaults = image.config ?? ContainerDefaults()
+        // Taken out, not copied: its labels may be many, and so may the instructions that add one.
+        image.config = nil
         body(&defaults)
         image.config = defaults
     }

@@ -135,8 +135,8 @@ struct PatternTree: Sendable {
 
     private struct Node: Sendable {
         var literals: [[UInt8]: Int] = [:]
-        /// Components with wildcards, by the literal bytes they end with.
-        var wildcards: [[UInt8]: [(pattern: PathPattern, child: Int)]] = [:]
+        /// Components with wildcards, by the literal bytes they end with; each once.
+        var wildcards: [[UInt8]: [PathPattern: Int]] = [:]
         /// The node for `**`: it stays where it is for any component.
         var directories: Int?
         var isLoop = false
@@ -196,22 +196,23 @@ struct PatternTree: Sendable {
             return nodes.count - 1
         }
         let tail = part.literalTail
-        let known = nodes[index].wildcards[tail] ?? []
-        if let same = known.first(where: { $0.pattern == part }) { return same.child }
-        guard known.count < Self.maximumWildcards else { throw .tooManyWildcards(limit: Self.maximumWildcards) }
+        if let same = nodes[index].wildcards[tail]?[part] { return same }
+        guard (nodes[index].wildcards[tail]?.count ?? 0) < Self.maximumWildcards else {
+            throw .tooManyWildcards(limit: Self.maximumWildcards)
+        }
         nodes.append(Node())
-        nodes[index].wildcards[tail, default: []].append((part, nodes.count - 1))
+        nodes[index].wildcards[tail, default: [:]][part] = nodes.count - 1
         return nodes.count - 1
     }
 
     /// The last rule that matches a path or a directory above it; -1 for none.
     func lastRule(matching path: [UInt8]) -> Int {
         var best = -1
-        var states: [Int] = []
+        var states = States()
         enter(0, &states)
         for component in path.split(separator: UInt8(ascii: "/")).map({ Array($0) }) {
-            var next: [Int] = []
-            for state in states {
+            var next = States()
+            for state in states.list {
                 let node = nodes[state]
                 if node.isLoop {
                     best = max(best, node.rest)
@@ -220,22 +221,39 @@ struct PatternTree: Sendable {
                 if let child = node.literals[component] { enter(child, &next) }
                 guard !node.wildcards.isEmpty else { continue }
                 for length in 0...min(3, component.count) {
-                    for (pattern, child) in node.wildcards[Array(component.suffix(length))] ?? []
+                    for (pattern, child) in node.wildcards[Array(component.suffix(length))] ?? [:]
                     where pattern.matches(component) {
                         enter(child, &next)
                     }
                 }
             }
-            for state in next { best = max(best, nodes[state].rule) }
+            for state in next.list { best = max(best, nodes[state].rule) }
             states = next
-            if states.isEmpty { break }
+            if states.list.isEmpty { break }
         }
         return best
     }
 
-    private func enter(_ state: Int, _ states: inout [Int]) {
-        guard !states.contains(state) else { return }
-        states.append(state)
+    /// Places in the tree, each once. Mostly there are a few; patterns may be made so that there are thousands.
+    private struct States {
+        private(set) var list: [Int] = []
+        private var known: Set<Int> = []
+
+        /// - Returns: whether the state is new.
+        mutating func insert(_ state: Int) -> Bool {
+            if list.count < 16 {
+                if list.contains(state) { return false }
+            } else {
+                if known.isEmpty { known = Set(list) }
+                if !known.insert(state).inserted { return false }
+            }
+            list.append(state)
+            return true
+        }
+    }
+
+    private func enter(_ state: Int, _ states: inout States) {
+        guard states.insert(state) else { return }
         if let loop = nodes[state].directories { enter(loop, &states) }
     }
 }

@@ -115,22 +115,45 @@ extension ImageArchiver {
     /// What the names lead to, in the order in which it was first named, each once, with the names to save.
     private func chooseImages(_ names: [String], platforms: [Platform]) async throws -> [Chosen] {
         var chosen: [Chosen] = []
-        func add(_ item: Chosen, _ reference: ImageReference?) {
-            if !chosen.contains(where: { $0.id == item.id }) { chosen.append(item) }
-            guard let reference, let index = chosen.firstIndex(where: { $0.id == item.id }) else { return }
-            if !chosen[index].references.contains(reference) { chosen[index].references.append(reference) }
+        // Where each stands: one image may have many thousand names, and is read once.
+        var places: [Digest: Int] = [:]
+        var taken: Set<ImageReference> = []
+        func add(_ item: Chosen, namedAs id: Digest? = nil) -> Int {
+            let place = places[item.id] ?? chosen.count
+            if place == chosen.count { chosen.append(item) }
+            places[item.id] = place
+            if let id { places[id] = place }
+            return place
         }
-        for name in names {
-            let reference = try? ImageReference(parsing: name)
+        func name(_ place: Int, _ reference: ImageReference) {
+            if taken.insert(reference).inserted { chosen[place].references.append(reference) }
+        }
+        for text in names {
+            let reference = try? ImageReference(parsing: text)
             if let reference, reference.tag == nil, reference.digest == nil {
                 let tags = try await images.names(inRepository: reference.repository)
-                for tag in tags { add(try await choose(tag.description, platforms: platforms), tag) }
+                for tag in tags {
+                    let id = try await images.id(of: tag)
+                    if let known = id.flatMap({ places[$0] }) {
+                        name(known, tag)
+                    } else {
+                        let item = try await choose(tag.description, platforms: platforms)
+                        name(add(item, namedAs: id), tag)
+                    }
+                }
                 if !tags.isEmpty { continue }
             }
-            let item = try await choose(name, platforms: platforms)
+            if let reference, reference.tag != nil, reference.digest == nil,
+                let known = try await images.id(of: reference).flatMap({ places[$0] })
+            {
+                name(known, reference)
+                continue
+            }
+            let item = try await choose(text, platforms: platforms)
             let known = item.usual?.names ?? []
             let isName = reference.map { known.contains($0.withDefaultTag) } ?? false
-            add(item, isName ? reference?.withDefaultTag : nil)
+            let place = add(item)
+            if isName, let reference { name(place, reference.withDefaultTag) }
         }
         return chosen
     }

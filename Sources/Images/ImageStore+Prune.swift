@@ -15,32 +15,18 @@ extension ImageStore {
     /// - Parameters:
     ///   - all: also images with names.
     ///   - filter: of those that prune takes.
-    ///   - isRunning: see `remove`.
     /// - Returns: what was removed, and how much smaller the store is for it.
     /// - Throws: `StorageError`, a database's error. An image that came into use meanwhile is none.
     package func prune(
         all: Bool = false,
-        filter: ImageFilter = ImageFilter(),
-        isRunning: (@Sendable (String) async -> Bool)? = nil
+        filter: ImageFilter = ImageFilter()
     ) async throws -> PrunedImages {
         var filter = filter
         let onlyDangling = filter.dangling ?? !all
         filter.dangling = onlyDangling ? true : nil
         let before = try await store.diskUsage().total
         var result = PrunedImages()
-        for image in try await list(filter) where image.containers == 0 {
-            let references = image.names + image.repositoryDigests
-            let names = references.isEmpty ? [image.id.hex] : references.map(\.description)
-            for name in names {
-                do {
-                    result.removals += try await remove(name, isRunning: isRunning)
-                } catch is ImageError {
-                    // Somebody began to use it, or removed it, since it was listed.
-                    continue
-                }
-            }
-        }
-        _ = try await store.collectGarbage()
+        result.removals = try await removeUnused(try await list(filter).filter { $0.containers == 0 }.map(\.id))
         result.reclaimed = max(0, before - (try await store.diskUsage().total))
         return result
     }

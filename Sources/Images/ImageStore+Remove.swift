@@ -53,6 +53,39 @@ extension ImageStore {
         return removals + chain.reversed().filter { gone.contains($0.layer) }.map { .deleted($0.chainID) }
     }
 
+    /// Removes images with all their names, each in a transaction of its own, and collects what they leave once for all.
+    ///
+    /// One that a container uses, that is gone, or that belongs to an image of several platforms stays without a complaint.
+    /// - Returns: what happened, in docker's order.
+    func removeUnused(_ ids: [Digest]) async throws -> [ImageRemoval] {
+        var removed: [(lines: [ImageRemoval], chain: [(layer: LayerID, chainID: Digest)])] = []
+        for id in ids {
+            do {
+                removed.append(
+                    try await store.database.write { db in
+                        var removal = Removal(
+                            id: try Self.resolve(id.description, in: db),
+                            db: db,
+                            force: false,
+                            running: nil
+                        )
+                        try removal.runWhole()
+                        return (removal.lines, removal.layers)
+                    }
+                )
+            } catch is ImageError {
+                // Something began to use it, or removed it, since it was listed.
+                continue
+            }
+        }
+        var gone = Set(try await store.collectGarbage().layers)
+        // A layer of several images goes with the last of them.
+        let lines = removed.reversed().map { lines, chain in
+            lines + chain.reversed().filter { gone.remove($0.layer) != nil }.map { .deleted($0.chainID) }
+        }
+        return lines.reversed().flatMap { $0 }
+    }
+
     /// The containers made of an image or of any of its members, the oldest first.
     private static func containers(of id: Digest, in db: Database) throws -> [String] {
         try String.fetchAll(
@@ -101,6 +134,15 @@ extension ImageStore {
                 rest = try allReferences()
             }
             if rest.isEmpty { try delete(quietly: true) }
+        }
+
+        /// Removes the image with all its names, unless something needs it.
+        mutating func runWhole() throws {
+            let references = try allReferences()
+            if references.isEmpty { try checkMembership() }
+            try checkConflicts(stopped: true, names: false)
+            for reference in references { try untag(reference) }
+            try delete(quietly: !references.isEmpty)
         }
 
         /// Names with tags first, then those by digest.

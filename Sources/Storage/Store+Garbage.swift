@@ -141,7 +141,7 @@ extension Store {
                         let target = discarded.appending("\(try process.owner().nextNumber())")
                         let isWanted = try Bool.fetchOne(
                             db,
-                            sql: "SELECT EXISTS (SELECT 1 FROM layers WHERE unpacked = 1 AND CAST(id AS TEXT) = ?)",
+                            sql: "SELECT EXISTS (SELECT 1 FROM layers WHERE unpacked = 1 AND id = CAST(? AS INTEGER))",
                             arguments: [name]
                         )
                         if isWanted != true, try moveIfPresent(layout.snapshots.appending(name), to: target) {

@@ -180,7 +180,7 @@ extension PlainDisplay {
 
     private mutating func showStatuses(of step: ProgressTrace.Step, _ line: inout Line, _ prefix: String) {
         for id in line.changedStatuses {
-            guard let status = step.statuses.first(where: { $0.id == id }) else { continue }
+            guard let status = step.places[id].map({ step.statuses[$0] }) else { continue }
             if let last = line.shownStatuses[id], status.completed == nil {
                 let progress = status.total > 0 ? Double(status.current &- last.current) / Double(status.total) : 0
                 if progress < 0.05, status.timestamp.seconds(since: last.timestamp) < 5 { continue }

@@ -8,6 +8,8 @@ struct ProgressTrace: Sendable {
         var progress: VertexProgress
         /// Its counters, in the order in which they began.
         var statuses: [VertexStatus] = []
+        /// Where each stands in `statuses`, by its id.
+        var places: [String: Int] = [:]
         var warnings: [VertexWarning] = []
         var tail: LogTail
 
@@ -81,9 +83,10 @@ struct ProgressTrace: Sendable {
 
     private mutating func take(_ status: VertexStatus) -> Change {
         guard let number = numbers[status.vertex] else { return .nothing }
-        if let position = steps[number].statuses.firstIndex(where: { $0.id == status.id }) {
+        if let position = steps[number].places[status.id] {
             steps[number].statuses[position] = status
         } else if status.started != nil {
+            steps[number].places[status.id] = steps[number].statuses.count
             steps[number].statuses.append(status)
         }
         return .status(number, id: status.id)
