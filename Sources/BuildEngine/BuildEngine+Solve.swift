@@ -53,7 +53,7 @@ extension BuildEngine {
                     stage: step.stage,
                     instruction: step.instruction,
                     line: step.range.start.line,
-                    text: step.text
+                    text: withoutCredentials(step.text)
                 )
             }
             origins.merge(own) { first, _ in first }

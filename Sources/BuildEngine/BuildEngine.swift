@@ -89,7 +89,7 @@ package final class BuildEngine: Sendable {
                 status: status,
                 name: name,
                 imageID: image,
-                error: error.map { "\($0)" },
+                error: error.map { withoutCredentials("\($0)") },
                 steps: steps
             )
         }

@@ -17,17 +17,18 @@ struct BuildSteps: Sendable {
         number: Int = 0,
         _ body: (OperationContext) async throws -> Value
     ) async throws -> Value {
+        let shown = withoutCredentials(name)
         let digest = Self.digest(of: number == 0 ? name : "\(number):\(name)")
         let started = now()
         func report(_ change: (inout VertexProgress) -> Void) {
-            var progress = VertexProgress(digest: digest, name: name, started: started)
+            var progress = VertexProgress(digest: digest, name: shown, started: started)
             change(&progress)
             channel.post(.vertex(progress))
         }
         report { _ in }
         let context = OperationContext(
             vertex: digest,
-            name: name,
+            name: shown,
             now: now,
             post: { [channel] in channel.post($0) },
             send: { [channel] in await channel.send($0) }
@@ -39,7 +40,7 @@ struct BuildSteps: Sendable {
         } catch {
             report {
                 $0.completed = now()
-                $0.error = error is CancellationError ? VertexProgress.canceled : "\(error)"
+                $0.error = error is CancellationError ? VertexProgress.canceled : withoutCredentials("\(error)")
             }
             throw error
         }

@@ -1,6 +1,7 @@
 package import BuildGraph
 import LLB
 import LinuxSystem
+import OCI
 import Operations
 
 /// A step that failed, with the lines of the Dockerfile that it comes from.
@@ -21,7 +22,7 @@ package struct StepFailure: CausedError, CustomStringConvertible {
 
     init(_ error: SolveError, in definition: Definition) {
         self.error = error
-        operation = definition.dump(of: error.vertex)
+        operation = definition.dump(of: error.vertex).map { withoutCredentials($0) }
         let sources = definition.sources
         let places = sources.places[error.vertex] ?? []
         source = places.first.flatMap { first in

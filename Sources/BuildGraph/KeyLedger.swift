@@ -56,22 +56,38 @@ struct KeyLedger<Output: Sendable> {
     ///
     /// It hashes what the definition key does, but for an input used by content only the digest of what is used and the selector:
     /// which step it came from is left out, so that equal files are equal whatever made them.
-    func contentKey(of vertex: Int) -> CacheKey? {
-        guard let map = entries[vertex].map, map.inputs.contains(where: \.isContent) else { return nil }
-        var digester = Self.digester("slipway content key 1", map)
-        for (slot, input) in inputs[vertex].enumerated() {
-            switch map.inputs[slot] {
-            case .definition:
-                guard let canonicalKey = entries[input.vertex].canonicalKey else { return nil }
-                Self.hash(canonicalKey, index: input.index, into: &digester)
-            case .content(let selector, _):
-                guard let content = entries[vertex].contents[slot] else { return nil }
-                digester.updateField("content")
-                digester.updateField(content.digest.description)
-                digester.updateField(selector)
+    func contentKey(of vertex: Int) -> CacheKey? { contentKeyer(of: vertex)(entries[vertex].contents) }
+
+    /// What makes the content key of a vertex from the content keys of its inputs.
+    func contentKeyer(of vertex: Int) -> @Sendable ([Int: ContentKey]) -> CacheKey? {
+        guard let map = entries[vertex].map, map.inputs.contains(where: \.isContent) else { return { _ in nil } }
+        let keys = inputs[vertex].map { (key: entries[$0.vertex].canonicalKey, index: $0.index) }
+        return { contents in
+            var digester = Self.digester("slipway content key 1", map)
+            for (slot, input) in keys.enumerated() {
+                switch map.inputs[slot] {
+                case .definition:
+                    guard let canonicalKey = input.key else { return nil }
+                    Self.hash(canonicalKey, index: input.index, into: &digester)
+                case .content(let selector, _):
+                    guard let content = contents[slot] else { return nil }
+                    digester.updateField("content")
+                    digester.updateField(content.digest.description)
+                    digester.updateField(selector)
+                }
             }
+            return CacheKey(digester.finalize())
         }
-        return CacheKey(digester.finalize())
+    }
+
+    /// The content keys of a vertex's inputs, by their numbers.
+    func contents(of vertex: Int) -> [Int: ContentKey] { entries[vertex].contents }
+
+    /// Derives the keys of a vertex again after a key that they derive from has changed.
+    mutating func renewKeys(of vertex: Int) {
+        entries[vertex].definitionKey = nil
+        guard entries[vertex].canonicalKey != nil else { return }
+        entries[vertex].canonicalKey = contentKey(of: vertex) ?? definitionKey(of: vertex)
     }
 
     /// What went into the keys of a vertex.
@@ -83,7 +99,9 @@ struct KeyLedger<Output: Sendable> {
             let (name, origin) = step(input.vertex)
             return InputDescription(step: name, slot: origin, contribution: contribution(of: vertex, slot, map))
         }
-        return KeyDescription(components: map.components, inputs: described)
+        // What is described is kept and shown.
+        let components = map.components.map { KeyComponent($0.name, withoutCredentials($0.value)) }
+        return KeyDescription(components: components, inputs: described)
     }
 
     private func contribution(of vertex: Int, _ slot: Int, _ map: CacheMap<Output>) -> InputDescription.Contribution {

@@ -113,7 +113,7 @@ package struct VertexWarning: Hashable, Sendable {
         package init(fileName: String, language: String = "", data: [UInt8], lines: [ClosedRange<Int>]) {
             self.fileName = fileName
             self.language = language
-            self.data = data
+            self.data = withoutCredentials(data)
             self.lines = lines
         }
     }
@@ -135,8 +135,8 @@ package struct VertexWarning: Hashable, Sendable {
     ) {
         self.vertex = vertex
         self.level = level
-        self.short = short
-        self.detail = detail
+        self.short = withoutCredentials(short)
+        self.detail = detail.map { withoutCredentials($0) }
         self.url = url
         self.source = source
     }

@@ -1,3 +1,5 @@
+internal import OCI
+
 /// What was reported of each vertex of a solve: each is completed at most once, and cached ones are started and completed at once.
 struct SolveProgress {
     private let channel: ProgressChannel?
@@ -47,7 +49,7 @@ struct SolveProgress {
     ///   - started: When it began; nil if it had not.
     mutating func failed(_ vertex: Int, _ error: (any Error)?, _ reason: MissReason?, started: Timestamp?) {
         if let error {
-            let completed = complete(vertex, started: started, error: "\(error)")
+            let completed = complete(vertex, started: started, error: withoutCredentials("\(error)"))
             outcomes[vertex] = (.failed(reason), completed.seconds(since: started ?? completed))
         } else if started != nil {
             complete(vertex, started: started, error: VertexProgress.canceled)

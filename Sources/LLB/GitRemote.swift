@@ -94,21 +94,3 @@ package struct GitRemote: Hashable, Sendable {
         return Array("\(transport.rawValue)://".utf8) + prefix + host + path
     }
 }
-
-/// Text with the user information of web addresses masked, as it may be shown and kept.
-package func withoutCredentials(_ text: [UInt8]) -> [UInt8] {
-    var result: [UInt8] = []
-    var rest = text[...]
-    let mark: [UInt8] = Array("://".utf8)
-    while let start = rest.indices.first(where: { rest[$0...].starts(with: mark) }) {
-        let scheme = rest[..<start].suffix(5)
-        let isWeb = scheme.suffix(4).elementsEqual("http".utf8) || scheme.elementsEqual("https".utf8)
-        result += rest[..<start] + mark
-        rest = rest[(start + mark.count)...]
-        let authority = rest.prefix { !"/?# \t\"',]".utf8.contains($0) }
-        guard isWeb, let at = authority.lastIndex(of: UInt8(ascii: "@")) else { continue }
-        result += authority[..<at].contains(UInt8(ascii: ":")) ? Array("xxxxx:xxxxx".utf8) : Array("xxxxx".utf8)
-        rest = rest[at...]
-    }
-    return result + rest
-}

@@ -1,3 +1,5 @@
+internal import OCI
+
 /// A commit of a git repository, or one directory of it: the tree of its files.
 package struct GitSource: Hashable, Sendable {
     package var remote: GitRemote

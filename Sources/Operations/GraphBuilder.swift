@@ -24,7 +24,7 @@ package func makeGraph(
     let vertices = try nodes.map { node in
         Vertex<BuildOutput>(
             digest: node.digest,
-            name: node.metadata.name.map { escapedForDisplay($0) } ?? name(of: node.operation),
+            name: node.metadata.name.map { escapedForDisplay(withoutCredentials($0)) } ?? name(of: node.operation),
             inputs: node.inputs.map { VertexInput(digest: $0.node.digest, index: $0.index) },
             operation: try operation(of: node, environment),
             ignoresCache: node.metadata.ignoresCache,

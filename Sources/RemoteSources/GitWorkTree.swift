@@ -1,5 +1,6 @@
 internal import LLB
 internal import LinuxSystem
+internal import OCI
 package import SystemPackage
 
 /// What git says of a directory of the user's: which commit is checked out, and where it comes from.

@@ -32,7 +32,7 @@ package struct CallReport: Sendable {
             if let failure = report.error {
                 if !isJSON, !report.warnings.isEmpty { output += "\n" }
                 let frame = Self.frame(failure.ranges, of: report, fileName: fileName)
-                error = "ERROR: \(safeLines(failure.message))\n\(frame)\n"
+                error = "ERROR: \(safeLines(withoutCredentials(failure.message)))\n\(frame)\n"
             }
         }
         metadata = .object(fields)
@@ -74,7 +74,8 @@ package struct CallReport: Sendable {
         }
         return sorted.map { _, warning in
             "\nWARNING: \(warning.rule.rawValue)" + (warning.rule.url.map { " - \($0)" } ?? "")
-                + "\n\(safeText(warning.message))\n" + frame([warning.range], of: report, fileName: fileName)
+                + "\n\(safeText(withoutCredentials(warning.message)))\n"
+                + frame([warning.range], of: report, fileName: fileName)
         }.joined()
     }
 

@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import OCI
 internal import Snapshots
 internal import SystemPackage
 
@@ -8,28 +9,30 @@ struct FailureReport {
     let status: CommandStatus
 
     init(_ error: any Error, interruptedBy interruption: CommandStatus?, isDebugging: Bool = false) {
+        let shown: String
         switch error {
         case let failure as CommandFailure:
-            text = failure.message
+            shown = failure.message
             status = interruption ?? failure.status
         case let usage as LocatedUsageError:
-            text = usage.text
+            shown = usage.text
             status = usage.error.exitStatus
         case let template as TemplateError:
-            text = "\(template)\n"
+            shown = "\(template)\n"
             status = interruption ?? .failure
         case is CancellationError:
-            text = interruption == nil ? "Error: cancelled\n" : ""
+            shown = interruption == nil ? "Error: cancelled\n" : ""
             status = interruption ?? .failure
         case let call as SystemCallError where call.errno == .brokenPipe && call.call == "write":
             // As `head` ends a pipeline: there is nobody left to tell.
-            text = ""
+            shown = ""
             status = .brokenPipe
         default:
             let account = isDebugging ? FailureAccount(error).text : ""
-            text = interruption == nil ? "Error: \(error)\n\(account)" : ""
+            shown = interruption == nil ? "Error: \(error)\n\(account)" : ""
             status = interruption ?? .failure
         }
+        text = withoutCredentials(shown)
     }
 
     func write(to output: TextOutput) async -> CommandStatus {

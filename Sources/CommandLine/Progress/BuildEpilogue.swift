@@ -1,4 +1,5 @@
 package import BuildGraph
+internal import OCI
 
 /// What a build says after its progress: the place and the text of an error, or the warnings.
 package enum BuildEpilogue {
@@ -13,7 +14,7 @@ package enum BuildEpilogue {
     package static func failure(_ error: any Error, source: VertexWarning.Source?, advice: String? = nil) -> String {
         let frame = source.map { sourceFrame(fileName: $0.fileName, data: $0.data, ranges: $0.lines) } ?? ""
         let hint = advice.map { "hint: \(safeText($0))\n" } ?? ""
-        return "\(frame)ERROR: failed to build: \(safeLines("\(error)"))\n\(hint)"
+        return "\(frame)ERROR: failed to build: \(safeLines(withoutCredentials("\(error)")))\n\(hint)"
     }
 
     /// The warnings of a build, each once; empty if there are none.

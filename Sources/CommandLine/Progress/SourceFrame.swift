@@ -1,3 +1,5 @@
+internal import OCI
+
 /// Lines of a Dockerfile around the place that is meant, as BuildKit frames them.
 ///
 ///     Dockerfile:3
@@ -36,7 +38,7 @@ package func sourceFrame(fileName: String, data: [UInt8], ranges: [ClosedRange<I
         let padding = String(repeating: " ", count: max(0, 3 - "\(number)".count))
         var line = lines[number - 1]
         if line.last == UInt8(ascii: "\r") { line = line.dropLast() }
-        text += " \(padding)\(number) | \(mark) \(safeText(line))\n"
+        text += " \(padding)\(number) | \(mark) \(safeText(withoutCredentials(Array(line))))\n"
     }
     return text + "--------------------\n"
 }

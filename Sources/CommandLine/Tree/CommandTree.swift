@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import OCI
 
 /// One word of the command tree: a command, or a group of them.
 package struct CommandNode: Sendable {
@@ -211,7 +212,7 @@ package struct LocatedUsageError: Error, Sendable {
     /// The whole message for the standard error output.
     package var text: String {
         let command = (["slipway"] + path).joined(separator: " ")
-        var text = error.message + "\n"
+        var text = withoutCredentials(error.message) + "\n"
         if case .unknownHelpTopic = error { return text }
         if let usage {
             text += "\nUsage:  \(command)" + (usage.isEmpty ? "" : " \(usage)") + "\n"
