@@ -9,6 +9,7 @@
 #include <string.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -28,6 +29,7 @@ int slipway_openat2(int directory, const char *path, uint64_t flags, uint64_t mo
     return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
 }
 
+int slipway_memfd(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 int slipway_unshare(int flags) { return unshare(flags); }
 int slipway_ficlone(int destination, int source) { return ioctl(destination, FICLONE, source); }
 uint64_t slipway_makedev(uint32_t major_, uint32_t minor_) { return makedev(major_, minor_); }

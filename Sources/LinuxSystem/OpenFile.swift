@@ -57,6 +57,15 @@ package final class OpenFile: Sendable {
         return OpenFile(owning: descriptor, path: path)
     }
 
+    /// Makes an empty file in memory, which has no name and is gone when it is closed.
+    ///
+    /// See memfd_create(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func inMemory(named name: String) throws(SystemCallError) -> OpenFile {
+        let path = FilePath("memfd:\(name)")
+        return OpenFile(owning: try retryingSystemCall("memfd_create", path: path) { slipway_memfd(name) }, path: path)
+    }
+
     /// Reads up to the buffer's size; 0 is the end of the file.
     ///
     /// See read(2).
@@ -157,4 +166,7 @@ package final class OpenFile: Sendable {
 
     /// The path under which another process of ours, or a call without an `at` form, reaches this very file.
     package var procPath: FilePath { FilePath("/proc/self/fd/\(descriptor)") }
+
+    /// The path under which programs that this process starts can open this very file, for as long as it is open here.
+    package var pathForChildren: FilePath { FilePath("/proc/\(getpid())/fd/\(descriptor)") }
 }

@@ -14,7 +14,9 @@ struct GitOperation: VertexOperation {
 
     func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
         let commit = try await environment.repositories.resolve(source)
-        return CacheMap(components: Self.key(of: source, commit: commit.id, reference: commit.reference))
+        var components = Self.key(of: source, commit: commit.id, reference: commit.reference)
+        if source.keepsGitDirectory, let tag = commit.tag { components.append(KeyComponent("tag", tag)) }
+        return CacheMap(components: components)
     }
 
     static func key(of source: GitSource, commit: String, reference: [UInt8]?) -> [KeyComponent] {

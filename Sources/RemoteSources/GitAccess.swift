@@ -6,7 +6,8 @@ internal import Sessions
 internal import Storage
 internal import SystemPackage
 
-/// What proves the user to a repository's server, for one call of git: never on its command line, which everybody can see.
+/// What proves the user to a repository's server, for one call of git: neither on its command line, which everybody
+/// can see, nor in its environment.
 struct GitAccess: Sendable {
     /// A header for an address and everything below it.
     var header: (address: [UInt8], value: [UInt8])?

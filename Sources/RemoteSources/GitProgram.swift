@@ -44,6 +44,11 @@ struct GitProgram: Sendable {
             ["-c", "umask 022; exec \"$0\" \"$@\""].map { Array($0.utf8) } + [git.bytes] + arguments
         )
         configuration.workingDirectory = directory
+        var more = more
+        let secrets = try await onBlockingPool { try Self.secretSettings(reach) }
+        if let secrets { more["GIT_CONFIG_GLOBAL"] = secrets.pathForChildren.bytes }
+        // Its path is good for as long as it is open.
+        defer { withExtendedLifetime(secrets) {} }
         configuration.environment = environment(reach, more)
         let result = try await ChildProcess.run(configuration, outputLimit: 16 << 20)
         guard result.status.isSuccess else {
@@ -87,11 +92,8 @@ struct GitProgram: Sendable {
         ]
         for name in passed { values[name] = variables[Array(name.utf8)] }
         if let file = values["SSL_CERT_FILE"] { values["GIT_SSL_CAINFO"] = file }
-        var settings = Self.settings.map { (Array($0.utf8), Array($1.utf8)) }
+        let settings = Self.settings.map { (Array($0.utf8), Array($1.utf8)) }
         if case .network(let access) = reach {
-            if let header = access.header {
-                settings.append((Array("http.".utf8) + header.address + Array(".extraHeader".utf8), header.value))
-            }
             values.merge(access.variables) { $1 }
         }
         values["GIT_CONFIG_COUNT"] = Array("\(settings.count)".utf8)
@@ -101,6 +103,25 @@ struct GitProgram: Sendable {
         }
         values.merge(more) { $1 }
         return values.map { Array("\($0.key)=".utf8) + $0.value }.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// A file of settings that hold secrets, in memory: the environment of a process can be read as long as it runs, by its children
+    /// too, which git starts for each transport.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func secretSettings(_ reach: Reach) throws(SystemCallError) -> OpenFile? {
+        guard case .network(let access) = reach, let header = access.header else { return nil }
+        let file = try OpenFile.inMemory(named: "git-settings")
+        let text = [
+            Array("[http \"".utf8), escaped(header.address), Array("\"]\n\textraHeader = \"".utf8),
+            escaped(header.value), Array("\"\n".utf8),
+        ]
+        try file.write(Array(text.joined()))
+        return file
+    }
+
+    /// Text between quotation marks in a file of git's.
+    private static func escaped(_ text: [UInt8]) -> [UInt8] {
+        text.flatMap { "\"\\".utf8.contains($0) ? [UInt8(ascii: "\\"), $0] : [$0] }
     }
 
     /// What git says of a failure, without its progress and advice.

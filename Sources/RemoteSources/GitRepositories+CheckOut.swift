@@ -80,13 +80,14 @@ extension GitRepositories {
         if try await onBlockingPool({ try HostFiles.status(of: bare.appending("HEAD")) == nil }) {
             try await create(bare, for: commit, ["--bare", "--initial-branch=unused"], in: base)
         }
-        let kept = "refs/slipway/\(commit.id)"
+        let wanted = Self.wanted(commit, source)
+        let kept = "refs/slipway/\(wanted)"
         if try await isPresent(kept, in: bare) { return bare }
         let named = commit.reference.map { String(decoding: $0, as: UTF8.self) } ?? ""
         // The commit alone; else, where a server gives only what its references name, those; else, of servers that know no
         // shallow histories, everything.
         let attempts: [[String]] = [
-            ["--depth=1", commit.id], named.isEmpty ? [] : ["--depth=1", named],
+            ["--depth=1", wanted], named.isEmpty ? [] : ["--depth=1", named],
             ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
         ]
         var failure: (any Error)?
@@ -102,8 +103,10 @@ extension GitRepositories {
                         .network(access)
                     )
                 }
-                guard try await has(nil, commit, in: bare) else { continue }
-                _ = try await git.run("--git-dir=\(bare.string)", "update-ref", kept, commit.id, in: base)
+                guard try await has(nil, commit, in: bare),
+                    try await succeeds("--git-dir=\(bare.string)", "cat-file", "-e", wanted, in: bare)
+                else { continue }
+                _ = try await git.run("--git-dir=\(bare.string)", "update-ref", kept, wanted, in: base)
                 return bare
             } catch let error as GitError {
                 failure = failure ?? error
@@ -111,6 +114,11 @@ extension GitRepositories {
         }
         throw failure
             ?? GitError.noSuchReference(commit.id, repository: escapedForDisplay(source.remote.publicAddress))
+    }
+
+    /// The object to fetch: an annotated tag is kept beside its commit, for `git describe`, where `.git` is.
+    private static func wanted(_ commit: GitCommit, _ source: GitSource) -> String {
+        source.keepsGitDirectory ? commit.tag ?? commit.id : commit.id
     }
 
     /// Makes an empty repository that can hold a commit.
@@ -182,13 +190,13 @@ extension GitRepositories {
             "--depth=1",
             "--",
             "file://\(bare.string)",
-            "refs/slipway/\(commit.id)",
+            "refs/slipway/\(Self.wanted(commit, source))",
             in: work,
             .ownRepositories
         )
         if let reference = commit.reference, reference.starts(with: "refs/tags/".utf8) {
             let name = String(decoding: reference, as: UTF8.self)
-            _ = try await git.run("update-ref", "--", name, commit.id, in: work)
+            _ = try await git.run("update-ref", "--", name, Self.wanted(commit, source), in: work)
         }
         _ = try await git.run(
             ["remote", "add", "--", "origin"].map { Array($0.utf8) } + [source.remote.publicAddress],

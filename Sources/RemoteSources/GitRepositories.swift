@@ -15,6 +15,14 @@ package struct GitCommit: Hashable, Sendable {
     package let id: String
     /// The full name of the reference that led to it; nil for a commit that was named itself.
     package let reference: [UInt8]?
+    /// The id of the annotated tag that the reference is; nil where it leads to the commit itself.
+    package let tag: String?
+
+    init(id: String, reference: [UInt8]?, tag: String? = nil) {
+        self.id = id
+        self.reference = reference
+        self.tag = tag
+    }
 
     /// Whether its repository names objects by SHA-256; git does not fetch from one kind of repository into the other.
     var isSHA256: Bool { id.utf8.count == 64 }
@@ -111,8 +119,9 @@ package final class GitRepositories: Sendable {
             found[Array(fields[1])] = String(decoding: fields[0], as: UTF8.self)
         }
         for candidate in [exact, branch, tag] {
-            let commit = found[candidate + Array("^{}".utf8)] ?? found[candidate]
-            if let commit { return GitCommit(id: commit, reference: candidate) }
+            guard let object = found[candidate] else { continue }
+            let commit = found[candidate + Array("^{}".utf8)]
+            return GitCommit(id: commit ?? object, reference: candidate, tag: commit == nil ? nil : object)
         }
         return nil
     }

@@ -28,7 +28,14 @@ package struct AgentSocket: Sendable {
 
     /// A path by which programs that this process starts can reach the agent, for as long as this value lives.
     package var pathForChildren: FilePath {
-        FilePath("/proc/\(getpid())/fd/\(directory.descriptor)").appending(name)
+        directory.pathForChildren.appending(name)
+    }
+
+    /// What the agent says to a message, both with their lengths; nil where it says nothing.
+    func answer(to message: [UInt8]) async throws -> [UInt8]? {
+        let stream = try AgentStream(try connect())
+        try await stream.write(message)
+        return try await stream.message()
     }
 
     /// Connects to the agent.

@@ -113,11 +113,11 @@ struct `Secrets of sources` {
         #expect(try other.requests().allSatisfy { $0.header("Authorization") == nil })
     }
 
-    /// A `git` in front of the real one that notes what it is called with.
+    /// A `git` in front of the real one that notes its arguments and its environment, which its helpers have too.
     private func notingGit() async throws -> (variables: [String: String], log: String) {
         let real = try #require(findProgram("git"))
         let log = scratch.path + "/git.log"
-        try scratch.write("#!/bin/sh\nprintf '%s\\n' \"$@\" >> \(log)\nexec \(real) \"$@\"\n", to: "bin/git")
+        try scratch.write("#!/bin/sh\n{ printf '%s\\n' \"$@\"; env; } >> \(log)\nexec \(real) \"$@\"\n", to: "bin/git")
         _ = try await runProgram("chmod", ["755", scratch.path + "/bin/git"])
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
         return (["PATH": "\(scratch.path)/bin:\(path)"], log)
@@ -164,6 +164,40 @@ struct `Secrets of sources` {
             !$0.hasPrefix("http://")
         }.joined(separator: "\n")
         #expect(called.contains("ls-remote") && !called.contains("canary") && !called.contains("Authorization"))
+        #expect(!called.contains(token.split(separator: " ")[1]))
+    }
+
+    @Test func `a password in an address is shown nowhere, whatever fails`() async throws {
+        let secret = "PASSW0RD"
+        let address = "http://usr:\(secret)@127.0.0.1:\(server.port)"
+        let files = [
+            "FROM scratch\nADD \(address)/none /f\n", "FROM \(address)/x\n", "FROM scratch\nBOGUS \(address)\n",
+            "FROM scratch\nCOPY --from=\(address)/x a /\n", "FROM scratch\nADD \(address)/none.git /f\n",
+            "FROM scratch\nADD --checksum=x \(address)/f /\n", "FROM scratch\nCOPY \(address)/f /\n",
+            "FROM scratch\nENV A=\(address)\nCOPY missing /\n", "# check=error=true\nFROM scratch\nENV A \(address)\n",
+        ]
+        let options = [
+            ["\(address)/none"], ["\(address)/none.git"], ["-f", "\(address)/none", "."],
+            ["--build-context", "n=\(address)/none", "."], ["--build-context", "n=\(address)/none.git", "."],
+            ["--cache-from", "\(address)/x", "."], ["--cache-from", "type=registry,ref=\(address)/x", "."],
+            ["-t", address, "."], ["-o", "type=\(address)", "."], ["--add-host", address, "."],
+        ]
+        let encoded = Data("usr:\(secret)".utf8).base64EncodedString()
+        func check(_ line: [String]) async throws {
+            let failed = try await build(line, environment: ["http_proxy": "http://usr:\(secret)@127.0.0.1:1"])
+            #expect(failed.status != 0, "\(line)")
+            for form in [secret, encoded] { #expect(!(failed.text + failed.errorText).contains(form), "\(line)") }
+        }
+        for file in files {
+            try scratch.write(file, to: "context/Dockerfile")
+            try await check(["."])
+        }
+        try await check(["-D", "--progress=rawjson", "."])
+        try scratch.write("FROM scratch\nCOPY --from=n a /\nCOPY missing /\n", to: "context/Dockerfile")
+        for line in options { try await check(line) }
+        try scratch.write("", to: "out/x")
+        try scratch.write("FROM scratch\nCOPY empty /\n", to: "context/Dockerfile")
+        try await expectNoTrace(of: secret, in: try await build(["."]))
     }
 
     @Test(.requires(.program("sshd"), .program("ssh-agent")))

@@ -21,6 +21,9 @@ extern const uint64_t slipway_RESOLVE_NO_MAGICLINKS;
 extern const uint64_t slipway_RESOLVE_NO_SYMLINKS;
 extern const uint64_t slipway_RESOLVE_BENEATH;
 
+/// memfd_create(2), closed on exec.
+int slipway_memfd(const char *name);
+
 /// unshare(2).
 int slipway_unshare(int flags);
 extern const int slipway_CLONE_NEWNS;
