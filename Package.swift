@@ -61,7 +61,7 @@ let layers: [[Layered]] = [
             external: [system, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, toml]
         ),
         Layered("Sandboxes", ["LinuxSystem"], external: [system, yaml]),
-        Layered("Sessions", ["LinuxSystem"], external: [system]),
+        Layered("Sessions", ["LinuxSystem"], external: [system, crypto]),
         Layered("Archive", ["CISAL", "CZlib", "CZstd", "CLZMA", "CBzip2", "LinuxSystem", "OCI"], external: [system]),
     ],
     // 3: the Dockerfile frontend and file trees
@@ -70,7 +70,7 @@ let layers: [[Layered]] = [
         Layered("Snapshots", ["LinuxSystem", "OCI", "Archive", "Storage"], external: [system, grdb]),
         Layered(
             "RemoteSources",
-            ["LinuxSystem", "LLB", "OCI", "Registry", "Sessions", "Storage"],
+            ["Archive", "LinuxSystem", "LLB", "OCI", "Registry", "Sessions", "Storage"],
             external: [system, grdb]
         ),
     ],

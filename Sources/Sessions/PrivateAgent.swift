@@ -65,22 +65,39 @@ private struct PrivateAgent {
     }
 
     func add(_ key: FilePath) async throws {
-        var configuration = ChildProcessConfiguration(
-            .named("ssh-add"),
-            [Array("-q".utf8), Array("--".utf8), key.bytes]
-        )
+        let file = try await onBlockingPool { try Self.read(key) }
+        guard let block = PrivateKeyFile.block(in: file) else {
+            throw SessionError.keyRefused(key, reason: "ssh: no key found")
+        }
+        if let message = PrivateKeyFile.ed25519Message(block) {
+            // SSH_AGENT_SUCCESS
+            guard try await socket.answer(to: message)?.dropFirst(4).elementsEqual([6]) == true else {
+                throw SessionError.keyRefused(key, reason: "the agent does not take it")
+            }
+            return
+        }
+        var configuration = ChildProcessConfiguration(.named("ssh-add"), ["-q", "-"])
         // Relative, because the name of a socket is short; without a terminal or display nothing asks for a passphrase.
         configuration.environment = [Array("PATH=/usr/bin:/bin".utf8), Array("SSH_AUTH_SOCK=./socket".utf8)]
         configuration.workingDirectory = directory
         configuration.grouping = .ownSession
         let ended: ChildProcessOutput
         do {
-            ended = try await ChildProcess.run(configuration, outputLimit: 4096)
+            ended = try await ChildProcess.run(configuration, input: block.text, outputLimit: 4096)
         } catch let error as ProgramNotFound {
             throw SessionError.agentProgramMissing(error.name)
         }
         guard ended.status.shellCode == 0 else {
             throw SessionError.keyRefused(key, reason: escapedForDisplay(trimmed(ended.errors)))
+        }
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func read(_ key: FilePath) throws -> [UInt8] {
+        do throws(SystemCallError) {
+            return try OpenFile.open(key, O_RDONLY).readToEnd(limit: PrivateKeyFile.sizeLimit)
+        } catch {
+            throw SessionError.keyRefused(key, reason: SystemCallError.text(of: error.errno))
         }
     }
 

@@ -199,8 +199,53 @@ struct `What RUN gets of the client` {
         let built = try await agentRequests(["--ssh", "default=../one,../two"], [:])
         try #require(built.status == 0, "\(built.errorText)")
         for fingerprint in fingerprints { #expect(built.errorText.contains(fingerprint), "\(built.errorText)") }
-        let processes = try await runProgram("ps", ["-eo", "args"])
-        #expect(!processes.text.contains("ssh-agent -D -a ./socket"))
+        // Those of other tests have a living parent.
+        let processes = try await runProgram("ps", ["-eo", "ppid,args"])
+        let lines = processes.text.split(separator: "\n").map { $0.split(separator: " ") }
+        #expect(!lines.contains { $0.dropFirst().joined(separator: " ") == "ssh-agent -D -a ./socket" && $0[0] == "1" })
+    }
+
+    @Test(.requires(.program("openssl"))) func `a key may be in any form that Go reads`() async throws {
+        let script = """
+            set -e
+            ssh-keygen -q -t ed25519 -N '' -f open
+            cp open shared; chmod 644 shared
+            printf %s "$(cat open)" > unfinished
+            sed 's/$/\r/' open > crlf
+            { echo 'some text'; echo; cat open; echo more; } > framed
+            openssl genpkey -algorithm ed25519 -out pkcs8
+            openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa8 2>/dev/null
+            ssh-keygen -q -t rsa -b 2048 -m PEM -N '' -f rsa1
+            openssl ecparam -genkey -noout -name prime256v1 -out ec
+            chmod 600 *; chmod 644 shared
+            for key in open rsa1; do ssh-keygen -lf $key.pub | cut -d' ' -f2; done
+            for key in rsa8 ec; do ssh-keygen -yf $key | ssh-keygen -lf - | cut -d' ' -f2; done
+            """
+        let made = try await runProgram("bash", ["-c", script], in: scratch.url)
+        try #require(made.status == 0, "\(made.errorText)")
+        let prints = made.text.split(separator: "\n").map(String.init)
+        try #require(prints.count == 4)
+        for name in ["open", "shared", "unfinished", "crlf", "framed"] {
+            let built = try await keysOffered(["--ssh", "default=../\(name)"])
+            #expect(built.contains(prints[0]), "\(name): \(built)")
+        }
+        let all = try await keysOffered(["--ssh", "default=../rsa1,../rsa8,../ec,../pkcs8"])
+        for print in prints.dropFirst() { #expect(all.contains(print), "\(all)") }
+        let public_ = try await runProgram(
+            "openssl",
+            ["pkey", "-in", "pkcs8", "-pubout", "-outform", "DER"],
+            in: scratch.url
+        )
+        let blob =
+            Data([0, 0, 0, 11]) + Data("ssh-ed25519".utf8) + Data([0, 0, 0, 32]) + Data(public_.output.suffix(32))
+        #expect(all.contains(blob.base64EncodedString()), "\(all)")
+    }
+
+    /// What a step finds in the agent: fingerprints and public keys.
+    private func keysOffered(_ options: [String]) async throws -> String {
+        let built = try await agentRequests(options, [:])
+        try #require(built.status == 0, "\(built.errorText)")
+        return built.errorText
     }
 
     /// Lists the agent's keys and tells it to forget them, with the machine's own ssh-add.
@@ -219,7 +264,7 @@ struct `What RUN gets of the client` {
                 stat -c 'socket %a %u:%g' $SSH_AUTH_SOCK; \\
                 /usr/bin/ssh-add -l; \\
                 ! /usr/bin/ssh-add -D; \\
-                /usr/bin/ssh-add -l
+                /usr/bin/ssh-add -l; /usr/bin/ssh-add -L
             RUN test ! -e /run/buildkit
             """,
             to: "context/Dockerfile"
