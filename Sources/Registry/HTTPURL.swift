@@ -39,7 +39,9 @@ package struct HTTPURL: Hashable, Sendable, CustomStringConvertible {
             throw fail("only http and https are supported")
         }
         let end = rest.firstIndex { "/?#".contains($0) } ?? rest.endIndex
-        guard let authority = Authority(parsing: rest[..<end]) else { throw fail("the host is not valid") }
+        // An empty port is the scheme's own: RFC 3986, section 3.2.3.
+        let place = rest[..<end].hasSuffix(":") ? rest[..<end].dropLast() : rest[..<end]
+        guard let authority = Authority(parsing: place) else { throw fail("the host is not valid") }
         var target = String(rest[end...].prefix { $0 != "#" })
         if !target.hasPrefix("/") { target = "/" + target }
         self.init(scheme: scheme, host: authority.host, port: authority.port, target: target)

@@ -137,7 +137,7 @@ package final class WebClient: Sendable {
     }
 
     private static func isCondition(_ name: String) -> Bool {
-        ["if-none-match", "if-modified-since", "accept"].contains(name.lowercased())
+        ["if-none-match", "if-modified-since", "accept", "accept-encoding"].contains(name.lowercased())
     }
 }
 

@@ -120,6 +120,8 @@ package final class Downloads: Sendable {
         request.headers = source.headers.sorted { $0.key < $1.key }.map {
             ($0.key, String(decoding: $0.value, as: UTF8.self))
         }
+        let asksForGzip = Self.asksForGzip(source)
+        if asksForGzip { request.headers.append(("Accept-Encoding", "gzip")) }
         if let etag = conditions?.etag {
             request.headers.append(("If-None-Match", etag))
         } else if let date = conditions?.lastModified {
@@ -128,21 +130,33 @@ package final class Downloads: Sendable {
         let asked = request
         let latest = Mutex<WebClient.Head?>(nil)
         let content: (digest: Digest, size: Int64)
+        let encoded = EncodedBody(store)
         do {
             content = try await store.blobs.ingest(expecting: source.checksum) { writer in
                 let head = try await web.get(asked) { head in
                     // Some servers name the version that is known and yet send it again, whatever they were asked.
                     if let known = conditions?.etag, head.header("ETag") == known { throw NotModified() }
                     if writer.offset > 0 { try await writer.restart() }
+                    if asksForGzip { try await encoded.begin(head) }
                     latest.withLock { $0 = head }
                 } receive: { bytes in
+                    if try await encoded.write(bytes) { return }
                     try await writer.write(bytes)
                     report(writer.offset, latest.withLock { $0?.length } ?? 0)
                 }
                 if head.isNotModified { throw NotModified() }
+                try await encoded.decode { bytes in
+                    try await writer.write(bytes)
+                    report(writer.offset, 0)
+                }
             }
+            try await encoded.end()
         } catch StorageError.digestMismatch(let expected, let actual, _) {
+            try await encoded.end()
             throw DownloadError.digestMismatch(url: address.url.redacted, expected: expected, actual: actual)
+        } catch {
+            try? await encoded.end()
+            throw error
         }
         let head = latest.withLock { $0 }
         return Answer(
@@ -182,6 +196,11 @@ package final class Downloads: Sendable {
         )
     }
 
+    /// Whether the transfer may be compressed: not where the source itself says which encodings it takes.
+    private static func asksForGzip(_ source: HTTPSource) -> Bool {
+        !source.headers.keys.contains { $0.lowercased() == "accept-encoding" }
+    }
+
     private static func shown(_ url: [UInt8]) -> String {
         escapedForDisplay(Array(url.prefix { $0 != UInt8(ascii: "?") }))
     }
@@ -192,7 +211,7 @@ package final class Downloads: Sendable {
     ///
     /// Secrets take no part; the digest may be seen by anybody.
     private func key(of source: HTTPSource) -> Digest {
-        var text = source.url
+        var text = source.url + Array(Self.asksForGzip(source) ? "\naccept-encoding: gzip".utf8 : "".utf8)
         for (name, value) in source.headers.sorted(by: { $0.key < $1.key }) {
             text += Array("\n\(name): ".utf8) + value
         }

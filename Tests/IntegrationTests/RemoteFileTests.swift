@@ -65,6 +65,30 @@ struct `Adding from a web server` {
         #expect(try String(contentsOf: scratch.url.appending(path: "out/f"), encoding: .utf8) == "two")
     }
 
+    @Test func `a file that the server compresses for the transfer is the file, and its checksum too`() async throws {
+        let server = try await WebServer.start()
+        let text = String(repeating: "text\n", count: 100_000)
+        try server.put(text, at: "f")
+        let digest = Digest.sha256(of: Array(text.utf8))
+        for flag in ["", "--checksum=\(digest) "] {
+            let dockerfile = "FROM scratch\nADD \(flag)\(server.address)/gzip/f /f\n"
+            let built = try await build(dockerfile, "-o", "type=local,dest=../out")
+            try #require(built.status == 0, "\(built.errorText)")
+            #expect(try String(contentsOf: scratch.url.appending(path: "out/f"), encoding: .utf8) == text)
+        }
+        let seen = try server.requests()
+        #expect(seen.first?.header("Accept-Encoding") == "gzip")
+        let again = try await build("FROM scratch\nADD \(server.address)/gzip/f /f\n")
+        #expect(again.errorText.contains("CACHED"))
+        #expect(try server.requests().last?.status == 304)
+    }
+
+    @Test func `an address without a port after the colon has the scheme's own`() async throws {
+        let built = try await build("FROM scratch\nADD http://127.0.0.1:/f /f\n")
+        #expect(built.status == 1 && built.errorText.contains("127.0.0.1/f"), "\(built.errorText)")
+        #expect(!built.errorText.contains("invalid"), "\(built.errorText)")
+    }
+
     @Test func `a checksum is checked before the file is used and spares the question`() async throws {
         let server = try await WebServer.start()
         try server.put("content", at: "f")

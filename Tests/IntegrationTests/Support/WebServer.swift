@@ -6,6 +6,7 @@ import Testing
 /// - `/NAME`: the file of that name, with `ETag` and `Last-Modified`; a request with a matching condition gets 304
 /// - `/to/PLACE`: redirects to PLACE, which is an address in percent-encoding
 /// - `/named/NAME/FILE`: FILE, which a `Content-Disposition` calls NAME
+/// - `/gzip/NAME`: the file compressed for the transfer, whoever asks
 /// - `/undated/NAME`: the same without `Last-Modified`
 /// - `/only/AUTHORIZATION/…`: the rest of the path, for those who send this `Authorization`, in percent-encoding
 /// - `/stubborn/FILE`: FILE with its `ETag` whatever the conditions; to those who name that one the content never comes
@@ -79,7 +80,7 @@ final class WebServer: Sendable {
     }
 
     private static let program = #"""
-        import email.utils, hashlib, http.server, json, os, signal, subprocess, sys, threading, urllib.parse
+        import email.utils, gzip, hashlib, http.server, json, os, signal, subprocess, sys, threading, urllib.parse
         root, port_file, log_file = sys.argv[1:4]
         lock = threading.Lock()
         # Whoever starts this may have blocked the signal that is to end it.
@@ -135,6 +136,8 @@ final class WebServer: Sendable {
                     name = urllib.parse.unquote(name)
                     headers.append(("Content-Disposition", 'attachment; filename="%s"' % name))
                 undated = path.startswith("/undated/")
+                encoded = path.startswith("/gzip/")
+                path = path.removeprefix("/gzip")
                 stubborn = path.startswith("/stubborn/")
                 path = path.removeprefix("/undated").removeprefix("/stubborn")
                 file = os.path.join(root, os.path.normpath("/" + urllib.parse.unquote(path)).lstrip("/"))
@@ -142,6 +145,9 @@ final class WebServer: Sendable {
                     return self.answer(404, (), b"not here")
                 with open(file, "rb") as content:
                     body = content.read()
+                if encoded:
+                    headers.append(("Content-Encoding", "gzip"))
+                    body = gzip.compress(body, mtime=0)
                 tag = '"%s"' % hashlib.sha256(body).hexdigest()[:20]
                 date = email.utils.formatdate(os.stat(file).st_mtime, usegmt=True)
                 headers.append(("ETag", tag))
