@@ -79,9 +79,9 @@ extension FrontendError {
 extension FrontendError.Reason: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .unknownTarget(let name, let meant): "target stage \"\(name)\" could not be found" + didYouMean(meant)
+        case .unknownTarget(let name, let meant): "target stage \(quoted(name)) could not be found" + didYouMean(meant)
         case .blankBaseName(let text): "base name (\(text)) should not be blank"
-        case .invalidBaseName(let name, let error): "failed to parse stage name \"\(name)\": \(error)"
+        case .invalidBaseName(let name, let error): "failed to parse stage name \(quoted(name)): \(error)"
         case .emptyPlatform(let text, let meant): "empty platform value from expression \(text)" + didYouMean(meant)
         case .invalidPlatform(let text, let error, let meant):
             "failed to parse platform \(text): \(error)" + didYouMean(meant)
@@ -89,14 +89,14 @@ extension FrontendError.Reason: CustomStringConvertible {
         case .circularDependency(let stage): "circular dependency detected on stage: \(stage)"
         case .invalidStageIndex(let index): "invalid stage index \(index)"
         case .copyFromLaterStage(let from, let current):
-            "cannot copy from stage \"\(from)\", it needs to be defined before current stage \"\(current)\""
+            "cannot copy from stage \(quoted(from)), it needs to be defined before current stage \(quoted(current))"
         case .mountFromLaterStage(let from, let target):
-            "cannot mount from stage \"\(from)\" to \"\(target)\", stage needs to be defined before current command"
+            "cannot mount from stage \(quoted(from)) to \(quoted(target)), stage needs to be defined before current command"
         case .expandedFrom:
             "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround"
         case .expansion(let error): error.description
         case .mount(let error): error.description
-        case .invalidMountTarget(let target): "invalid mount target \"\(target)\""
+        case .invalidMountTarget(let target): "invalid mount target \(quoted(target))"
         case .sourceOfAgent: "ssh does not support source"
         case .emptyCommand(let instruction):
             "\(instruction) with an empty list has nothing to run: arguments are required"

@@ -1,5 +1,6 @@
 import DockerfileSyntax
 package import LLB
+import OCI
 
 /// Why the address of a git repository cannot be used.
 package enum GitReferenceError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -13,13 +14,13 @@ package enum GitReferenceError: Error, Hashable, Sendable, CustomStringConvertib
 
     package var description: String {
         switch self {
-        case .invalidAddress(let text): "invalid git address \"\(text)\""
-        case .emptyQuery(let name): "query \"\(name)\" has no value"
-        case .repeatedQuery(let name): "query \"\(name)\" has multiple values"
-        case .unknownQuery(let name): "unexpected query \"\(name)\""
-        case .invalidValue(let name, let value): "invalid \(name) value: \"\(value)\""
+        case .invalidAddress(let text): "invalid git address \(quoted(text))"
+        case .emptyQuery(let name): "query \(quoted(name)) has no value"
+        case .repeatedQuery(let name): "query \(quoted(name)) has multiple values"
+        case .unknownQuery(let name): "unexpected query \(quoted(name))"
+        case .invalidValue(let name, let value): "invalid \(name) value: \(quoted(value))"
         case .branchAndTag: "branch conflicts with tag: name one of them"
-        case .conflict(let name, let first, let second): "\(name) conflicts: \"\(first)\" and \"\(second)\""
+        case .conflict(let name, let first, let second): "\(name) conflicts: \(quoted(first)) and \(quoted(second))"
         }
     }
 }

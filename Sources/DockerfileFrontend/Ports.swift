@@ -1,3 +1,5 @@
+import DockerfileSyntax
+
 /// Why a port of EXPOSE is wrong.
 package enum PortError: Error, Sendable, Hashable, CustomStringConvertible {
     case noPort(String)
@@ -9,8 +11,8 @@ package enum PortError: Error, Sendable, Hashable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .noPort(let text): "invalid port: \"\(text)\": no port specified"
-        case .invalidProtocol(let name, let text): "invalid port: \"\(text)\": invalid proto: \(name)"
+        case .noPort(let text): "invalid port: \(quoted(text)): no port specified"
+        case .invalidProtocol(let name, let text): "invalid port: \(quoted(text)): invalid proto: \(name)"
         case .invalidAddress(let text): "invalid IP address: \(text)"
         case .invalidContainerPort(let text): "invalid containerPort: \(text)"
         case .invalidHostPort(let text): "invalid hostPort: \(text)"

@@ -1,5 +1,6 @@
 import DockerfileSyntax
 import LLB
+import OCI
 
 /// Instructions that change files without running anything: WORKDIR, COPY and ADD.
 extension StageBuilder {
@@ -244,7 +245,7 @@ extension StageBuilder {
         let text = clean.displayText
         report(
             .copyIgnoredFile,
-            "Attempting to \(isAdd ? "Add" : "Copy") file \"\(text)\" that is excluded by .dockerignore"
+            "Attempting to \(isAdd ? "Add" : "Copy") file \(quoted(text)) that is excluded by .dockerignore"
         )
     }
 

@@ -225,7 +225,7 @@ struct Translator {
         {
             report(
                 .fromPlatformFlagConstDisallowed,
-                "FROM --platform flag should not use constant value \"\(text)\"",
+                "FROM --platform flag should not use constant value \(quoted(text))",
                 stage.instruction
             )
         }

@@ -131,6 +131,9 @@ package func quoted(_ bytes: some RandomAccessCollection<UInt8>) -> [UInt8] {
     return out
 }
 
+/// Text in double quotes with escapes, as Go's `%q` writes it.
+package func quoted(_ text: some StringProtocol) -> String { String(decoding: quoted(Array(text.utf8)), as: UTF8.self) }
+
 private func hexadecimal(_ value: UInt32, digits: Int) -> [UInt8] {
     let text = Array(String(value, radix: 16).utf8)
     return Array(repeating: UInt8(ascii: "0"), count: max(0, digits - text.count)) + text

@@ -106,6 +106,12 @@ package struct IgnoreFile: Sendable {
         return rule >= 0 && !rules[rule].isNegated
     }
 
+    /// The pattern that ignores a path, for a message; nil where none does.
+    package func pattern(ignoring path: [UInt8]) -> [UInt8]? {
+        let rule = lastRule(matching: path)
+        return rule >= 0 && !rules[rule].isNegated ? patterns[rule] : nil
+    }
+
     /// Whether something in an ignored directory may be taken back in: if not, a walk need not enter it.
     package func mayReinclude(below directory: [UInt8], verdict: Verdict) -> Bool {
         let slash = [UInt8(ascii: "/")]

@@ -110,7 +110,7 @@ package struct LintOptions: Sendable, Hashable {
         guard !trim(text[...]).isEmpty else { return }
         for part in trim(text[...]).split(separator: ";", maxSplits: 2, omittingEmptySubsequences: false) {
             let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard sides.count == 2 else { throw failure("invalid check option \"\(part)\"") }
+            guard sides.count == 2 else { throw failure("invalid check option \(quoted(part))") }
             let key = trim(sides[0])
             let value = trim(sides[1])
             let names = Set(value.split(separator: ",").map { trim($0) })
@@ -120,11 +120,11 @@ package struct LintOptions: Sendable, Hashable {
             case "error":
                 guard let flag = parsedBoolean(value) else {
                     throw failure(
-                        "failed to parse check option \"\(part)\": strconv.ParseBool: parsing \"\(value)\": invalid syntax"
+                        "failed to parse check option \(quoted(part)): strconv.ParseBool: parsing \(quoted(value)): invalid syntax"
                     )
                 }
                 failsBuild = flag
-            default: throw failure("invalid check option \"\(key)\"")
+            default: throw failure("invalid check option \(quoted(key))")
             }
         }
     }

@@ -25,7 +25,7 @@ package enum MountError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unsupportedSharing(let value, let meant): "unsupported sharing value \(value)" + didYouMean(meant)
         case .unknownKey(let key, let field, let meant): "unexpected key '\(key)' in '\(field)'" + didYouMean(meant)
         case .keyNotForType(let key, let type): "unexpected key '\(key)' for mount type '\(type)'"
-        case .notAllowedForType(let key, let type): "\(key) not allowed for \"\(type)\" type mounts"
+        case .notAllowedForType(let key, let type): "\(key) not allowed for \(quoted(type)) type mounts"
         case .invalidValue(let key, let value):
             ["mode", "uid", "gid"].contains(key)
                 ? "invalid value \(value) for \(key)" : "invalid value for \(key): \(value)"

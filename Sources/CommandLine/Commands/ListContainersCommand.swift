@@ -1,4 +1,5 @@
 internal import Containers
+internal import DockerfileSyntax
 internal import LinuxSystem
 internal import OCI
 
@@ -115,7 +116,7 @@ struct ListContainersCommand: RunnableCommand {
         let labels = record.configuration.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         return [
             "ID": .text(isWhole ? record.id : record.shortID), "Image": .text(record.configuration.imageName),
-            "Command": .text(JSONValue.quoted(shown, escapesHTML: false)),
+            "Command": .text(quoted(shown)),
             "CreatedAt": .text(TimeText.listing(created)),
             "RunningFor": .text(DurationText.ago(created, now: now)), "Status": .text(status(record, now: now)),
             "State": .text(record.state.status.rawValue), "Ports": .text(ports),

@@ -1,4 +1,4 @@
-internal import OCI
+internal import DockerfileSyntax
 
 /// `print`, `println` and `printf` of Go's fmt package.
 enum TemplatePrinting {
@@ -92,7 +92,7 @@ enum TemplatePrinting {
         case ("T", _): return padded(value.typeName, verb)
         case ("v", .integer(let number)): return padded(integer(number, 10, verb), verb, isNumber: true)
         case ("v", .number(let number)): return padded(signed(GoNumbers.shortest(number), verb), verb, isNumber: true)
-        case ("v", .text(let text)) where verb.sharp: return padded(JSONValue.quoted(text, escapesHTML: false), verb)
+        case ("v", .text(let text)) where verb.sharp: return padded(quoted(text), verb)
         case ("v", _): return padded(value.printedInside, verb)
         case ("t", .boolean(let flag)): return padded(flag ? "true" : "false", verb)
         case ("d", .integer(let number)): return padded(integer(number, 10, verb), verb, isNumber: true)
@@ -117,7 +117,7 @@ enum TemplatePrinting {
             )
             return padded(verb.letter == "G" ? text.uppercased() : text, verb, isNumber: true)
         case ("s", .text(let text)): return padded(clipped(text, verb), verb)
-        case ("q", .text(let text)): return padded(JSONValue.quoted(clipped(text, verb), escapesHTML: false), verb)
+        case ("q", .text(let text)): return padded(quoted(clipped(text, verb)), verb)
         case ("x", .text(let text)): return padded(hexadecimal(text), verb)
         case ("X", .text(let text)): return padded(hexadecimal(text).uppercased(), verb)
         case ("s", .list), ("s", .map), ("s", .record), ("s", .null): return padded(value.printedInside, verb)
