@@ -59,33 +59,42 @@ struct ContextDirectory: Sendable {
     }
 
     /// Reads the ignore file that goes with a Dockerfile: the one beside it (`<name>.dockerignore`), else the context's own.
+    ///
+    /// As in BuildKit, something of such a name that is no file is passed over, and the one beside a `dockerfile` that no `-f` names
+    /// is called `Dockerfile.dockerignore` too.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func readIgnoreFile(for location: DockerfileLocation) throws -> File? {
+        let own = FilePath(".dockerignore")
         switch location {
         case .file(let path):
-            if let file = try present({ () throws(SystemCallError) in
-                try OpenFile.open(FilePath(bytes: path.bytes + Array(".dockerignore".utf8)), O_RDONLY | O_NONBLOCK)
-            }) {
-                let name = (path.shownName ?? "") + ".dockerignore"
-                return File(name: name, bytes: try content(of: file, name: name))
+            let name = (path.shownName ?? "") + ".dockerignore"
+            let beside = FilePath(bytes: path.bytes + Array(".dockerignore".utf8))
+            if let file = try ignoreFile(
+                name,
+                { () throws(SystemCallError) in
+                    try OpenFile.open(beside, O_RDONLY | O_NONBLOCK)
+                }
+            ) {
+                return file
             }
         case .default:
-            for name in ["Dockerfile.dockerignore", "dockerfile.dockerignore"] {
-                if let file = try present({ () throws(SystemCallError) in
+            let name = "Dockerfile.dockerignore"
+            if let file = try ignoreFile(
+                name,
+                { () throws(SystemCallError) in
                     try root.open(FilePath(name), O_RDONLY | O_NONBLOCK)
-                }) {
-                    return File(name: name, bytes: try content(of: file, name: name))
                 }
+            ) {
+                return file
             }
         case .content, .inContext, .address: break
         }
-        guard
-            let file = try present({ () throws(SystemCallError) in try root.open(".dockerignore", O_RDONLY | O_NONBLOCK)
-            })
-        else {
-            return nil
-        }
-        return File(name: ".dockerignore", bytes: try content(of: file, name: ".dockerignore"))
+        return try ignoreFile(own.string) { () throws(SystemCallError) in try root.open(own, O_RDONLY | O_NONBLOCK) }
+    }
+
+    private func ignoreFile(_ name: String, _ open: () throws(SystemCallError) -> OpenFile) throws -> File? {
+        guard let file = try present(open), try file.status().type == .regular else { return nil }
+        return File(name: name, bytes: try content(of: file, name: name))
     }
 
     private func opened(_ name: String, _ open: () throws(SystemCallError) -> OpenFile) throws -> OpenFile {

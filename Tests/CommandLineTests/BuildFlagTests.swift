@@ -24,7 +24,7 @@ import Testing
         ("cpu-period", "many", "it is not a whole number"), ("cpu-period", "-1", "it is negative"),
         ("cpu-quota", "many", "it is not a whole number"), ("cpu-shares", "many", "it is not a whole number"),
         ("cpu-shares", "-1", "it is negative"), ("cpuset-cpus", "a-b", "it is no list such as 0-2,4"),
-        ("cpuset-mems", "", "it is no list such as 0-2,4"), ("memory", "lots", "invalid size: 'lots'"),
+        ("cpuset-mems", "x", "it is no list such as 0-2,4"), ("memory", "lots", "invalid size: 'lots'"),
         ("memory", "-1", "invalid size: '-1'"), ("memory-swap", "lots", "invalid size: 'lots'"),
         ("network", "mine", "network mode must be default, none or host"),
         ("no-cache-filter", "\"", "a quoted field has no end"),
@@ -98,6 +98,30 @@ import Testing
         let all = Set(BuildCommand.flags.map(\.description.name)).subtracting(switches.map(\.name))
         #expect(all.subtracting(known).isEmpty, "\(all.subtracting(known).sorted())")
         #expect(known.subtracting(all).isEmpty, "\(known.subtracting(all).sorted())")
+    }
+
+    /// Taken from buildx's sources.
+    private static let refusesEmpty: Set<String> = [
+        "tag", "build-arg", "label", "platform", "attest", "resource", "memory", "memory-swap", "cpu-shares",
+        "cpu-period", "cpu-quota", "shm-size", "ulimit",
+    ]
+
+    @Test func `with an empty value are not given, or are refused as buildx refuses them`() {
+        for flag in BuildCommand.flags.map(\.description) where flag.bareValue == nil {
+            let text = message(["--\(flag.name)", ""])
+            #expect((text != nil) == Self.refusesEmpty.contains(flag.name), "--\(flag.name) '': \(text ?? "taken")")
+        }
+    }
+
+    @Test func `with an empty value leave the command as it is without them`() throws {
+        let names = [
+            "file", "target", "build-context", "output", "annotation", "network", "iidfile", "progress",
+            "metadata-file",
+            "cache-from", "cache-to", "add-host", "allow", "cgroup-parent", "secret", "ssh", "call",
+        ]
+        var command = BuildCommand()
+        for flag in BuildCommand.flags where names.contains(flag.description.name) { try flag.set(&command, []) }
+        #expect("\(command)" == "\(BuildCommand())")
     }
 
     @Test func `that take a value miss it`() {

@@ -63,6 +63,20 @@ struct `Contexts from elsewhere` {
         #expect(ambiguous.status == 1 && ambiguous.errorText.contains("ambiguous Dockerfile source"))
     }
 
+    @Test func `an ignore file that is none is passed over, and an empty context is refused`() async throws {
+        try scratch.write("FROM scratch\nCOPY . /\n", to: "Dockerfile")
+        try scratch.write("Dockerfile\n", to: "dockerfile.dockerignore")
+        try scratch.write("x\n", to: ".dockerignore/x")
+        let built = try await build(".")
+        try #require(built.status == 0, "\(built.errorText)")
+        #expect(try content(".dockerignore/x") == "x\n")
+        #expect(try content("Dockerfile").hasPrefix("FROM"))
+        let refused = try await build("")
+        #expect(refused.status == 1 && refused.errorText.contains("please specify build context"))
+        let plain = try await build("-f", "", "--secret", "", "--ssh", "", "--iidfile", "", "--add-host", "", ".")
+        #expect(plain.status == 0, "\(plain.errorText)")
+    }
+
     @Test func `a repository is a context, with a directory of it as root`() async throws {
         let git = try await GitFixture()
         try await git.makeRepository("a.git")

@@ -23,6 +23,8 @@ extension BuildCommand {
             placeholder: "stringArray",
             help: "Do not cache specified stages"
         ) { bytes throws(FlagValueError) in
+            // As for buildx, which asks BuildKit to leave out the stages of an empty list: all of them.
+            if bytes.isEmpty { return [""] }
             var names: [String] = []
             for name in try FlagValues.commaSeparated(bytes) where !name.isEmpty {
                 names.append(try FlagValues.text(name))
@@ -36,7 +38,8 @@ extension BuildCommand {
         if ignoresCache, !uncachedStages.isEmpty {
             throw CacheOption.failure("--no-cache and --no-cache-filter cannot currently be used together")
         }
-        request.uncachedStages = Set(uncachedStages)
+        if uncachedStages == [""] { request.ignoresCache = true }
+        request.uncachedStages = Set(uncachedStages.filter { !$0.isEmpty })
         let variables = environment.textVariables
         let surroundings = CacheOption.Surroundings(path: { environment.path($0) }, variable: { variables[$0] })
         // Said twice is meant once, as with buildx.

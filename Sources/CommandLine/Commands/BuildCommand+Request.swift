@@ -113,8 +113,16 @@ extension BuildCommand {
             // Docker's program itself reads switches and these two; everything else is text to it.
             let isReadAtOnce =
                 flag.description.placeholder.isEmpty || ["shm-size", "ulimit"].contains(flag.description.name)
-            return isReadAtOnce ? flag : flag.checkedByCommand
+            let checked = isReadAtOnce ? flag : flag.checkedByCommand
+            return notGivenWhenEmpty.contains(flag.description.name) ? checked.notGivenWhenEmpty : checked
         }
+
+    /// Flags that buildx takes with an empty value as if they had not been given; it refuses the others, such as `--tag ''`.
+    private static let notGivenWhenEmpty: Set<String> = [
+        "file", "target", "build-context", "output", "annotation", "network", "iidfile", "progress", "metadata-file",
+        "cache-from", "cache-to", "add-host", "allow", "cgroup-parent", "secret", "ssh", "call", "print", "provenance",
+        "sbom", "builder", "cpuset-cpus", "cpuset-mems",
+    ]
 
     /// What the options ask for, with paths made absolute and variables looked up.
     func request(_ environment: SlipwayEnvironment) async throws -> BuildRequest {
@@ -153,6 +161,9 @@ extension BuildCommand {
     /// What the argument means, in buildx's order: standard input, a directory that is there, an address.
     private func contextLocation(_ environment: SlipwayEnvironment) async throws -> ContextLocation {
         let argument = arguments.first ?? []
+        if argument.isEmpty {
+            throw failedBuild("please specify build context (e.g. \".\" for the current directory)")
+        }
         if argument.elementsEqual("-".utf8) { return .stream(environment.input) }
         let path = environment.path(argument).lexicallyNormalized()
         if try await onBlockingPool({ try HostFiles.status(of: path) }) != nil { return .directory(path) }

@@ -43,7 +43,7 @@ package struct Flag<Options: Sendable>: Sendable {
     package typealias Path<Value> = any WritableKeyPath<Options, Value> & Sendable
 
     package internal(set) var description: FlagDescription
-    let set: Setter
+    private(set) var set: Setter
 
     private init(
         _ name: String,
@@ -80,6 +80,13 @@ package struct Flag<Options: Sendable>: Sendable {
     package var checkedByCommand: Flag {
         var flag = self
         flag.description.badValueStatus = .failure
+        return flag
+    }
+
+    /// The same flag, which an empty value leaves as if it had not been given.
+    package var notGivenWhenEmpty: Flag {
+        var flag = self
+        flag.set = { [set] (options, bytes) throws(FlagValueError) in if !bytes.isEmpty { try set(&options, bytes) } }
         return flag
     }
 
