@@ -23,3 +23,22 @@ package func isPortableAttribute(_ name: [UInt8]) -> Bool {
 package func portableAttributes(of file: OpenFile) throws(SystemCallError) -> [(name: [UInt8], value: [UInt8])] {
     try file.extendedAttributes().filter { isPortableAttribute($0.name) }
 }
+
+/// Whether an attribute goes along where files are copied as files, by COPY and to outputs that are no image: what is content, and
+/// POSIX access control lists.
+///
+/// Layers do not have the lists, as BuildKit's do not: the numbers in them belong to the machine.
+package func isCopiedAttribute(_ name: [UInt8]) -> Bool {
+    isPortableAttribute(name) || name == accessListAttribute || name == Array("system.posix_acl_default".utf8)
+}
+
+/// The attribute that holds a file's access control list.
+///
+/// See acl(5).
+package let accessListAttribute = Array("system.posix_acl_access".utf8)
+
+/// The attributes of a file that are copied with it, in the order of their names.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func copiedAttributes(of file: OpenFile) throws(SystemCallError) -> [(name: [UInt8], value: [UInt8])] {
+    try file.extendedAttributes().filter { isCopiedAttribute($0.name) }
+}

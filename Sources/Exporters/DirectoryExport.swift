@@ -1,3 +1,4 @@
+internal import Archive
 import Glibc
 package import LinuxSystem
 package import SystemPackage
@@ -6,7 +7,8 @@ package import SystemPackage
 ///
 /// Existing files are replaced one by one, each by a rename, and what else is in the directory stays. The destination is a root:
 /// a link that stands there, or comes with the result, is never written through. Owners become the user who exports, as a
-/// file that belongs to somebody else is of no use to them; modes, times and links are kept.
+/// file that belongs to somebody else is of no use to them; modes, times, links, attributes and access control lists are kept.
+/// Device nodes need root; whether they can be made is found out before anything is written.
 package struct DirectoryExport {
     private let source: RootedDirectory
     private let destination: RootedDirectory
@@ -43,6 +45,7 @@ package struct DirectoryExport {
     /// - Throws: `ExportError` for a device node; `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package mutating func run(isCancelled: @Sendable () -> Bool = { false }) throws {
+        try checkDevices(isCancelled)
         var pending: [FilePath] = [""]
         while let directory = pending.popLast() {
             for name in try source.entries(of: directory) {
@@ -61,8 +64,45 @@ package struct DirectoryExport {
         // Last, and deepest first: writing into a directory changes its time, and a read-only one cannot be written into.
         for (path, status) in directories.reversed() {
             try destination.changeMode(path, UInt32(status.mode))
+            try copyAttributes(
+                from: source.open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW),
+                to: destination.open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
+            )
             try destination.setTimes(path, modified: time ?? status.modified)
         }
+    }
+
+    /// - Throws: `ExportError.deviceNode` where the result has a device and none can be made here.
+    private func checkDevices(_ isCancelled: () -> Bool) throws {
+        var pending: [FilePath] = [""]
+        while let directory = pending.popLast() {
+            for name in try source.entries(of: directory) {
+                if isCancelled() { throw CancellationError() }
+                let path = directory.appending(FilePath(bytes: name).components)
+                let status = try source.status(path)
+                if status.type == .directory { pending.append(path) }
+                guard status.type == .characterDevice || status.type == .blockDevice else { continue }
+                let probe = FilePath(".slipway-export-\(getpid())")
+                do throws(SystemCallError) {
+                    try makeNode(probe, status)
+                } catch {
+                    guard error.errno == .notPermitted else { throw error }
+                    throw ExportError.deviceNode(path)
+                }
+                // One shows it for all.
+                return try destination.remove(probe)
+            }
+        }
+    }
+
+    private func makeNode(_ path: FilePath, _ status: FileStatus) throws(SystemCallError) {
+        try destination.createNode(
+            path,
+            type: status.type,
+            mode: 0o600,
+            major: status.deviceMajor,
+            minor: status.deviceMinor
+        )
     }
 
     private mutating func write(_ path: FilePath, _ status: FileStatus) throws {
@@ -83,11 +123,12 @@ package struct DirectoryExport {
             try removeExisting(path)
             try destination.createSymbolicLink(path, target: try source.readLink(path))
             try destination.setTimes(path, modified: time ?? status.modified)
-        case .fifo:
+        case .fifo, .characterDevice, .blockDevice:
             try removeExisting(path)
-            try destination.createNode(path, type: .fifo, mode: UInt32(status.mode))
+            try makeNode(path, status)
+            try destination.changeMode(path, UInt32(status.mode))
+            try destination.setTimes(path, modified: time ?? status.modified)
         case .socket: return
-        case .characterDevice, .blockDevice: throw ExportError.deviceNode(path)
         }
         if status.linkCount > 1 { firstNames[inode] = path }
     }
@@ -102,9 +143,7 @@ package struct DirectoryExport {
         do {
             try copyContent(from: input, to: output)
             try destination.changeMode(temporary, UInt32(status.mode))
-            for (attribute, value) in try input.extendedAttributes() where attribute.starts(with: "user.".utf8) {
-                try output.setExtendedAttribute(attribute, value)
-            }
+            try copyAttributes(from: input, to: output)
             try destination.setTimes(temporary, modified: time ?? status.modified)
             if try destination.statusIfPresent(path)?.type == .directory { try removeExisting(path) }
             try destination.rename(temporary, to: path)
@@ -112,6 +151,17 @@ package struct DirectoryExport {
             // The half-written file goes; the error that matters is the first one.
             try? destination.remove(temporary)
             throw error
+        }
+    }
+
+    private func copyAttributes(from input: OpenFile, to output: OpenFile) throws(SystemCallError) {
+        for (attribute, value) in try copiedAttributes(of: input) {
+            do throws(SystemCallError) {
+                try output.setExtendedAttribute(attribute, value)
+            } catch {
+                // Not every file system of a user has them, and capabilities need root.
+                guard error.errno == .notSupported || error.errno == .notPermitted else { throw error }
+            }
         }
     }
 

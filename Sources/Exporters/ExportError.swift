@@ -37,7 +37,7 @@ package enum ExportError: Error, Hashable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .deviceNode(let path):
-            "failed to export /\(escapedForDisplay(path.bytes)): device nodes are not written to the host; remove it in the Dockerfile or export an image"
+            "failed to export /\(escapedForDisplay(path.bytes)): device nodes cannot be made here, which needs root; remove it in the Dockerfile or export an image"
         case .overlap(let path, let first, let second):
             "cannot overwrite \(escapedForDisplay(path.bytes)) from \(first) with \(second) when split option is disabled"
         case .destinationIsTerminal:

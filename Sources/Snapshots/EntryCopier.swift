@@ -72,11 +72,11 @@ final class EntryCopier {
         try target.changeOwner(path, user: status.userID, group: status.groupID)
         if status.type == .symbolicLink { return }
         try target.changeMode(path, UInt32(status.mode))
-        let wanted = try source.extendedAttributes().filter { isPortableAttribute($0.name) }
+        let wanted = try source.extendedAttributes().filter { isCopiedAttribute($0.name) }
         let made = try target.open(path, O_PATH | O_NOFOLLOW)
         for attribute in wanted { try made.setExtendedAttribute(attribute.name, attribute.value) }
         for attribute in try made.extendedAttributes()
-        where isPortableAttribute(attribute.name) && !wanted.contains(where: { $0.name == attribute.name }) {
+        where isCopiedAttribute(attribute.name) && !wanted.contains(where: { $0.name == attribute.name }) {
             try made.removeExtendedAttribute(attribute.name)
         }
     }

@@ -31,6 +31,8 @@ struct LayerArchive {
     /// In front of all names; empty, or ending in a slash.
     private let prefix: [UInt8]
     var times = ArchiveTimes.own
+    /// Whether the archive is files for people rather than a layer: then it has access control lists too.
+    var isOutput = false
 
     /// - Parameters:
     ///   - files: what is archived.
@@ -121,7 +123,8 @@ struct LayerArchive {
             guard let opened = try files.ignoringVanished({ try root.open(file.path, flags | O_NOFOLLOW) }) else {
                 return firstNames[inode] = nil
             }
-            entry.attributes = try portableAttributes(of: opened).map { .init(name: $0.name, value: $0.value) }
+            let attributes = try isOutput ? copiedAttributes(of: opened) : portableAttributes(of: opened)
+            entry.attributes = attributes.map { .init(name: $0.name, value: $0.value) }
             switch status.type {
             case .regular:
                 guard try opened.status().type == .regular else { throw ArchiveError.sizeChanged(entry: name) }

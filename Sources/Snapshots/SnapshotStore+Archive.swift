@@ -97,6 +97,7 @@ package func writeTreeArchive(
         var files = LayerFiles(root: root, form: .overlay)
         files.isLiving = isLiving
         var archive = LayerArchive(files, below: name)
+        archive.isOutput = true
         archive.times = time.map { .all($0) } ?? .own
         try archive.writeEntries(to: writer, isCancelled: isCancelled)
     }

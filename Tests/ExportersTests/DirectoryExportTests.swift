@@ -50,6 +50,42 @@ import Testing
         try result.changeMode("d", 0o700)
     }
 
+    @Test func `keeps the time of a FIFO and the attributes of files and directories`() throws {
+        defer { try? removeTree(scratch) }
+        try result.createNode("fifo", type: .fifo, mode: 0o640)
+        try result.setTimes("fifo", modified: FileTime(seconds: 1_000_000_000))
+        try result.createDirectory("d", mode: 0o755)
+        try write("1", to: "d/f", in: result)
+        // An access control list with an entry for user 1000. See acl(5).
+        let list: [UInt8] = [
+            2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 4, 0, 232, 3, 0, 0, 4, 0, 4, 0, 255, 255, 255, 255,
+            16, 0, 4, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255,
+        ]
+        var hasLists = true
+        for path: FilePath in ["d", "d/f"] {
+            let file = try result.open(path, O_RDONLY)
+            do throws(SystemCallError) {
+                try file.setExtendedAttribute(Array("user.note".utf8), [1, 2])
+                try file.setExtendedAttribute(Array("system.posix_acl_access".utf8), list)
+            } catch {
+                guard error.errno == .notSupported else { throw error }
+                hasLists = false
+            }
+        }
+        var export = try DirectoryExport(source: result, destination: target)
+        try export.run()
+        let written = try RootedDirectory(target)
+        #expect(try written.status("fifo").type == .fifo)
+        #expect(try written.status("fifo").mode == 0o640)
+        #expect(try written.status("fifo").modified == FileTime(seconds: 1_000_000_000))
+        guard hasLists else { return }
+        for path: FilePath in ["d", "d/f"] {
+            let file = try written.open(path, O_RDONLY)
+            #expect(try file.extendedAttribute(Array("user.note".utf8)) == [1, 2])
+            #expect(try file.extendedAttribute(Array("system.posix_acl_access".utf8)) == list)
+        }
+    }
+
     @Test func `never writes through a link that stands in the destination`() throws {
         defer { try? removeTree(scratch) }
         try result.createDirectory("x", mode: 0o755)

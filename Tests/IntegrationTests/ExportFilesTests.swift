@@ -61,6 +61,17 @@ struct `Exported files` {
         #expect(try names("elsewhere") == ["dir"])
     }
 
+    @Test func `devices are made, with their numbers`() async throws {
+        try scratch.write(
+            "FROM busybox AS b\nRUN mkdir /o && mknod -m 640 /o/c c 1 3 && mknod -m 600 /o/b b 7 0 && mkfifo /o/f\n"
+                + "FROM scratch\nCOPY --from=b /o /\n",
+            to: "context/Dockerfile"
+        )
+        try await succeed("-o", "out")
+        let shown = try await runProgram("stat", ["-c", "%F %a %t %T", "out/c", "out/b"], in: scratch.url)
+        #expect(shown.text == "character special file 640 1 3\nblock special file 600 7 0\n")
+    }
+
     @Test func `files and archives have the time of the build where it has one`() async throws {
         let time = "SOURCE_DATE_EPOCH=1500000000"
         try await succeed("--build-arg", time, "-o", "out", "-o", "type=tar,dest=out.tar")
