@@ -102,6 +102,18 @@ package struct KeyDescription: Hashable, Sendable, Codable {
         self.components = components
         self.inputs = inputs
     }
+
+    /// The description of the key with other content of some inputs.
+    func correcting(_ contents: [Int: ContentKey]) -> KeyDescription {
+        var corrected = self
+        for (input, content) in contents {
+            let old = inputs[input]
+            guard case .content(_, let selector) = old.contribution else { continue }
+            let contribution = InputDescription.Contribution.content(content, selector: selector)
+            corrected.inputs[input] = InputDescription(step: old.step, slot: old.slot, contribution: contribution)
+        }
+        return corrected
+    }
 }
 
 /// How one input went into a key.

@@ -9,6 +9,8 @@ package struct OperationContext: Sendable {
     /// The time now.
     package let now: @Sendable () -> Timestamp
 
+    /// What `correct` was told.
+    let corrections = ContentCorrections()
     private let post: @Sendable (ProgressEvent) -> Void
     private let send: @Sendable (ProgressEvent) async -> Void
 
@@ -31,6 +33,11 @@ package struct OperationContext: Sendable {
         self.post = post
         self.send = send
     }
+
+    /// Says that an input held something else when it was used than when its content key was computed.
+    ///
+    /// Called before `run` returns. The result is kept under the key that follows from this one.
+    package func correct(_ key: ContentKey, ofInput input: Int) { corrections.note(key, ofInput: input) }
 
     /// Passes on output of the step's process.
     ///

@@ -162,6 +162,7 @@ extension Solve {
             return machine.receive(.contentKeyed(vertex, input: input))
         case .ran(let vertex, let ran, let started):
             outputs[vertex] = ran.outputs
+            correct(ran.corrections, of: vertex)
             progress.ran(vertex, ran.reason, started: started)
             return machine.receive(.ran(vertex))
         case .failed(let vertex, let error, let started):
@@ -179,6 +180,22 @@ extension Solve {
                 )
             }
             return machine.receive(.failed)
+        }
+    }
+
+    /// Renews the keys of a vertex that used other content than it was keyed by, and of what runs after it.
+    ///
+    /// What was found in the cache before that keeps its key: it was made of what the old key names.
+    private mutating func correct(_ corrections: [Int: ContentKey], of vertex: Int) {
+        if corrections.isEmpty { return }
+        for (input, key) in corrections { ledger.setContent(key, of: vertex, input: input) }
+        ledger.renewKeys(of: vertex)
+        var affected: Set<Int> = [vertex]
+        // Inputs come before what uses them.
+        for user in vertices.indices.dropFirst(vertex + 1)
+        where outputs[user] == nil && inputs[user].contains(where: { affected.contains($0.vertex) }) {
+            ledger.renewKeys(of: user)
+            affected.insert(user)
         }
     }
 
@@ -303,7 +320,10 @@ extension Solve {
                 isTainted: machine.nodes[number].isTainted,
                 canonicalKey: ledger.canonicalKey(of: number),
                 definitionKey: ledger.definitionKey(of: number),
-                description: ledger.description(of: number) { (vertices[$0].name, vertices[$0].origin?.slot) }
+                description: ledger.description(of: number) { (vertices[$0].name, vertices[$0].origin?.slot) },
+                corrected: { [keyer = ledger.contentKeyer(of: number), contents = ledger.contents(of: number)] in
+                    keyer(contents.merging($0) { $1 })
+                }
             )
         } catch { return { .failed(number, error, started: nil) } }
         let key = job.canonicalKey.map {

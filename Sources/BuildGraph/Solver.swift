@@ -49,6 +49,8 @@ struct Ran<Output: Sendable>: Sendable {
     let outputs: [Output]
     /// Why it had to run; nil if the cache had the result after all.
     let reason: MissReason?
+    /// Content keys of inputs that changed after the vertex was keyed.
+    var corrections: [Int: ContentKey] = [:]
 }
 
 /// Why the operation of a vertex failed, and why it had to run.
@@ -67,6 +69,8 @@ struct Job<Output: Sendable>: Sendable {
     let canonicalKey: CacheKey?
     let definitionKey: CacheKey?
     let description: KeyDescription
+    /// The canonical key once inputs have other content keys.
+    let corrected: @Sendable ([Int: ContentKey]) -> CacheKey?
 }
 
 extension Solver {
@@ -81,25 +85,39 @@ extension Solver {
         return try await slots.withSlot {
             executions.begin(execution, at: now())
             let outputs: [Output]
+            let context = context(for: job.vertex, execution)
             do {
-                outputs = try await job.vertex.operation.run(job.inputs, context(for: job.vertex, execution))
+                outputs = try await job.vertex.operation.run(job.inputs, context)
             } catch {
                 throw RunFailure(reason: reason, underlying: error)
             }
-            if let key = job.canonicalKey {
-                _ = try await index.save(outputs, entry(for: job, key, reason))
+            let corrections = context.corrections.all
+            if let key = corrections.isEmpty ? job.canonicalKey : job.corrected(corrections) {
+                if !corrections.isEmpty, !job.isTainted, let record = try await index.record(for: key),
+                    let known = try await index.outputs(of: record)
+                {
+                    return Ran(outputs: known, reason: reason, corrections: corrections)
+                }
+                _ = try await index.save(outputs, entry(for: job, key, reason, corrections))
             }
-            return Ran(outputs: outputs, reason: reason)
+            return Ran(outputs: outputs, reason: reason, corrections: corrections)
         }
     }
 
-    private func entry(for job: Job<Output>, _ key: CacheKey, _ reason: MissReason) -> CacheEntry {
-        CacheEntry(
+    private func entry(
+        for job: Job<Output>,
+        _ key: CacheKey,
+        _ reason: MissReason,
+        _ corrections: [Int: ContentKey]
+    ) -> CacheEntry {
+        // What the definition leads to was not what was used.
+        let alias = corrections.isEmpty ? job.definitionKey : nil
+        return CacheEntry(
             canonicalKey: key,
-            aliases: job.definitionKey.map { $0 == key ? [] : [$0] } ?? [],
+            aliases: alias.map { $0 == key ? [] : [$0] } ?? [],
             name: job.vertex.name,
             origin: job.vertex.origin,
-            description: job.description,
+            description: job.description.correcting(corrections),
             reason: reason,
             created: now()
         )

@@ -67,9 +67,8 @@ package final class FileContentCopier {
             try copyRange(source, data..<end, to: destination)
             offset = end
         }
-        _ = try retryingSystemCall("ftruncate", path: destination.path) {
-            ftruncate(destination.descriptor, off_t(size))
-        }
+        // A file that was cut meanwhile does not get zeros that it never had.
+        try destination.truncate(to: min(size, try source.status().size))
     }
 
     private func copyRange(

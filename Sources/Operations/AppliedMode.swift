@@ -20,6 +20,9 @@ struct AppliedMode: Sendable, Hashable {
         }
     }
 
+    /// Whether files keep their permissions.
+    var isNone: Bool { change == .keep }
+
     func mode(for status: FileStatus) -> UInt32 {
         switch change {
         case .keep: UInt32(status.mode)

@@ -19,6 +19,8 @@ struct CopiedEntries: Sendable {
         let isNew: Bool
         /// The time that it had before the copy, or the fixed one of a directory that had none.
         let time: FileTime
+        /// In the record of the copy.
+        var number: Int?
     }
 
     /// What is copied, and where it goes.
@@ -28,6 +30,8 @@ struct CopiedEntries: Sendable {
         let parent: OpenFile
         /// From the root of the destination.
         let path: [UInt8]
+        /// In the record of the copy.
+        var number: Int?
     }
 
     // MARK: Directories
@@ -64,11 +68,9 @@ struct CopiedEntries: Sendable {
         // What was there before the copy keeps its owner and mode, apart from directories inside a copied one.
         if made.isNew || !isTop {
             try apply(directory.status, to: made.file)
-            if let from = directory.file {
-                for (name, value) in try portableAttributes(of: from) {
-                    try set(name, value, on: made.file)
-                }
-            }
+            let attributes = try directory.file.map { file throws(SystemCallError) in try copiedAttributes(of: file) }
+            for (name, value) in attributes ?? [] { try set(name, value, on: made.file) }
+            if let number = made.number { source.record?.copied(number, attributes: digest(of: attributes ?? [])) }
         }
         // The root of a source is made or written to by whatever gave it here: its time is no part of the source.
         let isSourceRoot = directory.path.isEmpty
@@ -80,46 +82,134 @@ struct CopiedEntries: Sendable {
 
     // MARK: Files
 
+    /// Copies a regular file.
+    /// - Returns: the inode that was read; nil where no regular file has the name any more.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func copyRegular(_ place: Place, _ content: FileContentCopier) throws {
-        let file = place.entry
-        // Not blocking: a file that became a FIFO since it was looked at is found out below, not waited for.
-        let from = try file.parent.openEntry(named: file.name, O_RDONLY | O_NONBLOCK)
-        let status = try from.status()
-        guard status.type == .regular, status.inode == file.status.inode else {
-            throw OperationError.changedDuringBuild(file.path)
+    func copyRegular(_ place: Place, _ content: FileContentCopier) throws -> UInt64? {
+        guard let from = try opened(place) else {
+            try copyReplacement(of: place)
+            return nil
         }
         let to = try making(place) { parent, name throws(SystemCallError) in
             try parent.createFile(named: name, mode: 0o600)
         }
-        try content.copy(from, status: status, to: to)
-        if let observations = source.observations, !observations.agrees(file.path, try from.status()) {
-            throw OperationError.changedDuringBuild(file.path)
-        }
+        let (status, attributes) = try copyContent(of: from, to: to, place, content)
         try apply(status, to: to)
-        for (name, value) in try portableAttributes(of: from) { try set(name, value, on: to) }
+        for (name, value) in attributes { try set(name, value, on: to) }
         try to.setTimes(modified: time(of: status))
+        return status.inode
+    }
+
+    /// The file to read; nil where no regular file has the name any more.
+    private func opened(_ place: Place) throws(SystemCallError) -> OpenFile? {
+        let entry = place.entry
+        // Not blocking: a file that became a FIFO since it was looked at is found out below, not waited for.
+        func open() throws(SystemCallError) -> OpenFile {
+            try entry.parent.openEntry(named: entry.name, O_RDONLY | O_NONBLOCK)
+        }
+        if source.record == nil { return try open() }
+        guard let file = try ifPresent(open), try file.status().type == .regular else { return nil }
+        return file
+    }
+
+    /// Copies the symbolic link that a regular file became; anything else is absent.
+    private func copyReplacement(of place: Place) throws {
+        guard let status = try place.entry.parent.entryStatus(named: place.entry.name), status.type == .symbolicLink
+        else {
+            if let number = place.number { source.record?.vanished(number) }
+            return
+        }
+        let old = place.entry
+        let entry = TreeEntry(
+            parent: old.parent,
+            file: nil,
+            name: old.name,
+            path: old.path,
+            relative: old.relative,
+            status: status
+        )
+        let replaced = Place(
+            entry: entry,
+            name: place.name,
+            parent: place.parent,
+            path: place.path,
+            number: place.number
+        )
+        try makeSymbolicLink(replaced)
+    }
+
+    /// How often a file that changes while it is copied is copied again, and up to which size.
+    private static let (mostCopies, largestCopiedAgain) = (4, Int64(16 << 20))
+
+    /// Copies what a file holds, and takes down what that was.
+    private func copyContent(
+        of from: OpenFile,
+        to: OpenFile,
+        _ place: Place,
+        _ content: FileContentCopier
+    ) throws -> (FileStatus, [(name: [UInt8], value: [UInt8])]) {
+        var status = try from.status()
+        guard let record = source.record, let number = place.number else {
+            try content.copy(from, status: status, to: to)
+            return (status, try copiedAttributes(of: from))
+        }
+        var rest = Self.mostCopies
+        while true {
+            try content.copy(from, status: status, to: to)
+            let attributes = try copiedAttributes(of: from)
+            let after = try from.status()
+            if record.confirm(number, before: status, after: after) { return (status, attributes) }
+            rest -= 1
+            // Once more if that may give what was there at one moment. A large one that grows gives that anyway.
+            if Stamp(after) == Stamp(status) || rest == 0 || status.size > Self.largestCopiedAgain {
+                try takeDown(place, number, &status, attributes)
+                return (status, attributes)
+            }
+            try to.truncate(to: 0)
+            status = after
+        }
+    }
+
+    /// Digests the copy of a file that may be another than the key was computed of.
+    private func takeDown(
+        _ place: Place,
+        _ number: Int,
+        _ status: inout FileStatus,
+        _ attributes: [(name: [UInt8], value: [UInt8])]
+    ) throws {
+        guard let record = source.record, record.compares else { return }
+        let copy = try place.parent.openEntry(named: place.name, O_RDONLY)
+        status.size = try copy.status().size
+        let content = try digestContent(of: copy, size: status.size)
+        let digests = FileDigests(content: content, attributes: digest(of: attributes))
+        record.copied(number, as: status, digests)
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func makeHardLink(_ place: Place, to existing: [UInt8]) throws {
+    func makeHardLink(_ place: Place, to existing: Place) throws {
         try making(place) { _, _ throws(SystemCallError) in
-            try destination.createHardLink(place.path.filePath, to: existing.filePath)
+            try destination.createHardLink(place.path.filePath, to: existing.path.filePath)
         }
+        if let number = place.number, let first = existing.number { source.record?.linked(number, to: first) }
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func makeSymbolicLink(_ place: Place) throws {
-        let link = try place.entry.parent.readLink(named: place.entry.name)
+        guard let link = try place.entry.linkTarget() else {
+            if let number = place.number { source.record?.vanished(number) }
+            return
+        }
         try making(place) { parent, name throws(SystemCallError) in
             try parent.createSymbolicLink(named: name, target: link)
         }
+        if let number = place.number { source.record?.copied(number, target: link, as: place.entry.status) }
         try applyToEntry(place, changesMode: false)
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func makeNode(_ place: Place) throws {
         let status = place.entry.status
+        if let number = place.number { source.record?.copied(number) }
         try making(place) { parent, name throws(SystemCallError) in
             try parent.createNode(
                 named: name,
@@ -181,6 +271,8 @@ struct CopiedEntries: Sendable {
 
     /// Sets an attribute, unless the file system of the store has none.
     private func set(_ name: [UInt8], _ value: [UInt8], on file: OpenFile) throws(SystemCallError) {
+        // A list would undo the mode that the step asks for.
+        if name == accessListAttribute, !modeChange.isNone { return }
         do throws(SystemCallError) {
             try file.setExtendedAttribute(name, value)
         } catch {

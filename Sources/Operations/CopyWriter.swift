@@ -8,6 +8,9 @@ internal import SystemPackage
 /// its attributes after what was gathered in it.
 struct CopyWriter: TreeVisitor {
     private let entries: CopiedEntries
+    /// The name of what the walk begins with.
+    private let name: [UInt8]
+    private let takesContents: Bool
     /// Where what the walk begins with goes, without links.
     private let target: [UInt8]
     /// Whether the directory that the walk begins with is copied itself, rather than only what is in it.
@@ -22,7 +25,7 @@ struct CopyWriter: TreeVisitor {
     }
 
     private var directories: [CopiedEntries.Directory] = []
-    private var links: [FileIdentity: [UInt8]] = [:]
+    private var links: [FileIdentity: CopiedEntries.Place] = [:]
     private var files: [CopiedEntries.Place] = []
     private var left: [(made: CopiedEntries.Directory, source: TreeEntry, isTop: Bool)] = []
 
@@ -31,12 +34,16 @@ struct CopyWriter: TreeVisitor {
 
     init(
         _ entries: CopiedEntries,
+        name: [UInt8],
+        takesContents: Bool,
         target: [UInt8],
         makesTop: Bool,
         contents: [FileContentCopier],
         checkCancellation: @escaping @Sendable () throws -> Void
     ) {
         self.entries = entries
+        self.name = name
+        self.takesContents = takesContents
         self.target = target
         self.makesTop = makesTop
         self.contents = contents
@@ -45,20 +52,36 @@ struct CopyWriter: TreeVisitor {
 
     mutating func enter(_ directory: TreeEntry) throws -> Bool {
         try checkCancellation()
-        let destination = entries.destination
-        guard let parent = directories.last?.file else {
-            if makesTop {
-                let parent = try destination.open(target.parentPath.filePath, O_PATH | O_DIRECTORY)
-                directories.append(try entries.makeDirectory(target.lastComponent, in: parent, path: target))
-            } else {
-                let file = try destination.open(target.filePath, O_PATH | O_DIRECTORY)
-                let time = try file.status().modified
-                directories.append(CopiedEntries.Directory(file: file, isNew: false, time: time))
-            }
-            return true
-        }
-        directories.append(try entries.makeDirectory(directory.name, in: parent, path: path(of: directory)))
+        directories.append(try made(directory))
         return true
+    }
+
+    private func made(_ directory: TreeEntry) throws -> CopiedEntries.Directory {
+        guard let parent = directories.last?.file else { return try madeTop(directory) }
+        var made = try entries.makeDirectory(directory.name, in: parent, path: path(of: directory))
+        made.number = number(of: directory)
+        return made
+    }
+
+    /// The directory that the walk begins with, or what stands for it.
+    private func madeTop(_ directory: TreeEntry) throws -> CopiedEntries.Directory {
+        let destination = entries.destination
+        var made: CopiedEntries.Directory
+        if makesTop {
+            let parent = try destination.open(target.parentPath.filePath, O_PATH | O_DIRECTORY)
+            made = try entries.makeDirectory(target.lastComponent, in: parent, path: target)
+        } else {
+            let file = try destination.open(target.filePath, O_PATH | O_DIRECTORY)
+            made = CopiedEntries.Directory(file: file, isNew: false, time: try file.status().modified)
+        }
+        // Of a directory whose contents are copied, name and attributes do not matter.
+        if !takesContents { made.number = number(of: directory) }
+        return made
+    }
+
+    /// The number of an entry in the record of the copy, if there is one.
+    private func number(of entry: TreeEntry) -> Int? {
+        entries.source.record?.begin(ContentItem(entry, match: name, takesContents: takesContents))
     }
 
     mutating func leave(_ directory: TreeEntry) throws {
@@ -70,13 +93,14 @@ struct CopyWriter: TreeVisitor {
     mutating func visit(_ file: TreeEntry) throws {
         try checkCancellation()
         let path = path(of: file)
-        let place: CopiedEntries.Place
+        var place: CopiedEntries.Place
         if let directory = directories.last?.file {
             place = CopiedEntries.Place(entry: file, name: file.name, parent: directory, path: path)
         } else {
             let parent = try entries.destination.open(target.parentPath.filePath, O_PATH | O_DIRECTORY)
             place = CopiedEntries.Place(entry: file, name: target.lastComponent, parent: parent, path: path)
         }
+        place.number = number(of: file)
         switch file.status.type {
         case .regular: try visitRegular(place)
         case .symbolicLink: try entries.makeSymbolicLink(place)
@@ -90,9 +114,10 @@ struct CopyWriter: TreeVisitor {
         if status.linkCount > 1 {
             let identity = FileIdentity(device: status.device, inode: status.inode)
             if let existing = links[identity] { return try entries.makeHardLink(place, to: existing) }
-            links[identity] = place.path
             // At once: the next one becomes a link to it.
-            return try entries.copyRegular(place, contents[0])
+            let copied = try entries.copyRegular(place, contents[0])
+            if copied == status.inode { links[identity] = place }
+            return
         }
         files.append(place)
         if directories.isEmpty || files.count >= Self.mostFiles { try copyGathered() }
@@ -104,7 +129,7 @@ struct CopyWriter: TreeVisitor {
         nonisolated(unsafe) let contents = contents
         try concurrently(files.count, threads: threads) { [entries, files, checkCancellation] index, thread in
             try checkCancellation()
-            try entries.copyRegular(files[index], contents[thread])
+            _ = try entries.copyRegular(files[index], contents[thread])
         }
         files = []
         for (made, source, isTop) in left { try entries.finish(made, as: source, isTop: isTop) }

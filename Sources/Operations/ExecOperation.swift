@@ -25,27 +25,24 @@ struct ExecOperation: VertexOperation {
     // MARK: Key
 
     func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
-        CacheMap(components: ExecKey(exec, inputs: inputs, platform: platform).components, inputs: inputs.map(key))
+        let keys = inputs.enumerated().map { key($1, number: $0) }
+        return CacheMap(components: ExecKey(exec, inputs: inputs, platform: platform).components, inputs: keys)
     }
 
     /// A tree of which nothing is kept counts by what of it can be seen, whoever made it; one that is changed, and the root, by the step
     /// that made it: content of the root would have to be read as a whole.
-    private func key(_ input: LLB.Output) -> InputKey<BuildOutput> {
+    private func key(_ input: LLB.Output, number: Int) -> InputKey<BuildOutput> {
         let mounts = exec.mounts.filter { $0.input == input }
         let isRead = mounts.allSatisfy {
             $0.kind == .bind && $0.output == nil && $0.contentCache != .off
                 && ($0.contentCache == .on || !$0.destination.elementsEqual("/".utf8))
         }
         guard isRead else { return .definition }
-        let selections = mounts.map { mount in
-            var selection = Selection(path: mount.selector.isEmpty ? [UInt8(ascii: "/")] : mount.selector)
-            selection.followsLinks = true
-            selection.takesDirectoryContents = true
-            return selection
-        }
+        let selections = mounts.map(Selection.init)
         let selector = Array(mounts.map(\.selector).joined(separator: [0]))
-        return .content(selector: selector) { [environment] output, _ in
-            try await environment.contentKey(of: output, selections)
+        return .content(selector: selector) { [environment] output, context in
+            let place = Observations.Place(vertex: context.vertex, input: number)
+            return try await environment.contentKey(of: output, selections, at: place)
         }
     }
 
@@ -57,7 +54,9 @@ struct ExecOperation: VertexOperation {
         }
         return try await environment.networks.withNetwork(for: exec.network, context) { network in
             let run = ExecRun(operation: self, inputs: inputs, context: context, network: network)
-            return try await self.run(run, in: root)
+            let outputs = try await self.run(run, in: root)
+            run.correctKeys()
+            return outputs
         }
     }
 
@@ -95,6 +94,8 @@ struct ExecRun: Sendable {
     let inputs: [BuildOutput]
     let context: OperationContext
     let network: StepNetwork
+    /// What the process saw of directories of the client.
+    let seen = SeenDirectories()
 
     var environment: OperationEnvironment { operation.environment }
     var exec: Exec { operation.exec }
@@ -176,7 +177,7 @@ struct ExecRun: Sendable {
             // The context is read in place by everything else; a process must see only what is not ignored, and cannot
             // be kept from writing other than by giving it a copy.
             return try await environment.snapshots.withDiscardedSnapshot(on: .empty) { active in
-                try await environment.copyAll(of: directory, to: active.root)
+                try await copy(directory, to: active.root, input: position, mount)
                 return try await withSelected(mount.selector, of: active.root, go)
             }
         }

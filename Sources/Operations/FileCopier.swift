@@ -49,7 +49,8 @@ struct FileCopier {
     /// - Returns: how many paths were copied; 0 where a pattern matched nothing and that is allowed.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func run(unpack: (Selection.Match, [UInt8]) throws -> Bool = { _, _ in false }) throws -> Int {
-        let matches = try Selection(copy).matches(in: source)
+        let selection = Selection(copy)
+        let matches = try selection.matches(in: source)
         if matches.isEmpty, !copy.allowsNoMatch {
             throw OperationError.notFound(path: [[UInt8].slash] + rootedPath(copy.source), in: source.name, hint: nil)
         }
@@ -60,8 +61,10 @@ struct FileCopier {
             }
         }
         for match in matches {
-            if copy.unpacksArchives, match.status.type == .regular, try unpack(match, copy.destination) { continue }
-            try copyMatch(match)
+            _ = try selection.passingOverVanished(match.path, in: source) {
+                if copy.unpacksArchives, match.status.type == .regular, try unpack(match, copy.destination) { return }
+                try copyMatch(match)
+            }
         }
         return matches.count
     }
@@ -101,6 +104,8 @@ struct FileCopier {
         )
         var writer = CopyWriter(
             entries,
+            name: match.name,
+            takesContents: copy.copiesDirectoryContents,
             target: target,
             makesTop: !mergesContents,
             contents: contents,

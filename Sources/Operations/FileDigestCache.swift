@@ -19,27 +19,34 @@ struct FileToDigest: Sendable {
     let status: FileStatus
 }
 
+/// A file as it was digested.
+struct DigestedFile: Sendable {
+    /// Before its content was read.
+    let status: FileStatus
+    let digests: FileDigests
+}
+
 /// Tells the digests of files, perhaps without reading them.
 protocol FileDigestCache: Sendable {
-    /// The digests of some files, in their order.
-    func digests(of files: [FileToDigest], in tree: SourceTree) async throws -> [FileDigests]
+    /// The digests of some files, in their order; nil for one that has vanished.
+    func digests(of files: [FileToDigest], in tree: SourceTree) async throws -> [DigestedFile?]
 }
 
 /// Reads every file.
 ///
 /// For trees that do not change and are digested once.
 struct UncachedFileDigests: FileDigestCache {
-    func digests(of files: [FileToDigest], in tree: SourceTree) async throws -> [FileDigests] {
+    func digests(of files: [FileToDigest], in tree: SourceTree) async throws -> [DigestedFile?] {
         try await digestInParallel(files, in: tree)
     }
 }
 
 /// Digests files on a few threads at a time.
-func digestInParallel(_ files: [FileToDigest], in tree: SourceTree) async throws -> [FileDigests] {
+func digestInParallel(_ files: [FileToDigest], in tree: SourceTree) async throws -> [DigestedFile?] {
     let chunk = 256
     let starts = Array(stride(from: 0, to: files.count, by: chunk))
-    return try await withThrowingTaskGroup(of: (Int, [FileDigests]).self) { group in
-        var results = [[FileDigests]](repeating: [], count: starts.count)
+    return try await withThrowingTaskGroup(of: (Int, [DigestedFile?]).self) { group in
+        var results = [[DigestedFile?]](repeating: [], count: starts.count)
         var next = 0
         func add() {
             guard next < starts.count else { return }
@@ -62,44 +69,59 @@ private func digest(
     _ files: [FileToDigest],
     in tree: SourceTree,
     _ isCancelled: @Sendable () -> Bool
-) throws -> [FileDigests] {
+) throws -> [DigestedFile?] {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
     defer { buffer.deallocate() }
     var parent: (path: [UInt8], file: OpenFile)?
     return try files.map { file in
         switch file.status.type {
-        case .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket: return FileDigests()
+        case .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket:
+            return DigestedFile(status: file.status, digests: FileDigests())
         case .regular, .directory: break
         }
         let directory = file.path.parentPath
-        if parent?.path != directory {
-            parent = (directory, try tree.root.open(directory.filePath, O_PATH | O_DIRECTORY))
-        }
         let name = file.path.isEmpty ? [UInt8(ascii: ".")] : file.path.lastComponent
-        guard let open = try parent?.file.openEntry(named: name, O_RDONLY | O_NONBLOCK) else { return FileDigests() }
-        let status = try open.status()
-        guard status.type == file.status.type, status.inode == file.status.inode else {
-            throw OperationError.changedDuringBuild(file.path)
+        let found = try ifPresent { () throws(SystemCallError) in
+            if parent?.path != directory {
+                parent = (directory, try tree.root.open(directory.filePath, O_PATH | O_DIRECTORY))
+            }
+            return try parent?.file.openEntry(named: name, O_RDONLY | O_NONBLOCK)
         }
+        guard let open = found ?? nil else { return nil }
+        let status = try open.status()
+        // Something of another kind has the name now: it is not the file that was listed, which is gone.
+        guard status.type == file.status.type else { return nil }
         var digests = FileDigests()
         if status.type == .regular {
             digests.content = try digestContent(of: open, size: status.size, buffer, isCancelled)
         }
-        let attributes = try portableAttributes(of: open)
-        if !attributes.isEmpty {
-            var hasher = SHA256()
-            for (name, value) in attributes {
-                for field in [name, value] {
-                    hasher.update(data: UInt64(field.count).littleEndianBytes)
-                    hasher.update(data: field)
-                }
-            }
-            digests.attributes = Array(hasher.finalize())
-        }
-        return digests
+        digests.attributes = digest(of: try copiedAttributes(of: open))
+        return DigestedFile(status: status, digests: digests)
     }
 }
 
+/// The digest of extended attributes; nil where there are none.
+func digest(of attributes: [(name: [UInt8], value: [UInt8])]) -> [UInt8]? {
+    if attributes.isEmpty { return nil }
+    var hasher = SHA256()
+    for (name, value) in attributes {
+        for field in [name, value] {
+            hasher.update(data: UInt64(field.count).littleEndianBytes)
+            hasher.update(data: field)
+        }
+    }
+    return Array(hasher.finalize())
+}
+
+/// The SHA-256 of a file's content up to a size.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+func digestContent(of file: OpenFile, size: Int64) throws -> [UInt8] {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
+    defer { buffer.deallocate() }
+    return try digestContent(of: file, size: size, buffer) { false }
+}
+
+/// The SHA-256 of a file's content up to a size; of one that says that it is empty, to its end.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 private func digestContent(
     of file: OpenFile,
@@ -110,9 +132,11 @@ private func digestContent(
     var hasher = SHA256()
     var remaining = size
     repeat {
-        // A file may be of any size, and whoever gives up must not wait for its end.
+        // A file may be of any size, and a build that is given up must not wait for its end.
         if isCancelled() { throw CancellationError() }
-        let count = try file.read(into: buffer)
+        // Not beyond the size: one that grows would have no end.
+        let wanted = remaining > 0 ? Int(min(remaining, Int64(buffer.count))) : buffer.count
+        let count = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]))
         if count == 0 { break }
         hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         remaining -= Int64(count)

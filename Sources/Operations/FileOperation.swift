@@ -5,6 +5,7 @@ import LinuxSystem
 import OCI
 import Sandboxes
 import Snapshots
+import Storage
 import SystemPackage
 
 /// Changes files without running anything: the step of COPY, ADD and WORKDIR instructions.
@@ -17,11 +18,12 @@ struct FileOperation: VertexOperation {
     // MARK: Key
 
     func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
-        CacheMap(components: FileKey(actions, inputs: inputs).components, inputs: inputs.map(key))
+        let keys = inputs.enumerated().map { key($1, number: $0) }
+        return CacheMap(components: FileKey(actions, inputs: inputs).components, inputs: keys)
     }
 
     /// What is only copied from counts by exactly the files that are copied; what is changed by the step that made it.
-    private func key(_ input: LLB.Output) -> InputKey<BuildOutput> {
+    private func key(_ input: LLB.Output, number: Int) -> InputKey<BuildOutput> {
         var selections: [Selection] = []
         for action in actions {
             if action.base == .output(input) { return .definition }
@@ -32,8 +34,9 @@ struct FileOperation: VertexOperation {
         }
         let used = selections
         let selector = Array(used.map(\.path).joined(separator: [0]))
-        return .content(selector: selector) { [environment] output, _ in
-            try await environment.contentKey(of: output, used)
+        return .content(selector: selector) { [environment] output, context in
+            let place = Observations.Place(vertex: context.vertex, input: number)
+            return try await environment.contentKey(of: output, used, at: place)
         }
     }
 
@@ -41,15 +44,21 @@ struct FileOperation: VertexOperation {
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
         var trees: [Int: BuildOutput] = [:]
+        let records = CopyRecords(of: self, inputs, context)
         for group in groups {
             guard let first = group.first, let last = group.last else { continue }
             let base = try tree(of: actions[first].base, inputs, trees)
-            let done = trees
-            let (_, layer) = try await environment.snapshots.withActiveSnapshot(on: base) { active in
-                for index in group { try await carryOut(actions[index], on: active.root, inputs, done) }
+            let layer: LayerID
+            do {
+                layer = try await make(group, on: base, inputs, trees, records)
+            } catch is ArchiveUnpacker.ArchiveChanged {
+                layer = try await withScratch { scratch in
+                    try await make(group, on: base, inputs, trees, records.again(in: scratch))
+                }
             }
             trees[last] = .tree(base.adding(layer))
         }
+        records.correct(context)
         var outputs: [Int: BuildOutput] = [:]
         for (index, action) in actions.enumerated() {
             if let number = action.output { outputs[number] = trees[index] }
@@ -60,6 +69,32 @@ struct FileOperation: VertexOperation {
             }
             return output
         }
+    }
+
+    /// Carries out actions one after the other.
+    /// - Returns: what they change.
+    private func make(
+        _ group: [Int],
+        on base: FileTree,
+        _ inputs: [BuildOutput],
+        _ done: [Int: BuildOutput],
+        _ records: CopyRecords
+    ) async throws -> LayerID {
+        try await environment.snapshots.withActiveSnapshot(on: base) { active in
+            for index in group {
+                records.of[index]?.reset()
+                try await carryOut(index, on: active.root, inputs, done, records)
+            }
+        }.layer
+    }
+
+    /// Lends a directory of the store.
+    private func withScratch<Value>(_ body: (FilePath) async throws -> Value) async throws -> Value {
+        let scratch = try await onBlockingPool { [store = environment.store] in try store.temporaryDirectory() }
+        let result: Result<Value, any Error>
+        do { result = .success(try await body(scratch)) } catch { result = .failure(error) }
+        try await onBlockingPool { try removeTree(scratch) }
+        return try result.get()
     }
 
     /// Actions that change one tree after the other, none of whose results in between is used by anything else.
@@ -109,11 +144,13 @@ struct FileOperation: VertexOperation {
     }
 
     private func carryOut(
-        _ action: FileAction,
+        _ index: Int,
         on path: FilePath,
         _ inputs: [BuildOutput],
-        _ done: [Int: BuildOutput]
+        _ done: [Int: BuildOutput],
+        _ records: CopyRecords
     ) async throws {
+        let action = actions[index]
         let root = try await onBlockingPool { try RootedDirectory(path) }
         let owner = try await owner(of: action, in: root, inputs, done)
         let changes = TreeChanges(root: root)
@@ -126,11 +163,17 @@ struct FileOperation: VertexOperation {
         case .remove(let removal): try await onBlockingPool { try changes.remove(removal) }
         case .copy(let copy, let from):
             try await environment.withSource(try output(of: from, inputs, done)) { source in
+                let source = source.recording(records.of[index])
                 try await onCancellablePool { isCancelled in
                     let copier = try FileCopier(copy, from: source, to: root, owner: owner) {
                         if isCancelled() { throw CancellationError() }
                     }
-                    let unpacker = ArchiveUnpacker(source: source, destination: root, owner: owner)
+                    let unpacker = ArchiveUnpacker(
+                        source: source,
+                        destination: root,
+                        owner: owner,
+                        scratch: records.scratch
+                    )
                     _ = try copier.run(unpack: unpacker.unpack)
                 }
             }
@@ -179,6 +222,57 @@ struct FileOperation: VertexOperation {
             return NumericOwner(user: user.userID, group: user.groupID)
         } catch SandboxError.userNotFound {
             return NumericOwner(user: 0, group: 0)
+        }
+    }
+}
+
+/// What the copies of one operation have copied of directories that may change, by the numbers of the actions.
+private struct CopyRecords: Sendable {
+    struct Source: Sendable {
+        let input: Int
+        let tree: SourceTree
+        let key: Digest?
+        /// In their order.
+        var actions: [Int] = []
+    }
+
+    private(set) var of: [Int: CopyRecord] = [:]
+    /// Where archives are copied to first.
+    private(set) var scratch: FilePath?
+    private var sources: [Source] = []
+
+    init(of operation: FileOperation, _ inputs: [BuildOutput], _ context: OperationContext) {
+        for (input, output) in operation.inputs.enumerated() where input < inputs.count {
+            guard case .directory(let directory) = inputs[input] else { continue }
+            let place = Observations.Place(vertex: context.vertex, input: input)
+            let observed = operation.environment.observations.files(at: place)
+            var source = Source(input: input, tree: directory.tree, key: observed?.key)
+            for (index, action) in operation.actions.enumerated() {
+                guard case .copy(_, .output(output)) = action.change else { continue }
+                let number = source.actions.count
+                let selections = observed?.selections ?? []
+                let items = number < selections.count ? selections[number] : []
+                of[index] = CopyRecord(expecting: items, settled: observed?.settled ?? 0)
+                source.actions.append(index)
+            }
+            sources.append(source)
+        }
+    }
+
+    /// The same records for copies that are made again.
+    func again(in scratch: FilePath) -> CopyRecords {
+        var records = self
+        records.scratch = scratch
+        return records
+    }
+
+    /// Tells the solver which inputs were not what the key was computed of.
+    func correct(_ context: OperationContext) {
+        for source in sources {
+            let copies = source.actions.compactMap { of[$0] }
+            if copies.allSatisfy(\.isAsExpected) { continue }
+            let key = ContentKey(of: copies.map(\.items), in: source.tree)
+            if key.digest != source.key { context.correct(key, ofInput: source.input) }
         }
     }
 }

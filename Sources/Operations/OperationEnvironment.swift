@@ -40,6 +40,8 @@ package struct OperationEnvironment: Sendable {
     let devices: DeviceRegistry
     let deviceGrants: DeviceGrants
     private let fileDigests: StoredFileDigests
+    /// What the keys of steps were computed of.
+    let observations = Observations()
 
     package init(
         snapshots: SnapshotStore,
@@ -71,10 +73,26 @@ package struct OperationEnvironment: Sendable {
     }
 
     /// The digest of exactly the files that selections use of an output.
-    func contentKey(of output: BuildOutput, _ selections: [Selection]) async throws -> ContentKey {
+    /// - Parameters:
+    ///   - output: The files.
+    ///   - selections: Which of them.
+    ///   - place: The step and the number of its input, under which it is noted what a directory of the client had.
+    /// - Returns: The key.
+    /// - Throws: What finding and reading the files throws.
+    func contentKey(
+        of output: BuildOutput,
+        _ selections: [Selection],
+        at place: Observations.Place
+    ) async throws -> ContentKey {
         switch output {
         case .directory(let directory):
-            return try await ContentDigester(tree: directory.tree, memo: fileDigests).contentKey(of: selections)
+            let settled = currentTime() - 2
+            let digester = ContentDigester(tree: directory.tree, memo: fileDigests)
+            var items: [[ContentItem]] = []
+            for selection in selections { items.append(try await digester.items(of: selection)) }
+            let key = ContentKey(of: items, in: directory.tree)
+            observations.note(ObservedFiles(key: key.digest, selections: items, settled: settled), at: place)
+            return key
         case .tree(let tree):
             return try await snapshots.withMounted(tree) { root in
                 let source = try await onBlockingPool {
@@ -99,10 +117,20 @@ package struct OperationEnvironment: Sendable {
     }
 
     /// Copies everything that a build may see of a directory.
-    func copyAll(of directory: LocalDirectory, to root: FilePath) async throws {
+    func copyAll(of directory: LocalDirectory, to root: FilePath, _ record: CopyRecord) async throws {
         try await onBlockingPool {
-            try copyTree(from: directory.tree, to: RootedDirectory(root))
+            try copyTree(from: directory.tree.recording(record), to: RootedDirectory(root))
         }
+    }
+
+    /// The files that a selection has of a copy of a directory.
+    func items(of selection: Selection, inCopy root: FilePath, of directory: LocalDirectory) async throws
+        -> [ContentItem]
+    {
+        let tree = try await onBlockingPool {
+            SourceTree(root: try RootedDirectory(root), name: directory.tree.name, ownership: .root)
+        }
+        return try await ContentDigester(tree: tree, memo: UncachedFileDigests()).items(of: selection)
     }
 }
 

@@ -1,3 +1,4 @@
+internal import DockerfileSyntax
 package import LinuxSystem
 
 /// Why a step cannot be keyed or run, in the words that users of docker know.
@@ -12,8 +13,6 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
     case invalidPattern([UInt8])
     case invalidMode([UInt8])
     case tooManyLinks([UInt8])
-    /// A file of the context that was written to while the build read it.
-    case changedDuringBuild([UInt8])
     /// `advice` is what probably is to blame and what to do about it; nil where nothing is known.
     case processFailed(arguments: [[UInt8]], exitCode: Int32, reason: String?, advice: String?)
     case unknownLocalDirectory([UInt8])
@@ -23,8 +22,10 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
     /// What may have been meant by a path that is not there.
     package enum NotFoundHint: Hashable, Sendable {
         case didYouMean([UInt8])
-        /// The path exists and a pattern keeps it out of the build.
-        case ignored
+        /// The path exists and a pattern keeps it out of the build; nil where it is none of an ignore file.
+        case ignored(by: [UInt8]?)
+        /// Nothing of a similar name is there: this is what the directory has.
+        case present([[UInt8]], in: [UInt8])
     }
 
     /// What probably is to blame and what to do about it; nil where nothing is known.
@@ -36,20 +37,18 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
         switch self {
         case .notFound(let path, let source, let hint):
             "failed to compute cache key: failed to calculate checksum of ref \(escapedForDisplay(source)): "
-                + "\(quoted(path)): not found\(Self.text(of: hint))"
+                + "\(quoted(path).displayText): not found\(Self.text(of: hint))"
         case .notADirectory(let path): "cannot copy to non-directory: \(escapedForDisplay(path))"
         case .directoryInTheWay(let path): "cannot replace to directory \(escapedForDisplay(path)) with file"
         case .parentMissing(let path): "failed to stat \(escapedForDisplay(path)): no such file or directory"
-        case .invalidPath(let path, let reason): "invalid path \(quoted(path)): \(reason)"
-        case .invalidPattern(let pattern): "invalid pattern \(quoted(pattern)): syntax error in pattern"
+        case .invalidPath(let path, let reason): "invalid path \(quoted(path).displayText): \(reason)"
+        case .invalidPattern(let pattern): "invalid pattern \(quoted(pattern).displayText): syntax error in pattern"
         case .invalidMode(let mode): "invalid chmod parameter: '\(escapedForDisplay(mode))'"
         case .tooManyLinks(let path): "too many levels of symbolic links: \(escapedForDisplay(path))"
-        case .changedDuringBuild(let path):
-            "\(quoted(path)) of the build context was changed while the build read it; run the build again"
         case .processFailed(let arguments, let exitCode, let reason, _):
-            "process \(quoted(Array(arguments.joined(separator: [UInt8(ascii: " ")])))) did not complete successfully: "
+            "process \(quoted(Array(arguments.joined(separator: [UInt8(ascii: " ")]))).displayText) did not complete successfully: "
                 + "exit code: \(exitCode)\(reason.map { ": \($0)" } ?? "")"
-        case .unknownLocalDirectory(let name): "no local directory \(quoted(name)) was given to the build"
+        case .unknownLocalDirectory(let name): "no local directory \(quoted(name).displayText) was given to the build"
         case .unsupported(let what): what
         case .fileSystem(let error, let path):
             "\(error.call) \(escapedForDisplay(path)): \(SystemCallError.text(of: error.errno))"
@@ -58,10 +57,22 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
 
     private static func text(of hint: NotFoundHint?) -> String {
         switch hint {
-        case .didYouMean(let path): " (did you mean \(quoted(path))?)"
-        case .ignored: " (it exists, but .dockerignore keeps it out of the build)"
+        case .didYouMean(let path): " (did you mean \(quoted(path).displayText)?)"
+        case .ignored(nil): " (it exists, but .dockerignore keeps it out of the build)"
+        case .ignored(let pattern?):
+            " (it exists, but the pattern \(quoted(pattern).displayText) of .dockerignore keeps it out of the build)"
+        case .present(let names, let directory): " (\(NotFoundHint.text(of: names, in: directory)))"
         case nil: ""
         }
+    }
+}
+
+extension OperationError.NotFoundHint {
+    fileprivate static func text(of names: [[UInt8]], in directory: [UInt8]) -> String {
+        let place = quoted(directory).displayText
+        if names.isEmpty { return "\(place) is empty" }
+        let shown = names.prefix(8).map { escapedForDisplay($0) }.joined(separator: ", ")
+        return "\(place) has \(shown)" + (names.count > 8 ? " and \(names.count - 8) more" : "")
     }
 }
 
@@ -70,10 +81,8 @@ extension OperationError: CausedError {
         switch self {
         case .fileSystem(let error, _): error
         case .notFound, .notADirectory, .directoryInTheWay, .parentMissing, .invalidPath, .invalidPattern, .invalidMode,
-            .tooManyLinks, .changedDuringBuild, .processFailed, .unknownLocalDirectory, .unsupported:
+            .tooManyLinks, .processFailed, .unknownLocalDirectory, .unsupported:
             nil
         }
     }
 }
-
-private func quoted(_ bytes: [UInt8]) -> String { "\"\(escapedForDisplay(bytes))\"" }

@@ -62,8 +62,25 @@ package struct Selection: Hashable, Sendable {
         }
         var patterns: [GlobPattern] = []
         for component in components[wild...] { patterns.append(try GlobPattern(component)) }
-        return try expand(patterns[...], below: base.resolved, in: tree).map { try match($0, in: tree) }
+        return try expand(patterns[...], below: base.resolved, in: tree).compactMap { path in
+            try passingOverVanished(path, in: tree) { try match(path, in: tree) }
+        }
     }
+
+    /// Does something with a path; one that a pattern found and that has vanished since is passed over.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func passingOverVanished<Value>(
+        _ path: [UInt8],
+        in tree: SourceTree,
+        _ body: () throws -> Value
+    ) throws -> Value? {
+        do { return try body() } catch OperationError.notFound where isPattern {
+            if try tree.root.statusIfPresent(path.filePath) == nil { return nil }
+            throw notFound(path, in: tree)
+        }
+    }
+
+    private var isPattern: Bool { allowsWildcards && path.pathComponents.contains(where: GlobPattern.isPattern) }
 
     private func match(_ path: [UInt8], in tree: SourceTree) throws -> Match {
         let found = try TreePath.resolve(path, in: tree.root, filter: tree.filter, followsLast: followsLinks)
@@ -85,7 +102,10 @@ package struct Selection: Hashable, Sendable {
         in tree: SourceTree
     ) throws -> [[UInt8]] {
         guard let pattern = patterns.first else { return [] }
-        let open = try tree.root.open(directory.filePath, O_RDONLY | O_DIRECTORY)
+        let opened = try ifPresent { () throws(SystemCallError) in
+            try tree.root.open(directory.filePath, O_RDONLY | O_DIRECTORY)
+        }
+        guard let open = opened else { return [] }
         var found: [[UInt8]] = []
         for name in try directoryEntries(of: open) where pattern.matches(name) {
             let path = directory.appending(component: name)
@@ -105,7 +125,7 @@ package struct Selection: Hashable, Sendable {
     /// Whether an ignored directory holds something that was taken back in.
     private func holdsIncluded(_ path: [UInt8], in tree: SourceTree) throws -> Bool {
         var probe = ProbeVisitor()
-        let status = try tree.root.status(path.filePath)
+        guard let status = try tree.root.statusIfPresent(path.filePath) else { return false }
         try TreeWalk(tree: tree, filter: .everything)
             .walk(Match(name: path.lastComponent, path: path, status: status), &probe)
         return probe.found
@@ -121,7 +141,7 @@ package struct Selection: Hashable, Sendable {
         if !tree.filter.isEverything,
             let unfiltered = try? TreePath.resolve(path, in: tree.root, followsLast: followsLinks), unfiltered.exists
         {
-            return .ignored
+            return .ignored(by: tree.filter.excludes?.pattern(ignoring: unfiltered.resolved))
         }
         var parent = path
         var rest: [[UInt8]] = []
@@ -134,7 +154,9 @@ package struct Selection: Hashable, Sendable {
             else { continue }
             let names = (try? tree.root.entries(of: directory.resolved.filePath)) ?? []
             let visible = names.filter { tree.filter.judge(directory.resolved.appending(component: $0)).isIncluded }
-            guard let nearest = nearestName(to: rest[0], among: visible) else { return nil }
+            guard let nearest = nearestName(to: rest[0], among: visible) else {
+                return .present(visible.sorted { $0.lexicographicallyPrecedes($1) }, in: [[UInt8].slash] + parent)
+            }
             let meant = parent.appending(component: nearest) + rest.dropFirst().flatMap { [[UInt8].slash] + $0 }
             return .didYouMean([[UInt8].slash] + meant)
         }

@@ -53,8 +53,7 @@ struct LocalOperation: VertexOperation {
                 root: try RootedDirectory(path),
                 name: source.name,
                 filter: filter,
-                ownership: .root,
-                observations: FileObservations()
+                ownership: .root
             )
         }
         return [.directory(LocalDirectory(tree: tree))]

@@ -14,21 +14,26 @@ struct SourceTree: Sendable {
     let ownership: Ownership
     /// How the tree is called in messages.
     let name: [UInt8]
-    /// What was seen of the files when their content was digested; nil for a tree that cannot change.
-    let observations: FileObservations?
+    /// Takes down what is copied of a tree that may change meanwhile; nil for one that cannot.
+    let record: CopyRecord?
 
     init(
         root: RootedDirectory,
         name: [UInt8],
         filter: PathFilter = .everything,
         ownership: Ownership = .asStored,
-        observations: FileObservations? = nil
+        record: CopyRecord? = nil
     ) {
         self.root = root
         self.name = name
         self.filter = filter
         self.ownership = ownership
-        self.observations = observations
+        self.record = record
+    }
+
+    /// The tree, with what is copied of it taken down.
+    func recording(_ record: CopyRecord?) -> SourceTree {
+        SourceTree(root: root, name: name, filter: filter, ownership: ownership, record: record)
     }
 
     func owner(of status: FileStatus) -> (user: UInt32, group: UInt32) {

@@ -12,22 +12,27 @@ package struct StoredFileDigests: FileDigestCache {
 
     package init(_ store: Store) { database = store.database }
 
-    func digests(of files: [FileToDigest], in tree: SourceTree) async throws -> [FileDigests] {
+    func digests(of files: [FileToDigest], in tree: SourceTree) async throws -> [DigestedFile?] {
         let relevant = files.indices.filter { files[$0].status.type == .regular || files[$0].status.type == .directory }
-        var result = [FileDigests](repeating: FileDigests(), count: files.count)
+        var result = files.map { DigestedFile?.some(DigestedFile(status: $0.status, digests: FileDigests())) }
         let known = try await lookUp(relevant.map { files[$0].status })
         var missing: [Int] = []
         for (index, digests) in zip(relevant, known) {
-            if let digests { result[index] = digests } else { missing.append(index) }
+            if let digests {
+                result[index] = DigestedFile(status: files[index].status, digests: digests)
+            } else {
+                missing.append(index)
+            }
         }
         if missing.isEmpty { return result }
         let settled = currentTime() - 2
         let fresh = try await digestInParallel(missing.map { files[$0] }, in: tree)
         var rows: [MemoRow] = []
-        for (index, digests) in zip(missing, fresh) {
-            result[index] = digests
-            let status = files[index].status
-            if status.changed.seconds < settled { rows.append(MemoRow(status, digests)) }
+        for (index, digested) in zip(missing, fresh) {
+            result[index] = digested
+            if let digested, digested.status.changed.seconds < settled {
+                rows.append(MemoRow(digested.status, digested.digests))
+            }
         }
         try await save(rows)
         return result

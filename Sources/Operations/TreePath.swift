@@ -49,7 +49,12 @@ struct TreePath {
                 guard status?.type == .symbolicLink, followsLast || !pending.isEmpty else { continue }
                 links += 1
                 if links > 255 { throw SystemCallError("open", path: path.filePath, errno: .tooManySymbolicLinkLevels) }
-                let target = try root.readLink(candidate.filePath)
+                let link = try ifPresent { () throws(SystemCallError) in try root.readLink(candidate.filePath) }
+                guard let target = link else {
+                    // Gone, or no link any more, since it was looked at.
+                    status = nil
+                    continue
+                }
                 if target.first == [UInt8].slash { resolved = [] } else { resolved.removeLast() }
                 status = try root.statusIfPresent([UInt8](components: resolved).filePath)
                 pending += target.pathComponents.reversed()

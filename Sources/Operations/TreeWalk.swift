@@ -16,6 +16,27 @@ struct TreeEntry: Sendable {
     let status: FileStatus
 }
 
+extension TreeEntry {
+    /// The target of a symbolic link; nil for one that has vanished or is none any more.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func linkTarget() throws(SystemCallError) -> [UInt8]? {
+        try ifPresent { () throws(SystemCallError) in try parent.readLink(named: name) }
+    }
+}
+
+/// What a call on a name gives; nil where nothing has the name, or something of another kind than it was.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+func ifPresent<Value>(_ call: () throws(SystemCallError) -> Value) throws(SystemCallError) -> Value? {
+    do throws(SystemCallError) { return try call() } catch {
+        switch error.errno {
+        case .noSuchFileOrDirectory, .notDirectory, .tooManySymbolicLinkLevels, .noSuchAddressOrDevice,
+            .invalidArgument:
+            return nil
+        default: throw error
+        }
+    }
+}
+
 /// What is done with the files of a walk.
 protocol TreeVisitor {
     /// A directory that is included, or the first time something below one is.
@@ -33,7 +54,8 @@ protocol TreeVisitor {
 /// Goes through a part of a tree in the order of names, each directory before what is in it.
 ///
 /// Files that the tree's own filter or the walk's leaves out are passed over; a directory that is left out itself is entered when
-/// something below it is not. No link is followed, nothing but directories is opened, and depth costs no stack.
+/// something below it is not. No link is followed, nothing but directories is opened, and depth costs no stack. What vanishes while
+/// the walk goes on is passed over.
 struct TreeWalk {
     let tree: SourceTree
     /// Relative to what the walk begins with.
@@ -48,14 +70,16 @@ struct TreeWalk {
         var isEntered: Bool
     }
 
+    /// - Throws: `OperationError.notFound` where what the walk begins with has vanished.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func walk(_ match: Selection.Match, _ visitor: inout some TreeVisitor) throws {
-        let parent = try tree.root.open(match.path.parentPath.filePath, O_PATH | O_DIRECTORY)
+        let vanished = OperationError.notFound(path: [[UInt8].slash] + match.path, in: tree.name, hint: nil)
+        guard let parent = try open(match.path.parentPath, O_PATH) else { throw vanished }
         guard match.status.type == .directory else {
             try visitor.visit(entry(match, parent: parent, file: nil))
             return
         }
-        let file = try tree.root.open(match.path.filePath, O_RDONLY | O_DIRECTORY)
+        guard let file = try open(match.path, O_RDONLY) else { throw vanished }
         let top = entry(match, parent: parent, file: file)
         guard try visitor.enter(top) else { return }
         var frames = [
@@ -76,6 +100,10 @@ struct TreeWalk {
             frames[frames.count - 1].next += 1
             try step(frame, frame.names[frame.next], &frames, &visitor)
         }
+    }
+
+    private func open(_ directory: [UInt8], _ flags: CInt) throws(SystemCallError) -> OpenFile? {
+        try ifPresent { () throws(SystemCallError) in try tree.root.open(directory.filePath, flags | O_DIRECTORY) }
     }
 
     private func entry(_ match: Selection.Match, parent: OpenFile, file: OpenFile?) -> TreeEntry {
@@ -113,7 +141,10 @@ struct TreeWalk {
             return
         }
         guard inTree.mayHoldIncluded && inWalk.mayHoldIncluded || isIncluded else { return }
-        let file = try directory.openEntry(named: name, O_RDONLY | O_DIRECTORY)
+        let opened = try ifPresent { () throws(SystemCallError) in
+            try directory.openEntry(named: name, O_RDONLY | O_DIRECTORY)
+        }
+        guard let file = opened else { return }
         let entry = TreeEntry(parent: directory, file: file, name: name, path: path, relative: relative, status: status)
         if isIncluded {
             try enterPending(&frames, &visitor)

@@ -111,7 +111,7 @@ func copying(
         }
         await #expect {
             try await copying("secret", to: "/", from: context, in: image, ignoring: ["secret"])
-        } throws: { error in "\(error)".contains(".dockerignore keeps it out") }
+        } throws: { error in "\(error)".contains("the pattern \"secret\" of .dockerignore keeps it out") }
     }
 
     @Test func `paths above the context are the context's`() async throws {
