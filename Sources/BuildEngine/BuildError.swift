@@ -1,3 +1,4 @@
+internal import DockerfileSyntax
 package import LinuxSystem
 package import SystemPackage
 
@@ -25,9 +26,9 @@ package enum BuildError: Error, CustomStringConvertible {
     package var description: String {
         switch self {
         case .contextNotFound(let path):
-            "unable to prepare context: path \"\(escapedForDisplay(path.bytes))\" not found"
+            "unable to prepare context: path \(quoted(path.bytes).displayText) not found"
         case .contextIsNoDirectory(let path):
-            "unable to prepare context: path \"\(escapedForDisplay(path.bytes))\" is not a directory; give the directory that holds the files to COPY, and the Dockerfile with -f"
+            "unable to prepare context: path \(quoted(path.bytes).displayText) is not a directory; give the directory that holds the files to COPY, and the Dockerfile with -f"
         case .contextIsEmpty:
             "unable to prepare context: standard input is empty; pipe an archive of the files, or a Dockerfile, into it"
         case .ambiguousDockerfile:
