@@ -211,7 +211,7 @@ private func pump(_ process: SandboxProcess, _ streams: AttachedStreams, program
         }()
         while let bytes = try await output?.read() { try await streams.write(1, bytes) }
         var filter = try await errors
-        let rest = try filter.finish(status: try await process.wait()).get()
+        let rest = try await process.rest(of: &filter)
         if !rest.isEmpty { try await streams.write(2, rest) }
     }
 }

@@ -240,7 +240,9 @@ struct PatternTree: Sendable {
         return best
     }
 
-    /// Places in the tree, each once. Mostly there are a few; patterns may be made so that there are thousands.
+    /// Places in the tree, each once.
+    ///
+    /// Mostly there are a few; patterns may be made so that there are thousands.
     private struct States {
         private(set) var list: [Int] = []
         private var known: Set<Int> = []

@@ -6,7 +6,9 @@ struct JSONChecker {
     private let fields: JSONFields
     private var position = 0
     private var stack: [Container] = []
-    /// Of the objects on the stack. Apart from it, so that a key is added in place: a set that is copied for each key is a square.
+    /// Of the objects on the stack.
+    ///
+    /// Apart from it, so that a key is added in place: a set that is copied for each key is a square.
     private var keys: [Keys] = []
     private var topKeys: Set<String> = []
 

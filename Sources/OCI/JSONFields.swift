@@ -1,6 +1,8 @@
 /// Which keys of a kind of document are names of fields, and which are data, as those of labels are.
 package struct JSONFields: Sendable {
-    /// The names that a reader looks for. A key that differs from one of them by case alone is refused: Go takes it for the same.
+    /// The names that a reader looks for.
+    ///
+    /// A key that differs from one of them by case alone is refused: Go takes it for the same.
     let names: Set<[UInt8]>
     /// The fields whose value is an object with data for keys.
     let maps: Set<[UInt8]>

@@ -42,6 +42,9 @@ enum RuntimeLog {
     /// How such a line begins.
     static let execFailure = Array("{\"msg\":\"exec container process".utf8)
 
+    /// How the line begins that it writes beside its log where it finds no program.
+    static let missingProgram = Array("executable file `".utf8)
+
     /// Translates crun's words into the errors that users of docker know.
     private static func error(for message: String, program: [UInt8]) -> SandboxError {
         if message.hasPrefix("executable file") { return .programNotFound(program) }

@@ -11,7 +11,8 @@ package struct SandboxBundle: Sendable {
     package let program: [UInt8]
 
     /// Where the runtime writes why it failed.
-    package var log: FilePath { directory.appending("runtime.log") }
+    package var log: FilePath { directory.appending(Self.logName) }
+    static let logName = "runtime.log"
     /// Where the runtime keeps what it knows of the running process.
     package var state: FilePath { directory.appending("state") }
 

@@ -109,7 +109,7 @@ package struct SandboxRunner: Sendable {
             }()
             while let bytes = try await process.reader(1)?.read() { try await write(1, bytes) }
             var filter = try await errors
-            let rest = try filter.finish(status: try await process.wait()).get()
+            let rest = try await process.rest(of: &filter)
             if !rest.isEmpty { try await write(2, rest) }
         }.status
     }
@@ -205,6 +205,18 @@ package struct SandboxProcess: Sendable {
 
     /// Waits for its end.
     package func wait() async throws -> ExitStatus { try await child.wait() }
+
+    /// Waits for its end, and gives what a filter of its standard error still holds back.
+    /// - Throws: `SandboxError` where that is the runtime's, which could not start the program.
+    package func rest(of filter: inout StandardErrorFilter) async throws -> [UInt8] {
+        let status = try await wait()
+        if filter.holdsMissingProgram {
+            let log = runtimeState.removingLastComponent().appending(SandboxBundle.logName)
+            let program = filter.program
+            if let error = try await onBlockingPool({ try RuntimeLog.failure(log, program: program) }) { throw error }
+        }
+        return try filter.finish(status: status).get()
+    }
 }
 
 extension String {

@@ -6,7 +6,9 @@ package import LinuxSystem
 package struct StandardErrorFilter: Sendable {
     private var held: [UInt8] = []
     private var isDecided = false
-    private let program: [UInt8]
+    let program: [UInt8]
+    /// Whether what is held back looks like the line in which the runtime says that it found no program; its log says it too.
+    var holdsMissingProgram: Bool { held.starts(with: RuntimeLog.missingProgram) }
 
     /// - Parameter program: the name of the program, for the error.
     package init(program: [UInt8]) { self.program = program }
@@ -15,8 +17,8 @@ package struct StandardErrorFilter: Sendable {
     package mutating func pass(_ bytes: [UInt8]) -> [UInt8] {
         if isDecided { return bytes }
         held += bytes
-        let expected = RuntimeLog.execFailure
-        if held.starts(with: expected.prefix(held.count)), held.count < 16_384 { return [] }
+        let expected = [RuntimeLog.execFailure, RuntimeLog.missingProgram]
+        if held.count < 16_384, expected.contains(where: { held.starts(with: $0.prefix(held.count)) }) { return [] }
         isDecided = true
         defer { held = [] }
         return held
