@@ -52,8 +52,10 @@ package struct ContainerRequest: Sendable {
     package var keepsInput = false
     package var isRemovedAtEnd = false
     package var stopSignal: String?
-    package var stopTimeout = 10
+    package var stopTimeout = ContainerOptions.defaultStopTimeout
     package var options = ContainerOptions()
+    /// Replaces what it sets of the image's; nil leaves the image's.
+    package var healthcheck: Healthcheck?
 
     package init(imageName: String, image: ImageToRun) {
         self.imageName = imageName

@@ -22,6 +22,10 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
     case network(String)
     case monitor(String)
     case bindSourceMissing(String)
+    case mountOverKernelFiles(String)
+    case invalidVolumeName(String)
+    case volumeNotFound(String)
+    case volumeInUse(String, ids: [String])
 
     package var description: String {
         switch self {
@@ -53,6 +57,15 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
                 + "publish it on an address of IPv4, as in -p 127.0.0.1:\(port.hostPort):\(port.containerPort)"
         case .network(let text): "setting up the container's network failed: \(text)"
         case .monitor(let text): "starting the container failed: \(text)"
+        case .mountOverKernelFiles(let target):
+            "mounting at \"\(target)\" failed: it cannot be mounted because it is inside /proc, which is the kernel's"
+        case .invalidVolumeName(let name) where name.utf8.count == 1:
+            "create \(name): volume name is too short, names should be at least two alphanumeric characters"
+        case .invalidVolumeName(let name):
+            "create \(name): \"\(name)\" includes invalid characters for a local volume name, only "
+                + "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
+        case .volumeNotFound(let name): "get \(name): no such volume"
+        case .volumeInUse(let name, let ids): "remove \(name): volume is in use - [\(ids.joined(separator: ", "))]"
         case .bindSourceMissing(let path):
             "invalid mount config for type \"bind\": bind source path does not exist: \(path)"
         }

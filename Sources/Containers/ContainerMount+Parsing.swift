@@ -39,9 +39,7 @@ extension ContainerMount {
             mount.createsSource = true
         } else {
             guard ContainerNames.isValid(fields[0]) else {
-                throw refused(
-                    "create \(fields[0]): \"\(fields[0])\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
-                )
+                throw refused("\(ContainerError.invalidVolumeName(fields[0]))")
             }
             mount.kind = .volume(name: fields[0], isAnonymous: false)
         }

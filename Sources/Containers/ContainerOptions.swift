@@ -1,3 +1,4 @@
+package import OCI
 package import Sandboxes
 
 /// What a container may do and use, where that can differ from docker's defaults.
@@ -48,8 +49,16 @@ package struct ContainerOptions: Sendable, Codable, Hashable {
     package var resources: ContainerResources
     /// Bytes; nil is docker's default.
     package var sharedMemorySize: Int64?
+    /// How to see whether the container is healthy, the image's and what was given, joined.
+    package var healthcheck: Healthcheck?
+    /// The places that the image declares as volumes, and those given without a source.
+    package var declaredVolumes: [String]?
+    /// Which of its streams the command that made it was attached to; nil is docker's default, both outputs.
+    package var attachedStreams: [String]?
 
     package static let defaultSharedMemorySize: Int64 = 64 << 20
+    /// Seconds.
+    package static let defaultStopTimeout = 10
 
     package init() { resources = ContainerResources() }
 }

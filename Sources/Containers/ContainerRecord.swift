@@ -1,4 +1,5 @@
 package import LinuxSystem
+import OCI
 
 /// One container as the store knows it.
 package struct ContainerRecord: Sendable, Identifiable {
@@ -11,6 +12,12 @@ package struct ContainerRecord: Sendable, Identifiable {
 
     /// The first 12 digits of the id, as `docker ps` shows it.
     package var shortID: String { String(id.prefix(12)) }
+
+    /// Whether the image or its caller wants the container's health to be checked.
+    package var wantsHealthChecks: Bool {
+        let kind = configuration.options.healthcheck?.test?.first
+        return kind == "CMD" || kind == "CMD-SHELL"
+    }
 }
 
 /// Where a container is in its life.

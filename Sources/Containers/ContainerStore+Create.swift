@@ -29,7 +29,10 @@ extension ContainerStore {
             }
         }
         do {
-            return try await insert(request, id, configuration)
+            return try await withVolumeLock {
+                try await makeVolumes(of: configuration.mounts)
+                return try await insert(request, id, configuration)
+            }
         } catch {
             try await onBlockingPool { try removeTree(directory) }
             throw error
@@ -97,7 +100,13 @@ extension ContainerStore {
         var options = request.options
         options.entrypoint = entrypoint
         options.command = command
-        options.exposedPorts = Array((defaults.exposedPorts ?? [:]).keys).sorted()
+        let exposed = Set(options.exposedPorts + (defaults.exposedPorts ?? [:]).keys.map(\.self))
+        options.exposedPorts = exposed.sorted()
+        options.healthcheck = healthcheck(request.healthcheck, defaults.healthcheck)
+        options.declaredVolumes = mounts.compactMap { mount in
+            if case .volume(_, true) = mount.kind { mount.target } else { nil }
+        }
+        for mount in mounts { try mount.checkTarget() }
         // Known to be right before anything is made.
         _ = try options.capabilities(available: Set(Capability.allCases))
         return ContainerConfiguration(
@@ -111,7 +120,7 @@ extension ContainerStore {
             user: request.user ?? defaults.user ?? "",
             hostname: hostname,
             network: request.network,
-            ports: request.ports + (request.publishesExposedPorts ? exposedPorts(of: defaults) : []),
+            ports: request.ports + (request.publishesExposedPorts ? publishedPorts(options.exposedPorts) : []),
             mounts: mounts,
             labels: (defaults.labels ?? [:]).merging(request.labels) { $1 },
             hasTerminal: request.hasTerminal,
@@ -132,7 +141,36 @@ extension ContainerStore {
             + others.enumerated().filter { last[name($0.element)] == $0.offset }.map(\.element)
     }
 
-    private static func exposedPorts(of defaults: ContainerDefaults) -> [PublishedPort] {
-        (defaults.exposedPorts ?? [:]).keys.sorted().flatMap { (try? PublishedPort.parse($0)) ?? [] }
+    private static func publishedPorts(_ exposed: [String]) -> [PublishedPort] {
+        exposed.flatMap { (try? PublishedPort.parse($0)) ?? [] }
+    }
+
+    /// As docker: each field that is not given is the image's.
+    private static func healthcheck(_ given: Healthcheck?, _ image: Healthcheck?) -> Healthcheck? {
+        guard var joined = given else { return image }
+        joined.test = joined.test ?? image?.test
+        joined.interval = joined.interval ?? image?.interval
+        joined.timeout = joined.timeout ?? image?.timeout
+        joined.startPeriod = joined.startPeriod ?? image?.startPeriod
+        joined.startInterval = joined.startInterval ?? image?.startInterval
+        joined.retries = joined.retries ?? image?.retries
+        return joined
+    }
+}
+
+extension ContainerMount {
+    /// Files in `/proc` that docker's runtime lets be covered.
+    private static let covered: Set<FilePath> = [
+        "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime",
+        "/proc/loadavg", "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid",
+        "/proc/sys/crypto/fips_enabled",
+    ]
+
+    /// Refuses what would hide the kernel's own files from programs that trust them, as docker's runtime does.
+    func checkTarget() throws(ContainerError) {
+        let path = FilePath("/").pushing(FilePath(target)).lexicallyNormalized()
+        guard path.starts(with: "/proc"), !Self.covered.contains(path) else { return }
+        if case .bind("/proc") = kind, path == "/proc" { return }
+        throw .mountOverKernelFiles(target)
     }
 }

@@ -49,7 +49,7 @@ extension ContainerStore {
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private static func size(below root: RootedDirectory) throws -> Int64 {
+    static func size(below root: RootedDirectory) throws -> Int64 {
         var total: Int64 = 0
         var pending: [FilePath] = ["."]
         while let path = pending.popLast() {

@@ -22,6 +22,14 @@ package struct SystemUsage: Sendable {
         /// In bytes; what several share counts once.
         package let size: Int64
         package let reclaimable: Int64
+
+        package init(kind: Kind, total: Int, active: Int, size: Int64, reclaimable: Int64) {
+            self.kind = kind
+            self.total = total
+            self.active = active
+            self.size = size
+            self.reclaimable = reclaimable
+        }
     }
 
     /// A container as far as its disk usage goes.

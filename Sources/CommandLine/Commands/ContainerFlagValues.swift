@@ -66,7 +66,7 @@ enum ContainerFlagValues {
                 return .volume(name: ContainerNames.makeID(), isAnonymous: true)
             }
             guard ContainerNames.isValid(source) else {
-                throw FlagValueError("\"\(source)\" includes invalid characters for a local volume name")
+                throw FlagValueError("\(ContainerError.invalidVolumeName(source))")
             }
             return .volume(name: source, isAnonymous: false)
         case "tmpfs": return .tmpfs(size: size)

@@ -22,7 +22,7 @@ extension ContainerFlags {
         let record = try await engine.store.withLease { _ in
             let image = try await image(words[0], engine, environment)
             try await checkPlatform(of: image, environment)
-            let request = try await request(words, image, environment)
+            let request = try await request(words, image, containers, environment)
             let resources = options.resources
             var warnings = await onBlockingPool { ContainerLimits.warnings(for: resources) }
             if request.network == .host, !request.ports.isEmpty {
@@ -40,6 +40,7 @@ extension ContainerFlags {
     private func request(
         _ words: [String],
         _ image: ImageRecord,
+        _ containers: ContainerStore,
         _ environment: SlipwayEnvironment
     ) async throws -> ContainerRequest {
         var request = ContainerRequest(
@@ -60,21 +61,16 @@ extension ContainerFlags {
         request.network = network ?? .bridge
         request.ports = ports
         request.publishesExposedPorts = publishesAll
-        request.mounts = mounts.map { absolute($0, environment) }
-        for label in labels {
-            let parts = try FlagValues.text(label).split(
-                separator: "=",
-                maxSplits: 1,
-                omittingEmptySubsequences: false
-            )
-            request.labels[String(parts[0])] = parts.count > 1 ? String(parts[1]) : ""
-        }
+        request.mounts = try await allMounts(mounts.map { absolute($0, environment) }, containers)
+        request.labels = try await allLabels(environment)
+        request.healthcheck = try requestedHealthcheck()
         request.hasTerminal = hasTerminal
         request.keepsInput = keepsInput
         request.isRemovedAtEnd = isRemoved
         request.stopSignal = stopSignal
         request.stopTimeout = stopTimeout ?? request.stopTimeout
         request.options = options
+        request.options.exposedPorts = exposed
         return request
     }
 

@@ -25,10 +25,20 @@ struct ContainerFlags: Sendable {
     var stopTimeout: Int?
     var idFile: [UInt8]?
     var options = ContainerOptions()
+    var attached: [String] = []
+    var exposed: [String] = []
+    var labelFiles: [[UInt8]] = []
+    var volumesFrom: [VolumesFrom] = []
+    /// Of flags that mean nothing here.
+    var ignored = false
+    var healthCommand: String?
+    var healthcheck = Healthcheck()
+    var hasNoHealthcheck = false
 
     enum PullPolicy: String, CaseIterable { case always, missing, never }
 
-    static let flags: [Flag<ContainerFlags>] = general + files + confinement + limits
+    static let flags: [Flag<ContainerFlags>] =
+        general + files + confinement + limits + more + health + missingFlags
 
     private static let general: [Flag<ContainerFlags>] = [
         .bytes("cidfile", \.idFile, completion: .files, help: "Write the container ID to the file"),
@@ -49,7 +59,11 @@ struct ContainerFlags: Sendable {
             help: "Run an init inside the container that forwards signals and reaps processes"
         ),
         .toggle("interactive", short: "i", \.keepsInput, help: "Keep STDIN open even if not attached"),
-        .list("label", short: "l", \.labels, help: "Set meta data on a container"),
+        .values("label", short: "l", \.labels, placeholder: "list", help: "Set meta data on a container") {
+            bytes throws(FlagValueError) in
+            _ = try LabelText.pairs([bytes])
+            return [bytes]
+        },
         .text("name", \.name, help: "Assign a name to the container"),
         .value("platform", \.platform, placeholder: "string", help: "Set platform if server is multi-platform capable")
         {
@@ -95,7 +109,7 @@ struct ContainerFlags: Sendable {
         .text("workdir", short: "w", \.workingDirectory, help: "Working directory inside the container"),
     ]
 
-    private static let files: [Flag<ContainerFlags>] = [
+    static let files: [Flag<ContainerFlags>] = [
         .values("mount", \.mounts, placeholder: "mount", help: "Attach a filesystem mount to the container") {
             bytes throws(FlagValueError) in [try ContainerFlagValues.mount(bytes)]
         },

@@ -120,9 +120,20 @@ enum InspectionDocument {
         return document(fields)
     }
 
-    static func document(_ fields: [(String, TemplateValue)]) -> TemplateValue {
-        .record(TemplateRecord(name: nil, fields))
+    /// - Parameters:
+    ///   - fields: the document, field by field.
+    ///   - absent: fields that have no value: templates find them, JSON leaves them out.
+    /// - Returns: a value that prints as a map.
+    static func document(
+        _ fields: [(String, TemplateValue)],
+        absent: [(String, TemplateValue)] = []
+    ) -> TemplateValue {
+        .record(TemplateRecord(name: nil, fields + absent, omitting: Set(absent.map(\.0))))
     }
+
+    static let nothing = TemplateValue.null(printedAs: "<nil>")
+    static let emptyList = TemplateValue.null(printedAs: "[]")
+    static let emptyMap = TemplateValue.null(printedAs: "map[]")
 
     /// What containers start with; what is not set is left out where docker leaves it out, and null where it does not.
     private static func defaults(_ config: ContainerDefaults) -> TemplateValue {
@@ -130,23 +141,44 @@ enum InspectionDocument {
         func set(_ set: [String: EmptyObject]?) -> TemplateValue? {
             set.map { .map($0.mapValues { _ in document([]) }, missing: .nothing) }
         }
+        var absent: [(String, TemplateValue)] = []
         var fields: [(String, TemplateValue)] = [("User", .text(config.user ?? ""))]
-        if let ports = set(config.exposedPorts) { fields.append(("ExposedPorts", ports)) }
+        if let ports = set(config.exposedPorts) {
+            fields.append(("ExposedPorts", ports))
+        } else {
+            absent.append(("ExposedPorts", emptyMap))
+        }
         fields += [("Env", texts(config.environment)), ("Cmd", texts(config.command))]
-        if let health = config.healthcheck { fields.append(("Healthcheck", healthcheck(health))) }
+        if let health = config.healthcheck {
+            fields.append(("Healthcheck", healthcheck(health)))
+        } else {
+            absent.append(("Healthcheck", nothing))
+        }
         if let escaped = config.argumentsEscaped { fields.append(("ArgsEscaped", .boolean(escaped))) }
-        if let volumes = set(config.volumes) { fields.append(("Volumes", volumes)) }
+        if let volumes = set(config.volumes) {
+            fields.append(("Volumes", volumes))
+        } else {
+            absent.append(("Volumes", emptyMap))
+        }
         fields += [
             ("WorkingDir", .text(config.workingDirectory ?? "")), ("Entrypoint", texts(config.entrypoint)),
             ("OnBuild", texts(config.onBuild)),
             ("Labels", config.labels.map { .labels($0) } ?? .null(printedAs: "map[]")),
         ]
-        if let signal = config.stopSignal { fields.append(("StopSignal", .text(signal))) }
-        if let shell = config.shell { fields.append(("Shell", .texts(shell))) }
-        return document(fields)
+        if let signal = config.stopSignal {
+            fields.append(("StopSignal", .text(signal)))
+        } else {
+            absent.append(("StopSignal", .text("")))
+        }
+        if let shell = config.shell {
+            fields.append(("Shell", .texts(shell)))
+        } else {
+            absent.append(("Shell", emptyList))
+        }
+        return document(fields, absent: absent)
     }
 
-    private static func healthcheck(_ health: Healthcheck) -> TemplateValue {
+    static func healthcheck(_ health: Healthcheck) -> TemplateValue {
         let numbers: [(String, Int64?)] = [
             ("Interval", health.interval), ("Timeout", health.timeout), ("StartPeriod", health.startPeriod),
             ("StartInterval", health.startInterval), ("Retries", health.retries.map { Int64($0) }),

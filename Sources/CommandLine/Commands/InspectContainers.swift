@@ -24,13 +24,13 @@ struct InspectCommand: RunnableCommand {
         ) { bytes throws(FlagValueError) in
             let text = try FlagValues.text(bytes)
             guard let kind = Kind(rawValue: text) else {
-                throw FlagValueError("unknown type: \"\(text)\": must be one of \"container\", \"image\"")
+                throw FlagValueError("unknown type: \"\(text)\": must be one of \"container\", \"image\", \"volume\"")
             }
             return kind
         },
     ]
 
-    enum Kind: String, Sendable, CaseIterable { case container, image }
+    enum Kind: String, Sendable, CaseIterable { case container, image, volume }
 
     var arguments: [[UInt8]] = []
     var format: String?
@@ -43,22 +43,37 @@ struct InspectCommand: RunnableCommand {
         let type = type
         let showsSize = showsSize
         let status = try await inspectEach(try textArguments(), format, environment) { name in
+            if type == .volume { return InspectionDocument.volume(try await containers.findVolume(name)) }
             if type != .image {
                 do throws(any Error) {
                     let record = try await containers.container(name)
-                    return try await InspectionDocument.container(record, in: containers, withSize: showsSize)
+                    var size: Int64?
+                    if showsSize { size = try await engine.images.size(of: record.configuration.imageID) }
+                    return try await InspectionDocument.container(record, in: containers, sizeOfImage: size)
                 } catch let error as ContainerError {
                     guard type == nil, case .notFound = error else { throw error }
                 }
             }
             do {
                 return InspectionDocument.image(try await engine.images.inspect(name, platform: nil))
-            } catch ImageError.noSuchImage where type == nil {
-                throw CommandError.noSuchObject(name)
+            } catch let error where type == nil && Self.meansNoImage(error) {
+                do throws(any Error) {
+                    return InspectionDocument.volume(try await containers.findVolume(name))
+                } catch ContainerError.volumeNotFound {
+                    throw CommandError.noSuchObject(name)
+                }
             }
         }
         await engine.store.close()
         return status
+    }
+}
+
+extension InspectCommand {
+    /// Whether nothing is called so; a name that no image can have may still be a volume's.
+    fileprivate static func meansNoImage(_ error: any Error) -> Bool {
+        if case ImageError.noSuchImage? = error as? ImageError { return true }
+        return error is OCIError
     }
 }
 
@@ -106,7 +121,9 @@ func inspectEach(
             failures += "Error: \(error)\n"
         }
     }
-    try await environment.output.writeFormatted(printer.text(documents))
+    let text = try printer.text(documents)
+    // As docker: where a template has nothing to say, its line is empty.
+    try await environment.output.writeFormatted(text.isEmpty ? "\n" : text)
     try await environment.errorOutput.write(failures)
     return failures.isEmpty ? .success : .failure
 }
@@ -115,7 +132,7 @@ extension InspectionDocument {
     static func container(
         _ record: ContainerRecord,
         in containers: ContainerStore,
-        withSize: Bool
+        sizeOfImage imageSize: Int64?
     ) async throws -> TemplateValue {
         let configuration = record.configuration
         let arguments = configuration.arguments
@@ -124,17 +141,25 @@ extension InspectionDocument {
             ("Path", .text(arguments.first ?? "")), ("Args", .texts(Array(arguments.dropFirst()))),
             ("State", state(record.state)),
             ("Image", .text(configuration.imageID?.description ?? "")),
+            ("ResolvConfPath", .text("")), ("HostnamePath", .text("")), ("HostsPath", .text("")),
             ("LogPath", .text(containers.logPath(of: record))), ("Name", .text("/" + record.name)),
             ("RestartCount", .integer(0)), ("Driver", .text("overlayfs")), ("Platform", .text("linux")),
-            ("HostConfig", hostConfiguration(configuration)),
+            ("MountLabel", .text("")), ("ProcessLabel", .text("")), ("AppArmorProfile", .text("")),
+            ("ExecIDs", emptyList), ("HostConfig", hostConfiguration(configuration)),
             ("GraphDriver", document([("Data", .null(printedAs: "map[]")), ("Name", .text("overlayfs"))])),
         ]
-        if withSize { fields.append(("SizeRw", .integer(try await containers.size(of: record)))) }
+        var absent: [(String, TemplateValue)] = []
+        if let imageSize {
+            let own = try await containers.size(of: record)
+            fields += [("SizeRw", .integer(own)), ("SizeRootFs", .integer(own + imageSize))]
+        } else {
+            absent = [("SizeRw", nothing), ("SizeRootFs", nothing)]
+        }
         fields += [
             ("Mounts", .list(configuration.mounts.map { mount($0, containers) })),
-            ("Config", ownConfiguration(configuration)), ("NetworkSettings", networkSettings(record)),
+            ("Config", ownConfiguration(record)), ("NetworkSettings", networkSettings(record)),
         ]
-        return document(fields)
+        return document(fields, absent: absent)
     }
 
     private static func time(_ seconds: Int64?) -> String {
@@ -143,94 +168,40 @@ extension InspectionDocument {
 
     private static func state(_ state: ContainerState) -> TemplateValue {
         let isRunning = state.status == .running
-        return document([
+        let fields: [(String, TemplateValue)] = [
             ("Status", .text(state.status.rawValue)), ("Running", .boolean(isRunning)), ("Paused", .boolean(false)),
             ("Restarting", .boolean(false)), ("OOMKilled", .boolean(false)), ("Dead", .boolean(false)),
             ("Pid", .integer(Int64(isRunning ? state.process?.processID ?? 0 : 0))),
             ("ExitCode", .integer(Int64(state.exitCode ?? 0))), ("Error", .text(state.error ?? "")),
             ("StartedAt", .text(time(state.started))), ("FinishedAt", .text(time(state.finished))),
-        ])
-    }
-
-    private static func hostConfiguration(_ configuration: ContainerConfiguration) -> TemplateValue {
-        let options = configuration.options
-        func texts(_ list: [String]) -> TemplateValue { list.isEmpty ? .null(printedAs: "[]") : .texts(list) }
-        let binds = configuration.mounts.compactMap { mount -> String? in
-            switch mount.kind {
-            case .bind(let source): "\(source):\(mount.target)" + (mount.isReadOnly ? ":ro" : "")
-            case .volume(let name, false): "\(name):\(mount.target)" + (mount.isReadOnly ? ":ro" : "")
-            case .volume, .tmpfs: nil
-            }
-        }
-        let limits = options.limits.map { limit in
-            document([
-                ("Name", .text(limit.name)), ("Hard", .integer(Int64(truncatingIfNeeded: limit.hard))),
-                ("Soft", .integer(Int64(truncatingIfNeeded: limit.soft))),
-            ])
-        }
-        return document([
-            ("Binds", texts(binds)), ("NetworkMode", .text(configuration.network.rawValue)),
-            ("PortBindings", bindings(configuration.ports)),
-            ("RestartPolicy", document([("Name", .text("no")), ("MaximumRetryCount", .integer(0))])),
-            ("AutoRemove", .boolean(configuration.isRemovedAtEnd)), ("CapAdd", texts(options.addedCapabilities)),
-            ("CapDrop", texts(options.droppedCapabilities)), ("Dns", texts(options.nameServers)),
-            ("DnsOptions", texts(options.resolverOptions)), ("DnsSearch", texts(options.searchDomains)),
-            ("ExtraHosts", texts(options.hosts.map { "\($0.name):\($0.address)" })),
-            ("GroupAdd", texts(options.additionalGroups)), ("Privileged", .boolean(options.isPrivileged)),
-            ("ReadonlyRootfs", .boolean(options.isRootReadOnly)),
-            ("ShmSize", .integer(options.sharedMemorySize ?? ContainerOptions.defaultSharedMemorySize)),
-            ("Init", .boolean(options.usesInit)),
-            ("Ulimits", .list(limits)), ("Memory", .integer(options.resources.memory ?? 0)),
-            ("NanoCpus", .integer(Int64((options.resources.processors ?? 0) * 1_000_000_000))),
-            ("PidsLimit", options.resources.processes.map { .integer($0) } ?? .null(printedAs: "<nil>")),
-        ])
-    }
-
-    private static func ownConfiguration(_ configuration: ContainerConfiguration) -> TemplateValue {
-        let options = configuration.options
-        let ports = Set(options.exposedPorts + configuration.ports.map(\.containerEndpoint))
-        let exposed = ports.map { ($0.contains("/") ? $0 : $0 + "/tcp", document([])) }
-        func texts(_ list: [String]?) -> TemplateValue {
-            list.flatMap { $0.isEmpty ? nil : .texts($0) } ?? .null(printedAs: "[]")
-        }
-        var fields: [(String, TemplateValue)] = [
-            ("Hostname", .text(configuration.hostname)), ("Domainname", .text("")), ("User", .text(configuration.user)),
         ]
-        if !exposed.isEmpty {
-            fields.append(("ExposedPorts", .map(Dictionary(exposed) { first, _ in first }, missing: .nothing)))
-        }
-        fields += [
-            ("Tty", .boolean(configuration.hasTerminal)), ("OpenStdin", .boolean(configuration.keepsInput)),
-            ("Env", .texts(configuration.environment)), ("Cmd", texts(options.command)),
-            ("Image", .text(configuration.imageName)), ("WorkingDir", .text(configuration.workingDirectory)),
-            ("Entrypoint", texts(options.entrypoint)), ("Labels", .labels(configuration.labels)),
-        ]
-        if let signal = configuration.stopSignal { fields.append(("StopSignal", .text(signal))) }
-        return document(fields + [("StopTimeout", .integer(Int64(configuration.stopTimeout)))])
+        return document(fields, absent: [("Health", nothing)])
     }
 
     private static func mount(_ mount: ContainerMount, _ containers: ContainerStore) -> TemplateValue {
-        let place: [(String, TemplateValue)] = [
-            ("Destination", .text(mount.target)), ("Mode", .text(mount.isReadOnly ? "ro" : "")),
-            ("RW", .boolean(!mount.isReadOnly)),
-            ("Propagation", .text(mount.options.first { ContainerMount.propagations.contains($0) } ?? "")),
-        ]
+        let propagation = mount.options.first { ContainerMount.propagations.contains($0) }
+        let mode = mount.isReadOnly ? "ro" : ""
+        func entry(_ type: String, name: String?, source: String, propagation: String) -> TemplateValue {
+            var fields: [(String, TemplateValue)] = [("Type", .text(type))]
+            if let name { fields.append(("Name", .text(name))) }
+            fields += [("Source", .text(source)), ("Destination", .text(mount.target))]
+            if name != nil { fields.append(("Driver", .text("local"))) }
+            fields += [
+                ("Mode", .text(mode)), ("RW", .boolean(!mount.isReadOnly)), ("Propagation", .text(propagation)),
+            ]
+            return document(fields, absent: name == nil ? [("Name", .text("")), ("Driver", .text(""))] : [])
+        }
         switch mount.kind {
-        case .bind(let source): return document([("Type", .text("bind")), ("Source", .text(source))] + place)
-        case .tmpfs: return document([("Type", .text("tmpfs")), ("Source", .text(""))] + place)
+        case .bind(let source):
+            return entry("bind", name: nil, source: source, propagation: propagation ?? "rprivate")
+        case .tmpfs: return entry("tmpfs", name: nil, source: "", propagation: propagation ?? "")
         case .volume(let name, _):
             let source = escapedForDisplay(containers.content(ofVolume: name).bytes)
-            return document(
-                [
-                    ("Type", .text("volume")), ("Name", .text(name)), ("Source", .text(source)),
-                    ("Driver", .text("local")),
-                ]
-                    + place
-            )
+            return entry("volume", name: name, source: source, propagation: propagation ?? "")
         }
     }
 
-    private static func bindings(_ ports: [PublishedPort]) -> TemplateValue {
+    static func bindings(_ ports: [PublishedPort]) -> TemplateValue {
         let byPort = Dictionary(grouping: ports) { $0.containerEndpoint }
         return .map(
             byPort.mapValues { ports in
@@ -261,5 +232,13 @@ extension InspectionDocument {
         return document(
             [("Ports", bindings(shown))] + address + [("Networks", .map(networks, missing: .nothing))]
         )
+    }
+}
+
+extension ImageStore {
+    /// The bytes of an image; 0 of one that is gone.
+    func size(of id: Digest?) async throws -> Int64 {
+        guard let id else { return 0 }
+        return try await image(id: id)?.size ?? 0
     }
 }

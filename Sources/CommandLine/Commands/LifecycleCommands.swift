@@ -22,7 +22,9 @@ struct StartCommand: RunnableCommand {
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         guard attaches || attachesInput else {
             return try await forEachContainer(environment) { container, containers in
-                if container.state.status != .running { try await containers.start(container) }
+                guard container.state.status != .running else { return }
+                try await environment.warnOfHealthChecks(of: container)
+                try await containers.start(container)
             }
         }
         let names = try textArguments()
@@ -31,6 +33,7 @@ struct StartCommand: RunnableCommand {
             throw CommandFailure("Error: you cannot start and attach multiple containers at once")
         }
         let container = try await containers.container(names[0])
+        try await environment.warnOfHealthChecks(of: container)
         let configuration = container.configuration
         let attachment = Attachment(
             environment,
@@ -216,11 +219,7 @@ struct ContainerPruneFilter {
     }
 
     func accepts(_ record: ContainerRecord) -> Bool {
-        func has(_ label: String) -> Bool {
-            let parts = label.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard let found = record.configuration.labels[parts[0]] else { return false }
-            return parts.count == 1 || found == parts[1]
-        }
+        func has(_ label: String) -> Bool { LabelText.holds(label, in: record.configuration.labels) }
         return until.map { record.created < $0 } ?? true && labels.allSatisfy(has) && !absentLabels.contains(where: has)
     }
 }

@@ -1,7 +1,9 @@
 internal import Containers
 internal import DockerfileSyntax
+internal import Images
 internal import LinuxSystem
 internal import OCI
+internal import Storage
 
 /// `slipway ps`.
 struct ListContainersCommand: RunnableCommand {
@@ -22,6 +24,7 @@ struct ListContainersCommand: RunnableCommand {
         .toggle("latest", short: "l", \.latest, help: "Show the latest created container (includes all states)"),
         .toggle("no-trunc", \.isWhole, help: "Don't truncate output"),
         .toggle("quiet", short: "q", \.isQuiet, help: "Only display container IDs"),
+        .toggle("size", short: "s", \.showsSize, help: "Display total file sizes"),
     ]
 
     private static let columns = [
@@ -32,6 +35,7 @@ struct ListContainersCommand: RunnableCommand {
     private static let headers = Dictionary(
         columns.map { ($0.field, $0.header) } + [
             ("CreatedAt", "CREATED AT"), ("State", "STATE"), ("Labels", "LABELS"), ("Networks", "NETWORKS"),
+            ("Mounts", "MOUNTS"), ("LocalVolumes", "LOCAL VOLUMES"), ("Size", "SIZE"),
         ]
     ) { first, _ in first }
 
@@ -43,84 +47,82 @@ struct ListContainersCommand: RunnableCommand {
     var latest = false
     var isWhole = false
     var isQuiet = false
+    var showsSize = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let format = try ListingFormat(format, columns: Self.columns)
-        let filters = try parsedFilters()
-        let containers = try await environment.containers()
-        var records = try await containers.list()
-        let count = latest ? 1 : last.flatMap { $0 < 0 ? nil : $0 }
-        let showsAll = all || count != nil || filters["status"] != nil || filters["exited"] != nil
-        if !showsAll { records.removeAll { $0.state.status != .running } }
-        records.removeAll { !isWanted($0, filters) }
+        let columns = Self.columns + (showsSize ? [Listing.Column("Size", "SIZE")] : [])
+        let listing = Listing(
+            try ListingFormat(format, columns: columns),
+            type: "*formatter.ContainerContext",
+            headers: Self.headers
+        )
+        let filter = try ContainerFilter(filters)
+        let engine = try await environment.engine()
+        let containers = try environment.containers(engine)
+        var records = try await filter.select(try await containers.list(), containers, engine.images)
+        let count = latest ? 1 : last.flatMap { $0 > 0 ? $0 : nil }
+        if !all, count == nil, !filter.showsStopped { records.removeAll { $0.state.status != .running } }
         if let count { records = Array(records.prefix(count)) }
         if isQuiet {
             try await environment.output.write(records.map { (isWhole ? $0.id : $0.shortID) + "\n" }.joined())
             return .success
         }
         let now = environment.clock()
-        typealias Row = (fields: [String: TemplateValue], methods: [String: TemplateRecord.Method])
-        let rows = records.map { record -> Row in
+        var rows: [(fields: [String: TemplateValue], methods: [String: TemplateRecord.Method])] = []
+        for record in records {
             let labels = record.configuration.labels
-            let label: TemplateRecord.Method = { labels[$0[0]] ?? "" }
-            return (row(record, now: now), ["Label": label])
+            var fields = row(record, now: now)
+            if listing.fields?.contains("Image") ?? true {
+                fields["Image"] = .text(try await image(of: record, engine.images))
+            }
+            if listing.fields?.contains("Size") ?? true {
+                fields["Size"] = .text(try await size(of: record, containers, engine.images))
+            }
+            rows.append((fields, ["Label": { labels[$0[0]] ?? "" }]))
         }
-        let listing = Listing(format, type: "*formatter.ContainerContext", headers: Self.headers)
         try await listing.write(rows, to: environment.output)
         return .success
     }
 
-    private func parsedFilters() throws -> [String: [String]] {
-        var parsed: [String: [String]] = [:]
-        for text in filters {
-            let filter = try ListFilter(parsing: Array(text.utf8))
-            guard ["id", "name", "label", "status", "exited", "ancestor"].contains(filter.name) else {
-                throw CommandError.invalidFilter(filter.name)
-            }
-            parsed[filter.name, default: []].append(filter.value)
-        }
-        return parsed
+    /// The name that the container was made with, while it still stands for the same image; else the image's id.
+    private func image(of record: ContainerRecord, _ images: ImageStore) async throws -> String {
+        let name = record.configuration.imageName
+        guard let id = record.configuration.imageID else { return name }
+        if let found = try? await images.image(name), found.id == id || found.index != nil { return name }
+        return isWhole ? id.description : id.short
     }
 
-    /// Filters of one name are alternatives, except labels; those of several names must all hold.
-    private func isWanted(_ record: ContainerRecord, _ filters: [String: [String]]) -> Bool {
-        filters.allSatisfy { name, values in
-            switch name {
-            case "id": values.contains { record.id.hasPrefix($0) }
-            case "name": values.contains { record.name.contains($0.hasPrefix("/") ? String($0.dropFirst()) : $0) }
-            case "status": values.contains(record.state.status.rawValue)
-            case "exited": values.contains { $0 == record.state.exitCode.map { "\($0)" } }
-            case "ancestor":
-                values.contains { value in
-                    record.configuration.imageName == value || record.configuration.imageName == "\(value):latest"
-                        || (record.configuration.imageID?.hex.hasPrefix(value) ?? false)
-                }
-            default:
-                values.allSatisfy { value in
-                    let parts = value.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                    guard let found = record.configuration.labels[String(parts[0])] else { return false }
-                    return parts.count == 1 || found == parts[1]
-                }
-            }
-        }
+    /// As `12B (virtual 1.98MB)`.
+    private func size(
+        of record: ContainerRecord,
+        _ containers: ContainerStore,
+        _ images: ImageStore
+    ) async throws -> String {
+        let own = try await containers.size(of: record)
+        let image = try await images.size(of: record.configuration.imageID)
+        return "\(ByteCount.decimal(own, digits: 3)) (virtual \(ByteCount.decimal(own + image, digits: 3)))"
     }
 
     private func row(_ record: ContainerRecord, now: FileTime) -> [String: TemplateValue] {
         let created = FileTime(seconds: record.created)
-        let command = record.configuration.arguments.joined(separator: " ")
+        // As docker: an argument with a space stands in quotes, the program does not.
+        let command = record.configuration.arguments.enumerated().map { index, argument in
+            index > 0 && argument.utf8.contains(0x20) ? "'\(argument)'" : argument
+        }.joined(separator: " ")
         let characters = Array(command)
         let shown = isWhole || characters.count <= 20 ? command : String(characters.prefix(19)) + "…"
         let hasPorts = record.state.status == .running && record.configuration.network == .bridge
         let exposed = record.configuration.options.exposedPorts
         let ports = hasPorts ? PublishedPort.summary(record.state.ports, exposed: exposed) : ""
-        let labels = record.configuration.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        let mounts = record.mountNames.map { isWhole || $0.count <= 15 ? $0 : String($0.prefix(14)) + "…" }
         return [
-            "ID": .text(isWhole ? record.id : record.shortID), "Image": .text(record.configuration.imageName),
+            "ID": .text(isWhole ? record.id : record.shortID), "Size": .text(""), "Image": .text(""),
             "Command": .text(quoted(shown)),
             "CreatedAt": .text(TimeText.listing(created)),
             "RunningFor": .text(DurationText.ago(created, now: now)), "Status": .text(status(record, now: now)),
             "State": .text(record.state.status.rawValue), "Ports": .text(ports),
-            "Names": .text(record.name), "Labels": .text(labels.joined(separator: ",")),
+            "Names": .text(record.name), "Labels": .text(LabelText.joined(record.configuration.labels)),
+            "Mounts": .text(mounts.joined(separator: ",")), "LocalVolumes": .text("\(record.volumeNames.count)"),
             "Networks": .text(record.configuration.network.rawValue),
         ]
     }
@@ -130,10 +132,18 @@ struct ListContainersCommand: RunnableCommand {
         case .created: return "Created"
         case .running:
             let seconds = record.state.started.map { now.seconds - $0 } ?? 0
-            return "Up \(DurationText.rough(seconds: seconds))"
+            return "Up \(DurationText.rough(seconds: seconds))" + healthText(record)
         case .exited:
             let end = record.state.finished.map { " " + DurationText.ago(FileTime(seconds: $0), now: now) } ?? ""
             return "Exited (\(record.state.exitCode ?? 0))\(end)"
+        }
+    }
+
+    private func healthText(_ record: ContainerRecord) -> String {
+        switch record.health {
+        case "none": ""
+        case "starting": " (health: starting)"
+        case let health: " (\(health))"
         }
     }
 }

@@ -16,21 +16,41 @@ struct RunCommand: RunnableCommand {
     )
     static let flags: [Flag<RunCommand>] =
         ContainerFlags.flags.map { $0.lifted(to: \.container) } + [
-            .toggle("detach", short: "d", \.isDetached, help: "Run container in background and print container ID")
+            .toggle("detach", short: "d", \.isDetached, help: "Run container in background and print container ID"),
+            // Nothing can be detached from here, whatever the keys.
+            .text("detach-keys", \.detachKeys, help: "Override the key sequence for detaching a container").hidden,
+            .toggle(
+                "sig-proxy",
+                \.forwardsSignals,
+                defaultText: "true",
+                help: "Proxy received signals to the process"
+            ),
         ]
 
     var arguments: [[UInt8]] = []
     var container = ContainerFlags()
     var isDetached = false
+    var forwardsSignals = true
+    var detachKeys: String?
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         if container.hasTerminal, container.keepsInput, !isDetached, !environment.input.isTerminal {
             throw CommandFailure("the input device is not a TTY")
         }
+        if isDetached, !container.attached.isEmpty {
+            throw CommandFailure(
+                "slipway: conflicting options: cannot specify both --attach and --detach",
+                status: .notRun
+            )
+        }
+        var flags = container
+        flags.options.attachedStreams = container.attachedStreams(isDetached: isDetached)
+        let wanted = flags
         return try await reportingContainerErrors(of: "run") {
             let engine = try await environment.engine()
             let containers = try environment.containers(engine)
-            let made = try await container.create(try textArguments(), containers, engine, environment)
+            let made = try await wanted.create(try textArguments(), containers, engine, environment)
+            try await environment.warnOfHealthChecks(of: made)
             if isDetached {
                 try await containers.start(made)
                 try await environment.output.writeLine(made.id)
@@ -41,7 +61,12 @@ struct RunCommand: RunnableCommand {
                 keepsInput: container.keepsInput,
                 hasTerminal: container.hasTerminal
             )
-            return CommandStatus(rawValue: try await attachment.run { try await containers.runAttached(made, $0) })
+            let code = try await attachment.run { streams in
+                var streams = wanted.attaching(streams)
+                if !forwardsSignals { streams.signals = nil }
+                return try await containers.runAttached(made, streams)
+            }
+            return CommandStatus(rawValue: code)
         }
     }
 }
@@ -70,6 +95,16 @@ struct CreateCommand: RunnableCommand {
             try await environment.output.writeLine(made.id)
             return .success
         }
+    }
+}
+
+extension SlipwayEnvironment {
+    /// Says of a container that is about to start that its health is not checked, if it asks for that.
+    func warnOfHealthChecks(of container: ContainerRecord) async throws {
+        guard container.wantsHealthChecks else { return }
+        try await errorOutput.writeLine(
+            "WARNING: the health of \(container.name) is not checked: that needs a daemon, which Slipway has not got yet"
+        )
     }
 }
 

@@ -84,6 +84,17 @@ package enum SlipwayCommands {
             ]
         ),
         .group(
+            "volume",
+            summary: "Manage volumes",
+            [
+                .command("create", CreateVolumeCommand.self),
+                .command("inspect", InspectVolumesCommand.self),
+                .command("ls", aliases: ["list"], ListVolumesCommand.self),
+                .command("prune", PruneVolumesCommand.self),
+                .command("rm", aliases: ["remove"], RemoveVolumesCommand.self),
+            ]
+        ),
+        .group(
             "completion",
             summary: "Generate the completion script for a shell",
             [

@@ -26,14 +26,16 @@ struct DiskUsageCommand: RunnableCommand {
         let format = try ListingFormat(format, columns: Self.columns)
         let engine = try await environment.engine()
         let usage = try await engine.images.systemUsage()
+        let volumes = try await VolumeUsage.all(try environment.containers(engine))
         await engine.store.close()
         if isVerbose {
-            try await environment.output.write(verbose(usage, now: environment.clock()))
+            try await environment.output.write(verbose(usage, volumes, now: environment.clock()))
             return .success
         }
         let headers = Dictionary(Self.columns.map { ($0.field, $0.header) }) { first, _ in first }
         let rows: [(fields: [String: TemplateValue], methods: [String: TemplateRecord.Method])] = usage.rows.map {
             row in
+            let row = row.kind == .volumes ? VolumeUsage.row(volumes) : row
             let share = row.size > 0 ? " (\(row.reclaimable * 100 / row.size)%)" : ""
             let reclaimable = ByteCount.decimal(row.reclaimable, digits: 4)
             return (
@@ -49,7 +51,7 @@ struct DiskUsageCommand: RunnableCommand {
         return .success
     }
 
-    private func verbose(_ usage: SystemUsage, now: FileTime) -> String {
+    private func verbose(_ usage: SystemUsage, _ volumes: [VolumeUsage], now: FileTime) -> String {
         func ago(_ seconds: Int64?) -> String {
             seconds.map { DurationText.ago(FileTime(seconds: $0), now: now) } ?? "N/A"
         }
@@ -75,6 +77,9 @@ struct DiskUsageCommand: RunnableCommand {
                 container.isRunning ? "Up" : "Exited", container.name,
             ])
         }
+        var volumeTable = TextTable()
+        volumeTable.append(["VOLUME NAME", "LINKS", "SIZE"])
+        for volume in volumes { volumeTable.append([volume.name, "\(volume.links)", size(volume.size)]) }
         var cache = TextTable()
         cache.append(["CACHE ID", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED", "STEP"])
         for record in usage.buildCache {
@@ -85,7 +90,36 @@ struct DiskUsageCommand: RunnableCommand {
         }
         let cacheSize = usage.rows.first { $0.kind == .buildCache }?.size ?? 0
         return "Images space usage:\n\n\(images.rendered())\nContainers space usage:\n\n\(containers.rendered())\n"
+            + "Local Volumes space usage:\n\n\(volumeTable.rendered())\n"
             + "Build cache usage: \(ByteCount.decimal(cacheSize, digits: 4))\n\n\(cache.rendered())"
+    }
+}
+
+/// The disk usage of one volume.
+struct VolumeUsage {
+    let name: String
+    /// How many containers have it.
+    let links: Int
+    let size: Int64
+
+    static func all(_ containers: ContainerStore) async throws -> [VolumeUsage] {
+        let users = try await containers.volumeUsers()
+        var usage: [VolumeUsage] = []
+        for volume in try await containers.listVolumes() {
+            let size = try await containers.size(of: volume)
+            usage.append(VolumeUsage(name: volume.name, links: users[volume.name]?.count ?? 0, size: size))
+        }
+        return usage
+    }
+
+    static func row(_ volumes: [VolumeUsage]) -> SystemUsage.Row {
+        SystemUsage.Row(
+            kind: .volumes,
+            total: volumes.count,
+            active: volumes.count { $0.links > 0 },
+            size: volumes.reduce(0) { $0 + $1.size },
+            reclaimable: volumes.reduce(0) { $0 + ($1.links > 0 ? 0 : $1.size) }
+        )
     }
 }
 
@@ -96,23 +130,29 @@ struct PruneSystemCommand: RunnableCommand {
         .toggle("all", short: "a", \.all, help: "Remove all unused images not just dangling ones"),
         .filter(\.filters, help: "Provide filter values (e.g. \"label=<key>=<value>\")"),
         .toggle("force", short: "f", \.force, help: "Do not prompt for confirmation"),
+        .toggle("volumes", \.volumes, help: "Prune anonymous volumes"),
     ]
 
     var arguments: [[UInt8]] = []
     var all = false
     var filters: [String] = []
     var force = false
+    var volumes = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let now = environment.clock().seconds
         let filter = try ImageFilter(parsing: filters, accepted: ImageFilter.forPruning, now: now)
         let containerFilter = try ContainerPruneFilter(filters, now: now)
         let images = all ? "all images without at least one container associated to them" : "all dangling images"
-        let warning = "WARNING! This will remove:\n  - all stopped containers\n  - \(images)\n  - unused build cache\n"
+        let volumeLine = volumes ? "  - all anonymous volumes not used by at least one container\n" : ""
+        let warning =
+            "WARNING! This will remove:\n  - all stopped containers\n\(volumeLine)  - \(images)\n  - unused build cache\n"
         if !force, try await !environment.confirms(warning) { return .success }
         let engine = try await environment.engine()
         // First, for what they hold is then unused.
-        let containers = try await environment.containers(engine).prune { containerFilter.accepts($0) }
+        let store = try environment.containers(engine)
+        let containers = try await store.prune { containerFilter.accepts($0) }
+        let prunedVolumes = try await pruneVolumes(store)
         let pruned = try await engine.images.prune(all: all, filter: filter)
         var pruning = CachePruning()
         pruning.all = all
@@ -120,12 +160,20 @@ struct PruneSystemCommand: RunnableCommand {
         let cache = try await engine.store.pruneBuildCache(pruning)
         await engine.store.close()
         try await environment.output.write(
-            PruneReport.containers(containers.ids) + PruneReport.images(pruned.removals)
+            PruneReport.containers(containers.ids) + PruneReport.volumes(prunedVolumes.names)
+                + PruneReport.images(pruned.removals)
                 + PruneReport.cache(cache.records)
         )
-        let bytes = containers.bytes + pruned.reclaimed + cache.garbage.bytes
+        let bytes = containers.bytes + prunedVolumes.bytes + pruned.reclaimed + cache.garbage.bytes
         try await environment.output.writeLine(PruneReport.total(bytes))
         return .success
+    }
+
+    private func pruneVolumes(_ containers: ContainerStore) async throws -> (names: [String], bytes: Int64) {
+        guard volumes else { return ([], 0) }
+        let labels = filters.filter { $0.hasPrefix("label") }
+        let filter = try VolumeFilter(labels, accepted: ["label", "label!"])
+        return try await containers.pruneVolumes { $0.isAnonymous && filter.accepts($0) }
     }
 }
 

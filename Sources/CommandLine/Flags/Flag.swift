@@ -75,6 +75,41 @@ package struct Flag<Options: Sendable>: Sendable {
         return flag
     }
 
+    /// The same flag under another name, without a letter of its own.
+    package func named(_ name: String) -> Flag {
+        var flag = Flag(
+            name,
+            nil,
+            placeholder: description.placeholder,
+            help: description.help,
+            bareValue: description.bareValue,
+            completion: description.completion,
+            set: set
+        )
+        flag.description.badValueStatus = description.badValueStatus
+        return flag
+    }
+
+    /// A flag that docker has and Slipway lacks: values that ask for nothing are taken, all others are refused with a reason.
+    package static func lacking(
+        _ name: String,
+        short shorthand: Character? = nil,
+        isSwitch: Bool = false,
+        accepting accepted: Set<String>,
+        because reason: String
+    ) -> Flag {
+        Flag(
+            name,
+            shorthand,
+            placeholder: isSwitch ? "" : "string",
+            help: "Not supported: \(reason)",
+            bareValue: isSwitch ? "true" : nil
+        ) { (_, bytes) throws(FlagValueError) in
+            let isAccepted = isSwitch ? try !FlagValues.boolean(bytes) : accepted.contains(try FlagValues.text(bytes))
+            guard isAccepted else { throw FlagValueError("it is not supported by Slipway: \(reason)") }
+        }.hidden
+    }
+
     /// The same flag, whose wrong values end the command with status 1: docker's program takes any text for it, and what it means
     /// is read by the command.
     package var checkedByCommand: Flag {

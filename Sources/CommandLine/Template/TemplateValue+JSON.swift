@@ -19,7 +19,11 @@ extension TemplateValue {
         case .list(let list): .array(list.map(\.document))
         case .map(let entries, _):
             .object(entries.sorted { $0.key < $1.key }.map { JSONValue.Member($0.key, $0.value.document) })
-        case .record(let record): .object(record.fields.map { JSONValue.Member($0.name, $0.value.document) })
+        case .record(let record):
+            .object(
+                record.fields.filter { !record.omitted.contains($0.name) }
+                    .map { JSONValue.Member($0.name, $0.value.document) }
+            )
         }
     }
 }

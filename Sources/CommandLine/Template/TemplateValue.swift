@@ -28,10 +28,18 @@ package struct TemplateRecord: Sendable {
     /// The type as error messages name it; nil for documents, whose fields are keys.
     package let name: String?
     package let fields: [(name: String, value: TemplateValue)]
+    /// Fields that templates find and JSON leaves out: what Go marks with omitempty.
+    package let omitted: Set<String>
     /// Fields that take texts as arguments, as `.Label "k"`.
     package let methods: [String: Method]
 
-    package init(name: String?, _ fields: [(String, TemplateValue)], methods: [String: Method] = [:]) {
+    package init(
+        name: String?,
+        _ fields: [(String, TemplateValue)],
+        omitting omitted: Set<String> = [],
+        methods: [String: Method] = [:]
+    ) {
+        self.omitted = omitted
         self.name = name
         self.fields = fields.map { (name: $0.0, value: $0.1) }
         self.methods = methods
