@@ -135,7 +135,7 @@ extension ContainerStore {
             switch mount.kind {
             case .tmpfs(let size):
                 let mode = mount.options.first { $0.hasPrefix("mode=") }.flatMap { UInt32($0.dropFirst(5), radix: 8) }
-                let source = SandboxConfiguration.Mount.Source.tmpfs(size: size, mode: mode ?? 0o1777)
+                let source = SandboxConfiguration.Mount.Source.tmpfs(size: size, mode: mode)
                 let options = mount.options.filter { !$0.hasPrefix("mode=") }
                 mounts.append(.init(source, at: target, isReadOnly: mount.isReadOnly, options: options))
             case .bind(let source):

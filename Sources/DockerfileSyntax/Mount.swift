@@ -14,8 +14,10 @@ package struct MountFlag: Hashable, Sendable {
     package let fields: [Field]
     package let range: SourceRange
 
-    /// The image, stage or context that the mount shows; nil for the build context.
-    package var from: [UInt8]? { fields.last { $0.key == "from" }?.value }
+    /// The image, stage or context that the mount shows; nil for the build context, which an empty name means too.
+    package var from: [UInt8]? {
+        fields.last { $0.key == "from" }.flatMap(\.value).flatMap { $0.isEmpty ? nil : $0 }
+    }
 }
 
 /// A mount of one RUN.

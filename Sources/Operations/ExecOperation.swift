@@ -131,7 +131,7 @@ struct ExecRun: Sendable {
         }
         switch mount.kind {
         case .temporary(let size):
-            return try await go(.tmpfs(size: size > 0 ? size : nil, mode: 0o1777))
+            return try await go(.tmpfs(size: size > 0 ? size : nil, mode: nil))
         case .cache(let id, let sharing):
             let name = id.first == UInt8(ascii: "/") ? Array(id.dropFirst()) : id
             return try await environment.cacheMounts.withDirectory(
@@ -150,7 +150,8 @@ struct ExecRun: Sendable {
                 return try await self.mount(rest, taken, root: root)
             }
             return try await environment.withSecretFile(secret, file) { path in
-                let options = ["nosuid", "nodev", "noexec"]
+                // As in BuildKit: what is given as a program is one.
+                let options = ["nosuid", "nodev"] + (file.mode & 0o111 == 0 ? ["noexec"] : [])
                 let next = SandboxConfiguration.Mount(.bind(path), at: target, isReadOnly: true, options: options)
                 return try await self.mount(rest, taken + [next], root: root)
             }

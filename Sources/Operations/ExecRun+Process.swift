@@ -14,6 +14,7 @@ extension ExecRun {
         let obstacle = try await obstacle()
         let process = exec.process
         var configuration = SandboxConfiguration(root: root, arguments: process.arguments)
+        configuration.purpose = .step
         configuration.environment = process.environment + proxyVariables
         configuration.workingDirectory = process.directory.isEmpty ? "/" : FilePath(bytes: process.directory)
         configuration.user = process.user
@@ -94,7 +95,8 @@ extension ExecRun {
         let result: Result<ExitStatus, any Error>
         do {
             result = .success(
-                try await sandboxes.run(configuration) { stream, bytes in
+                // As in BuildKit: nothing of a step counts once it is not to end well, so it gets no time to end.
+                try await sandboxes.run(configuration, grace: .zero) { stream, bytes in
                     failure.note(bytes)
                     await log.write(bytes, stream == 2 ? .error : .output)
                 }
@@ -162,14 +164,15 @@ extension ExecRun {
         var hasSecrets = false
         for variable in exec.secretEnvironment {
             let offered = try await environment.client.secret(variable.id, isOptional: variable.isOptional)
-            guard let value = offered?.reveal() else { continue }
+            // As in BuildKit: a variable that nobody fills is there, and empty.
+            let value = offered?.reveal() ?? []
             guard !value.contains(0), String(validating: value, as: UTF8.self) != nil else {
                 throw SessionError.secretIsNoText(variable.id)
             }
             let prefix = variable.name + [UInt8(ascii: "=")]
             configuration.environment.removeAll { $0.starts(with: prefix) }
             configuration.environment.append(prefix + value)
-            hasSecrets = true
+            hasSecrets = hasSecrets || offered != nil
         }
         guard hasSecrets else { return try await body(environment.sandboxes, configuration) }
         return try await environment.withMemoryDirectory { directory in

@@ -4,20 +4,30 @@ internal import SystemPackage
 
 /// The files through which a process finds names and addresses.
 enum NetworkFiles {
-    static func hosts(hostname: [UInt8], extra: [(name: String, address: String)]) -> [UInt8] {
-        var lines = [
-            "127.0.0.1\tlocalhost",
-            "::1\tlocalhost ip6-localhost ip6-loopback",
-            "fe00::\tip6-localnet",
-            "ff00::\tip6-mcastprefix",
-            "ff02::1\tip6-allnodes",
-            "ff02::2\tip6-allrouters",
-        ]
-        lines += extra.map { "\($0.address)\t\($0.name)" }
-        if !hostname.isEmpty, !extra.contains(where: { Array($0.name.utf8) == hostname }) {
-            lines.append("127.0.1.1\t\(String(decoding: hostname, as: UTF8.self))")
-        }
+    static func hosts(_ configuration: SandboxConfiguration) -> [UInt8] {
+        let hostname = String(decoding: configuration.hostname, as: UTF8.self)
+        let given = configuration.hosts.map { "\($0.address)\t\($0.name)" }
+        let lines =
+            switch configuration.purpose {
+            // A server of a step that listens on 127.0.0.1 alone is found by the step's own name.
+            case .step: ["127.0.0.1\tlocalhost \(hostname)", "::1\tlocalhost ip6-localhost ip6-loopback"] + given
+            case .container: containerLines + given + ownName(hostname, in: configuration)
+            }
         return Array((lines.joined(separator: "\n") + "\n").utf8)
+    }
+
+    private static let containerLines = [
+        "127.0.0.1\tlocalhost",
+        "::1\tlocalhost ip6-localhost ip6-loopback",
+        "fe00::\tip6-localnet",
+        "ff00::\tip6-mcastprefix",
+        "ff02::1\tip6-allnodes",
+        "ff02::2\tip6-allrouters",
+    ]
+
+    private static func ownName(_ hostname: String, in configuration: SandboxConfiguration) -> [String] {
+        let isGiven = configuration.hosts.contains { $0.name.utf8.elementsEqual(hostname.utf8) }
+        return hostname.isEmpty || isGiven ? [] : ["127.0.1.1\t\(hostname)"]
     }
 
     /// Google's, as with docker, where the host has none that another network could reach.

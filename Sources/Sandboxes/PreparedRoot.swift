@@ -15,14 +15,34 @@ struct PreparedRoot: Sendable {
         var isDirectory: Bool
         var device: UInt64
         var inode: UInt64
-        /// Of the parent directory, before the stub was made in it.
-        var parentModified: FileTime
+    }
+
+    /// The place of a mount.
+    struct Place: Sendable {
+        /// Without links.
+        var path: FilePath
+        /// The permissions of the directory that is covered; nil where nothing was there before.
+        var coveredMode: UInt32?
+    }
+
+    /// What is going to be mounted somewhere.
+    private struct Mounted: Sendable {
+        var path: FilePath
+        /// The directory of the host that is shown there, if it can be written to.
+        var source: FilePath?
+    }
+
+    /// What is made for a directory that is missing.
+    private enum Making: Sendable {
+        /// A mount point, removed again when the process has ended.
+        case stub
+        /// A directory that stays, as this user's.
+        case kept(owner: ProcessUser)
     }
 
     let root: RootedDirectory
     private var stubs: [Stub] = []
-    /// Where something is going to be mounted.
-    private var taken: [FilePath] = []
+    private var mounted: [Mounted] = []
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     init(_ path: FilePath) throws {
@@ -34,37 +54,83 @@ struct PreparedRoot: Sendable {
         }
     }
 
-    /// Finds or makes the place for a mount and returns its path without links.
-    ///
-    /// Below another mount, or below the kernel's file systems, the runtime makes the place once that is mounted.
+    /// Finds or makes the directory of one of the kernel's file systems; it stays, as it does with BuildKit and docker.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    mutating func mountPoint(_ path: FilePath, _ kind: Kind) throws -> FilePath {
-        let place = try resolve(path, nil, remembers: false).path
-        if taken.contains(where: { place != $0 && place.starts(with: $0) }) { return place }
-        taken.append(place)
-        let (resolved, status) = try resolve(path, kind, remembers: true)
-        switch (kind, status.type == .directory) {
+    mutating func makeKernelDirectory(_ path: FilePath) throws {
+        if mounted.contains(where: { path != $0.path && path.starts(with: $0.path) }) { return }
+        mounted.append(Mounted(path: path, source: nil))
+        guard try root.statusIfPresent(path) == nil else { return }
+        _ = try resolve(path, .directory, .kept(owner: .root))
+        try root.setTimes(path, modified: .undated)
+    }
+
+    /// Finds or makes the place for a mount.
+    ///
+    /// Below the kernel's file systems, and below mounts that cannot be written to from here, the runtime makes the place once those
+    /// are mounted.
+    /// - Parameters:
+    ///   - path: where something is to be mounted.
+    ///   - kind: what.
+    ///   - source: the directory of the host that is mounted there, if it can be written to.
+    /// - Returns: the place, whose path is without links.
+    /// - Throws: `SandboxError`, `SystemCallError`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    mutating func mountPoint(_ path: FilePath, _ kind: Kind, showing source: FilePath? = nil) throws -> Place {
+        let lookup = try resolve(path, nil)
+        if let outer = mounted.last(where: { lookup.path != $0.path && lookup.path.starts(with: $0.path) }) {
+            mounted.append(Mounted(path: lookup.path, source: source))
+            return Place(path: lookup.path, coveredMode: try makePlace(lookup.path, kind, in: outer))
+        }
+        mounted.append(Mounted(path: lookup.path, source: source))
+        let found = try resolve(path, kind)
+        switch (kind, found.status.type == .directory) {
         case (.directory, false): throw SandboxError.mountPointIsNotDirectory(path)
         case (.file, true): throw SandboxError.mountPointIsDirectory(path)
-        case (.directory, true), (.file, false): return resolved
+        case (.directory, true), (.file, false):
+            return Place(path: found.path, coveredMode: lookup.exists ? UInt32(found.status.mode) : nil)
         }
     }
 
-    /// Finds or makes the working directory and returns its path without links.
+    /// Makes a place in what another mount shows: the runtime would give it permissions that nobody asked for.
+    /// - Returns: the permissions of a directory that was there.
+    private func makePlace(_ path: FilePath, _ kind: Kind, in outer: Mounted) throws -> UInt32? {
+        guard let source = outer.source else { return nil }
+        let directory = try RootedDirectory(source)
+        let components = Array(path.components.dropFirst(outer.path.components.count))
+        var place = FilePath("")
+        for (index, component) in components.enumerated() {
+            place.append(component)
+            let isLast = index == components.count - 1
+            if let status = try directory.statusIfPresent(place) {
+                // Links are the runtime's to follow, from the process's root.
+                guard status.type == .directory else { return nil }
+                if isLast { return UInt32(status.mode) }
+            } else if isLast, kind == .file {
+                let file = try directory.open(place, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o755)
+                try file.changeMode(0o755)
+            } else {
+                try directory.createDirectory(place)
+                try directory.changeMode(place, 0o755)
+            }
+        }
+        return nil
+    }
+
+    /// Finds the working directory, or makes it as its owner's, and returns its path without links.
     /// - Throws: `SandboxError.workingDirectoryRefused` for one below `/proc` or `/dev`, where links lead out of the sandbox.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    mutating func workingDirectory(_ path: FilePath) throws -> FilePath {
-        let lookup = try resolve(path, nil, remembers: false)
+    mutating func workingDirectory(_ path: FilePath, owner: ProcessUser) throws -> FilePath {
+        let lookup = try resolve(path, nil)
         let first = lookup.path.components.first?.string
         if first == "proc" || first == "dev" || first == "sys" {
             guard lookup.path.components.count == 1 else { throw SandboxError.workingDirectoryRefused(path) }
         }
-        let (resolved, status) = try resolve(path, .directory, remembers: false)
-        guard status.type == .directory else { throw SystemCallError("chdir", path: path, errno: .notDirectory) }
-        return resolved
+        let found = try resolve(path, .directory, .kept(owner: owner))
+        guard found.status.type == .directory else { throw SystemCallError("chdir", path: path, errno: .notDirectory) }
+        return found.path
     }
 
-    /// Removes the stubs that are still empty and still the same files, and gives their parents their times back.
+    /// Removes the stubs that are still empty and still the same files; their parents keep the times that the process left them.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func removeStubs() throws {
         for stub in stubs.reversed() {
@@ -72,62 +138,81 @@ struct PreparedRoot: Sendable {
                 status.inode == stub.inode,
                 stub.isDirectory || status.size == 0
             else { continue }
-            do throws(SystemCallError) {
-                try root.remove(stub.path, directory: stub.isDirectory)
-            } catch {
+            do {
+                try root.keepingTime(of: stub.path.removingLastComponent()) {
+                    try root.remove(stub.path, directory: stub.isDirectory)
+                }
+            } catch let error as SystemCallError {
                 // The step put something into a directory that was made for a mount: it is the step's now.
                 if error.errno == .directoryNotEmpty || error.errno == .fileExists { continue }
                 throw error
             }
-            try root.setTimes(stub.path.removingLastComponent(), modified: stub.parentModified)
         }
     }
 
+    private struct Lookup {
+        var path: FilePath
+        /// Of the last component that is there.
+        var status: FileStatus
+        var exists = true
+    }
+
     /// Walks a path with the root as `/`, component by component; with a `kind`, makes what is missing.
-    private mutating func resolve(
-        _ path: FilePath,
-        _ kind: Kind?,
-        remembers: Bool
-    ) throws -> (path: FilePath, status: FileStatus) {
+    private mutating func resolve(_ path: FilePath, _ kind: Kind?, _ making: Making = .stub) throws -> Lookup {
         var pending: [FilePath.Component] = path.components.reversed()
-        var resolved = FilePath("/")
-        var status = try root.status("/")
+        var lookup = Lookup(path: "/", status: try root.status("/"))
         var links = 0
         while let component = pending.popLast() {
             switch component.kind {
             case .currentDirectory: continue
             case .parentDirectory:
-                resolved.removeLastComponent()
-                status = try root.statusIfPresent(resolved) ?? status
+                lookup.path.removeLastComponent()
+                let status = try root.statusIfPresent(lookup.path)
+                lookup.exists = status != nil
+                lookup.status = status ?? lookup.status
                 continue
             case .regular: break
             }
-            let next = resolved.appending(component)
+            let next = lookup.path.appending(component)
             guard let found = try root.statusIfPresent(next) else {
                 // Without a kind to make, the rest of the path is taken as it is written: nothing of it exists.
+                lookup.exists = kind != nil
                 if let kind {
                     let makesFile = pending.isEmpty && kind == .file
-                    status = try make(next, isDirectory: !makesFile, remembers: remembers)
+                    lookup.status = try make(next, isDirectory: !makesFile, making)
                 }
-                resolved = next
+                lookup.path = next
                 continue
             }
             guard found.type == .symbolicLink else {
-                resolved = next
-                status = found
+                lookup.path = next
+                lookup.status = found
                 continue
             }
             links += 1
             if links > 40 { throw SandboxError.tooManyLinks(path) }
             let target = FilePath(bytes: try root.readLink(next))
-            if target.isAbsolute { resolved = "/" }
+            if target.isAbsolute { lookup.path = "/" }
             pending += target.components.reversed()
         }
-        return (resolved, status)
+        return lookup
     }
 
-    private mutating func make(_ path: FilePath, isDirectory: Bool, remembers: Bool) throws -> FileStatus {
-        let parent = try root.status(path.removingLastComponent())
+    private mutating func make(_ path: FilePath, isDirectory: Bool, _ making: Making) throws -> FileStatus {
+        switch making {
+        case .stub:
+            try root.keepingTime(of: path.removingLastComponent()) { try make(path, isDirectory: isDirectory) }
+            let status = try root.status(path)
+            stubs.append(Stub(path: path, isDirectory: isDirectory, device: status.device, inode: status.inode))
+            return status
+        case .kept(let owner):
+            try make(path, isDirectory: isDirectory)
+            try root.changeOwner(path, user: owner.userID, group: owner.groupID)
+            return try root.status(path)
+        }
+    }
+
+    private func make(_ path: FilePath, isDirectory: Bool) throws(SystemCallError) {
         if isDirectory {
             try root.createDirectory(path)
         } else {
@@ -135,18 +220,5 @@ struct PreparedRoot: Sendable {
         }
         // Whatever the umask of whoever builds: a step's user must be able to pass.
         try root.changeMode(path, isDirectory ? 0o755 : 0o644)
-        let status = try root.status(path)
-        if remembers {
-            stubs.append(
-                Stub(
-                    path: path,
-                    isDirectory: isDirectory,
-                    device: status.device,
-                    inode: status.inode,
-                    parentModified: parent.modified
-                )
-            )
-        }
-        return status
     }
 }

@@ -64,7 +64,7 @@ package struct SandboxBundle: Sendable {
             sharedMemorySize: configuration.sharedMemorySize,
             allowsWriting: !configuration.masksKernelFiles
         )
-        for mount in kernelMounts { _ = try root.mountPoint(FilePath(mount.destination), .directory) }
+        for mount in kernelMounts { try root.makeKernelDirectory(FilePath(mount.destination)) }
         let files = try networkFiles(configuration, in: directory)
         let mounts = try (files + configuration.mounts).map { try specification(of: $0, &root) }
         let process = try process(configuration, terminal, &root, users)
@@ -97,9 +97,15 @@ package struct SandboxBundle: Sendable {
         let user = try users.user(configuration.user)
         let groups = user.additionalGroups + (try configuration.additionalGroups.map { try users.group($0) })
         var environment = configuration.environment
-        if !environment.contains(where: { $0.starts(with: "HOME=".utf8) }) {
+        let home = environment.last { $0.starts(with: "HOME=".utf8) }
+        if home?.elementsEqual("HOME=".utf8) ?? true {
+            environment.removeAll { $0.starts(with: "HOME=".utf8) }
             environment.append(Array("HOME=".utf8) + user.home)
         }
+        let directory = try root.workingDirectory(
+            configuration.workingDirectory,
+            owner: configuration.purpose == .step ? user : .root
+        )
         let capabilities = configuration.capabilities.map(\.rawValue).sorted()
         // Another user than root starts without effective capabilities, whatever the bounding set allows programs to gain.
         let held = user.userID == 0 ? capabilities : []
@@ -114,7 +120,7 @@ package struct SandboxBundle: Sendable {
             ),
             args: try configuration.arguments.map { try text($0, "the argument") },
             env: try environment.map { try text($0, "the variable") },
-            cwd: try text(try root.workingDirectory(configuration.workingDirectory).bytes, "the working directory"),
+            cwd: try text(directory.bytes, "the working directory"),
             capabilities: .init(bounding: capabilities, effective: held, permitted: held),
             rlimits: configuration.resourceLimits.isEmpty
                 ? nil : configuration.resourceLimits.map { .init(type: $0.name, soft: $0.soft, hard: $0.hard) },
@@ -174,7 +180,11 @@ package struct SandboxBundle: Sendable {
         switch mount.source {
         case .bind(let source):
             let isDirectory = try OpenFile.open(source, O_PATH).status().type == .directory
-            let target = try root.mountPoint(mount.target, isDirectory ? .directory : .file)
+            let target = try root.mountPoint(
+                mount.target,
+                isDirectory ? .directory : .file,
+                showing: isDirectory && !mount.isReadOnly ? source : nil
+            ).path
             // The runtime opens it in the sandbox, after all mounts, and says nothing that a user could understand.
             let keepsNull = try target != "/dev" || HostFiles.status(of: source.appending("null")) != nil
             guard keepsNull, target != "/dev/null" || !isDirectory else { throw SandboxError.mountHidesNull(target) }
@@ -187,7 +197,9 @@ package struct SandboxBundle: Sendable {
                     + mount.options
             )
         case .tmpfs(let size, let mode):
-            let target = try root.mountPoint(mount.target, .directory)
+            let place = try root.mountPoint(mount.target, .directory)
+            let target = place.path
+            let mode = mode ?? place.coveredMode ?? 0o1777
             return RuntimeSpecification.Mount(
                 destination: try text(target.bytes, "the mount target"),
                 type: "tmpfs",
@@ -204,21 +216,24 @@ package struct SandboxBundle: Sendable {
         _ configuration: SandboxConfiguration,
         in directory: FilePath
     ) throws -> [SandboxConfiguration.Mount] {
-        guard configuration.providesNetworkFiles else { return [] }
-        let hosts =
-            configuration.hostsFile
-            ?? NetworkFiles.hosts(hostname: configuration.hostname, extra: configuration.hosts)
-        let contents: [(FilePath, [UInt8])] = [
-            ("/etc/hosts", hosts),
+        var contents: [(FilePath, [UInt8])] = [
+            ("/etc/hosts", configuration.hostsFile ?? NetworkFiles.hosts(configuration)),
             ("/etc/resolv.conf", NetworkFiles.resolver(configuration)),
-            ("/etc/hostname", configuration.hostname + [UInt8(ascii: "\n")]),
         ]
+        if configuration.purpose == .container, !configuration.hostname.isEmpty {
+            contents.append(("/etc/hostname", configuration.hostname + [UInt8(ascii: "\n")]))
+        }
         return try contents.compactMap { path, content in
             if configuration.mounts.contains(where: { $0.target == path }) { return nil }
-            if path == "/etc/hostname", configuration.hostname.isEmpty { return nil }
             let file = directory.appending(path.lastComponent?.string ?? "")
             try write(content, to: file)
-            return SandboxConfiguration.Mount(.bind(file), at: path, isReadOnly: configuration.isRootReadOnly)
+            switch configuration.purpose {
+            case .container:
+                return SandboxConfiguration.Mount(.bind(file), at: path, isReadOnly: configuration.isRootReadOnly)
+            case .step:
+                let options = ["nosuid", "noexec", "nodev"]
+                return SandboxConfiguration.Mount(.bind(file), at: path, isReadOnly: true, options: options)
+            }
         }
     }
 

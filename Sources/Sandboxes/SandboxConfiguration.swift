@@ -27,8 +27,8 @@ package struct SandboxConfiguration: Sendable {
         package enum Source: Sendable, Hashable {
             /// A file or directory of the host, with what is mounted below it.
             case bind(FilePath)
-            /// Memory; `size` in bytes, nil for the kernel's default.
-            case tmpfs(size: Int64?, mode: UInt32)
+            /// Memory; `size` in bytes, nil for the kernel's default. Without a `mode`, that of the directory that it covers, or 1777.
+            case tmpfs(size: Int64?, mode: UInt32?)
         }
 
         package var source: Source
@@ -44,6 +44,15 @@ package struct SandboxConfiguration: Sendable {
             self.isReadOnly = isReadOnly
             self.options = options
         }
+    }
+
+    /// What a process is for, which decides what docker and BuildKit do differently.
+    package enum Purpose: Sendable {
+        /// A container: it may write to `/etc/hosts`, `/etc/resolv.conf` and `/etc/hostname`, which are made for it.
+        case container
+        /// A step of a build: `/etc/hosts` and `/etc/resolv.conf` are made for it and cannot be written to, `/etc/hostname` is the
+        /// image's own, and a missing working directory becomes its user's.
+        case step
     }
 
     /// A limit of setrlimit(2), by the name the runtime knows, for example `RLIMIT_NOFILE`.
@@ -77,7 +86,7 @@ package struct SandboxConfiguration: Sendable {
     package var arguments: [[UInt8]]
     /// `NAME=value`.
     ///
-    /// HOME is added from the user database when missing.
+    /// HOME is added from the user database when missing or empty.
     package var environment: [[UInt8]] = []
     /// As the process sees it; created when missing, and never one that leads into the kernel's file systems.
     package var workingDirectory: FilePath = "/"
@@ -87,8 +96,7 @@ package struct SandboxConfiguration: Sendable {
     package var hostname: [UInt8] = []
     package var mounts: [Mount] = []
     package var network = Network.host
-    /// Gives the process `/etc/hosts`, `/etc/resolv.conf` and `/etc/hostname` made for the sandbox, unless `mounts` has them.
-    package var providesNetworkFiles = true
+    package var purpose = Purpose.container
     /// More lines of `/etc/hosts`.
     package var hosts: [(name: String, address: String)] = []
     /// All of `/etc/hosts`, where it is not made of the host name and `hosts`.

@@ -50,7 +50,8 @@ package struct UserDatabase: Sendable {
 
     /// Finds who `specification` means: `user`, `uid`, `user:group`, `uid:gid` or any mixture; empty is root.
     ///
-    /// A number that no line has is taken as it is. A user found by line belongs to the groups that list it, unless a group is given.
+    /// A number is never a name, also where a line has it as its name; one that no line has is taken as it is. A user found by line
+    /// belongs to the groups that list it, unless a group is given.
     /// - Throws: `SandboxError.userNotFound`, `.groupNotFound`, `.userOutOfRange`.
     package func user(_ specification: [UInt8]) throws(SandboxError) -> ProcessUser {
         let parts = specification.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
@@ -59,7 +60,7 @@ package struct UserDatabase: Sendable {
         let userNumber = userPart.isEmpty ? 0 : try Self.identifier(userPart)
 
         var result = ProcessUser(userID: 0, groupID: 0)
-        let match = users.first { !userPart.isEmpty && $0.name == userPart || $0.userID == userNumber }
+        let match = users.first { user in userNumber.map { user.userID == $0 } ?? (user.name == userPart) }
         if let match {
             result.userID = match.userID
             result.groupID = match.groupID
@@ -70,12 +71,10 @@ package struct UserDatabase: Sendable {
         }
 
         if !groupPart.isEmpty {
-            let groupNumber = try Self.identifier(groupPart)
-            if let group = groups.first(where: { $0.name == groupPart || $0.groupID == groupNumber }) {
-                result.groupID = group.groupID
+            if let number = try Self.identifier(groupPart) {
+                result.groupID = number
             } else {
-                guard let groupNumber else { throw .groupNotFound(Array(groupPart)) }
-                result.groupID = groupNumber
+                result.groupID = try group(Array(groupPart))
             }
         } else if let match {
             result.additionalGroups = groups.filter { $0.members.contains(match.name) }.map(\.groupID)

@@ -35,7 +35,7 @@ extension SnapshotStore {
             try Task.checkCancellation()
             try await seal(active)
             let lease = store.currentLease
-            let layer = try await onBlockingPool { try self.commit(active, lease) }
+            let layer = try await onBlockingPool { try self.commit(active, above: tree, lease) }
             return (value, layer)
         } catch {
             // What is left goes with the process at the latest; the first error is the one that matters.
@@ -129,26 +129,35 @@ extension SnapshotStore {
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func commit(_ active: Active, _ lease: Lease?) throws -> LayerID {
+    private func commit(_ active: Active, above tree: FileTree, _ lease: Lease?) throws -> LayerID {
         if let imprint = active.imprint {
             let changed = try writeDifference(of: active.upper, from: imprint)
             try removeTree(active.scratch)
-            return try keep(changed, .marked, lease)
+            return try keep(changed, .marked, above: tree, lease)
         }
         try removeTree(active.work)
-        return try keep(active.scratch, .overlay, lease)
+        return try keep(active.scratch, .overlay, above: tree, lease)
     }
 
     /// Makes a layer of a finished directory.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func keep(_ scratch: FilePath, _ form: LayerForm, _ lease: Lease?) throws -> LayerID {
+    private func keep(
+        _ scratch: FilePath,
+        _ form: LayerForm,
+        above tree: FileTree,
+        _ lease: Lease?
+    ) throws -> LayerID {
         let files = scratch.appending(form.rawValue)
-        let archive = LayerArchive(LayerFiles(root: try RootedDirectory(files), form: form))
-        let measure = try archive.measure()
+        let made = LayerFiles(root: try RootedDirectory(files), form: form)
+        let archive = LayerArchive(made)
+        var measure = try archive.measure()
+        if form == .overlay {
+            measure.entries -= try removeUntouched(measure.emptyDirectories, of: made, above: tree)
+        }
         try makeDurable(files, entries: measure.entries)
         // Of a small layer the digest costs less now than a transaction of its own later.
         let digest = DigestingSink()
-        let isSmall = measure.entries < 32 && measure.bytes < 1 << 20
+        let isSmall = measure.entries < 32 && measure.bytes < 1 << 20 && !measure.holdsReservedName
         if isSmall { try archive.write(to: digest) }
         let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
         defer { withExtendedLifetime(lock) {} }

@@ -31,7 +31,7 @@ struct LayerArchive {
     /// In front of all names; empty, or ending in a slash.
     private let prefix: [UInt8]
     var times = ArchiveTimes.own
-    /// Whether the archive is files for people rather than a layer: then it has access control lists too.
+    /// Whether the archive is files for people rather than a layer: then all names are names, and it has access control lists too.
     var isOutput = false
 
     /// - Parameters:
@@ -48,29 +48,34 @@ struct LayerArchive {
     }
 
     /// Counts the entries and the bytes of their contents.
-    /// - Throws: `ArchiveError.refused` for a file that no archive can hold, `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func measure() throws -> Measure {
         var measure = Measure()
         var seen: Set<Inode> = []
+        /// The directory visited last, while nothing of it has been.
+        var entered: [UInt8]?
         try files.walk { entry in
             let status = entry.status
             measure.entries += 1
+            if let directory = entered, !entry.bytes.starts(with: directory + [UInt8(ascii: "/")]) {
+                measure.emptyDirectories.append(directory)
+            }
+            entered = status.type == .directory && !entry.isOpaque ? entry.bytes : nil
             if entry.isWhiteout || status.type == .socket { return }
-            try Self.checkName(entry.bytes)
+            if Self.isReserved(entry.bytes) { measure.holdsReservedName = true }
             guard status.type == .regular else { return }
             if status.linkCount > 1, !seen.insert(Inode(device: status.device, number: status.inode)).inserted {
                 return
             }
             measure.bytes += status.size
         }
+        if let entered { measure.emptyDirectories.append(entered) }
         return measure
     }
 
-    private static func checkName(_ name: [UInt8]) throws(ArchiveError) {
+    private static func isReserved(_ name: [UInt8]) -> Bool {
         let base = name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
-        guard name[base...].starts(with: Whiteout.prefix) else { return }
-        throw .refused(entry: name, reason: "in a layer this name would mean that a file was removed")
+        return name[base...].starts(with: Whiteout.prefix)
     }
 
     /// Writes the whole archive with its end; the sink is not finished.
@@ -85,6 +90,7 @@ struct LayerArchive {
 
     /// Writes the entries.
     ///
+    /// A file that a layer would not say as it is is refused: `ArchiveError.refused`.
     /// `isCancelled` is asked for each; true ends the work with `CancellationError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func writeEntries(to writer: TarWriter, isCancelled: @Sendable () -> Bool) throws {
@@ -101,7 +107,10 @@ struct LayerArchive {
                 let mark = name[..<base] + Whiteout.prefix + name[base...]
                 return try writer.begin(TarEntry(path: Array(mark), kind: .regular, mode: 0o644))
             }
-            if !files.isLiving { try Self.checkName(name) }
+            if !isOutput, Self.isReserved(name) {
+                let reason = "in a layer this name would mean that a file was removed"
+                throw ArchiveError.refused(entry: name, reason: reason)
+            }
             let inode = Inode(device: status.device, number: status.inode)
             var entry = TarEntry(
                 path: name,

@@ -64,7 +64,7 @@ struct LayerFiles {
         }
     }
 
-    private func isOpaque(_ directory: OpenFile) throws(SystemCallError) -> Bool {
+    func isOpaque(_ directory: OpenFile) throws(SystemCallError) -> Bool {
         switch form {
         case .overlay: try directory.extendedAttribute(Self.opaqueAttribute) == [UInt8(ascii: "y")]
         case .marked: try directory.entryStatus(named: Whiteout.opaque) != nil

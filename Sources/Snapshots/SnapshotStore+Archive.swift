@@ -78,9 +78,9 @@ extension SnapshotStore {
 ///   - trees: the directories, and where in the archive each one is: an empty name is the top.
 ///   - sink: where the archive goes.
 ///   - time: the time of every entry; nil for the times that the files have.
-///   - isLiving: whether others may change the files meanwhile, and the archive is none of a layer: names mean nothing then.
+///   - isLiving: whether others may change the files meanwhile.
 ///   - isCancelled: asked for each entry; true ends the work with `CancellationError`.
-/// - Throws: `ArchiveError.refused` for a file whose name would remove another in a layer, `SystemCallError`, what the sink throws.
+/// - Throws: `SystemCallError`, what the sink throws.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func writeTreeArchive(
     of trees: [(name: [UInt8], root: RootedDirectory)],

@@ -19,7 +19,7 @@ extension SnapshotStore {
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func mountReadOnly(_ tree: FileTree, isCancelled: @escaping @Sendable () -> Bool) throws -> TreeMount {
+    func mountReadOnly(_ tree: FileTree, isCancelled: @escaping @Sendable () -> Bool) throws -> TreeMount {
         if tree.layers.isEmpty { return TreeMount(root: try emptyLayer(), mountPoints: []) }
         if try isCopied(tree) { return try bindReadOnly(tree, isCancelled: isCancelled) }
         var mounts = TreeMount(root: "", mountPoints: [])

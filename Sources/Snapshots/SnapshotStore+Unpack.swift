@@ -239,4 +239,8 @@ struct Measure: Sendable, Hashable {
     var entries: Int64 = 0
     /// Of file contents; a file with several names counts once.
     var bytes: Int64 = 0
+    /// Directories with nothing in them, and that hide nothing.
+    var emptyDirectories: [[UInt8]] = []
+    /// Whether a file has a name that in a layer would mean that another was removed.
+    var holdsReservedName = false
 }

@@ -1,3 +1,4 @@
+import Archive
 import Glibc
 import LinuxSystem
 import SystemPackage
@@ -74,11 +75,28 @@ struct TreeImprint {
         let changed: FileTime
         /// Of a directory: the number of one that is gone is soon given to another.
         let created: FileTime?
+        /// Of a directory: what the layer would say of it.
+        let content: DirectoryContent?
 
         init(_ file: OpenFile, _ status: FileStatus) throws(SystemCallError) {
             inode = status.inode
             changed = status.changed
             created = status.type == .directory ? try file.created() : nil
+            content = status.type == .directory ? try DirectoryContent(file, status) : nil
+        }
+    }
+
+    private struct DirectoryContent: Hashable {
+        let mode: UInt16
+        let owner: [UInt32]
+        let modified: FileTime
+        let attributes: [[UInt8]]
+
+        init(_ file: OpenFile, _ status: FileStatus) throws(SystemCallError) {
+            mode = status.mode
+            owner = [status.userID, status.groupID]
+            modified = status.modified
+            attributes = try copiedAttributes(of: file).flatMap { [$0.name, $0.value] }
         }
     }
 
@@ -115,7 +133,12 @@ struct TreeImprint {
         return stamp.inode == now.inode && stamp.created == now.created
     }
 
-    /// Whether nothing about a file itself has changed; for a directory it says nothing of what is in it.
+    /// Whether a directory that is the very one that it was says the same of itself: a mount point may have come and gone in it.
+    func isUntouched(_ path: FilePath, _ directory: OpenFile, _ status: FileStatus) throws(SystemCallError) -> Bool {
+        try stamps[path]?.content == DirectoryContent(directory, status)
+    }
+
+    /// Whether nothing about a file itself has changed.
     func isUnchanged(_ path: FilePath, _ status: FileStatus) -> Bool {
         stamps[path].map { $0.inode == status.inode && $0.changed == status.changed } ?? false
     }

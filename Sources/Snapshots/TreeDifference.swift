@@ -71,7 +71,7 @@ struct TreeDifference {
                 let isOpaque = directory.isMerged && !isSame && imprint.contains(path)
                 let inner = Directory(path: path, status: status, isMerged: isSame, isOpaque: isOpaque)
                 open.append(inner)
-                if isSame, imprint.isUnchanged(path, status) { continue }
+                if isSame, try imprint.isUntouched(path, source, status) { continue }
                 try makeParents(of: path)
                 try copier.makeDirectory(path, like: source, status)
                 if isOpaque { try mark(Whiteout.opaque, in: path) }

@@ -15,6 +15,7 @@ import Testing
         #expect(mount.kind == .bind)
         #expect(mount.isReadOnly)
         #expect(mount.from == nil)
+        #expect(try self.mount("from=,target=/x") == mount)
         #expect(mount.target?.text == "/x")
     }
 

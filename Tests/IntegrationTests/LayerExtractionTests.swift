@@ -152,6 +152,46 @@ private func listing(_ root: FilePath) async throws -> [String] {
         }
     }
 
+    @Test func `an archive that is no layer leaves the directory itself alone`() async throws {
+        for (name, kind) in [("./", TarEntry.Kind.directory), ("/", .directory), ("", .regular), (".", .fifo)] {
+            try await withScratchDirectory { root in
+                try await onBlockingPool {
+                    try HostFiles.createDirectory(root.appending("inside"))
+                    try OpenFile.open(root.appending("inside"), O_RDONLY | O_DIRECTORY).changeMode(0o751)
+                }
+                let top = Member(entry: TarEntry(path: bytes(name), kind: kind, mode: 0o1700, userID: 7, groupID: 8))
+                let refused = try await extract([top, .file("a")], root, .plain(owner: nil))
+                #expect(!refused)
+                let status = try await onBlockingPool { try OpenFile.open(root.appending("inside"), O_PATH).status() }
+                #expect(status.mode == 0o751, "\(name)")
+                #expect(status.userID == 0 && status.groupID == 0, "\(name)")
+                #expect(try await listing(root.appending("inside")) == ["regular 644 0:0 a = x"])
+            }
+        }
+    }
+
+    @Test func `outside of layers a hard link's own header counts for its file`() async throws {
+        try await withScratchDirectory { root in
+            var link = Member.hardLink("b", "a")
+            (link.entry.mode, link.entry.userID, link.entry.groupID) = (0o755, 7, 8)
+            link.entry.modified = FileTime(seconds: 1_100_000_000)
+            var toLink = Member.hardLink("m", "l")
+            toLink.entry.userID = 9
+            let members = [.file("a"), link, .link("l", "a"), toLink]
+            let refused = try await extract(members, root, .plain(owner: nil))
+            #expect(!refused)
+            let inside = root.appending("inside")
+            #expect(
+                try await listing(inside) == [
+                    "regular 755 7:8 a = x", "regular 755 7:8 b = x", "symbolicLink 777 0:0 l -> a",
+                    "symbolicLink 777 0:0 m -> a",
+                ]
+            )
+            let time = try await onBlockingPool { try OpenFile.open(inside.appending("a"), O_PATH).status().modified }
+            #expect(time == FileTime(seconds: 1_100_000_000))
+        }
+    }
+
     @Test func `hard links may be absolute, go through links and name links`() async throws {
         try await withScratchDirectory { root in
             let refused = try await extract(

@@ -199,6 +199,11 @@ func copying(
         #expect(try scratch.mode(image.appending("x/sub")) == 0o750)
         try await copying("d", to: "/y", from: context, in: image) { $0.mode = .bits(0o640) }
         #expect(try scratch.mode(image.appending("y/run")) == 0o640)
+        // Set-id and sticky bits are for what is copied, not for what is made on the way to it.
+        try await copying("d", to: "/new/top", from: context, in: image) { $0.mode = .bits(0o7555) }
+        #expect(try scratch.mode(image.appending("new")) == 0o555)
+        #expect(try scratch.mode(image.appending("new/top")) == 0o555)
+        #expect(try scratch.mode(image.appending("new/top/run")) == 0o7555)
         try await copying("d", to: "/z", from: context, in: image) { $0.mode = .symbolic(bytes("u=rwX,go=rX")) }
         #expect(try scratch.mode(image.appending("z/run")) == 0o755)
         #expect(try scratch.mode(image.appending("z/sub/f")) == 0o644)

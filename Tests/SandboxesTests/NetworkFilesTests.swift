@@ -30,3 +30,24 @@ import Testing
         #expect(resolver("nameserver 192.0.2.1\nsearch a.test\n", given) == "nameserver 127.0.0.1\nsearch a.test\n")
     }
 }
+
+/// `/etc/hosts`.
+@Suite struct `The hosts file of a sandbox` {
+    private func hosts(_ change: (inout SandboxConfiguration) -> Void) -> String {
+        var configuration = SandboxConfiguration(root: "/", arguments: [])
+        configuration.hostname = Array("name".utf8)
+        configuration.hosts = [("db", "192.0.2.7")]
+        change(&configuration)
+        return String(decoding: NetworkFiles.hosts(configuration), as: UTF8.self)
+    }
+
+    @Test func `gives a step's own name the address of localhost`() {
+        let text = hosts { $0.purpose = .step }
+        #expect(text == "127.0.0.1\tlocalhost name\n::1\tlocalhost ip6-localhost ip6-loopback\n192.0.2.7\tdb\n")
+    }
+
+    @Test func `names a container once`() {
+        #expect(hosts { _ in }.hasSuffix("192.0.2.7\tdb\n127.0.1.1\tname\n"))
+        #expect(hosts { $0.hosts = [("name", "192.0.2.8")] }.hasSuffix("allrouters\n192.0.2.8\tname\n"))
+    }
+}

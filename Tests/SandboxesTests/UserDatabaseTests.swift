@@ -52,9 +52,10 @@ import Testing
         #expect(try user("4321") == ProcessUser(userID: 4321, groupID: 0))
     }
 
-    @Test func `a name that is a number is a name first`() throws {
-        #expect(try user("1234").userID == 5)
-        #expect(try user("0:99").groupID == 77)
+    @Test func `a number is a number, also where a line has it as its name`() throws {
+        #expect(try user("1234") == ProcessUser(userID: 1234, groupID: 0))
+        #expect(try user("0:99").groupID == 99)
+        #expect(try user("5") == ProcessUser(userID: 5, groupID: 6, home: Array("/five".utf8)))
     }
 
     @Test func `unknown names and numbers out of range are refused`() throws {
