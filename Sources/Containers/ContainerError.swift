@@ -1,6 +1,8 @@
 /// Why something could not be done with a container.
 package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible {
     case notFound(String)
+    case emptyName
+    case sameName
     case ambiguous(String)
     case nameInUse(name: String, id: String)
     case invalidName(String)
@@ -11,6 +13,7 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
     case notPublished(port: String, id: String)
     case cannotRestart(id: String)
     case invalidSignal(String)
+    case notKilled(String, reason: String)
     case noCommand
     case isRunning(id: String)
     case notRunning(id: String)
@@ -30,6 +33,8 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
     package var description: String {
         switch self {
         case .notFound(let name): "No such container: \(name)"
+        case .emptyName: "the name or ID of a container is empty"
+        case .sameName: "Renaming a container with the same name as its current name"
         case .ambiguous(let prefix): "multiple containers have an ID that begins with \(prefix)"
         case .nameInUse(let name, let id):
             "Conflict. The container name \"/\(name)\" is already in use by container \"\(id)\". "
@@ -42,6 +47,7 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
         case .notPublished(let port, let id): "no public port '\(port)' published for \(id)"
         case .cannotRestart(let id): "container \(id) is running in the foreground of another command; stop it there"
         case .invalidSignal(let text): "Invalid signal: \(text)"
+        case .notKilled(let name, let reason): "cannot kill container: \(name): \(reason)"
         case .noCommand: "no command specified"
         case .isRunning(let id):
             "cannot remove container \"\(id)\": container is running: stop the container before removing or force remove"

@@ -53,6 +53,9 @@ extension ContainerMount {
         guard let target = parts.first, target.hasPrefix("/") else {
             throw .invalidMount(text, reason: "invalid mount path: '\(parts.first ?? "")' mount path must be absolute")
         }
+        guard target.split(separator: "/").contains(where: { $0 != "." }) else {
+            throw .invalidMount(text, reason: "invalid specification: destination can't be '/'")
+        }
         // Docker's defaults, each of which its opposite takes back.
         var options = ["noexec", "nosuid", "nodev"]
         var size: Int64?

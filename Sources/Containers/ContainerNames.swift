@@ -24,6 +24,9 @@ package enum ContainerNames {
         return String((0..<64).map { _ in digits[Int.random(in: 0..<16)] })
     }
 
+    /// A name without the slash that it may begin with.
+    static func withoutSlash(_ name: String) -> String { name.hasPrefix("/") ? String(name.dropFirst()) : name }
+
     /// Whether a container or a volume may be called that.
     package static func isValid(_ name: String) -> Bool {
         guard let first = name.utf8.first, name.utf8.count > 1 else { return false }

@@ -125,7 +125,8 @@ extension ContainerOptions {
         if let sharedMemorySize { sandbox.sharedMemorySize = sharedMemorySize }
         if !nameServers.isEmpty || !searchDomains.isEmpty || !resolverOptions.isEmpty {
             var lines = nameServers.map { "nameserver \($0)" }
-            if !searchDomains.isEmpty { lines.append("search \(searchDomains.joined(separator: " "))") }
+            let domains = searchDomains.filter { $0 != "." }
+            if !domains.isEmpty { lines.append("search \(domains.joined(separator: " "))") }
             if !resolverOptions.isEmpty { lines.append("options \(resolverOptions.joined(separator: " "))") }
             sandbox.resolverLines = .init(lines, replacesNameServers: !nameServers.isEmpty)
         }

@@ -18,7 +18,13 @@ extension ContainerStore {
             }
             request.hostname = String(decoding: name, as: UTF8.self).split(separator: "\n").first.map(String.init)
         }
-        if let name = request.name, !ContainerNames.isValid(name) { throw ContainerError.invalidName(name) }
+        if let name = request.name {
+            request.name = name.isEmpty ? nil : ContainerNames.withoutSlash(name)
+            guard request.name.map(ContainerNames.isValid) ?? true else { throw ContainerError.invalidName(name) }
+        }
+        // The same mount given twice is one, as docker has it.
+        var mounts: Set<ContainerMount> = []
+        request.mounts = request.mounts.filter { mounts.insert($0).inserted }
         let id = ContainerNames.makeID()
         let configuration = try Self.configuration(for: request, id: id)
         let directory = directory(of: id)

@@ -33,11 +33,7 @@ extension ContainerStore {
             return container.state.exitCode ?? 0
         }
         try await process.waitUntilEnded()
-        if container.state.isNested {
-            try await awaitKeeper(container)
-        } else {
-            try await awaitExitFile(container)
-        }
+        try await awaitNote(of: container)
         let id = container.id
         let isRemoved = container.configuration.isRemovedAtEnd
         let code = try? await exitFile(id)
@@ -46,6 +42,15 @@ extension ContainerStore {
         } catch let error as ContainerError {
             guard isRemoved, case .notFound = error else { throw error }
             return code ?? 0
+        }
+    }
+
+    /// Waits until who keeps a container whose process has ended has noted how it ended.
+    func awaitNote(of container: ContainerRecord) async throws {
+        if container.state.isNested {
+            try await awaitKeeper(container)
+        } else {
+            try await awaitExitFile(container)
         }
     }
 

@@ -36,18 +36,22 @@ extension ContainerStore {
     ) async throws {
         let file = LogFile(path: log(of: container))
         var offset = try await onBlockingPool { try selection.tail.map { try file.start(ofLast: $0) } ?? 0 }
+        let process = container.state.process
+        var isWhole = process == nil
         while true {
-            // Asked before reading: what it wrote last is read after it has ended.
-            let isRunning = await onBlockingPool { container.state.process?.isRunning ?? false }
             while let piece = try await onBlockingPool({ [offset] in try file.lines(from: offset) }) {
                 let lines = piece.lines.filter(selection.accepts)
                 if !lines.isEmpty { try await show(lines) }
                 offset = piece.end
                 try Task.checkCancellation()
             }
-            guard selection.follows, isRunning, let process = container.state.process else { return }
+            guard selection.follows, !isWhole, let process else { return }
             if let until = selection.until, FileTime.now() > until { return }
-            _ = try await onBlockingPool { try process.waitUntilEnded(atMost: .milliseconds(100)) }
+            if try await onBlockingPool({ try process.waitUntilEnded(atMost: .milliseconds(100)) }) {
+                // Its keeper writes down the last of what it wrote before it notes how it ended.
+                try await awaitNote(of: container)
+                isWhole = true
+            }
             try Task.checkCancellation()
         }
     }

@@ -4,10 +4,12 @@ import Storage
 import SystemPackage
 
 extension ContainerStore {
-    /// Gives a container another name.
-    /// - Throws: `ContainerError.invalidName`, `.nameInUse`.
-    package func rename(_ container: ContainerRecord, to name: String) async throws {
-        guard ContainerNames.isValid(name) else { throw ContainerError.invalidName(name) }
+    /// Gives a container another name, which may begin with a slash, as docker shows names.
+    /// - Throws: `ContainerError.invalidName`, `.nameInUse`, `.sameName`.
+    package func rename(_ container: ContainerRecord, to newName: String) async throws {
+        let name = ContainerNames.withoutSlash(newName)
+        guard name != container.name else { throw ContainerError.sameName }
+        guard ContainerNames.isValid(name) else { throw ContainerError.invalidName(newName) }
         try await store.database.write { db in
             if let owner = try String.fetchOne(db, sql: "SELECT id FROM containers WHERE name = ?", arguments: [name]) {
                 throw ContainerError.nameInUse(name: name, id: owner)

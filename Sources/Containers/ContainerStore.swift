@@ -43,6 +43,7 @@ package final class ContainerStore: Sendable {
     /// The container of that name, or whose id begins like that.
     /// - Throws: `ContainerError.notFound`, `.ambiguous`.
     package func container(_ nameOrID: String) async throws -> ContainerRecord {
+        guard !nameOrID.isEmpty else { throw ContainerError.emptyName }
         let text = nameOrID.hasPrefix("/") ? String(nameOrID.dropFirst()) : nameOrID
         let named = try await store.database.read { db in
             try Self.records(db, where: "name = ? OR id = ?", [text, text])

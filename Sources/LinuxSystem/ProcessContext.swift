@@ -48,6 +48,11 @@ package enum ProcessContext {
     /// See getegid(2).
     package static var effectiveGroupID: UInt32 { getegid() }
 
+    /// How many processors the machine has switched on.
+    ///
+    /// See sysconf(3).
+    package static var processors: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
     /// The file of the program that runs; nil where it cannot be named any more.
     ///
     /// See proc_pid_exe(5).

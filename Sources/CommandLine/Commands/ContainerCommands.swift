@@ -106,8 +106,16 @@ struct KillCommand: RunnableCommand {
     var signal: String?
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        try await forEachContainer(environment) { container, containers in
-            try await containers.kill(container, signal: signal ?? "SIGKILL")
+        let signal = signal.flatMap { $0.isEmpty ? nil : $0 } ?? "SIGKILL"
+        let containers = try await environment.containers()
+        return try await forEachName(try textArguments(), environment) { name in
+            do {
+                _ = try ContainerStore.signal(named: signal)
+                try await containers.kill(try await containers.container(name), signal: signal)
+            } catch let error as ContainerError {
+                throw ContainerError.notKilled(name, reason: "\(error)")
+            }
+            try await environment.output.writeLine(name)
         }
     }
 }

@@ -60,6 +60,9 @@ enum ContainerFlagValues {
         switch type {
         case "bind":
             guard let source, !source.isEmpty else { throw FlagValueError("source is required") }
+            guard source.hasPrefix("/") || source.hasPrefix(".") else {
+                throw FlagValueError("invalid mount path: '\(source)' mount path must be absolute")
+            }
             return .bind(source: source)
         case "volume":
             guard let source, !source.isEmpty else {
@@ -69,7 +72,9 @@ enum ContainerFlagValues {
                 throw FlagValueError("\(ContainerError.invalidVolumeName(source))")
             }
             return .volume(name: source, isAnonymous: false)
-        case "tmpfs": return .tmpfs(size: size)
+        case "tmpfs":
+            guard source == nil else { throw FlagValueError("field Source must not be specified") }
+            return .tmpfs(size: size)
         default: throw FlagValueError("mount type '\(type)' is none of bind, volume and tmpfs")
         }
     }
@@ -92,6 +97,25 @@ enum ContainerFlagValues {
     static func address(_ bytes: [UInt8]) throws(FlagValueError) -> String {
         let text = try FlagValues.text(bytes)
         guard isInternetAddress(text) else { throw FlagValueError("IP address is not correctly formatted: \(text)") }
+        return text
+    }
+
+    /// A name, or `.` for no domain at all.
+    static func searchDomain(_ bytes: [UInt8]) throws(FlagValueError) -> String {
+        let text = try FlagValues.text(bytes)
+        let labels = (text.hasSuffix(".") ? text.dropLast() : text[...]).split(
+            separator: ".",
+            omittingEmptySubsequences: false
+        )
+        let isValid = labels.allSatisfy { label in
+            !label.isEmpty && !label.hasPrefix("-") && !label.hasSuffix("-")
+                && label.unicodeScalars.allSatisfy {
+                    $0 == "-" || ($0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil))
+                }
+        }
+        guard text == "." || (isValid && text.utf8.count < 255) else {
+            throw FlagValueError("\(text) is not a valid domain")
+        }
         return text
     }
 

@@ -33,7 +33,13 @@ extension ContainerFlags {
             }
             return try await containers.create(request)
         }
-        if let idPath { try await onBlockingPool { try HostFiles.write(Array(record.id.utf8), to: idPath) } }
+        guard let idPath else { return record }
+        do {
+            try await onBlockingPool { try HostFiles.write(Array(record.id.utf8), to: idPath) }
+        } catch {
+            try? await containers.remove(record, removesVolumes: true)
+            throw error
+        }
         return record
     }
 

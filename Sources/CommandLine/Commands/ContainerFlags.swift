@@ -1,4 +1,5 @@
 internal import Containers
+internal import LinuxSystem
 internal import OCI
 
 /// What `run` and `create` are asked of the container they make.
@@ -148,7 +149,9 @@ struct ContainerFlags: Sendable {
             bytes throws(FlagValueError) in [try ContainerFlagValues.address(bytes)]
         },
         .texts("dns-option", \.options.resolverOptions, help: "Set DNS options"),
-        .texts("dns-search", \.options.searchDomains, help: "Set custom DNS search domains"),
+        .values("dns-search", \.options.searchDomains, placeholder: "list", help: "Set custom DNS search domains") {
+            bytes throws(FlagValueError) in [try ContainerFlagValues.searchDomain(bytes)]
+        },
         .value(
             "network",
             \.network,
@@ -198,7 +201,12 @@ struct ContainerFlags: Sendable {
         .value("cpus", \.options.resources.processors, placeholder: "decimal", help: "Number of CPUs") {
             bytes throws(FlagValueError) in
             let number = try FlagValues.decimal(bytes)
-            guard number >= 0, number < 1_000_000 else { throw FlagValueError("it is not a number of CPUs") }
+            let available = ProcessContext.processors
+            guard number == 0 || (0.01...Double(available)).contains(number) else {
+                throw FlagValueError(
+                    "range of CPUs is from 0.01 to \(available).00, as there are only \(available) CPUs available"
+                )
+            }
             return number == 0 ? nil : number
         },
         .value(

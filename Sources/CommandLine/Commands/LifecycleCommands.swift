@@ -21,11 +21,25 @@ struct StartCommand: RunnableCommand {
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         guard attaches || attachesInput else {
-            return try await forEachContainer(environment) { container, containers in
-                guard container.state.status != .running else { return }
-                try await environment.warnOfHealthChecks(of: container)
-                try await containers.start(container)
+            var failed: [String] = []
+            let containers = try await environment.containers()
+            let status = try await forEachName(try textArguments(), environment) { name in
+                do {
+                    let container = try await containers.container(name)
+                    if container.state.status != .running {
+                        try await environment.warnOfHealthChecks(of: container)
+                        try await containers.start(container)
+                    }
+                } catch {
+                    failed.append(name)
+                    throw error
+                }
+                try await environment.output.writeLine(name)
             }
+            if !failed.isEmpty {
+                throw CommandFailure("Error: failed to start containers: \(failed.joined(separator: ", "))")
+            }
+            return status
         }
         let names = try textArguments()
         let containers = try await environment.containers()
@@ -80,7 +94,12 @@ struct RenameCommand: RunnableCommand {
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let names = try textArguments()
         let containers = try await environment.containers()
-        try await containers.rename(try await containers.container(names[0]), to: names[1])
+        do {
+            guard !names.contains("") else { throw ContainerError.emptyName }
+            try await containers.rename(try await containers.container(names[0]), to: names[1])
+        } catch let error as ContainerError {
+            throw CommandFailure("Error: failed to rename container: \(error)")
+        }
         return .success
     }
 }
@@ -136,9 +155,15 @@ struct TopCommand: RunnableCommand {
         let container = try await containers.container(words[0])
         let processes = try await containers.processes(of: container)
         let options = words.count > 1 ? Array(words.dropFirst()) : ["-ef"]
-        let listed = try await ChildProcess.run(ChildProcessConfiguration(.named("ps"), options))
+        // By number, as many options select no process; others exclude that.
+        let numbers = processes.sorted().map { "\($0)" }.joined(separator: ",")
+        var listed = try await ChildProcess.run(ChildProcessConfiguration(.named("ps"), options + ["-q\(numbers)"]))
+        if !listed.status.isSuccess {
+            listed = try await ChildProcess.run(ChildProcessConfiguration(.named("ps"), options))
+        }
         guard listed.status.isSuccess else {
-            throw CommandFailure("Error: ps: \(escapedForDisplay(listed.errors))")
+            let reason = Array(listed.errors.prefix { $0 != UInt8(ascii: "\n") })
+            throw CommandFailure("Error: ps: \(escapedForDisplay(reason))")
         }
         try await environment.output.write(
             try Self.table(String(decoding: listed.output, as: UTF8.self), of: processes)
@@ -153,7 +178,7 @@ struct TopCommand: RunnableCommand {
         guard let column = titles.firstIndex(of: "PID") else {
             throw CommandFailure("Error: couldn't find PID field in ps output")
         }
-        var table = TextTable()
+        var table = TextTable(minimumWidth: 20)
         table.append(titles)
         for line in lines.dropFirst() {
             // The last column, the command, has blanks of its own.

@@ -66,7 +66,7 @@ class Accepted:
         self.used = False
 
     def covers(self, difference):
-        shown = str(difference["slipway"]).rstrip("\n").replace("\n", "\\n")
+        shown = str(difference["slipway"]).rstrip("\n").replace("\n", "\\n").replace("\t", "\\t")
         pairs = [
             (difference["case"], self.case), (difference["command"], self.command), (difference["field"], self.field),
             (shown, self.ours),

@@ -21,7 +21,7 @@ import time
 from terminals import converse
 
 KINDS = {"$ ": "compared", ": ": "prepared", "? ": "awaited", "% ": "terminal"}
-LIMIT = 30
+LIMIT = 20
 
 
 class Case:
@@ -93,10 +93,14 @@ def time_mark(match):
 
 
 #: What docker's client says when the end of a container overtakes it.
-OVERTAKEN = r'^time="[^"]*" level=error msg="error waiting for container: context canceled"\n'
+OVERTAKEN = (
+    r'^(time="[^"]*" level=error msg="error waiting for container: context canceled"'
+    r"|\x1b\[31mERRO\x1b\[0m\[\d+\] error waiting for container: context canceled *"
+    r"|failed to resize tty, using default size)(\\r)?\n"
+)
 #: What the shim and runc put before their reason.
 RUNTIME = (
-    r"(failed to create (shim )?task( for container)?: )?OCI runtime \w+ failed: (\w+ )?\w+ failed: "
+    r"(failed to create (shim )?task( for container)?: )?(OCI runtime \w+ failed: )?((runc )?(exec|create) failed: )"
     r"(unable to start container process: |starting container process caused: )?"
 )
 
@@ -109,7 +113,8 @@ def errors(text):
     wherever a thing is found out; they name the flag with each value that is wrong, where only docker's client does.
     """
     text = re.sub(OVERTAKEN, "", text, flags=re.M)
-    text = re.sub(r"\n*^(See '.* --help'\.|Usage:  |Run '.* --help' for more).*", "\n", text, flags=re.S | re.M)
+    help_text = r"((\\r)?\n)*^(See '.* --help'\.|Usage:  |Run '.* --help' for more).*"
+    text = re.sub(help_text, lambda found: found[2] + "\n" if found[2] else "\n", text, flags=re.S | re.M)
     text = re.sub(r'^"(docker[^"\n]*)" (requires|accepts) (exactly )?([^\n]*)\.$', r"'\1' \2 \4", text, flags=re.M)
     return re.sub(r"^.+$", lambda line: reason(line[0]), text, flags=re.M)
 
