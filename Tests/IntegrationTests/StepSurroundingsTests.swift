@@ -18,7 +18,7 @@ struct `What a step finds and leaves` {
         try #require(built.status == 0, "\(built.errorText)")
         let script = """
             mkdir image && tar -xf image.tar -C image && cd image/blobs/sha256
-            manifest=$(grep -l '"layers"' * 2> /dev/null | head -n 1)
+            manifest=$(grep -l '"layers":\\[' * 2> /dev/null | head -n 1)
             for layer in $(grep -o '"layers":.*' $manifest | grep -o 'sha256:[0-9a-f]*' | cut -d : -f 2); do
                 echo "= $layer"; tar --numeric-owner --utc -tvf $layer
             done
@@ -167,11 +167,11 @@ struct `What a step finds and leaves` {
         #expect(built.status == 1)
         // The end of the step that failed and that of the one that was ended with it.
         let events = built.errorText.split(separator: "\n").filter { $0.hasPrefix("{") }
-        let ends = try events.compactMap { line -> Double? in
+        let ends = try events.flatMap { line -> [Double] in
             let event = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
             let vertices = event?["vertexes"] as? [[String: Any]] ?? []
-            let ended = vertices.first { ($0["error"] as? String)?.isEmpty == false }?["completed"] as? String
-            return try ended.map(seconds)
+            let failed = vertices.filter { ($0["error"] as? String)?.isEmpty == false }
+            return try failed.compactMap { $0["completed"] as? String }.map(seconds)
         }
         let first = try #require(ends.min())
         let last = try #require(ends.max())
