@@ -13,8 +13,7 @@ enum BridgeRules {
     /// - Throws: `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func keep(for bridge: BridgeNetwork, ports: [PublishedPort]) throws {
-        let notes = ports.map { "\($0.transport.rawValue) \($0.hostPort) \($0.hostAddress)" }
-        try PacketFilter.keep(bridge.interface, chains(bridge.interface) + [.init("ports", notes: notes)])
+        try PacketFilter.keep(bridge.interface, chains(bridge.interface) + [.init("ports", notes: notes(of: ports))])
     }
 
     /// Removes them.
@@ -25,17 +24,36 @@ enum BridgeRules {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func ports(ofOthersThan bridge: BridgeNetwork) throws -> [PublishedPort] {
         let tables = try PacketFilter.notes(ofKept: BridgeNetwork.interfacePrefix)
-        return tables.filter { $0.key != bridge.interface }.flatMap(\.value).compactMap { note in
-            let fields = note.split(separator: " ", omittingEmptySubsequences: false)
-            guard fields.count == 3, let transport = PublishedPort.Transport(rawValue: String(fields[0])),
-                let number = UInt16(fields[1])
-            else { return nil }
-            return PublishedPort(
-                hostAddress: String(fields[2]),
-                hostPort: number,
-                containerPort: 0,
-                transport: transport
-            )
+        return tables.filter { $0.key != bridge.interface }.flatMap(\.value).flatMap(ports(inNote:))
+    }
+
+    /// Ports as the kernel keeps them: neighbours in one note, for one that publishes thousands.
+    static func notes(of ports: [PublishedPort]) -> [String] {
+        var runs: [(first: PublishedPort, last: UInt16)] = []
+        let sorted = ports.sorted {
+            ($0.transport.rawValue, $0.hostAddress, $0.hostPort) < ($1.transport.rawValue, $1.hostAddress, $1.hostPort)
+        }
+        for port in sorted {
+            if let run = runs.last, run.first.transport == port.transport, run.first.hostAddress == port.hostAddress,
+                port.hostPort - run.last <= 1
+            {
+                runs[runs.count - 1].last = port.hostPort
+            } else {
+                runs.append((port, port.hostPort))
+            }
+        }
+        return runs.map { first, last in
+            "\(first.transport.rawValue) \(first.hostPort)-\(last) \(first.hostAddress)"
+        }
+    }
+
+    static func ports(inNote note: String) -> [PublishedPort] {
+        let fields = note.split(separator: " ", omittingEmptySubsequences: false)
+        guard fields.count == 3, let transport = PublishedPort.Transport(rawValue: String(fields[0])) else { return [] }
+        let ends = fields[1].split(separator: "-").compactMap { UInt16($0) }
+        guard ends.count == 2, ends[0] <= ends[1] else { return [] }
+        return (ends[0]...ends[1]).map { number in
+            PublishedPort(hostAddress: String(fields[2]), hostPort: number, containerPort: 0, transport: transport)
         }
     }
 

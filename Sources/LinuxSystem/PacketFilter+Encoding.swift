@@ -15,6 +15,8 @@ extension PacketFilter {
     /// `NF_DROP` and `NF_ACCEPT`.
     static let drop: UInt32 = 0
     private static let accept: UInt32 = 1
+    /// `NFT_JUMP`.
+    private static let jump = UInt32(bitPattern: -3)
 
     static func message(
         _ type: nf_tables_msg_types,
@@ -169,14 +171,18 @@ extension PacketFilter {
                 message.add(NFTA_REJECT_ICMP_CODE.rawValue, [UInt8(NFT_REJECT_ICMPX_ADMIN_PROHIBITED.rawValue)])
             }
         case .masquerade: operation("masq", &message) { _ in }
+        case .jump(let chain): end(jump, chain: chain, &message)
         }
     }
 
-    private static func end(_ code: UInt32, _ message: inout NetlinkMessage) {
+    private static func end(_ code: UInt32, chain: String? = nil, _ message: inout NetlinkMessage) {
         operation("immediate", &message) { message in
             message.add(NFTA_IMMEDIATE_DREG.rawValue, network: NFT_REG_VERDICT.rawValue)
             message.add(NFTA_IMMEDIATE_DATA.rawValue) { message in
-                message.add(NFTA_DATA_VERDICT.rawValue) { $0.add(NFTA_VERDICT_CODE.rawValue, network: code) }
+                message.add(NFTA_DATA_VERDICT.rawValue) { message in
+                    message.add(NFTA_VERDICT_CODE.rawValue, network: code)
+                    if let chain { message.add(NFTA_VERDICT_CHAIN.rawValue, chain) }
+                }
             }
         }
     }

@@ -86,6 +86,8 @@ package struct PacketFilter: Sendable {
         case refuse
         /// On, with the host's own address as that of the sender.
         case masquerade
+        /// To the rules of a chain without a place, and back.
+        case jump(String)
     }
 
     /// What the names of our tables begin with.

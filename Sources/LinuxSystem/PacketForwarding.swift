@@ -22,12 +22,13 @@ package enum PacketForwarding {
         guard isOff else { return }
         // First of all: however this process ends, what it changed is known.
         let interfaces = try others()
-        let rules = interfaces.flatMap { first in
-            interfaces.map { second in
-                PacketFilter.Rule([.comes(fromJust: first), .goes(toJust: second)], .drop, note: first)
-            }
-        }
-        try PacketFilter.keep(table, [.init("passing", type: "filter", at: .forwarding, priority: 0, rules)])
+        var ways = PacketFilter.Chain("ways-between", notes: [])
+        ways.rules = interfaces.map { .init([.goes(toJust: $0)], .drop, note: $0) }
+        let passing = interfaces.map { PacketFilter.Rule([.comes(fromJust: $0)], .jump(ways.name)) }
+        try PacketFilter.keep(
+            table,
+            [ways, .init("passing", type: "filter", at: .forwarding, priority: 0, passing)]
+        )
         try write("1")
     }
 

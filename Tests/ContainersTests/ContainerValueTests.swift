@@ -67,6 +67,20 @@ import Testing
         #expect(throws: ContainerError.self) { try choose("18400:80/sctp", besides: ["127.0.0.1:18400:8/sctp"]) }
     }
 
+    @Test func `that the kernel keeps for other stores are read as they were written, thousands as one`() throws {
+        let texts = ["1000-5000:1000-5000", "1000:1/udp", "127.0.0.1:5001:1", "7:7", "65535:1/sctp", "9:9", "8:8"]
+        let ports = try texts.flatMap { try PublishedPort.parse($0) }
+        let notes = BridgeRules.notes(of: ports)
+        #expect(notes.count == 5)
+        func places(_ ports: [PublishedPort]) -> Set<String> {
+            Set(ports.map { "\($0.transport) \($0.hostAddress) \($0.hostPort)" })
+        }
+        #expect(places(notes.flatMap(BridgeRules.ports(inNote:))) == places(ports))
+        for text in ["", "tcp", "tcp 5-4 ", "tcp 5 ", "tcp 1-70000 ", "ip 1-2 ", "tcp 1-2"] {
+            #expect(BridgeRules.ports(inNote: text).isEmpty, "\(text)")
+        }
+    }
+
     @Test func `two of one container do not get the same`() throws {
         let ports = try ["18400-18401:80/sctp", "18400-18401:81/sctp"].flatMap { try PublishedPort.parse($0) }
         #expect(try PublishedPort.choose(ports, besides: []).map(\.hostPort) == [18_400, 18_401])

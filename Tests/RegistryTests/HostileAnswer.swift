@@ -153,16 +153,20 @@ final class RawServer: Sendable {
 
     private let channel: any Channel
 
-    var host: String { "127.0.0.1:\(channel.localAddress?.port ?? 0)" }
+    var port: Int { channel.localAddress?.port ?? 0 }
+    var host: String { "127.0.0.1:\(port)" }
 
     private init(channel: any Channel) { self.channel = channel }
 
-    static func start(_ handler: @escaping Handler) async throws -> RawServer {
+    /// A server that answers once or, with an interval, sends the same again after each.
+    static func start(repeatingEvery interval: TimeAmount? = nil, _ handler: @escaping Handler) async throws
+        -> RawServer
+    {
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 1024)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Connection(handler))
+                    try channel.pipeline.syncOperations.addHandler(Connection(handler, interval))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
@@ -176,19 +180,30 @@ final class RawServer: Sendable {
         typealias OutboundOut = ByteBuffer
 
         private let handler: Handler
+        private let interval: TimeAmount?
         private var received: [UInt8] = []
         private var hasAnswered = false
 
-        init(_ handler: @escaping Handler) { self.handler = handler }
+        init(_ handler: @escaping Handler, _ interval: TimeAmount?) {
+            self.handler = handler
+            self.interval = interval
+        }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             received += unwrapInboundIn(data).readableBytesView
             let text = String(decoding: received, as: UTF8.self)
-            guard !hasAnswered, text.contains("\r\n\r\n") else { return }
+            // The other kind of request is the greeting of SOCKS.
+            guard !hasAnswered, text.contains("\r\n\r\n") || received.first == 5 else { return }
             hasAnswered = true
             let (bytes, staysOpen) = handler(text)
             context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
-            if !staysOpen { context.close(mode: .output, promise: nil) }
+            if !staysOpen { return context.close(mode: .output, promise: nil) }
+            guard let interval else { return }
+            let channel = context.channel
+            channel.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { task in
+                guard channel.isActive else { return task.cancel() }
+                channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
+            }
         }
 
         func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }

@@ -1,3 +1,4 @@
+import NIOCore
 import OCI
 import Registry
 import Synchronization
@@ -6,19 +7,19 @@ import Testing
 /// Servers that answer as no server should: each request ends in the right bytes or in an error that says where it happened.
 @Suite(.timeLimit(.minutes(2))) struct `A hostile server` {
     /// A client that asks once and does not wait long.
-    private func client(_ host: String) -> RegistryClient {
+    private func client(_ host: String, idle: Duration = .milliseconds(500)) -> RegistryClient {
         makeClient(
             host,
             credentials: [host: .password(user: "usr", password: Secret("pw"))],
-            idle: .milliseconds(500),
+            idle: idle,
             attempts: 1
         )
     }
 
-    private func web() -> WebClient {
+    private func web(idle: Duration = .milliseconds(500)) -> WebClient {
         var configuration = WebClient.Configuration()
         configuration.retries.maximumAttempts = 1
-        configuration.patience.idle = .milliseconds(500)
+        configuration.patience.idle = idle
         return WebClient(configuration)
     }
 
@@ -36,14 +37,14 @@ import Testing
     func `is told what is wrong with its answer`(index: Int) async throws {
         let (answer, reason) = Self.violations[index]
         let server = try await RawServer.start { _ in (Array(answer.utf8), staysOpen: true) }
-        let client = client(server.host)
+        let client = client(server.host, idle: .seconds(60))
         let name = try reference("\(server.host)/x:1")
         let blob = BlobSource(data(100))
         let attempts: [() async throws -> Void] = [
             { _ = try await client.manifest(name) }, { _ = try await client.upload(blob, to: Repository(name)) },
             { _ = try await client.push(manifest: emptyManifest, mediaType: .ociManifest, to: name) },
             {
-                try await web().get(
+                try await web(idle: .seconds(60)).get(
                     .init(HTTPURL(parsing: "http://\(server.host)/f")),
                     begin: { _ in },
                     receive: { _ in }
@@ -65,15 +66,18 @@ import Testing
             (Array((interim.joined() + "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nbytes").utf8), staysOpen: true)
         }
         let body = Mutex<[UInt8]>([])
-        try await web().get(.init(HTTPURL(parsing: "http://\(server.host)/f")), begin: { _ in }) { part in
+        try await web(idle: .seconds(60)).get(.init(HTTPURL(parsing: "http://\(server.host)/f")), begin: { _ in }) {
+            part in
             body.withLock { $0 += part }
         }
         #expect(body.withLock { $0 } == Array("bytes".utf8))
     }
 
     @Test func `that goes on with interim answers for ever is given up`() async throws {
-        // Slowly enough that each would begin the time limit anew.
-        let server = try await RawServer.start { _ in (Array("HTTP/1.1 103 Early\r\n\r\n".utf8), staysOpen: true) }
+        // Each comes within the time limit, which counts for the answer.
+        let server = try await RawServer.start(repeatingEvery: .milliseconds(100)) { _ in
+            (Array("HTTP/1.1 103 Early\r\n\r\n".utf8), staysOpen: true)
+        }
         let error = await #expect(throws: RegistryError.self) {
             try await client(server.host).manifest(reference("\(server.host)/x:1"))
         }
@@ -89,19 +93,7 @@ import Testing
 
     @Test func `never makes the client trap or hang, whatever it sends`() async throws {
         let blob = data(3000)
-        let server = try await RawServer.start { head in
-            let target = head.split(separator: " ").dropFirst().first.map(String.init) ?? "/"
-            let path = String(target.prefix { $0 != "?" })
-            let seed = path.split { !$0.isNumber }.compactMap { UInt64($0) }.max() ?? 0
-            var numbers = SeededNumbers(seed)
-            // Another answer to each request that follows the first, and again the same for the same.
-            for byte in head.prefix(while: { $0 != "\r" }).utf8 {
-                numbers = SeededNumbers(numbers.next() ^ UInt64(byte))
-            }
-            let content = path.contains("manifests") ? emptyManifest : blob
-            let answer = HostileAnswer(numbers, host: Self.host(in: head), path: path, content: content)
-            return (answer.bytes, answer.staysOpen)
-        }
+        let server = try await RawServer.start { Self.answer(to: $0, blob) }
         let (client, web) = (client(server.host), web())
         let (right, failed) = (Counter(), Counter())
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -123,6 +115,61 @@ import Testing
         let (rights, failures) = (right.next(), failed.next())
         #expect(rights > 100 && failures > 1000, "\(rights) and \(failures)")
         try await server.stop()
+    }
+
+    /// What is sent through a proxy that breaks the rules: each of its three kinds is asked by clients of another kind.
+    @Test(arguments: ["HTTPS_PROXY=http", "HTTP_PROXY=http", "HTTPS_PROXY=socks5"])
+    func `that is a proxy does neither`(kind: String) async throws {
+        let variable = kind.split(separator: "=").map(String.init)
+        let calls = Counter()
+        let server = try await RawServer.start { head in
+            guard variable[1] == "socks5" else { return Self.answer(to: head, data(3000)) }
+            var numbers = SeededNumbers(UInt64(calls.next()))
+            let greeting: [UInt8] = numbers.isOne(in: 2) ? [5, 0] : []
+            let count = numbers.pick([0, 1, 2, 4, 10, 300])
+            return (greeting + (0..<count).map { _ in UInt8.random(in: 0...255, using: &numbers) }, staysOpen: false)
+        }
+        var configuration = WebClient.Configuration()
+        configuration.retries.maximumAttempts = 1
+        configuration.patience.idle = .milliseconds(500)
+        configuration.patience.connect = .milliseconds(500)
+        configuration.proxies = ProxySettings(environment: [variable[0]: "\(variable[1])://localhost:\(server.port)"])
+        let web = WebClient(configuration)
+        let scheme = variable[0] == "HTTP_PROXY" ? "http" : "https"
+        let failed = Counter()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<300 {
+                if number >= 64 { try await group.next() }
+                group.addTask {
+                    let host = "f\(1_000_000 + number).test"
+                    do {
+                        try await web.get(
+                            .init(HTTPURL(parsing: "\(scheme)://\(host)/")),
+                            begin: { _ in },
+                            receive: { _ in }
+                        )
+                    } catch {
+                        _ = failed.next()
+                        #expect("\(error)".contains(host), "\(number): \(error)")
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(failed.next() > 100)
+        try await server.stop()
+    }
+
+    /// The answer to a request's head: another to each request that follows the first, and again the same for the same.
+    private static func answer(to head: String, _ blob: [UInt8]) -> (bytes: [UInt8], staysOpen: Bool) {
+        let target = head.split(separator: " ").dropFirst().first.map(String.init) ?? "/"
+        let path = String(target.prefix { $0 != "?" })
+        let seed = path.split { !$0.isNumber }.compactMap { UInt64($0) }.max() ?? 0
+        var numbers = SeededNumbers(seed)
+        for byte in head.prefix(while: { $0 != "\r" }).utf8 { numbers = SeededNumbers(numbers.next() ^ UInt64(byte)) }
+        let content = path.contains("manifests") ? emptyManifest : blob
+        let answer = HostileAnswer(numbers, host: host(in: head), path: path, content: content)
+        return (answer.bytes, answer.staysOpen)
     }
 
     /// What a request says that the server is called.
