@@ -106,7 +106,7 @@ extension ContainerStore {
             try unmount(directory.appending("root"), lazy: true)
             try removeTree(directory)
         }
-        try await store.database.write { db in
+        try await store.database.writeErasing { db in
             try db.execute(sql: "DELETE FROM containers WHERE id = ?", arguments: [record.id])
         }
     }

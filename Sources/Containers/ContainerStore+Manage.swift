@@ -47,7 +47,14 @@ extension ContainerStore {
     /// How many bytes a container has written over its image's.
     package func size(of container: ContainerRecord) async throws -> Int64 {
         let changes = directory(of: container.id).appending("fs")
-        return try await onBlockingPool { try Self.size(below: RootedDirectory(changes)) }
+        return try await onBlockingPool {
+            do {
+                return try Self.size(below: RootedDirectory(changes))
+            } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+                // Another process removed the container meanwhile.
+                return 0
+            }
+        }
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -55,7 +62,7 @@ extension ContainerStore {
         var total: Int64 = 0
         var pending: [FilePath] = ["."]
         while let path = pending.popLast() {
-            for name in try root.entries(of: path) {
+            for name in try root.entriesIfPresent(of: path) {
                 let child = path.appending(FilePath(bytes: name).components)
                 guard let status = try root.statusIfPresent(child) else { continue }
                 if status.type == .directory { pending.append(child) }

@@ -127,12 +127,17 @@ extension ImageStore {
 /// Links are not followed, hard links count each time.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 private func treeSize(_ path: FilePath) throws -> Int64 {
-    guard try HostFiles.status(of: path) != nil else { return 0 }
-    let root = try RootedDirectory(path)
+    let root: RootedDirectory
+    do throws(SystemCallError) {
+        root = try RootedDirectory(path)
+    } catch {
+        if error.errno == .noSuchFileOrDirectory { return 0 }
+        throw error
+    }
     var total: Int64 = 0
     var pending: [FilePath] = ["."]
     while let directory = pending.popLast() {
-        for name in try root.entries(of: directory) {
+        for name in try root.entriesIfPresent(of: directory) {
             let entry = FilePath(bytes: directory.bytes + [UInt8(ascii: "/")] + name)
             guard let status = try root.statusIfPresent(entry) else { continue }
             total += status.blocks * 512

@@ -155,6 +155,16 @@ extension OpenFile {
         _ = try retryingSystemCall("ftruncate", path: path) { ftruncate(descriptor, off_t(size)) }
     }
 
+    /// Makes a file at least so long, with space that is its own.
+    ///
+    /// See posix_fallocate(3).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func allocate(_ size: Int64) throws(SystemCallError) {
+        var code = posix_fallocate(descriptor, 0, off_t(size))
+        while code == EINTR { code = posix_fallocate(descriptor, 0, off_t(size)) }
+        if code != 0 { throw SystemCallError("posix_fallocate", path: path, errno: Errno(rawValue: code)) }
+    }
+
     /// Moves the file position, counted from the start.
     ///
     /// See lseek(2).

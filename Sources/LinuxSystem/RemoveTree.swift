@@ -18,11 +18,18 @@ package func removeTree(_ path: FilePath) throws(SystemCallError) {
     var pending: [(path: FilePath, emptied: Bool)] = [(path, false)]
     while let (directory, emptied) = pending.popLast() {
         if emptied {
-            _ = try retryingSystemCall("rmdir", path: directory) { directory.withPlatformString { rmdir($0) } }
+            try ignoringAbsence { () throws(SystemCallError) in
+                _ = try retryingSystemCall("rmdir", path: directory) { directory.withPlatformString { rmdir($0) } }
+            }
             continue
         }
+        var opened: OpenFile?
+        // Another process may remove the same tree.
+        try ignoringAbsence { () throws(SystemCallError) in
+            opened = try OpenFile.open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        }
+        guard let file = opened else { continue }
         pending.append((directory, true))
-        let file = try OpenFile.open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         for name in try directoryEntries(of: file) {
             let text = name.map { CChar(bitPattern: $0) } + [0]
             if unlinkat(file.descriptor, text, 0) == 0 { continue }
@@ -37,5 +44,13 @@ package func removeTree(_ path: FilePath) throws(SystemCallError) {
                 )
             }
         }
+    }
+}
+
+private func ignoringAbsence(_ body: () throws(SystemCallError) -> Void) throws(SystemCallError) {
+    do throws(SystemCallError) {
+        try body()
+    } catch {
+        if error.errno != .noSuchFileOrDirectory { throw error }
     }
 }

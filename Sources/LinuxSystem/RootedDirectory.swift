@@ -93,6 +93,17 @@ package struct RootedDirectory: Sendable {
         return try directoryEntries(of: file)
     }
 
+    /// The same of a directory that another process may remove: none where it is gone.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func entriesIfPresent(of path: FilePath) throws(SystemCallError) -> [[UInt8]] {
+        do throws(SystemCallError) {
+            return try entries(of: path)
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return [] }
+            throw error
+        }
+    }
+
     /// Creates a directory.
     ///
     /// See mkdirat(2).

@@ -12,6 +12,8 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
     case contentGone(LayerID)
     /// The archive of a layer is not the one that the image's configuration names.
     case diffIDMismatch(blob: Digest, expected: Digest, actual: Digest)
+    /// The files of a layer, or a blob of it, give another archive than they did.
+    case layerDamaged(LayerID, expected: Digest, actual: Digest)
     case mount(SystemCallError, layers: Int)
     /// Something outside of the step still holds files of it open for writing.
     case stillInUse
@@ -23,6 +25,9 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
             "the files of layer \(id) are gone and nothing says where to fetch them; pull or build the image again"
         case .diffIDMismatch(let blob, let expected, let actual):
             "layer \(blob) is damaged or its image lies about it: unpacked it is \(actual), the configuration says \(expected)"
+        case .layerDamaged(let id, let expected, let actual):
+            "the files of layer \(id) are damaged: their archive is \(actual) instead of \(expected). Run `slipway system check "
+                + "--deep --repair`, then pull or build the image again"
         case .stillInUse:
             "the step's files are still open in a process that outlived it; end every process that the step started"
         case .mount(let error, let layers):
@@ -49,7 +54,7 @@ extension SnapshotError: CausedError {
     package var cause: (any Error)? {
         switch self {
         case .mount(let error, _): error
-        case .unknownLayer, .contentGone, .diffIDMismatch, .stillInUse: nil
+        case .unknownLayer, .contentGone, .diffIDMismatch, .layerDamaged, .stillInUse: nil
         }
     }
 }

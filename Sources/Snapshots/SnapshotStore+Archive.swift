@@ -33,17 +33,49 @@ extension SnapshotStore {
     /// The sink is used on a thread that may block, and not finished.
     package func writeArchive(of layer: LayerID, to sink: any ByteSink & Sendable) async throws {
         let blob = try await blobToRead(of: layer)
+        let diffID = try await info(of: layer).diffID
         guard let blob else {
             return try await onCancellablePool { isCancelled in
-                try LayerArchive(self.layerFiles(of: layer)).write(to: sink, isCancelled: isCancelled)
+                try self.compare(layer, diffID, sink) { sink in
+                    try LayerArchive(self.layerFiles(of: layer)).write(to: sink, isCancelled: isCancelled)
+                }
             }
         }
         try await blaming(blob.digest) {
             try await onBlockingPool {
-                let source = try decompressing(FileSource(try self.store.blobs.open(blob.digest))).source
-                try source.copy(to: sink)
+                try self.copyArchive(in: blob.digest, diffID, to: sink)
             }
         }
+    }
+
+    /// Passes the archive in a blob on, and throws at its end if it is not that of a layer.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func copyArchive(
+        in blob: Digest,
+        _ diffID: Digest?,
+        to sink: any ByteSink,
+        by copy: (any ByteSource, any ByteSink) throws -> Void = { try $0.copy(to: $1) }
+    ) throws {
+        let archive = DigestingSource(try decompressing(FileSource(try store.blobs.open(blob))).source)
+        try copy(archive, sink)
+        let actual = archive.digest
+        if let diffID, actual != diffID {
+            throw SnapshotError.diffIDMismatch(blob: blob, expected: diffID, actual: actual)
+        }
+    }
+
+    /// Lets a layer's archive be written, and throws at its end if it is not the one that it was.
+    ///
+    /// So wrong bytes reach a file or a registry in parts at most, and never an image.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func compare(_ layer: LayerID, _ diffID: Digest?, _ sink: any ByteSink, _ body: (any ByteSink) throws -> Void)
+        throws
+    {
+        guard let diffID else { return try body(sink) }
+        let digest = DigestingSink(sink, algorithm: diffID.algorithm)
+        try body(digest)
+        let actual = digest.digest
+        guard actual == diffID else { throw SnapshotError.layerDamaged(layer, expected: diffID, actual: actual) }
     }
 
     /// Reads a blob as an archive.

@@ -220,22 +220,34 @@ extension SnapshotStore {
         to sink: any ByteSink,
         isCancelled: @escaping @Sendable () -> Bool
     ) throws {
+        let diffID = try infoBlocking(of: layer).diffID
         guard let blob else {
             var archive = LayerArchive(try layerFiles(of: layer))
+            // With other times it is another archive: whether the files are what they were is seen of the one that it was.
+            if times != .own {
+                try compare(layer, diffID, NullSink()) { try archive.write(to: $0, isCancelled: isCancelled) }
+            }
             archive.times = times
-            return try archive.write(to: sink, isCancelled: isCancelled)
+            let knownID = times == .own ? diffID : nil
+            return try compare(layer, knownID, sink) { try archive.write(to: $0, isCancelled: isCancelled) }
         }
-        let source = try decompressing(FileSource(try store.blobs.open(blob.digest))).source
-        switch times {
-        case .own: try source.copy(to: sink)
-        case .notAfter, .all: try copyArchive(source, to: sink, times, isCancelled: isCancelled)
+        try copyArchive(in: blob.digest, diffID, to: sink) { source, sink in
+            switch times {
+            case .own: try source.copy(to: sink)
+            case .notAfter, .all: try rewriteArchive(source, to: sink, times, isCancelled: isCancelled)
+            }
         }
     }
 }
 
+/// Takes what nobody wants to have.
+private final class NullSink: ByteSink {
+    func write(_ bytes: UnsafeRawBufferPointer) {}
+}
+
 /// Writes an archive anew, with other times.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-private func copyArchive(
+private func rewriteArchive(
     _ source: any ByteSource,
     to sink: any ByteSink,
     _ times: ArchiveTimes,

@@ -28,29 +28,45 @@ extension SnapshotStore {
     private func unpackOnce(_ layer: LayerID) async throws {
         let info = try await info(of: layer)
         if info.isUnpacked { return }
-        let task = unpacking.withLock { running in
+        let work = unpacking.withLock { running in
             if let known = running[layer] {
                 running[layer]?.waiting += 1
-                return known.task
+                return known
             }
+            let number = UInt64.random(in: .min ... .max)
             // Awaited by all who asked for the layer; it is cancelled when the last of them leaves.
             let task = Task {
-                defer { _ = unpacking.withLock { $0.removeValue(forKey: layer) } }
+                defer { forget(layer, number) }
                 try await self.unpack(layer, info)
             }
-            running[layer] = Unpacking(task: task, waiting: 1)
-            return task
+            let work = Unpacking(number: number, task: task, waiting: 1)
+            running[layer] = work
+            return work
         }
         try await withTaskCancellationHandler {
-            try await task.value
+            try await work.task.value
         } onCancel: {
-            let isLast = unpacking.withLock { running in
-                running[layer]?.waiting -= 1
-                return running[layer]?.waiting == 0
-            }
-            if isLast { task.cancel() }
+            leave(layer, work)
         }
         try Task.checkCancellation()
+    }
+
+    /// Waits no longer; the last one to leave cancels the work, which nobody can join then.
+    private func leave(_ layer: LayerID, _ work: Unpacking) {
+        let isLast = unpacking.withLock { running in
+            guard running[layer]?.number == work.number else { return false }
+            running[layer]?.waiting -= 1
+            guard running[layer]?.waiting == 0 else { return false }
+            running[layer] = nil
+            return true
+        }
+        if isLast { work.task.cancel() }
+    }
+
+    private func forget(_ layer: LayerID, _ number: UInt64) {
+        unpacking.withLock { running in
+            if running[layer]?.number == number { running[layer] = nil }
+        }
     }
 
     private func unpack(_ layer: LayerID, _ info: LayerInfo) async throws {
@@ -96,21 +112,7 @@ extension SnapshotStore {
             let form: LayerForm = try meansBlocking() == .overlay ? .overlay : .marked
             let files = scratch.appending(form.rawValue)
             try makeDirectory(files)
-            let compressed = try ReadAheadSource(FileSource(try store.blobs.open(blob)))
-            defer { compressed.close() }
-            let archive = DigestingSource(try decompressing(compressed).source, limit: limits.expandedBytes)
-            let ahead = try ReadAheadSource(archive)
-            defer { ahead.close() }
-            var extractor = LayerExtractor(
-                root: try RootedDirectory(files),
-                mode: form == .overlay ? .overlay : .marked,
-                limits: limits
-            )
-            extractor.isCancelled = isCancelled
-            let summary = try extractor.extract(ahead)
-            try ahead.drain()
-            ahead.close()
-            let actual = archive.digest
+            let (summary, actual, archiveSize) = try extract(blob, to: files, form, isCancelled: isCancelled)
             if let diffID, diffID != actual {
                 throw SnapshotError.diffIDMismatch(blob: blob, expected: diffID, actual: actual)
             }
@@ -121,13 +123,37 @@ extension SnapshotStore {
                 from: blob,
                 Measure(entries: summary.entries, bytes: summary.bytes),
                 diffID: actual,
-                archiveSize: archive.count
+                archiveSize: archiveSize
             )
         } catch {
             // The scratch directory goes with the process at the latest; the first error is the one that matters.
             try? removeTree(scratch)
             throw explained(error)
         }
+    }
+
+    /// Unpacks a blob into an empty directory.
+    /// - Returns: what was in it, its digest and size without compression.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func extract(_ blob: Digest, to files: FilePath, _ form: LayerForm, isCancelled: @escaping @Sendable () -> Bool)
+        throws
+        -> (summary: LayerExtractor.Summary, diffID: Digest, archiveSize: Int64)
+    {
+        let compressed = try ReadAheadSource(FileSource(try store.blobs.open(blob)))
+        defer { compressed.close() }
+        let archive = DigestingSource(try decompressing(compressed).source, limit: limits.expandedBytes)
+        let ahead = try ReadAheadSource(archive)
+        defer { ahead.close() }
+        var extractor = LayerExtractor(
+            root: try RootedDirectory(files),
+            mode: form == .overlay ? .overlay : .marked,
+            limits: limits
+        )
+        extractor.isCancelled = isCancelled
+        let summary = try extractor.extract(ahead)
+        try ahead.drain()
+        ahead.close()
+        return (summary, archive.digest, archive.count)
     }
 
     /// Moves a finished directory to its place, in the transaction that says that it is there.
@@ -230,6 +256,8 @@ private struct PlaceTaken: Error {}
 
 /// A layer that is being unpacked, and how many wait for it.
 struct Unpacking: Sendable {
+    /// Tells it from other work on the same layer.
+    let number: UInt64
     let task: Task<Void, any Error>
     var waiting: Int
 }

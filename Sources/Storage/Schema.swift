@@ -18,10 +18,20 @@ enum Schema {
         for (index, migration) in migrations.enumerated() {
             migrator.registerMigration(migration.name) { db in
                 try db.execute(sql: migration.sql)
+                if index + 1 == generationVersion { try identify(db) }
+                // The triggers follow the tables, whatever columns they have now.
+                if index + 1 == currentVersion { try RecordedTables.makeTriggers(in: db) }
                 try db.execute(sql: "PRAGMA user_version = \(index + 1)")
             }
         }
         try migrator.migrate(queue)
+    }
+
+    private static func identify(_ db: Database) throws {
+        try db.execute(
+            sql: "INSERT INTO generation VALUES (1, ?, 1, ?, '')",
+            arguments: [Generation.makeTag() + Generation.makeTag(), Generation.makeTag()]
+        )
     }
 
     private static let migrations: [(name: String, sql: String)] = [
@@ -34,7 +44,11 @@ enum Schema {
         ("layers of remote caches", remoteLayers),
         ("forms of layers", layerForms),
         ("checked archives", checkedArchives),
+        ("generations", generations),
     ]
+
+    /// From this version on the database counts its commits.
+    static let generationVersion = (migrations.firstIndex { $0.name == "generations" } ?? 0) + 1
 
     // MARK: Content
 
@@ -121,6 +135,24 @@ enum Schema {
         -- Whether the blob is known to hold the layer: made here, read here, or unpacked. Of others an image or a cache says so.
         -- What older versions recorded is believed as it was then.
         ALTER TABLE layer_blobs ADD COLUMN checked INTEGER NOT NULL DEFAULT 1;
+        """
+
+    private static let generations = """
+        -- Which store this is, how many commits it had, and words that say which the last two were: compared with the records
+        -- outside of the database, they tell whether it is whole.
+        CREATE TABLE generation (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            store TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            tag TEXT NOT NULL,
+            previous TEXT NOT NULL
+        );
+
+        -- What the transaction that runs has changed of recorded tables; empty outside of transactions.
+        CREATE TABLE changes (
+            id INTEGER PRIMARY KEY,
+            line TEXT NOT NULL
+        );
         """
 
     // MARK: Images

@@ -10,6 +10,8 @@ package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     case databaseDamaged(path: FilePath, reason: String)
     /// Another process kept the database's write lock for longer than we wait.
     case databaseLocked(path: FilePath, holder: Int32?, seconds: Int)
+    /// Something that must have the store alone found another process at work.
+    case inUse(root: FilePath, process: Int32)
     /// Any other failure of the database.
     case database(path: FilePath, reason: String)
     /// The store's directory cannot be made or used.
@@ -34,11 +36,13 @@ package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
             "the store \(shown(path)) was written by a newer Slipway (its format is \(found), this program knows "
                 + "up to \(known)): upgrade Slipway, or choose another directory with --root"
         case .databaseDamaged(let path, let reason):
-            "the database \(shown(path)) is damaged (\(reason)): move it away to start with an empty store; "
-                + "`slipway system check` tells more"
+            "the database \(shown(path)) is damaged: \(reason). Nothing was removed. Run `slipway system check --repair` "
+                + "to make it again from the records beside it"
         case .databaseLocked(let path, let holder, let seconds):
             "the database \(shown(path)) has been locked for \(seconds) s"
                 + (holder.map { " by process \($0)" } ?? "") + ": wait for that process or end it, then try again"
+        case .inUse(let root, let process):
+            "process \(process) is using the store \(shown(root)): end it, or wait for it, then try again"
         case .database(let path, let reason): "the database \(shown(path)): \(reason)"
         case .unusable(let root, let reason):
             "cannot use \(shown(root)) as the store: \(reason) (choose another directory with --root or SLIPWAY_ROOT)"
@@ -88,8 +92,8 @@ extension StorageError: CausedError {
     package var cause: (any Error)? {
         switch self {
         case .unusable(_, let error), .system(_, let error): error
-        case .newerSchema, .databaseDamaged, .databaseLocked, .database, .noSpace, .blobMissing, .blobDamaged,
-            .blobTooLarge, .digestMismatch, .sizeMismatch:
+        case .newerSchema, .databaseDamaged, .databaseLocked, .inUse, .database, .noSpace, .blobMissing,
+            .blobDamaged, .blobTooLarge, .digestMismatch, .sizeMismatch:
             nil
         }
     }

@@ -72,7 +72,7 @@ extension Store {
                 name: id,
                 created: data.changed.seconds,
                 lastUsed: lock.modified.seconds,
-                size: try size(of: try RootedDirectory(cache.data(number))),
+                size: try sizeIfPresent(of: cache.data(number)),
                 isInUse: try FileLock.tryAcquire(cache.lock(number), .exclusive) == nil,
                 directory: cache.data(number),
                 lock: cache.lock(number)
@@ -120,9 +120,19 @@ extension Store {
         return true
     }
 
+    /// The same of a directory that another process may remove.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func sizeIfPresent(of path: FilePath) throws -> Int64 {
+        do {
+            return try size(of: try RootedDirectory(path))
+        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+            return 0
+        }
+    }
+
     /// The bytes of all files below a directory.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private static func size(of directory: RootedDirectory) throws -> Int64 {
+    static func size(of directory: RootedDirectory) throws -> Int64 {
         var total: Int64 = 0
         var pending: [RootedDirectory] = [directory]
         while let next = pending.popLast() {

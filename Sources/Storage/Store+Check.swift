@@ -6,6 +6,10 @@ package import SystemPackage
 /// Something in the store that is not as it must be.
 package enum StoreProblem: Hashable, Sendable, CustomStringConvertible {
     case database(String)
+    /// What is recorded outside of the database is damaged, which harms nobody as long as the database is sound.
+    case records(String)
+    /// The files of a layer are not those of its archive.
+    case layerDamaged(layer: LayerID, expected: Digest, actual: Digest?, images: [String])
     case blobMissing(Digest)
     case blobSize(Digest, recorded: Int64, actual: Int64)
     case blobDamaged(Digest, actual: Digest)
@@ -19,6 +23,10 @@ package enum StoreProblem: Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .database(let reason): "database: \(reason)"
+        case .records(let reason): "records of the database: \(reason)"
+        case .layerDamaged(let layer, let expected, let actual, let images):
+            "layer \(layer)\(images.isEmpty ? "" : " of \(images.joined(separator: ", "))"): its files are not those of "
+                + "\(expected)" + (actual.map { ", but of \($0)" } ?? "")
         case .blobMissing(let digest): "blob \(digest): its file is missing"
         case .blobSize(let digest, let recorded, let actual):
             "blob \(digest): its file has \(actual) bytes instead of \(recorded)"
@@ -68,8 +76,8 @@ extension Store {
 
     /// Takes out of the store what a full check finds damaged or unreferenced, so that it is fetched or made again.
     ///
-    /// - Returns: what was found, all of it before the repair.
-    package func repair() async throws -> StoreCheck {
+    /// - Returns: what was found, all of it before the repair, and what could not be had again, each as a sentence.
+    package func repair() async throws -> (found: StoreCheck, losses: [String]) {
         let found = try await check(full: true)
         for problem in found.problems {
             switch problem {
@@ -79,17 +87,61 @@ extension Store {
                 try await database.write { db in
                     try db.execute(sql: "UPDATE layers SET unpacked = 0 WHERE id = ?", arguments: [layer])
                 }
-            case .orphan: continue
-            case .database, .layerWithoutContent, .imageConfigurationMissing: continue
+            case .records: try await onBlockingPool { try self.database.exclusively(self.database.recordEverything) }
+            case .orphan, .database, .layerWithoutContent, .layerDamaged, .imageConfigurationMissing: continue
             }
         }
-        try await onBlockingPool { _ = try self.removeOrphans() }
-        return found
+        return try await onBlockingPool {
+            let losses = try self.database.write { db in try LostContent.remove(in: db) }
+            try self.removeOrphans()
+            return (found, losses)
+        }
+    }
+
+    /// Takes the files of layers away that are not those of their archives: they are unpacked again, or what needs them is lost.
+    /// - Returns: what could not be had again, each as a sentence.
+    package func discardFiles(of layers: [LayerID]) async throws -> [String] {
+        if layers.isEmpty { return [] }
+        return try await onBlockingPool { [layout] in
+            try whileDoing("setting aside damaged layers", in: layout.root) {
+                try self.database.write { db in
+                    for layer in layers {
+                        try db.execute(sql: "UPDATE layers SET unpacked = 0 WHERE id = ?", arguments: [layer])
+                        // A container that runs keeps the files that it has open.
+                        if try HostFiles.status(of: layout.snapshot(layer)) != nil {
+                            try Quarantine(layout: layout).take(layout.snapshot(layer))
+                        }
+                    }
+                    return try LostContent.remove(in: db)
+                }
+            }
+        }
+    }
+
+    /// The images that a layer is part of, by name where they have one.
+    package func imageNames(with layer: LayerID) async throws -> [String] {
+        try await database.read { db in
+            try String.fetchAll(
+                db,
+                sql: """
+                    SELECT COALESCE(name, image_layers.image_id) FROM image_layers
+                    LEFT JOIN image_names ON image_names.image_id = image_layers.image_id WHERE layer_id = ? ORDER BY 1
+                    """,
+                arguments: [layer]
+            )
+        }
     }
 
     private func checkRows(integrity: Bool) throws -> StoreCheck {
         var result = StoreCheck()
-        if integrity { result.problems += try database.integrityProblems().map(StoreProblem.database) }
+        if integrity {
+            result.problems += try database.integrityProblems().map(StoreProblem.database)
+            switch try database.comparisonWithRecords() {
+            case .agree, .behind: break
+            case .damaged(let reason): result.problems.append(.records(reason))
+            case .differ(let reason): result.problems.append(.database(reason))
+            }
+        }
         let (first, counts) = try database.read { db in
             (
                 try problems(in: db),

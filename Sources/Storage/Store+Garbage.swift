@@ -29,6 +29,7 @@ extension Store {
                 let garbage = try self.chooseGarbage()
                 try self.unlinkGarbage()
                 try self.removeStalePartials()
+                try Quarantine(layout: self.layout).clear()
                 if thoroughly { try self.removeOrphans() }
                 if !garbage.blobs.isEmpty || !garbage.layers.isEmpty { try self.database.compact() }
                 return garbage
@@ -183,8 +184,8 @@ extension Store {
         var held: Set<StoreResource> = []
         for name in try HostFiles.entries(of: layout.run) where StoreOwner.isName(name) {
             let path = FilePath(bytes: layout.run.bytes + [UInt8(ascii: "/")] + name)
-            guard try HostFiles.status(of: path) != nil else { continue }
-            let content = try OpenFile.open(path, 0).readToEnd()
+            // Its process may end meanwhile, and nothing is held then.
+            guard let content = try contentsIfPresent(of: path, limit: .max) else { continue }
             held.formUnion(Self.resources(in: content))
         }
         return held

@@ -31,7 +31,7 @@ extension Store {
         Array(entry[..<(entry.lastIndex(of: UInt8(ascii: ".")) ?? entry.endIndex)])
     }
 
-    /// Removes the files of blobs and layers that the database does not know.
+    /// Removes the files of blobs and layers that the database does not know, or sets them aside where it may have forgotten them.
     ///
     /// They appear in place only inside write transactions, so under the write lock none is one that is just being made.
     /// - Returns: how many were removed.
@@ -39,10 +39,15 @@ extension Store {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func removeOrphans() throws -> Int {
         let discarded = try process.owner().directory(in: layout.tmp)
+        let isCertain = database.isKnownWhole
         var trees: [FilePath] = []
         try database.settle()
         let count = try database.write { db in
             let orphans = try orphans(in: db)
+            if !isCertain {
+                for path in orphans.blobs + orphans.snapshots { try Quarantine(layout: layout).take(path) }
+                return orphans.blobs.count + orphans.snapshots.count
+            }
             for path in orphans.blobs { try HostFiles.remove(path) }
             for path in orphans.snapshots {
                 let target = discarded.appending("\(try process.owner().nextNumber())")

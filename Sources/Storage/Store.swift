@@ -13,28 +13,38 @@ package final class Store: Sendable {
     package let blobs: BlobStore
 
     let process: OwnerBox
+    private let reserve: SpaceReserve
+    private let freesSpace: Bool
 
     /// The store's directory.
     package var root: FilePath { layout.root }
 
-    private init(layout: StoreLayout, database: StoreDatabase) {
+    init(layout: StoreLayout, database: StoreDatabase, freesSpace: Bool = false) {
+        self.freesSpace = freesSpace
         self.layout = layout
         self.database = database
         process = OwnerBox(layout: layout)
+        reserve = SpaceReserve(layout: layout)
         blobs = BlobStore(layout: layout, database: database, process: process)
     }
 
     /// Opens a store, creating it where there is none, and clears away what dead processes left.
     ///
+    /// - Parameters:
+    ///   - root: the store's directory.
+    ///   - freesSpace: whether what is done with the store is to work on a full disk: removing, stopping, listing.
+    /// - Returns: the store.
     /// - Throws: `StorageError.newerSchema`, `.databaseDamaged`, `.databaseLocked`, `.noSpace`, `.unusable`.
-    package static func open(at root: FilePath) async throws -> Store {
-        try await onBlockingPool { try openBlocking(at: root) }
+    package static func open(at root: FilePath, freesSpace: Bool = false) async throws -> Store {
+        try await onBlockingPool { try openBlocking(at: root, freesSpace: freesSpace) }
     }
 
     /// Opens a store; for code that runs on a thread that may block.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package static func openBlocking(at root: FilePath) throws -> Store {
+    package static func openBlocking(at root: FilePath, freesSpace: Bool = false) throws -> Store {
         let layout = StoreLayout(root: root)
+        let reserve = SpaceReserve(layout: layout)
+        if freesSpace { reserve.giveUpIfNeeded() }
         do throws(SystemCallError) {
             try layout.create()
         } catch {
@@ -43,7 +53,9 @@ package final class Store: Sendable {
             }
             throw StorageError.unusable(root: root, reason: error)
         }
-        let store = Store(layout: layout, database: try StoreDatabase(path: layout.database))
+        let database = try whileDoing("opening the database", in: root) { try StoreDatabase(path: layout.database) }
+        let store = Store(layout: layout, database: database, freesSpace: freesSpace)
+        if !freesSpace { reserve.hold() }
         try whileDoing("clearing away what an earlier process left", in: root) { try store.recover() }
         return store
     }
@@ -51,6 +63,10 @@ package final class Store: Sendable {
     /// Removes this process's scratch directories and gives up what it holds; nothing of the store is used afterwards.
     package func close() async {
         await onBlockingPool { self.process.close() }
+    }
+
+    deinit {
+        if freesSpace { reserve.holdRest() }
     }
 
     // MARK: Scratch of this process

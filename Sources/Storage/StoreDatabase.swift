@@ -25,26 +25,58 @@ package final class StoreDatabase: Sendable {
         let pages: PageCount
     }
 
+    /// Whether the database was known to have everything when it was opened; only then is what it does not know nobody's.
+    var isKnownWhole: Bool { knownWhole.withLock { $0 } }
+    private let knownWhole = Mutex(false)
+    let records: StoreRecords
+
     /// Opens the database, creating it or bringing its schema up to date where needed.
     /// - Throws: `StorageError.newerSchema`, `.databaseDamaged`, `.databaseLocked`, `.noSpace`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     init(path: FilePath, lockTimeout: Duration = .seconds(60)) throws {
         self.path = path
         lock = WriteLock(database: path, timeout: lockTimeout)
-        let isPresent = try HostFiles.status(of: path).map { $0.size > 0 } ?? false
-        let version = isPresent ? try openedVersion() : 0
-        if version > Schema.currentVersion {
-            throw StorageError.newerSchema(found: version, known: Schema.currentVersion, path: path)
+        records = StoreRecords(database: path)
+        guard Self.comparesPages else {
+            throw StorageError.database(path: path, reason: "SQLite offers no way to watch over its pages")
         }
-        if version < Schema.currentVersion { try migrate() }
+        // Read before the database, which meanwhile may only get ahead of them.
+        let recorded = try records.end()
+        let status = try HostFiles.status(of: path)
+        if let status, status.mode & 0o077 != 0 { try keepPrivate() }
+        let isPresent = (status?.size ?? 0) > 0
+        let found = isPresent ? try opened(recorded) : (version: 0, wholeness: .whole)
+        if found.version > Schema.currentVersion {
+            throw StorageError.newerSchema(found: found.version, known: Schema.currentVersion, path: path)
+        }
+        if case .damaged(let reason) = found.wholeness {
+            throw StorageError.databaseDamaged(path: path, reason: reason)
+        }
+        knownWhole.withLock { $0 = found.wholeness == .whole }
+        if found.version < Schema.currentVersion { try migrate() }
     }
 
-    /// The version of the schema; where a process died while it created the database, a writer is needed to undo that first.
-    private func openedVersion() throws -> Int {
+    /// A database that is read as far as it can be, whatever it is.
+    init(damaged path: FilePath) {
+        self.path = path
+        lock = WriteLock(database: path, timeout: .seconds(1))
+        records = StoreRecords(database: path)
+    }
+
+    /// Whether pages are compared with their sums, which is asked of SQLite before the first database is opened.
+    private static let comparesPages = slipway_sqlite_use_page_sums() == 0
+
+    /// The version of the schema, and whether everything is there; where a process died while it created the database, a writer is
+    /// needed to undo that first.
+    private func opened(_ recorded: StoreRecords.End) throws -> (version: Int, wholeness: Wholeness) {
         do {
-            return try read { db in try Schema.version(in: db) }
-        } catch StorageError.database {
-            return 0
+            return try read { db in
+                let version = try Schema.version(in: db)
+                if version > Schema.currentVersion { return (version, .unknown) }
+                return (version, try Self.wholeness(of: db, recorded: recorded))
+            }
+        } catch StorageError.database where recorded == .missing {
+            return (0, .unknown)
         }
     }
 
@@ -86,32 +118,67 @@ package final class StoreDatabase: Sendable {
         try write(settlingFirst: true, body)
     }
 
-    private func write<Value>(settlingFirst: Bool, _ body: (Database) throws -> Value) throws -> Value {
+    /// Runs one transaction whose deleted rows leave nothing behind that could be read, as secrets of a container.
+    package func writeErasing<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws
+        -> Value
+    {
+        try await onBlockingPool { try self.write(erases: true, body) }
+    }
+
+    private func write<Value>(settlingFirst: Bool = false, erases: Bool = false, _ body: (Database) throws -> Value)
+        throws
+        -> Value
+    {
         try explainingErrors(while: "writing the database") {
             let writer = try openWriter()
             return try writer.queue.writeWithoutTransaction { db in
                 try lock.withLock {
-                    if settlingFirst {
-                        try db.inTransaction(.immediate) {
-                            try db.execute(sql: Self.settling(db))
-                            return .commit
-                        }
-                    }
-                    var value: Value?
-                    try db.inTransaction(.immediate) {
-                        value = try body(db)
-                        return .commit
-                    }
-                    if writer.pages.value >= Self.checkpointPages {
-                        try db.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)")
-                    }
-                    guard let value else {
-                        throw StorageError.database(path: path, reason: "a transaction gave no result")
-                    }
+                    if settlingFirst { try transact(db, countsAlways: true) { _ in } }
+                    if erases { _ = try Int.fetchOne(db, sql: "PRAGMA secure_delete = ON") }
+                    let value = try transact(db, body)
+                    if erases { try forgetErased(db) }
+                    if writer.pages.value >= Self.checkpointPages { try checkpoint(db) }
                     return value
                 }
             }
         }
+    }
+
+    /// Runs one transaction and records it; one that changed nothing is no commit, unless it is to be one.
+    private func transact<Value>(_ db: Database, countsAlways: Bool = false, _ body: (Database) throws -> Value) throws
+        -> Value
+    {
+        var result: (value: Value, change: StoreRecords.Change?)?
+        try db.inTransaction(.immediate) {
+            let before = db.totalChangesCount
+            let value = try body(db)
+            let hasChanged = countsAlways || db.totalChangesCount != before
+            result = (value, hasChanged ? try Self.advance(db) : nil)
+            return .commit
+        }
+        guard let result else { throw StorageError.database(path: path, reason: "a transaction gave no result") }
+        if let change = result.change { record(change, db) }
+        return result.value
+    }
+
+    /// Moves the log into the database as far as readers let it; on a full disk that is left for later.
+    private func checkpoint(_ db: Database, _ mode: String = "PASSIVE") throws {
+        do {
+            try db.execute(sql: "PRAGMA wal_checkpoint(\(mode))")
+            if try records.haveGrown() { try recordEverything(db) }
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+            return
+        } catch let error as SystemCallError where error.errno == .noSpace || error.errno == .diskQuotaExceeded {
+            return
+        }
+    }
+
+    /// Empties the log, where rows that were erased from the database still stand, unless somebody reads just now.
+    private func forgetErased(_ db: Database) throws {
+        _ = try Int.fetchOne(db, sql: "PRAGMA secure_delete = FAST")
+        try db.execute(sql: "PRAGMA busy_timeout = 0")
+        defer { try? db.execute(sql: "PRAGMA busy_timeout = 10000") }
+        try checkpoint(db, "TRUNCATE")
     }
 
     /// Settles what a process that was killed inside a commit had begun: done or not done, it stays so.
@@ -120,14 +187,7 @@ package final class StoreDatabase: Sendable {
     /// database open nobody sees it; once the index is built anew it would come to life. One write of our own takes its place in
     /// the log. Needed before files are removed because no row names them.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func settle() throws {
-        try write { db in try db.execute(sql: Self.settling(db)) }
-    }
-
-    /// A write that changes nothing but takes its place in the log.
-    private static func settling(_ db: Database) throws -> String {
-        "PRAGMA user_version = \(try Schema.version(in: db))"
-    }
+    func settle() throws { try write(settlingFirst: true) { _ in } }
 
     /// Gives the space of deleted rows back to the file system, as far as readers do not still need it; waits for none.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -135,12 +195,28 @@ package final class StoreDatabase: Sendable {
         try explainingErrors(while: "compacting the database") {
             try openWriter().queue.writeWithoutTransaction { db in
                 try lock.withLock {
-                    _ = try Row.fetchAll(db, sql: "PRAGMA incremental_vacuum")
-                    try db.execute(sql: "PRAGMA wal_checkpoint(PASSIVE)")
+                    do {
+                        _ = try Row.fetchAll(db, sql: "PRAGMA incremental_vacuum")
+                    } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+                        // What was removed is removed: the database is compacted another time.
+                        return
+                    }
+                    try checkpoint(db)
                 }
             }
         }
     }
+
+    /// Holds the write lock, with a connection that may write, outside of any transaction.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func exclusively<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        try explainingErrors(while: "checking the database") {
+            try openWriter().queue.writeWithoutTransaction { db in try lock.withLock { try body(db) } }
+        }
+    }
+
+    /// Believes the database no more when it says that nothing refers to something.
+    func distrust() { knownWhole.withLock { $0 = false } }
 
     /// What SQLite itself finds wrong with its file; empty for a sound database.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -159,6 +235,10 @@ package final class StoreDatabase: Sendable {
 
     private func migrate() throws {
         try explainingErrors(while: "creating the database") {
+            // Before SQLite sees it, which would throw away the log of a database without content.
+            try lock.withLock {
+                if (try HostFiles.status(of: path)?.size ?? 0) == 0 { try Self.checkAbsence(of: path) }
+            }
             let queue = try openWriter().queue
             try lock.withLock {
                 // Another process may have migrated, or a newer one may have come, while we waited for the lock.
@@ -172,7 +252,11 @@ package final class StoreDatabase: Sendable {
                 if version > Schema.currentVersion {
                     throw StorageError.newerSchema(found: version, known: Schema.currentVersion, path: path)
                 }
-                if version < Schema.currentVersion { try Schema.migrate(queue) }
+                if version == 0 { try Self.checkAbsence(of: path) }
+                if version < Schema.currentVersion {
+                    try Schema.migrate(queue)
+                    queue.writeWithoutTransaction { db in try? recordEverything(db) }
+                }
             }
         }
     }
@@ -180,9 +264,14 @@ package final class StoreDatabase: Sendable {
     private func openWriter() throws -> Writer {
         try writer.withLock { writer in
             if let writer { return writer }
+            // Whoever closes a file gives up all locks that his process has on it: nobody may have it open when its pages are read.
+            readers.withLock { $0 = [] }
+            try lock.withLock { try prepareFiles() }
             let pages = PageCount()
             var configuration = Self.commonConfiguration(label: "slipway.database.writer")
             configuration.prepareDatabase { db in
+                // What is deleted is overwritten where its page is written anyway.
+                _ = try Int.fetchOne(db, sql: "PRAGMA secure_delete = FAST")
                 try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0")
                 try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
                 slipway_sqlite_no_checkpoint_on_close(Self.pointer(to: db))
@@ -218,6 +307,14 @@ package final class StoreDatabase: Sendable {
             return try body()
         } catch let error as DatabaseError {
             let reason = error.message ?? "SQLite error \(error.resultCode.rawValue)"
+            switch error.extendedResultCode {
+            case .SQLITE_IOERR_DATA:
+                throw StorageError.databaseDamaged(path: path, reason: "a page of it is not what was written")
+            case .SQLITE_IOERR_READ, .SQLITE_IOERR_SHORT_READ:
+                throw StorageError.databaseDamaged(path: path, reason: "a page of it cannot be read")
+            case .SQLITE_IOERR_SHMSIZE: throw StorageError.noSpace(phase: phase, path: path)
+            default: break
+            }
             switch error.resultCode {
             case .SQLITE_FULL: throw StorageError.noSpace(phase: phase, path: path)
             case .SQLITE_CORRUPT, .SQLITE_NOTADB: throw StorageError.databaseDamaged(path: path, reason: reason)

@@ -7,6 +7,12 @@ package struct StoreLayout: Sendable, Hashable {
     package let root: FilePath
 
     package var database: FilePath { root.appending("slipway.db") }
+    /// What the database says, a second time: see `StoreRecords`.
+    package var records: FilePath { root.appending("slipway.records") }
+    /// Space that is given up when the disk is full, so that something can be removed.
+    package var reserve: FilePath { root.appending("reserve") }
+    /// What nothing refers to and may yet be needed; kept for days.
+    package var quarantine: FilePath { root.appending("quarantine") }
     /// `blobs/<algorithm>/<hex>`: complete, verified content.
     package var blobs: FilePath { root.appending("blobs") }
     /// `snapshots/<layer id>/`: the files of unpacked layers.

@@ -1,5 +1,7 @@
 import Foundation
+import Glibc
 import LinuxSystem
+import Storage
 import SystemPackage
 import Testing
 
@@ -103,6 +105,48 @@ struct `A disk that is full` {
             #expect(result.errorText.contains("Dockerfile:2"))
             try await expectNothingLeft(of: slipway, marker, "RUN")
             try await slipway.succeed("run", "--rm", "--network", "none", "busybox", "true")
+        }
+    }
+
+    /// Writes into a file until not a block is left.
+    private func fillUp() async throws {
+        let file = FilePath(path("disk/filler"))
+        try await onBlockingPool {
+            let filler = try OpenFile.open(file, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+            var size = 1 << 20
+            while size >= 1 {
+                do { try filler.write([UInt8](repeating: 7, count: size)) } catch { size /= 2 }
+            }
+        }
+    }
+
+    @Test func `to the last block is freed by every command that frees, and containers end`() async throws {
+        try await withSmallDisk(24) {
+            try await makeBase()
+            try scratch.write("FROM busybox\nCOPY Dockerfile /\n", to: "small/Dockerfile")
+            try await slipway.succeed("build", "-q", "-t", "small", path("small"))
+            for name in ["stopped", "killed", "forced"] {
+                try await slipway.succeed("run", "-d", "--name", name, "--network", "none", "busybox", "sleep", "100")
+            }
+            let commands = [
+                ["ps", "-a"], ["images"], ["stop", "-t", "0", "stopped"], ["kill", "killed"], ["rm", "-f", "forced"],
+                ["rm", "stopped", "killed"], ["builder", "prune", "-af"], ["rmi", "-f", "small"],
+                ["image", "prune", "-af"],
+                ["system", "prune", "-af"],
+            ]
+            for command in commands {
+                try await onBlockingPool {
+                    _ = try HostFiles.remove(FilePath(path("disk/filler")))
+                    // Each finds the disk as it is when it fills up, with the space that was held.
+                    _ = try Store.openBlocking(at: FilePath(slipway.root))
+                }
+                try await fillUp()
+                let result = try await slipway.run(command)
+                #expect(result.status == 0, "\(command): \(result.errorText)")
+            }
+            try await onBlockingPool { _ = try HostFiles.remove(FilePath(path("disk/filler"))) }
+            #expect(try await slipway.succeed("images", "-q").isEmpty)
+            #expect(try await slipway.succeed("system", "check").contains("no problems"))
         }
     }
 

@@ -40,6 +40,42 @@ struct `Snapshots` {
     private static let listing =
         "find . -mindepth 1 -printf '%p %y %m %U:%G %Ts %l %n ' -exec sh -c 'test ! -f \"$1\" || cat \"$1\"' - {} \\; -printf '\\n' | sort"
 
+    @Test func `an unpacking that its last waiter cancelled does not end for one who comes after`() async throws {
+        let (store, _) = try await open()
+        // An archive without entries.
+        let archive = [UInt8](repeating: 0, count: 1024)
+        let provider = LateProvider(store: store, content: archive)
+        let snapshots = SnapshotStore(store: store, blobProvider: provider)
+        let blob = Descriptor(mediaType: .ociLayer, digest: Digest.sha256(of: archive), size: 1024)
+        let layer = try await snapshots.layer(diffID: blob.digest, blob: blob, isChecked: true)
+        let first = Task { try await snapshots.unpack([layer]) }
+        for await _ in provider.began { break }
+        first.cancel()
+        try await snapshots.unpack([layer])
+        #expect(try await snapshots.info(of: layer).isUnpacked)
+        await #expect(throws: CancellationError.self) { try await first.value }
+    }
+
+    @Test func `an archive of files that have changed is refused at its end, and a check finds the layer`() async throws
+    {
+        let (store, snapshots) = try await open()
+        let tree = try await change(snapshots, .empty, "mkdir d; echo one > d/f")
+        let layer = tree.layers[0]
+        let diffID = try await snapshots.diffID(of: layer)
+        #expect(try await snapshots.checkFiles().damaged.isEmpty)
+        let file = store.layout.snapshot(layer).appending("fs/d/f")
+        let times = try await onBlockingPool { try HostFiles.status(of: file) }
+        try Data("two\n".utf8).write(to: URL(filePath: file.string))
+        try await onBlockingPool { try OpenFile.open(file, O_RDWR).setTimes(modified: times?.modified ?? .epoch) }
+        let error = await #expect(throws: SnapshotError.self) {
+            try await snapshots.writeArchive(of: layer, to: DigestingBox())
+        }
+        #expect(error?.description.contains("slipway system check --deep --repair") == true)
+        await #expect(throws: SnapshotError.self) { _ = try await snapshots.blob(for: layer, compression: .gzip) }
+        let damaged = try await snapshots.checkFiles().damaged
+        #expect(damaged.count == 1 && damaged[0].description.contains("\(diffID)"))
+    }
+
     @Test func `a change becomes a layer and nothing else of the tree is touched`() async throws {
         let (_, snapshots) = try await open()
         let base = try await change(snapshots, .empty, "mkdir d; echo one > d/f; echo two > g; chmod 1777 d")
@@ -221,5 +257,41 @@ struct `Snapshots` {
         #expect(try await look(snapshots, tree, "ls | wc -l; cat last f0 f519") == "521\n5190519")
         let more = try await change(snapshots, tree, "rm f0; echo new > f1")
         #expect(try await look(snapshots, more, "ls | wc -l; cat f1") == "520\nnew\n")
+    }
+}
+
+/// Takes an archive that nobody wants.
+private final class DigestingBox: ByteSink, Sendable {
+    func write(_ bytes: UnsafeRawBufferPointer) {}
+}
+
+/// Brings a blob; the first who asks is told late that nobody waits for it any more.
+private final class LateProvider: BlobProvider {
+    private let store: Store
+    private let content: [UInt8]
+    private let calls = Mutex(0)
+    private let beginning: AsyncStream<Void>.Continuation
+    /// Has an element once the first has asked.
+    let began: AsyncStream<Void>
+
+    init(store: Store, content: [UInt8]) {
+        self.store = store
+        self.content = content
+        (began, beginning) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    func fetch(_ descriptor: Descriptor) async throws {
+        let call = calls.withLock { calls in
+            calls += 1
+            return calls
+        }
+        if call == 1 {
+            beginning.yield()
+            while !Task.isCancelled { await Task.yield() }
+            // Not cancelled with the task: as a connection that takes its time to close.
+            await Task.detached { try? await Task.sleep(for: .milliseconds(100)) }.value
+            throw CancellationError()
+        }
+        _ = try await store.blobs.put(content)
     }
 }

@@ -32,6 +32,27 @@ import Testing
         try removeTree(directory.appending("nothing"))
     }
 
+    @Test func `two who remove one tree do not disturb each other`() async throws {
+        let path = directory.appending("tree")
+        for _ in 0..<5 {
+            try await onBlockingPool {
+                for number in 0..<200 {
+                    try HostFiles.createDirectories(path.appending("\(number % 20)/\(number)/deep"))
+                }
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<4 { group.addTask { try await onBlockingPool { try removeTree(path) } } }
+                try await group.waitForAll()
+            }
+        }
+        try await onBlockingPool { try removeTree(directory) }
+    }
+
+    @Test func `a directory that is gone has no entries`() throws {
+        defer { try? removeTree(directory) }
+        #expect(try RootedDirectory(directory).entriesIfPresent(of: "gone").isEmpty)
+    }
+
     @Test func `a lock that another holds is not given`() throws {
         defer { try? removeTree(directory) }
         let path = directory.appending("lock")

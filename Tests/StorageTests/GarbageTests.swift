@@ -102,6 +102,24 @@ import Testing
         }
     }
 
+    @Test func `processes that come and go do not disturb a collection`() async throws {
+        try await withStore { store in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<3 {
+                    group.addTask {
+                        for number in UInt8(0)..<40 {
+                            let other = try await Store.open(at: store.root)
+                            try await other.hold([.blob(Digest.sha256(of: [number]))])
+                            await other.close()
+                        }
+                    }
+                }
+                group.addTask { for _ in 0..<60 { _ = try await store.collectGarbage() } }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test func `files that nothing refers to are reported, and removed by a repair`() async throws {
         try await withStore { store in
             let path = store.blobs.path(of: Digest.sha256(of: [9]))

@@ -34,7 +34,7 @@ struct BuildCacheUsageCommand: RunnableCommand {
             Listing(try ListingFormat(text, columns: Self.columns), type: "*du.context", headers: Self.headers)
         }
         if listing != nil, isVerbose { throw CommandFailure("ERROR: --format and --verbose cannot be used together") }
-        let engine = try await environment.engine()
+        let engine = try await environment.engine(freesSpace: true)
         let now = environment.clock()
         let items = try await engine.store.cacheItems().filter {
             CacheFilter.allow(filters, $0, now: now.seconds)
@@ -104,7 +104,7 @@ struct PruneBuilderCommand: RunnableCommand {
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let warning = "WARNING! This will remove all \(all ? "" : "dangling ")build cache."
         if !force, try await !environment.confirms(warning) { return .success }
-        let engine = try await environment.engine()
+        let engine = try await environment.engine(freesSpace: true)
         var policy = CachePolicy()
         policy.all = all
         policy.filters = filters

@@ -5,7 +5,7 @@ internal import SystemPackage
 extension SlipwayEnvironment {
     /// The containers of the store.
     func containers() async throws -> ContainerStore {
-        try containers(try await engine())
+        try containers(try await engine(freesSpace: true))
     }
 
     /// The containers of an engine's store; what ends while no command looks is put away by this program, run by a monitor.

@@ -23,7 +23,7 @@ struct ExplainCommand: RunnableCommand {
     var format: String?
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let engine = try await environment.engine()
+        let engine = try await environment.engine(freesSpace: true)
         let record = try await record(engine)
         let explanation = BuildExplanation(record.steps)
         if format == "json" {

@@ -46,7 +46,7 @@ struct HistoryCommand: RunnableCommand {
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let format = try ListingFormat(format, columns: Self.columns)
-        let engine = try await environment.engine()
+        let engine = try await environment.engine(freesSpace: true)
         let steps = try await engine.images.history(try textArguments()[0], platform: platform)
         await engine.store.close()
         if isQuiet {

@@ -41,7 +41,7 @@ struct RemoveImagesCommand: RunnableCommand {
     var keepsParents = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let engine = try await environment.engine()
+        let engine = try await environment.engine(freesSpace: true)
         let status = try await forEachName(try textArguments(), environment) { name in
             do {
                 let removals = try await engine.images.remove(name, force: force)
@@ -80,7 +80,7 @@ struct PruneImagesCommand: RunnableCommand {
             ? "WARNING! This will remove all images without at least one container associated to them."
             : "WARNING! This will remove all dangling images."
         if !force, try await !environment.confirms(warning) { return .success }
-        let engine = try await environment.engine()
+        let engine = try await environment.engine(freesSpace: true)
         let pruned = try await engine.images.prune(all: all, filter: filter)
         await engine.store.close()
         try await environment.output.write(PruneReport.images(pruned.removals))

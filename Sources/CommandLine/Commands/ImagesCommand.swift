@@ -35,7 +35,7 @@ struct ImagesCommand: RunnableCommand {
         if let reference = try textArguments().first { filters.append("reference=\(reference)") }
         let filter = try ImageFilter(parsing: filters, accepted: ImageFilter.forListing, now: now.seconds)
         let listing = Listing(try listingFormat(), type: "*formatter.imageContext", headers: Self.headers)
-        let engine = try await environment.engine()
+        let engine = try await environment.engine(freesSpace: true)
         let images = try await engine.images.list(filter)
         await engine.store.close()
         let rows = images.flatMap { image in names(of: image).map { row(image, $0, now: now) } }

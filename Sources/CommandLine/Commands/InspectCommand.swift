@@ -23,7 +23,7 @@ struct InspectImagesCommand: RunnableCommand {
     var platform: Platform?
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let engine = try await environment.engine()
+        let engine = try await environment.engine(freesSpace: true)
         let platform = platform
         let status = try await inspectEach(try textArguments(), format, environment) { name in
             InspectionDocument.image(try await engine.images.inspect(name, platform: platform))

@@ -38,7 +38,7 @@ struct InspectCommand: RunnableCommand {
     var type: Kind?
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let engine = try await environment.engine()
+        let engine = try await environment.engine(freesSpace: true)
         let containers = try environment.containers(engine)
         let type = type
         let showsSize = showsSize

@@ -24,7 +24,7 @@ struct DiskUsageCommand: RunnableCommand {
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let format = try ListingFormat(format, columns: Self.columns)
-        let engine = try await environment.engine()
+        let engine = try await environment.engine(freesSpace: true)
         let usage = try await engine.images.systemUsage()
         let volumes = try await VolumeUsage.all(try environment.containers(engine))
         await engine.store.close()
@@ -148,7 +148,7 @@ struct PruneSystemCommand: RunnableCommand {
         let warning =
             "WARNING! This will remove:\n  - all stopped containers\n\(volumeLine)  - \(images)\n  - unused build cache\n"
         if !force, try await !environment.confirms(warning) { return .success }
-        let engine = try await environment.engine()
+        let engine = try await environment.engine(freesSpace: true)
         // First, for what they hold is then unused.
         let store = try environment.containers(engine)
         let containers = try await store.prune { containerFilter.accepts($0) }
@@ -158,13 +158,15 @@ struct PruneSystemCommand: RunnableCommand {
         pruning.all = all
         pruning.unusedSince = filter.until
         let cache = try await engine.store.pruneBuildCache(pruning)
+        let setAside = all ? try await engine.store.emptyQuarantine() : 0
         await engine.store.close()
         try await environment.output.write(
             PruneReport.containers(containers.ids) + PruneReport.volumes(prunedVolumes.names)
                 + PruneReport.images(pruned.removals)
                 + PruneReport.cache(cache.records)
         )
-        let bytes = containers.bytes + prunedVolumes.bytes + pruned.reclaimed + cache.garbage.bytes
+        let bytes =
+            containers.bytes + prunedVolumes.bytes + pruned.reclaimed + cache.garbage.bytes + setAside
         try await environment.output.writeLine(PruneReport.total(bytes))
         return .success
     }
@@ -193,22 +195,44 @@ struct CheckCommand: RunnableCommand {
     )
     static let flags: [Flag<CheckCommand>] = [
         .toggle("quick", \.isQuick, help: "Do not read the content of blobs"),
+        .toggle("deep", \.isDeep, help: "Also compare the files of unpacked layers with their archives"),
         .toggle("repair", \.repairs, help: "Take out what is damaged, so that it is fetched or made again"),
     ]
 
     var arguments: [[UInt8]] = []
     var isQuick = false
+    var isDeep = false
     var repairs = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let engine = try await environment.engine()
-        let found = repairs ? try await engine.store.repair() : try await engine.store.check(full: !isQuick)
+        if repairs, let rebuilt = try await Store.rebuildIfDamaged(at: try environment.root()) {
+            try await environment.output.write(Self.account(of: rebuilt))
+        }
+        let engine = try await environment.engine(freesSpace: true)
+        var (found, losses) =
+            repairs ? try await engine.store.repair() : (try await engine.store.check(full: !isQuick), [])
+        var layers = ""
+        if isDeep {
+            let files = try await engine.snapshots.checkFiles()
+            found.problems += files.damaged
+            if repairs { losses += try await engine.store.discardFiles(of: files.layers) }
+            layers =
+                " (\(files.sound + files.damaged.count) with their files, \(files.unknown) without an archive to compare with)"
+        }
         await engine.store.close()
         for problem in found.problems { try await environment.output.writeLine("\(problem)") }
+        for loss in losses { try await environment.output.writeLine("lost: \(loss)") }
         let verdict = found.problems.isEmpty ? "no problems" : "\(found.problems.count) problems"
-        let counts = "\(found.blobs) blobs, \(found.layers) layers, \(found.images) images"
+        let counts = "\(found.blobs) blobs, \(found.layers) layers\(layers), \(found.images) images"
         try await environment.output.writeLine("Checked \(counts): \(verdict)" + (repairs ? ", repaired" : ""))
         return found.problems.isEmpty || repairs ? .success : .failure
+    }
+
+    private static func account(of rebuilt: RebuiltDatabase) -> String {
+        let counts = "\(rebuilt.images) images, \(rebuilt.layers) layers, \(rebuilt.containers) containers"
+        let places = rebuilt.setAside.map { "set aside: \(escapedForDisplay($0.bytes))\n" }.joined()
+        return "The database was damaged: \(rebuilt.damage).\nIt was made again from its records: \(counts)\n" + places
+            + rebuilt.losses.map { "lost: \($0)\n" }.joined()
     }
 }
 
@@ -221,7 +245,7 @@ struct SystemSummaryCommand: RunnableCommand {
     var format: String?
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let engine = try await environment.engine()
+        let engine = try await environment.engine(freesSpace: true)
         let images = try await engine.images.list()
         let usage = try await engine.images.systemUsage()
         let means = try await engine.snapshots.means

@@ -24,9 +24,9 @@ package struct Engine: Sendable {
 extension SlipwayEnvironment {
     /// Opens the store and everything on it.
     ///
-    /// Registries are not spoken to before something asks for them.
-    package func engine() async throws -> Engine {
-        let store = try await Store.open(at: try root())
+    /// Registries are not spoken to before something asks for them. What `freesSpace`, or only looks, works on a full disk, too.
+    package func engine(freesSpace: Bool = false) async throws -> Engine {
+        let store = try await Store.open(at: try root(), freesSpace: freesSpace)
         let logger = logger()
         let client = RegistryClient(try await registryConfiguration(), logger: logger)
         let blobs = RegistryBlobProvider(store: store, client: client)

@@ -1,0 +1,61 @@
+internal import Glibc
+internal import LinuxSystem
+internal import SystemPackage
+
+/// A file of some megabytes that holds space for removing things: on a file system that is full to the last block, removing
+/// needs a little space first.
+struct SpaceReserve: Sendable {
+    private let path: FilePath
+    private let root: FilePath
+
+    init(layout: StoreLayout) {
+        path = layout.reserve
+        root = layout.root
+    }
+
+    /// How much is held: 4 MiB, and less on a small file system.
+    private static func size(_ space: FileSystemSpace) -> UInt64 {
+        min(4 << 20, max(256 << 10, space.totalBytes / 16))
+    }
+
+    /// Holds the space, if that is not done, where there is plenty.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func hold() {
+        // A store works without it: on a disk that is nearly full, or of which nothing can be held.
+        guard let present = try? HostFiles.status(of: path) == nil, present, let space = try? FileSystemSpace(at: root)
+        else { return }
+        let size = Self.size(space)
+        guard space.availableBytes > 4 * size else { return }
+        allocate(size)
+    }
+
+    /// Holds again what is left after something was done with the space.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func holdRest() {
+        guard let present = try? HostFiles.status(of: path) == nil, present, let space = try? FileSystemSpace(at: root)
+        else { return }
+        // What a file system keeps back for root is there for root, and is not counted as available.
+        var size = Self.size(space)
+        while size >= 64 << 10, !allocate(size) { size /= 2 }
+    }
+
+    @discardableResult
+    private func allocate(_ size: UInt64) -> Bool {
+        do {
+            let file = try OpenFile.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            try file.changeMode(0o600)
+            try file.allocate(Int64(size))
+            return true
+        } catch {
+            _ = try? HostFiles.remove(path)
+            return false
+        }
+    }
+
+    /// Gives the space up where there is next to none besides.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func giveUpIfNeeded() {
+        guard let space = try? FileSystemSpace(at: root), space.availableBytes < Self.size(space) else { return }
+        _ = try? HostFiles.remove(path)
+    }
+}

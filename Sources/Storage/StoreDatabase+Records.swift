@@ -1,0 +1,108 @@
+internal import GRDB
+internal import LinuxSystem
+internal import SystemPackage
+
+/// Whether a database has everything that was committed to it.
+enum Wholeness: Hashable, Sendable {
+    case whole
+    /// The records that would say so are missing or damaged.
+    case unknown
+    /// The database is not the one that its records were written for, or has lost commits.
+    case damaged(String)
+}
+
+extension StoreDatabase {
+    /// The rows of `generation`.
+    struct Identity {
+        var store: String
+        var generation: Generation
+        var previous: String
+
+        init?(in db: Database) throws {
+            guard let row = try Row.fetchOne(db, sql: "SELECT store, number, tag, previous FROM generation") else {
+                return nil
+            }
+            store = row[0]
+            generation = Generation(number: row[1], tag: row[2])
+            previous = row[3]
+        }
+    }
+
+    /// Compares the database with how far its records go, which was read before the database was.
+    static func wholeness(of db: Database, recorded end: StoreRecords.End) throws -> Wholeness {
+        guard try Schema.version(in: db) >= Schema.generationVersion else {
+            return end == .missing ? .unknown : .damaged("it is older than its records")
+        }
+        guard let own = try Identity(in: db) else { return .damaged("it does not say which store it belongs to") }
+        guard case .generation(let recorded) = end else { return .unknown }
+        let missing = recorded.number - own.generation.number
+        if missing > 0 { return .damaged("it has lost its last \(missing) changes") }
+        let isOther =
+            missing == 0 && recorded.tag != own.generation.tag || missing == -1 && recorded.tag != own.previous
+        return isOther ? .damaged("it is not the one that its records belong to") : .whole
+    }
+
+    /// Counts a commit, and takes what it changed out of `changes`; called as the last thing of a transaction.
+    static func advance(_ db: Database) throws -> StoreRecords.Change {
+        guard let own = try Identity(in: db) else {
+            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "it does not say which store it belongs to")
+        }
+        var change = StoreRecords.Change(
+            previous: own.generation,
+            generation: Generation(number: own.generation.number + 1, tag: Generation.makeTag())
+        )
+        try db.cachedStatement(sql: "UPDATE generation SET number = ?, tag = ?, previous = ?")
+            .execute(arguments: [change.generation.number, change.generation.tag, own.generation.tag])
+        let lines = try String.fetchAll(try db.cachedStatement(sql: "SELECT line FROM changes ORDER BY id"))
+        if lines.isEmpty { return change }
+        try db.execute(sql: "DELETE FROM changes")
+        var containers: Set<String> = []
+        for line in lines {
+            if line.hasPrefix("*") {
+                containers.insert(String(line.dropFirst()))
+            } else {
+                change.lines += Array(line.utf8) + [UInt8(ascii: "\n")]
+            }
+        }
+        change.containers = try containers.sorted().map { ($0, try RecordedTables.lines(ofContainer: $0, in: db)) }
+        return change
+    }
+
+    /// Everything that records hold, as of the database's last commit.
+    static func everything(in db: Database) throws -> StoreRecords.Change {
+        guard let own = try Identity(in: db) else {
+            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "it does not say which store it belongs to")
+        }
+        let greatest = try Int64.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'layers'") ?? 0
+        let head = "=store\t\(own.store)\n=layers\t\(greatest)\n"
+        var change = StoreRecords.Change(previous: own.generation, generation: own.generation)
+        change.lines = Array(head.utf8) + (try RecordedTables.lines(in: db))
+        change.containers = try String.fetchAll(db, sql: "SELECT id FROM containers").map {
+            ($0, try RecordedTables.lines(ofContainer: $0, in: db))
+        }
+        return change
+    }
+
+    /// Records a commit that is durable.
+    ///
+    /// Records that cannot be written now, as on a full disk, are behind until the next write.
+    func record(_ change: StoreRecords.Change, _ db: Database) {
+        if (try? records.append(change)) == true { return }
+        try? recordEverything(db)
+    }
+
+    /// Replaces the records by what the database says; the caller holds the write lock.
+    func recordEverything(_ db: Database) throws { try records.replace(with: Self.everything(in: db)) }
+
+    /// Throws where the store had a database before and has none now.
+    static func checkAbsence(of path: FilePath) throws {
+        let layout = StoreLayout(root: path.removingLastComponent())
+        let places = [layout.blobs.appending("sha256"), layout.snapshots]
+        let hasContent = try places.contains { place in
+            try HostFiles.status(of: place) != nil && !HostFiles.entries(of: place).isEmpty
+        }
+        if try hasContent || HostFiles.status(of: layout.records) != nil {
+            throw StorageError.databaseDamaged(path: path, reason: "it is missing or empty, and the store is not")
+        }
+    }
+}
