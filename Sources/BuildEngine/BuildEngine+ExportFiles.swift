@@ -138,7 +138,7 @@ extension BuildEngine {
     private func writeWhole(_ path: FilePath, _ body: (OpenFile) async throws -> Void) async throws {
         let pending = try await onBlockingPool {
             let parent = path.removingLastComponent()
-            if !parent.isEmpty { try HostFiles.createDirectories(parent) }
+            if !parent.isEmpty { try HostFiles.createCallersDirectories(parent) }
             // A link stays, and what it names is replaced.
             return try PendingFile(replacing: HostFiles.resolved(path))
         }

@@ -4,14 +4,15 @@ import Sandboxes
 /// The cgroup that keeps a container from the host's devices, under the container's id as long as it runs.
 enum ContainerDevices {
     /// Makes it.
-    /// - Returns: its name; nil for a container that may use all devices, and where the host does not let them be filtered, of which
-    ///   `ContainerLimits.warnings(for:)` has told.
+    /// - Returns: it, under the container's id; nil for a container that may use all devices, and where the host does not let them be
+    ///   filtered, of which `ContainerLimits.warnings(for:)` has told.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    static func confine(_ record: ContainerRecord) -> String? {
+    static func confine(_ record: ContainerRecord) -> ControlGroup? {
         if record.configuration.options.isPrivileged { return nil }
         do throws(SystemCallError) {
-            try DeviceConfinement.confine(try ControlGroup.make(named: record.id), to: [])
-            return record.id
+            let group = try ControlGroup.make(named: record.id)
+            try DeviceConfinement.confine(group, to: [])
+            return group
         } catch {
             return nil
         }

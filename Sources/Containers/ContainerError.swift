@@ -11,7 +11,9 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
     case unknownCapability(String)
     case noInit
     case notPublished(port: String, id: String)
-    case cannotRestart(id: String)
+    case invalidDetachKeys(String)
+    case duplicateMountPoint(String)
+    case invalidWorkingDirectory(String)
     case invalidSignal(String)
     case notKilled(String, reason: String)
     case noCommand
@@ -45,7 +47,10 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
         case .noInit:
             "--init needs an init program, and this machine has none (install one with: apt-get install catatonit)"
         case .notPublished(let port, let id): "no public port '\(port)' published for \(id)"
-        case .cannotRestart(let id): "container \(id) is running in the foreground of another command; stop it there"
+        case .invalidDetachKeys(let text): "Invalid detach keys (\(text)) provided"
+        case .duplicateMountPoint(let target): "Duplicate mount point: \(target)"
+        case .invalidWorkingDirectory(let path):
+            "the working directory '\(path)' is invalid, it needs to be an absolute path"
         case .invalidSignal(let text): "Invalid signal: \(text)"
         case .notKilled(let name, let reason): "cannot kill container: \(name): \(reason)"
         case .noCommand: "no command specified"

@@ -56,15 +56,22 @@ package enum ContainerLimits {
     }
 
     /// Makes the cgroups of a container, as far as the host has what they need.
-    /// - Returns: their directories, each once.
+    /// - Returns: their directories, each once, and what keeps others from removing them while they are empty.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    static func make(for id: String, _ resources: ContainerResources) throws -> [FilePath] {
+    static func make(
+        for id: String,
+        _ resources: ContainerResources
+    ) throws -> (directories: [FilePath], locks: [FileLock]) {
         var directories: [FilePath] = []
+        var locks: [FileLock] = []
         for controller in Controller.allCases where controller.isLimited(by: resources) {
             guard let parent = parent(of: controller) else { continue }
             let directory = parent.appending(id)
-            try HostFiles.createDirectories(directory)
-            if !directories.contains(directory) { directories.append(directory) }
+            if !directories.contains(directory) {
+                ControlGroup.removeAbandoned(in: parent)
+                locks.append(try ControlGroup.hold(directory))
+                directories.append(directory)
+            }
             for (file, value, isNeeded) in settings(controller, resources) {
                 do throws(SystemCallError) {
                     try write(value, to: directory.appending(file))
@@ -73,7 +80,7 @@ package enum ContainerLimits {
                 }
             }
         }
-        return directories
+        return (directories, locks)
     }
 
     /// The files through which processes join cgroups.
@@ -88,10 +95,26 @@ package enum ContainerLimits {
         for directory in directories { try write("\(process)", to: FilePath(directory).appending("cgroup.procs")) }
     }
 
-    /// Removes cgroups that hold no process any more; one that does stays.
+    /// How many processes the kernel killed because their cgroup had no memory left.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    static func remove(_ directories: [String]) {
-        for directory in directories { _ = try? HostFiles.removeDirectoryIfEmpty(FilePath(directory)) }
+    static func outOfMemoryKills(in directories: [String]) -> Int {
+        directories.flatMap { directory in ["memory.events", "memory.oom_control"].map { FilePath(directory).appending($0) } }
+            .map { ControlGroup.outOfMemoryKills(countedIn: $0) }.reduce(0, +)
+    }
+
+    /// Removes the cgroups of a container that has ended, and those that earlier ones have left.
+    ///
+    /// Processes that were killed with it are in them for a moment yet.
+    /// - Parameters:
+    ///   - directories: those that limit it.
+    ///   - device: the name of the one that keeps it from devices.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static func remove(_ directories: [String], device: String?) {
+        for directory in directories { ControlGroup.removeWhenEmpty(FilePath(directory)) }
+        if let device { ContainerDevices.remove(device) }
+        for parent in Set(directories.map { FilePath($0).removingLastComponent() }) {
+            ControlGroup.removeAbandoned(in: parent)
+        }
     }
 
     /// Where a controller's cgroups of containers are; nil where the host does not let Slipway limit it.

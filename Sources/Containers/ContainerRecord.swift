@@ -45,10 +45,21 @@ package struct ContainerState: Sendable, Codable, Hashable {
     package var deviceGroup: String?
     /// The ports with the numbers that were found free.
     package var ports: [PublishedPort] = []
+    /// Whether the kernel killed one of its processes for want of memory; nil before it has ended.
+    package var ranOutOfMemory: Bool?
+    /// Whether it is started again once it has ended, and is not to be removed then.
+    package var isRestarting: Bool?
     /// Why it could not be started.
     package var error: String?
     /// Where the runtime keeps its own state.
     package var runtimeState: String?
 
     package init() {}
+}
+
+/// How a container came to run no more.
+enum ContainerEnd: Sendable, Hashable {
+    case exited(CInt)
+    /// With the exit code that docker gives for the reason.
+    case neverStarted(CInt)
 }

@@ -31,7 +31,7 @@ extension ContainerStore {
         try await onBlockingPool {
             for part in ["", "fs", "work", "root", "exits"] {
                 let path = part.isEmpty ? directory : directory.appending(part)
-                try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
+                try HostFiles.createDirectory(path)
             }
         }
         do {
@@ -90,6 +90,7 @@ extension ContainerStore {
         let command = request.command.isEmpty && request.entrypoint == nil ? defaults.command ?? [] : request.command
         let arguments = entrypoint.filter { !($0.isEmpty && entrypoint.count == 1) } + command
         guard !arguments.isEmpty else { throw ContainerError.noCommand }
+        try check(request)
         let hostname = request.hostname ?? String(id.prefix(12))
         var environment = defaults.environment ?? []
         if !environment.contains(where: { $0.hasPrefix("PATH=") }) {
@@ -121,8 +122,8 @@ extension ContainerStore {
             layers: request.image.layers,
             arguments: arguments,
             environment: environment,
-            workingDirectory: request.workingDirectory ?? defaults.workingDirectory.flatMap { $0.isEmpty ? nil : $0 }
-                ?? "/",
+            workingDirectory: [request.workingDirectory, defaults.workingDirectory].compactMap(\.self)
+                .first { !$0.isEmpty } ?? "/",
             user: request.user ?? defaults.user ?? "",
             hostname: hostname,
             network: request.network,
@@ -145,6 +146,17 @@ extension ContainerStore {
         for (position, variable) in others.enumerated() { last[name(variable)] = position }
         return variables.filter { last[name($0)] == nil }
             + others.enumerated().filter { last[name($0.element)] == $0.offset }.map(\.element)
+    }
+
+    private static func check(_ request: ContainerRequest) throws(ContainerError) {
+        if let directory = request.workingDirectory, !directory.isEmpty, !directory.hasPrefix("/") {
+            throw .invalidWorkingDirectory(directory)
+        }
+        var targets: Set<FilePath> = []
+        for mount in request.mounts {
+            let target = FilePath(mount.target).lexicallyNormalized()
+            guard targets.insert(target).inserted else { throw .duplicateMountPoint(target.string) }
+        }
     }
 
     private static func publishedPorts(_ exposed: [String]) -> [PublishedPort] {

@@ -24,7 +24,7 @@ extension ContainerStore {
             let hasTerminal = record.configuration.hasTerminal
             let prepared = try await onBlockingPool { () -> SandboxBundle in
                 try removeTree(bundle)
-                try FileManager.default.createDirectory(atPath: bundle.string, withIntermediateDirectories: true)
+                try HostFiles.createDirectory(bundle)
                 let terminal = hasTerminal ? TerminalSize(rows: 24, columns: 80) : nil
                 return try SandboxBundle(sandbox, terminal: terminal, in: bundle)
             }
@@ -38,7 +38,7 @@ extension ContainerStore {
         } catch {
             record.state.error = "\(error)"
             let ended = record
-            try await Task { try await self.finish(ended, exitCode: (error as? SandboxError)?.exitCode ?? 128) }.value
+            try await Task { try await self.finish(ended, .neverStarted(Self.exitCode(of: error))) }.value
             throw error
         }
     }
@@ -88,10 +88,7 @@ extension ContainerStore {
         try await onBlockingPool {
             try removeTree(pidFile)
             try removeTree(directory.appending("exits").appending(record.id))
-            try FileManager.default.createDirectory(
-                atPath: directory.appending("monitor").string,
-                withIntermediateDirectories: true
-            )
+            try HostFiles.createDirectory(directory.appending("monitor"))
         }
         let child = try await ChildProcess.start(conmon)
         var report: [UInt8] = []

@@ -7,60 +7,182 @@ package struct ExecRequest: Sendable {
     package var arguments: [String]
     /// `NAME=value`, besides the container's.
     package var environment: [String] = []
+    /// Nil is the container's own.
     package var workingDirectory: String?
-    /// `uid[:gid]` or a name; nil is the container's user.
+    /// `uid[:gid]` or names; nil is the container's user.
     package var user: String?
     package var isDetached = false
     package var hasTerminal = false
+    package var isPrivileged = false
 
     package init(arguments: [String]) { self.arguments = arguments }
 }
 
+/// How a process beside a container's own was left.
+package enum ExecEnd: Sendable, Hashable {
+    case exited(CInt)
+    /// It runs on without the caller.
+    case detached
+}
+
 extension ContainerStore {
     /// Runs one more process in a running container.
-    /// - Returns: its exit code; 0 for a detached one.
+    /// - Returns: its exit code; a signal that ends this program ends the process, and gives 128 and its number.
+    /// - Throws: `ContainerError.notRunning`, `SandboxError` where the process could not be started.
     package func exec(_ request: ExecRequest, in container: ContainerRecord, _ streams: AttachedStreams) async throws
-        -> CInt
+        -> ExecEnd
     {
-        guard container.state.status == .running, let process = container.state.process,
-            let state = container.state.runtimeState
-        else { throw ContainerError.notRunning(id: container.id) }
-        var arguments = ["exec"]
+        let entrance = try await entrance(to: container)
+        let scratch = try await onBlockingPool { [directory = directory(of: container.id)] in
+            try makeScratchDirectory(in: directory, prefix: "exec-")
+        }
+        let result: Result<ExecEnd, any Error>
+        do {
+            result = .success(try await exec(request, in: entrance, streams, scratch))
+        } catch {
+            result = .failure(error)
+        }
+        // Where the container is removed meanwhile, this has gone with it.
+        await onBlockingPool { try? removeTree(scratch) }
+        return try result.get()
+    }
+
+    private func exec(
+        _ request: ExecRequest,
+        in entrance: ContainerEntrance,
+        _ streams: AttachedStreams,
+        _ scratch: FilePath
+    ) async throws -> ExecEnd {
+        let size = request.hasTerminal ? streams.terminalSize() ?? TerminalSize(rows: 24, columns: 80) : nil
+        let (process, receiver, groups) = try await onBlockingPool {
+            let configuration = try Self.sandboxConfiguration(of: request, in: entrance.container)
+            let process = try AdditionalProcess(configuration, inside: entrance.root, terminal: size, in: scratch)
+            // Numbers are given again: what was read is the container's only if it still runs.
+            guard entrance.first.isRunning else { throw ContainerError.notRunning(id: entrance.container.id) }
+            let receiver = size == nil ? nil : try TerminalReceiver()
+            return (process, receiver, try ContainerDevices.groups(of: entrance.container.state))
+        }
+        var arguments = ["--log", "file:" + process.log.string, "exec", "--process", process.document.string]
+        arguments += ["--pid-file", process.number.string]
         if request.isDetached { arguments.append("--detach") }
-        if request.hasTerminal { arguments.append("--tty") }
-        for variable in request.environment { arguments += ["--env", variable] }
-        if let directory = request.workingDirectory { arguments += ["--cwd", directory] }
-        if let user = request.user { arguments += ["--user", user] }
-        // An attached container's runtime is alone with it in a process namespace, and only there its numbers mean anything.
-        arguments += [container.state.isNested ? "main" : container.id] + request.arguments
-        var command = runtimeCommand(FilePath(state), arguments)
-        if container.state.isNested {
-            let inside = command.arguments
-            command = ChildProcessConfiguration(
-                .named("nsenter"),
-                ["-t", "\(process.processID)", "-m", "-p", "--", "crun"].map { Array($0.utf8) } + inside
-            )
-        }
-        let groups = try await onBlockingPool { try ContainerDevices.groups(of: container.state) }
+        if let receiver { arguments += ["--console-socket", receiver.path.string] }
+        var command = runtimeCommand(in: entrance, arguments + [entrance.name])
         (command.controlGroup, command.controlGroups) = (groups.unified, groups.entrances)
-        command.files = [
-            0: streams.input == nil ? .null : .pipeToChild, 1: .pipeFromChild, 2: .pipeFromChild,
-        ]
-        if request.hasTerminal { command.files[0] = .inherited }
-        let child = try await ChildProcess.start(command)
-        return try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                // The task alone holds the writing end: when the input has ended, the process reads that end too.
-                guard let input = streams.input, let writer = child.takeWriter(0) else { return }
-                while let bytes = try? await input.read() { try? await writer.write(bytes) }
-            }
-            defer { group.cancelAll() }
-            async let errors: Void = {
-                while let bytes = try await child.reader(2)?.read() { try await streams.write(2, bytes) }
-            }()
-            while let bytes = try await child.reader(1)?.read() { try await streams.write(1, bytes) }
-            try await errors
-            return try await child.waitOrTerminate().shellCode
+        if !request.isDetached {
+            command.files = [1: .pipeFromChild, 2: .pipeFromChild]
+            if streams.input != nil, receiver == nil { command.files[0] = .pipeToChild }
         }
+        let child = try await ChildProcess.start(command)
+        do {
+            let terminal = try await receiver?.receive(unless: child)
+            if request.isDetached { return try await detach(child, terminal, process) }
+            return try await attend(child, terminal, process, in: entrance, streams)
+        } catch {
+            try await child.terminate()
+            throw error
+        }
+    }
+
+    /// Sees a detached process started, and its terminal into other hands.
+    private func detach(
+        _ child: ChildProcess,
+        _ terminal: PseudoTerminal?,
+        _ process: AdditionalProcess
+    ) async throws -> ExecEnd {
+        let status = try await child.waitOrTerminate()
+        if let failure = try await onBlockingPool({ try process.failure() }) { throw failure }
+        guard status.isSuccess else { throw SandboxError.runtimeFailed("\(status)") }
+        if let terminal { try await keep(terminal) }
+        return .detached
+    }
+
+    private func attend(
+        _ child: ChildProcess,
+        _ terminal: PseudoTerminal?,
+        _ process: AdditionalProcess,
+        in entrance: ContainerEntrance,
+        _ streams: AttachedStreams
+    ) async throws -> ExecEnd {
+        let pump = StreamPump(
+            .init(
+                terminal: terminal,
+                output: try terminal?.makeReader() ?? child.reader(1),
+                errors: child.reader(2),
+                takeInput: { try terminal?.makeWriter() ?? child.takeWriter(0) },
+                send: { signal in
+                    let isSent = try await onBlockingPool { try process.send(signal, through: entrance) }
+                    // Before it is started, the runtime alone is there to be told.
+                    if !isSent { try child.send(signal: 9) }
+                },
+                wait: { (try await child.wait(), try await onBlockingPool { try process.failure() }) },
+                filter: process.makeErrorFilter(),
+                endsOnSignals: true
+            ),
+            streams
+        )
+        switch try await pump.run() {
+        case .exited(let status): return .exited(status.shellCode)
+        case .detached:
+            if let terminal { try await keep(terminal) }
+            return .detached
+        }
+    }
+
+    /// Hands a terminal to a process that outlives this one: without a reader, what runs on it would be hung up on.
+    private func keep(_ terminal: PseudoTerminal) async throws {
+        guard let program = terminalKeeper.first else { return }
+        var keeper = ChildProcessConfiguration(.path(FilePath(program)), Array(terminalKeeper.dropFirst()))
+        keeper.files = [0: .open(try terminal.duplicate())]
+        keeper.grouping = .ownSession
+        keeper.diesWithParent = false
+        _ = try await ChildProcess.start(keeper)
+    }
+
+    /// What a process gets that is not the container's own.
+    private static func sandboxConfiguration(
+        of request: ExecRequest,
+        in container: ContainerRecord
+    ) throws -> SandboxConfiguration {
+        let configuration = container.configuration
+        var sandbox = SandboxConfiguration(root: "/", arguments: request.arguments.map { Array($0.utf8) })
+        try configuration.options.apply(to: &sandbox)
+        if request.isPrivileged { sandbox.capabilities = try Capability.available() }
+        if container.state.deviceGroup == nil, !sandbox.usesAllDevices { sandbox.capabilities.remove(.makeNode) }
+        var environment = configuration.environment
+        // What `-t` gave the container's own process.
+        if configuration.hasTerminal { environment.removeAll { $0 == "TERM=xterm" } }
+        if request.hasTerminal { environment.append("TERM=xterm") }
+        sandbox.environment = Self.merged(environment, request.environment).map { Array($0.utf8) }
+        sandbox.workingDirectory = FilePath(request.workingDirectory ?? configuration.workingDirectory)
+        sandbox.user = Array((request.user ?? configuration.user).utf8)
+        return sandbox
+    }
+
+    /// Variables and those that replace them.
+    static func merged(_ variables: [String], _ more: [String]) -> [String] {
+        func name(_ variable: String) -> Substring { variable.prefix { $0 != "=" } }
+        var positions: [Substring: Int] = [:]
+        var result: [String] = []
+        for variable in variables + more {
+            if let position = positions[name(variable)] {
+                result[position] = variable
+            } else {
+                positions[name(variable)] = result.count
+                result.append(variable)
+            }
+        }
+        return result
+    }
+}
+
+extension AdditionalProcess {
+    /// Sends the process a signal; false where it has not been started yet.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    fileprivate func send(_ signal: CInt, through entrance: ContainerEntrance) throws -> Bool {
+        guard let text = try contentsIfPresent(of: number, limit: 64),
+            let number = Int32(String(decoding: text, as: UTF8.self))
+        else { return false }
+        _ = try entrance.process(numbered: number)?.send(signal: signal)
+        return true
     }
 }

@@ -21,8 +21,12 @@ extension ContainerStore {
     /// Ends a container, if it runs, and starts it again in the keeping of a monitor.
     package func restart(_ container: ContainerRecord, timeout: Int? = nil) async throws {
         if container.state.status == .running {
-            guard !container.state.isNested, !container.configuration.isRemovedAtEnd else {
-                throw ContainerError.cannotRestart(id: container.id)
+            // So that one which goes with its end does not go now.
+            try await store.database.write { db in
+                try db.execute(
+                    sql: "UPDATE containers SET state = json_set(state, '$.isRestarting', json('true')) WHERE id = ?",
+                    arguments: [container.id]
+                )
             }
             try await stop(container, timeout: timeout)
         }
@@ -94,9 +98,18 @@ extension ContainerStore {
 
     /// The number that the host gives process 1 of a running container.
     func firstProcess(of container: ContainerRecord) async throws -> Int32? {
-        guard container.state.isNested else { return container.state.process?.processID }
-        let runtime = container.state.process?.processID
-        return try await onBlockingPool { try Self.parents().filter { $0.value == runtime }.keys.min() }
+        guard container.state.isNested, let runtime = container.state.process?.processID else {
+            return container.state.process?.processID
+        }
+        return try await onBlockingPool { try Self.firstProcess(in: runtime) }
+    }
+
+    /// The number that the host gives process 1 of a container that is in the keeping of a runtime.
+    ///
+    /// The runtime has more children: those that other processes left in the container.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static func firstProcess(in runtime: Int32) throws -> Int32? {
+        try parents().filter { $0.value == runtime }.keys.first { ProcessNamespaces(of: $0)?.numbers.last == 1 }
     }
 
     /// The parent of each process.

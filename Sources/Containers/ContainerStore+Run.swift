@@ -2,6 +2,7 @@ import FoundationEssentials
 package import LinuxSystem
 import Sandboxes
 import Snapshots
+import Synchronization
 import SystemPackage
 
 /// What an attached process reads, writes and is told.
@@ -16,6 +17,8 @@ package struct AttachedStreams: Sendable {
     package var signals: AsyncStream<CInt>?
     /// The size of the caller's terminal, asked again after each SIGWINCH.
     package var terminalSize: @Sendable () -> TerminalSize?
+    /// What, typed on the terminal of a process that can do without the caller, lets go of it.
+    package var detachKeys: DetachKeys?
 
     package init(
         input: ByteReader? = nil,
@@ -68,16 +71,18 @@ extension ContainerStore {
                 running.state.runtimeState = process.runtimeState.string
                 try await self.save(running)
                 turn.end()
-                try await pump(process, logged, program: started.configuration.arguments.first ?? "")
+                try await pump(process, logged, program: sandbox.arguments.first ?? [])
             }.status
             try await onBlockingPool { try log.finish() }
-            try await finish(record, exitCode: status.shellCode)
+            try await finish(record, .exited(status.shellCode))
             return status.shellCode
         } catch {
             record.state.error = "\(error)"
             let ended = record
+            let end: ContainerEnd =
+                error is SandboxError ? .neverStarted(Self.exitCode(of: error)) : .exited(137)
             // The task may be cancelled; putting things away is not.
-            try await Task { try await self.finish(ended, exitCode: (error as? SandboxError)?.exitCode ?? 137) }.value
+            try await Task { try await self.finish(ended, end) }.value
             throw error
         }
     }
@@ -102,29 +107,42 @@ extension ContainerStore {
             let resources = record.configuration.options.resources
             if !resources.isUnlimited {
                 let id = record.id
-                record.state.controlGroups = try await onBlockingPool {
-                    try ContainerLimits.make(for: id, resources).map(\.string)
-                }
+                let limits = try await onBlockingPool { try ContainerLimits.make(for: id, resources) }
+                record.state.controlGroups = limits.directories.map(\.string)
+                heldGroups.withLock { $0[id] = limits.locks }
             }
             let confined = record
-            record.state.deviceGroup = await onBlockingPool { ContainerDevices.confine(confined) }
+            if let group = await onBlockingPool({ ContainerDevices.confine(confined) }) {
+                record.state.deviceGroup = record.id
+                heldGroups.withLock { $0[confined.id, default: []] += group.locks }
+            }
             try await save(record)
             return record
         } catch {
             try? await tearDownNetwork(record)
             try await onBlockingPool { try unmount(root, lazy: true) }
+            let (groups, device) = (record.state.controlGroups ?? [], record.state.deviceGroup)
+            await onBlockingPool { ContainerLimits.remove(groups, device: device) }
+            heldGroups.withLock { _ = $0.removeValue(forKey: container.id) }
             record.state = ContainerState()
             record.state.error = "\(error)"
+            record.state.exitCode = Self.exitCode(of: error)
             try await save(record)
             if record.configuration.isRemovedAtEnd { try await discard(record, removesVolumes: true) }
             throw error
         }
     }
 
-    func finish(_ record: ContainerRecord, exitCode: CInt) async throws {
+    func finish(_ record: ContainerRecord, _ end: ContainerEnd) async throws {
         let root = directory(of: record.id).appending("root")
         try await onBlockingPool { try unmount(root, lazy: true) }
-        try await end(record, exitCode: exitCode)
+        try await self.end(record, end)
+    }
+
+    /// The exit code of a container that could not be started.
+    static func exitCode(of error: any Error) -> CInt {
+        // Docker's for everything that is not about the program.
+        (error as? SandboxError).map { $0.exitCode == 125 ? 128 : $0.exitCode } ?? 128
     }
 
     /// What the runtime is told of a prepared container.
@@ -182,47 +200,19 @@ extension ContainerStore {
     }
 }
 
-/// Moves bytes and signals between the caller and a process until the process has ended.
-private func pump(_ process: SandboxProcess, _ streams: AttachedStreams, program: String) async throws {
+private func pump(_ process: SandboxProcess, _ streams: AttachedStreams, program: [UInt8]) async throws {
     let terminal = process.terminal
-    let output = try terminal?.makeReader() ?? process.reader(1)
-    try await withThrowingTaskGroup(of: Void.self) { group in
-        // Input and signals end with the process, not the other way round: they are cancelled.
-        // The task alone holds the writing end: when the input has ended, the process reads that end too.
-        group.addTask { try await feed(streams.input, to: try terminal?.makeWriter() ?? process.takeInput()) }
-        group.addTask {
-            guard let signals = streams.signals else { return }
-            for await signal in signals {
-                if signal == 28 {
-                    if let size = streams.terminalSize() { try terminal?.resize(size) }
-                } else {
-                    try process.send(signal: signal)
-                }
-            }
-        }
-        defer { group.cancelAll() }
-        async let errors: StandardErrorFilter = {
-            var filter = StandardErrorFilter(program: Array(program.utf8))
-            while let bytes = try await process.reader(2)?.read() {
-                let visible = filter.pass(bytes)
-                if !visible.isEmpty { try await streams.write(2, visible) }
-            }
-            return filter
-        }()
-        while let bytes = try await output?.read() { try await streams.write(1, bytes) }
-        var filter = try await errors
-        let rest = try await process.rest(of: &filter)
-        if !rest.isEmpty { try await streams.write(2, rest) }
-    }
-}
-
-private func feed(_ reader: ByteReader?, to writer: ByteWriter?) async throws {
-    guard let reader, let writer else { return }
-    do {
-        while let bytes = try await reader.read() { try await writer.write(bytes) }
-    } catch is CancellationError {
-        // The process has ended; what was typed after that is nobody's.
-    } catch let error as SystemCallError where error.errno == .brokenPipe || error.errno == .ioError {
-        // The process reads no more.
-    }
+    let pump = StreamPump(
+        .init(
+            terminal: terminal,
+            output: try terminal?.makeReader() ?? process.reader(1),
+            errors: process.reader(2),
+            takeInput: { try terminal?.makeWriter() ?? process.takeInput() },
+            send: { try process.send(signal: $0) },
+            wait: { (try await process.wait(), try await process.failure()) },
+            filter: StandardErrorFilter(program: program)
+        ),
+        streams
+    )
+    _ = try await pump.run()
 }

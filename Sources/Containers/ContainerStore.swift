@@ -4,6 +4,7 @@ import LinuxSystem
 import OCI
 package import Snapshots
 package import Storage
+import Synchronization
 import SystemPackage
 
 /// The containers of a store: made, run, looked at and removed.
@@ -15,12 +16,23 @@ package final class ContainerStore: Sendable {
     let snapshots: SnapshotStore
     /// What a monitor runs when its container has ended, with the container's id added; empty for nothing.
     let exitCommand: [String]
+    /// What reads and drops its standard input, a terminal that is left alone; empty for nothing.
+    let terminalKeeper: [String]
+    /// Keep the cgroups of containers that are about to start from being taken for abandoned, by the container's id.
+    let heldGroups = Mutex<[String: [FileLock]]>([:])
 
     /// - Parameters:
     ///   - store: where containers are kept.
     ///   - snapshots: the layers of the store.
     ///   - exitCommand: a program and its arguments that call `noteEnd`, so that what ends alone is put away at once.
-    package init(store: Store, snapshots: SnapshotStore, exitCommand: [String] = []) {
+    ///   - terminalKeeper: a program and its arguments that read and drop their standard input.
+    package init(
+        store: Store,
+        snapshots: SnapshotStore,
+        exitCommand: [String] = [],
+        terminalKeeper: [String] = []
+    ) {
+        self.terminalKeeper = terminalKeeper
         self.store = store
         self.snapshots = snapshots
         self.exitCommand = exitCommand
@@ -71,7 +83,7 @@ package final class ContainerStore: Sendable {
             let code = try await onBlockingPool { [directory = directory(of: current.id)] in
                 try Self.exitCode(in: directory.appending("exits").appending(current.id))
             }
-            return try await putAway(current, exitCode: code ?? 137)
+            return try await putAway(current, .exited(code ?? 137))
         }
     }
 
@@ -111,25 +123,44 @@ package final class ContainerStore: Sendable {
 
     /// Writes down that a container has ended, and gives back what it had of the host.
     @discardableResult
-    func end(_ record: ContainerRecord, exitCode: CInt) async throws -> ContainerRecord? {
-        try await puttingAway(record.id) { _ in try await putAway(record, exitCode: exitCode) }
+    func end(_ record: ContainerRecord, _ end: ContainerEnd) async throws -> ContainerRecord? {
+        try await puttingAway(record.id) { current in
+            var record = record
+            // What another command asked for while the container ran.
+            record.state.isRestarting = current.state.isRestarting
+            record.state.started = record.state.started ?? current.state.started
+            return try await putAway(record, end)
+        }
     }
 
-    private func putAway(_ record: ContainerRecord, exitCode: CInt) async throws -> ContainerRecord? {
+    private func putAway(_ record: ContainerRecord, _ end: ContainerEnd) async throws -> ContainerRecord? {
         var record = record
         try await tearDownNetwork(record)
-        record.state.status = .exited
-        record.state.exitCode = exitCode
-        record.state.finished = Int64(Date().timeIntervalSince1970)
+        switch end {
+        case .exited(let code):
+            record.state.status = .exited
+            record.state.exitCode = code
+            record.state.finished = Int64(Date().timeIntervalSince1970)
+        case .neverStarted(let code):
+            record.state.status = .created
+            record.state.exitCode = code
+            record.state.started = nil
+        }
         record.state.process = nil
         record.state.keeper = nil
-        if let groups = record.state.controlGroups { await onBlockingPool { ContainerLimits.remove(groups) } }
-        if let name = record.state.deviceGroup { await onBlockingPool { ContainerDevices.remove(name) } }
+        let id = record.id
+        let (groups, device) = (record.state.controlGroups ?? [], record.state.deviceGroup)
+        record.state.ranOutOfMemory = await onBlockingPool {
+            let ranOutOfMemory = ContainerLimits.outOfMemoryKills(in: groups) > 0
+            ContainerLimits.remove(groups, device: device)
+            return ranOutOfMemory
+        }
+        heldGroups.withLock { _ = $0.removeValue(forKey: id) }
         record.state.controlGroups = nil
         record.state.deviceGroup = nil
         record.state.address = nil
         try await save(record)
-        if record.configuration.isRemovedAtEnd {
+        if record.configuration.isRemovedAtEnd, record.state.isRestarting != true {
             try await discard(record, removesVolumes: true)
             return nil
         }

@@ -176,11 +176,11 @@ package struct ExportedLayout: Sendable {
             return try update(path, open, isCancelled)
         }
         let parent = path.removingLastComponent()
-        if !parent.isEmpty { try HostFiles.createDirectories(parent) }
+        if !parent.isEmpty { try HostFiles.createCallersDirectories(parent) }
         try removeAbandoned(beside: path)
         let partial = partialPath(beside: path)
         try removeTree(partial)
-        try HostFiles.createDirectory(partial)
+        try HostFiles.createCallersDirectories(partial)
         do {
             try update(partial, open, isCancelled)
             try HostFiles.rename(partial, to: path)
@@ -215,7 +215,7 @@ package struct ExportedLayout: Sendable {
 
     private func writeBlob(_ blob: Descriptor, in path: FilePath, _ write: (OpenFile) throws -> Void) throws {
         let directory = path.appending("blobs").appending(blob.digest.algorithm.rawValue)
-        try HostFiles.createDirectories(directory)
+        try HostFiles.createCallersDirectories(directory)
         let target = directory.appending(blob.digest.hex)
         if let status = try HostFiles.status(of: target), status.type == .regular, status.size == blob.size { return }
         try writeFile(target, write)

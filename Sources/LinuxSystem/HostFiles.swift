@@ -3,7 +3,7 @@ package import SystemPackage
 
 /// Operations on files of the host under paths that Slipway made up itself; hostile paths go through `RootedDirectory`.
 package enum HostFiles {
-    /// Creates a directory; one that is there already is no error.
+    /// Creates a directory of exactly this mode; one that is there already is no error.
     ///
     /// Returns whether it was created. See mkdir(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -11,6 +11,10 @@ package enum HostFiles {
     package static func createDirectory(_ path: FilePath, mode: UInt32 = 0o755) throws(SystemCallError) -> Bool {
         do throws(SystemCallError) {
             _ = try retryingSystemCall("mkdir", path: path) { path.withPlatformString { mkdir($0, mode) } }
+            // The program's own mask takes nothing from other modes.
+            if mode & 0o7022 != 0 {
+                _ = try retryingSystemCall("chmod", path: path) { path.withPlatformString { chmod($0, mode) } }
+            }
             return true
         } catch {
             if error.errno == .fileExists { return false }
@@ -18,7 +22,13 @@ package enum HostFiles {
         }
     }
 
-    /// Creates a directory and what is missing above it.
+    /// Creates a directory for the caller, and what is missing above it, under the caller's own mask.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func createCallersDirectories(_ path: FilePath) throws(SystemCallError) {
+        try createDirectories(path, mode: FileModeMask.callersShare(of: 0o755))
+    }
+
+    /// Creates a directory and what is missing above it, each of exactly this mode.
     ///
     /// See mkdir(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

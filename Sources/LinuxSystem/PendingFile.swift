@@ -16,11 +16,12 @@ package struct PendingFile: Sendable {
     /// Makes an empty file.
     /// - Parameters:
     ///   - path: where it will appear; its directory must be there.
-    ///   - mode: permission bits, from which the process's mask is taken.
+    ///   - mode: permission bits, from which the caller's mask is taken.
     /// - Throws: `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package init(replacing path: FilePath, mode: UInt32 = 0o666) throws(SystemCallError) {
         self.path = path
+        let mode = FileModeMask.callersShare(of: mode)
         try removeAbandoned(beside: path)
         do throws(SystemCallError) {
             file = try OpenFile.open(directory(of: path), O_TMPFILE | O_WRONLY, mode: mode)

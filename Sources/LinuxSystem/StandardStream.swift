@@ -13,6 +13,17 @@ package struct StandardStream: Sendable, Hashable {
 
     package var isTerminal: Bool { LinuxSystem.isTerminal(descriptor) }
 
+    /// Opens `/dev/null` in place of each standard stream that the caller has closed.
+    ///
+    /// A pipe or file that the program opens for itself would get that number, and be taken for the stream. Called before anything else
+    /// is opened.
+    package static func openMissing() {
+        for stream in [input, output, error] where fcntl(stream.descriptor, F_GETFD) == -1 {
+            // The lowest free number is this one: those below it are open by now.
+            _ = Glibc.open("/dev/null", O_RDWR)
+        }
+    }
+
     /// Lets reads of the stream wait again, after a `ByteReader` of a duplicate has made all of its duplicates not wait.
     package func restoreWaiting() { _ = slipway_set_nonblocking(descriptor, 0) }
 

@@ -54,6 +54,9 @@ package struct PseudoTerminal: Sendable {
     /// What the program reads.
     package func makeWriter() throws(SystemCallError) -> ByteWriter { try ByteWriter(file.duplicate()) }
 
+    /// A second handle of the controlling side, for another process.
+    package func duplicate() throws(SystemCallError) -> OpenFile { try file.duplicate() }
+
     /// Sets its size, of which the program is told by SIGWINCH: ioctl_tty(2).
     package func resize(_ size: TerminalSize) throws(SystemCallError) {
         _ = try retryingSystemCall("ioctl TIOCSWINSZ", path: file.path) {

@@ -164,10 +164,10 @@ struct LocalCacheWriter: CacheWriter {
     /// Makes the directories, and clears away what an export left that was killed.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func prepare() throws -> FileLock {
-        try HostFiles.createDirectories(directory.path)
+        try HostFiles.createCallersDirectories(directory.path)
         let lock = try FileLock.acquire(directory.lock, .exclusive)
-        try HostFiles.createDirectories(directory.blobs.appending("sha256"))
-        try HostFiles.createDirectory(directory.ingest)
+        try HostFiles.createCallersDirectories(directory.blobs.appending("sha256"))
+        try HostFiles.createCallersDirectories(directory.ingest)
         for name in try HostFiles.entries(of: directory.ingest) where name.starts(with: "slipway-".utf8) {
             try HostFiles.remove(FilePath(bytes: directory.ingest.bytes + [UInt8(ascii: "/")] + name))
         }
@@ -205,7 +205,8 @@ struct LocalCacheWriter: CacheWriter {
     private func place(_ digest: Digest, _ write: (OpenFile) throws -> Void) throws {
         let temporary = directory.ingest.appending("slipway-\(digest.hex)")
         do {
-            let file = try OpenFile.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o644)
+            let mode = FileModeMask.callersShare(of: 0o644)
+            let file = try OpenFile.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
             try write(file)
             try file.synchronize()
             try HostFiles.rename(temporary, to: directory.blob(digest))
@@ -224,7 +225,7 @@ struct LocalCacheWriter: CacheWriter {
         tagged.annotations = [CacheDirectory.tagKey: destination.tag]
         index.manifests.append(tagged)
         try HostFiles.synchronizeDirectory(directory.blobs.appending("sha256"))
-        try replaceFile(at: directory.index, with: try StrictJSON.encode(index), mode: 0o644)
+        try replaceFile(at: directory.index, with: try StrictJSON.encode(index), mode: FileModeMask.callersShare(of: 0o644))
     }
 
     /// Removes the blobs that nothing in the index leads to.

@@ -34,7 +34,7 @@ package struct ControlGroup: Sendable {
     /// Keeps the paths of `directories` good.
     private let hierarchy: DetachedMount?
     /// Tell others that the cgroup is in use, also those in another process namespace; released when this process ends.
-    private let locks: [FileLock]
+    package let locks: [FileLock]
 
     /// Makes a cgroup.
     ///
@@ -88,7 +88,7 @@ package struct ControlGroup: Sendable {
 
     /// Makes a cgroup of version 2 without limits, for a filter of devices; hosts of version 1 have that hierarchy too.
     ///
-    /// It is abandoned when this process ends, unless it has a name.
+    /// It is abandoned when this process has ended, and those who joined it.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func make(named name: String? = nil) throws(SystemCallError) -> ControlGroup {
         let hierarchy = try DetachedMount.controlGroups()
@@ -100,8 +100,8 @@ package struct ControlGroup: Sendable {
             return try ControlGroup(directory, in: hierarchy, locks: [lock])
         }
         let directory = parent.appending(name)
-        try HostFiles.createDirectory(directory)
-        return try ControlGroup(directory, in: hierarchy, locks: [])
+        let lock = try hold(directory)
+        return try ControlGroup(directory, in: hierarchy, locks: [lock])
     }
 
     /// The cgroup that was made under a name.
@@ -156,7 +156,13 @@ package struct ControlGroup: Sendable {
     /// How many processes the kernel killed because the cgroup had no memory left.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func outOfMemoryKills() -> Int {
-        guard let events, let bytes = try? OpenFile.open(events, O_RDONLY).readToEnd(limit: 4096) else { return 0 }
+        events.map { Self.outOfMemoryKills(countedIn: $0) } ?? 0
+    }
+
+    /// The same by the file in which the kernel counts: `memory.events` or, for version 1, `memory.oom_control`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func outOfMemoryKills(countedIn events: FilePath) -> Int {
+        guard let bytes = try? OpenFile.open(events, O_RDONLY).readToEnd(limit: 4096) else { return 0 }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
         return lines.compactMap { line in
             let words = line.split(separator: " ")
@@ -167,8 +173,59 @@ package struct ControlGroup: Sendable {
     /// Removes the cgroup, in which nothing runs any more.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func remove() {
-        // One that cannot be removed now is found when the next is made.
-        for directory in directories { _ = try? HostFiles.removeDirectoryIfEmpty(directory) }
+        for directory in directories { Self.removeWhenEmpty(directory) }
+    }
+
+    /// Removes a cgroup whose processes have ended or are about to: those that were killed are in it for a moment yet.
+    ///
+    /// One that cannot be removed by then is found when the next is made.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func removeWhenEmpty(_ directory: FilePath) {
+        for _ in 0..<100 {
+            guard let isRemoved = try? HostFiles.removeDirectoryIfEmpty(directory), !isRemoved,
+                (try? HostFiles.status(of: directory)) ?? nil != nil
+            else { return }
+            _ = poll(nil, 0, 20)
+        }
+    }
+
+    /// Makes the directory of a cgroup and keeps others from taking it for abandoned.
+    /// - Throws: `EBUSY` where another process that lives holds it.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func hold(_ directory: FilePath) throws(SystemCallError) -> FileLock {
+        for _ in 0..<100 {
+            try HostFiles.createDirectory(directory)
+            // Before it was held, another process may have taken it for abandoned.
+            do throws(SystemCallError) {
+                if let lock = try FileLock.tryAcquire(directory: directory), try HostFiles.status(of: directory) != nil
+                {
+                    return lock
+                }
+            } catch {
+                if error.errno != .noSuchFileOrDirectory { throw error }
+            }
+            _ = poll(nil, 0, 10)
+        }
+        throw SystemCallError("flock", path: directory, errno: .resourceBusy)
+    }
+
+    /// Removes the cgroups of processes that were killed before they could, and of containers that have ended.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func removeAbandoned(in parent: FilePath) {
+        for entry in (try? HostFiles.entries(of: parent)) ?? [] {
+            guard entry.starts(with: heldPrefix.utf8) || isContainer(entry) else { continue }
+            let directory = FilePath(bytes: parent.bytes + [UInt8(ascii: "/")] + entry)
+            guard let lock = try? FileLock.tryAcquire(directory: directory) else { continue }
+            withExtendedLifetime(lock) { _ = try? HostFiles.removeDirectoryIfEmpty(directory) }
+        }
+    }
+
+    /// Whether a name is a container's id.
+    private static func isContainer(_ name: [UInt8]) -> Bool {
+        name.count == 64
+            && name.allSatisfy {
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+            }
     }
 }
 
@@ -194,19 +251,8 @@ extension ControlGroup {
 
     /// Makes a directory of a new name that this process holds.
     private static func makeHeldDirectory(in parent: FilePath) throws(SystemCallError) -> (FilePath, FileLock) {
-        while true {
-            let directory = parent.appending("\(heldPrefix)\(getpid())-\(UInt32.random(in: .min ... .max))")
-            try HostFiles.createDirectory(directory)
-            // Before it was held, somebody may have taken it for abandoned.
-            do throws(SystemCallError) {
-                if let lock = try FileLock.tryAcquire(directory: directory), try HostFiles.status(of: directory) != nil
-                {
-                    return (directory, lock)
-                }
-            } catch {
-                if error.errno != .noSuchFileOrDirectory { throw error }
-            }
-        }
+        let directory = parent.appending("\(heldPrefix)\(getpid())-\(UInt32.random(in: .min ... .max))")
+        return (directory, try hold(directory))
     }
 
     /// Version 2 gives a cgroup the controllers that its parent hands on; those that it does not have are missed later, by name.
@@ -225,15 +271,6 @@ extension ControlGroup {
             let parent = directory.removingLastComponent().appending(name)
             guard let value = try? OpenFile.open(parent, O_RDONLY).readToEnd() else { continue }
             _ = try? write(String(decoding: value, as: UTF8.self), to: directory.appending(name))
-        }
-    }
-
-    /// Removes the cgroups of processes that were killed before they could.
-    private static func removeAbandoned(in parent: FilePath) {
-        for entry in (try? HostFiles.entries(of: parent)) ?? [] where entry.starts(with: heldPrefix.utf8) {
-            let directory = FilePath(bytes: parent.bytes + [UInt8(ascii: "/")] + entry)
-            guard let lock = try? FileLock.tryAcquire(directory: directory) else { continue }
-            withExtendedLifetime(lock) { _ = try? HostFiles.removeDirectoryIfEmpty(directory) }
         }
     }
 

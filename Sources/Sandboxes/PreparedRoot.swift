@@ -121,13 +121,39 @@ struct PreparedRoot: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     mutating func workingDirectory(_ path: FilePath, owner: ProcessUser) throws -> FilePath {
         let lookup = try resolve(path, nil)
-        let first = lookup.path.components.first?.string
-        if first == "proc" || first == "dev" || first == "sys" {
-            guard lookup.path.components.count == 1 else { throw SandboxError.workingDirectoryRefused(path) }
-        }
+        try refuseKernelFiles(lookup.path, path)
         let found = try resolve(path, .directory, .kept(owner: owner))
         guard found.status.type == .directory else { throw SystemCallError("chdir", path: path, errno: .notDirectory) }
         return found.path
+    }
+
+    /// Finds a working directory that must be there and returns its path without links.
+    /// - Throws: `SandboxError.workingDirectoryUnusable`, `.workingDirectoryRefused`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func existingWorkingDirectory(_ path: FilePath) throws -> FilePath {
+        guard path.isAbsolute else { throw SandboxError.workingDirectoryNotAbsolute(path) }
+        var copy = self
+        let resolved: FilePath
+        do {
+            resolved = try copy.resolve(path, nil).path
+        } catch let error as SystemCallError {
+            throw SandboxError.workingDirectoryUnusable(path, reason: SystemCallError.text(of: error.errno))
+        }
+        try refuseKernelFiles(resolved, path)
+        guard let status = try root.statusIfPresent(resolved) else {
+            throw SandboxError.workingDirectoryUnusable(path, reason: "no such file or directory")
+        }
+        guard status.type == .directory else {
+            throw SandboxError.workingDirectoryUnusable(path, reason: "not a directory")
+        }
+        return resolved
+    }
+
+    private func refuseKernelFiles(_ resolved: FilePath, _ path: FilePath) throws(SandboxError) {
+        let first = resolved.components.first?.string
+        if first == "proc" || first == "dev" || first == "sys" {
+            guard resolved.components.count == 1 else { throw .workingDirectoryRefused(path) }
+        }
     }
 
     /// Removes the stubs that are still empty and still the same files; their parents keep the times that the process left them.

@@ -35,24 +35,45 @@ enum RuntimeLog {
     ///
     /// The last step of a start, execve(2), fails in the process itself, where the runtime's log is closed already.
     static func failure(onStandardError bytes: [UInt8], program: [UInt8]) -> SandboxError? {
-        guard bytes.starts(with: Self.execFailure), bytes.count < 16_384 else { return nil }
-        return failure(in: bytes, program: program)
+        let marks = [red, Array("\u{1b}[0m".utf8)]
+        let line = bytes.starts(with: red) ? marks.reduce(bytes) { $0.removing($1) } : bytes
+        guard line.starts(with: Self.execFailure), line.count < 16_384 else { return nil }
+        return failure(in: line, program: program)
     }
 
     /// How such a line begins.
-    static let execFailure = Array("{\"msg\":\"exec container process".utf8)
+    private static let execFailure = Array("{\"msg\":\"exec container process".utf8)
 
-    /// How the line begins that it writes beside its log where it finds no program.
-    static let missingProgram = Array("executable file `".utf8)
+    /// How all lines begin that the runtime writes to the standard error of a process that it cannot start.
+    static func beginnings(program: [UInt8], workingDirectory: [UInt8]) -> [[UInt8]] {
+        let reasons = ["No such file or directory", "Permission denied", "Operation not permitted", "Exec format error"]
+        let lines = reasons.flatMap { ["exec: \($0)", "open executable: \($0)"] }.map { Array($0.utf8) }
+        let plain = [
+            execFailure, Array("executable file `".utf8) + program + Array("` not found in $PATH: ".utf8),
+            Array("chdir `".utf8) + workingDirectory + Array("`: ".utf8),
+        ] + lines
+        // On a terminal they are red.
+        return plain + plain.map { red + $0 }
+    }
+
+    private static let red = Array("\u{1b}[1;31m".utf8)
 
     /// Translates crun's words into the errors that users of docker know.
     private static func error(for message: String, program: [UInt8]) -> SandboxError {
         if message.hasPrefix("executable file") { return .programNotFound(program) }
-        guard message.hasPrefix("exec container process") || message.hasPrefix("open executable") else {
+        if message.hasPrefix("chdir `"), let reason = message.split(separator: ": ").last {
+            let path = message.dropFirst("chdir `".count).prefix { $0 != "`" }
+            return .workingDirectoryUnusable(FilePath(String(path)), reason: reason.lowercased())
+        }
+        guard ["exec container process", "open executable", "exec: "].contains(where: message.hasPrefix) else {
             return .runtimeFailed(message)
         }
+        if program.isEmpty { return .programNotFound(program) }
         if message.hasSuffix("Exec format error") { return .programNotExecutable(program, reason: "exec format error") }
-        if message.hasSuffix("Permission denied") { return .programNotExecutable(program, reason: "permission denied") }
+        // A directory is "not permitted".
+        if message.hasSuffix("Permission denied") || message.hasSuffix("Operation not permitted") {
+            return .programNotExecutable(program, reason: "permission denied")
+        }
         if message.hasSuffix("No such file or directory") {
             // The file is there, or the runtime had said otherwise: what is missing is what it needs to run.
             return .programNotExecutable(
@@ -61,5 +82,15 @@ enum RuntimeLog {
             )
         }
         return .programNotExecutable(program, reason: message)
+    }
+}
+
+extension [UInt8] {
+    /// The same without the first occurrence of some bytes.
+    fileprivate func removing(_ part: [UInt8]) -> [UInt8] {
+        for start in indices where self[start...].starts(with: part) {
+            return Array(self[..<start] + self[(start + part.count)...])
+        }
+        return self
     }
 }

@@ -7,6 +7,8 @@ struct RuntimeSpecification: Codable, Sendable {
             var uid: UInt32
             var gid: UInt32
             var additionalGids: [UInt32]
+            /// Whatever the mask of whoever starts the runtime.
+            var umask: UInt32
         }
         struct Capabilities: Codable, Sendable {
             var bounding: [String]

@@ -67,7 +67,11 @@ package struct SandboxBundle: Sendable {
         for mount in kernelMounts { try root.makeKernelDirectory(FilePath(mount.destination)) }
         let files = try networkFiles(configuration, in: directory)
         let mounts = try (files + configuration.mounts).map { try specification(of: $0, &root) }
-        let process = try process(configuration, terminal, &root, users)
+        let workingDirectory = try root.workingDirectory(
+            configuration.workingDirectory,
+            owner: configuration.purpose == .step ? try users.user(configuration.user) : .root
+        )
+        let process = try process(configuration, terminal, in: workingDirectory, users)
         return RuntimeSpecification(
             process: process,
             root: .init(path: try text(configuration.root.bytes, "the path"), readonly: configuration.isRootReadOnly),
@@ -88,10 +92,11 @@ package struct SandboxBundle: Sendable {
         )
     }
 
-    private static func process(
+    /// What the runtime is told of the process itself.
+    static func process(
         _ configuration: SandboxConfiguration,
         _ terminal: TerminalSize?,
-        _ root: inout PreparedRoot,
+        in workingDirectory: FilePath,
         _ users: UserDatabase
     ) throws -> RuntimeSpecification.Process {
         let user = try users.user(configuration.user)
@@ -102,10 +107,6 @@ package struct SandboxBundle: Sendable {
             environment.removeAll { $0.starts(with: "HOME=".utf8) }
             environment.append(Array("HOME=".utf8) + user.home)
         }
-        let directory = try root.workingDirectory(
-            configuration.workingDirectory,
-            owner: configuration.purpose == .step ? user : .root
-        )
         let capabilities = configuration.capabilities.map(\.rawValue).sorted()
         // Another user than root starts without effective capabilities, whatever the bounding set allows programs to gain.
         let held = user.userID == 0 ? capabilities : []
@@ -116,11 +117,12 @@ package struct SandboxBundle: Sendable {
             user: .init(
                 uid: user.userID,
                 gid: user.groupID,
-                additionalGids: ([user.groupID] + groups).removingDuplicates()
+                additionalGids: ([user.groupID] + groups).removingDuplicates(),
+                umask: 0o022
             ),
             args: try configuration.arguments.map { try text($0, "the argument") },
             env: try environment.map { try text($0, "the variable") },
-            cwd: try text(directory.bytes, "the working directory"),
+            cwd: try text(workingDirectory.bytes, "the working directory"),
             capabilities: .init(bounding: capabilities, effective: held, permitted: held),
             rlimits: configuration.resourceLimits.isEmpty
                 ? nil : configuration.resourceLimits.map { .init(type: $0.name, soft: $0.soft, hard: $0.hard) },

@@ -8,6 +8,8 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
     /// `/dev`, `/proc` or `/sys` of the root is something that a mount would be led astray by.
     case unsafeRoot(path: FilePath, is: LinuxSystem.FileType)
     case workingDirectoryRefused(FilePath)
+    case workingDirectoryNotAbsolute(FilePath)
+    case workingDirectoryUnusable(FilePath, reason: String)
     case mountPointIsNotDirectory(FilePath)
     case mountPointIsDirectory(FilePath)
     /// Processes start with `/dev/null` in their hands.
@@ -29,7 +31,8 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
     package var exitCode: CInt {
         switch self {
         case .programNotFound: 127
-        case .programNotExecutable, .foreignPlatform: 126
+        case .workingDirectoryUnusable(_, let reason): reason == "no such file or directory" ? 127 : 126
+        case .programNotExecutable, .foreignPlatform, .workingDirectoryNotAbsolute: 126
         default: 125
         }
     }
@@ -45,6 +48,10 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
         case .workingDirectoryRefused(let path):
             return
                 "the working directory \(escapedForDisplay(path.bytes)) leads into the kernel's file systems: refused"
+        case .workingDirectoryNotAbsolute(let path):
+            return "the working directory '\(escapedForDisplay(path.bytes))' is invalid, it needs to be an absolute path"
+        case .workingDirectoryUnusable(let path, let reason):
+            return "chdir to the working directory \"\(escapedForDisplay(path.bytes))\" failed: \(reason)"
         case .mountPointIsNotDirectory(let path):
             return
                 "cannot mount a directory on \(escapedForDisplay(path.bytes)): it is not a directory in the root file system"

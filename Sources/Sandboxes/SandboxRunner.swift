@@ -109,7 +109,7 @@ package struct SandboxRunner: Sendable {
             }()
             while let bytes = try await process.reader(1)?.read() { try await write(1, bytes) }
             var filter = try await errors
-            let rest = try await process.rest(of: &filter)
+            let rest = try filter.finish(status: try await process.wait(), failure: try await process.failure()).get()
             if !rest.isEmpty { try await write(2, rest) }
         }.status
     }
@@ -155,7 +155,7 @@ package struct SandboxRunner: Sendable {
         do {
             let console = try await terminal?.receive(unless: child)
             outcome = .success(
-                try await body(SandboxProcess(child: child, terminal: console, runtimeState: bundle.state))
+                try await body(SandboxProcess(child: child, terminal: console, bundle: bundle))
             )
         } catch {
             outcome = .failure(error)
@@ -180,14 +180,19 @@ package struct SandboxProcess: Sendable {
     /// The process's terminal, if it was given one.
     package let terminal: PseudoTerminal?
 
-    /// Where the runtime keeps what it knows of the process, as the process `main`.
-    package let runtimeState: FilePath
+    private let bundle: SandboxBundle
 
-    init(child: ChildProcess, terminal: PseudoTerminal?, runtimeState: FilePath) {
+    /// Where the runtime keeps what it knows of the process, as the process `main`.
+    package var runtimeState: FilePath { bundle.state }
+
+    init(child: ChildProcess, terminal: PseudoTerminal?, bundle: SandboxBundle) {
         self.child = child
         self.terminal = terminal
-        self.runtimeState = runtimeState
+        self.bundle = bundle
     }
+
+    /// Why the runtime could not start the process; nil where it could.
+    package func failure() async throws -> SandboxError? { try await onBlockingPool { [bundle] in try bundle.failure() } }
 
     /// The number of the runtime, which waits for the sandboxed process, hands signals on to it, and takes it along when it is killed.
     package var processID: Int32 { child.processID }
@@ -205,18 +210,6 @@ package struct SandboxProcess: Sendable {
 
     /// Waits for its end.
     package func wait() async throws -> ExitStatus { try await child.wait() }
-
-    /// Waits for its end, and gives what a filter of its standard error still holds back.
-    /// - Throws: `SandboxError` where that is the runtime's, which could not start the program.
-    package func rest(of filter: inout StandardErrorFilter) async throws -> [UInt8] {
-        let status = try await wait()
-        if filter.holdsMissingProgram {
-            let log = runtimeState.removingLastComponent().appending(SandboxBundle.logName)
-            let program = filter.program
-            if let error = try await onBlockingPool({ try RuntimeLog.failure(log, program: program) }) { throw error }
-        }
-        return try filter.finish(status: status).get()
-    }
 }
 
 extension String {

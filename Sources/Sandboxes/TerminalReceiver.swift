@@ -1,15 +1,15 @@
-internal import LinuxSystem
-internal import SystemPackage
+package import LinuxSystem
+package import SystemPackage
 
 /// Takes the terminal that the runtime makes for a process, through a socket.
-struct TerminalReceiver: Sendable {
+package struct TerminalReceiver: Sendable {
     private let socket: LocalSocketListener
     /// Short enough for a socket's name, wherever the store is.
     private let directory: FilePath
-    var path: FilePath { directory.appending("t") }
+    package var path: FilePath { directory.appending("t") }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    init() throws {
+    package init() throws {
         directory = try makeScratchDirectory(in: "/tmp", prefix: "slipway-")
         do {
             socket = try LocalSocketListener(at: directory.appending("t"))
@@ -20,7 +20,7 @@ struct TerminalReceiver: Sendable {
     }
 
     /// Waits for the terminal; nil when the runtime ends before it sends one.
-    func receive(unless child: ChildProcess) async throws -> PseudoTerminal? {
+    package func receive(unless child: ChildProcess) async throws -> PseudoTerminal? {
         defer { Task { [directory] in await onBlockingPool { try? removeTree(directory) } } }
         return try await withThrowingTaskGroup(of: PseudoTerminal?.self) { group in
             group.addTask { PseudoTerminal(try await socket.receiveFile()) }
@@ -28,9 +28,14 @@ struct TerminalReceiver: Sendable {
                 _ = try await child.wait()
                 return nil
             }
-            let first = try await group.next()
-            group.cancelAll()
-            return first ?? nil
+            defer { group.cancelAll() }
+            if let terminal = try await group.next() ?? nil { return terminal }
+            // A runtime that has done its work may have ended before its message was read.
+            group.addTask {
+                try await ContinuousClock().sleep(for: .milliseconds(100))
+                return nil
+            }
+            return try await group.next() ?? nil
         }
     }
 }

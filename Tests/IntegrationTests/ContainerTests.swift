@@ -117,7 +117,7 @@ struct `Containers` {
                 in: running,
                 streams
             )
-            #expect(code == 9)
+            #expect(code == .exited(9))
             await #expect(throws: ContainerError.isRunning(id: running.id)) { try await containers.remove(running) }
             try await containers.stop(running, timeout: 5)
             running = try await containers.container(String(made.id.prefix(12)))

@@ -14,7 +14,7 @@ struct Attachment: Sendable {
     }
 
     /// Runs `body` with the streams; the terminal is as before afterwards, however it ends.
-    func run(_ body: (AttachedStreams) async throws -> CInt) async throws -> CInt {
+    func run<Value>(_ body: (AttachedStreams) async throws -> Value) async throws -> Value {
         let output = environment.output
         let errorOutput = environment.errorOutput
         // Signals come one at a time; a container that does not take them would get no more than these.
@@ -22,7 +22,9 @@ struct Attachment: Sendable {
         let streams = AttachedStreams(
             input: keepsInput ? try ByteReader(environment.input.duplicate()) : nil,
             signals: signals,
-            terminalSize: { TerminalSize(of: StandardStream.output.descriptor) },
+            terminalSize: {
+                TerminalSize(of: StandardStream.output.descriptor) ?? TerminalSize(of: StandardStream.input.descriptor)
+            },
             write: { stream, bytes in try await (stream == 2 ? errorOutput : output).write(bytes) }
         )
         let input = environment.input

@@ -15,57 +15,8 @@ extension SlipwayEnvironment {
         return ContainerStore(
             store: engine.store,
             snapshots: engine.snapshots,
-            exitCommand: program.map { [$0.string, "--root", root.string, ContainerEndedCommand.name] } ?? []
-        )
-    }
-}
-
-/// `slipway exec`.
-struct ExecCommand: RunnableCommand {
-    static let about = CommandSummary(
-        usage: "CONTAINER COMMAND [ARG...]",
-        summary: "Execute a command in a running container",
-        arguments: .atLeast(2),
-        allowsFlagsAfterArguments: false,
-        completion: .containers
-    )
-    static let flags: [Flag<ExecCommand>] = [
-        .toggle("detach", short: "d", \.isDetached, help: "Run command in the background"),
-        .list("env", short: "e", \.environment, help: "Set environment variables"),
-        .toggle("interactive", short: "i", \.keepsInput, help: "Keep STDIN open even if not attached"),
-        .toggle("tty", short: "t", \.hasTerminal, help: "Allocate a pseudo-TTY"),
-        .text("user", short: "u", \.user, help: "Username or UID (format: <name|uid>[:<group|gid>])"),
-        .text("workdir", short: "w", \.workingDirectory, help: "Working directory inside the container"),
-    ]
-
-    var arguments: [[UInt8]] = []
-    var isDetached = false
-    var environment: [[UInt8]] = []
-    var keepsInput = false
-    var hasTerminal = false
-    var user: String?
-    var workingDirectory: String?
-
-    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        if hasTerminal, keepsInput, !environment.input.isTerminal {
-            throw CommandFailure("the input device is not a TTY")
-        }
-        let words = try textArguments()
-        let containers = try await environment.containers()
-        let container = try await containers.container(words[0])
-        var request = ExecRequest(arguments: Array(words.dropFirst()))
-        request.environment = try self.environment.compactMap { line in
-            if line.contains(UInt8(ascii: "=")) { return try FlagValues.text(line) }
-            return try environment.variables[line].map { try FlagValues.text(line + [UInt8(ascii: "=")] + $0) }
-        }
-        request.user = user
-        request.workingDirectory = workingDirectory
-        request.isDetached = isDetached
-        request.hasTerminal = hasTerminal
-        let attachment = Attachment(environment, keepsInput: keepsInput, hasTerminal: hasTerminal)
-        let wanted = request
-        return CommandStatus(
-            rawValue: try await attachment.run { try await containers.exec(wanted, in: container, $0) }
+            exitCommand: program.map { [$0.string, "--root", root.string, ContainerEndedCommand.name] } ?? [],
+            terminalKeeper: program.map { [$0.string, KeepTerminalCommand.name] } ?? []
         )
     }
 }
@@ -138,8 +89,17 @@ struct RemoveContainersCommand: RunnableCommand {
     var volumes = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        try await forEachContainer(environment) { container, containers in
-            try await containers.remove(container, force: force, removesVolumes: volumes)
+        let containers = try await environment.containers()
+        return try await forEachName(try textArguments(), environment) { name in
+            do {
+                let container = try await containers.container(name)
+                try await containers.remove(container, force: force, removesVolumes: volumes)
+                try await environment.output.writeLine(name)
+            } catch let error as ContainerError {
+                // What is gone already is as it was wanted.
+                guard force, case .notFound = error else { throw error }
+                try await environment.errorOutput.writeLine("Error: \(error)")
+            }
         }
     }
 }

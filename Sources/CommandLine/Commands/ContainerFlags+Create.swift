@@ -106,21 +106,8 @@ extension ContainerFlags {
 
     /// The proxies of docker's configuration, the lines of files, and what was given, in this order: later ones win.
     private func variables(_ environment: SlipwayEnvironment) async throws -> [String] {
-        var lines: [[UInt8]] = try await environment.proxyVariables().map { Array("\($0.name)=\($0.value)".utf8) }
-        for file in environmentFiles {
-            let path = environment.path(file)
-            let content = try await onBlockingPool { try OpenFile.open(path, 0).readToEnd(limit: 1 << 20) }
-            do throws(EnvironmentFileError) {
-                lines += try EnvironmentFile.variables(content)
-            } catch {
-                throw ContainerCommandError.environmentFile(path, error)
-            }
-        }
-        return try (lines + self.environment).compactMap { line in
-            if line.contains(UInt8(ascii: "=")) { return try FlagValues.text(line) }
-            // A name alone takes the value that it has here, if it has one.
-            return try environment.variables[line].map { try FlagValues.text(line + [UInt8(ascii: "=")] + $0) }
-        }
+        let proxies = try await environment.proxyVariables().map { "\($0.name)=\($0.value)" }
+        return try await proxies + environment.containerVariables(files: environmentFiles, given: self.environment)
     }
 
     private func absolute(_ mount: ContainerMount, _ environment: SlipwayEnvironment) -> ContainerMount {

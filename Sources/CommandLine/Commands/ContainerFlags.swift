@@ -44,15 +44,8 @@ struct ContainerFlags: Sendable {
     private static let general: [Flag<ContainerFlags>] = [
         .bytes("cidfile", \.idFile, completion: .files, help: "Write the container ID to the file"),
         .text("entrypoint", \.entrypoint, help: "Overwrite the default ENTRYPOINT of the image"),
-        .values("env", short: "e", \.environment, placeholder: "list", help: "Set environment variables") {
-            bytes throws(FlagValueError) in
-            // A name must stand before the equal sign, and something must stand there at all.
-            guard let first = bytes.first, first != UInt8(ascii: "=") else {
-                throw FlagValueError("invalid environment variable: \(escaped(bytes))")
-            }
-            return [bytes]
-        },
-        .list("env-file", \.environmentFiles, completion: .files, help: "Read in a file of environment variables"),
+        .variables(\.environment),
+        .variableFiles(\.environmentFiles),
         .text("hostname", short: "h", \.hostname, help: "Container host name"),
         .toggle(
             "init",
@@ -224,6 +217,4 @@ struct ContainerFlags: Sendable {
     static func inWords<Value>(_ body: () throws(ContainerError) -> Value) throws(FlagValueError) -> Value {
         do throws(ContainerError) { return try body() } catch { throw FlagValueError("\(error)") }
     }
-
-    private static func escaped(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 }

@@ -105,6 +105,7 @@ package enum SlipwayCommands {
         ),
         .command("__complete", isHidden: true, CompleteCommand.self),
         .command(ContainerEndedCommand.name, isHidden: true, ContainerEndedCommand.self),
+        .command(KeepTerminalCommand.name, isHidden: true, KeepTerminalCommand.self),
     ]
 
     private static let image = CommandNode.group(

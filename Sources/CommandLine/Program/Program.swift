@@ -15,6 +15,8 @@ package enum Program {
     /// Understands the command line, whose first word is the program's name, answers what needs no engine, and prepares the
     /// process for the rest.
     package static func start(_ arguments: [[UInt8]]) -> Start {
+        StandardStream.openMissing()
+        FileModeMask.takeOver()
         let width = TerminalSize(of: StandardStream.input.descriptor).map { Int($0.columns) } ?? 80
         let tree = CommandTree(SlipwayCommands.all, width: width)
         do throws(LocatedUsageError) {

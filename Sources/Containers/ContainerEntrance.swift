@@ -1,0 +1,85 @@
+import LinuxSystem
+import SystemPackage
+
+/// How more processes come into a container that runs.
+struct ContainerEntrance: Sendable {
+    let container: ContainerRecord
+    /// Where the runtime keeps what it knows of the container.
+    let state: FilePath
+    /// What the runtime calls it.
+    let name: String
+    /// Process 1 of the container.
+    let first: ProcessReference
+    /// The runtime around an attached container: it is alone with it in a process namespace, and only there its numbers mean anything.
+    let surrounding: ProcessReference?
+
+    /// The root directory as the container's processes have it.
+    var root: FilePath { FilePath("/proc/\(first.processID)/root") }
+
+    /// A process of the container by the number that the runtime has for it; nil where it has ended.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func process(numbered number: Int32) -> ProcessReference? {
+        guard surrounding != nil else { return ProcessReference(processID: number) }
+        guard let namespace = ProcessNamespaces(of: first.processID) else { return nil }
+        for candidate in (try? Self.processes()) ?? [] {
+            guard let found = ProcessNamespaces(of: candidate), found.namespace == namespace.namespace,
+                found.numbers.dropLast().last == number
+            else { continue }
+            return ProcessReference(processID: candidate)
+        }
+        return nil
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func processes() throws -> [Int32] {
+        try HostFiles.entries(of: "/proc").compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+    }
+}
+
+extension ContainerStore {
+    /// Finds the way into a container; one that is just being started is waited for.
+    /// - Throws: `ContainerError.notRunning`.
+    func entrance(to container: ContainerRecord) async throws -> ContainerEntrance {
+        guard container.state.status == .running, let process = container.state.process,
+            let state = container.state.runtimeState.map({ FilePath($0) })
+        else { throw ContainerError.notRunning(id: container.id) }
+        guard container.state.isNested else {
+            return ContainerEntrance(
+                container: container,
+                state: state,
+                name: container.id,
+                first: process,
+                surrounding: nil
+            )
+        }
+        while true {
+            let first = try await onBlockingPool { () -> ProcessReference? in
+                // The runtime writes this when the container's root is what its processes are to see.
+                guard try HostFiles.status(of: state.appending("main").appending("status")) != nil else { return nil }
+                return try Self.firstProcess(in: process.processID).flatMap { ProcessReference(processID: $0) }
+            }
+            if let first {
+                return ContainerEntrance(
+                    container: container,
+                    state: state,
+                    name: "main",
+                    first: first,
+                    surrounding: process
+                )
+            }
+            if try await onBlockingPool({ try process.waitUntilEnded(atMost: .milliseconds(10)) }) {
+                throw ContainerError.notRunning(id: container.id)
+            }
+        }
+    }
+
+    /// The runtime in the surroundings of a container.
+    func runtimeCommand(in entrance: ContainerEntrance, _ arguments: [String]) -> ChildProcessConfiguration {
+        let command = runtimeCommand(entrance.state, arguments)
+        guard let surrounding = entrance.surrounding else { return command }
+        return ChildProcessConfiguration(
+            .named("nsenter"),
+            ["-t", "\(surrounding.processID)", "-m", "-p", "--", "crun"].map { Array($0.utf8) } + command.arguments
+        )
+    }
+}

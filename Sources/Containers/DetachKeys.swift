@@ -1,0 +1,59 @@
+/// The keys that, typed one after another, let go of a process's terminal and leave the process running.
+package struct DetachKeys: Sendable, Hashable {
+    let bytes: [UInt8]
+
+    /// Ctrl-P, Ctrl-Q.
+    package static let standard = DetachKeys(bytes: [0x10, 0x11])
+
+    private init(bytes: [UInt8]) { self.bytes = bytes }
+
+    /// Reads keys separated by commas: each is a character, `DEL`, or `ctrl-` and one of `@`, `a` to `z`, `[`, `\`, `]`, `^` and `_`.
+    /// - Throws: `ContainerError.invalidDetachKeys`.
+    package init(parsing text: String) throws(ContainerError) {
+        var bytes: [UInt8] = []
+        for key in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let byte = Self.byte(of: Array(key.utf8)) else { throw .invalidDetachKeys(text) }
+            bytes.append(byte)
+        }
+        self.bytes = bytes
+    }
+
+    private static func byte(of key: [UInt8]) -> UInt8? {
+        if key.count == 1 { return key[0] }
+        if key.elementsEqual("DEL".utf8) { return 0x7f }
+        guard key.count == 6, key.starts(with: "ctrl-".utf8) else { return nil }
+        switch key[5] {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"): return key[5] - 0x60
+        case UInt8(ascii: "@"), UInt8(ascii: "[")...UInt8(ascii: "_"): return key[5] - 0x40
+        default: return nil
+        }
+    }
+}
+
+/// Looks for detach keys in what is typed.
+struct DetachScanner {
+    private let keys: [UInt8]
+    /// How many of the keys were typed, and held back, so far.
+    private var held = 0
+
+    init(_ keys: DetachKeys?) { self.keys = keys?.bytes ?? [] }
+
+    /// - Returns: what the process may read now, and whether the keys are complete.
+    mutating func scan(_ bytes: [UInt8]) -> (passed: [UInt8], isComplete: Bool) {
+        guard !keys.isEmpty else { return (bytes, false) }
+        var passed: [UInt8] = []
+        for byte in bytes {
+            if byte != keys[held] {
+                passed += keys[..<held]
+                held = 0
+            }
+            if byte == keys[held] {
+                held += 1
+                if held == keys.count { return (passed, true) }
+            } else {
+                passed.append(byte)
+            }
+        }
+        return (passed, false)
+    }
+}

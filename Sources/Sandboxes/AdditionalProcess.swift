@@ -1,0 +1,96 @@
+internal import FoundationEssentials
+internal import Glibc
+package import LinuxSystem
+package import SystemPackage
+
+/// One more process for a sandbox that runs: a directory with what the runtime is told of it, and what the runtime says.
+package struct AdditionalProcess: Sendable {
+    package let directory: FilePath
+    /// The program's name, for error messages.
+    package let program: [UInt8]
+    private let workingDirectory: FilePath
+
+    /// What the runtime reads.
+    package var document: FilePath { directory.appending("process.json") }
+    /// Where the runtime writes why it failed.
+    package var log: FilePath { directory.appending("runtime.log") }
+    /// Where the runtime writes the number of the process, as its own process namespace has it.
+    package var number: FilePath { directory.appending("pid") }
+
+    /// Writes the document into an existing, empty directory.
+    /// - Parameters:
+    ///   - configuration: what to run. Its root and mounts are those of the sandbox, whatever it says.
+    ///   - root: the root directory as the sandbox's processes have it now, with all that is mounted there.
+    ///   - terminal: the size of the terminal of its own that the process gets, if it gets one.
+    ///   - directory: where to write it.
+    /// - Throws: `SandboxError` for a user, group or working directory that the sandbox does not have.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init(
+        _ configuration: SandboxConfiguration,
+        inside root: FilePath,
+        terminal: TerminalSize?,
+        in directory: FilePath
+    ) throws {
+        self.directory = directory
+        program = configuration.arguments.first ?? []
+        let prepared = try PreparedRoot(root)
+        let users = try UserDatabase(root: prepared.root)
+        workingDirectory = try prepared.existingWorkingDirectory(configuration.workingDirectory)
+        try Self.find(program, configuration.environment, from: workingDirectory, in: prepared.root)
+        let process = try SandboxBundle.process(configuration, terminal, in: workingDirectory, users)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.withoutEscapingSlashes]
+        let file = try OpenFile.open(document, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+        try file.write(Array(try encoder.encode(process)))
+    }
+
+    /// Looks for the program: the runtime leaves a process behind in the sandbox where it finds none.
+    ///
+    /// Whether the process's user may execute it, the kernel says.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func find(
+        _ program: [UInt8],
+        _ environment: [[UInt8]],
+        from workingDirectory: FilePath,
+        in root: RootedDirectory
+    ) throws {
+        let slash = UInt8(ascii: "/")
+        if program.contains(slash) {
+            guard let status = try status(of: workingDirectory.pushing(FilePath(bytes: program)), in: root) else {
+                throw SandboxError.programNotFound(program)
+            }
+            guard status.type == .regular, status.mode & 0o111 != 0 else {
+                throw SandboxError.programNotExecutable(program, reason: "permission denied")
+            }
+            return
+        }
+        let path = environment.last { $0.starts(with: "PATH=".utf8) }?.dropFirst(5) ?? []
+        for directory in path.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) {
+            if program.isEmpty { break }
+            let place = workingDirectory.pushing(FilePath(bytes: directory + [slash] + program))
+            if let status = try status(of: place, in: root), status.type == .regular, status.mode & 0o111 != 0 { return }
+        }
+        throw SandboxError.programNotFound(program)
+    }
+
+    private static func status(of path: FilePath, in root: RootedDirectory) throws(SystemCallError) -> FileStatus? {
+        do throws(SystemCallError) {
+            return try root.open(path, O_PATH).status()
+        } catch {
+            switch error.errno {
+            case .noSuchFileOrDirectory, .notDirectory: return nil
+            case .tooManySymbolicLinkLevels: return nil
+            default: throw error
+            }
+        }
+    }
+
+    /// Why the runtime could not start the process, from its log; nil where it says nothing.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func failure() throws -> SandboxError? { try RuntimeLog.failure(log, program: program) }
+
+    /// Holds back what the runtime writes to the standard error of a process that it cannot start.
+    package func makeErrorFilter() -> StandardErrorFilter {
+        StandardErrorFilter(program: program, workingDirectory: workingDirectory)
+    }
+}
