@@ -98,8 +98,10 @@ package enum ContainerLimits {
     /// How many processes the kernel killed because their cgroup had no memory left.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func outOfMemoryKills(in directories: [String]) -> Int {
-        directories.flatMap { directory in ["memory.events", "memory.oom_control"].map { FilePath(directory).appending($0) } }
-            .map { ControlGroup.outOfMemoryKills(countedIn: $0) }.reduce(0, +)
+        directories.flatMap { directory in
+            ["memory.events", "memory.oom_control"].map { FilePath(directory).appending($0) }
+        }
+        .map { ControlGroup.outOfMemoryKills(countedIn: $0) }.reduce(0, +)
     }
 
     /// Removes the cgroups of a container that has ended, and those that earlier ones have left.

@@ -32,56 +32,69 @@ extension ContainerStore {
         guard container.state.status == .running, let process = container.state.process else {
             return container.state.exitCode ?? 0
         }
+        let exits = exits(of: container)
+        // Until the code is read, a container that goes with its end does not go.
+        let turn = try? await onBlockingPool { try FileLock.tryAcquire(directory: exits, .shared) }
         try await process.waitUntilEnded()
-        try await awaitNote(of: container)
-        let id = container.id
-        let isRemoved = container.configuration.isRemovedAtEnd
-        let code = try? await exitFile(id)
+        let code = try await noted(exitCodeOf: container)
+        withExtendedLifetime(turn) {}
         do {
-            return try await self.container(id).state.exitCode ?? 0
+            return try await self.container(container.id).state.exitCode ?? code ?? 0
         } catch let error as ContainerError {
-            guard isRemoved, case .notFound = error else { throw error }
+            guard container.configuration.isRemovedAtEnd, case .notFound = error else { throw error }
             return code ?? 0
         }
     }
 
-    /// Waits until who keeps a container whose process has ended has noted how it ended.
-    func awaitNote(of container: ContainerRecord) async throws {
-        if container.state.isNested {
-            try await awaitKeeper(container)
-        } else {
-            try await awaitExitFile(container)
-        }
-    }
+    /// Where exit codes are noted, each in a file with the container's id.
+    func exits(of container: ContainerRecord) -> FilePath { directory(of: container.id).appending("exits") }
 
-    /// Who runs an attached container notes its exit code a moment after the process has ended, unless he dies first.
-    private func awaitKeeper(_ container: ContainerRecord) async throws {
-        guard let keeper = container.state.keeper else { return }
-        let id = container.id
+    /// The exit code of a container whose process has ended: who keeps it notes it a moment later.
+    /// - Returns: nil where the keeper was killed too.
+    func noted(exitCodeOf container: ContainerRecord) async throws -> CInt? {
+        let path = exits(of: container).appending(container.id)
+        let keeper = await keeper(of: container)
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(5)
         while true {
-            let found = try await store.database.read { db in try Self.records(db, where: "id = ?", [id]) }
-            guard let current = found.first, current.state.status == .running else { return }
-            if try await onBlockingPool({ try keeper.waitUntilEnded(atMost: .milliseconds(20)) }) { return }
-            try Task.checkCancellation()
+            let hasEnded = try await onBlockingPool { try keeper?.waitUntilEnded(atMost: .zero) } ?? true
+            if let text = try await onBlockingPool({ try contentsIfPresent(of: path, limit: 64) }), !text.isEmpty {
+                return CInt(String(decoding: text.filter { $0 != 0x0a }, as: UTF8.self))
+            }
+            if hasEnded || clock.now > end { return nil }
+            try await clock.sleep(for: .milliseconds(10))
         }
     }
 
-    /// The monitor notes the exit code a moment after the process has ended; its own end says that it has.
-    private func awaitExitFile(_ container: ContainerRecord) async throws {
+    /// Who notes the exit code: the command that an attached container is in the keeping of, or the monitor.
+    private func keeper(of container: ContainerRecord) async -> ProcessReference? {
+        if container.state.isNested { return container.state.keeper }
         let path = directory(of: container.id).appending("monitor.pid")
-        let monitor = await onBlockingPool { () -> ProcessReference? in
-            guard let text = try? OpenFile.open(path, O_RDONLY_).readToEnd(limit: 64) else { return nil }
+        return await onBlockingPool {
+            guard let text = try? contentsIfPresent(of: path, limit: 64) else { return nil }
             return Int32(String(decoding: text.filter { $0 != 0x0a }, as: UTF8.self)).flatMap {
                 ProcessReference(processID: $0)
             }
         }
-        _ = try await onBlockingPool { try monitor?.waitUntilEnded(atMost: .seconds(5)) }
     }
 
-    private func exitFile(_ id: String) async throws -> CInt? {
-        let path = directory(of: id).appending("exits").appending(id)
-        let text = try await onBlockingPool { try OpenFile.open(path, O_RDONLY_).readToEnd(limit: 64) }
-        return CInt(String(decoding: text.filter { $0 != 0x0a }, as: UTF8.self))
+    /// Notes an exit code for those who wait for it, where the monitor has not.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static func note(_ code: CInt, of container: ContainerRecord, in exits: FilePath) throws {
+        let path = exits.appending(container.id)
+        guard try HostFiles.status(of: exits) != nil, try HostFiles.status(of: path) == nil else { return }
+        try HostFiles.write(Array("\(code)".utf8), to: path, mode: 0o600)
+    }
+
+    /// Waits, but not for long, until those who wait for a container have read its exit code.
+    func awaitReaders(of exits: FilePath) async throws {
+        for _ in 0..<100 {
+            let isFree = try await onBlockingPool {
+                try HostFiles.status(of: exits) == nil || FileLock.tryAcquire(directory: exits) != nil
+            }
+            if isFree { return }
+            try await ContinuousClock().sleep(for: .milliseconds(20))
+        }
     }
 
     /// Removes a container that does not run or, with `force`, one that does.

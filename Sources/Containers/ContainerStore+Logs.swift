@@ -49,7 +49,7 @@ extension ContainerStore {
             if let until = selection.until, FileTime.now() > until { return }
             if try await onBlockingPool({ try process.waitUntilEnded(atMost: .milliseconds(100)) }) {
                 // Its keeper writes down the last of what it wrote before it notes how it ended.
-                try await awaitNote(of: container)
+                _ = try await noted(exitCodeOf: container)
                 isWhole = true
             }
             try Task.checkCancellation()

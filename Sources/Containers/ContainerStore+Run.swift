@@ -96,6 +96,8 @@ extension ContainerStore {
         try await save(record)
         let directory = directory(of: record.id)
         let root = directory.appending("root")
+        let noted = exits(of: record).appending(record.id)
+        try await onBlockingPool { try removeTree(noted) }
         try await snapshots.mount(
             FileTree(layers: record.configuration.layers),
             writing: directory.appending("fs"),

@@ -80,10 +80,7 @@ package final class ContainerStore: Sendable {
         guard try await hasEndedUnnoticed(record) else { return record }
         return try await puttingAway(record.id) { current in
             guard try await hasEndedUnnoticed(current) else { return current }
-            let code = try await onBlockingPool { [directory = directory(of: current.id)] in
-                try Self.exitCode(in: directory.appending("exits").appending(current.id))
-            }
-            return try await putAway(current, .exited(code ?? 137))
+            return try await putAway(current, .exited(try await noted(exitCodeOf: current) ?? 137))
         }
     }
 
@@ -160,22 +157,14 @@ package final class ContainerStore: Sendable {
         record.state.deviceGroup = nil
         record.state.address = nil
         try await save(record)
+        let (ended, exits) = (record, exits(of: record))
+        try await onBlockingPool { try Self.note(ended.state.exitCode ?? 0, of: ended, in: exits) }
         if record.configuration.isRemovedAtEnd, record.state.isRestarting != true {
+            try await awaitReaders(of: exits)
             try await discard(record, removesVolumes: true)
             return nil
         }
         return record
-    }
-
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private static func exitCode(in path: FilePath) throws -> CInt? {
-        do throws(SystemCallError) {
-            let bytes = try OpenFile.open(path, O_RDONLY_).readToEnd(limit: 64)
-            return CInt(String(decoding: bytes.filter { $0 != 0x0a }, as: UTF8.self))
-        } catch {
-            if error.errno == .noSuchFileOrDirectory { return nil }
-            throw error
-        }
     }
 
     // MARK: Keeping

@@ -35,8 +35,11 @@ package final class FileLock: Sendable {
 
     /// Takes the exclusive lock of a directory, which is there, if nobody else holds it; nil otherwise.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package static func tryAcquire(directory path: FilePath) throws(SystemCallError) -> FileLock? {
-        try tryLock(OpenFile.open(path, O_RDONLY | O_DIRECTORY), .exclusive)
+    package static func tryAcquire(
+        directory path: FilePath,
+        _ mode: Mode = .exclusive
+    ) throws(SystemCallError) -> FileLock? {
+        try tryLock(OpenFile.open(path, O_RDONLY | O_DIRECTORY), mode)
     }
 
     private static func tryLock(_ file: OpenFile, _ mode: Mode) throws(SystemCallError) -> FileLock? {

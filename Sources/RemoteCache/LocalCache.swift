@@ -225,7 +225,11 @@ struct LocalCacheWriter: CacheWriter {
         tagged.annotations = [CacheDirectory.tagKey: destination.tag]
         index.manifests.append(tagged)
         try HostFiles.synchronizeDirectory(directory.blobs.appending("sha256"))
-        try replaceFile(at: directory.index, with: try StrictJSON.encode(index), mode: FileModeMask.callersShare(of: 0o644))
+        try replaceFile(
+            at: directory.index,
+            with: try StrictJSON.encode(index),
+            mode: FileModeMask.callersShare(of: 0o644)
+        )
     }
 
     /// Removes the blobs that nothing in the index leads to.

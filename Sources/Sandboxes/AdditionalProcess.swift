@@ -68,7 +68,9 @@ package struct AdditionalProcess: Sendable {
         for directory in path.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) {
             if program.isEmpty { break }
             let place = workingDirectory.pushing(FilePath(bytes: directory + [slash] + program))
-            if let status = try status(of: place, in: root), status.type == .regular, status.mode & 0o111 != 0 { return }
+            if let status = try status(of: place, in: root), status.type == .regular, status.mode & 0o111 != 0 {
+                return
+            }
         }
         throw SandboxError.programNotFound(program)
     }

@@ -224,7 +224,8 @@ package struct ControlGroup: Sendable {
     private static func isContainer(_ name: [UInt8]) -> Bool {
         name.count == 64
             && name.allSatisfy {
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
             }
     }
 }

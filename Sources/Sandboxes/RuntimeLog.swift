@@ -46,12 +46,15 @@ enum RuntimeLog {
 
     /// How all lines begin that the runtime writes to the standard error of a process that it cannot start.
     static func beginnings(program: [UInt8], workingDirectory: [UInt8]) -> [[UInt8]] {
-        let reasons = ["No such file or directory", "Permission denied", "Operation not permitted", "Exec format error"]
+        let reasons = [
+            "No such file or directory", "Permission denied", "Operation not permitted", "Exec format error",
+        ]
         let lines = reasons.flatMap { ["exec: \($0)", "open executable: \($0)"] }.map { Array($0.utf8) }
-        let plain = [
-            execFailure, Array("executable file `".utf8) + program + Array("` not found in $PATH: ".utf8),
-            Array("chdir `".utf8) + workingDirectory + Array("`: ".utf8),
-        ] + lines
+        let plain =
+            [
+                execFailure, Array("executable file `".utf8) + program + Array("` not found in $PATH: ".utf8),
+                Array("chdir `".utf8) + workingDirectory + Array("`: ".utf8),
+            ] + lines
         // On a terminal they are red.
         return plain + plain.map { red + $0 }
     }

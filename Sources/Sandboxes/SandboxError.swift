@@ -49,7 +49,8 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
             return
                 "the working directory \(escapedForDisplay(path.bytes)) leads into the kernel's file systems: refused"
         case .workingDirectoryNotAbsolute(let path):
-            return "the working directory '\(escapedForDisplay(path.bytes))' is invalid, it needs to be an absolute path"
+            return
+                "the working directory '\(escapedForDisplay(path.bytes))' is invalid, it needs to be an absolute path"
         case .workingDirectoryUnusable(let path, let reason):
             return "chdir to the working directory \"\(escapedForDisplay(path.bytes))\" failed: \(reason)"
         case .mountPointIsNotDirectory(let path):

@@ -192,7 +192,9 @@ package struct SandboxProcess: Sendable {
     }
 
     /// Why the runtime could not start the process; nil where it could.
-    package func failure() async throws -> SandboxError? { try await onBlockingPool { [bundle] in try bundle.failure() } }
+    package func failure() async throws -> SandboxError? {
+        try await onBlockingPool { [bundle] in try bundle.failure() }
+    }
 
     /// The number of the runtime, which waits for the sandboxed process, hands signals on to it, and takes it along when it is killed.
     package var processID: Int32 { child.processID }

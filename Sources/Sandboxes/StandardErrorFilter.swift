@@ -39,6 +39,7 @@ package struct StandardErrorFilter: Sendable {
     /// - Parameters:
     ///   - status: how the runtime ended.
     ///   - failure: what the runtime's log says.
+    /// - Returns: what may be shown of what was held back, or why the program was not started.
     package mutating func finish(
         status: ExitStatus,
         failure: SandboxError? = nil

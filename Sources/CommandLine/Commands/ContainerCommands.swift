@@ -98,7 +98,6 @@ struct RemoveContainersCommand: RunnableCommand {
             } catch let error as ContainerError {
                 // What is gone already is as it was wanted.
                 guard force, case .notFound = error else { throw error }
-                try await environment.errorOutput.writeLine("Error: \(error)")
             }
         }
     }

@@ -170,7 +170,8 @@ extension InspectionDocument {
         let isRunning = state.status == .running
         let fields: [(String, TemplateValue)] = [
             ("Status", .text(state.status.rawValue)), ("Running", .boolean(isRunning)), ("Paused", .boolean(false)),
-            ("Restarting", .boolean(false)), ("OOMKilled", .boolean(state.ranOutOfMemory ?? false)), ("Dead", .boolean(false)),
+            ("Restarting", .boolean(false)), ("OOMKilled", .boolean(state.ranOutOfMemory ?? false)),
+            ("Dead", .boolean(false)),
             ("Pid", .integer(Int64(isRunning ? state.process?.processID ?? 0 : 0))),
             ("ExitCode", .integer(Int64(state.exitCode ?? 0))), ("Error", .text(state.error ?? "")),
             ("StartedAt", .text(time(state.started))), ("FinishedAt", .text(time(state.finished))),

@@ -52,7 +52,11 @@ struct RunCommand: RunnableCommand {
             let made = try await wanted.create(try textArguments(), containers, engine, environment)
             try await environment.warnOfHealthChecks(of: made)
             if isDetached {
-                try await containers.start(made)
+                do { try await containers.start(made) } catch {
+                    // The container is there, though it could not be started.
+                    try await environment.output.writeLine(made.id)
+                    throw error
+                }
                 try await environment.output.writeLine(made.id)
                 return .success
             }
