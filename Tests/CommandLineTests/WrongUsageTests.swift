@@ -120,7 +120,11 @@ private func isUnderstood(_ line: [String]) -> Bool {
             ("--shm-size", "9223372036854775808", "invalid size: '9223372036854775808'"),
             ("-m, --memory", "1k", "Minimum memory limit allowed is 6MB"),
             ("-m, --memory", "lots", "invalid size: 'lots'"),
-            ("--cpus", "-1", "range of CPUs is from 0.01 to"),
+            (
+                "--cpus", "-1",
+                "range of CPUs is from 0.01 to \(availableProcessorCount()).00, "
+                    + "as there are only \(availableProcessorCount()) CPUs available"
+            ),
             ("--cpus", "many", "it is not a decimal number"),
             ("--stop-signal", "SIGNOPE", "Invalid signal: SIGNOPE"),
             ("--stop-timeout", "9223372036854775808", "it is not a whole number"),

@@ -1,7 +1,7 @@
 /// A regular expression for names, as docker's filters take it: RE2's syntax as far as names need it, on bytes, in linear time.
 ///
 /// It is found anywhere in a text unless `^` and `$` say otherwise. What is not understood is refused, never guessed. See
-/// docs/decisions/0025-L-name-expressions.md.
+/// docs/decisions/0007-expressions-for-names.md.
 package struct NameExpression: Sendable {
     /// Why an expression was refused.
     package struct Refusal: Error, Hashable { package let reason: String }
