@@ -196,16 +196,24 @@ struct `Hostile layers` {
             ["run", "--rm", "--network", "none", "-u", "app", "base", "sh", "-c", ":"],
             naming: "/etc/passwd"
         )
-        for name in ["Dockerfile", ".dockerignore"] {
-            try scratch.write("FROM base\nCOPY Dockerfile /\n", to: "context/Dockerfile")
+        func replace(_ name: String) async throws {
             let replaced = try await runProgram(
                 "sh",
                 ["-ec", "rm -f context/\(name); mknod context/\(name) \(node)"],
                 in: scratch.url
             )
             try #require(replaced.status == 0, "\(replaced.errorText)")
-            try await refuses(["build", context], naming: name)
-            try FileManager.default.removeItem(atPath: context + "/" + name)
         }
+        // As with BuildKit, an ignore file that cannot be read as one means nothing.
+        try scratch.write("FROM base\nCOPY Dockerfile /\n", to: "context/Dockerfile")
+        try await replace(".dockerignore")
+        let built = try await runProgram(
+            "timeout",
+            ["300", try Slipway.binary, "build", context],
+            environment: ["SLIPWAY_ROOT": slipway.root]
+        )
+        #expect(built.status == 0, "\(built.errorText)")
+        try await replace("Dockerfile")
+        try await refuses(["build", context], naming: "Dockerfile")
     }
 }
