@@ -132,6 +132,8 @@ struct PreparedRoot: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func existingWorkingDirectory(_ path: FilePath) throws -> FilePath {
         guard path.isAbsolute else { throw SandboxError.workingDirectoryNotAbsolute(path) }
+        // The links of another process namespace cannot be followed from here: the name is enough.
+        try refuseKernelFiles(path.lexicallyNormalized(), path)
         var copy = self
         let resolved: FilePath
         do {
