@@ -162,14 +162,16 @@ struct `Processes of exec` {
     ) async throws {
         try await withContainer(keeping) { slipway, name in
             let shell = ["exec", "-it", name, "sh", "-c"]
-            let asked = try await TerminalSession.run(
-                slipway,
-                shell + ["stty size; read -r x; echo \"<$x>\"; stty size; exit 5"]
-            ) {
+            let script = """
+                stty size; read -r x; echo "<$x>"
+                until [ "$(stty size)" = "44 55" ]; do sleep 0.05; done; echo resized; exit 5
+                """
+            let asked = try await TerminalSession.run(slipway, shell + [script]) {
                 try await $0.expect("30 90\r\n")
-                try $0.resize(rows: 44, columns: 55)
                 try await $0.type("typed\n")
-                try await $0.expect("<typed>\r\n44 55\r\n")
+                try await $0.expect("<typed>\r\n")
+                try $0.resize(rows: 44, columns: 55)
+                try await $0.expect("resized\r\n")
             }
             #expect(asked.status == 5)
             let interrupted = try await TerminalSession.run(
