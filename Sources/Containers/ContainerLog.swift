@@ -10,7 +10,7 @@ package struct ContainerLogLine: Sendable, Hashable {
     private let stamp: ArraySlice<UInt8>
     private let text: ArraySlice<UInt8>
     /// Whether a newline follows the text.
-    private let isWhole: Bool
+    let isWhole: Bool
 
     /// When it was written; nil where the log is damaged.
     package var time: FileTime? { FileTime(rfc3339: String(decoding: stamp, as: UTF8.self)) }

@@ -61,26 +61,39 @@ extension ContainerStore {
 private struct LogFile {
     let path: FilePath
     private static let pieceSize = 1 << 18
+    /// As much of an entry as tells whether its line goes on in the next one.
+    private static let headSize = 64
 
-    /// Where the last lines begin; what has no newline yet is none.
+    /// Where the last lines begin; what has no newline yet is none, and the monitor writes a long line in several entries.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func start(ofLast count: Int) throws(SystemCallError) -> Int64 {
         guard let file = try open() else { return 0 }
         var end = try file.status().size
-        var start = end
-        // The newline of the last line is none between two.
-        var missing = count < Int.max ? count + 1 : count
+        var missing = count
+        // Where the entry after this one begins, which begins a line if this one ends one; nil after the last.
+        var next: Int64?
+        var isAtEnd = true
         while end > 0 {
             let begin = max(0, end - Int64(Self.pieceSize))
-            let piece = try bytes(of: file, at: begin, count: Int(end - begin))
-            for index in piece.indices.reversed() where piece[index] == 0x0a {
-                start = begin + Int64(index) + 1
-                missing -= 1
-                if missing == 0 { return start }
+            let piece = try bytes(of: file, at: begin, count: Int(end - begin) + Self.headSize)
+            for index in piece[..<min(piece.count, Int(end - begin))].indices.reversed() where piece[index] == 0x0a {
+                let start = begin + Int64(index) + 1
+                if isAtEnd, missing == 0 { return start }
+                if let next, Self.endsLine(piece[(index + 1)...]) {
+                    missing -= 1
+                    if missing == 0 { return next }
+                }
+                next = isAtEnd ? nil : start
+                isAtEnd = false
             }
+            if begin == 0, missing == 1, let next, Self.endsLine(piece[...]) { return next }
             end = begin
         }
         return 0
+    }
+
+    private static func endsLine(_ entry: ArraySlice<UInt8>) -> Bool {
+        ContainerLogLine(parsing: entry.prefix(headSize))?.isWhole ?? true
     }
 
     /// The whole lines that begin at an offset, some of them at a time; nil where there is none yet.

@@ -87,6 +87,13 @@ extension ContainerStore {
             // Around an attached container there is the runtime, which is none of its processes.
             var found: Set<Int32> = isNested ? [] : [first.processID]
             var pending = [first.processID]
+            // What `exec` starts has a parent outside, and numbers of the container.
+            let inside = isNested ? try Self.firstProcess(in: first.processID) : first.processID
+            if let own = inside.flatMap({ ProcessNamespaces(of: $0) }), own.numbers.count > 1 {
+                let others = parents.keys.filter { ProcessNamespaces(of: $0)?.namespace == own.namespace }
+                found.formUnion(others)
+                pending += others
+            }
             while let parent = pending.popLast() {
                 let children = parents.filter { $0.value == parent && !found.contains($0.key) }.map(\.key)
                 found.formUnion(children)

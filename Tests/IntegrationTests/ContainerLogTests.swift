@@ -59,6 +59,19 @@ extension `Container commands` {
         }
     }
 
+    @Test func `a line that the monitor wrote in pieces counts as one of the last lines`() async throws {
+        try await withName { slipway, name in
+            let entries = ["F one", "P a", "P b", "F c", "F three", "P no end"]
+            let log = entries.map { "2026-11-28T13:49:26.000000000+00:00 stdout \($0)\n" }.joined()
+            try await container(name, slipway, log: log)
+            let lines = ["one\n", "abc\n", "three\n", "no end"]
+            for count in 0...5 {
+                let shown = try await slipway.succeed("logs", "--tail", "\(count)", name)
+                #expect(shown == lines.suffix(count).joined())
+            }
+        }
+    }
+
     @Test func `a long log is shown whole and in order, or from as many lines before its end as asked for`()
         async throws
     {

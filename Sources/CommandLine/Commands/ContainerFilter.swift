@@ -120,7 +120,8 @@ struct ContainerFilter: Sendable {
         return ancestors.isEmpty || ancestors.contains(configuration.imageName)
             || images.contains { image in
                 image.id == configuration.imageID
-                    || !image.layers.isEmpty && configuration.layers.starts(with: image.layers)
+                    || !image.layers.isEmpty && image.layers.count < configuration.layers.count
+                        && configuration.layers.starts(with: image.layers)
             }
     }
 

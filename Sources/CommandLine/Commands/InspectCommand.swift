@@ -84,6 +84,11 @@ struct InspectionPrinter {
         }
     }
 
+    /// - Throws: `TemplateError` if the template cannot be applied to a document.
+    func check(_ document: TemplateValue) throws(TemplateError) {
+        if case .template(let template) = form { _ = try template.render(document) }
+    }
+
     func text(_ documents: [TemplateValue]) throws(TemplateError) -> String {
         switch form {
         case .array: return TemplateValue.list(documents).indentedJSON() + "\n"

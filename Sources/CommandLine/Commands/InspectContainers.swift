@@ -17,17 +17,11 @@ struct InspectCommand: RunnableCommand {
         .toggle("size", short: "s", \.showsSize, help: "Display total file sizes if the type is container"),
         .value(
             "type",
-            \.type,
+            \.typeName,
             placeholder: "string",
             completion: .words(Kind.allCases.map(\.rawValue)),
             help: "Only inspect objects of the given type"
-        ) { bytes throws(FlagValueError) in
-            let text = try FlagValues.text(bytes)
-            guard let kind = Kind(rawValue: text) else {
-                throw FlagValueError("unknown type: \"\(text)\": must be one of \"container\", \"image\", \"volume\"")
-            }
-            return kind
-        },
+        ) { bytes throws(FlagValueError) in try FlagValues.text(bytes) },
     ]
 
     enum Kind: String, Sendable, CaseIterable { case container, image, volume }
@@ -35,12 +29,20 @@ struct InspectCommand: RunnableCommand {
     var arguments: [[UInt8]] = []
     var format: String?
     var showsSize = false
-    var type: Kind?
+    var typeName: String?
+
+    /// - Throws: `CommandFailure` for what is no type; to docker it is no wrong usage.
+    private func chosenType() throws(CommandFailure) -> Kind? {
+        guard let typeName else { return nil }
+        if let kind = Kind(rawValue: typeName) { return kind }
+        let known = Kind.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+        throw CommandFailure("unknown type: \"\(typeName)\": must be one of \(known)")
+    }
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let type = try chosenType()
         let engine = try await environment.engine(freesSpace: true)
         let containers = try environment.containers(engine)
-        let type = type
         let showsSize = showsSize
         let status = try await inspectEach(try textArguments(), format, environment) { name in
             if type == .volume { return InspectionDocument.volume(try await containers.findVolume(name)) }
@@ -99,7 +101,7 @@ struct InspectContainersCommand: RunnableCommand {
         command.arguments = arguments
         command.format = format
         command.showsSize = showsSize
-        command.type = .container
+        command.typeName = InspectCommand.Kind.container.rawValue
         return try await command.run(environment)
     }
 }
@@ -116,7 +118,12 @@ func inspectEach(
     var failures = ""
     for name in names {
         do {
-            documents.append(try await document(name))
+            let found = try await document(name)
+            // A template may ask for what one thing has and another has not.
+            try printer.check(found)
+            documents.append(found)
+        } catch let error as TemplateError {
+            failures += "\(error)\n"
         } catch let error where error is ImageError || error is ContainerError || error is CommandError {
             failures += "Error: \(error)\n"
         }
@@ -222,14 +229,21 @@ extension InspectionDocument {
     private static func networkSettings(_ record: ContainerRecord) -> TemplateValue {
         let state = record.state
         let isRunning = state.status == .running
+        // What Slipway does not keep is as docker has it of a container that does not run.
         let address: [(String, TemplateValue)] = [
             ("Gateway", .text(isRunning ? state.gateway ?? "" : "")),
             ("IPAddress", .text(isRunning ? state.address ?? "" : "")),
-            ("IPPrefixLen", .integer(Int64(isRunning ? state.prefixLength ?? 0 : 0))),
+            ("IPPrefixLen", .integer(Int64(isRunning ? state.prefixLength ?? 0 : 0))), ("IPv6Gateway", .text("")),
+            ("GlobalIPv6Address", .text("")), ("GlobalIPv6PrefixLen", .integer(0)), ("MacAddress", .text("")),
         ]
         var shown = isRunning ? state.ports : []
         for index in shown.indices where shown[index].hostAddress.isEmpty { shown[index].hostAddress = "0.0.0.0" }
-        let networks = [record.configuration.network.rawValue: document(address)]
+        let endpoint: [(String, TemplateValue)] = [
+            ("IPAMConfig", nothing), ("Links", emptyList), ("Aliases", emptyList), ("NetworkID", .text("")),
+            ("EndpointID", .text("")),
+        ]
+        let members = endpoint + address + [("DriverOpts", emptyMap)]
+        let networks = [record.configuration.network.rawValue: document(members)]
         return document(
             [("Ports", bindings(shown))] + address + [("Networks", .map(networks, missing: .nothing))]
         )

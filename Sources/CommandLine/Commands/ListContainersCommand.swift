@@ -49,10 +49,21 @@ struct ListContainersCommand: RunnableCommand {
     var isQuiet = false
     var showsSize = false
 
+    /// What docker's format `raw` stands for: a block of lines each.
+    private var rawFormat: String {
+        let fields = [
+            ("container_id", ".ID"), ("image", ".Image"), ("command", ".Command"), ("created_at", ".CreatedAt"),
+            ("state", ".State"), ("status", ".Status"), ("names", ".Names"), ("labels", ".Labels"), ("ports", ".Ports"),
+        ]
+        let all = showsSize ? fields + [("size", ".Size")] : fields
+        // `pad` puts no blank before what is empty. The last end of a line is part of the block.
+        return all.map { "\($0.0):{{pad \($0.1) 1 0}}\\n" }.joined()
+    }
+
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let columns = Self.columns + (showsSize ? [Listing.Column("Size", "SIZE")] : [])
         let listing = Listing(
-            try ListingFormat(format, columns: columns),
+            try ListingFormat(format == "raw" ? rawFormat : format, columns: columns),
             type: "*formatter.ContainerContext",
             headers: Self.headers
         )

@@ -92,10 +92,13 @@ struct CreateCommand: RunnableCommand {
     var container = ContainerFlags()
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        try await reportingContainerErrors(of: "create") {
+        var flags = container
+        flags.options.attachedStreams = container.attachedStreams(isDetached: false)
+        let wanted = flags
+        return try await reportingContainerErrors(of: "create") {
             let engine = try await environment.engine()
             let containers = try environment.containers(engine)
-            let made = try await container.create(try textArguments(), containers, engine, environment)
+            let made = try await wanted.create(try textArguments(), containers, engine, environment)
             try await environment.output.writeLine(made.id)
             return .success
         }

@@ -20,15 +20,17 @@ package struct Template: Sendable {
         return try evaluator.render(nodes)
     }
 
-    /// The fields that the template names directly, as `.Size`, for the headers of tables and to know what must be computed.
-    package var fieldNames: Set<String> {
+    /// The fields that the template names directly, as `.Size`, to know what must be computed; nil where it may show all.
+    package var fieldNames: Set<String>? {
         var names: Set<String> = []
+        var mayShowAll = false
         func visit(_ pipeline: TemplatePipeline) {
             for operand in pipeline.commands.flatMap(\.operands) {
                 switch operand.kind {
                 case .field: if let first = operand.fields.first { names.insert(first) }
                 case .pipeline(let inner): visit(inner)
-                case .dot, .null, .literal, .variable, .function: break
+                case .dot, .variable: mayShowAll = true
+                case .null, .literal, .function: break
                 }
             }
         }
@@ -46,6 +48,6 @@ package struct Template: Sendable {
             }
         }
         visit(nodes)
-        return names
+        return mayShowAll ? nil : names
     }
 }
