@@ -10,8 +10,7 @@ import Testing
 struct DifferentialTests {
     @Test("The image is the one its peers make", arguments: caseNames())
     func sameImage(name: String) async throws {
-        let comparison = try await SharedComparison.instance.value()
-        let differences = try #require(comparison.cases[name], "the case was not built")
+        let differences = try #require(try await comparison.value().cases[name], "the case was not built")
         for difference in differences { Issue.record(Comment(rawValue: difference)) }
     }
 
@@ -20,17 +19,17 @@ struct DifferentialTests {
 
     @Test("Every accepted difference is still there")
     func acceptedDifferencesAreUsed() async throws {
-        #expect(try await SharedComparison.instance.value().unused == [])
+        #expect(try await comparison.value().unused == [])
     }
 
     @Test("buildah was among the peers")
     func buildahIsPresent() async throws {
-        #expect(try await SharedComparison.instance.value().missing["buildah"] == nil)
+        #expect(try await comparison.value().missing["buildah"] == nil)
     }
 
     @Test("Docker's BuildKit was among the peers")
     func dockerIsPresent() async throws {
-        guard let reason = try await SharedComparison.instance.value().missing["docker"] else { return }
+        guard let reason = try await comparison.value().missing["docker"] else { return }
         // A daemon asks much of a machine; what buildah shows stands without it.
         try Test.cancel("dockerd does not run on this machine: \(reason)")
     }
@@ -78,15 +77,20 @@ private struct Reproduction: Decodable, Sendable {
 }
 
 /// Builds everything once, for all tests.
-private actor SharedComparison {
-    static let instance = SharedComparison()
-    private var making: Task<Comparison, any Error>?
+private let comparison = SharedRun<Comparison>(of: "differential.py")
 
-    func value() async throws -> Comparison {
-        if let making { return try await making.value }
+/// What a program of `Peers` printed in its one run for all tests.
+actor SharedRun<Value: Decodable & Sendable> {
+    private let program: String
+    private var running: Task<Value, any Error>?
+
+    init(of program: String) { self.program = program }
+
+    func value() async throws -> Value {
+        if let running { return try await running.value }
         // Awaited by every test that asks; it ends by itself.
-        let task = Task { try await inThread { try run("differential.py", giving: Comparison.self) } }
-        making = task
+        let task = Task { [program] in try await inThread { try run(program, giving: Value.self) } }
+        running = task
         return try await task.value
     }
 }

@@ -114,7 +114,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--slipway", required=True)
     parser.add_argument("--scratch", required=True, type=pathlib.Path)
-    parser.add_argument("--jobs", type=int, default=4)
+    parser.add_argument("--jobs", type=int, default=8)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("cases", nargs="*")
     options = parser.parse_args()

@@ -3,7 +3,8 @@ Runs a command on a terminal of its own and types into it.
 
 - `expect TEXT`: waits until the terminal has shown this after what was expected before.
 - `send TEXT`: types it, with the escapes of Python.
-- `size ROWS COLUMNS`: changes the size, before the command starts or later.
+- `size ROWS COLUMNS`: changes the size, before the command starts or later; docker may not listen for that yet, so that
+  the command is told again while something is waited for.
 - `signal NAME`: sends a signal to the command.
 """
 import fcntl
@@ -34,6 +35,7 @@ def converse(command, script, directory, environment, limit):
                 os.write(terminal, text.encode().decode("unicode_escape").encode("latin-1"))
             elif word == "size":
                 resize(terminal, *text.split())
+                conversation.was_resized = True
             elif word == "signal":
                 os.kill(pid, signal.Signals[text])
             else:
@@ -55,12 +57,15 @@ class Conversation:
     def __init__(self, pid, terminal, deadline):
         self.pid, self.terminal, self.deadline = pid, terminal, deadline
         self.shown, self.seen = b"", 0
+        self.was_resized = False
 
     def read(self):
         """Reads once what there is to read; false at the end."""
-        rest = self.deadline - time.monotonic()
-        if rest <= 0 or not select.select([self.terminal], [], [], rest)[0]:
-            return None
+        while not select.select([self.terminal], [], [], 0.5)[0]:
+            if time.monotonic() > self.deadline:
+                return None
+            if self.was_resized:
+                os.killpg(self.pid, signal.SIGWINCH)
         try:
             data = os.read(self.terminal, 65536)
         except OSError:
