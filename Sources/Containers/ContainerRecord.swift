@@ -49,6 +49,8 @@ package struct ContainerState: Sendable, Codable, Hashable {
     package var ranOutOfMemory: Bool?
     /// Whether it is started again once it has ended, and is not to be removed then.
     package var isRestarting: Bool?
+    /// Whether its removal has begun: where that was cut short, the next command goes on with it.
+    package var isBeingRemoved: Bool?
     /// Why it could not be started.
     package var error: String?
     /// Where the runtime keeps its own state.

@@ -114,6 +114,11 @@ extension ContainerStore {
 
     func discard(_ record: ContainerRecord, removesVolumes: Bool) async throws {
         let directory = directory(of: record.id)
+        if record.state.isBeingRemoved != true {
+            var begun = record
+            begun.state.isBeingRemoved = true
+            try await save(begun)
+        }
         if removesVolumes { try await removeAnonymousVolumes(of: record) }
         try await onBlockingPool {
             try unmount(directory.appending("root"), lazy: true)

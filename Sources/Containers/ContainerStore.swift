@@ -77,11 +77,25 @@ package final class ContainerStore: Sendable {
 
     /// Writes down the end of a container that has ended; one that was to be removed then is removed, and nil is returned.
     private func reconcile(_ record: ContainerRecord) async throws -> ContainerRecord? {
+        if Self.isToBeRemoved(record) {
+            return try await puttingAway(record.id) { current in
+                guard Self.isToBeRemoved(current) else { return current }
+                try await discard(current, removesVolumes: current.configuration.isRemovedAtEnd)
+                return nil
+            }
+        }
         guard try await hasEndedUnnoticed(record) else { return record }
         return try await puttingAway(record.id) { current in
             guard try await hasEndedUnnoticed(current) else { return current }
             return try await putAway(current, .exited(try await noted(exitCodeOf: current) ?? 137))
         }
+    }
+
+    /// Whether a removal has begun or is due, and was not finished: the process that saw to it may have died.
+    private static func isToBeRemoved(_ record: ContainerRecord) -> Bool {
+        let state = record.state
+        if state.isBeingRemoved == true { return true }
+        return state.status == .exited && record.configuration.isRemovedAtEnd && state.isRestarting != true
     }
 
     /// Holds what only one of all who notice an end may hold: its keeper or the monitor's exit command, `wait`, any other command.
