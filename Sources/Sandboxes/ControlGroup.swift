@@ -215,6 +215,14 @@ package struct ControlGroup: Sendable {
         for entry in (try? HostFiles.entries(of: parent)) ?? [] {
             guard entry.starts(with: heldPrefix.utf8) || isContainer(entry) else { continue }
             let directory = FilePath(bytes: parent.bytes + [UInt8(ascii: "/")] + entry)
+            // The store of a container that ran out of memory still has to read that here.
+            if isContainer(entry),
+                ["memory.events", "memory.oom_control"].contains(where: {
+                    outOfMemoryKills(countedIn: directory.appending($0)) > 0
+                })
+            {
+                continue
+            }
             guard let lock = try? FileLock.tryAcquire(directory: directory) else { continue }
             withExtendedLifetime(lock) { _ = try? HostFiles.removeDirectoryIfEmpty(directory) }
         }
