@@ -43,6 +43,11 @@ extension ContainerStore {
         }
     }
 
+    /// Takes away the plain hierarchy that covers the host's cgroups in the mount namespace of a monitor whose container has ended.
+    package static func uncoverControlGroups() async throws {
+        try await onBlockingPool { try unmount(RuntimeSurroundings.controlGroups.target, lazy: true) }
+    }
+
     /// Has the monitor make the container, and starts its process.
     private func monitor(_ record: ContainerRecord, _ bundle: SandboxBundle) async throws -> ProcessReference {
         let directory = directory(of: record.id)
@@ -70,7 +75,9 @@ extension ContainerStore {
         if record.configuration.keepsInput { add(["--stdin", "--leave-stdin-open"]) }
         if let program = exitCommand.first {
             add(["--exit-command", program])
-            for argument in exitCommand.dropFirst() + [record.id] { add(["--exit-command-arg", argument]) }
+            // It starts where the monitor is, which does not see the cgroups that it is to put away.
+            let uncover = RuntimeSurroundings.hasPlainControlGroups ? [] : ["--uncover"]
+            for argument in exitCommand.dropFirst() + uncover + [record.id] { add(["--exit-command-arg", argument]) }
         }
         // Its own descriptors 0 to 2 stay with it: pipes to us would end with us.
         conmon.grouping = .ownSession

@@ -259,11 +259,19 @@ extension PruneReport {
 struct ContainerEndedCommand: RunnableCommand {
     static let name = "__container-ended"
     static let about = CommandSummary(usage: "ID", summary: "Put away what has ended", arguments: .exactly(1))
-    static let flags: [Flag<ContainerEndedCommand>] = []
+    static let flags: [Flag<ContainerEndedCommand>] = [
+        .toggle(
+            "uncover",
+            \.uncoversControlGroups,
+            help: "Look at the host's cgroups below those that the runtime was shown"
+        )
+    ]
 
     var arguments: [[UInt8]] = []
+    var uncoversControlGroups = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        if uncoversControlGroups { try await ContainerStore.uncoverControlGroups() }
         try await environment.containers().noteEnd(of: try textArguments()[0])
         return .success
     }
