@@ -9,7 +9,7 @@ package struct VolumeRecord: Sendable, Hashable {
     /// Where its content is.
     package let content: FilePath
 
-    /// Docker's label of volumes that nobody has named.
+    /// Docker's label of volumes without a name of their own.
     package static let anonymousLabel = "com.docker.volume.anonymous"
 
     /// Volumes of earlier versions have no labels, but those without a name of their own have the form of an id.

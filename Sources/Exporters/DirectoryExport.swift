@@ -7,7 +7,7 @@ package import SystemPackage
 ///
 /// Existing files are replaced one by one, each by a rename, and what else is in the directory stays. The destination is a root:
 /// a link that stands there, or comes with the result, is never written through. Owners become the user who exports, as a
-/// file that belongs to somebody else is of no use to them; modes, times, links, attributes and access control lists are kept.
+/// file that belongs to another user is of no use to them; modes, times, links, attributes and access control lists are kept.
 /// Device nodes need root; whether they can be made is found out before anything is written.
 package struct DirectoryExport {
     private let source: RootedDirectory

@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// See umask(2).
 ///
-/// What is made for containers, images and the store must not depend on the mask of whoever called. So the program runs under a mask
+/// What is made for containers, images and the store must not depend on the caller's mask. So the program runs under a mask
 /// of its own, and its children inherit it. Files for the caller are made under the caller's mask.
 package enum FileModeMask {
     private static let callers = Mutex<UInt32?>(nil)

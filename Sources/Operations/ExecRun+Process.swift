@@ -164,7 +164,7 @@ extension ExecRun {
         var hasSecrets = false
         for variable in exec.secretEnvironment {
             let offered = try await environment.client.secret(variable.id, isOptional: variable.isOptional)
-            // As in BuildKit: a variable that nobody fills is there, and empty.
+            // As in BuildKit: a variable without a value is there, and empty.
             let value = offered?.reveal() ?? []
             guard !value.contains(0), String(validating: value, as: UTF8.self) != nil else {
                 throw SessionError.secretIsNoText(variable.id)

@@ -91,7 +91,7 @@ struct PreparedRoot: Sendable {
         }
     }
 
-    /// Makes a place in what another mount shows: the runtime would give it permissions that nobody asked for.
+    /// Makes a place in what another mount shows: the runtime would give it permissions that were not asked for.
     /// - Returns: the permissions of a directory that was there.
     private func makePlace(_ path: FilePath, _ kind: Kind, in outer: Mounted) throws -> UInt32? {
         guard let source = outer.source else { return nil }

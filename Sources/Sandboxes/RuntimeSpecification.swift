@@ -7,7 +7,7 @@ struct RuntimeSpecification: Codable, Sendable {
             var uid: UInt32
             var gid: UInt32
             var additionalGids: [UInt32]
-            /// Whatever the mask of whoever starts the runtime.
+            /// Whatever the mask of the runtime's caller.
             var umask: UInt32
         }
         struct Capabilities: Codable, Sendable {

@@ -10,7 +10,7 @@ extension SnapshotStore {
     /// no change, and neither BuildKit nor containerd puts it into a layer.
     /// - Parameters:
     ///   - candidates: directories of the layer with nothing in them.
-    ///   - layer: the layer, which nobody else uses.
+    ///   - layer: the layer, which nothing else uses.
     ///   - tree: what it stands on.
     /// - Returns: how many were removed.
     /// - Throws: `SystemCallError`, `SnapshotError`.

@@ -6,7 +6,7 @@ package import SystemPackage
 /// Something in the store that is not as it must be.
 package enum StoreProblem: Hashable, Sendable, CustomStringConvertible {
     case database(String)
-    /// What is recorded outside of the database is damaged, which harms nobody as long as the database is sound.
+    /// What is recorded outside of the database is damaged, which does no harm as long as the database is sound.
     case records(String)
     /// The files of a layer are not those of its archive.
     case layerDamaged(layer: LayerID, expected: Digest, actual: Digest?, images: [String])

@@ -173,7 +173,7 @@ package final class StoreDatabase: Sendable {
         }
     }
 
-    /// Empties the log, where rows that were erased from the database still stand, unless somebody reads just now.
+    /// Empties the log, where rows that were erased from the database still stand, unless a reader has it open.
     private func forgetErased(_ db: Database) throws {
         _ = try Int.fetchOne(db, sql: "PRAGMA secure_delete = FAST")
         try db.execute(sql: "PRAGMA busy_timeout = 0")
