@@ -26,7 +26,7 @@ extension Definition {
         let message: Pb_Definition
         do { message = try Pb_Definition(serializedBytes: bytes) } catch { throw .malformed(what: "the definition") }
         try check("the list of operations", message.def.count, limits.operationCount)
-        guard !message.def.isEmpty else { return Definition(target: nil) }
+        guard !message.def.isEmpty else { return Definition(target: nil, sources: decode(message.source)) }
         var loader = DefinitionLoader(metadata: message.metadata)
         for (position, operation) in message.def.enumerated() {
             try check("operation \(position)", operation.count, limits.operationSize)

@@ -68,6 +68,13 @@ func exampleDefinition() throws -> Definition {
         #expect(loaded.sources == definition.sources)
     }
 
+    @Test func `without operations keep the file that they come from`() throws {
+        let file = SourceMap.File(name: bytes("Dockerfile"), content: bytes("FROM scratch\n"))
+        let empty = Definition(target: nil, sources: SourceMap(files: [file]))
+        let loaded = try Definition.load(try empty.marshalled())
+        #expect(loaded == empty)
+    }
+
     @Test func `the same graph has the same bytes each time`() throws {
         var attributes: [String: [UInt8]] = [:]
         for number in 0..<50 { attributes["key\(number)"] = bytes("\(number)") }
