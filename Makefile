@@ -1,10 +1,15 @@
-.PHONY: build test demo fmt lint bench docs clean
+.PHONY: build test demo fmt lint bench docs reference install uninstall deb fuzz clean
 
 build: ; swift build -c release --static-swift-stdlib --product slipway
 test: ; scripts/install-dependencies --test && $(MAKE) --no-print-directory lint docs && scripts/test
 demo: ; scripts/install-dependencies && $(MAKE) --no-print-directory build && scripts/demo
-fmt: ; swift format format --in-place --recursive Package.swift Sources Tests
-lint: ; swift format lint --strict --recursive Package.swift Sources Tests
+fmt: ; swift format format --in-place --recursive Package.swift Sources Tests Fuzz
+lint: ; swift format lint --strict --recursive Package.swift Sources Tests Fuzz
 bench: ; Benchmarks/run
 docs: ; scripts/check-docs
+reference: ; swift build --product slipway && rm -rf docs/reference && .build/debug/slipway __docs reference docs/reference
+install: ; scripts/install
+uninstall: ; scripts/install --uninstall
+deb: build ; scripts/make-deb
+fuzz: ; scripts/fuzz
 clean: ; rm -rf .build

@@ -129,7 +129,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
             throw .invalidConfiguration(file: name, key: nil, reason: "\(error)")
         }
         let reader = TableReader(table: root, file: name, path: "")
-        try reader.refuseOthers(than: ["cdi", "dns", "registry", "worker"])
+        try reader.refuseOthers(than: Set(Self.tables.map(\.root)))
         self.file = name
         if let worker = try reader.table("worker") {
             try worker.refuseOthers(than: ["oci"])
@@ -150,8 +150,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
     }
 
     private static func cacheTable(_ reader: TableReader) throws(RegistryError) -> CacheTable {
-        let limits = ["reservedSpace", "maxUsedSpace", "minFreeSpace"]
-        try reader.refuseOthers(than: Set(limits + ["gc", "gckeepstorage", "gcpolicy", "networkMode"]))
+        try reader.refuseOthers(than: workerKeys.keyNames)
         var table = CacheTable()
         table.collects = try reader.bool("gc") ?? true
         table.limits = try cacheLimits(reader)
@@ -160,7 +159,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         guard reader.keys.contains("gcpolicy") else { return table }
         table.policies = []
         for policy in try reader.tables("gcpolicy") {
-            try policy.refuseOthers(than: Set(limits + ["all", "keepDuration", "filters", "keepBytes"]))
+            try policy.refuseOthers(than: policyKeys.keyNames)
             var row = CachePolicyTable()
             row.limits = try cacheLimits(policy)
             if row.limits.isEmpty { row.limits.reservedSpace = try policy.quantity("keepBytes") }
@@ -173,7 +172,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
     }
 
     private static func deviceTable(_ reader: TableReader, base: FilePath) throws(RegistryError) -> DeviceTable {
-        try reader.refuseOthers(than: ["autoAllowed", "disabled", "specDirs"])
+        try reader.refuseOthers(than: deviceKeys.keyNames)
         var table = DeviceTable()
         table.isDisabled = try reader.bool("disabled") ?? false
         table.autoAllowed = try reader.strings("autoAllowed")
@@ -184,7 +183,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
     }
 
     private static func nameServerTable(_ reader: TableReader) throws(RegistryError) -> NameServerTable {
-        try reader.refuseOthers(than: ["nameservers", "options", "searchDomains"])
+        try reader.refuseOthers(than: nameServerKeys.keyNames)
         var table = NameServerTable()
         table.nameServers = try reader.strings("nameservers")
         if let server = table.nameServers.first(where: { !isInternetAddress($0) }) {
@@ -215,7 +214,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         host: String,
         base: FilePath
     ) throws(RegistryError) -> RegistryTable {
-        try reader.refuseOthers(than: ["mirrors", "http", "insecure", "ca", "keypair", "auth_hosts"])
+        try reader.refuseOthers(than: registryKeys.keyNames)
         guard Authority(parsing: host) != nil else {
             throw reader.invalid(nil, "expected a host with an optional port")
         }
@@ -229,7 +228,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         table.authorities = try reader.strings("ca").map { base.pushing(FilePath($0)) }
         table.authHosts = try reader.strings("auth_hosts").map { $0.lowercased() }
         for pair in try reader.tables("keypair") {
-            try pair.refuseOthers(than: ["key", "cert"])
+            try pair.refuseOthers(than: keyPairKeys.keyNames)
             guard let key = try pair.string("key"), let certificate = try pair.string("cert") else {
                 throw pair.invalid(nil, "both key and cert are needed")
             }

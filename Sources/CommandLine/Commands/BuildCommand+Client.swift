@@ -55,7 +55,7 @@ extension BuildCommand {
     private static func agent(_ paths: [FilePath], _ environment: SlipwayEnvironment) async throws -> AgentSource {
         var paths = paths
         if paths.isEmpty {
-            guard let socket = environment.variable("SSH_AUTH_SOCK") else {
+            guard let socket = environment.variable(.agentSocket) else {
                 throw failedBuild("invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set")
             }
             paths = [environment.path(socket)]

@@ -12,15 +12,15 @@ extension BuildCommand {
         _ context: ContextLocation,
         _ environment: SlipwayEnvironment
     ) async throws -> [(name: [UInt8], value: [UInt8])] {
-        let isFull = environment.variable("BUILDX_GIT_LABELS")?.elementsEqual("full".utf8) ?? false
-        guard isFull || environment.isTrue("BUILDX_GIT_LABELS"), case .directory(let directory) = context else {
+        let isFull = environment.variable(.gitLabels)?.elementsEqual("full".utf8) ?? false
+        guard isFull || environment.isTrue(.gitLabels), case .directory(let directory) = context else {
             return []
         }
         do {
             let tree = try await GitWorkTree.read(
                 at: directory,
                 variables: environment.variables,
-                marksChanges: environment.isTrue("BUILDX_GIT_CHECK_DIRTY")
+                marksChanges: environment.isTrue(.gitChecksChanges)
             )
             guard let tree else { return [] }
             var labels: [(String, [UInt8])] = []

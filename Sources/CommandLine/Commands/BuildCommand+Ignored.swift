@@ -29,7 +29,7 @@ extension BuildCommand {
 
     /// What is said where a builder is chosen, which `BUILDX_BUILDER` does too.
     func builderWarnings(_ environment: SlipwayEnvironment) -> [String] {
-        guard let name = builder ?? environment.variable("BUILDX_BUILDER"), !name.isEmpty,
+        guard let name = builder ?? environment.variable(.builder), !name.isEmpty,
             !name.elementsEqual("default".utf8)
         else { return [] }
         return ["the builder \"\(escapedForDisplay(name))\" is ignored: Slipway builds in its own process."]

@@ -18,7 +18,7 @@ extension BuildCommand {
             }
             return .quiet
         }
-        if mode == .auto, let name = environment.variable("BUILDKIT_PROGRESS") {
+        if mode == .auto, let name = environment.variable(.progress) {
             guard let known = ProgressMode(rawValue: String(decoding: name, as: UTF8.self)) else {
                 throw failedBuild("BUILDKIT_PROGRESS: \(Self.unknownProgress(escapedForDisplay(name)))")
             }
@@ -85,7 +85,7 @@ extension BuildCommand {
         // Of files there is no id.
         let id = result.image?.id.description ?? ""
         try await write(id, to: imageIDFile, environment)
-        let metadata = BuildMetadata(result, warnings: environment.isTrue("BUILDX_METADATA_WARNINGS") ? warnings : [])
+        let metadata = BuildMetadata(result, warnings: environment.isTrue(.metadataWarnings) ? warnings : [])
         try await write(metadata.text, to: metadataFile, environment)
         if isQuiet || progress == .quiet { try await environment.output.writeLine(id) }
     }

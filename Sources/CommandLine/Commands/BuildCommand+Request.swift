@@ -133,15 +133,15 @@ extension BuildCommand {
         request.target = target
         request.buildArguments = try await proxyArguments(environment) + pairs(buildArguments, from: environment)
         // As buildx hands it on.
-        let epoch = Array("SOURCE_DATE_EPOCH".utf8)
+        let epoch = Array(EnvironmentVariable.sourceDate.name.utf8)
         if let value = environment.variables[epoch], !request.buildArguments.contains(where: { $0.name == epoch }) {
             request.buildArguments.append((name: epoch, value: value))
         }
         request.labels = labels.map { Self.pair($0) ?? (name: $0, value: []) }
         request.labels += try await gitLabels(request.context, environment)
         request.logLimits = LogLimits(
-            size: limit("BUILDKIT_STEP_LOG_MAX_SIZE", environment),
-            speed: limit("BUILDKIT_STEP_LOG_MAX_SPEED", environment)
+            size: limit(.stepLogSize, environment),
+            speed: limit(.stepLogSpeed, environment)
         )
         var seen: Set<Platform> = []
         let asked = platforms.isEmpty ? try environment.defaultPlatforms() : platforms
@@ -212,8 +212,9 @@ extension BuildCommand {
     }
 
     /// A number of bytes that a variable gives; nil where it gives none, or -1.
-    private func limit(_ name: String, _ environment: SlipwayEnvironment) -> Int? {
-        environment.variable(name).flatMap { Int(String(decoding: $0, as: UTF8.self)) }.flatMap { $0 < 0 ? nil : $0 }
+    private func limit(_ variable: EnvironmentVariable, _ environment: SlipwayEnvironment) -> Int? {
+        let number = environment.variable(variable).flatMap { Int(String(decoding: $0, as: UTF8.self)) }
+        return number.flatMap { $0 < 0 ? nil : $0 }
     }
 
     private static func pair(_ text: [UInt8]) -> (name: [UInt8], value: [UInt8])? {

@@ -187,7 +187,7 @@ extension BuildCommand {
             (isPushable($0) && $0.image.isStored && !$0.image.isPushed) || ($0.kind == .docker && $0.destination == nil)
         }
         // Without `--output` the image is kept, as it is by docker's own builder, unless only the cache is to have it.
-        let isKept = loads || (options.isEmpty && !environment.isTrue("BUILDX_NO_DEFAULT_LOAD"))
+        let isKept = loads || (options.isEmpty && !environment.isTrue(.noDefaultLoad))
         if isKept && !keepsImage { options.append(BuildOutputOption(.docker)) }
         for index in options.indices where options[index].isImage {
             options[index].image.annotations += annotations

@@ -4,11 +4,13 @@ internal import RemoteCache
 extension CacheAttributeReader {
     /// Where in S3 a cache is; what no attribute says may be in the variables that Amazon's own programs read.
     mutating func bucket(_ environment: CacheOption.Surroundings) throws -> S3CachePlace {
-        func variable(_ name: String) -> String? { environment.variable(name).flatMap { $0.isEmpty ? nil : $0 } }
-        guard let bucket = try text("bucket") ?? variable("AWS_BUCKET") else {
+        func variable(_ variable: EnvironmentVariable) -> String? {
+            environment.variable(variable.name).flatMap { $0.isEmpty ? nil : $0 }
+        }
+        guard let bucket = try text("bucket") ?? variable(.bucket) else {
             throw CacheOption.failure("bucket ($AWS_BUCKET) not set for s3 cache")
         }
-        guard let region = try text("region") ?? variable("AWS_REGION") else {
+        guard let region = try text("region") ?? variable(.bucketRegion) else {
             throw CacheOption.failure("region ($AWS_REGION) not set for s3 cache")
         }
         for (name, value) in [("bucket", bucket), ("region", region)] where !Self.isHostName(value) {
@@ -56,7 +58,7 @@ extension CacheAttributeReader {
         _ = try flag("disable_accept_encoding")
     }
 
-    private mutating func signer(region: String, _ variable: (String) -> String?) throws -> S3Signer {
+    private mutating func signer(region: String, _ variable: (EnvironmentVariable) -> String?) throws -> S3Signer {
         let (key, secret, token) = (
             try text("access_key_id"), try text("secret_access_key"), try text("session_token")
         )
@@ -68,8 +70,8 @@ extension CacheAttributeReader {
                 region: region
             )
         }
-        guard key == nil, secret == nil, let key = variable("AWS_ACCESS_KEY_ID"),
-            let secret = variable("AWS_SECRET_ACCESS_KEY")
+        guard key == nil, secret == nil, let key = variable(.accessKey),
+            let secret = variable(.secretAccessKey)
         else {
             throw CacheOption.failure(
                 "the s3 cache needs credentials: give access_key_id and secret_access_key, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -78,7 +80,7 @@ extension CacheAttributeReader {
         return S3Signer(
             accessKey: key,
             secretKey: Secret(secret),
-            sessionToken: variable("AWS_SESSION_TOKEN").map { Secret($0) },
+            sessionToken: variable(.sessionToken).map { Secret($0) },
             region: region
         )
     }

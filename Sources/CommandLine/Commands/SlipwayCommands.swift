@@ -104,6 +104,7 @@ package enum SlipwayCommands {
             ]
         ),
         .command("__complete", isHidden: true, CompleteCommand.self),
+        .command("__docs", isHidden: true, DocsCommand.self),
         .command(ContainerEndedCommand.name, isHidden: true, ContainerEndedCommand.self),
         .command(KeepTerminalCommand.name, isHidden: true, KeepTerminalCommand.self),
     ]

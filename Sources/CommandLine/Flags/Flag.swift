@@ -11,6 +11,8 @@ package struct FlagDescription: Sendable, Hashable {
     package let bareValue: String?
     /// How help shows the default, as `default "missing"`; nil where the default says nothing.
     package let defaultText: String?
+    /// Each use adds to those before it, where else the last one counts.
+    package internal(set) var isRepeatable = false
     /// Accepted but not listed in help.
     package internal(set) var isHidden: Bool
     package let completion: Completion
@@ -86,6 +88,7 @@ package struct Flag<Options: Sendable>: Sendable {
             completion: description.completion,
             set: set
         )
+        flag.description.isRepeatable = description.isRepeatable
         flag.description.badValueStatus = description.badValueStatus
         return flag
     }
@@ -136,6 +139,7 @@ package struct Flag<Options: Sendable>: Sendable {
             defaultText: description.defaultText,
             completion: description.completion
         ) { [set] (options, bytes) throws(FlagValueError) in try set(&options[keyPath: path], bytes) }
+        flag.description.isRepeatable = description.isRepeatable
         flag.description.isHidden = description.isHidden
         flag.description.badValueStatus = description.badValueStatus
         return flag
@@ -294,7 +298,7 @@ package struct Flag<Options: Sendable>: Sendable {
         help: String,
         _ parse: @escaping @Sendable ([UInt8]) throws(FlagValueError) -> [Value]
     ) -> Flag {
-        Flag(
+        var flag = Flag(
             name,
             shorthand,
             placeholder: placeholder,
@@ -302,5 +306,7 @@ package struct Flag<Options: Sendable>: Sendable {
             defaultText: defaultText,
             completion: completion
         ) { (options, bytes) throws(FlagValueError) in options[keyPath: path] += try parse(bytes) }
+        flag.description.isRepeatable = true
+        return flag
     }
 }

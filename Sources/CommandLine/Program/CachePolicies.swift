@@ -12,7 +12,7 @@ extension SlipwayEnvironment {
     }
 
     /// The file of `SLIPWAY_CONFIG`, else of `/etc/slipway`.
-    var configurationFile: FilePath { variable("SLIPWAY_CONFIG").map { path($0) } ?? "/etc/slipway/slipway.toml" }
+    var configurationFile: FilePath { variable(.configurationFile).map { path($0) } ?? "/etc/slipway/slipway.toml" }
 
     func configuration() async throws -> SlipwayConfiguration {
         let file = configurationFile

@@ -38,7 +38,7 @@ extension SlipwayEnvironment {
 
     /// How trees are shown and changed: as `SLIPWAY_SNAPSHOTTER` says, else what works best where the store is.
     private func snapshotMeans() throws -> SnapshotMeans? {
-        guard let name = variable("SLIPWAY_SNAPSHOTTER") else { return nil }
+        guard let name = variable(.snapshotter) else { return nil }
         guard let means = SnapshotMeans.allCases.first(where: { Array($0.rawValue.utf8) == name }) else {
             throw CommandError.unknownSnapshotter(name)
         }
@@ -49,7 +49,7 @@ extension SlipwayEnvironment {
     package func buildEngine(_ engine: Engine) async throws -> BuildEngine {
         let scratch = try await onBlockingPool { try engine.store.temporaryDirectory() }
         var web = WebClient.Configuration()
-        web.systemAuthorities = variable("SSL_CERT_FILE").map { path($0) }
+        web.systemAuthorities = variable(.authorities).map { path($0) }
         web.proxies = ProxySettings(environment: textVariables)
         let configuration = try await configuration()
         let devices = configuration.devices
@@ -121,7 +121,7 @@ extension SlipwayEnvironment {
 
     /// What `DOCKER_DEFAULT_PLATFORM` says; none where it is not set.
     func defaultPlatforms() throws -> [Platform] {
-        guard let value = variable("DOCKER_DEFAULT_PLATFORM") else { return [] }
+        guard let value = variable(.defaultPlatform) else { return [] }
         do throws(FlagValueError) {
             return try platformValues(value)
         } catch {

@@ -50,13 +50,13 @@ package final class SlipwayEnvironment: Sendable {
     }
 
     /// An environment variable; nil where it is not set or empty.
-    package func variable(_ name: String) -> [UInt8]? {
-        variables[Array(name.utf8)].flatMap { $0.isEmpty ? nil : $0 }
+    package func variable(_ variable: EnvironmentVariable) -> [UInt8]? {
+        variables[Array(variable.name.utf8)].flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// Whether a variable is set to one of Go's words for true.
-    package func isTrue(_ name: String) -> Bool {
-        variable(name).flatMap { try? FlagValues.boolean($0) } ?? false
+    package func isTrue(_ variable: EnvironmentVariable) -> Bool {
+        self.variable(variable).flatMap { try? FlagValues.boolean($0) } ?? false
     }
 
     /// A path of the command line, relative to the working directory.
@@ -68,16 +68,16 @@ package final class SlipwayEnvironment: Sendable {
     ///
     /// `--root`, then `SLIPWAY_ROOT`, then `/var/lib/slipway` for root and `$XDG_DATA_HOME/slipway` for everybody else.
     package func root() throws -> FilePath {
-        if let root = global.root ?? variable("SLIPWAY_ROOT") { return path(root).lexicallyNormalized() }
+        if let root = global.root ?? variable(.root) { return path(root).lexicallyNormalized() }
         if ProcessContext.effectiveUserID == 0 { return "/var/lib/slipway" }
-        if let data = variable("XDG_DATA_HOME") { return FilePath(bytes: data).appending("slipway") }
+        if let data = variable(.dataHome) { return FilePath(bytes: data).appending("slipway") }
         guard let homeDirectory else { throw CommandError.noHomeDirectory }
         return homeDirectory.appending(".local/share/slipway")
     }
 
     /// The directory of client configuration: `--config`, then `DOCKER_CONFIG`, then `~/.docker`.
     package func configurationDirectory() throws -> FilePath {
-        if let directory = global.configuration ?? variable("DOCKER_CONFIG") {
+        if let directory = global.configuration ?? variable(.dockerConfiguration) {
             return path(directory).lexicallyNormalized()
         }
         guard let homeDirectory else { throw CommandError.noHomeDirectory }
