@@ -9,11 +9,14 @@ enum Capability: Sendable, CustomStringConvertible {
     case root
     /// A program on PATH.
     case program(String)
+    /// An archive that scripts/test makes, by its name.
+    case baseImage(String)
 
     var isPresent: Bool {
         switch self {
         case .root: geteuid() == 0
         case .program(let name): findProgram(name) != nil
+        case .baseImage(let name): Slipway.baseArchive(name) != nil
         }
     }
 
@@ -21,6 +24,7 @@ enum Capability: Sendable, CustomStringConvertible {
         switch self {
         case .root: "needs root"
         case .program(let name): "needs the program \(name)"
+        case .baseImage(let name): "needs the base image \(name), which scripts/test makes"
         }
     }
 }

@@ -16,6 +16,22 @@ struct Slipway: Sendable {
     /// The store that most tests share: it holds the base images, which take long to make.
     static func shared() async throws -> Slipway { try await SharedStore.instance.slipway() }
 
+    /// The shared store, with a base image of `.build/base-images` in it under a name of Docker Hub's.
+    static func shared(with base: String, as name: String) async throws -> Slipway {
+        let slipway = try await shared()
+        if try await slipway("image", "inspect", name).status != 0 {
+            try await slipway.succeed("import", try #require(baseArchive(base)), name)
+        }
+        return slipway
+    }
+
+    /// An archive that scripts/test makes; nil where it is not there.
+    static func baseArchive(_ name: String) -> String? {
+        guard let python = ProcessInfo.processInfo.environment["SLIPWAY_TEST_BASE_IMAGE"] else { return nil }
+        let path = URL(filePath: python).deletingLastPathComponent().appending(path: "\(name).tar").path
+        return FileManager.default.fileExists(atPath: path) ? path : nil
+    }
+
     static var binary: String {
         get throws {
             if let given = ProcessInfo.processInfo.environment["SLIPWAY_TEST_BINARY"] { return given }
