@@ -230,6 +230,34 @@ targets += [
     tests("RegistryTests", ["OCI", "Registry"], external: [logging, nioCore, nioHTTP1, nioPosix, system]),
 ]
 
+// Functions that must bear any bytes: tests replay their corpora, and with SLIPWAY_FUZZ=1 libFuzzer looks for worse inputs.
+let fuzzed = [
+    "Archive", "DockerfileFrontend", "DockerfileSyntax", "LLB", "LinuxSystem", "OCI", "Sandboxes",
+]
+targets += [
+    .target(
+        name: "FuzzTargets",
+        dependencies: fuzzed.map { .target(name: $0) } + [system],
+        path: "Fuzz/Targets",
+        swiftSettings: settings
+    ),
+    tests("FuzzTests", ["FuzzTargets"]),
+]
+if Context.environment["SLIPWAY_FUZZ"] != nil {
+    for target in targets where (fuzzed + ["FuzzTargets"]).contains(target.name) {
+        target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer"]))
+    }
+    targets.append(
+        .executableTarget(
+            name: "slipway-fuzz",
+            dependencies: [.target(name: "FuzzTargets")],
+            path: "Fuzz/Driver",
+            swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]
+        )
+    )
+}
+
 // For work on a few targets: SLIPWAY_TARGETS=ArchiveTests,StorageTests swift test builds only these and what they need.
 if let names = Context.environment["SLIPWAY_TARGETS"] {
     let all = Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0) })
