@@ -144,8 +144,8 @@ extension EnvironmentVariable {
     package static let sourceDate = EnvironmentVariable(
         "SOURCE_DATE_EPOCH",
         .build,
-        "Time of the image in seconds since 1970. With `rewrite-timestamp=true` in `--output`, no file of it is newer."
-            + " A build argument of this name wins over the variable."
+        "Time of the image: seconds since 1970, `context`, or the name of a stage. With `rewrite-timestamp=true` in"
+            + " `--output`, no file of it is newer. A build argument of this name wins over the variable."
     )
     package static let agentSocket = EnvironmentVariable(
         "SSH_AUTH_SOCK",
