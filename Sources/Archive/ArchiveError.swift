@@ -10,13 +10,13 @@ package enum ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
     case refused(entry: [UInt8], reason: String)
     /// Compressed data that is damaged.
     case damagedCompression(CompressionFormat, reason: String)
-    /// The content that was written for an entry has not the size that its header says.
+    /// The content written for an entry is not of the size in its header.
     case sizeChanged(entry: [UInt8])
     /// More than a limit allows.
     case overLimit(what: String, limit: Int64)
     /// A system call failed for an entry.
     case system(SystemCallError, entry: [UInt8])
-    /// The kind of compression can be read and not written.
+    /// A compression format that can be read but not written.
     case cannotCompress(CompressionFormat)
 
     package var description: String {

@@ -157,7 +157,7 @@ private struct EstargzWriter {
     private static let landmark = (name: ".no.prefetch.landmark", content: UInt8(0x0f))
 
     private let gzip: GzipSink
-    /// Below `gzip`; the footer is no member that `gzip` could write.
+    /// Below `gzip`; `gzip` itself could not write the footer.
     private let footer: any ByteSink
     private let plain: DigestingSink
     private var entries: [EstargzEntry] = []

@@ -5,7 +5,7 @@ import OCI
 struct EstargzEntry {
     private let name: [UInt8]
     private let kind: Kind
-    /// Which gzip member the content begins; nil where there is none.
+    /// Which gzip member the content begins, or nil.
     var member: Int?
     /// Of the whole file.
     var digest: Digest?

@@ -3,7 +3,7 @@ import LinuxSystem
 import SystemPackage
 
 extension Extraction {
-    /// Turns a whiteout into the mark of the directory's form; false for an entry that is none.
+    /// Turns a whiteout into the mark of the directory's form; false for any other entry.
     ///
     /// A whiteout hides what lower layers have, never what its own layer has, wherever in the layer it stands: see the OCI
     /// image specification, layer.md, "Whiteouts".

@@ -42,7 +42,7 @@ final class Extraction {
     private func extract(_ entry: TarEntry, _ reader: TarReader) throws {
         let components = try self.components(of: entry.path, entry)
         guard let name = components.last else {
-            // As in docker: what stands for the destination itself is no news of it, whatever it is.
+            // As in docker: an entry for the destination itself changes nothing.
             if !options.mode.isLayer { return }
             guard entry.kind == .directory else { throw refused(entry, "it would replace the root directory") }
             return try applyDirectory(entry, path: [], try root.open(".", O_PATH | O_DIRECTORY))

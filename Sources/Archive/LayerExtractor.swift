@@ -1,6 +1,6 @@
 package import LinuxSystem
 
-/// Extracts a tar archive into a directory, out of which nothing it holds leads.
+/// Extracts a tar archive into a directory; nothing in the archive can lead out of it.
 ///
 /// Every parent is looked up by the kernel with the directory as its root, so links resolve as they would in a chroot; the last
 /// component is never followed. Metadata is applied to the very file that was made: owner, then mode, then attributes, then

@@ -6,7 +6,7 @@ import Synchronization
 /// Memory is `buffers` times `bufferSize`, whatever the source holds. The source is left to that thread until `close`.
 package final class ReadAheadSource: ByteSource {
     private struct Chunk: @unchecked Sendable {
-        // Owned by whoever took it from a queue.
+        // Owned by the thread that took it from a queue.
         let memory: UnsafeMutableRawBufferPointer
         var count = 0
     }

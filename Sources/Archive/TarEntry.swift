@@ -38,7 +38,7 @@ package struct TarEntry: Sendable, Hashable {
     package var mode: UInt16
     package var userID: UInt32
     package var groupID: UInt32
-    /// The length of the file once it is extracted; 0 for everything that is no regular file.
+    /// The length of the file once it is extracted; 0 for anything but a regular file.
     package var size: Int64
     package var modified: FileTime
     /// Sorted by name, each name once.

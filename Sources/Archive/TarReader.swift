@@ -3,7 +3,7 @@ import LinuxSystem
 /// Reads a tar archive member by member, in bounded memory.
 ///
 /// ustar, PAX with global headers, GNU long names and sparse files in all their forms are read. What readers in use (GNU tar,
-/// Go, Python) understand differently is refused rather than guessed, so that nobody sees other members than we do.
+/// Go, Python) understand differently is refused rather than guessed, so that no reader sees other members than we do.
 ///
 ///     while let entry = try reader.next() {
 ///         while let piece = try reader.nextContent() { … }

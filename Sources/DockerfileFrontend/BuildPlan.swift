@@ -2,7 +2,7 @@ package import DockerfileSyntax
 package import LLB
 package import OCI
 
-/// What is to be done for one target on one platform, and what the image will say of itself.
+/// The graph for one target on one platform, and the configuration of its image.
 package struct BuildPlan: Sendable {
     /// The graph, with the places of its nodes in the Dockerfile.
     ///

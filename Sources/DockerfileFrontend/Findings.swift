@@ -24,7 +24,7 @@ final class Findings {
         warnings.append(LintWarning(rule, message, at: range))
     }
 
-    /// The word that was probably meant, and nil where there are so many findings that nobody reads on.
+    /// The word that was probably meant; nil once there are more findings than anyone reads.
     func suggestion(for word: String, among options: @autoclosure () -> [String]) -> String? {
         guard isListening, warnings.count < 100 else { return nil }
         return DockerfileSyntax.suggestion(for: word, among: options())

@@ -7,7 +7,7 @@ package struct FrontendError: Error, Sendable, CustomStringConvertible {
     package let reason: Reason
     /// The lines at fault; none where the request rather than a line is.
     package let ranges: [SourceRange]
-    /// The lines at fault with their surroundings, ending in a line feed; empty where there are none to show.
+    /// The lines at fault with their surroundings, ending in a line feed, or nothing to show.
     package let frame: String
 
     /// An error of the request.

@@ -29,7 +29,7 @@ extension GitSource {
     /// Reads an address as users write it: `https://host/name.git#reference:directory`, `git@host:name`, `ssh://…`, `git://…`,
     /// with what it asks for in the fragment or as a query (`?branch=…&subdir=…`).
     ///
-    /// - Returns: nil where it is no address of a repository, but perhaps one of something else.
+    /// - Returns: nil for any other address.
     package init?(parsing text: [UInt8]) throws(GitReferenceError) {
         guard Self.mayBeRepository(text) else { return nil }
         let parts = text.split(separator: UInt8(ascii: "#"), maxSplits: 1, omittingEmptySubsequences: false)
@@ -90,7 +90,7 @@ extension GitSource {
         if tag != nil, branch != nil { throw .branchAndTag }
         if let tag { reference = try agreed("ref", reference, Array("refs/tags/".utf8) + tag) }
         if let branch { reference = try agreed("ref", reference, Array("refs/heads/".utf8) + branch) }
-        // The beginning of a commit's id is no name that a server knows: it is what the default branch must have.
+        // No server resolves an abbreviated commit id: it is looked for on the default branch.
         if reference == nil, let checksum, [40, 64].contains(checksum.count) { reference = checksum }
     }
 

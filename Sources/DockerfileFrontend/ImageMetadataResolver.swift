@@ -11,7 +11,7 @@ package protocol ImageMetadataResolver: Sendable {
 }
 
 extension ImageMetadataResolver {
-    /// Whoever knows no layouts looks among all images.
+    /// The default: looks among all images.
     package func resolve(
         _ reference: ImageReference,
         inLayout name: [UInt8],

@@ -67,7 +67,7 @@ struct ExposedPorts {
         text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? UInt16(text) : nil
     }
 
-    /// Whether a text may be an IPv4 or IPv6 address: what stands there is not used, only checked.
+    /// Whether a text may be an IPv4 or IPv6 address; it is checked, not used.
     private static func isAddress(_ text: String) -> Bool {
         var text = text[...]
         if text.hasPrefix("["), text.hasSuffix("]") { text = text.dropFirst().dropLast() }

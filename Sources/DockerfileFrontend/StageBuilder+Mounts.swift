@@ -1,7 +1,7 @@
 import DockerfileSyntax
 import LLB
 
-/// What the `--mount` flags of one RUN come to.
+/// The mounts that the `--mount` flags of one RUN describe.
 struct RunMounts {
     /// Trees and directories.
     var trees: [LLB.Mount] = []
@@ -147,7 +147,7 @@ extension StageBuilder {
         return target
     }
 
-    /// The tree that a mount shows; nil for an empty one.
+    /// The tree that a mount shows; nil for an empty tree.
     private func tree(
         of mount: DockerfileSyntax.Mount,
         source: Int?,

@@ -2,7 +2,7 @@ import DockerfileSyntax
 import LLB
 import OCI
 
-/// What a source of ADD that is no path is: a git repository or something to download.
+/// A source of ADD other than a path: a git repository or a download.
 enum RemoteKind {
     case http, git
 

@@ -225,7 +225,7 @@ struct StageBuilder {
         return Array(title.utf8) + text
     }
 
-    /// Goes back to the title before, for a second node of one step.
+    /// Restores the previous title, for a second node of one step.
     mutating func repeatTitleNumber() { stepNumber -= 1 }
 
     /// `->arm64` where the stage's arguments say that it builds for another platform.

@@ -198,7 +198,7 @@ struct StageGraph {
         return try addImage(name, at: range)
     }
 
-    /// A node for an image that is no stage's base; the same image needs one only.
+    /// A node for an image that no stage is based on; one node per image.
     private mutating func addImage(_ name: [UInt8], at range: SourceRange) throws(FrontendError) -> Int {
         if let index = images[name] { return index }
         let base: StageNode.Base = name.equals("scratch") ? .scratch : try self.base(named: name, at: range)

@@ -103,7 +103,7 @@ struct StageState {
     /// Changes what containers of the image start with.
     mutating func change(_ body: (inout ContainerDefaults) -> Void) {
         var defaults = image.config ?? ContainerDefaults()
-        // Taken out, not copied: its labels may be many, and so may the instructions that add one.
+        // Moved, not copied: there may be many labels, and many instructions that add one.
         image.config = nil
         body(&defaults)
         image.config = defaults
@@ -131,7 +131,7 @@ struct StageState {
 
     /// What the image says of itself.
     ///
-    /// Bytes that are no UTF-8 cannot stand in it.
+    /// It cannot hold bytes that are not UTF-8.
     var configuration: ImageConfiguration {
         var configuration = image
         let variables = environment.map { ($0.name + [UInt8(ascii: "=")] + $0.value).displayText }

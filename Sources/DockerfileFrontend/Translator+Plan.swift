@@ -53,7 +53,7 @@ extension Translator {
         // Images that no stage starts from come first: every stage may read them.
         let images = reachable.filter { graph.nodes[$0].stage == nil }
         for index in images.sorted() + reachable.subtracting(images).sorted() {
-            // Handed over, not shared: growing a shared copy would copy it for every stage.
+            // Moved, not shared: growing a shared copy would copy it for every stage.
             var builder = StageBuilder(translator: self, index: index, context: context, run: run)
             run = Run()
             try builder.build()

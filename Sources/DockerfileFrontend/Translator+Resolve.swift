@@ -91,7 +91,7 @@ extension Translator {
         throw failure(.baseImage(name: name, first.error, didYouMean: meant), at: node.place)
     }
 
-    /// The platform of a base: where nobody asked for one, a single image of another platform decides.
+    /// The platform of a base: unless one was asked for, an image of a single other platform decides.
     private func platform(of base: ResolvedBase, wanted: Platform, node: Int) -> Platform {
         guard graph.nodes[node].platform == nil, options.platform == nil else { return wanted }
         let image = base.configuration.platform.normalized

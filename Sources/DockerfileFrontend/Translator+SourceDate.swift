@@ -12,7 +12,7 @@ package enum SourceDate: Hashable, Sendable {
     case unknown
 }
 
-/// Why a stage is nothing that a time can be taken from, in BuildKit's words.
+/// Why no time can be taken from a stage, in BuildKit's words.
 package enum SourceStageError: Hashable, Sendable, CustomStringConvertible {
     case base
     case instruction(Keyword)
@@ -84,7 +84,7 @@ extension Translator {
         }
     }
 
-    /// Refuses a stage that does anything but to ADD one thing from elsewhere.
+    /// Refuses a stage that does more than ADD one remote source.
     private func checkIsSource(_ stage: Stage) throws(FrontendError) {
         func refuse(_ reason: SourceStageError) -> FrontendError {
             failure(.sourceStage(reason), at: stage.instruction.range)

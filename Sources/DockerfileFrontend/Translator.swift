@@ -232,7 +232,7 @@ struct Translator {
         return platform
     }
 
-    /// Warns of bases that are no names unless arguments are given.
+    /// Warns of bases that are not names unless arguments are given.
     private func checkDefaultBaseNames() {
         guard let (defaults, _) = try? Self.globals(dockerfile, predefined, Variables()) else { return }
         for stage in dockerfile.stages {

@@ -55,7 +55,7 @@ extension [UInt8] {
     package var trimmed: [UInt8] { Array(self[trimmedRange(indices)]) }
 }
 
-/// Text as Unicode scalars, so that `?` in a pattern means one character; a byte that is no UTF-8 counts as one character
+/// Text as Unicode scalars, so that `?` in a pattern means one character; a byte that is not UTF-8 counts as one character
 /// of its own, above every scalar, and comes back as that byte.
 struct ScalarText {
     static let invalidBase: UInt32 = 0x11_0000

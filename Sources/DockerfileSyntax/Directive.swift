@@ -35,7 +35,7 @@ extension Directive {
     }
 }
 
-/// Recognises directives line by line until the first line that is none.
+/// Recognises directives line by line until the first line of another kind.
 struct DirectiveReader {
     enum Line {
         case directive(Directive.Name, [UInt8])
@@ -48,7 +48,7 @@ struct DirectiveReader {
 
     init(comment: StaticString = "#") { self.comment = comment }
 
-    /// Looks at the next line; nil for the first one that is no directive and for all after it.
+    /// Looks at the next line; nil for the first other line and for all after it.
     mutating func read(_ line: [UInt8]) -> Line? {
         guard !isDone, let (name, value) = parse(line) else {
             isDone = true

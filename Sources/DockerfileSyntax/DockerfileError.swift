@@ -1,9 +1,9 @@
-/// Why a Dockerfile cannot be read or translated, and where: it shows the lines at fault as BuildKit does.
+/// Why a Dockerfile cannot be read or translated, and where; it shows the lines at fault as BuildKit does.
 package struct DockerfileError: Error, Sendable, Hashable, CustomStringConvertible {
     package let reason: Reason
     /// The lines at fault; none where the whole file is meant.
     package let ranges: [SourceRange]
-    /// The lines at fault with their surroundings, ending in a line feed; empty where there are none to show.
+    /// The lines at fault with their surroundings, ending in a line feed, or nothing to show.
     package let frame: String
 
     package init(_ reason: Reason, at ranges: [SourceRange], in source: SourceText) {

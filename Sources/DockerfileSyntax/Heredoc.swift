@@ -2,7 +2,7 @@
 package struct Heredoc: Hashable, Sendable {
     /// The delimiter, without quotes.
     package let name: [UInt8]
-    /// The number before `<<`, as a shell reads it; 0 where there is none.
+    /// The number before `<<`, as a shell reads it, or 0.
     package let fileDescriptor: UInt
     /// False where a part of the delimiter was quoted: variables in the body then stay as they are.
     package let expands: Bool
@@ -68,7 +68,7 @@ package struct Heredoc: Hashable, Sendable {
         expander.keepsQuotes = true
         expander.keepsEscapes = true
         expander.keepsUnset = true
-        // What is no shell text has no heredocs: the instruction itself will complain.
+        // JSON-form arguments have no heredocs; the instruction itself reports bad text.
         guard let words = try? expander.expand(line, with: Variables()).words else { return [] }
         var found: [Heredoc] = []
         for word in words {

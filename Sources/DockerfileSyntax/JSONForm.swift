@@ -87,7 +87,7 @@ private struct Reader {
         while let byte = peek, byte == 0x20 || byte == 0x09 || byte == 0x0a || byte == 0x0d { position += 1 }
     }
 
-    /// Reads a string; nil where it is no valid one.
+    /// Reads a string, or nil if it is invalid.
     mutating func string() -> [UInt8]? {
         position += 1
         var result: [UInt8] = []

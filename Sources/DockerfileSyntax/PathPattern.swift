@@ -119,7 +119,7 @@ package struct PathPattern: Sendable, Hashable {
         }
     }
 
-    /// The literal text that every match ends with, at most three bytes of it; empty where there is none.
+    /// The literal text that every match ends with, at most three bytes.
     var literalTail: [UInt8] {
         var tail: [UInt8] = []
         for element in elements.reversed() {
@@ -129,7 +129,7 @@ package struct PathPattern: Sendable, Hashable {
         return tail
     }
 
-    /// The literal path that every match starts with, cut back to whole components; empty where there is none.
+    /// The literal path that every match starts with, cut back to whole components, or nothing.
     var literalDirectory: [UInt8] {
         var head: [UInt32] = []
         for element in elements {

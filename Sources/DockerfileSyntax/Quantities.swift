@@ -84,7 +84,7 @@ private func scaled(_ number: ArraySlice<UInt8>, by unit: Int64) -> Int64? {
     return carried ? nil : sum
 }
 
-/// What Go says of a text that is no duration.
+/// Go's message for a malformed duration.
 func durationMistake(_ text: [UInt8]) -> String {
     let whole = quoted(text).displayText
     let invalid = "time: invalid duration \(whole)"

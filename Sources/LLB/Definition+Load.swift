@@ -15,9 +15,9 @@ package struct DefinitionLimits: Sendable {
 }
 
 extension Definition {
-    /// Reads and checks a `pb.Definition` that somebody else may have written.
+    /// Reads and checks a `pb.Definition`, which may come from another program.
     ///
-    /// Operations keep their bytes and thereby their digests. Every input must be there, and every index must name something.
+    /// Operations keep their bytes, and so their digests. Every input must exist and every index be in range.
     package static func load(
         _ bytes: [UInt8],
         limits: DefinitionLimits = DefinitionLimits()

@@ -28,7 +28,7 @@ package struct Exec: Hashable, Sendable {
     }
 }
 
-/// What is run, as whom and where.
+/// The command to run, its user and its directory.
 package struct Process: Hashable, Sendable {
     package var arguments: [[UInt8]]
     /// `NAME=value`, in the order the process sees them.

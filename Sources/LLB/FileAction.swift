@@ -42,7 +42,7 @@ package enum FileChange: Hashable, Sendable {
     case symbolicLink(SymbolicLinkCreation)
     case remove(FileRemoval)
 
-    /// Whom the change gives its files to.
+    /// The owner to give changed files; nil keeps them as they are.
     package var owner: Owner? {
         switch self {
         case .copy(let copy, _): copy.owner
@@ -174,7 +174,7 @@ package struct FileRemoval: Hashable, Sendable {
     }
 }
 
-/// Whom files belong to.
+/// The owner of files.
 ///
 /// A missing part is 0.
 package struct Owner: Hashable, Sendable {

@@ -5,7 +5,7 @@ package struct GitRemote: Hashable, Sendable {
     }
 
     package let transport: Transport
-    /// `user` or `user:password`, as it stands in the address; nil where there is none.
+    /// `user` or `user:password`, as written in the address, or nil.
     package let userInformation: [UInt8]?
     /// With the port, if there is one.
     package let host: [UInt8]

@@ -26,7 +26,7 @@ package struct GitSource: Hashable, Sendable {
     package init(remote: GitRemote) { self.remote = remote }
 
     /// Reads the attributes of a `git://` source.
-    /// - Throws: `LLBError.invalidSource` for another scheme, or an address that is none.
+    /// - Throws: `LLBError.invalidSource` for another scheme or a malformed address.
     package init(_ source: Source) throws(LLBError) {
         func fail(_ reason: String) -> LLBError {
             .invalidSource(withoutCredentials(source.identifier), reason: reason)

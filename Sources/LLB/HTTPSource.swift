@@ -65,14 +65,14 @@ package struct HTTPSource: Hashable, Sendable {
         return Source(identifier: url, attributes: attributes)
     }
 
-    /// The last component of the address's path, decoded; nil where there is none that could name a file.
+    /// The last component of the address's path, decoded; nil unless it can name a file.
     package var nameInAddress: [UInt8]? {
         let path = Source(identifier: url).rest.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
         guard let start = path.firstIndex(of: UInt8(ascii: "/")) else { return nil }
         return Self.safeName(percentDecoded(path[start...]))
     }
 
-    /// The last component of a path that somebody else chose; nil where it could not name a file.
+    /// The last component of an untrusted path, or nil if it cannot name a file.
     package static func safeName(_ path: [UInt8]) -> [UInt8]? {
         guard let name = path.split(separator: UInt8(ascii: "/")).last.map(Array.init), name.count <= 255,
             !name.contains(0), !name.elementsEqual(".".utf8), !name.elementsEqual("..".utf8)
@@ -81,7 +81,7 @@ package struct HTTPSource: Hashable, Sendable {
     }
 }
 
-/// Text with `%XX` replaced by the byte it stands for; what is no such thing stays.
+/// Text with each `%XX` replaced by its byte; a malformed one stays.
 package func percentDecoded(_ text: some Collection<UInt8>) -> [UInt8] {
     var decoded: [UInt8] = []
     var rest = Array(text)[...]

@@ -1,11 +1,11 @@
 package import OCI
 
-/// What is wrong with a build definition.
+/// Why a build definition is refused.
 package enum LLBError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Bytes that are no protobuf message of the expected kind.
     case malformed(what: String)
     case tooLarge(what: String, size: Int, limit: Int)
-    /// An operation that cannot be what it says; `digest` is nil while it is being made.
+    /// An operation with impossible values; `digest` is nil while it is being made.
     case invalidOperation(digest: Digest?, reason: String)
     case unsupportedOperation(digest: Digest?, kind: String)
     case missingInput(digest: String, of: Digest)

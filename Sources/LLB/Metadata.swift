@@ -8,7 +8,7 @@ package struct Metadata: Hashable, Sendable {
     package var ignoresCache: Bool
     /// Gathers several nodes under one line of the display.
     package var progressGroup: ProgressGroup?
-    /// Whether the result is meant for cache export; nil where nobody said.
+    /// Whether the result is meant for cache export; nil if unspecified.
     package var exportsCache: Bool?
     /// What the reader of the definition must support.
     package var capabilities: [String: Bool]

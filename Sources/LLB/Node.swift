@@ -22,7 +22,7 @@ package final class Node: Sendable, Hashable {
         let inputs: [Output]
     }
 
-    // Written in `init` and `deinit` only, where nobody else has the object.
+    // Written in `init` and `deinit` only, where nothing else has the object.
     nonisolated(unsafe) private var links: Links?
 
     /// What the operation is for; nil means the builder's own platform.

@@ -1,4 +1,4 @@
-/// Something from outside the build, named by a URL-like identifier with attributes, as BuildKit writes it.
+/// A source outside the build, named by a URL-like identifier with attributes, as BuildKit writes it.
 package struct Source: Hashable, Sendable {
     /// `scheme://rest`, for example `docker-image://docker.io/library/alpine:3` or `local://context`.
     package var identifier: [UInt8]
@@ -9,7 +9,7 @@ package struct Source: Hashable, Sendable {
         self.attributes = attributes
     }
 
-    /// The part before `://`; empty where there is none.
+    /// The part before `://`, or nothing.
     package var scheme: String { split().scheme }
 
     /// The part after `://`.

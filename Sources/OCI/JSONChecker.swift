@@ -57,7 +57,7 @@ struct JSONChecker {
         }
     }
 
-    /// Closes the containers that end after a value, or that are empty, and goes on to the next value.
+    /// Closes the containers that end after a value, or that are empty, and continues with the next value.
     /// - Returns: whether the document has ended.
     private mutating func endValue() throws(OCIError) -> Bool {
         while true {

@@ -71,7 +71,7 @@ func foldedKey(_ key: [UInt8]) -> [UInt8] {
 private func isUpper(_ byte: UInt8) -> Bool { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) }
 
 private func simpleFold(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
-    // The dotless i is no other letter without its case, though its capital is one.
+    // The dotless i folds to itself, although its capital is an I.
     if scalar == "\u{131}" { return scalar }
     let upper = single(scalar.properties.uppercaseMapping) ?? scalar
     return single(upper.properties.lowercaseMapping) ?? upper

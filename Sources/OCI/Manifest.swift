@@ -28,7 +28,7 @@ package struct MediaType: RawRepresentable, Hashable, Sendable, Codable, CustomS
         (ociLayer, dockerLayer), (ociLayerGzip, dockerLayerGzip), (ociLayerZstd, dockerLayerZstd),
     ]
 
-    /// The same form of layer by Docker's name or OCI's; what is no layer stays as it is.
+    /// The same form of layer by Docker's name or OCI's; any other type stays as it is.
     /// - Parameter docker: whether Docker's name is wanted.
     /// - Returns: the type by that name.
     package func layer(docker: Bool) -> MediaType {

@@ -1,6 +1,6 @@
 internal import FoundationEssentials
 
-/// Reads and writes the JSON documents of images so that nobody else can read them differently.
+/// Reads and writes the JSON documents of images so that no other reader can understand them differently.
 ///
 /// JSON parsers disagree about duplicate keys, their case, byte order marks and encodings, so that one digest could name two different
 /// images. A document is therefore checked byte by byte before it is decoded: UTF-8, no duplicate key, no field under a name that only

@@ -9,7 +9,7 @@ package struct CacheableStep: Sendable, Hashable {
     /// Other keys that it is found under.
     package var aliases: [CacheKey]
     package var inputs: [Input]
-    /// The files of each output; nil where nobody knows them.
+    /// The files of each output; nil if unknown.
     package var outputs: [FileTree]?
 
     /// A step that it uses.

@@ -96,7 +96,7 @@ struct CacheManifest {
         return CachedLayer(blob: blob, diffID: diffID, created: created)
     }
 
-    /// What a document says that it is, where nobody else says it.
+    /// The type that a document states, if nothing else states it.
     static func statedType(of bytes: [UInt8]) throws -> MediaType? {
         struct Typed: Decodable { var mediaType: MediaType? }
         return try StrictJSON.decode(Typed.self, from: bytes, kind: "manifest", fields: .manifest).mediaType

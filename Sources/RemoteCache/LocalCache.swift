@@ -21,7 +21,7 @@ struct CacheDirectory: Sendable {
         blobs.appending(digest.algorithm.rawValue).appending(digest.hex)
     }
 
-    /// Opens a blob; one that is no file, as a pipe that would never end, is as bad as none.
+    /// Opens a blob; anything but a file (a pipe would never end) counts as missing.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func openBlob(_ digest: Digest) throws -> OpenFile {
         do throws(SystemCallError) {
@@ -45,7 +45,7 @@ struct CacheDirectory: Sendable {
         return bytes
     }
 
-    /// The manifests of the directory; nil where there is no index.
+    /// The manifests of the directory; nil without an index.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func readIndex() throws -> Index? {
         guard let bytes = try contentsIfPresent(of: index, limit: CacheManifest.documentLimit), !bytes.isEmpty else {
@@ -234,7 +234,7 @@ struct LocalCacheWriter: CacheWriter {
 
     /// Removes the blobs that nothing in the index leads to.
     ///
-    /// Where something cannot be followed, as an image that somebody else put there, its blobs are not known: nothing is removed then.
+    /// If an entry cannot be followed (an image of another program, say), its blobs are unknown and nothing is removed.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func removeUnused() throws {
         var used: Set<Digest> = []

@@ -6,7 +6,7 @@ package import SystemPackage
 package enum RemoteCacheError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What the cache says makes no sense, or could do harm.
     case invalid(reason: String)
-    /// There is something of the name, and it is no cache.
+    /// The name refers to something other than a cache.
     case notACache(reason: String)
     /// Nothing of the name is there.
     case missing(what: String)

@@ -19,7 +19,7 @@ protocol CacheWriter: Sendable {
     var title: String { get }
 
     /// Writes a cache; what the name led to before stays until everything is there.
-    /// - Returns: the manifest; nil where there is none.
+    /// - Returns: the manifest, or nil.
     func write(_ content: CacheContent, _ step: OperationContext) async throws -> Descriptor?
 }
 
@@ -65,7 +65,7 @@ package final class RemoteCaches: Sendable {
 
     /// - Parameters:
     ///   - remote: moves blobs between the store and registries.
-    ///   - web: how servers that are no registries are reached.
+    ///   - web: how servers that are not registries are reached.
     ///   - insecureClient: a client that may speak plain HTTP with a host, and trusts its certificates unseen.
     package init(
         remote: RemoteImages,
@@ -130,8 +130,8 @@ package final class RemoteCaches: Sendable {
     ///   - export: where to, and what.
     ///   - steps: those of the build.
     ///   - results: the trees that the build gave.
-    ///   - step: is told how it goes on.
-    /// - Returns: the manifest; nil where there is none.
+    ///   - step: receives the progress.
+    /// - Returns: the manifest, or nil.
     /// - Throws: `RemoteCacheError`, `RegistryError`, `StorageError`, `SnapshotError`.
     package func write(
         _ export: CacheExport,

@@ -24,11 +24,11 @@ struct S3Client: Sendable {
 
     // MARK: Reading
 
-    /// The content of a small object; nil where there is none.
+    /// The content of a small object, or nil.
     func object(_ key: String, limit: Int) async throws -> [UInt8]? {
         let (head, body) = try await send("GET", key, accepting: [200, 404], limit: limit)
         if head.status == 200 { return body }
-        // A bucket that is not there is a mistake, an object that is not there is none.
+        // A missing bucket is a mistake, a missing object is not.
         if S3Answer.field("Code", in: body) == "NoSuchBucket" {
             throw RemoteCacheError.bucket(address: place.shown, reason: "the bucket does not exist")
         }
@@ -136,7 +136,7 @@ struct S3Client: Sendable {
             let (_, body) = try await send("POST", key, query: query, body: Array(list.utf8), accepting: [200])
             try check(body)
         } catch {
-            // The parts would be paid for until somebody removes them; the first error is the one that matters.
+            // The parts would cost money until someone removes them; only the first error matters.
             _ = try? await send("DELETE", key, query: [("uploadId", upload)], accepting: [204, 404])
             throw error
         }

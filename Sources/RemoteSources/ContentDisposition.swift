@@ -4,7 +4,7 @@ internal import LLB
 ///
 /// See RFC 6266.
 ///
-/// - Returns: a safe last component; nil where there is none.
+/// - Returns: a safe last component, or nil.
 func fileName(inDisposition header: String) -> [UInt8]? {
     var rest = Array(header.utf8)[...]
     var plain: [UInt8]?

@@ -29,7 +29,7 @@ package final class Downloads: Sendable {
     private let client: ClientServices
     private let answers = Mutex<[Digest: Answer]>([:])
 
-    /// Says how many bytes came, out of how many (0 where nobody knows).
+    /// Says how many bytes came, out of how many (0 if unknown).
     package typealias Report = @Sendable (_ received: Int64, _ total: Int64) -> Void
 
     /// What a server said of a request.

@@ -1,7 +1,7 @@
 internal import LinuxSystem
 internal import SystemPackage
 
-/// Runs git as if on a machine where nobody ever configured it: no system's or user's settings, no hooks, no prompts, and only
+/// Runs git as if it had never been configured: no system's or user's settings, no hooks, no prompts, and only
 /// the transports that a call may use.
 struct GitProgram: Sendable {
     /// What a call may speak to.
@@ -38,7 +38,7 @@ struct GitProgram: Sendable {
         more: [String: [UInt8]] = [:]
     ) async throws -> [UInt8] {
         let git = try await onBlockingPool { try Program.named("git").resolve() }
-        // Files are to have the modes 644 and 755 whoever builds.
+        // Files must have the modes 644 and 755 whatever the caller's umask.
         var configuration = ChildProcessConfiguration(
             .path("/bin/sh"),
             ["-c", "umask 022; exec \"$0\" \"$@\""].map { Array($0.utf8) } + [git.bytes] + arguments

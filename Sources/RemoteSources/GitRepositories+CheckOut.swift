@@ -45,7 +45,7 @@ extension GitRepositories {
         let time = source.hasCheckoutTimes ? nil : try await commitTime(commit, in: bare)
         try await onBlockingPool {
             let root = try Self.directory(path, in: RootedDirectory(work), named: source.subdirectory ?? [])
-            // Every component is a directory, as `root` shows, and nobody else knows of the scratch directory.
+            // Every component is a directory, as `root` shows, and no other process knows the scratch directory.
             let from = path.reduce(work) { $0.appending(bytes: $1) }
             try Self.finish(root, at: from, removesGitDirectories: !keeps, time: time)
             for name in try root.entries() {
@@ -133,7 +133,7 @@ extension GitRepositories {
         _ = try await git.run(arguments.map { Array($0.utf8) }, in: directory)
     }
 
-    /// Locks of a git that was killed; nobody else is at work while the repository's own lock is held.
+    /// Locks of a git that was killed; no other process works here while the repository's own lock is held.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func removeLeftovers(in bare: FilePath) throws {
         for name in ["shallow.lock", "packed-refs.lock", "HEAD.lock", "config.lock"] {

@@ -10,9 +10,9 @@ package import SystemPackage
 package struct GitWorkTree: Sendable {
     /// The top of the work tree, without links.
     package let root: FilePath
-    /// The commit, and `-dirty` after it where that was asked for and something is not committed; nil where there is none yet.
+    /// The commit, and `-dirty` after it where that was asked for and something is not committed, or nil yet.
     package let revision: String?
-    /// The address of the remote without credentials; nil where there is none.
+    /// The address of the remote without credentials, or nil.
     package let remote: [UInt8]?
 
     /// Reads the work tree that a directory is in.
@@ -42,7 +42,7 @@ package struct GitWorkTree: Sendable {
         } catch let error as CancellationError {
             throw error
         } catch {
-            // A directory that is no repository is none for everybody.
+            // Without a repository there is no work tree, which is not an error.
             let isRepository = try await onBlockingPool { try HostFiles.status(of: directory.appending(".git")) != nil }
             if isRepository { throw error }
             return nil
