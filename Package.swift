@@ -245,7 +245,7 @@ targets += [
 ]
 if Context.environment["SLIPWAY_FUZZ"] != nil {
     for target in targets where (fuzzed + ["FuzzTargets"]).contains(target.name) {
-        target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer"]))
+        target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer", "-O"]))
     }
     targets.append(
         .executableTarget(
