@@ -10,7 +10,8 @@ internal import SystemPackage
 
 /// How long to wait for a peer.
 package struct NetworkPatience: Sendable, Hashable {
-    package var connect: Duration = .seconds(20)
+    /// Until a connection is there, with its TLS handshake.
+    package var connect: Duration = .seconds(10)
     /// Without a byte either way; see also `RateGuard`.
     package var idle: Duration = .seconds(30)
     /// Without an answer while a registry commits an upload.
@@ -292,8 +293,9 @@ private func connectionFailure(_ error: any Error) -> ConnectionFailure {
     switch error {
     case let error as HTTPClientError:
         switch error {
-        case .connectTimeout, .getConnectionFromPoolTimeout, .tlsHandshakeTimeout, .deadlineExceeded,
-            .httpProxyHandshakeTimeout, .socksHandshakeTimeout:
+        case .tlsHandshakeTimeout: return .handshakeTimedOut
+        case .connectTimeout, .getConnectionFromPoolTimeout, .deadlineExceeded, .httpProxyHandshakeTimeout,
+            .socksHandshakeTimeout:
             return .timedOut
         case .readTimeout, .writeTimeout: return .stalled
         case .remoteConnectionClosed, .uncleanShutdown, .requestStreamCancelled: return .closed

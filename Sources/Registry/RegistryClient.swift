@@ -235,7 +235,7 @@ extension ConnectionFailure {
     fileprivate var mayBePlainHTTP: Bool {
         switch self {
         case .handshake, .closed, .protocolViolation: true
-        case .refused, .unknownHost, .unreachable, .timedOut, .stalled, .untrustedCertificate: false
+        case .refused, .unknownHost, .unreachable, .timedOut, .handshakeTimedOut, .stalled, .untrustedCertificate: false
         }
     }
 }

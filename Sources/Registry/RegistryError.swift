@@ -84,6 +84,8 @@ package enum ConnectionFailure: Hashable, Sendable {
     case unknownHost
     case unreachable(String)
     case timedOut
+    /// The server accepted the connection, and then sent nothing.
+    case handshakeTimedOut
     /// The connection was closed or reset before the answer was complete.
     case closed
     /// No byte for longer than the idle limit, or less than the least rate.
@@ -96,8 +98,16 @@ package enum ConnectionFailure: Hashable, Sendable {
     /// Whether another attempt may well succeed.
     package var isTransient: Bool {
         switch self {
-        case .timedOut, .closed, .stalled, .protocolViolation: true
+        case .timedOut, .handshakeTimedOut, .closed, .stalled, .protocolViolation: true
         case .refused, .unknownHost, .unreachable, .untrustedCertificate, .handshake: false
+        }
+    }
+
+    /// Whether each attempt that fails like this takes as long as the caller is willing to wait.
+    package var isTimeout: Bool {
+        switch self {
+        case .timedOut, .handshakeTimedOut, .stalled: true
+        default: false
         }
     }
 
@@ -107,6 +117,8 @@ package enum ConnectionFailure: Hashable, Sendable {
         case .unknownHost: "no such host: check the name \(host) and the DNS settings"
         case .unreachable(let reason): "\(reason): check the network route to \(host)"
         case .timedOut: "connection timed out: check the network and proxy settings for \(host)"
+        case .handshakeTimedOut:
+            "TLS handshake timed out: \(host) accepts connections and does not answer; check the server"
         case .closed: "the connection was closed before the answer was complete"
         case .stalled: "the transfer stalled"
         case .untrustedCertificate(let reason):

@@ -4,6 +4,8 @@ internal import LinuxSystem
 package struct RetryPolicy: Sendable, Hashable {
     /// How many requests are made at most, the first included, without progress between them.
     package var maximumAttempts = 6
+    /// The same where each request ends only because its time is up.
+    package var maximumTimeouts = 2
     package var base: Duration = .milliseconds(200)
     package var cap: Duration = .seconds(10)
     /// A longer `Retry-After` is reported rather than waited for.
@@ -29,7 +31,9 @@ package struct RetryPolicy: Sendable, Hashable {
     package func verdict(on failure: Failure, attempt: Int, jitter: Double) -> Verdict {
         guard attempt < maximumAttempts else { return .fail }
         switch failure {
-        case .connection(let failure): return failure.isTransient ? .retry(after: backOff(attempt, jitter)) : .fail
+        case .connection(let failure):
+            guard failure.isTransient, !failure.isTimeout || attempt < maximumTimeouts else { return .fail }
+            return .retry(after: backOff(attempt, jitter))
         case .status(let code, let retryAfter):
             guard [408, 425, 429, 500, 502, 503, 504].contains(code) else { return .fail }
             guard let retryAfter else { return .retry(after: backOff(attempt, jitter)) }

@@ -182,7 +182,8 @@ package enum WebError: Error, Hashable, Sendable, CustomStringConvertible {
         case .untrustedCertificate(let reason):
             "x509: certificate not trusted (\(reason)): name its authority with SSL_CERT_FILE"
         case .handshake(let reason): "TLS handshake failed (\(reason))"
-        case .unknownHost, .unreachable, .timedOut, .closed, .stalled, .protocolViolation: failure.text(host: host)
+        case .unknownHost, .unreachable, .timedOut, .handshakeTimedOut, .closed, .stalled, .protocolViolation:
+            failure.text(host: host)
         }
     }
 }

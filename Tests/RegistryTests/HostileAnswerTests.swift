@@ -91,6 +91,24 @@ import Testing
         )
     }
 
+    @Test func `that accepts connections and is silent is given up after the time of two handshakes`() async throws {
+        let server = try await RawServer.start { _ in ([], staysOpen: true) }
+        var configuration = WebClient.Configuration()
+        #expect(configuration.patience.connect == .seconds(10))
+        configuration.patience.connect = .milliseconds(200)
+        let web = WebClient(configuration)
+        let start = ContinuousClock.now
+        let error = await #expect(throws: WebError.self) {
+            try await web.get(
+                .init(HTTPURL(parsing: "https://\(server.host)/f")),
+                begin: { _ in },
+                receive: { _ in }
+            )
+        }
+        #expect(error?.description.contains("TLS handshake timed out: \(server.host) accepts connections") == true)
+        #expect(ContinuousClock.now - start < .seconds(5))
+    }
+
     @Test func `never makes the client trap or hang, whatever it sends`() async throws {
         let blob = data(3000)
         let server = try await RawServer.start { Self.answer(to: $0, blob) }

@@ -148,6 +148,12 @@ import Testing
         #expect(policy.verdict(on: .status(429, retryAfter: .seconds(61)), attempt: 1, jitter: 1) == .fail)
     }
 
+    @Test(arguments: [ConnectionFailure.timedOut, .handshakeTimedOut, .stalled])
+    func `a request whose time is up is made once more`(failure: ConnectionFailure) {
+        #expect(policy.verdict(on: .connection(failure), attempt: 1, jitter: 1) != .fail)
+        #expect(policy.verdict(on: .connection(failure), attempt: 2, jitter: 1) == .fail)
+    }
+
     @Test(arguments: [ConnectionFailure.refused, .unknownHost, .untrustedCertificate("x"), .handshake("x")])
     func `a connection that cannot come about is not tried again`(failure: ConnectionFailure) {
         #expect(policy.verdict(on: .connection(failure), attempt: 1, jitter: 1) == .fail)
