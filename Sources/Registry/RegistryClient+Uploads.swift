@@ -108,12 +108,6 @@ extension RegistryClient {
         return try RedirectPolicy(registry: answer.url).follow(from: answer.url, location: location).url
     }
 
-    /// Where an upload is: the registry's address for it, and how many bytes it has.
-    private struct Session {
-        var location: HTTPURL
-        var offset: Int64 = 0
-    }
-
     private func send(
         _ source: BlobSource,
         _ endpoint: Endpoint,
@@ -121,57 +115,45 @@ extension RegistryClient {
         session opened: HTTPURL?,
         _ progress: @escaping @Sendable (Int64) async -> Void
     ) async throws {
-        var session = opened.map { Session(location: $0) }
-        var attempts = 1
-        var lastStep: Int64 = 0
+        var machine = UploadMachine(
+            size: source.size,
+            monolithicLimit: Self.monolithicLimit,
+            progressStep: Self.progressStep,
+            policy: retrier.policy
+        )
+        var action = machine.begin(at: opened)
+        var failure: AttemptFailure?
         while true {
+            let event: UploadMachine.Event
             do {
-                if session == nil {
-                    session = try await start(source, endpoint, repository).map { Session(location: $0) }
-                }
-                guard var current = session else {
-                    throw RegistryError.invalidResponse(url: endpoint.domain, reason: "it opened no upload")
-                }
-                if source.size > Self.monolithicLimit {
-                    if current.offset < source.size {
-                        current = try await patch(source, endpoint, repository, current, progress)
-                        session = current
+                switch action {
+                case .open:
+                    guard let location = try await start(source, endpoint, repository) else {
+                        throw RegistryError.invalidResponse(url: endpoint.domain, reason: "it opened no upload")
                     }
-                    try await finish(source, endpoint, repository, current, body: nil)
-                } else {
-                    try await finish(
-                        source,
-                        endpoint,
-                        repository,
-                        current,
-                        body: try await source.read(0, Int(source.size))
-                    )
+                    event = .opened(location)
+                case .append(let session):
+                    event = .appended(try await patch(source, endpoint, repository, session, progress))
+                case .complete(let session, let withBlob):
+                    let body = withBlob ? try await source.read(0, Int(source.size)) : nil
+                    try await finish(source, endpoint, repository, session, body: body)
+                    event = .completed
+                case .locate(let session): event = .located(try await whereItStopped(endpoint, repository, session))
+                case .rest(let delay):
+                    logger.debug("upload goes on", metadata: ["blob": "\(source.digest)", "delay": "\(delay)"])
+                    try await timekeeper.sleep(delay)
+                    event = .rested
+                case .succeed: return await progress(source.size)
+                case .fail:
+                    throw failure
+                        ?? RegistryError.invalidResponse(url: endpoint.domain, reason: "the upload came to no end")
                 }
-                await progress(source.size)
-                return
-            } catch let failure as AttemptFailure {
+            } catch let error as AttemptFailure where action != .fail {
                 try Task.checkCancellation()
-                // The registry forgot the upload, or lost count: begin anew.
-                let isLost = failure.isLostUpload && session != nil
-                if let known = session {
-                    session = isLost ? nil : try await whereItStopped(endpoint, repository, known)
-                }
-                let offset = session?.offset ?? 0
-                if offset - lastStep >= Self.progressStep {
-                    lastStep = offset
-                    attempts = 1
-                }
-                let retryCase: RetryPolicy.Failure = isLost ? .connection(.closed) : failure.retryCase
-                switch retrier.policy.verdict(on: retryCase, attempt: attempts, jitter: timekeeper.jitter()) {
-                case .fail: throw failure
-                case .retry(let delay): try await timekeeper.sleep(delay)
-                }
-                attempts += 1
-                logger.debug(
-                    "upload goes on",
-                    metadata: ["blob": "\(source.digest)", "offset": "\(offset)", "attempt": "\(attempts)"]
-                )
+                failure = error
+                event = .failed(error.retryCase, isLost: error.isLostUpload, jitter: timekeeper.jitter())
             }
+            action = machine.receive(event)
         }
     }
 
@@ -180,9 +162,9 @@ extension RegistryClient {
         _ source: BlobSource,
         _ endpoint: Endpoint,
         _ repository: Repository,
-        _ session: Session,
+        _ session: UploadSession,
         _ progress: @escaping @Sendable (Int64) async -> Void
-    ) async throws -> Session {
+    ) async throws -> HTTPURL {
         var request = Request(.PATCH, endpoint, repository, "", push: true, accepting: [201, 202, 204])
         request.location = session.location
         request.headers.add(name: "Content-Type", value: "application/octet-stream")
@@ -195,15 +177,14 @@ extension RegistryClient {
             length: .known(source.size - session.offset)
         )
         request.isUpload = true
-        let answer = try await attempt(request)
-        return Session(location: try Self.location(of: answer), offset: source.size)
+        return try Self.location(of: try await attempt(request))
     }
 
     private func finish(
         _ source: BlobSource,
         _ endpoint: Endpoint,
         _ repository: Repository,
-        _ session: Session,
+        _ session: UploadSession,
         body: [UInt8]?
     ) async throws {
         var request = Request(.PUT, endpoint, repository, "", push: true, accepting: [201, 204])
@@ -222,8 +203,8 @@ extension RegistryClient {
     }
 
     /// Asks how far a broken upload came; nil where the registry knows nothing of it any more.
-    private func whereItStopped(_ endpoint: Endpoint, _ repository: Repository, _ session: Session) async throws
-        -> Session?
+    private func whereItStopped(_ endpoint: Endpoint, _ repository: Repository, _ session: UploadSession) async throws
+        -> UploadSession?
     {
         do {
             let answer = try await retrier.run {
@@ -237,7 +218,7 @@ extension RegistryClient {
             let offset = last == 0 ? 0 : last + 1
             guard offset > 0 else { return nil }
             let location = answer.header("Location") == nil ? session.location : try Self.location(of: answer)
-            return Session(location: location, offset: offset)
+            return UploadSession(location: location, offset: offset)
         } catch is AttemptFailure {
             return nil
         }
