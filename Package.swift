@@ -48,29 +48,30 @@ let layers: [[Layered]] = [
         Layered("LinuxSystem", ["CLinux"], external: [system]),
         Layered("OCI", external: [crypto]),
         Layered("DockerfileSyntax"),
+        Layered("Tasks"),
         Layered("BuildKitProto", external: [protobuf]),
     ],
     // 2: languages and stores
     [
         Layered("LLB", ["BuildKitProto", "OCI"], external: [protobuf]),
-        Layered("BuildGraph", ["LinuxSystem", "OCI"]),
+        Layered("BuildGraph", ["LinuxSystem", "OCI", "Tasks"]),
         Layered("Storage", ["LinuxSystem", "OCI", "CSQLite"], external: [system, grdb]),
         Layered(
             "Registry",
             ["LinuxSystem", "OCI"],
             external: [system, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, toml]
         ),
-        Layered("Sandboxes", ["LinuxSystem"], external: [system, yaml]),
-        Layered("Sessions", ["LinuxSystem"], external: [system, crypto]),
+        Layered("Sandboxes", ["LinuxSystem", "Tasks"], external: [system, yaml]),
+        Layered("Sessions", ["LinuxSystem", "Tasks"], external: [system, crypto]),
         Layered("Archive", ["CISAL", "CZlib", "CZstd", "CLZMA", "CBzip2", "LinuxSystem", "OCI"], external: [system]),
     ],
     // 3: the Dockerfile frontend and file trees
     [
         Layered("DockerfileFrontend", ["DockerfileSyntax", "LLB", "OCI"]),
-        Layered("Snapshots", ["LinuxSystem", "OCI", "Archive", "Storage"], external: [system, grdb]),
+        Layered("Snapshots", ["Archive", "LinuxSystem", "OCI", "Storage", "Tasks"], external: [system, grdb]),
         Layered(
             "RemoteSources",
-            ["Archive", "LinuxSystem", "LLB", "OCI", "Registry", "Sessions", "Storage"],
+            ["Archive", "LLB", "LinuxSystem", "OCI", "Registry", "Sessions", "Storage", "Tasks"],
             external: [system, grdb]
         ),
     ],
@@ -80,7 +81,7 @@ let layers: [[Layered]] = [
             "Images",
             [
                 "Archive", "DockerfileFrontend", "DockerfileSyntax", "LinuxSystem", "OCI", "Registry", "Snapshots",
-                "Storage",
+                "Storage", "Tasks",
             ],
             external: [system, grdb, logging]
         )
@@ -90,21 +91,20 @@ let layers: [[Layered]] = [
         Layered(
             "Operations",
             [
-                "Archive", "BuildGraph", "DockerfileSyntax", "LLB", "LinuxSystem", "OCI", "RemoteSources", "Sandboxes",
-                "Sessions",
-                "Snapshots", "Storage",
+                "Archive", "BuildGraph", "DockerfileSyntax", "LLB", "LinuxSystem", "OCI", "RemoteSources",
+                "Sandboxes", "Sessions", "Snapshots", "Storage", "Tasks",
             ],
             external: [system, crypto, grdb]
         ),
         Layered("Exporters", ["Archive", "LinuxSystem", "OCI"], external: [system]),
         Layered(
             "RemoteCache",
-            ["Archive", "BuildGraph", "Images", "LinuxSystem", "OCI", "Registry", "Snapshots", "Storage"],
+            ["Archive", "BuildGraph", "Images", "LinuxSystem", "OCI", "Registry", "Snapshots", "Storage", "Tasks"],
             external: [system, crypto]
         ),
         Layered(
             "Containers",
-            ["Archive", "LinuxSystem", "OCI", "Sandboxes", "Snapshots", "Storage"],
+            ["Archive", "LinuxSystem", "OCI", "Sandboxes", "Snapshots", "Storage", "Tasks"],
             external: [system, grdb]
         ),
     ],
@@ -114,9 +114,8 @@ let layers: [[Layered]] = [
             "BuildEngine",
             [
                 "Archive", "BuildGraph", "DockerfileFrontend", "DockerfileSyntax", "Exporters", "Images", "LLB",
-                "LinuxSystem",
-                "OCI", "Operations", "Registry", "RemoteCache", "RemoteSources", "Sandboxes", "Sessions", "Snapshots",
-                "Storage",
+                "LinuxSystem", "OCI", "Operations", "Registry", "RemoteCache", "RemoteSources", "Sandboxes",
+                "Sessions", "Snapshots", "Storage", "Tasks",
             ],
             external: [system, grdb]
         )
@@ -184,6 +183,7 @@ targets += [
     tests("ArchitectureTests", []),
     tests("LinuxSystemTests", ["LinuxSystem"], external: [system]),
     tests("OCITests", ["OCI"]),
+    tests("TasksTests", ["Tasks"]),
     tests("ExportersTests", ["Archive", "Exporters", "LinuxSystem", "OCI"], external: [system]),
     tests("ArchiveTests", ["Archive", "LinuxSystem", "OCI"], external: [system]),
     // Needs root, tools or a network of its own; every suite says what it requires.

@@ -4,6 +4,7 @@ import DockerfileSyntax
 import LinuxSystem
 import OCI
 import Synchronization
+import Tasks
 
 /// Planning: once for each platform, at the same time.
 extension BuildEngine {
@@ -74,7 +75,7 @@ final class ReportingResolver: ImageMetadataResolver {
     private let hasPlatform: Bool
     private let showsPlatform: Bool
     private let progress: BuildSteps
-    private let answers = Mutex<[Question: Task<ResolvedBase, any Error>]>([:])
+    private let answers = SharedWork<Question, ResolvedBase>(keepsValues: true)
 
     init(source: any BaseImages, layouts: ContextLayouts, request: BuildRequest, progress: BuildSteps) {
         self.source = source
@@ -95,18 +96,7 @@ final class ReportingResolver: ImageMetadataResolver {
     }
 
     private func answer(to question: Question) async throws -> ResolvedBase {
-        let answer = answers.withLock { answers in
-            if let known = answers[question] { return known }
-            // Awaited by every plan that asks; the first that is cancelled, as all of them then are, cancels it.
-            let task = Task { try await self.ask(question) }
-            answers[question] = task
-            return task
-        }
-        return try await withTaskCancellationHandler {
-            try await answer.value
-        } onCancel: {
-            answer.cancel()
-        }
+        try await answers.value(for: question) { try await self.ask(question) }
     }
 
     private func ask(_ question: Question) async throws -> ResolvedBase {

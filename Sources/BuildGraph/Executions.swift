@@ -1,5 +1,6 @@
 internal import OCI
 internal import Synchronization
+internal import Tasks
 
 /// The vertices that run at this moment, shared by all solves that need them.
 final class Executions<Value: Sendable>: Sendable {

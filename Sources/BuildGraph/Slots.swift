@@ -1,4 +1,5 @@
 internal import Synchronization
+internal import Tasks
 
 /// Bounds how much runs at once, first come first served.
 package final class Slots: Sendable {

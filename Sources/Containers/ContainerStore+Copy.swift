@@ -4,6 +4,7 @@ import Sandboxes
 import Snapshots
 import Storage
 package import SystemPackage
+import Tasks
 
 extension ContainerStore {
     /// Lends a path of a container: in the container as it runs, or in its files where it does not.
@@ -33,17 +34,14 @@ extension ContainerStore {
                 work: directory.appending("work"),
                 at: root
             )
-            let result: Result<Value, any Error>
-            do {
+            return try await withCleanUp {
                 // What the container has mounted when it runs belongs to it when it does not, too.
                 let mounts = try await mounts(of: container)
                 try await onBlockingPool { try Self.attach(mounts, below: root) }
-                result = .success(try await body(try await end(at: root)))
-            } catch {
-                result = .failure(error)
+                return try await body(try await end(at: root))
+            } finally: {
+                try await onBlockingPool { try unmount(root, lazy: true) }
             }
-            try await onBlockingPool { try unmount(root, lazy: true) }
-            return try result.get()
         }
     }
 

@@ -1,6 +1,7 @@
 import LinuxSystem
 import Sandboxes
 import SystemPackage
+import Tasks
 
 /// One more process for a container that runs.
 package struct ExecRequest: Sendable {
@@ -36,15 +37,12 @@ extension ContainerStore {
         let scratch = try await onBlockingPool { [directory = directory(of: container.id)] in
             try makeScratchDirectory(in: directory, prefix: "exec-")
         }
-        let result: Result<ExecEnd, any Error>
-        do {
-            result = .success(try await exec(request, in: entrance, streams, scratch))
-        } catch {
-            result = .failure(error)
+        return try await withCleanUp {
+            try await exec(request, in: entrance, streams, scratch)
+        } finally: {
+            // Where the container is removed meanwhile, this has gone with it.
+            await onBlockingPool { try? removeTree(scratch) }
         }
-        // Where the container is removed meanwhile, this has gone with it.
-        await onBlockingPool { try? removeTree(scratch) }
-        return try result.get()
     }
 
     private func exec(

@@ -4,6 +4,7 @@ package import OCI
 internal import Registry
 package import Snapshots
 internal import Storage
+internal import Tasks
 
 /// The images of a layout directory as bases of builds.
 package struct LayoutImages: Sendable {
@@ -61,16 +62,7 @@ package struct LayoutImages: Sendable {
     /// Takes the layers of an image into the store, verified: what is built on it may be used when the directory is gone.
     /// - Throws: `ImageError.invalidLayout`, `StorageError`.
     package func fetchLayers(of image: ResolvedImage) async throws {
-        var waiting = Set(image.blobs).makeIterator()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<Self.parallelCopies {
-                guard let blob = waiting.next() else { break }
-                group.addTask { try await take(blob) }
-            }
-            while try await group.next() != nil {
-                if let blob = waiting.next() { group.addTask { try await take(blob) } }
-            }
-        }
+        try await Set(image.blobs).forEachConcurrently(limit: Self.parallelCopies) { try await take($0) }
     }
 
     private func document(_ descriptor: Descriptor) async throws -> [UInt8] {

@@ -5,6 +5,7 @@ import Sessions
 import Snapshots
 import Storage
 import SystemPackage
+import Tasks
 
 /// What a step gets of its client. Nothing of it ever reaches a disk: it is in file systems in memory that only this process and
 /// its step see, and that vanish with the process however it ends.
@@ -16,13 +17,14 @@ extension OperationEnvironment {
             try DetachedMount.tmpfs(mode: 0o700).attach(at: point)
             return point
         }
-        let result: Result<Value, any Error>
-        do { result = .success(try await body(point)) } catch { result = .failure(error) }
-        try await onBlockingPool {
-            try unmount(point, lazy: true)
-            try removeTree(point)
+        return try await withCleanUp {
+            try await body(point)
+        } finally: {
+            try await onBlockingPool {
+                try unmount(point, lazy: true)
+                try removeTree(point)
+            }
         }
-        return try result.get()
     }
 
     /// Lends a file that holds a secret, with the owner and permissions that the step asks for.

@@ -8,6 +8,7 @@ import Sessions
 import Snapshots
 import Storage
 import SystemPackage
+import Tasks
 
 /// Runs a process on file trees: the step of a RUN instruction.
 struct ExecOperation: VertexOperation {
@@ -228,12 +229,13 @@ struct ExecRun: Sendable {
             try DetachedMount.bind(selected).attach(at: target)
             return (point: point, target: target)
         }
-        let result: Result<[Int: BuildOutput], any Error>
-        do { result = .success(try await go(.bind(point.target))) } catch { result = .failure(error) }
-        try await onBlockingPool {
-            try unmount(point.target, lazy: true)
-            try removeTree(point.point)
+        return try await withCleanUp {
+            try await go(.bind(point.target))
+        } finally: {
+            try await onBlockingPool {
+                try unmount(point.target, lazy: true)
+                try removeTree(point.point)
+            }
         }
-        return try result.get()
     }
 }

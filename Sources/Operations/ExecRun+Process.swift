@@ -6,6 +6,7 @@ import Sandboxes
 import Sessions
 import Snapshots
 import SystemPackage
+import Tasks
 
 /// The process of a step.
 extension ExecRun {
@@ -92,20 +93,15 @@ extension ExecRun {
         _ failure: FailureWatch
     ) async throws -> ExitStatus {
         let log = StepLog(environment.logLimits, context)
-        let result: Result<ExitStatus, any Error>
-        do {
-            result = .success(
-                // As in BuildKit: nothing of a step counts once it is not to end well, so it gets no time to end.
-                try await sandboxes.run(configuration, grace: .zero) { stream, bytes in
-                    failure.note(bytes)
-                    await log.write(bytes, stream == 2 ? .error : .output)
-                }
-            )
-        } catch {
-            result = .failure(error)
+        return try await withCleanUp {
+            // As in BuildKit: nothing of a step counts once it is not to end well, so it gets no time to end.
+            try await sandboxes.run(configuration, grace: .zero) { stream, bytes in
+                failure.note(bytes)
+                await log.write(bytes, stream == 2 ? .error : .output)
+            }
+        } finally: {
+            await log.finish()
         }
-        await log.finish()
-        return try result.get()
     }
 
     /// Runs the process in a cgroup of its own where limits ask for one, and says which of them this host does not let be set.
@@ -122,13 +118,14 @@ extension ExecRun {
         for refusal in refusals {
             context.warn("a limit of --resource or --cgroup-parent is not in force: \(refusal)")
         }
-        let result: Result<ExitStatus, any Error>
-        do { result = .success(try await body(group)) } catch { result = .failure(error) }
-        await onBlockingPool {
-            failure.note(outOfMemoryKills: group?.outOfMemoryKills() ?? 0)
-            group?.remove()
+        return try await withCleanUp {
+            try await body(group)
+        } finally: {
+            await onBlockingPool {
+                failure.note(outOfMemoryKills: group?.outOfMemoryKills() ?? 0)
+                group?.remove()
+            }
         }
-        return try result.get()
     }
 
     /// What may keep a step for another platform from running.

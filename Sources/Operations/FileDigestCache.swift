@@ -3,6 +3,7 @@ internal import Crypto
 internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
+import Tasks
 
 /// The SHA-256 of what a file holds and of its extended attributes; nil for neither.
 struct FileDigests: Hashable, Sendable {
@@ -45,23 +46,11 @@ struct UncachedFileDigests: FileDigestCache {
 func digestInParallel(_ files: [FileToDigest], in tree: SourceTree) async throws -> [DigestedFile?] {
     let chunk = 256
     let starts = Array(stride(from: 0, to: files.count, by: chunk))
-    return try await withThrowingTaskGroup(of: (Int, [DigestedFile?]).self) { group in
-        var results = [[DigestedFile?]](repeating: [], count: starts.count)
-        var next = 0
-        func add() {
-            guard next < starts.count else { return }
-            let number = next
-            let slice = Array(files[starts[number]..<min(starts[number] + chunk, files.count)])
-            next += 1
-            group.addTask { (number, try await onCancellablePool { try digest(slice, in: tree, $0) }) }
-        }
-        for _ in 0..<4 { add() }
-        while let (number, digests) = try await group.next() {
-            results[number] = digests
-            add()
-        }
-        return Array(results.joined())
+    let results = try await starts.mapConcurrently(limit: 4) { start in
+        let slice = Array(files[start..<min(start + chunk, files.count)])
+        return try await onCancellablePool { try digest(slice, in: tree, $0) }
     }
+    return Array(results.joined())
 }
 
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

@@ -7,6 +7,7 @@ import Sandboxes
 import Snapshots
 import Storage
 import SystemPackage
+import Tasks
 
 /// Changes files without running anything: the step of COPY, ADD and WORKDIR instructions.
 struct FileOperation: VertexOperation {
@@ -91,10 +92,11 @@ struct FileOperation: VertexOperation {
     /// Lends a directory of the store.
     private func withScratch<Value>(_ body: (FilePath) async throws -> Value) async throws -> Value {
         let scratch = try await onBlockingPool { [store = environment.store] in try store.temporaryDirectory() }
-        let result: Result<Value, any Error>
-        do { result = .success(try await body(scratch)) } catch { result = .failure(error) }
-        try await onBlockingPool { try removeTree(scratch) }
-        return try result.get()
+        return try await withCleanUp {
+            try await body(scratch)
+        } finally: {
+            try await onBlockingPool { try removeTree(scratch) }
+        }
     }
 
     /// Actions that change one tree after the other, none of whose results in between is used by anything else.

@@ -4,6 +4,7 @@ package import OCI
 package import Registry
 package import Snapshots
 internal import Storage
+internal import Tasks
 
 /// Somewhere that a build cache can be read from.
 package protocol CacheReader: BlobOffer {
@@ -37,21 +38,15 @@ struct CacheContent: Sendable {
         parallelism: Int,
         _ write: @escaping @Sendable (CachedLayer) async throws -> Void
     ) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for (index, layer) in layers.enumerated() {
-                if index >= parallelism { try await group.next() }
-                group.addTask {
-                    try await step.withStatus("writing layer \(layer.blob.digest)") { _ in
-                        do {
-                            try await write(layer)
-                        } catch {
-                            if error is CancellationError { throw error }
-                            throw RemoteCacheError.layerFailed(layer.blob.digest, reason: "\(error)")
-                        }
-                    }
+        try await layers.forEachConcurrently(limit: parallelism) { layer in
+            try await step.withStatus("writing layer \(layer.blob.digest)") { _ in
+                do {
+                    try await write(layer)
+                } catch {
+                    if error is CancellationError { throw error }
+                    throw RemoteCacheError.layerFailed(layer.blob.digest, reason: "\(error)")
                 }
             }
-            try await group.waitForAll()
         }
     }
 }
@@ -167,19 +162,13 @@ package final class RemoteCaches: Sendable {
 
     private func cachedLayers(_ layers: [LayerID], _ export: CacheExport) async throws -> [LayerID: CachedLayer] {
         try await remote.images.store.hold(layers.map { .layer($0) })
-        return try await withThrowingTaskGroup(of: (LayerID, CachedLayer).self) { [snapshots] group in
-            var result: [LayerID: CachedLayer] = [:]
-            for (index, layer) in layers.enumerated() {
-                // Compression uses all processors by itself; a second layer fills the gaps.
-                if index >= 2, let (layer, known) = try await group.next() { result[layer] = known }
-                group.addTask {
-                    let form = try await snapshots.converted(layer, export.compression, forced: export.isForced)
-                    let diffID = try await snapshots.diffID(of: form.layer)
-                    let created = try await snapshots.info(of: layer).created
-                    return (layer, CachedLayer(blob: form.blob, diffID: diffID, created: created))
-                }
-            }
-            return try await group.reduce(into: result) { $0[$1.0] = $1.1 }
+        // Compression uses all processors by itself; a second layer fills the gaps.
+        let cached = try await layers.mapConcurrently(limit: 2) { [snapshots] layer in
+            let form = try await snapshots.converted(layer, export.compression, forced: export.isForced)
+            let diffID = try await snapshots.diffID(of: form.layer)
+            let created = try await snapshots.info(of: layer).created
+            return CachedLayer(blob: form.blob, diffID: diffID, created: created)
         }
+        return Dictionary(zip(layers, cached)) { first, _ in first }
     }
 }

@@ -5,6 +5,7 @@ internal import LinuxSystem
 internal import Sessions
 internal import Storage
 internal import SystemPackage
+internal import Tasks
 
 /// What proves the user to a repository's server, for one call of git: neither on its command line, which everybody
 /// can see, nor in its environment.
@@ -35,15 +36,12 @@ extension GitRepositories {
         let scratch = try await onBlockingPool { [store] in try store.temporaryDirectory() }
         let file = scratch.appending("known_hosts")
         access.variables["GIT_SSH_COMMAND"] = Array(Self.sshCommand(knownHosts: file).utf8)
-        let result: Result<Value, any Error>
-        do {
+        return try await withCleanUp {
             try await onBlockingPool { try OpenFile.open(file, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600).write(lines) }
-            result = .success(try await body(access))
-        } catch {
-            result = .failure(error)
+            return try await body(access)
+        } finally: {
+            try await onBlockingPool { try removeTree(scratch) }
         }
-        try await onBlockingPool { try removeTree(scratch) }
-        return try result.get()
     }
 
     /// Uses the keys of the agent alone.

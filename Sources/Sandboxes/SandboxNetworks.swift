@@ -1,6 +1,7 @@
 internal import LinuxSystem
 internal import Synchronization
 internal import SystemPackage
+internal import Tasks
 
 /// Makes the networks of one process of Slipway.
 ///
@@ -65,19 +66,17 @@ package final class SandboxNetworks: Sendable {
     /// - Throws: what `body` throws.
     package func whileInUse<Value>(_ body: () async throws -> Value) async throws -> Value {
         state.withLock { $0.users += 1 }
-        let result: Result<Value, any Error>
-        do { result = .success(try await body()) } catch { result = .failure(error) }
-        let (spare, isLast) = state.withLock { state in
-            state.users -= 1
-            guard state.users == 0, state.hasRouter else { return (PendingNetwork?.none, false) }
-            defer { state.spare = nil }
-            return (state.spare, true)
-        }
-        if isLast {
+        return try await withCleanUp(body) {
+            let (spare, isLast) = state.withLock { state in
+                state.users -= 1
+                guard state.users == 0, state.hasRouter else { return (PendingNetwork?.none, false) }
+                defer { state.spare = nil }
+                return (state.spare, true)
+            }
+            guard isLast else { return }
             _ = await spare?.task.result
             await onBlockingPool { self.removeRouter() }
         }
-        return try result.get()
     }
 
     /// Lends a network, which is made while `body` does other things.
@@ -95,10 +94,11 @@ package final class SandboxNetworks: Sendable {
             state.spare = makePending(after: pending)
             return pending
         }
-        let result: Result<Value, any Error>
-        do { result = .success(try await body(pending)) } catch { result = .failure(error) }
-        _ = await pending.task.result
-        return try result.get()
+        return try await withCleanUp {
+            try await body(pending)
+        } finally: {
+            _ = await pending.task.result
+        }
     }
 
     private func makePending(after other: PendingNetwork?) -> PendingNetwork {

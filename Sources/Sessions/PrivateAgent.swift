@@ -1,6 +1,7 @@
 internal import Glibc
 internal import LinuxSystem
 package import SystemPackage
+internal import Tasks
 
 /// Lends the agents that a client names to `body`, each by its id.
 ///
@@ -18,8 +19,7 @@ package func withAgents<Value>(
 ) async throws -> Value {
     var agents: [[UInt8]: AgentSocket] = [:]
     var started: [PrivateAgent] = []
-    let result: Result<Value, any Error>
-    do {
+    return try await withCleanUp {
         for (id, source) in sources {
             switch source {
             case .socket(let path): agents[id] = try await onBlockingPool { try AgentSocket(path) }
@@ -30,12 +30,10 @@ package func withAgents<Value>(
                 agents[id] = agent.socket
             }
         }
-        result = .success(try await body(agents))
-    } catch {
-        result = .failure(error)
+        return try await body(agents)
+    } finally: {
+        for agent in started { try await agent.stop() }
     }
-    for agent in started { try await agent.stop() }
-    return try result.get()
 }
 
 /// A `ssh-agent` that only this process knows of; it dies with this process, however that ends.

@@ -2,6 +2,7 @@ import GRDB
 import LinuxSystem
 package import OCI
 package import Storage
+import Tasks
 
 extension SnapshotStore {
     /// Of a row of `layers`: whether only a remote cache says which blob is its.
@@ -58,13 +59,7 @@ extension SnapshotStore {
 
     /// Brings the blobs of layers that came from remote caches and are not here, as an image needs them that is to stay.
     package func fetchRemoteLayers(among layers: [LayerID]) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for (index, layer) in Set(layers).sorted().enumerated() {
-                if index >= 4 { try await group.next() }
-                group.addTask { try await self.fetchIfRemote(layer) }
-            }
-            try await group.waitForAll()
-        }
+        try await Set(layers).sorted().forEachConcurrently(limit: 4) { try await self.fetchIfRemote($0) }
     }
 
     private func fetchIfRemote(_ layer: LayerID) async throws {

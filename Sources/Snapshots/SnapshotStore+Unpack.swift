@@ -4,68 +4,17 @@ import Glibc
 import LinuxSystem
 import OCI
 package import Storage
-import Synchronization
 import SystemPackage
+import Tasks
 
 extension SnapshotStore {
     /// Makes the files of layers present: fetched and unpacked in parallel, each once however many ask.
     package func unpack(_ layers: [LayerID]) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            var running = 0
-            for layer in Set(layers).sorted() {
-                // Fetching waits for the network and unpacking for the processor: a few of both at a time.
-                if running == 6 {
-                    try await group.next()
-                    running -= 1
-                }
-                running += 1
-                group.addTask { try await self.unpackOnce(layer) }
-            }
-            try await group.waitForAll()
-        }
-    }
-
-    private func unpackOnce(_ layer: LayerID) async throws {
-        let info = try await info(of: layer)
-        if info.isUnpacked { return }
-        let work = unpacking.withLock { running in
-            if let known = running[layer] {
-                running[layer]?.waiting += 1
-                return known
-            }
-            let number = UInt64.random(in: .min ... .max)
-            // Awaited by all who asked for the layer; it is cancelled when the last of them leaves.
-            let task = Task {
-                defer { forget(layer, number) }
-                try await self.unpack(layer, info)
-            }
-            let work = Unpacking(number: number, task: task, waiting: 1)
-            running[layer] = work
-            return work
-        }
-        try await withTaskCancellationHandler {
-            try await work.task.value
-        } onCancel: {
-            leave(layer, work)
-        }
-        try Task.checkCancellation()
-    }
-
-    /// Waits no longer; the last one to leave cancels the work, which nobody can join then.
-    private func leave(_ layer: LayerID, _ work: Unpacking) {
-        let isLast = unpacking.withLock { running in
-            guard running[layer]?.number == work.number else { return false }
-            running[layer]?.waiting -= 1
-            guard running[layer]?.waiting == 0 else { return false }
-            running[layer] = nil
-            return true
-        }
-        if isLast { work.task.cancel() }
-    }
-
-    private func forget(_ layer: LayerID, _ number: UInt64) {
-        unpacking.withLock { running in
-            if running[layer]?.number == number { running[layer] = nil }
+        // Fetching waits for the network and unpacking for the processor: a few of both at a time.
+        try await Set(layers).sorted().forEachConcurrently(limit: 6) { layer in
+            let info = try await self.info(of: layer)
+            if info.isUnpacked { return }
+            try await self.unpacking.value(for: layer) { try await self.unpack(layer, info) }
         }
     }
 
@@ -253,14 +202,6 @@ extension SnapshotStore {
 
 /// Where a layer's files belong there are some that no row knows.
 private struct PlaceTaken: Error {}
-
-/// A layer that is being unpacked, and how many wait for it.
-struct Unpacking: Sendable {
-    /// Tells it from other work on the same layer.
-    let number: UInt64
-    let task: Task<Void, any Error>
-    var waiting: Int
-}
 
 /// How much a layer holds.
 struct Measure: Sendable, Hashable {

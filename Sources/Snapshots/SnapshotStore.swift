@@ -5,6 +5,7 @@ package import OCI
 package import Storage
 import Synchronization
 import SystemPackage
+import Tasks
 
 /// The layers of a store: known, unpacked, mounted, written and turned into archives.
 ///
@@ -16,7 +17,7 @@ package final class SnapshotStore: Sendable {
     let blobProvider: any BlobProvider
     let limits: ArchiveLimits
     /// Layers being unpacked by this process.
-    let unpacking = Mutex<[LayerID: Unpacking]>([:])
+    let unpacking = SharedWork<LayerID, Void>()
     /// An empty directory of this process, made when it is first needed.
     private let emptyDirectory = Mutex<FilePath?>(nil)
 

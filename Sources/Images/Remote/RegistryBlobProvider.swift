@@ -3,6 +3,7 @@ package import Registry
 internal import Snapshots
 package import Storage
 internal import Synchronization
+internal import Tasks
 
 /// Fetches blobs from the repositories that are known to have them: resumable, and each only once however many ask.
 package final class RegistryBlobProvider: BlobProvider {
@@ -131,7 +132,7 @@ package final class RegistryBlobProvider: BlobProvider {
     }
 }
 
-/// Downloads under way, by digest: who asks for one that is under way waits for it; the last one who gives up ends it.
+/// Downloads under way, each with those who are told of its progress.
 private final class Downloads: Sendable {
     struct Key: Hashable {
         let digest: Digest
@@ -139,74 +140,46 @@ private final class Downloads: Sendable {
         let offers: ObjectIdentifier?
     }
 
-    private struct Entry {
-        let number: Int
-        let task: Task<Void, any Error>
-        let audience: Audience
-        var waiting: Int
+    typealias Observer = @Sendable (Int64) -> Void
+
+    private struct Audience {
+        var observers: [Int: Observer] = [:]
+        var counter = 0
     }
 
-    /// Those who are told of one download's progress.
-    private final class Audience: Sendable {
-        private let observers = Mutex<[@Sendable (Int64) -> Void]>([])
-
-        func add(_ observer: (@Sendable (Int64) -> Void)?) {
-            guard let observer else { return }
-            observers.withLock { $0.append(observer) }
-        }
-
-        func tell(_ count: Int64) { for observer in observers.withLock({ $0 }) { observer(count) } }
-    }
-
-    private struct State {
-        var entries: [Key: Entry] = [:]
-        var number = 0
-    }
-
-    private let state = Mutex(State())
+    private let work = SharedWork<Key, Void>()
+    private let audiences = Mutex<[Key: Audience]>([:])
 
     func join(
         _ key: Key,
-        observer: (@Sendable (Int64) -> Void)?,
-        _ body: @escaping @Sendable (_ report: @escaping @Sendable (Int64) -> Void) async throws -> Void
+        observer: Observer?,
+        _ body: @escaping @Sendable (_ report: @escaping Observer) async throws -> Void
     ) async throws {
-        let (task, number) = state.withLock { state in
-            if var entry = state.entries[key], !entry.task.isCancelled {
-                entry.waiting += 1
-                entry.audience.add(observer)
-                state.entries[key] = entry
-                return (entry.task, entry.number)
-            }
-            state.number += 1
-            let audience = Audience()
-            audience.add(observer)
-            // Awaited by everyone in `waiting`; cancelled when the last of them is.
-            let task = Task { try await body { audience.tell($0) } }
-            state.entries[key] = Entry(number: state.number, task: task, audience: audience, waiting: 1)
-            return (task, state.number)
+        let number = observer.map { add($0, to: key) }
+        defer { if let number { remove(number, from: key) } }
+        try await work.value(for: key) { [self] in
+            try await body { [self] count in tell(key, count) }
         }
-        defer { finish(key, number) }
-        try await withTaskCancellationHandler {
-            try await task.value
-        } onCancel: {
-            leave(key, number)
-        }
-        try Task.checkCancellation()
     }
 
-    private func leave(_ key: Key, _ number: Int) {
-        let abandoned = state.withLock { state -> Task<Void, any Error>? in
-            guard var entry = state.entries[key], entry.number == number else { return nil }
-            entry.waiting -= 1
-            state.entries[key] = entry
-            return entry.waiting == 0 ? entry.task : nil
+    private func add(_ observer: @escaping Observer, to key: Key) -> Int {
+        audiences.withLock { audiences in
+            audiences[key, default: Audience()].counter += 1
+            let number = audiences[key]?.counter ?? 0
+            audiences[key]?.observers[number] = observer
+            return number
         }
-        abandoned?.cancel()
     }
 
-    private func finish(_ key: Key, _ number: Int) {
-        state.withLock { state in
-            if state.entries[key]?.number == number { state.entries[key] = nil }
+    private func remove(_ number: Int, from key: Key) {
+        audiences.withLock { audiences in
+            audiences[key]?.observers[number] = nil
+            if audiences[key]?.observers.isEmpty == true { audiences[key] = nil }
         }
+    }
+
+    private func tell(_ key: Key, _ count: Int64) {
+        let observers = audiences.withLock { $0[key]?.observers.values.map(\.self) ?? [] }
+        for observer in observers { observer(count) }
     }
 }

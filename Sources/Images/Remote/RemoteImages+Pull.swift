@@ -2,6 +2,7 @@ package import OCI
 internal import Registry
 internal import Snapshots
 internal import Storage
+internal import Tasks
 
 /// What a pull has brought.
 package struct PulledImage: Sendable, Hashable {
@@ -61,12 +62,8 @@ extension RemoteImages {
                 pending.append((blob, layer))
             }
         }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for (index, item) in pending.enumerated() {
-                if index >= Self.parallelTransfers { try await group.next() }
-                group.addTask { try await self.bring(item.blob, item.layer, events) }
-            }
-            try await group.waitForAll()
+        try await pending.forEachConcurrently(limit: Self.parallelTransfers) { item in
+            try await self.bring(item.blob, item.layer, events)
         }
     }
 

@@ -3,6 +3,7 @@ package import OCI
 package import Registry
 internal import Storage
 internal import Synchronization
+internal import Tasks
 
 /// An image whose documents are made already, on its way into a registry.
 package struct ImageUpload: Sendable {
@@ -123,21 +124,15 @@ extension RemoteImages {
     ) async throws {
         var seen: Set<Digest> = []
         let different = layers.filter { seen.insert($0.blob.digest).inserted }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for (index, layer) in different.enumerated() {
-                if index >= Self.parallelTransfers { try await group.next() }
-                group.addTask {
-                    let outcome = try await self.upload(layer.blob, to: repository, through: client) { sent in
-                        events(.layer(layer.diffID, .pushing(sent, of: layer.blob.size)))
-                    }
-                    switch outcome {
-                    case .existed: events(.layer(layer.diffID, .layerAlreadyExists))
-                    case .mounted(let source): events(.layer(layer.diffID, .mounted(from: source.path)))
-                    case .uploaded: events(.layer(layer.diffID, .pushed))
-                    }
-                }
+        try await different.forEachConcurrently(limit: Self.parallelTransfers) { layer in
+            let outcome = try await self.upload(layer.blob, to: repository, through: client) { sent in
+                events(.layer(layer.diffID, .pushing(sent, of: layer.blob.size)))
             }
-            try await group.waitForAll()
+            switch outcome {
+            case .existed: events(.layer(layer.diffID, .layerAlreadyExists))
+            case .mounted(let source): events(.layer(layer.diffID, .mounted(from: source.path)))
+            case .uploaded: events(.layer(layer.diffID, .pushed))
+            }
         }
     }
 

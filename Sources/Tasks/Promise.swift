@@ -3,7 +3,7 @@ internal import Synchronization
 /// A value that one task waits for and another gives, once.
 ///
 /// The first to give it wins.
-final class Promise<Value: Sendable>: Sendable {
+package final class Promise<Value: Sendable>: Sendable {
     private enum State {
         case open
         case awaited(CheckedContinuation<Value, Never>)
@@ -12,8 +12,10 @@ final class Promise<Value: Sendable>: Sendable {
 
     private let state = Mutex(State.open)
 
+    package init() {}
+
     /// Gives the value; without effect if there is one already.
-    func keep(_ value: Value) {
+    package func keep(_ value: Value) {
         let continuation: CheckedContinuation<Value, Never>? = state.withLock { state in
             switch state {
             case .kept: return nil
@@ -31,7 +33,7 @@ final class Promise<Value: Sendable>: Sendable {
     /// The value, as soon as there is one.
     ///
     /// Waited for at most once, and until it is given: whoever cancels gives one.
-    func value() async -> Value {
+    package func value() async -> Value {
         await withCheckedContinuation { continuation in
             let value: Value? = state.withLock { state in
                 switch state {

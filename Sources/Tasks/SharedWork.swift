@@ -1,0 +1,108 @@
+internal import Synchronization
+
+/// Work that runs once however many tasks want its result at the same time, told apart by a key.
+///
+/// - Who asks for work that runs joins it.
+/// - Who is cancelled leaves, at once, unless it is the last: the last one cancels the work and waits for its end, so
+///   that nothing of it goes on when all have left.
+/// - Who asks for work that is being cancelled starts it anew: nobody gets the cancellation of others.
+///
+/// The work is no child of any of those tasks, but has the task-local values of the one that started it.
+package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+    private typealias Waiter = Promise<Result<Value, any Error>>
+
+    private struct Run {
+        let key: Key
+        var task: Task<Void, Never>?
+        var waiters: [Int: Waiter]
+    }
+
+    private struct State {
+        var runs: [Int: Run] = [:]
+        /// The runs that may be joined.
+        var open: [Key: Int] = [:]
+        var kept: [Key: Value] = [:]
+        var counter = 0
+    }
+
+    private let state = Mutex(State())
+    private let keepsValues: Bool
+
+    /// - Parameter keepsValues: whether a result counts for all who ask later; else they start the work again. Failures
+    ///   are never kept.
+    package init(keepsValues: Bool = false) { self.keepsValues = keepsValues }
+
+    /// The result of the work for a key: of the one that runs, or else of `body`.
+    /// - Parameters:
+    ///   - key: tells the work from other work.
+    ///   - joined: is called when the caller counts among those who wait.
+    ///   - body: the work.
+    /// - Throws: what the work throws; `CancellationError` where the calling task is cancelled.
+    package func value(
+        for key: Key,
+        joined: () -> Void = {},
+        _ body: @escaping @Sendable () async throws -> Value
+    ) async throws -> Value {
+        try Task.checkCancellation()
+        let waiter = Waiter()
+        let (run, number) = join(key, waiter, body)
+        joined()
+        let result = await withTaskCancellationHandler {
+            await waiter.value()
+        } onCancel: {
+            leave(run, number)
+        }
+        try Task.checkCancellation()
+        return try result.get()
+    }
+
+    private func join(
+        _ key: Key,
+        _ waiter: Waiter,
+        _ body: @escaping @Sendable () async throws -> Value
+    ) -> (run: Int, number: Int) {
+        state.withLock { state in
+            state.counter += 1
+            let number = state.counter
+            if let value = state.kept[key] {
+                waiter.keep(.success(value))
+                return (number, number)
+            }
+            if let run = state.open[key] {
+                state.runs[run]?.waiters[number] = waiter
+                return (run, number)
+            }
+            // Not structured, for it outlives the task that starts it if another one joins. It cannot end before it is
+            // noted: that takes the lock.
+            let task = Task {
+                let result: Result<Value, any Error>
+                do { result = .success(try await body()) } catch { result = .failure(error) }
+                self.end(number, result)
+            }
+            state.runs[number] = Run(key: key, task: task, waiters: [number: waiter])
+            state.open[key] = number
+            return (number, number)
+        }
+    }
+
+    private func leave(_ number: Int, _ waiter: Int) {
+        let (task, promise) = state.withLock { state -> (Task<Void, Never>?, Waiter?) in
+            guard let run = state.runs[number], run.waiters[waiter] != nil else { return (nil, nil) }
+            guard run.waiters.count == 1 else { return (nil, state.runs[number]?.waiters.removeValue(forKey: waiter)) }
+            if state.open[run.key] == number { state.open[run.key] = nil }
+            return (run.task, nil)
+        }
+        task?.cancel()
+        promise?.keep(.failure(CancellationError()))
+    }
+
+    private func end(_ number: Int, _ result: Result<Value, any Error>) {
+        let waiters = state.withLock { state -> [Waiter] in
+            guard let run = state.runs.removeValue(forKey: number) else { return [] }
+            if state.open[run.key] == number { state.open[run.key] = nil }
+            if keepsValues, case .success(let value) = result { state.kept[run.key] = value }
+            return Array(run.waiters.values)
+        }
+        for waiter in waiters { waiter.keep(result) }
+    }
+}
