@@ -27,20 +27,24 @@ extension ContainerStore {
         request.mounts = request.mounts.filter { mounts.insert($0).inserted }
         let id = ContainerNames.makeID()
         let configuration = try Self.configuration(for: request, id: id)
-        let directory = directory(of: id)
-        try await onBlockingPool {
-            for part in ["", "fs", "work", "root", "exits"] {
-                let path = part.isEmpty ? directory : directory.appending(part)
-                try HostFiles.createDirectory(path)
-            }
+        // It moves to its place when the database knows it, so that none that is being made looks like one that is left
+        // over.
+        let draft = try await onBlockingPool { [store] in
+            let draft = try store.temporaryDirectory()
+            for part in ["fs", "work", "root", "exits"] { try HostFiles.createDirectory(draft.appending(part)) }
+            return draft
         }
         do {
             return try await withVolumeLock {
                 try await makeVolumes(of: configuration.mounts)
-                return try await insert(request, id, configuration)
+                return try await insert(request, id, configuration, draft)
             }
         } catch {
-            try await onBlockingPool { try removeTree(directory) }
+            let directory = directory(of: id)
+            try await onBlockingPool {
+                try removeTree(draft)
+                try removeTree(directory)
+            }
             throw error
         }
     }
@@ -48,13 +52,15 @@ extension ContainerStore {
     private func insert(
         _ request: ContainerRequest,
         _ id: String,
-        _ configuration: ContainerConfiguration
+        _ configuration: ContainerConfiguration,
+        _ draft: FilePath
     ) async throws -> ContainerRecord {
         try await store.hold(configuration.layers.map { .layer($0) })
         let text = try Self.encode(configuration)
         let state = ContainerState()
         let stateText = try Self.encode(state)
         let now = Int64(Date().timeIntervalSince1970)
+        let directory = directory(of: id)
         let name = try await store.database.write { db in
             var name = request.name ?? ContainerNames.makeName()
             while let owner = try String.fetchOne(
@@ -78,6 +84,7 @@ extension ContainerStore {
                     arguments: [id, position, layer]
                 )
             }
+            try HostFiles.rename(draft, to: directory)
             return name
         }
         return ContainerRecord(id: id, name: name, created: now, configuration: configuration, state: state)

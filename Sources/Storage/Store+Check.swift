@@ -197,7 +197,7 @@ extension Store {
             problems.append(.imageConfigurationMissing(image: image, names: names))
         }
         let orphans = try orphans(in: db)
-        problems += (orphans.blobs + orphans.snapshots).map(StoreProblem.orphan)
+        problems += orphans.all.map(StoreProblem.orphan)
         return problems
     }
 }

@@ -3,8 +3,8 @@ internal import LinuxSystem
 internal import SystemPackage
 
 extension Store {
-    /// Clears away the scratch of dead processes; a process that died while it held something may also have left files that no
-    /// row knows, which are looked for then.
+    /// Clears away the scratch of dead processes; a process that died while it held something may also have left files
+    /// that no row knows, which are looked for then.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func recover() throws {
         let incoming = try HostFiles.entries(of: layout.ingest).filter { !$0.starts(with: "partial-".utf8) }
@@ -31,9 +31,11 @@ extension Store {
         Array(entry[..<(entry.lastIndex(of: UInt8(ascii: ".")) ?? entry.endIndex)])
     }
 
-    /// Removes the files of blobs and layers that the database does not know, or sets them aside where it may have forgotten them.
+    /// Removes the files of blobs, layers and containers that the database does not know, or sets them aside where it
+    /// may have forgotten them.
     ///
-    /// They appear in place only inside write transactions, so under the write lock none is one that is just being made.
+    /// They appear in place only inside write transactions, so under the write lock none is one that is just being
+    /// made.
     /// - Returns: how many were removed.
     @discardableResult
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -44,32 +46,42 @@ extension Store {
         try database.settle()
         let count = try database.write { db in
             let orphans = try orphans(in: db)
+            for path in orphans.containers { try unmount(path.appending("root"), lazy: true) }
             if !isCertain {
-                for path in orphans.blobs + orphans.snapshots { try Quarantine(layout: layout).take(path) }
-                return orphans.blobs.count + orphans.snapshots.count
+                for path in orphans.all { try Quarantine(layout: layout).take(path) }
+                return orphans.all.count
             }
             for path in orphans.blobs { try HostFiles.remove(path) }
-            for path in orphans.snapshots {
+            for path in orphans.snapshots + orphans.containers {
                 let target = discarded.appending("\(try process.owner().nextNumber())")
                 try HostFiles.rename(path, to: target)
                 trees.append(target)
             }
-            return orphans.blobs.count + orphans.snapshots.count
+            return orphans.all.count
         }
         for tree in trees { try removeTree(tree) }
         return count
     }
 
-    /// Files in the places of blobs and layers that have no row.
+    /// What lies in the places of blobs, layers and containers and has no row.
+    struct Orphans {
+        var blobs: [FilePath] = []
+        var snapshots: [FilePath] = []
+        var containers: [FilePath] = []
+
+        var all: [FilePath] { blobs + snapshots + containers }
+    }
+
+    /// Files in the places of blobs, layers and containers that have no row.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func orphans(in db: Database) throws -> (blobs: [FilePath], snapshots: [FilePath]) {
-        let known = try Set(String.fetchAll(db, sql: "SELECT digest FROM blobs"))
+    func orphans(in db: Database) throws -> Orphans {
+        let digests = try Set(String.fetchAll(db, sql: "SELECT digest FROM blobs"))
             .union(try String.fetchAll(db, sql: "SELECT name FROM tombstones WHERE kind = 'blob'"))
         var blobs: [FilePath] = []
         for algorithm in ["sha256", "sha384", "sha512"] {
             let directory = layout.blobs.appending(algorithm)
             for entry in try HostFiles.entries(of: directory)
-            where !known.contains("\(algorithm):" + String(decoding: entry, as: UTF8.self)) {
+            where !digests.contains("\(algorithm):" + String(decoding: entry, as: UTF8.self)) {
                 blobs.append(FilePath(bytes: directory.bytes + [UInt8(ascii: "/")] + entry))
             }
         }
@@ -78,6 +90,15 @@ extension Store {
         let snapshots = try HostFiles.entries(of: layout.snapshots)
             .filter { !layers.contains(String(decoding: $0, as: UTF8.self)) }
             .map { FilePath(bytes: layout.snapshots.bytes + [UInt8(ascii: "/")] + $0) }
-        return (blobs, snapshots)
+        let known = try Set(String.fetchAll(db, sql: "SELECT id FROM containers"))
+        let containers = try HostFiles.entries(of: layout.containers)
+            .filter { Self.isContainerID($0) && !known.contains(String(decoding: $0, as: UTF8.self)) }
+            .map { FilePath(bytes: layout.containers.bytes + [UInt8(ascii: "/")] + $0) }
+        return Orphans(blobs: blobs, snapshots: snapshots, containers: containers)
+    }
+
+    /// Whether an entry is called as containers' directories are; locks are there too.
+    private static func isContainerID(_ name: [UInt8]) -> Bool {
+        name.count == 64 && name.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
     }
 }

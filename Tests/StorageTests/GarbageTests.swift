@@ -123,10 +123,19 @@ import Testing
     @Test func `files that nothing refers to are reported, and removed by a repair`() async throws {
         try await withStore { store in
             let path = store.blobs.path(of: Digest.sha256(of: [9]))
-            try await onBlockingPool { try OpenFile.open(path, O_WRONLY | O_CREAT).write([9]) }
-            #expect(try await store.check().problems == [.orphan(path)])
+            // As a process leaves it that is killed while it makes a container.
+            let container = store.layout.containers.appending(String(repeating: "5f", count: 32))
+            try await onBlockingPool {
+                try OpenFile.open(path, O_WRONLY | O_CREAT).write([9])
+                try HostFiles.createDirectories(container.appending("fs"))
+                try HostFiles.createDirectory(store.layout.containers.appending("other"))
+                try OpenFile.open(store.layout.containers.appending("end.lock"), O_WRONLY | O_CREAT).write([9])
+            }
+            #expect(try await store.check().problems == [.orphan(path), .orphan(container)])
             _ = try await store.repair()
             #expect(try await store.check().problems.isEmpty)
+            let left = try await onBlockingPool { try HostFiles.entries(of: store.layout.containers).count }
+            #expect(left == 2)
         }
     }
 }
