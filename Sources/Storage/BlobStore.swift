@@ -46,6 +46,13 @@ package final class BlobStore: Sendable {
         return size
     }
 
+    /// The blobs below a size, by digest.
+    package func digests(smallerThan size: Int) async throws -> [Digest] {
+        try await database.read { db in
+            try Digest.fetchAll(db, sql: "SELECT digest FROM blobs WHERE size < ? ORDER BY digest", arguments: [size])
+        }
+    }
+
     // MARK: Reading
 
     /// Opens the file of a blob.

@@ -8,6 +8,8 @@ package import SystemPackage
 package struct RebuiltDatabase: Sendable {
     /// What was wrong with it.
     package let damage: String
+    /// Whether its records could be read; without them the names of images are lost at least.
+    package fileprivate(set) var hasRecords = true
     /// Where it is now, and what else was set aside.
     package fileprivate(set) var setAside: [FilePath] = []
     package fileprivate(set) var images = 0
@@ -85,7 +87,8 @@ extension Store {
     /// Makes a database in a directory of its own that says what the records say.
     private static func draft(in scratch: FilePath, for layout: StoreLayout, _ rebuilt: inout RebuiltDatabase) throws {
         var rows = try StoreRecords(database: layout.database).load()
-        if rows.generation == nil { rows.tables.merge(salvage(layout)) { own, _ in own } }
+        rebuilt.hasRecords = rows.generation != nil
+        if !rebuilt.hasRecords { rows.tables.merge(salvage(layout)) { own, _ in own } }
         let database = try StoreDatabase(path: scratch.appending("slipway.db"))
         let refused = try database.write { db in try fill(db, with: rows, layout) }
         try database.exclusively { db in

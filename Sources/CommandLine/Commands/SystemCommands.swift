@@ -205,9 +205,8 @@ struct CheckCommand: RunnableCommand {
     var repairs = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        if repairs, let rebuilt = try await Store.rebuildIfDamaged(at: try environment.root()) {
-            try await environment.output.write(Self.account(of: rebuilt))
-        }
+        let rebuilt = repairs ? try await Store.rebuildIfDamaged(at: try environment.root()) : nil
+        if let rebuilt { try await environment.output.write(Self.account(of: rebuilt)) }
         let engine = try await environment.engine(freesSpace: true)
         do {
             // A removal that was cut short is no damage: it is finished first.
@@ -217,6 +216,12 @@ struct CheckCommand: RunnableCommand {
         }
         var (found, losses) =
             repairs ? try await engine.store.repair() : (try await engine.store.check(full: !isQuick), [])
+        if rebuilt?.hasRecords == false {
+            let search = try await engine.images.searchBlobs(engine.snapshots)
+            for id in search.found { try await environment.output.writeLine("found: image \(id), without its names") }
+            found.images += search.found.count
+            losses += search.losses
+        }
         var layers = ""
         if isDeep {
             let files = try await engine.snapshots.checkFiles()
@@ -237,7 +242,10 @@ struct CheckCommand: RunnableCommand {
     private static func account(of rebuilt: RebuiltDatabase) -> String {
         let counts = "\(rebuilt.images) images, \(rebuilt.layers) layers, \(rebuilt.containers) containers"
         let places = rebuilt.setAside.map { "set aside: \(escapedForDisplay($0.bytes))\n" }.joined()
-        return "The database was damaged: \(rebuilt.damage).\nIt was made again from its records: \(counts)\n" + places
+        let source =
+            rebuilt.hasRecords
+            ? "from its records" : "from what can still be read of it, for its records are damaged too"
+        return "The database was damaged: \(rebuilt.damage).\nIt was made again \(source): \(counts)\n" + places
             + rebuilt.losses.map { "lost: \($0)\n" }.joined()
     }
 }

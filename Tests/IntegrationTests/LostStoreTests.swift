@@ -1,0 +1,45 @@
+import Foundation
+import SystemPackage
+import Testing
+
+/// A store of which nothing is left that says what its blobs are.
+@Suite(.requires(.root, .program("crun"), .program("docker-registry")))
+struct `A store without database and records` {
+    @Test func `gets the images back whose blobs are whole, and is told what is lost`() async throws {
+        try await withScratchDirectory { root in
+            let registry = try await RegistryServer.start(in: root)
+            let shared = try await Slipway.shared()
+            let name = "\(registry.host)/lost:1"
+            try await shared.succeed("tag", "busybox", name)
+            try await shared.succeed("push", "-q", name)
+            try await shared.succeed("rmi", name)
+            let (slipway, directory) = try Slipway.isolated()
+            defer { withExtendedLifetime(directory) {} }
+            try await slipway.succeed("pull", "-q", name)
+            let scratch = try TemporaryDirectory()
+            try scratch.write("FROM \(name)\nRUN echo built > /built\n", to: "context/Dockerfile")
+            try await slipway.succeed("build", "-q", "-t", "built", ".", in: scratch.url.appending(path: "context"))
+            let ids = try await slipway.succeed("images", "-q", "--no-trunc").split(separator: "\n").map(String.init)
+            let pulled = try await slipway.succeed("images", "-q", "--no-trunc", name).trimmingCharacters(in: .newlines)
+            let built = try #require(ids.first { $0 != pulled })
+
+            for file in ["slipway.db", "slipway.db-wal", "slipway.db-sums", "slipway.records"] {
+                try Data("nothing of use".utf8).write(to: URL(filePath: slipway.root + "/" + file))
+            }
+            let refused = try await slipway("images")
+            #expect(refused.status == 1 && refused.errorText.contains("system check --repair"), "\(refused.errorText)")
+            let repaired = try await slipway.succeed("system", "check", "--repair")
+            #expect(repaired.contains("its records are damaged too"))
+            #expect(repaired.contains("found: image \(pulled), without its names\n"), "\(repaired)")
+            #expect(
+                repaired.contains("lost: image \(built): its configuration is there, and not all of its 2 layers\n")
+            )
+            #expect(
+                try await slipway.succeed("images", "--no-trunc", "--format", "{{.Repository}} {{.ID}}")
+                    == "<none> \(pulled)\n"
+            )
+            #expect(try await slipway.succeed("run", "--rm", "--network", "none", pulled, "echo", "runs") == "runs\n")
+            #expect(try await slipway.succeed("system", "check").contains("no problems"))
+        }
+    }
+}
