@@ -52,25 +52,17 @@ extension ContainerStore {
                 surrounding: nil
             )
         }
-        while true {
-            let first = try await onBlockingPool { () -> ProcessReference? in
-                // The runtime writes this when the container's root is what its processes are to see.
-                guard try HostFiles.status(of: state.appending("main").appending("status")) != nil else { return nil }
-                return try Self.firstProcess(in: process.processID).flatMap { ProcessReference(processID: $0) }
-            }
-            if let first {
-                return ContainerEntrance(
-                    container: container,
-                    state: state,
-                    name: "main",
-                    first: first,
-                    surrounding: process
-                )
-            }
-            if try await onBlockingPool({ try process.waitUntilEnded(atMost: .milliseconds(10)) }) {
-                throw ContainerError.notRunning(id: container.id)
-            }
+        let own = state.appending("main")
+        let first = try await FileWatch.wait(
+            in: [state.removingLastComponent(), state, own],
+            while: process
+        ) { () -> ProcessReference? in
+            // The runtime writes this when the container's root is what its processes are to see.
+            guard try HostFiles.status(of: own.appending("status")) != nil else { return nil }
+            return try Self.firstProcess(in: process.processID).flatMap { ProcessReference(processID: $0) }
         }
+        guard let first else { throw ContainerError.notRunning(id: container.id) }
+        return ContainerEntrance(container: container, state: state, name: "main", first: first, surrounding: process)
     }
 
     /// The runtime in the surroundings of a container.

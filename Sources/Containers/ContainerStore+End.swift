@@ -34,10 +34,10 @@ extension ContainerStore {
         }
         let exits = exits(of: container)
         // Until the code is read, a container that goes with its end does not go.
-        let turn = try? await onBlockingPool { try FileLock.tryAcquire(directory: exits, .shared) }
+        var turn = try? await onBlockingPool { try FileLock.tryAcquire(directory: exits, .shared) }
         try await process.waitUntilEnded()
         let code = try await noted(exitCodeOf: container)
-        withExtendedLifetime(turn) {}
+        withExtendedLifetime(turn) { turn = nil }
         do {
             return try await self.container(container.id).state.exitCode ?? code ?? 0
         } catch let error as ContainerError {
@@ -52,17 +52,14 @@ extension ContainerStore {
     /// The exit code of a container whose process has ended: who keeps it notes it a moment later.
     /// - Returns: nil where the keeper was killed too.
     func noted(exitCodeOf container: ContainerRecord) async throws -> CInt? {
-        let path = exits(of: container).appending(container.id)
+        let exits = exits(of: container)
+        let path = exits.appending(container.id)
         let keeper = await keeper(of: container)
-        let clock = ContinuousClock()
-        let end = clock.now + .seconds(5)
-        while true {
-            let hasEnded = try await onBlockingPool { try keeper?.waitUntilEnded(atMost: .zero) } ?? true
-            if let text = try await onBlockingPool({ try contentsIfPresent(of: path, limit: 64) }), !text.isEmpty {
-                return CInt(String(decoding: text.filter { $0 != 0x0a }, as: UTF8.self))
-            }
-            if hasEnded || clock.now > end { return nil }
-            try await clock.sleep(for: .milliseconds(10))
+        // Without a keeper it is there or will never be.
+        let time = keeper == nil ? Duration.zero : .seconds(5)
+        return try await FileWatch.wait(in: [exits], while: keeper, atMost: time) {
+            guard let text = try contentsIfPresent(of: path, limit: 64), !text.isEmpty else { return nil }
+            return CInt(String(decoding: text.filter { $0 != 0x0a }, as: UTF8.self))
         }
     }
 
@@ -88,13 +85,9 @@ extension ContainerStore {
 
     /// Waits, but not for long, until those who wait for a container have read its exit code.
     func awaitReaders(of exits: FilePath) async throws {
-        for _ in 0..<100 {
-            let isFree = try await onBlockingPool {
-                try HostFiles.status(of: exits) == nil || FileLock.tryAcquire(directory: exits) != nil
-            }
-            if isFree { return }
-            try await ContinuousClock().sleep(for: .milliseconds(20))
-        }
+        guard try await onBlockingPool({ try HostFiles.status(of: exits) }) != nil else { return }
+        // Where the directory goes meanwhile, nobody reads in it.
+        _ = try? await FileLock.obtain(directory: exits, within: .seconds(2))
     }
 
     /// Removes a container that does not run or, with `force`, one that does.

@@ -16,10 +16,8 @@ extension ContainerStore {
 
     /// Holds what only one at a time may do with volumes: make them, fill them, see that no container has them and remove them.
     func withVolumeLock<Value>(_ body: () async throws -> Value) async throws -> Value {
-        let held = try await onBlockingPool { [volumes] in
-            try Self.makeDirectory(volumes, 0o711)
-            return try FileLock.acquire(volumes.appending(".lock"), .exclusive)
-        }
+        try await onBlockingPool { [volumes] in try Self.makeDirectory(volumes, 0o711) }
+        let held = try await FileLock.obtain(volumes.appending(".lock"), .exclusive)
         defer { withExtendedLifetime(held) {} }
         return try await body()
     }

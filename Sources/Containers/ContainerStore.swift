@@ -104,7 +104,7 @@ package final class ContainerStore: Sendable {
         _ body: (ContainerRecord) async throws -> ContainerRecord?
     ) async throws -> ContainerRecord? {
         let lock = store.layout.containers.appending("end.lock")
-        let held = try await onBlockingPool { try FileLock.acquire(lock, .exclusive) }
+        let held = try await FileLock.obtain(lock, .exclusive)
         defer { withExtendedLifetime(held) {} }
         let found = try await store.database.read { db in try Self.records(db, where: "id = ?", [id]) }
         guard let current = found.first else { return nil }

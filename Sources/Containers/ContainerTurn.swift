@@ -25,14 +25,11 @@ extension ContainerStore {
     /// - Throws: `ContainerError.notFound` where one has removed it meanwhile.
     func turn(of container: ContainerRecord) async throws -> ContainerTurn {
         let path = directory(of: container.id)
-        let lock = try await onBlockingPool { () throws(SystemCallError) -> FileLock? in
-            do throws(SystemCallError) {
-                return try FileLock.acquire(directory: path)
-            } catch {
-                // Without its directory a container can still be removed.
-                if error.errno == .noSuchFileOrDirectory { return nil }
-                throw error
-            }
+        var lock: FileLock?
+        do {
+            lock = try await FileLock.obtain(directory: path)
+        } catch let error as SystemCallError where error.errno == .noSuchFileOrDirectory {
+            // Without its directory a container can still be removed.
         }
         do {
             return ContainerTurn(record: try await self.container(container.id), lock: lock)

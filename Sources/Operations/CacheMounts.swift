@@ -92,28 +92,9 @@ struct CacheMounts: Sendable {
         _ mode: FileLock.Mode,
         _ waits: () async -> Void
     ) async throws -> Lent {
-        let free = try await onBlockingPool {
-            try cache.make(0, id: id)
-            return try FileLock.tryAcquire(cache.lock(0), mode)
-        }
-        if let free { return Lent(directory: cache.data(0), lock: free) }
-        await waits()
-        // A thread that waits for a lock cannot be told to stop: it is left behind, and lets go of what it gets in the end.
-        // It is none of the pool's: the step that has the directory needs those to end.
-        let (results, continuation) = AsyncThrowingStream<FileLock, any Error>.makeStream(
-            bufferingPolicy: .bufferingNewest(1)
-        )
-        let waiting = Task {
-            do {
-                continuation.yield(try await onThreadOfItsOwn { try FileLock.acquire(cache.lock(0), mode) })
-                continuation.finish()
-            } catch {
-                continuation.finish(throwing: error)
-            }
-        }
-        for try await lock in results { return Lent(directory: cache.data(0), lock: lock) }
-        waiting.cancel()
-        throw CancellationError()
+        try await onBlockingPool { try cache.make(0, id: id) }
+        let lock = try await FileLock.obtain(cache.lock(0), mode, whenTaken: waits)
+        return Lent(directory: cache.data(0), lock: lock)
     }
 
     /// Makes the content of a new directory; it appears whole, whoever else makes it at the same time.

@@ -71,10 +71,8 @@ extension GitRepositories {
         let key = Digest.sha256(of: source.remote.publicAddress).hex
         let base = store.root.appending("git").appending(key)
         let bare = base.appending(commit.isSHA256 ? "repository-sha256" : "repository")
-        let lock = try await onBlockingPool {
-            try HostFiles.createDirectories(base, mode: 0o700)
-            return try FileLock.acquire(base.appending("lock"), .exclusive)
-        }
+        try await onBlockingPool { try HostFiles.createDirectories(base, mode: 0o700) }
+        let lock = try await FileLock.obtain(base.appending("lock"), .exclusive)
         defer { withExtendedLifetime(lock) {} }
         try await onBlockingPool { try Self.removeLeftovers(in: bare) }
         if try await onBlockingPool({ try HostFiles.status(of: bare.appending("HEAD")) == nil }) {

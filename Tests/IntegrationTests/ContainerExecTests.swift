@@ -25,7 +25,7 @@ struct `Processes of exec` {
             let started = try await slipway.run(["run", "-d"] + words)
             try #require(started.status == 0, "\(started.errorText)")
         } else {
-            for _ in 0..<600 where try await slipway("exec", name, "true").status != 0 {
+            while try await slipway("exec", name, "true").status != 0 {
                 try await Task.sleep(for: .milliseconds(50))
             }
         }
@@ -198,7 +198,7 @@ struct `Processes of exec` {
             #expect(missing.rest == "Error: exec failed: exec: \"nope\": executable file not found in $PATH\r\n")
             // What runs on a terminal that was left, and what was started on one that nobody has, goes on.
             try await slipway.succeed("exec", "-dt", name, "sh", "-c", "tty > /tmp/tty && sleep 5678")
-            for _ in 0..<100 where try await slipway("exec", name, "test", "-s", "/tmp/tty").status != 0 {}
+            while try await slipway("exec", name, "test", "-s", "/tmp/tty").status != 0 {}
             #expect(try await slipway.succeed("exec", name, "cat", "/tmp/tty").hasPrefix("/dev/pts/"))
             let processes = try await slipway.succeed("exec", name, "ps", "-o", "args")
             #expect(processes.split(separator: "\n").filter { $0 == "sleep 5678" }.count == 3, "\(processes)")
