@@ -111,12 +111,39 @@ extension ContainerStore {
         }
         // It waits to be started: all that it will be is in the cgroups before it does anything.
         try await onBlockingPool { try ContainerDevices.add(number, to: record.state) }
+        let log = log(of: record)
+        let (before, logged) = try await onBlockingPool {
+            (process.executable, try HostFiles.status(of: log)?.size ?? 0)
+        }
         let start = try await ChildProcess.run(runtimeCommand(bundle.state, ["start", record.id]))
         if !start.status.isSuccess {
             if let error = SandboxBundle.failure(inLog: start.errors, program: bundle.program) { throw error }
             throw ContainerError.monitor(escapedForDisplay(start.errors))
         }
+        let executes = try await onBlockingPool {
+            try process.waitUntilExecuting(otherThan: before, atMost: .seconds(5))
+        }
+        if !executes { try await checkExecution(of: record, bundle, logSize: logged) }
         return process
+    }
+
+    /// Finds out whether a container that has ended so soon came to execute its program.
+    ///
+    /// The runtime has no other way to say that execve(2) failed than the container's standard error, which is its log.
+    /// - Throws: `SandboxError`; the log is then as it was.
+    private func checkExecution(of record: ContainerRecord, _ bundle: SandboxBundle, logSize: Int64) async throws {
+        guard let code = try await noted(exitCodeOf: record) else { return }
+        let path = log(of: record)
+        try await onBlockingPool {
+            let written = try ContainerLogLine.content(of: path, from: logSize)
+            var filter = StandardErrorFilter(program: bundle.program)
+            // What passes is the program's own.
+            guard filter.pass(written).isEmpty else { return }
+            if case .failure(let error) = filter.finish(status: .exited(code: code)) {
+                try OpenFile.open(path, O_WRONLY_).truncate(to: logSize)
+                throw error
+            }
+        }
     }
 
     /// The runtime, in surroundings that it accepts.

@@ -39,6 +39,7 @@ extension ContainerStore {
         let process = container.state.process
         var isWhole = process == nil
         while true {
+            let size = try await onBlockingPool { try file.size() }
             while let piece = try await onBlockingPool({ [offset] in try file.lines(from: offset) }) {
                 let lines = piece.lines.filter(selection.accepts)
                 if !lines.isEmpty { try await show(lines) }
@@ -46,14 +47,32 @@ extension ContainerStore {
                 try Task.checkCancellation()
             }
             guard selection.follows, !isWhole, let process else { return }
-            if let until = selection.until, FileTime.now() > until { return }
-            if try await onBlockingPool({ try process.waitUntilEnded(atMost: .milliseconds(100)) }) {
+            let time = selection.until.map { Self.duration(from: .now(), to: $0) }
+            if let time, time <= .zero { return }
+            let grown = try await FileWatch.wait(in: [directory(of: container.id)], while: process, atMost: time) {
+                [size] in
+                try file.size() == size ? nil : true
+            }
+            if grown == nil, try await onBlockingPool({ try process.waitUntilEnded(atMost: .zero) }) {
                 // Its keeper writes down the last of what it wrote before it notes how it ended.
                 _ = try await noted(exitCodeOf: container)
                 isWhole = true
             }
-            try Task.checkCancellation()
         }
+    }
+}
+
+extension ContainerLogLine {
+    /// What the lines of a log from an offset on hold, as long as they are few.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static func content(of path: FilePath, from offset: Int64) throws(SystemCallError) -> [UInt8] {
+        try LogFile(path: path).lines(from: offset)?.lines.flatMap(\.bytes) ?? []
+    }
+}
+
+extension ContainerStore {
+    private static func duration(from start: FileTime, to end: FileTime) -> Duration {
+        .seconds(end.seconds - start.seconds) + .nanoseconds(Int64(end.nanoseconds) - Int64(start.nanoseconds))
     }
 }
 
@@ -113,6 +132,10 @@ private struct LogFile {
             size *= 2
         }
     }
+
+    /// 0 where there is no log yet.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func size() throws(SystemCallError) -> Int64 { try HostFiles.status(of: path)?.size ?? 0 }
 
     private func open() throws(SystemCallError) -> OpenFile? {
         do throws(SystemCallError) {

@@ -44,6 +44,30 @@ package struct ProcessReference: Sendable, Hashable, Codable {
         }
     }
 
+    /// Waits until it executes another file than `file`, or has ended.
+    /// - Parameters:
+    ///   - file: what it executes before, as `executable` gave it.
+    ///   - time: how long to wait at most.
+    /// - Returns: whether it was seen to execute another file; one that does so and ends at once may not be seen.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func waitUntilExecuting(otherThan file: FileStatus?, atMost time: Duration) throws(SystemCallError) -> Bool
+    {
+        let end = ContinuousClock.now + time
+        // Nothing tells of an execve(2) without tracing the process, which others may do already.
+        while ContinuousClock.now < end {
+            if let now = executable, now.device != file?.device || now.inode != file?.inode { return true }
+            if try waitUntilEnded(atMost: .milliseconds(1)) { return false }
+        }
+        return false
+    }
+
+    /// The file that it executes; nil where that cannot be seen.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package var executable: FileStatus? {
+        guard let file = try? OpenFile.open(FilePath("/proc/\(processID)/exe"), O_PATH).status() else { return nil }
+        return isRunning ? file : nil
+    }
+
     /// Waits for its end, without holding a thread.
     package func waitUntilEnded() async throws {
         guard let handle = try await onBlockingPool({ try self.openHandle() }) else { return }

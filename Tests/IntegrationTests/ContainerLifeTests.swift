@@ -35,6 +35,32 @@ struct `The life of a container` {
         }
     }
 
+    @Test func `what the kernel refuses to execute is said to who starts it, and nothing of it is in the log`()
+        async throws
+    {
+        try await withName { slipway, name in
+            let command = ["--network", "none", "--name", name, "busybox", "/bad"]
+            #expect(try await slipway.run(["create"] + command).status == 0)
+            let scratch = try TemporaryDirectory()
+            try scratch.write("\u{7f}ELF and nothing more", to: "bad")
+            let bad = scratch.url.appending(path: "bad").path
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: bad)
+            try await slipway.succeed("cp", bad, "\(name):/bad")
+            let refused = try await slipway("start", name)
+            #expect(refused.status == 1)
+            #expect(refused.errorText.contains("exec: \"/bad\": exec format error"), "\(refused.errorText)")
+            #expect(try await slipway.succeed("logs", name) == "")
+            let state = ["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", name]
+            #expect(try await slipway.run(state).text == "created 126\n")
+            // A program that ends at once is none that was refused, whatever it writes.
+            let brief = ["run", "-d", "--network", "none", "--name", "\(name)-brief", "busybox", "sh", "-c"]
+            let line = #"echo '{"msg":"exec container process` it was"}' >&2"#
+            #expect(try await slipway.run(brief + [line]).status == 0)
+            #expect(try await slipway("logs", "-f", "\(name)-brief").errorText.contains("it was"))
+            try await slipway.succeed("rm", "-f", "\(name)-brief")
+        }
+    }
+
     @Test func `what contradicts itself is refused before anything is made`() async throws {
         let slipway = try await Slipway.shared()
         let cases: [([String], String)] = [
@@ -68,7 +94,7 @@ struct `The life of a container` {
         try await withName { slipway, name in
             let words = ["run", "--rm", "--network", "none", "--name", name, "busybox", "sleep", "86400"]
             let client = Task { try await slipway.run(words) }
-            for _ in 0..<600 where try await slipway("exec", name, "true").status != 0 {
+            while try await slipway("exec", name, "true").status != 0 {
                 try await Task.sleep(for: .milliseconds(50))
             }
             try await slipway.succeed("restart", "-t", "0", name)
@@ -84,7 +110,7 @@ struct `The life of a container` {
                 let words =
                     ["run", "--rm", "--network", "none", "--name", name] + flags + ["busybox", "sh", "-c", script]
                 let running = Task { try await slipway.run(words) }
-                for _ in 0..<600 where try await slipway("exec", name, "true").status != 0 {
+                while try await slipway("exec", name, "true").status != 0 {
                     try await Task.sleep(for: .milliseconds(50))
                 }
                 let waiting = Task { try await slipway("wait", name) }
