@@ -94,6 +94,8 @@ package struct ContainerMount: Sendable, Codable, Hashable {
     package var copiesNothing: Bool
     /// Whether a missing directory of the host is made, as `-v` does and `--mount` does not.
     package var createsSource: Bool
+    /// What `-v` or `--tmpfs` says after the last colon, for those who ask; nil for mounts of other flags.
+    package var writtenOptions: String?
 
     package init(
         _ kind: Kind,
@@ -101,14 +103,21 @@ package struct ContainerMount: Sendable, Codable, Hashable {
         isReadOnly: Bool = false,
         options: [String] = [],
         copiesNothing: Bool = false,
-        createsSource: Bool = false
+        createsSource: Bool = false,
+        writtenOptions: String? = nil
     ) {
+        self.writtenOptions = writtenOptions
         self.kind = kind
         self.target = target
         self.isReadOnly = isReadOnly
         self.options = options
         self.copiesNothing = copiesNothing
         self.createsSource = createsSource
+    }
+
+    /// Whether `--tmpfs` asked for it.
+    package var isOfTmpfsFlag: Bool {
+        if case .tmpfs = kind { writtenOptions != nil } else { false }
     }
 
     /// Mounts of stores written before there were options have none.
@@ -120,5 +129,6 @@ package struct ContainerMount: Sendable, Codable, Hashable {
         options = try container.decodeIfPresent([String].self, forKey: .options) ?? []
         copiesNothing = try container.decodeIfPresent(Bool.self, forKey: .copiesNothing) ?? false
         createsSource = try container.decodeIfPresent(Bool.self, forKey: .createsSource) ?? false
+        writtenOptions = try container.decodeIfPresent(String.self, forKey: .writtenOptions)
     }
 }

@@ -45,7 +45,7 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
         case .invalidPort(_, let reason), .invalidMount(_, let reason): reason
         case .unknownCapability(let name): "invalid capability: unknown capability: \"\(name)\""
         case .noInit:
-            "--init needs an init program, and this machine has none (install one with: apt-get install catatonit)"
+            "--init needs an init program, and this machine has none (install one with: apt-get install tini)"
         case .notPublished(let port, let id): "no public port '\(port)' published for \(id)"
         case .invalidDetachKeys(let text): "Invalid detach keys (\(text)) provided"
         case .duplicateMountPoint(let target): "Duplicate mount point: \(target)"

@@ -23,6 +23,7 @@ extension ContainerMount {
             throw refused("invalid volume specification: '\(text)': destination can't be '/'")
         }
         var mount = ContainerMount(.volume(name: "", isAnonymous: true), at: target)
+        mount.writtenOptions = fields.count == 3 ? fields[2] : ""
         for option in (fields.count == 3 ? fields[2] : "rw").split(separator: ",").map(String.init) {
             switch option {
             case "ro": mount.isReadOnly = true
@@ -81,7 +82,13 @@ extension ContainerMount {
             default: throw .invalidMount(text, reason: Self.badOption(option))
             }
         }
-        self.init(.tmpfs(size: size), at: target, isReadOnly: isReadOnly, options: options)
+        self.init(
+            .tmpfs(size: size),
+            at: target,
+            isReadOnly: isReadOnly,
+            options: options,
+            writtenOptions: parts.count > 1 ? parts[1] : ""
+        )
     }
 
     private static func badOption(_ option: String) -> String { "Invalid tmpfs option [\"\(option)\"]" }

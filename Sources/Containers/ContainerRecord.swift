@@ -37,6 +37,8 @@ package struct ContainerState: Sendable, Codable, Hashable {
     package var address: String?
     package var gateway: String?
     package var prefixLength: Int?
+    /// Of its interface in that network.
+    package var macAddress: String?
     /// The process that prepares the container, or runs it in its own keeping; what it leaves when it dies is put away by the next.
     package var keeper: ProcessReference?
     /// The directories of the cgroups that limit it.

@@ -74,7 +74,7 @@ extension ContainerStore {
             try PacketForwarding.turnOn()
             try makeNetworkNamespace(at: path)
         }
-        try await netavark("setup", record)
+        record.state.macAddress = try await netavark("setup", record).flatMap(Self.macAddress)
         try await onBlockingPool { try BridgeRules.hideOtherAddresses(on: network) }
     }
 
@@ -82,7 +82,7 @@ extension ContainerStore {
 
     /// Holds what only one of all stores of this host may hold: who chooses a subnet or a port, or makes or removes a network.
     private func holdHost() async throws -> FileLock {
-        try await onBlockingPool { try FileLock.acquire(Self.hostLock, .exclusive) }
+        try await FileLock.obtain(Self.hostLock, .exclusive)
     }
 
     /// The other containers that have an address.
@@ -136,8 +136,10 @@ extension ContainerStore {
         try await save(ended)
     }
 
-    private func netavark(_ action: String, _ record: ContainerRecord) async throws {
-        guard let network = try await lastBridge() else { return }
+    /// - Returns: what netavark says of what it did; nil where there was nothing to do.
+    @discardableResult
+    private func netavark(_ action: String, _ record: ContainerRecord) async throws -> [UInt8]? {
+        guard let network = try await lastBridge() else { return nil }
         let request = NetavarkRequest(
             container_id: record.id,
             container_name: record.name,
@@ -172,6 +174,17 @@ extension ContainerStore {
         guard result.status.isSuccess else {
             throw ContainerError.network(Self.message(of: result))
         }
+        return result.output
+    }
+
+    /// The address of the container's interface, out of what netavark says by the networks' names.
+    private static func macAddress(in output: [UInt8]) -> String? {
+        struct Status: Decodable {
+            struct Interface: Decodable { var mac_address: String }
+            var interfaces: [String: Interface]
+        }
+        let networks = try? JSONDecoder().decode([String: Status].self, from: Data(output))
+        return networks?.values.first?.interfaces.values.first?.mac_address
     }
 
     /// netavark's own sentence, out of the JSON that it prints.

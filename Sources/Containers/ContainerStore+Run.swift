@@ -34,7 +34,8 @@ package struct AttachedStreams: Sendable {
 }
 
 extension ContainerStore {
-    /// Runs a container to its end in this process's keeping: cancellation, or this process's death in any way, ends it.
+    /// Runs a container to its end in this process's keeping: cancellation, or this process's death in any way, ends
+    /// it.
     /// - Returns: its exit code, as docker gives it.
     /// - Throws: `SandboxError` where its program cannot be started; `exitCode` of it is docker's.
     package func runAttached(_ container: ContainerRecord, _ streams: AttachedStreams) async throws -> CInt {
@@ -195,7 +196,9 @@ extension ContainerStore {
     /// A program that reaps processes and hands signals on, linked so that it needs nothing of the image.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func initProgram() throws -> FilePath {
-        for name in ["catatonit", "docker-init", "tini-static"] {
+        // tini, which two of these are, ends as docker documents it where the program is missing; catatonit ends with
+        // 1.
+        for name in ["docker-init", "tini-static", "catatonit"] {
             if let path = try? Program.named(name).resolve() { return path }
         }
         throw ContainerError.noInit

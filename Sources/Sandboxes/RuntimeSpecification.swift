@@ -91,16 +91,6 @@ struct RuntimeSpecification: Codable, Sendable {
 }
 
 extension RuntimeSpecification {
-    /// What Docker hides of `/proc` and `/sys`: kernel memory, keys, hardware.
-    static let maskedPaths = [
-        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-        "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
-        "/sys/firmware",
-    ]
-
-    /// What Docker lets be read and not written.
-    static let readOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
-
     /// The file systems of the kernel that every process expects, with Docker's options.
     ///
     /// - Parameters:

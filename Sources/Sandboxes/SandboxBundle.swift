@@ -84,8 +84,8 @@ package struct SandboxBundle: Sendable {
             linux: .init(
                 devices: configuration.deviceNodes.isEmpty ? nil : try devices(configuration, of: process.user),
                 namespaces: namespaces(for: configuration.network),
-                maskedPaths: configuration.masksKernelFiles ? RuntimeSpecification.maskedPaths : [],
-                readonlyPaths: configuration.masksKernelFiles ? RuntimeSpecification.readOnlyPaths : [],
+                maskedPaths: configuration.masksKernelFiles ? SandboxConfiguration.maskedPaths : [],
+                readonlyPaths: configuration.masksKernelFiles ? SandboxConfiguration.readOnlyPaths : [],
                 sysctl: configuration.kernelParameters.isEmpty ? nil : configuration.kernelParameters,
                 rootfsPropagation: "rprivate"
             )

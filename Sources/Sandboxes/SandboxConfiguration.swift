@@ -130,3 +130,15 @@ package struct SandboxConfiguration: Sendable {
         self.arguments = arguments
     }
 }
+
+extension SandboxConfiguration {
+    /// What Docker hides of `/proc` and `/sys`: kernel memory, keys, hardware.
+    package static let maskedPaths = [
+        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+        "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap",
+        "/sys/firmware",
+    ]
+
+    /// What Docker lets be read and not written.
+    package static let readOnlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+}

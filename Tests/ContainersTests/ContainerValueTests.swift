@@ -115,15 +115,21 @@ import Testing
     @Test func `binds, named and anonymous volumes are told apart`() throws {
         #expect(
             try ContainerMount(parsingVolume: "/a:/b:ro")
-                == ContainerMount(.bind(source: "/a"), at: "/b", isReadOnly: true, createsSource: true)
+                == ContainerMount(
+                    .bind(source: "/a"),
+                    at: "/b",
+                    isReadOnly: true,
+                    createsSource: true,
+                    writtenOptions: "ro"
+                )
         )
         #expect(
             try ContainerMount(parsingVolume: "data:/b")
-                == ContainerMount(.volume(name: "data", isAnonymous: false), at: "/b")
+                == ContainerMount(.volume(name: "data", isAnonymous: false), at: "/b", writtenOptions: "")
         )
         #expect(
             try ContainerMount(parsingVolume: "/b", newVolumeName: { "x" })
-                == ContainerMount(.volume(name: "x", isAnonymous: true), at: "/b")
+                == ContainerMount(.volume(name: "x", isAnonymous: true), at: "/b", writtenOptions: "")
         )
     }
 
@@ -143,11 +149,21 @@ import Testing
     @Test func `a tmpfs has docker's options unless others are given`() throws {
         #expect(
             try ContainerMount(parsingTemporary: "/run")
-                == ContainerMount(.tmpfs(size: nil), at: "/run", options: ["noexec", "nosuid", "nodev"])
+                == ContainerMount(
+                    .tmpfs(size: nil),
+                    at: "/run",
+                    options: ["noexec", "nosuid", "nodev"],
+                    writtenOptions: ""
+                )
         )
         #expect(
             try ContainerMount(parsingTemporary: "/run:rw,exec,size=64k,mode=0700")
-                == ContainerMount(.tmpfs(size: 65_536), at: "/run", options: ["nosuid", "nodev", "mode=0700"])
+                == ContainerMount(
+                    .tmpfs(size: 65_536),
+                    at: "/run",
+                    options: ["nosuid", "nodev", "mode=0700"],
+                    writtenOptions: "rw,exec,size=64k,mode=0700"
+                )
         )
         for text in ["/run:size=-1", "/run:mode=9", "/run:wat", "/run:size=9223372036854775807g"] {
             #expect(throws: ContainerError.self) { try ContainerMount(parsingTemporary: text) }

@@ -226,7 +226,7 @@ struct `Container commands` {
         }
     }
 
-    @Test(.requires(.program("catatonit"))) func `an init is process 1 and reaps`() async throws {
+    @Test(.requires(.program("tini-static"))) func `an init is process 1 and reaps`() async throws {
         let result = try await Slipway.shared()(
             "run",
             "--rm",
@@ -239,6 +239,8 @@ struct `Container commands` {
             "cat /proc/1/cmdline | tr '\\0' ' '"
         )
         #expect(result.text.hasPrefix("/sbin/docker-init -- sh -c"), "\(result.text)\(result.errorText)")
+        let missing = try await Slipway.shared()("run", "--rm", "--init", "--network", "none", "busybox", "nope")
+        #expect(missing.status == 127, "\(missing.errorText)")
     }
 
     @Test func `a detached container that is to be removed goes when it has ended`() async throws {

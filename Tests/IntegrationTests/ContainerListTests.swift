@@ -91,6 +91,10 @@ extension `Container commands` {
                 "/m",
                 "-v",
                 "/tmp:/b:ro",
+                "-v",
+                "\(name)-volume:/n",
+                "--tmpfs",
+                "/t:size=1m",
                 "--memory",
                 "64m",
                 "-l",
@@ -98,6 +102,7 @@ extension `Container commands` {
                 "busybox",
                 "x"
             )
+            let readOnly = #"["/proc/bus","/proc/fs","/proc/irq","/proc/sys","/proc/sysrq-trigger"]"#
             for (template, expected) in [
                 ("{{if .State.Health}}x{{else}}none{{end}}", "none"), ("{{.Config.Healthcheck}}", "<nil>"),
                 ("{{.SizeRw}} {{.SizeRootFs}}", "<nil> <nil>"), ("{{json .Config.Volumes}}", "{\"/m\":{}}"),
@@ -105,12 +110,13 @@ extension `Container commands` {
                 ("{{.Config.AttachStdin}} {{.Config.AttachStdout}} {{.Config.StdinOnce}}", "false true false"),
                 (
                     "{{json .HostConfig.LogConfig}} {{.HostConfig.Tmpfs}}",
-                    "{\"Type\":\"json-file\",\"Config\":{}} map[]"
+                    "{\"Type\":\"json-file\",\"Config\":{}} map[/t:size=1m]"
                 ),
                 (
-                    "{{range .Mounts}}{{.Type}} {{.Destination}} {{.RW}} {{.Driver}} {{.Propagation}};{{end}}",
-                    "volume /m true local ;bind /b false  rprivate;"
+                    "{{range .Mounts}}{{.Type}} {{.Destination}} {{.Mode}} {{.RW}} {{.Driver}} {{.Propagation}};{{end}}",
+                    "volume /m  true local ;bind /b ro false  rprivate;volume /n z true local ;"
                 ),
+                ("{{json .HostConfig.ReadonlyPaths}} {{index .HostConfig.MaskedPaths 0}}", readOnly + " /proc/acpi"),
                 ("{{.Config.StopTimeout}} {{.RestartCount}} {{json .ExecIDs}}", "<nil> 0 null"),
             ] {
                 #expect(try await slipway.succeed("inspect", "-f", template, name) == expected + "\n", "\(template)")
@@ -118,12 +124,13 @@ extension `Container commands` {
             #expect(try await slipway.succeed("inspect", "-s", "-f", "{{.SizeRw}}", name) == "0\n")
             let document = try await slipway.succeed("inspect", name)
             // What has no value is left out where Go leaves it out.
-            for field in ["\"Health\"", "\"Healthcheck\"", "\"SizeRw\"", "\"StopTimeout\"", "\"Tmpfs\""] {
+            for field in ["\"Health\"", "\"Healthcheck\"", "\"SizeRw\"", "\"StopTimeout\""] {
                 #expect(!document.contains(field), "\(field)")
             }
             let wrong = try await slipway("inspect", "-f", "{{.Nope}}", name)
             #expect(wrong.status == 1 && wrong.errorText.contains("map has no entry for key \"Nope\""))
             try await slipway.succeed("rm", "-v", name)
+            try await slipway.succeed("volume", "rm", "\(name)-volume")
         }
     }
 

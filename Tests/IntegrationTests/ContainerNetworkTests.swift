@@ -144,6 +144,8 @@ struct `The network of containers` {
             until [ -e six-ready ]; do sleep 0.01; done
             address=$($slipway inspect -f '{{.NetworkSettings.IPAddress}}' box)
             gateway=$($slipway inspect -f '{{.NetworkSettings.Gateway}}' box)
+            echo "MAC $($slipway inspect -f '{{.NetworkSettings.MacAddress}}' box)"
+            echo "OWN $($slipway exec box cat /sys/class/net/eth0/address)"
             nsenter -t $(pid box) -n python3 attack.py $gateway $address
             until grep -q honest datagrams; do sleep 0.01; done
             python3 -c 'import socket; socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b"own", ("::1", 7006))'
@@ -158,6 +160,8 @@ struct `The network of containers` {
             """
         )
         let lines = result.text.split(separator: "\n").map(String.init)
+        let addresses = ["MAC ", "OWN "].map { start in lines.first { $0.hasPrefix(start) }?.dropFirst(4) }
+        #expect(addresses[0] == addresses[1] && addresses[0]?.count == 17, "\(lines)")
         let gateway = try #require(lines.first { $0.hasPrefix("ARP ") }).dropFirst(4)
         // The gateway alone is there, and nothing else of the host answers at its address.
         #expect(gateway.hasPrefix("10.9") && !gateway.contains(" "), "\(lines)")

@@ -1,5 +1,6 @@
 internal import Containers
 internal import OCI
+internal import Sandboxes
 
 /// `HostConfig` and `Config` of a container, with every field of docker's: what Slipway has no notion of is as docker has it unset.
 extension InspectionDocument {
@@ -9,27 +10,32 @@ extension InspectionDocument {
 
     static func hostConfiguration(_ configuration: ContainerConfiguration) -> TemplateValue {
         let options = configuration.options
-        let fields =
+        let temporary = configuration.mounts.filter(\.isOfTmpfsFlag).map { ($0.target, $0.writtenOptions ?? "") }
+        var fields =
             hostBasics(configuration) + confinement(options) + hostLimits(options.resources)
             + [
                 ("Ulimits", .list(options.limits.map(limit))), ("CpuCount", .integer(0)), ("CpuPercent", .integer(0)),
                 ("IOMaximumIOps", .integer(0)), ("IOMaximumBandwidth", .integer(0)),
             ]
-        return document(
-            options.usesInit ? fields + [("Init", .boolean(true))] : fields,
-            absent: [
-                ("Annotations", emptyMap), ("StorageOpt", emptyMap), ("Sysctls", emptyMap), ("Tmpfs", emptyMap),
-            ] + (options.usesInit ? [] : [("Init", nothing)])
-        )
+        var absent = [("Annotations", emptyMap), ("StorageOpt", emptyMap), ("Sysctls", emptyMap)]
+        if options.usesInit { fields.append(("Init", .boolean(true))) } else { absent.append(("Init", nothing)) }
+        if temporary.isEmpty {
+            absent.append(("Tmpfs", emptyMap))
+        } else {
+            fields.append(("Tmpfs", .labels(Dictionary(temporary) { first, _ in first })))
+        }
+        return document(fields, absent: absent)
     }
 
     private static func hostBasics(_ configuration: ContainerConfiguration) -> [(String, TemplateValue)] {
         let options = configuration.options
         let binds = configuration.mounts.compactMap { mount -> String? in
+            let options = mount.writtenOptions ?? (mount.isReadOnly ? "ro" : "")
+            let suffix = options.isEmpty ? "" : ":" + options
             switch mount.kind {
-            case .bind(let source): "\(source):\(mount.target)" + (mount.isReadOnly ? ":ro" : "")
-            case .volume(let name, false): "\(name):\(mount.target)" + (mount.isReadOnly ? ":ro" : "")
-            case .volume, .tmpfs: nil
+            case .bind(let source): return "\(source):\(mount.target)" + suffix
+            case .volume(let name, false): return "\(name):\(mount.target)" + suffix
+            case .volume, .tmpfs: return nil
             }
         }
         return [
@@ -53,12 +59,15 @@ extension InspectionDocument {
             (options.gainsNoPrivileges ? ["no-new-privileges"] : [])
             + (options.confinesSystemCalls ? [] : ["seccomp=unconfined"])
             + (options.masksKernelFiles ? [] : ["systempaths=unconfined"])
+        let masksFiles = options.masksKernelFiles && !options.isPrivileged
         return [
             ("Privileged", .boolean(options.isPrivileged)), ("PublishAllPorts", .boolean(false)),
             ("ReadonlyRootfs", .boolean(options.isRootReadOnly)), ("SecurityOpt", texts(securityOptions)),
             ("UTSMode", .text("")), ("UsernsMode", .text("")),
             ("ShmSize", .integer(options.sharedMemorySize ?? ContainerOptions.defaultSharedMemorySize)),
             ("Runtime", .text("crun")), ("Isolation", .text("")),
+            ("MaskedPaths", masksFiles ? .texts(SandboxConfiguration.maskedPaths) : emptyList),
+            ("ReadonlyPaths", masksFiles ? .texts(SandboxConfiguration.readOnlyPaths) : emptyList),
         ]
     }
 

@@ -163,7 +163,8 @@ extension InspectionDocument {
             absent = [("SizeRw", nothing), ("SizeRootFs", nothing)]
         }
         fields += [
-            ("Mounts", .list(configuration.mounts.map { mount($0, containers) })),
+            // What `--tmpfs` asks for stands in the host's configuration.
+            ("Mounts", .list(configuration.mounts.filter { !$0.isOfTmpfsFlag }.map { mount($0, containers) })),
             ("Config", ownConfiguration(record)), ("NetworkSettings", networkSettings(record)),
         ]
         return document(fields, absent: absent)
@@ -188,7 +189,9 @@ extension InspectionDocument {
 
     private static func mount(_ mount: ContainerMount, _ containers: ContainerStore) -> TemplateValue {
         let propagation = mount.options.first { ContainerMount.propagations.contains($0) }
-        let mode = mount.isReadOnly ? "ro" : ""
+        var mode = mount.writtenOptions ?? ""
+        // What Docker's driver for volumes does with those that have a name.
+        if mode.isEmpty, case .volume(_, isAnonymous: false) = mount.kind { mode = "z" }
         func entry(_ type: String, name: String?, source: String, propagation: String) -> TemplateValue {
             var fields: [(String, TemplateValue)] = [("Type", .text(type))]
             if let name { fields.append(("Name", .text(name))) }
@@ -234,7 +237,8 @@ extension InspectionDocument {
             ("Gateway", .text(isRunning ? state.gateway ?? "" : "")),
             ("IPAddress", .text(isRunning ? state.address ?? "" : "")),
             ("IPPrefixLen", .integer(Int64(isRunning ? state.prefixLength ?? 0 : 0))), ("IPv6Gateway", .text("")),
-            ("GlobalIPv6Address", .text("")), ("GlobalIPv6PrefixLen", .integer(0)), ("MacAddress", .text("")),
+            ("GlobalIPv6Address", .text("")), ("GlobalIPv6PrefixLen", .integer(0)),
+            ("MacAddress", .text(isRunning ? state.macAddress ?? "" : "")),
         ]
         var shown = isRunning ? state.ports : []
         for index in shown.indices where shown[index].hostAddress.isEmpty { shown[index].hostAddress = "0.0.0.0" }
