@@ -33,6 +33,32 @@ struct `A bare machine` {
         #expect(wrong.status != 0 && wrong.errorText.contains("unknown command: slipway frob\u{301}"))
     }
 
+    @Test(.requires(.program("runc"), .program("crun"), .program("conmon"), .program("busybox")))
+    func `runc under crun's name is refused before it starts anything`() async throws {
+        let slipway = try await Slipway.shared()
+        let scratch = try TemporaryDirectory()
+        let program = scratch.path + "/crun"
+        let runc = try #require(findProgram("runc"))
+        try FileManager.default.createSymbolicLink(atPath: program, withDestinationPath: runc)
+        let path = scratch.path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "")
+        let built = try await slipway.build(
+            "FROM busybox\nRUN echo \(UUID().uuidString)",
+            in: scratch,
+            environment: ["PATH": path]
+        )
+        #expect(built.status == 1)
+        var results = [built]
+        for flags in [[], ["-d"]] {
+            let words = ["run", "--rm", "--network", "none"] + flags + ["busybox", "true"]
+            let refused = try await slipway.run(words, environment: ["PATH": path])
+            #expect(refused.status == 125)
+            results.append(refused)
+        }
+        for result in results {
+            #expect(result.errorText.contains(program) && result.errorText.contains("runc"), "\(result.errorText)")
+        }
+    }
+
     /// The user of this number has no other process, so the limit is on this program's threads alone.
     @Test(arguments: 1...14)
     func `with few threads a command works or says what is missing, and ends`(limit: Int) async throws {
