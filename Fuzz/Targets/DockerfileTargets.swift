@@ -4,6 +4,7 @@ internal import DockerfileSyntax
 internal import LLB
 internal import OCI
 internal import Synchronization
+internal import Text
 
 extension FuzzTarget {
     static let dockerfile = FuzzTarget("dockerfile") { bytes in

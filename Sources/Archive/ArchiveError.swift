@@ -1,4 +1,5 @@
 package import LinuxSystem
+internal import Text
 
 /// Why an archive could not be read, extracted or written.
 package enum ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {

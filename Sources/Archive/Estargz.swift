@@ -1,6 +1,7 @@
 import LinuxSystem
 package import OCI
 import Synchronization
+internal import Text
 
 /// Compresses the archive of a layer so that single files can be read without the rest (eStargz).
 ///

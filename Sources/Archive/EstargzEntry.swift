@@ -1,5 +1,6 @@
 import LinuxSystem
 import OCI
+internal import Text
 
 /// One line of an estargz layer's table of contents: a member of the archive, or a further chunk of a file.
 struct EstargzEntry {

@@ -1,6 +1,7 @@
 import Glibc
 import LinuxSystem
 import SystemPackage
+internal import Text
 
 /// One extraction as it goes along.
 ///

@@ -1,4 +1,5 @@
 import LinuxSystem
+internal import Text
 
 /// Reads a tar archive member by member, in bounded memory.
 ///

@@ -1,5 +1,6 @@
 import Archive
 import BuildGraph
+import ClientServices
 import DockerfileFrontend
 import DockerfileSyntax
 import LLB
@@ -8,10 +9,10 @@ import OCI
 import Operations
 import RemoteSources
 import Sandboxes
-import Sessions
 import Snapshots
 import Storage
 import SystemPackage
+internal import Text
 
 /// What a build reads from outside, found and, where it is not a directory of this machine, brought here.
 struct BuildContext: Sendable {

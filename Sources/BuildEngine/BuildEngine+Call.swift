@@ -1,10 +1,10 @@
 package import BuildGraph
+import ClientServices
 package import DockerfileFrontend
 package import DockerfileSyntax
 import LLB
 import LinuxSystem
-package import OCI
-import Sessions
+package import Text
 
 /// What a Dockerfile can be asked instead of being built (`--call`).
 package enum FrontendCall: String, Sendable, CaseIterable {

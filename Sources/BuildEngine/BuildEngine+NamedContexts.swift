@@ -5,6 +5,7 @@ import LLB
 import LinuxSystem
 import OCI
 import SystemPackage
+internal import Text
 
 extension BuildEngine {
     /// What the named contexts of a request are; directories are read in place, with their own ignore files.

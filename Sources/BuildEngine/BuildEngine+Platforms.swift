@@ -5,6 +5,7 @@ import LinuxSystem
 import OCI
 import Synchronization
 import Tasks
+internal import Text
 
 /// Planning: once for each platform, at the same time.
 extension BuildEngine {

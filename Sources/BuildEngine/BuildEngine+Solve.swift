@@ -1,6 +1,6 @@
 import BuildGraph
 import DockerfileFrontend
-import DockerfileSyntax
+internal import DockerfileSyntax
 import LLB
 import LinuxSystem
 import OCI

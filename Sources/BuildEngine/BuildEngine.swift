@@ -1,17 +1,18 @@
 package import BuildGraph
+import ClientServices
 import DockerfileFrontend
 import DockerfileSyntax
 import Exporters
+package import HTTP
 package import Images
 import LLB
 import LinuxSystem
 import OCI
-package import Registry
 package import RemoteCache
 package import Sandboxes
-import Sessions
 package import Snapshots
 package import Storage
+internal import Text
 
 /// Builds images: one request from its Dockerfile to what becomes of its result.
 ///

@@ -1,6 +1,7 @@
 internal import DockerfileSyntax
 package import LinuxSystem
 package import SystemPackage
+internal import Text
 
 /// Why a build could not be done, apart from a step that failed.
 package enum BuildError: Error, CustomStringConvertible {

@@ -1,3 +1,4 @@
+package import ClientServices
 import DockerfileFrontend
 package import Exporters
 package import LLB
@@ -6,7 +7,6 @@ package import OCI
 package import Operations
 package import RemoteCache
 package import Sandboxes
-package import Sessions
 package import SystemPackage
 
 /// One build as a user asks for it.

@@ -2,6 +2,7 @@ import DockerfileSyntax
 import Glibc
 import LinuxSystem
 import SystemPackage
+internal import Text
 
 /// The build context of a request: an open directory, out of which no path leads.
 struct ContextDirectory: Sendable {

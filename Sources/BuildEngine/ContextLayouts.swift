@@ -5,6 +5,7 @@ import OCI
 import Operations
 import Snapshots
 import Synchronization
+internal import Text
 
 /// The layout directories of a request, by the names of their contexts.
 final class ContextLayouts: Sendable {

@@ -48,7 +48,7 @@ package enum KeyChange: Hashable, Sendable, Codable {
     /// A component has another value; nil where it is absent.
     case component(name: String, old: [UInt8]?, new: [UInt8]?)
     /// The files used of an input differ. `files` is empty if the earlier key has no list of them.
-    case content(step: String, files: [FileChange])
+    case content(step: String, files: [ChangedFile])
     /// The step that an input comes from has another key.
     case input(step: String, slot: String?)
     /// The step has another number of inputs.
@@ -56,7 +56,7 @@ package enum KeyChange: Hashable, Sendable, Codable {
 }
 
 /// How one file differs between two content keys.
-package struct FileChange: Hashable, Sendable, Codable {
+package struct ChangedFile: Hashable, Sendable, Codable {
     package enum Kind: Hashable, Sendable, Codable {
         case added
         case removed

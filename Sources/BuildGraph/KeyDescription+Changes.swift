@@ -53,25 +53,25 @@ extension KeyDescription {
 
 extension ContentKey {
     /// The files that differ from an earlier key, in the order of their paths; empty if either key has no list.
-    package func changes(since earlier: ContentKey) -> [FileChange] {
+    package func changes(since earlier: ContentKey) -> [ChangedFile] {
         if entries.isEmpty || earlier.entries.isEmpty { return [] }
-        var changes: [FileChange] = []
+        var changes: [ChangedFile] = []
         var (new, old) = (0, 0)
         while new < entries.count || old < earlier.entries.count {
             if old == earlier.entries.count
                 || new < entries.count && entries[new].path.lexicographicallyPrecedes(earlier.entries[old].path)
             {
-                changes.append(FileChange(path: entries[new].path, kind: .added))
+                changes.append(ChangedFile(path: entries[new].path, kind: .added))
                 new += 1
             } else if new == entries.count
                 || earlier.entries[old].path.lexicographicallyPrecedes(entries[new].path)
             {
-                changes.append(FileChange(path: earlier.entries[old].path, kind: .removed))
+                changes.append(ChangedFile(path: earlier.entries[old].path, kind: .removed))
                 old += 1
             } else {
                 let attributes = entries[new].changes(since: earlier.entries[old])
                 if !attributes.isEmpty {
-                    changes.append(FileChange(path: entries[new].path, kind: .changed(attributes)))
+                    changes.append(ChangedFile(path: entries[new].path, kind: .changed(attributes)))
                 }
                 new += 1
                 old += 1
@@ -82,8 +82,8 @@ extension ContentKey {
 }
 
 extension ContentEntry {
-    fileprivate func changes(since earlier: ContentEntry) -> [FileChange.Attribute] {
-        var changes: [FileChange.Attribute] = []
+    fileprivate func changes(since earlier: ContentEntry) -> [ChangedFile.Attribute] {
+        var changes: [ChangedFile.Attribute] = []
         if kind != earlier.kind {
             changes.append(.type(old: earlier.kind, new: kind))
         } else if content != earlier.content {

@@ -110,7 +110,7 @@ extension ContainerStore {
     }
 
     /// What copies between containers and the host.
-    package func fileCopy() async throws -> FileCopy {
-        FileCopy(scratch: try await onBlockingPool { [store] in try store.temporaryDirectory() })
+    package func fileCopy() async throws -> ContainerCopy {
+        ContainerCopy(scratch: try await onBlockingPool { [store] in try store.temporaryDirectory() })
     }
 }

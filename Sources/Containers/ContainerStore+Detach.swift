@@ -2,6 +2,7 @@ import FoundationEssentials
 import LinuxSystem
 import Sandboxes
 import SystemPackage
+internal import Text
 
 extension ContainerStore {
     func log(of record: ContainerRecord) -> FilePath { directory(of: record.id).appending("container.log") }

@@ -3,6 +3,7 @@ import GRDB
 import LinuxSystem
 import Storage
 import SystemPackage
+internal import Text
 
 /// The document that netavark reads.
 ///

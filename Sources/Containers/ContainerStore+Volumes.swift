@@ -4,6 +4,7 @@ import LinuxSystem
 import Sandboxes
 import Storage
 package import SystemPackage
+internal import Text
 
 /// Volumes are directories of their own: `volumes/NAME/_data` is the content, `volumes/NAME/volume.json` what is known of it.
 extension ContainerStore {

@@ -1,5 +1,6 @@
 import LinuxSystem
 import SystemPackage
+internal import Text
 
 /// One end of a copy: a path, on the host or in a container.
 package struct CopyEnd: Sendable {

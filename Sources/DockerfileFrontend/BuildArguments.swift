@@ -1,6 +1,7 @@
 import DockerfileSyntax
 import LLB
 import OCI
+internal import Text
 
 /// The arguments that exist before any ARG: the platforms and the target.
 func predefinedArguments(build: Platform, target: Platform, stage: String, given: Variables) -> Variables {

@@ -1,6 +1,7 @@
 package import DockerfileSyntax
 package import LLB
 package import OCI
+package import Text
 
 /// What a build is asked to make of a Dockerfile.
 package struct BuildOptions: Sendable {
@@ -26,13 +27,13 @@ package struct BuildOptions: Sendable {
     package var isMultiPlatform = false
     package var cacheBypass = CacheBypass.nowhere
     /// The network of RUN steps that do not ask for one.
-    package var network = LLB.NetworkMode.sandbox
+    package var network = NetworkMode.sandbox
     /// Whether RUN may ask for the host's network.
     package var allowsHostNetwork = false
     /// Whether RUN may ask to run without confinement.
     package var allowsInsecure = false
     /// Says why RUN cannot have a device; nil where it can.
-    package var deviceObstacle: @Sendable (LLB.Device) -> String? = { _ in nil }
+    package var deviceObstacle: @Sendable (Device) -> String? = { _ in nil }
     package var hostname: [UInt8] = []
     package var extraHosts: [HostAddress] = []
     package var limits: [ResourceLimit] = []

@@ -1,5 +1,5 @@
 import DockerfileSyntax
-package import OCI
+package import Text
 
 // The documents that BuildKit's frontend answers with, member by member.
 

@@ -1,4 +1,5 @@
 package import DockerfileSyntax
+internal import Text
 
 /// What the checks find during one translation, in the order in which BuildKit finds it.
 final class Findings {
@@ -27,7 +28,7 @@ final class Findings {
     /// The word that was probably meant; nil once there are more findings than anyone reads.
     func suggestion(for word: String, among options: @autoclosure () -> [String]) -> String? {
         guard isListening, warnings.count < 100 else { return nil }
-        return DockerfileSyntax.suggestion(for: word, among: options())
+        return Text.suggestion(for: word, among: options())
     }
 
     /// Fails a build that asks not to go on with findings.

@@ -1,6 +1,7 @@
 package import DockerfileSyntax
 package import LLB
 package import OCI
+internal import Text
 
 /// Why a Dockerfile that can be read cannot be built as asked, and where: it shows the lines at fault as BuildKit does.
 package struct FrontendError: Error, Sendable, CustomStringConvertible {
@@ -70,6 +71,8 @@ extension FrontendError {
         case hostNetworkNotAllowed
         case insecureNotAllowed
         case device(String)
+        /// An instruction of `import --change`.
+        case invalidChange(String, reason: String)
         /// Something that the language has and this builder cannot do yet.
         case unsupported(String)
         case definition(LLBError)
@@ -121,6 +124,7 @@ extension FrontendError.Reason: CustomStringConvertible {
         case .insecureNotAllowed:
             "security.insecure is not allowed: RUN --security=insecure needs --allow security.insecure"
         case .device(let reason): reason
+        case .invalidChange(let text, let reason): "cannot apply change \"\(text)\": \(reason)"
         case .unsupported(let what): "\(what) is not supported by this version of Slipway"
         case .definition(let error): error.description
         }

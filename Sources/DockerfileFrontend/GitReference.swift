@@ -1,6 +1,6 @@
-import DockerfileSyntax
 package import LLB
 import OCI
+internal import Text
 
 /// Why the address of a git repository cannot be used.
 package enum GitReferenceError: Error, Hashable, Sendable, CustomStringConvertible {

@@ -1,4 +1,5 @@
 package import DockerfileSyntax
+internal import Text
 
 /// What a target can be given: the arguments, secrets and agents that it and the stages it needs ask for.
 package struct Outline: Sendable {

@@ -1,4 +1,4 @@
-import DockerfileSyntax
+internal import Text
 
 /// Why a port of EXPOSE is wrong.
 package enum PortError: Error, Sendable, Hashable, CustomStringConvertible {

@@ -1,6 +1,7 @@
 import DockerfileSyntax
 import LLB
 import OCI
+internal import Text
 
 /// Instructions that change files without running anything: WORKDIR, COPY and ADD.
 extension StageBuilder {
@@ -194,23 +195,9 @@ extension StageBuilder {
         copy.source = parent
         copy.includePatterns = [Array(clean.dropFirst())]
         // Only what is named exactly must be there.
-        let hasWildcard = Self.hasWildcard(parent) || Self.hasWildcard(pattern)
+        let hasWildcard = GlobPattern.isPattern(parent) || GlobPattern.isPattern(pattern)
         let required = cleanedPath([UInt8(ascii: "/")] + parent + [UInt8(ascii: "/")] + pattern)
         copy.requiredPaths = hasWildcard ? [] : [required]
-    }
-
-    private static func hasWildcard(_ path: [UInt8]) -> Bool {
-        var isEscaped = false
-        for byte in path {
-            if isEscaped {
-                isEscaped = false
-            } else if byte == UInt8(ascii: "\\") {
-                isEscaped = true
-            } else if "*?[".utf8.contains(byte) {
-                return true
-            }
-        }
-        return false
     }
 
     /// A tree with one file whose content stands in the Dockerfile.

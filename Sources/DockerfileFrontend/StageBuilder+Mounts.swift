@@ -1,18 +1,19 @@
 import DockerfileSyntax
 import LLB
+internal import Text
 
 /// The mounts that the `--mount` flags of one RUN describe.
 struct RunMounts {
     /// Trees and directories.
-    var trees: [LLB.Mount] = []
+    var trees: [Mount] = []
     /// Secrets as files.
-    var secrets: [LLB.Mount] = []
+    var secrets: [Mount] = []
     var secretVariables: [SecretVariable] = []
     /// The sockets of agents.
-    var agents: [LLB.Mount] = []
+    var agents: [Mount] = []
 
     /// In BuildKit's order, so that the same file gives the same digests: by destination, then what the client provides.
-    func ordered(with others: [LLB.Mount]) -> [LLB.Mount] {
+    func ordered(with others: [Mount]) -> [Mount] {
         (trees + others).sorted { $0.destination.lexicographicallyPrecedes($1.destination) } + secrets + agents
     }
 }
@@ -22,7 +23,7 @@ extension StageBuilder {
     mutating func mounts(of run: Run, _ command: StageNode.Command) throws -> RunMounts {
         var mounts = RunMounts()
         for (flag, source) in zip(run.mounts, command.mountSources) {
-            let mount: DockerfileSyntax.Mount
+            let mount: ExpandedMount
             do {
                 mount = try flag.mount { try expand($0) }
             } catch let error as MountError {
@@ -44,7 +45,7 @@ extension StageBuilder {
     }
 
     /// Notes in the outline what the client is asked for; the first RUN that asks for it decides.
-    private mutating func noteClientMount(_ mount: DockerfileSyntax.Mount) {
+    private mutating func noteClientMount(_ mount: ExpandedMount) {
         func need(_ name: [UInt8]) -> Outline.Need {
             Outline.Need(
                 name: name,
@@ -63,7 +64,7 @@ extension StageBuilder {
     }
 
     /// A secret becomes a file unless a variable is named, and both where a target is named too.
-    private func addSecret(_ mount: DockerfileSyntax.Mount, to mounts: inout RunMounts) {
+    private func addSecret(_ mount: ExpandedMount, to mounts: inout RunMounts) {
         let id = mount.source ?? mount.id ?? lastPathComponent(of: mount.target ?? [])
         if let name = mount.environmentName {
             mounts.secretVariables.append(SecretVariable(id: id, name: name, isOptional: !mount.isRequired))
@@ -71,16 +72,16 @@ extension StageBuilder {
         }
         let target = mount.target ?? Array("/run/secrets/".utf8) + lastPathComponent(of: id)
         let file = clientFile(id, mount, mode: 0o400)
-        mounts.secrets.append(LLB.Mount(.secret(file), at: target))
+        mounts.secrets.append(Mount(.secret(file), at: target))
     }
 
-    private func addAgent(_ mount: DockerfileSyntax.Mount, to mounts: inout RunMounts) {
+    private func addAgent(_ mount: ExpandedMount, to mounts: inout RunMounts) {
         let target = mount.target ?? Array("/run/buildkit/ssh_agent.\(mounts.agents.count)".utf8)
         let file = clientFile(mount.id ?? Array("default".utf8), mount, mode: 0o600)
-        mounts.agents.append(LLB.Mount(.ssh(file), at: target))
+        mounts.agents.append(Mount(.ssh(file), at: target))
     }
 
-    private func clientFile(_ id: [UInt8], _ mount: DockerfileSyntax.Mount, mode: UInt32) -> ClientFile {
+    private func clientFile(_ id: [UInt8], _ mount: ExpandedMount, mode: UInt32) -> ClientFile {
         ClientFile(
             id: id,
             userID: mount.uid ?? 0,
@@ -106,9 +107,9 @@ extension StageBuilder {
         return variables
     }
 
-    private mutating func mount(_ mount: DockerfileSyntax.Mount, source: Int?) throws -> LLB.Mount {
+    private mutating func mount(_ mount: ExpandedMount, source: Int?) throws -> Mount {
         let target = try target(of: mount)
-        if mount.kind == .tmpfs { return LLB.Mount(.temporary(size: mount.size ?? 0), at: target) }
+        if mount.kind == .tmpfs { return Mount(.temporary(size: mount.size ?? 0), at: target) }
         var tree = try tree(of: mount, source: source, target: target)
         let path = cleanedPath([UInt8(ascii: "/")] + (mount.source ?? []))
         var selector: [UInt8] = path.equals("/") ? [] : path
@@ -119,7 +120,7 @@ extension StageBuilder {
         if mount.kind == .bind, mount.from == nil { run.contextPaths.insert(path) }
         guard mount.kind == .cache else {
             // Writes to a bind mount are seen by the command and then dropped.
-            return LLB.Mount(of: tree, selector: selector, at: target, isReadOnly: mount.isReadOnly)
+            return Mount(of: tree, selector: selector, at: target, isReadOnly: mount.isReadOnly)
         }
         let sharing: CacheSharing =
             switch mount.sharing {
@@ -129,7 +130,7 @@ extension StageBuilder {
             }
         let namespace = options.buildArguments[[UInt8]("BUILDKIT_CACHE_MOUNT_NS")] ?? []
         let id = namespace + [UInt8(ascii: "/")] + (mount.id ?? cleanedPath(mount.target ?? []))
-        return LLB.Mount(
+        return Mount(
             .cache(id: id, sharing: sharing),
             of: tree,
             selector: selector,
@@ -138,7 +139,7 @@ extension StageBuilder {
         )
     }
 
-    private func target(of mount: DockerfileSyntax.Mount) throws(FrontendError) -> [UInt8] {
+    private func target(of mount: ExpandedMount) throws(FrontendError) -> [UInt8] {
         let path = mount.target ?? []
         let target = path.first == UInt8(ascii: "/") ? path : joinedPath(state.directory, path)
         guard !cleanedPath(target).equals("/") else {
@@ -149,7 +150,7 @@ extension StageBuilder {
 
     /// The tree that a mount shows; nil for an empty tree.
     private func tree(
-        of mount: DockerfileSyntax.Mount,
+        of mount: ExpandedMount,
         source: Int?,
         target: [UInt8]
     ) throws(FrontendError) -> Output? {
@@ -162,7 +163,7 @@ extension StageBuilder {
     }
 
     /// The first content of a cache whose directory has an owner or permissions of its own.
-    private func cacheRoot(_ mount: DockerfileSyntax.Mount, on tree: Output?) throws(FrontendError) -> Output {
+    private func cacheRoot(_ mount: ExpandedMount, on tree: Output?) throws(FrontendError) -> Output {
         let creation = DirectoryCreation(
             path: Array("/cache".utf8),
             mode: mount.mode ?? 0o755,

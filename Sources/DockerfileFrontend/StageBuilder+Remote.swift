@@ -1,6 +1,7 @@
 import DockerfileSyntax
 import LLB
 import OCI
+internal import Text
 
 /// A source of ADD other than a path: a git repository or a download.
 enum RemoteKind {

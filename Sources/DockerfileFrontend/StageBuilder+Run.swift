@@ -1,6 +1,7 @@
 import DockerfileSyntax
 import LLB
-import OCI
+internal import OCI
+internal import Text
 
 /// RUN.
 extension StageBuilder {
@@ -10,7 +11,7 @@ extension StageBuilder {
         /// What history shows: for a script the script, not the shell's way to it.
         var mounts = RunMounts()
         /// Mounts that no flag asked for.
-        var extraMounts: [LLB.Mount] = []
+        var extraMounts: [Mount] = []
         var titleText: [UInt8]
     }
 
@@ -21,7 +22,7 @@ extension StageBuilder {
         execution.mounts = try mounts(of: run, command)
         if options.sharedMemorySize > 0 {
             execution.extraMounts.append(
-                LLB.Mount(.temporary(size: options.sharedMemorySize), at: Array("/dev/shm".utf8))
+                Mount(.temporary(size: options.sharedMemorySize), at: Array("/dev/shm".utf8))
             )
         }
         var expander = translator.expander
@@ -78,11 +79,11 @@ extension StageBuilder {
         }
     }
 
-    private static func device(_ device: DockerfileSyntax.Device) -> LLB.Device {
-        LLB.Device(name: device.name, isOptional: !device.isRequired)
+    private static func device(_ device: DeviceFlag) -> Device {
+        Device(name: device.name, isOptional: !device.isRequired)
     }
 
-    private func network(of run: Run) throws(FrontendError) -> LLB.NetworkMode {
+    private func network(of run: Run) throws(FrontendError) -> NetworkMode {
         switch run.network {
         case .default: return options.network
         case .none: return .none
@@ -116,7 +117,7 @@ extension StageBuilder {
         let file = try inlineFile(InlineDocument(name: first.name, content: content, expands: false), mode: 0o755)
         return Execution(
             arguments: state.withShell(joinedPath(directory, first.name)),
-            extraMounts: [LLB.Mount(of: file, at: directory, isReadOnly: true)],
+            extraMounts: [Mount(of: file, at: directory, isReadOnly: true)],
             titleText: title
         )
     }

@@ -1,5 +1,6 @@
 import DockerfileSyntax
 import OCI
+internal import Text
 
 /// Instructions that change what the image says of itself, and no file.
 extension StageBuilder {

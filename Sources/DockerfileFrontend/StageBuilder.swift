@@ -1,6 +1,7 @@
 import DockerfileSyntax
 import LLB
 import OCI
+internal import Text
 
 /// Carries out the instructions of one stage, one after the other.
 struct StageBuilder {

@@ -1,6 +1,7 @@
 import DockerfileSyntax
 import LLB
 import OCI
+internal import Text
 
 /// One vertex of the graph of stages: a stage of the file, or an image that only COPY or a mount refers to.
 struct StageNode {

@@ -1,6 +1,7 @@
 import DockerfileSyntax
 import LLB
 import OCI
+internal import Text
 
 /// What a stage is while its instructions are carried out.
 struct StageState {

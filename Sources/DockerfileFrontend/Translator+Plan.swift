@@ -1,6 +1,7 @@
 import DockerfileSyntax
 import LLB
 import OCI
+internal import Text
 
 extension Translator {
     /// Carries out the stages that the target reaches.

@@ -1,5 +1,6 @@
 import DockerfileSyntax
 import OCI
+internal import Text
 
 extension Translator {
     /// Resolves the images that the target reaches, or that any stage names, and takes in the triggers of what the target

@@ -1,6 +1,6 @@
 package import DockerfileSyntax
 package import LLB
-import OCI
+internal import Text
 
 /// What the time of an image is taken from (`SOURCE_DATE_EPOCH`), so that it is the same whenever it is built.
 package enum SourceDate: Hashable, Sendable {

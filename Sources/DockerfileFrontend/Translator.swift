@@ -1,6 +1,7 @@
 package import DockerfileSyntax
 import LLB
 import OCI
+internal import Text
 
 /// Turns a Dockerfile into the graph that builds its target, and the configuration of the image.
 ///

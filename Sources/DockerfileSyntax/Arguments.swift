@@ -1,3 +1,5 @@
+internal import Text
+
 /// The ways in which instructions split the text after their flags.
 extension LineContext {
     /// Splits at blanks; quotes mean nothing.

@@ -1,3 +1,5 @@
+internal import Text
+
 /// A parser directive: `# name=value` at the very top of a Dockerfile.
 package struct Directive: Hashable, Sendable {
     package enum Name: String, Sendable, CaseIterable {

@@ -1,3 +1,5 @@
+internal import Text
+
 extension Dockerfile {
     /// The tree as text, one instruction a line: for `slipway debug ast` and golden files.
     package var dump: String {

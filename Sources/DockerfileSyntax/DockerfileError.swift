@@ -1,3 +1,5 @@
+internal import Text
+
 /// Why a Dockerfile cannot be read or translated, and where; it shows the lines at fault as BuildKit does.
 package struct DockerfileError: Error, Sendable, Hashable, CustomStringConvertible {
     package let reason: Reason

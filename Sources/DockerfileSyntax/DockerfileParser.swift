@@ -1,3 +1,5 @@
+internal import Text
+
 /// Reads a file line by line: directives, comments, continuations, heredocs; each instruction goes to `InstructionParser`.
 struct DockerfileParser {
     let source: SourceText

@@ -1,3 +1,5 @@
+internal import Text
+
 /// A document inside a Dockerfile: `<<EOF` on an instruction's line and the lines up to `EOF` below it.
 package struct Heredoc: Hashable, Sendable {
     /// The delimiter, without quotes.

@@ -15,7 +15,7 @@ package struct Instruction: Hashable, Sendable {
     package let keywordText: [UInt8]
     /// The line after joining its continuation lines, without blanks at both ends and without heredoc bodies.
     package let text: [UInt8]
-    package let flags: [Flag]
+    package let flags: [InstructionFlag]
     package let heredocs: [Heredoc]
     /// The comment lines above, back to the previous instruction or an empty comment.
     package let comments: [[UInt8]]
@@ -123,18 +123,18 @@ package struct InlineDocument: Hashable, Sendable {
 package struct Run: Hashable, Sendable {
     package let commandLine: CommandLine
     package let mounts: [MountFlag]
-    package let network: NetworkMode
-    package let security: SecurityMode
-    package let devices: [Device]
+    package let network: NetworkFlag
+    package let security: SecurityFlag
+    package let devices: [DeviceFlag]
 }
 
 /// `RUN --network`.
-package enum NetworkMode: String, Sendable, Hashable, CaseIterable {
+package enum NetworkFlag: String, Sendable, Hashable, CaseIterable {
     case `default`, none, host
 }
 
 /// `RUN --security`.
-package enum SecurityMode: String, Sendable, Hashable, CaseIterable {
+package enum SecurityFlag: String, Sendable, Hashable, CaseIterable {
     case sandbox, insecure
 }
 

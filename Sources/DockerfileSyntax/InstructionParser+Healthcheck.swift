@@ -1,3 +1,5 @@
+internal import Text
+
 extension InstructionParser {
     /// `NONE`, or `CMD` with a command in either form.
     func healthcheck(_ parts: Parts) throws(DockerfileError) -> HealthcheckCommand {

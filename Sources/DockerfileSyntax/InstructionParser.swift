@@ -1,3 +1,5 @@
+internal import Text
+
 /// Turns the joined line of one instruction into what it says.
 struct InstructionParser {
     let context: LineContext
@@ -7,7 +9,7 @@ struct InstructionParser {
     struct Parts {
         let keywordText: [UInt8]
         let keyword: Keyword?
-        let flags: [Flag]
+        let flags: [InstructionFlag]
         let arguments: Range<Int>
     }
 
@@ -247,24 +249,24 @@ struct InstructionParser {
                 throw DockerfileError(.invalidMount(error), at: [word.range], in: context.source)
             }
         }
-        var devices: [Device] = []
+        var devices: [DeviceFlag] = []
         for word in flags.list("device") {
             do throws(MountError) {
-                devices.append(try Device(parsing: word.bytes))
+                devices.append(try DeviceFlag(parsing: word.bytes))
             } catch {
                 throw DockerfileError(.invalidDevice(error), at: [word.range], in: context.source)
             }
         }
-        var network = NetworkMode.default
+        var network = NetworkFlag.default
         if let word = flags.text("network") {
-            guard let mode = NetworkMode(rawValue: word.bytes.displayText) else {
+            guard let mode = NetworkFlag(rawValue: word.bytes.displayText) else {
                 throw context.failure(.invalidNetwork(quoted(word.bytes).displayText))
             }
             network = mode
         }
-        var security = SecurityMode.sandbox
+        var security = SecurityFlag.sandbox
         if let word = flags.text("security") {
-            guard let mode = SecurityMode(rawValue: word.bytes.displayText) else {
+            guard let mode = SecurityFlag(rawValue: word.bytes.displayText) else {
                 throw context.failure(.invalidSecurity(quoted(word.bytes).displayText))
             }
             security = mode

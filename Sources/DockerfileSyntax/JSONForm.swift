@@ -1,3 +1,5 @@
+internal import Text
+
 /// The JSON that the language knows: an array of strings.
 ///
 /// Anything else that is valid JSON is told apart from what is not.

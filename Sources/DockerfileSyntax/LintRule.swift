@@ -1,3 +1,5 @@
+internal import Text
+
 /// The checks that BuildKit knows, by the names users skip them with.
 package enum LintRule: String, Sendable, Hashable, CaseIterable {
     case stageNameCasing = "StageNameCasing"

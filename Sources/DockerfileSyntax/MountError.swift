@@ -1,3 +1,5 @@
+internal import Text
+
 /// Why a value of `RUN --mount` or `RUN --device` is wrong.
 package enum MountError: Error, Hashable, Sendable, CustomStringConvertible {
     case malformedList(String)

@@ -1,3 +1,5 @@
+internal import Text
+
 /// A pattern of `${name#pattern}` and its like: `*` is any text, `?` any character, neither a line feed; a backslash takes
 /// `*`, `?` and itself literally.
 ///

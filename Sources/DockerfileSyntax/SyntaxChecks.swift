@@ -1,3 +1,5 @@
+internal import Text
+
 extension Dockerfile {
     /// The options of the `# check=` directive.
     /// - Throws: `DockerfileError` where the directive is wrong.

@@ -1,3 +1,5 @@
+internal import Text
+
 /// Splits text into words and replaces variables, as Dockerfile instructions other than RUN, CMD and ENTRYPOINT do.
 ///
 /// It follows a POSIX shell's rules for quotes and `${}`, without commands and arithmetic. The bounds (depth, length, work)

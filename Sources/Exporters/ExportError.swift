@@ -1,6 +1,7 @@
 import LinuxSystem
 package import OCI
 package import SystemPackage
+internal import Text
 
 /// Why a result cannot be written where it should go, or not in the way that is asked for.
 package enum ExportError: Error, Hashable, CustomStringConvertible {

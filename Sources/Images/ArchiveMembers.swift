@@ -2,6 +2,7 @@ internal import Archive
 internal import LinuxSystem
 internal import OCI
 internal import Storage
+internal import Text
 
 /// What an image archive (of `docker save`, an OCI layout as a tar) holds, read in one pass: layers have become blobs of the
 /// store, documents are in memory.

@@ -1,6 +1,7 @@
 internal import LinuxSystem
 package import OCI
 package import SystemPackage
+internal import Text
 
 /// Why something could not be done with local images, in docker's words where its users know them.
 package enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -26,7 +27,6 @@ package enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
     case invalidArchive(reason: String)
     /// A layout directory that lacks or contradicts something.
     case invalidLayout(FilePath, reason: String)
-    case invalidChange(String, reason: String)
     case invalidPattern(String)
 
     package var description: String {
@@ -52,7 +52,6 @@ package enum ImageError: Error, Hashable, Sendable, CustomStringConvertible {
             "the configuration of image \(image.short) does not match its layers: \(reason)"
         case .invalidArchive(let reason): "invalid archive: \(reason)"
         case .invalidLayout(let path, let reason): "invalid OCI layout \(escapedForDisplay(path.bytes)): \(reason)"
-        case .invalidChange(let text, let reason): "cannot apply change \"\(text)\": \(reason)"
         case .invalidPattern(let pattern): "syntax error in pattern \"\(pattern)\""
         }
     }

@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Text
 
 /// What `--filter` says about images.
 ///
@@ -67,7 +68,7 @@ package struct ImageFilter: Sendable, Hashable {
             case "before": before.append(value)
             case "since": since.append(value)
             case "reference":
-                _ = try NamePattern(value)
+                _ = try Self.pattern(value)
                 references.append(value)
             default:
                 guard let time = FileTime(docker: value, now: FileTime(seconds: now))?.seconds else {
@@ -80,6 +81,12 @@ package struct ImageFilter: Sendable, Hashable {
                 until = min(until ?? time, time)
             }
         }
+    }
+
+    /// The pattern of a filter `reference`.
+    static func pattern(_ text: String) throws(ImageError) -> GlobPattern {
+        guard let pattern = GlobPattern(Array(text.utf8)) else { throw .invalidPattern(text) }
+        return pattern
     }
 
     private static func bool(_ text: String, of filter: String) throws(ImageError) -> Bool {

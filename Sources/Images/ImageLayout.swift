@@ -3,6 +3,7 @@ internal import LinuxSystem
 package import OCI
 internal import Storage
 package import SystemPackage
+internal import Text
 
 /// How a user names an image of a layout directory: `PATH[:TAG][@DIGEST]`, as buildx reads what follows `oci-layout://`.
 package struct LayoutAddress: Hashable, Sendable {

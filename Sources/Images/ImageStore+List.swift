@@ -1,6 +1,7 @@
 internal import GRDB
 internal import OCI
 internal import Storage
+internal import Text
 
 extension ImageStore {
     /// The images that a filter lets through, newest first as docker lists them.
@@ -8,7 +9,7 @@ extension ImageStore {
     /// With a `reference` filter only the names that match are shown.
     /// - Throws: `ImageError.noSuchImage` for a `before` or `since` image that is not here.
     package func list(_ filter: ImageFilter = ImageFilter()) async throws -> [ImageSummary] {
-        let patterns = try filter.references.map { text throws(ImageError) in try NamePattern(text) }
+        let patterns = try filter.references.map { text throws(ImageError) in try ImageFilter.pattern(text) }
         return try await store.database.read { db in
             var before = filter.until
             for name in filter.before {
@@ -24,7 +25,8 @@ extension ImageStore {
                     !filter.excludedLabels.contains(where: { $0.matches(image.labels) })
                 else { return nil }
                 if let dangling = filter.dangling, image.isDangling != dangling { return nil }
-                return patterns.isEmpty ? image : image.keepingNames { name in patterns.contains { $0.matches(name) } }
+                return patterns.isEmpty
+                    ? image : image.keepingNames { name in patterns.contains { $0.matches(Array(name.utf8)) } }
             }
         }
     }

@@ -1,7 +1,8 @@
 import BuildKitProto
 import FoundationEssentials
-package import OCI
+internal import OCI
 import SwiftProtobuf
+package import Text
 
 extension Definition {
     /// The whole graph as a document, as BuildKit's `frontend.convertllb` gives it.

@@ -1,6 +1,6 @@
 import BuildKitProto
 import FoundationEssentials
-import OCI
+internal import OCI
 
 extension Definition {
     /// The bytes of the `pb.Definition`: the operations in order, and last one without an operation whose input is the target.

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 package import SystemPackage
+internal import Text
 
 /// A mount held by descriptor and not yet in the tree: gone with the object unless it is attached.
 ///

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Text
 
 extension FileTime {
     /// A moment by calendar and clock in universal time; a second of 60 and days beyond a month's end run over.
@@ -148,30 +149,6 @@ extension CalendarTime {
         let minutes = abs(offset) / 60
         return (offset < 0 ? "-" : "+") + padded(minutes / 60, 2) + separator + padded(minutes % 60, 2)
     }
-}
-
-/// Reads a duration in Go's form, as `1h30m`, `1.5h`, `90s` or `0`; nil where it is none.
-package func secondsOfDuration(_ text: String) -> Double? {
-    let isNegative = text.hasPrefix("-")
-    var rest = isNegative || text.hasPrefix("+") ? text.dropFirst() : text[...]
-    if rest == "0" { return 0 }
-    if rest.isEmpty { return nil }
-    let units: [(String, Double)] = [
-        ("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600),
-    ]
-    var total = 0.0
-    while !rest.isEmpty {
-        let digits = rest.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
-        guard let number = Double(digits) else { return nil }
-        rest = rest.dropFirst(digits.count)
-        let word = rest.prefix { $0.isLetter }
-        guard let unit = units.first(where: { $0.0 == word }) else { return nil }
-        rest = rest.dropFirst(word.count)
-        total += number * unit.1
-    }
-    // Go counts nanoseconds in 64 bits, so this is its longest duration too.
-    guard total < 9_223_372_036 else { return nil }
-    return isNegative ? -total : total
 }
 
 /// A number with zeros before it.

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 package import SystemPackage
+internal import Text
 
 /// A system call that failed: which one, on what, and why.
 package struct SystemCallError: Error, Hashable, CustomStringConvertible {
@@ -44,23 +45,6 @@ package func retryingSystemCall<Value: FixedWidthInteger & SignedInteger>(
         if result != -1 { return result }
         let code = Glibc.errno
         if code != EINTR { throw SystemCallError(call, path: path(), errno: Errno(rawValue: code)) }
-    }
-}
-
-/// Bytes as a person may see them: printable UTF-8 as it is, everything else as `\xNN`.
-package func escapedForDisplay(_ bytes: some Collection<UInt8>) -> String {
-    if let text = String(validating: bytes, as: UTF8.self),
-        !text.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7f...0x9f).contains($0.value) })
-    {
-        return text
-    }
-    let digits = Array("0123456789abcdef")
-    return bytes.reduce(into: "") { text, byte in
-        if (0x20..<0x7f).contains(byte) {
-            text.unicodeScalars.append(Unicode.Scalar(byte))
-        } else {
-            text += "\\x\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
-        }
     }
 }
 

@@ -2,6 +2,7 @@ import Archive
 import Glibc
 import LinuxSystem
 import SystemPackage
+internal import Text
 
 /// Extracts archives that `ADD` copies, told by their content: tar, plain or compressed with gzip, bzip2, xz or zstd.
 struct ArchiveUnpacker {

@@ -1,11 +1,12 @@
+import ClientServices
 import Glibc
 import LLB
 import LinuxSystem
-import Sessions
 import Snapshots
 import Storage
 import SystemPackage
 import Tasks
+internal import Text
 
 /// What a step gets of its client. Nothing of it ever reaches a disk: it is in file systems in memory that only this process and
 /// its step see, and that vanish with the process however it ends.
@@ -29,7 +30,7 @@ extension OperationEnvironment {
 
     /// Lends a file that holds a secret, with the owner and permissions that the step asks for.
     func withSecretFile<Value>(
-        _ secret: SecretValue,
+        _ secret: Secret,
         _ file: ClientFile,
         _ body: (FilePath) async throws -> Value
     ) async throws -> Value {
@@ -37,7 +38,7 @@ extension OperationEnvironment {
             let path = directory.appending("secret")
             try await onBlockingPool {
                 let made = try OpenFile.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-                try made.write(secret.reveal())
+                try made.write(secret.revealBytes())
                 try made.changeOwner(user: file.userID, group: file.groupID)
                 try made.changeMode(file.mode & 0o777)
             }

@@ -2,6 +2,7 @@ internal import BuildGraph
 internal import Glibc
 internal import LinuxSystem
 internal import OCI
+internal import Text
 
 /// Digests exactly the files that selections use of a tree.
 ///

@@ -1,6 +1,7 @@
 internal import BuildGraph
 internal import LinuxSystem
 internal import OCI
+internal import Text
 
 /// One file as it takes part in a content key.
 struct ContentItem: Sendable {

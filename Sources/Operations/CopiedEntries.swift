@@ -2,6 +2,7 @@ internal import Archive
 internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// Makes the entries of a copy, one at a time and each for itself: several threads may do so at once.
 struct CopiedEntries: Sendable {

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// Writes the files of one walk into a tree.
 ///

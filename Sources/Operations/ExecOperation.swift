@@ -1,14 +1,15 @@
 import BuildGraph
+import ClientServices
 import Glibc
 import LLB
 import LinuxSystem
 import OCI
 import Sandboxes
-import Sessions
 import Snapshots
 import Storage
 import SystemPackage
 import Tasks
+internal import Text
 
 /// Runs a process on file trees: the step of a RUN instruction.
 struct ExecOperation: VertexOperation {

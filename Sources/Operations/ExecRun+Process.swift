@@ -1,12 +1,13 @@
 import BuildGraph
+import ClientServices
 import LLB
 import LinuxSystem
 import OCI
 import Sandboxes
-import Sessions
 import Snapshots
 import SystemPackage
 import Tasks
+internal import Text
 
 /// The process of a step.
 extension ExecRun {
@@ -162,9 +163,9 @@ extension ExecRun {
         for variable in exec.secretEnvironment {
             let offered = try await environment.client.secret(variable.id, isOptional: variable.isOptional)
             // As in BuildKit: a variable without a value is there, and empty.
-            let value = offered?.reveal() ?? []
+            let value = offered?.revealBytes() ?? []
             guard !value.contains(0), String(validating: value, as: UTF8.self) != nil else {
-                throw SessionError.secretIsNoText(variable.id)
+                throw ClientServiceError.secretIsNoText(variable.id)
             }
             let prefix = variable.name + [UInt8(ascii: "=")]
             configuration.environment.removeAll { $0.starts(with: prefix) }

@@ -1,5 +1,6 @@
 package import LinuxSystem
 package import Sandboxes
+internal import Text
 
 /// What is known of a step that failed, and what follows from it.
 ///

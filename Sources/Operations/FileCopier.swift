@@ -2,6 +2,7 @@ internal import Glibc
 internal import LLB
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// Numbers of a user and a group.
 package struct NumericOwner: Hashable, Sendable {

@@ -4,6 +4,7 @@ internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 import Tasks
+internal import Text
 
 /// The SHA-256 of what a file holds and of its extended attributes; nil for neither.
 struct FileDigests: Hashable, Sendable {

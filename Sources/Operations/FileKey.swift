@@ -1,6 +1,7 @@
 import BuildGraph
 import LLB
 import OCI
+internal import Text
 
 /// What of a file operation's definition decides its result, field by field.
 ///
@@ -31,7 +32,7 @@ struct FileKey {
         }
     }
 
-    private func components(of change: LLB.FileChange) -> [KeyComponent] {
+    private func components(of change: FileChange) -> [KeyComponent] {
         switch change {
         case .copy(let copy, let source): return [KeyComponent("from", name(of: source))] + components(of: copy)
         case .makeFile(let creation):

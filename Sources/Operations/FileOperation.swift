@@ -8,6 +8,7 @@ import Snapshots
 import Storage
 import SystemPackage
 import Tasks
+internal import Text
 
 /// Changes files without running anything: the step of COPY, ADD and WORKDIR instructions.
 struct FileOperation: VertexOperation {

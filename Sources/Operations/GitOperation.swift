@@ -4,6 +4,7 @@ import LinuxSystem
 import OCI
 import RemoteSources
 import Snapshots
+internal import Text
 
 /// Brings in the files of a commit: the first half of `ADD repository`, and a build context from git.
 ///

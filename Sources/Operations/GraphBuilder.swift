@@ -3,6 +3,7 @@ package import LLB
 import LinuxSystem
 package import OCI
 import Sandboxes
+internal import Text
 
 /// Makes the vertices of definitions: each node with the operation that carries it out.
 ///

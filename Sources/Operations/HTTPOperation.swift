@@ -7,6 +7,7 @@ import RemoteSources
 import Snapshots
 import Storage
 import SystemPackage
+internal import Text
 
 /// Brings in one file of a web server: the first half of `ADD URL`.
 ///

@@ -1,10 +1,10 @@
 import BuildGraph
+package import ClientServices
 import LLB
 import LinuxSystem
 package import OCI
 package import RemoteSources
 package import Sandboxes
-package import Sessions
 package import Snapshots
 import Storage
 package import SystemPackage

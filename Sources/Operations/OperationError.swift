@@ -1,5 +1,6 @@
 internal import DockerfileSyntax
 package import LinuxSystem
+internal import Text
 
 /// Why a step cannot be keyed or run, in the words that users of docker know.
 package enum OperationError: Error, Sendable, CustomStringConvertible {

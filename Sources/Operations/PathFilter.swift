@@ -1,4 +1,4 @@
-internal import DockerfileSyntax
+internal import Text
 
 /// Which paths of a tree take part: all that match the include patterns, if there are any, and not the exclude patterns.
 struct PathFilter: Sendable {

@@ -2,6 +2,7 @@ import BuildGraph
 import LLB
 internal import Synchronization
 import SystemPackage
+internal import Text
 
 /// What a process saw of directories of the client: the files of each mount, which are a copy made for it.
 final class SeenDirectories: Sendable {

@@ -3,6 +3,7 @@ internal import Glibc
 package import LLB
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// Which files of a tree an operation uses.
 ///
@@ -61,7 +62,10 @@ package struct Selection: Hashable, Sendable {
             throw notFound([UInt8](components: prefix), in: tree)
         }
         var patterns: [GlobPattern] = []
-        for component in components[wild...] { patterns.append(try GlobPattern(component)) }
+        for component in components[wild...] {
+            guard let pattern = GlobPattern(component) else { throw OperationError.invalidPattern(component) }
+            patterns.append(pattern)
+        }
         return try expand(patterns[...], below: base.resolved, in: tree).compactMap { path in
             try passingOverVanished(path, in: tree) { try match(path, in: tree) }
         }

@@ -3,6 +3,7 @@ import LLB
 import LinuxSystem
 import OCI
 import Snapshots
+internal import Text
 
 /// Brings an image's files in: the step of FROM.
 ///

@@ -15,7 +15,7 @@ final class StepNetworks: Sendable {
 
     /// Lends a step its network, which is made while its root is.
     func withNetwork<Value>(
-        for mode: LLB.NetworkMode,
+        for mode: NetworkMode,
         _ context: OperationContext,
         _ body: (StepNetwork) async throws -> Value
     ) async throws -> Value {

@@ -2,6 +2,7 @@ internal import Glibc
 internal import LLB
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 extension FileTime {
     /// The time that a step asks for, or the fixed one: what a step makes never has the time of the build.

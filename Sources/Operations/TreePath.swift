@@ -1,6 +1,7 @@
 internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// What a path leads to in a tree, with the tree's root as `/`.
 struct TreePath {

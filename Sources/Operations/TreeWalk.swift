@@ -1,6 +1,7 @@
 internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// One file or directory on a walk.
 struct TreeEntry: Sendable {

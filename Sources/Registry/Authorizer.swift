@@ -1,7 +1,10 @@
 internal import AsyncHTTPClient
 internal import FoundationEssentials
+internal import HTTP
 internal import NIOHTTP1
 internal import OCI
+internal import Settings
+internal import Text
 
 /// Answers a registry's challenges, and remembers what it accepted.
 actor Authorizer {
@@ -204,8 +207,8 @@ actor Authorizer {
             guard [301, 302, 303, 307, 308].contains(answer.status), let location = answer.header("Location") else {
                 return answer
             }
-            let next = try RedirectPolicy(registry: request.url).follow(from: request.url, location: location)
-            guard next.isRegistry, request.method == .GET else {
+            let next = try RedirectPolicy(origin: request.url).follow(from: request.url, location: location)
+            guard next.isOrigin, request.method == .GET else {
                 throw RegistryError.unsafeRedirect(
                     from: request.url.redacted,
                     to: next.url.redacted,

@@ -1,4 +1,6 @@
-package import SystemPackage
+package import HTTP
+package import Settings
+internal import SystemPackage
 
 /// One host that answers for a registry: a mirror of it, or the registry itself.
 package struct Endpoint: Hashable, Sendable {
@@ -10,17 +12,8 @@ package struct Endpoint: Hashable, Sendable {
     /// Comes before the repository's path.
     package let pathPrefix: String
     package let isMirror: Bool
-    package let trust: Trust
+    package let trust: TLSTrust
     package let authHosts: [String]
-
-    /// How TLS is spoken to a host.
-    package struct Trust: Hashable, Sendable {
-        package var verifies = true
-        package var authorities: [FilePath] = []
-        package var keyPairs: [SlipwayConfiguration.KeyPair] = []
-
-        package init() {}
-    }
 
     /// The address of something below `/v2/`.
     /// - Parameters:
@@ -48,12 +41,12 @@ package struct EndpointResolver: Sendable {
     /// Domains that may speak plain HTTP where they speak no TLS.
     private var plainDomains: Set<String> = []
     /// Directories laid out as docker's `/etc/docker/certs.d`: `HOST/*.crt`, `HOST/NAME.cert` with `HOST/NAME.key`.
-    private let certificates: [String: Endpoint.Trust]
+    private let certificates: [String: TLSTrust]
 
     /// - Parameters:
     ///   - configuration: the user's.
     ///   - certificates: what `HostCertificates` found, by host.
-    package init(_ configuration: SlipwayConfiguration, certificates: [String: Endpoint.Trust] = [:]) {
+    package init(_ configuration: SlipwayConfiguration, certificates: [String: TLSTrust] = [:]) {
         self.configuration = configuration
         self.certificates = certificates
     }
@@ -106,7 +99,7 @@ package struct EndpointResolver: Sendable {
     ) throws(RegistryError) -> Endpoint {
         guard let authority = Authority(parsing: host) else { throw .invalidURL(host, reason: "the host is not valid") }
         let table = table(for: domain)
-        var trust = certificates[domain] ?? Endpoint.Trust()
+        var trust = certificates[domain] ?? TLSTrust()
         trust.authorities += table.authorities
         trust.keyPairs = table.keyPairs + trust.keyPairs
         let isLoopback = HostPolicy.reach(of: authority.host) == .loopback

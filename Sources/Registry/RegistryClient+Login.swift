@@ -1,6 +1,9 @@
 internal import AsyncHTTPClient
+internal import HTTP
 internal import NIOHTTP1
 internal import OCI
+package import Settings
+package import Text
 
 extension RegistryClient {
     /// Tries this client's credentials at a registry.

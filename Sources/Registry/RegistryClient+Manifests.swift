@@ -1,5 +1,6 @@
 internal import AsyncHTTPClient
 internal import FoundationEssentials
+internal import HTTP
 internal import NIOHTTP1
 package import OCI
 
@@ -166,8 +167,8 @@ extension RegistryClient {
                 }
                 guard let link = Self.nextPage(answer.headers["Link"]) else { return tags }
                 // The next page must be of the same origin: its request carries credentials.
-                let page2 = try RedirectPolicy(registry: answer.url).follow(from: answer.url, location: link)
-                guard page2.isRegistry else {
+                let page2 = try RedirectPolicy(origin: answer.url).follow(from: answer.url, location: link)
+                guard page2.isOrigin else {
                     throw RegistryError.unsafeRedirect(
                         from: answer.url.redacted,
                         to: page2.url.redacted,

@@ -1,4 +1,6 @@
+internal import HTTP
 internal import LinuxSystem
+internal import Settings
 package import SystemPackage
 
 extension RegistryClient.Configuration {

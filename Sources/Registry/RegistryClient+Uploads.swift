@@ -1,4 +1,5 @@
 internal import AsyncHTTPClient
+internal import HTTP
 internal import Logging
 internal import NIOCore
 internal import NIOHTTP1
@@ -105,7 +106,7 @@ extension RegistryClient {
         guard let location = answer.header("Location") else {
             throw RegistryError.invalidResponse(url: answer.url.redacted, reason: "it names no place for the upload")
         }
-        return try RedirectPolicy(registry: answer.url).follow(from: answer.url, location: location).url
+        return try RedirectPolicy(origin: answer.url).follow(from: answer.url, location: location).url
     }
 
     private func send(

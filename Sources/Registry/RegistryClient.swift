@@ -1,9 +1,12 @@
 internal import AsyncHTTPClient
+package import HTTP
 package import Logging
 internal import NIOHTTP1
 internal import OCI
+package import Settings
 internal import Synchronization
 package import SystemPackage
+internal import Text
 
 /// Speaks the OCI distribution protocol with any number of registries over shared connections.
 ///
@@ -187,7 +190,7 @@ package final class RegistryClient: Sendable {
         _ registry: HTTPURL,
         _ authorization: Secret?
     ) async throws -> HTTPTransport.Answer {
-        let policy = RedirectPolicy(registry: registry)
+        let policy = RedirectPolicy(origin: registry)
         var url = address
         var isRegistry = url.hasSameOrigin(as: registry)
         for _ in 0...RedirectPolicy.maximum {
@@ -214,7 +217,7 @@ package final class RegistryClient: Sendable {
             let next = try policy.follow(from: url, location: location)
             url = next.url
             // Once away from the registry, nothing that a stranger says brings credentials back into play.
-            isRegistry = isRegistry && next.isRegistry
+            isRegistry = isRegistry && next.isOrigin
         }
         throw RegistryError.invalidResponse(
             url: address.redacted,
@@ -223,9 +226,9 @@ package final class RegistryClient: Sendable {
     }
 
     /// How TLS is spoken to a host that a registry sends us to: by that host's own table.
-    private func trust(of url: HTTPURL) throws(RegistryError) -> Endpoint.Trust {
+    private func trust(of url: HTTPURL) throws(RegistryError) -> TLSTrust {
         let name = url.port == 443 ? url.host : "\(url.host):\(url.port)"
-        guard Authority(parsing: name) != nil else { return Endpoint.Trust() }
+        guard Authority(parsing: name) != nil else { return TLSTrust() }
         return try endpoints.originEndpoint(for: name).trust
     }
 }
@@ -293,6 +296,8 @@ extension RegistryClient {
         _ action: RegistryError.Action,
         _ reference: ImageReference?
     ) -> any Error {
+        if let error = error as? HTTPError { return RegistryError.http(error) }
+        if let error = error as? SettingsError { return RegistryError.settings(error) }
         guard let failure = error as? AttemptFailure else { return error }
         switch failure.reason {
         case .connection(let reason):

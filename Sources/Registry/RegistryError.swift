@@ -1,4 +1,6 @@
+package import HTTP
 package import OCI
+package import Settings
 
 /// Why a registry, its configuration or its credentials could not be used; the texts are docker's where users know them.
 package enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -20,6 +22,8 @@ package enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     case everyHostFailed(mirrors: [String], last: String)
     case untrustedRealm(host: String, realm: String, reason: String)
     case unsafeRedirect(from: String, to: String, reason: String)
+    case http(HTTPError)
+    case settings(SettingsError)
     /// More bytes than the limit (in bytes) or than the descriptor says.
     case tooLarge(what: String, limit: Int64)
     case sizeMismatch(what: String, expected: Int64, actual: Int64)
@@ -30,8 +34,6 @@ package enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     case rateLimited(host: String, delay: Int64?, message: String?)
     case invalidResponse(url: String, reason: String)
     case invalidURL(String, reason: String)
-    case invalidConfiguration(file: String, key: String?, reason: String)
-    case credentialHelper(name: String, action: String, reason: String)
 
     package var description: String {
         switch self {
@@ -50,12 +52,14 @@ package enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
         case .blobUnknown(let repository, let digest):
             "blob \(digest) not found in repository \(repository): blob unknown"
         case .connectionFailed(let url, let host, let failure):
-            "cannot reach registry: \(url): \(failure.text(host: host))"
+            "cannot reach registry: \(url): \(failure.text(registry: host))"
         case .everyHostFailed(let mirrors, let last): ([last] + mirrors.map { "mirror \($0)" }).joined(separator: "; ")
         case .untrustedRealm(let host, let realm, let reason):
             "registry \(host) asks for its credentials to be sent to \"\(realm)\": \(reason); "
                 + "if this is right, allow it with auth_hosts in [registry.\"\(host)\"] of slipway.toml"
         case .unsafeRedirect(let from, let to, let reason): "\(from) redirects to \"\(to)\": \(reason)"
+        case .http(let error): error.description
+        case .settings(let error): error.description
         case .tooLarge(let what, let limit): "\(what) is larger than \(limit) bytes"
         case .sizeMismatch(let what, let expected, let actual): "\(what) has \(actual) bytes, not \(expected)"
         case .digestMismatch(let what, let expected, let actual): "\(what) has digest \(actual), not \(expected)"
@@ -65,8 +69,6 @@ package enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
                 + (delay.map { "; try again in \($0) seconds" } ?? "") + ", or log in with 'slipway login \(host)'"
         case .invalidResponse(let url, let reason): "unexpected answer from \(url): \(reason)"
         case .invalidURL(let text, let reason): "invalid URL \"\(text)\": \(reason)"
-        case .invalidConfiguration(let file, let key, let reason): "\(file): \(key.map { "\($0): " } ?? "")\(reason)"
-        case .credentialHelper(let name, let action, let reason): "credential helper \(name) \(action): \(reason)"
         }
     }
 
@@ -78,56 +80,19 @@ package enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Why no answer came from a host.
-package enum ConnectionFailure: Hashable, Sendable {
-    case refused
-    case unknownHost
-    case unreachable(String)
-    case timedOut
-    /// The server accepted the connection, and then sent nothing.
-    case handshakeTimedOut
-    /// The connection was closed or reset before the answer was complete.
-    case closed
-    /// No byte for longer than the idle limit, or less than the least rate.
-    case stalled
-    case untrustedCertificate(String)
-    /// The TLS handshake failed: most often a server that speaks plain HTTP.
-    case handshake(String)
-    case protocolViolation(String)
-
-    /// Whether another attempt may well succeed.
-    package var isTransient: Bool {
-        switch self {
-        case .timedOut, .handshakeTimedOut, .closed, .stalled, .protocolViolation: true
-        case .refused, .unknownHost, .unreachable, .untrustedCertificate, .handshake: false
-        }
-    }
-
-    /// Whether each attempt that fails like this takes as long as the caller is willing to wait.
-    package var isTimeout: Bool {
-        switch self {
-        case .timedOut, .handshakeTimedOut, .stalled: true
-        default: false
-        }
-    }
-
-    func text(host: String) -> String {
+extension ConnectionFailure {
+    /// The failure in words, with what may help where the host is a registry.
+    fileprivate func text(registry host: String) -> String {
         switch self {
         case .refused: "connection refused: is the registry at \(host) running, and is the port right?"
-        case .unknownHost: "no such host: check the name \(host) and the DNS settings"
-        case .unreachable(let reason): "\(reason): check the network route to \(host)"
-        case .timedOut: "connection timed out: check the network and proxy settings for \(host)"
-        case .handshakeTimedOut:
-            "TLS handshake timed out: \(host) accepts connections and does not answer; check the server"
-        case .closed: "the connection was closed before the answer was complete"
-        case .stalled: "the transfer stalled"
         case .untrustedCertificate(let reason):
             "x509: certificate not trusted (\(reason)): name its authority with ca = [\"…\"] in "
                 + "[registry.\"\(host)\"] of slipway.toml"
         case .handshake(let reason):
             "TLS handshake failed (\(reason)): if \(host) speaks plain HTTP, set http = true in "
                 + "[registry.\"\(host)\"] of slipway.toml"
-        case .protocolViolation(let reason): "malformed HTTP answer: \(reason)"
+        case .unknownHost, .unreachable, .timedOut, .handshakeTimedOut, .closed, .stalled, .protocolViolation:
+            text(host: host)
         }
     }
 }

@@ -1,3 +1,5 @@
+package import HTTP
+
 /// Where an upload is: the registry's address for it, and how many bytes it has.
 package struct UploadSession: Hashable, Sendable {
     package var location: HTTPURL

@@ -5,9 +5,10 @@ internal import LinuxSystem
 internal import OCI
 internal import Storage
 internal import SystemPackage
+internal import Text
 
 /// Where things are in a directory of a cache: an OCI image layout.
-struct CacheDirectory: Sendable {
+struct CacheLayout: Sendable {
     let path: FilePath
 
     var index: FilePath { path.appending("index.json") }
@@ -59,7 +60,7 @@ struct CacheDirectory: Sendable {
 struct LocalCacheReader: CacheReader {
     let source: LocalCacheSource
 
-    private var directory: CacheDirectory { CacheDirectory(path: source.path) }
+    private var directory: CacheLayout { CacheLayout(path: source.path) }
     var name: String { "local:\(escapedForDisplay(source.path.bytes))" }
 
     func load(_ note: (String) -> Void) async throws -> [ImportedCache] {
@@ -91,7 +92,7 @@ struct LocalCacheReader: CacheReader {
     private func digest(in index: Index?) throws(RemoteCacheError) -> Digest {
         guard let index else { throw .missing(what: escapedForDisplay(directory.index.bytes)) }
         let tag = source.tag ?? "latest"
-        let tagged = index.manifests.last { $0.annotations?[CacheDirectory.tagKey] == tag }
+        let tagged = index.manifests.last { $0.annotations?[CacheLayout.tagKey] == tag }
         if let tagged { return tagged.digest }
         if source.tag == nil, index.manifests.count == 1 { return index.manifests[0].digest }
         throw .missing(what: "the tag \(tag) in \(escapedForDisplay(directory.index.bytes))")
@@ -118,7 +119,7 @@ struct LocalCacheReader: CacheReader {
     }
 }
 
-extension CacheDirectory {
+extension CacheLayout {
     static let tagKey = "org.opencontainers.image.ref.name"
 }
 
@@ -128,7 +129,7 @@ struct LocalCacheWriter: CacheWriter {
     let remote: RemoteImages
 
     var title: String { "exporting cache to client directory" }
-    private var directory: CacheDirectory { CacheDirectory(path: destination.path) }
+    private var directory: CacheLayout { CacheLayout(path: destination.path) }
 
     func write(_ content: CacheContent, _ step: OperationContext) async throws -> Descriptor? {
         do {
@@ -220,9 +221,9 @@ struct LocalCacheWriter: CacheWriter {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func tag(_ manifest: Descriptor) throws {
         var index = try directory.readIndex() ?? Index(mediaType: .ociIndex, manifests: [])
-        index.manifests.removeAll { $0.annotations?[CacheDirectory.tagKey] == destination.tag }
+        index.manifests.removeAll { $0.annotations?[CacheLayout.tagKey] == destination.tag }
         var tagged = manifest
-        tagged.annotations = [CacheDirectory.tagKey: destination.tag]
+        tagged.annotations = [CacheLayout.tagKey: destination.tag]
         index.manifests.append(tagged)
         try HostFiles.synchronizeDirectory(directory.blobs.appending("sha256"))
         try replaceFile(

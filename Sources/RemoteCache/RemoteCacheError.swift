@@ -1,6 +1,7 @@
 internal import LinuxSystem
 package import OCI
 package import SystemPackage
+internal import Text
 
 /// Why a build cache could not be read or written.
 package enum RemoteCacheError: Error, Hashable, Sendable, CustomStringConvertible {

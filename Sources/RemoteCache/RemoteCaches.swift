@@ -1,4 +1,5 @@
 package import BuildGraph
+package import HTTP
 package import Images
 package import OCI
 package import Registry

@@ -1,8 +1,8 @@
 internal import BuildGraph
+package import HTTP
 internal import Images
 internal import LinuxSystem
 internal import OCI
-package import Registry
 internal import Storage
 
 /// A cache in a bucket of S3 or of a server that speaks as S3 does.

@@ -1,9 +1,10 @@
 internal import Glibc
+internal import HTTP
 internal import Images
 internal import LinuxSystem
 internal import OCI
-internal import Registry
 internal import Storage
+internal import Text
 
 /// The objects of one bucket.
 struct S3Client: Sendable {

@@ -1,9 +1,11 @@
 internal import Crypto
 internal import FoundationEssentials
+package import HTTP
 internal import Images
 internal import LinuxSystem
 package import OCI
-package import Registry
+internal import Settings
+package import Text
 
 /// Signs requests as Amazon's services want them.
 ///

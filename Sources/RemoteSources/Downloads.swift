@@ -1,12 +1,13 @@
+package import ClientServices
 internal import FoundationEssentials
 internal import GRDB
+package import HTTP
 package import LLB
 internal import LinuxSystem
 package import OCI
-package import Registry
-package import Sessions
 package import Storage
 internal import Synchronization
+internal import Text
 
 /// What an address leads to.
 package struct Download: Hashable, Sendable {
@@ -59,7 +60,7 @@ package final class Downloads: Sendable {
     }
 
     /// Finds out what an address leads to now; the content may have to be transferred for that.
-    /// - Throws: `WebError`, `DownloadError`, `StorageError`.
+    /// - Throws: `HTTPError`, `DownloadError`, `StorageError`.
     package func resolve(
         _ source: HTTPSource,
         report: Report = { _, _ in }
@@ -172,13 +173,13 @@ package final class Downloads: Sendable {
     private func authorization(_ source: HTTPSource, _ url: HTTPURL) async throws -> Secret? {
         func text(_ id: [UInt8], _ scheme: String = "") async throws -> Secret? {
             guard let secret = try await client.headerSecret(id) else { return nil }
-            guard let text = String(validating: secret.reveal(), as: UTF8.self) else {
-                throw SessionError.secretIsNoHeader(id)
+            guard let text = String(validating: secret.revealBytes(), as: UTF8.self) else {
+                throw ClientServiceError.secretIsNoHeader(id)
             }
             return Secret(scheme + text)
         }
         if let id = source.authorizationSecret {
-            guard let secret = try await text(id) else { throw SessionError.secretNotFound(id) }
+            guard let secret = try await text(id) else { throw ClientServiceError.secretNotFound(id) }
             return secret
         }
         let host = Array(url.host.utf8)

@@ -1,7 +1,7 @@
 internal import Archive
 internal import Glibc
+internal import HTTP
 internal import LinuxSystem
-internal import Registry
 internal import Storage
 internal import Synchronization
 internal import SystemPackage

@@ -1,11 +1,12 @@
+internal import ClientServices
 internal import FoundationEssentials
 internal import Glibc
 internal import LLB
 internal import LinuxSystem
-internal import Sessions
 internal import Storage
 internal import SystemPackage
 internal import Tasks
+internal import Text
 
 /// What proves the user to a repository's server, for one call of git: neither on its command line, which everybody
 /// can see, nor in its environment.
@@ -69,7 +70,7 @@ extension GitRepositories {
         for case (let id?, let isToken) in names {
             guard let value = try await client.headerSecret(id) else { continue }
             let authorization =
-                isToken ? Self.basic(Array("x-access-token:".utf8) + value.reveal()) : value.reveal()
+                isToken ? Self.basic(Array("x-access-token:".utf8) + value.revealBytes()) : value.revealBytes()
             return (Self.scope(of: source.remote), Array("Authorization: ".utf8) + authorization)
         }
         guard let user = source.remote.userInformation else { return nil }

@@ -1,5 +1,6 @@
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// Runs git as if it had never been configured: no system's or user's settings, no hooks, no prompts, and only
 /// the transports that a call may use.

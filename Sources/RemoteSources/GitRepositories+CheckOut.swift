@@ -4,6 +4,7 @@ internal import LinuxSystem
 internal import OCI
 internal import Storage
 package import SystemPackage
+internal import Text
 
 extension GitRepositories {
     /// Puts the files of a commit into an empty directory.

@@ -1,13 +1,13 @@
+package import ClientServices
 internal import FoundationEssentials
 internal import Glibc
 package import LLB
 internal import LinuxSystem
 internal import OCI
-internal import Registry
-package import Sessions
 package import Storage
 internal import Synchronization
 internal import SystemPackage
+internal import Text
 
 /// The commit that a source names.
 package struct GitCommit: Hashable, Sendable {

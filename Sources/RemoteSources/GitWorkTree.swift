@@ -2,6 +2,7 @@ internal import LLB
 internal import LinuxSystem
 internal import OCI
 package import SystemPackage
+internal import Text
 
 /// What git says of a directory of the user's: which commit is checked out, and where it comes from.
 ///

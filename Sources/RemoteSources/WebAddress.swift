@@ -1,7 +1,8 @@
 internal import FoundationEssentials
+internal import HTTP
 internal import LLB
 internal import LinuxSystem
-internal import Registry
+internal import Text
 
 /// An address as users write it, taken apart: where to ask, and what proves who asks.
 struct WebAddress: Sendable {
@@ -10,10 +11,10 @@ struct WebAddress: Sendable {
     let authorization: Secret?
 
     /// Characters that addresses do not have are percent-encoded, as browsers do; control characters are refused.
-    /// - Throws: `RegistryError.invalidURL`.
+    /// - Throws: `HTTPError.invalidURL`.
     init(parsing text: [UInt8]) throws {
         guard text.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
-            throw RegistryError.invalidURL(escapedForDisplay(text), reason: "it holds a control character")
+            throw HTTPError.invalidURL(escapedForDisplay(text), reason: "it holds a control character")
         }
         let encoded: [UInt8] = text.flatMap { byte -> [UInt8] in
             let isPlain = byte > 0x20 && byte < 0x7f && byte != UInt8(ascii: "\\")

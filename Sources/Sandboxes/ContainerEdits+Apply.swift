@@ -1,6 +1,7 @@
 internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 extension ContainerEdits {
     /// Makes the changes.

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import LinuxSystem
 package import SystemPackage
+internal import Text
 
 /// What the user lets a build have of the machine's devices: `--allow device`.
 package struct DeviceGrants: Sendable, Hashable {

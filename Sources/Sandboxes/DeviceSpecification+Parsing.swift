@@ -1,5 +1,6 @@
 internal import LinuxSystem
 package import SystemPackage
+internal import Text
 internal import Yams
 
 extension DeviceSpecification {

@@ -1,5 +1,6 @@
 package import LinuxSystem
 package import SystemPackage
+internal import Text
 
 /// Why a process could not be started in a sandbox.
 package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {

@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Text
 
 /// One thing that the build cache keeps: the result of a step, or the directory of a cache mount.
 package struct CacheItem: Sendable, Identifiable {

@@ -1,6 +1,7 @@
 package import LinuxSystem
 package import OCI
 package import SystemPackage
+internal import Text
 
 /// What went wrong in the store: which thing, where, and what to do about it.
 package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {

@@ -2,6 +2,7 @@ internal import GRDB
 internal import LinuxSystem
 package import OCI
 package import SystemPackage
+internal import Text
 
 /// Something in the store that is not as it must be.
 package enum StoreProblem: Hashable, Sendable, CustomStringConvertible {

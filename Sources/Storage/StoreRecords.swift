@@ -1,6 +1,7 @@
 internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// What the database says, a second time: enough of it to make it anew.
 ///

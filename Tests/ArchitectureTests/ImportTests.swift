@@ -3,8 +3,8 @@ import Testing
 
 /// The rules of docs/architecture.md and CONTRIBUTING.md that the compiler does not enforce.
 @Suite struct `Architecture` {
-    @Test func `a target imports only what its line in the manifest declares`() throws {
-        let declared = try declaredDependencies()
+    @Test func `a target imports only lower layers of the wings it sees`() throws {
+        let declared = try visibleTargets()
         let locals = Set(declared.keys)
         var wrong: [String] = []
         for file in try sourceFiles() {
@@ -70,47 +70,31 @@ import Testing
     }
 }
 
-/// One file of the product.
-private struct SourceFile {
-    let target: String
-    /// The path below `Sources`.
-    let name: String
-    let text: String
-
-    var isGenerated: Bool { name.hasSuffix(".pb.swift") || name.hasSuffix(".grpc.swift") }
-}
-
-private let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-
-private func sourceFiles() throws -> [SourceFile] {
-    let sources = root.appending(path: "Sources").resolvingSymlinksInPath()
-    let enumerator = FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil)
-    let urls = (enumerator?.allObjects as? [URL] ?? []).filter { $0.pathExtension == "swift" }
-    try #require(urls.isEmpty == false)
-    return try urls.map { url in
-        let name = url.resolvingSymlinksInPath().path.dropFirst(sources.path.count + 1)
-        return SourceFile(
-            target: String(name.split(separator: "/")[0]),
-            name: String(name),
-            text: try String(contentsOf: url, encoding: .utf8)
-        )
-    }
-}
-
-/// The local dependencies of each target, read from the lines `Layered("Name", ["A", "B"]…` of the manifest.
-private func declaredDependencies() throws -> [String: Set<String>] {
+/// What each target may import: the rule of the manifest, computed anew from its table of rooms.
+private func visibleTargets() throws -> [String: Set<String>] {
     let manifest = try String(contentsOf: root.appending(path: "Package.swift"), encoding: .utf8)
-    var dependencies: [String: Set<String>] = [:]
-    for part in manifest.components(separatedBy: "Layered(").dropFirst() {
-        let call = part.prefix { $0 != ")" }
-        let locals = call.split(separator: "external:")[0].split(separator: "system:")[0]
-        let names = locals.components(separatedBy: "\"").enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
-        if let name = names.first { dependencies[name] = Set(names.dropFirst()) }
+    let shims = try #require(manifest.firstMatch(of: #/let shims[^\n]*\n(?<rows>.*?)\n\]/#.dotMatchesNewlines()))
+        .output.rows.matches(of: #/"(?<name>\w+)": /#).map { String($0.output.name) }
+    let table = try #require(manifest.firstMatch(of: #/let layers[^\n]*\n(?<rows>.*?)\n\]\n/#.dotMatchesNewlines()))
+        .output.rows
+    var visible: [String: Set<String>] = [:]
+    var below: [(name: String, wing: String)] = []
+    for layer in table.components(separatedBy: "\n    ],") {
+        var rooms: [(name: String, wing: String)] = []
+        for room in layer.components(separatedBy: "Room(").dropFirst() {
+            let head = try #require(room.firstMatch(of: #/"(?<name>\w+)",\s*\.(?<wing>\w+)/#)).output
+            let sees = room.firstMatch(of: #/sees: \[(?<wings>[^\]]*)\]/#)?.output.wings ?? ""
+            let wings = Set(sees.matches(of: #/\w+/#).map { String($0.output) })
+            let seen = below.filter { wings.contains($0.wing) }.map(\.name)
+            visible[String(head.name)] = Set(seen + shims.filter { room.contains("\"\($0)\"") })
+            rooms.append((String(head.name), String(head.wing)))
+        }
+        below += rooms
     }
     // The executable is declared apart from the layers.
-    dependencies["slipway"] = ["CommandLine", "LinuxSystem"]
-    return dependencies
+    visible["slipway"] = ["CommandLine", "LinuxSystem"]
+    for shim in shims { visible[shim] = [] }
+    return visible
 }
 
 private func importedModules(in text: String) -> [String] {

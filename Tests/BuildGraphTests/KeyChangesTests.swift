@@ -23,10 +23,10 @@ import Testing
         let new = content([entry("a", "1"), entry("b", "2"), entry("c", "1", mode: 0o755), entry("e", "1")])
         #expect(
             new.changes(since: old) == [
-                FileChange(path: Array("b".utf8), kind: .changed([.content])),
-                FileChange(path: Array("c".utf8), kind: .changed([.mode(old: 0o644, new: 0o755)])),
-                FileChange(path: Array("d".utf8), kind: .removed),
-                FileChange(path: Array("e".utf8), kind: .added),
+                ChangedFile(path: Array("b".utf8), kind: .changed([.content])),
+                ChangedFile(path: Array("c".utf8), kind: .changed([.mode(old: 0o644, new: 0o755)])),
+                ChangedFile(path: Array("d".utf8), kind: .removed),
+                ChangedFile(path: Array("e".utf8), kind: .added),
             ]
         )
     }

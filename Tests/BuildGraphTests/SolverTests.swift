@@ -77,7 +77,7 @@ import Testing
         _ = try await solver.solve(sums)
         sums["context"].number = 4
         let solution = try await solver.solve(sums)
-        let change = FileChange(path: Array("digit".utf8), kind: .changed([.content]))
+        let change = ChangedFile(path: Array("digit".utf8), kind: .changed([.content]))
         #expect(solution.outcomes["copy"] == .ran(.changed([.content(step: "context", files: [change])])))
         #expect(solution.outcomes["context"] == .ran(.neverCached))
     }

@@ -14,12 +14,12 @@ import Testing
                     .content(
                         step: "[internal] load build context",
                         files: [
-                            FileChange(path: Array("assets/server.py".utf8), kind: .changed([.content])),
-                            FileChange(
+                            ChangedFile(path: Array("assets/server.py".utf8), kind: .changed([.content])),
+                            ChangedFile(
                                 path: Array("assets/tool\u{1b}".utf8),
                                 kind: .changed([.mode(old: 0o644, new: 0o755), .owner(old: 0, new: 7)])
                             ),
-                            FileChange(path: Array("new".utf8), kind: .added),
+                            ChangedFile(path: Array("new".utf8), kind: .added),
                         ]
                     )
                 ])
@@ -39,7 +39,7 @@ import Testing
             StepOrigin(slot: name, dockerfile: "Dockerfile", stage: "0", instruction: 0, line: line, text: [])
         }
         return StepExplanation(
-            vertex: ProgressScript.digest(name),
+            vertex: digest(name),
             name: name,
             origin: origin,
             outcome: outcome,
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test func `says the same to programs`() {
-        let (vertex, copy) = (ProgressScript.digest("a"), ProgressScript.digest("[2/4] COPY assets ."))
+        let (vertex, copy) = (digest("a"), digest("[2/4] COPY assets ."))
         let one = BuildExplanation([
             Self.step("a", .cached), Self.explanation.steps[2],
         ])
@@ -91,3 +91,5 @@ import Testing
         )
     }
 }
+
+private func digest(_ name: String) -> Digest { Digest.sha256(of: Array(name.utf8)) }

@@ -1,3 +1,4 @@
+import Terminal
 import Testing
 
 @testable import CommandLine
@@ -57,7 +58,7 @@ import Testing
         var global = GlobalOptions()
         let line = (["build"] + words + ["."]).map { Array($0.utf8) }
         do throws(LocatedUsageError) {
-            _ = try Program.understand(line, CommandTree(SlipwayCommands.all), &global)
+            _ = try SlipwayProgram.understand(line, CommandTree(SlipwayCommands.all), &global)
             return nil
         } catch {
             return error.error
@@ -129,7 +130,7 @@ import Testing
             var global = GlobalOptions()
             let line = ["build", "--\(flag.name)"].map { Array($0.utf8) }
             #expect(throws: LocatedUsageError.self, "--\(flag.name)") {
-                _ = try Program.understand(line, CommandTree(SlipwayCommands.all), &global)
+                _ = try SlipwayProgram.understand(line, CommandTree(SlipwayCommands.all), &global)
             }
         }
     }

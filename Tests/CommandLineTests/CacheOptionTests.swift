@@ -1,11 +1,14 @@
 import Archive
 import CommandLine
+import HTTP
 import OCI
-import Registry
 import RemoteCache
+import Settings
 import Storage
 import SystemPackage
+import Terminal
 import Testing
+import Text
 
 @Suite struct `Cache options` {
     private let surroundings = CacheOption.Surroundings(
@@ -229,7 +232,7 @@ import Testing
         ] as [(String, String)]
     )
     func `that make no sense are named with file and key`(text: String, reason: String) throws {
-        let error = try #require(throws: RegistryError.self) { _ = try policies(text) }
+        let error = try #require(throws: SettingsError.self) { _ = try policies(text) }
         #expect("\(error)".contains(reason) && "\(error)".contains("/etc/slipway/slipway.toml"))
     }
 }

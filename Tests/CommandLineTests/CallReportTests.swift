@@ -3,7 +3,9 @@ import CommandLine
 import DockerfileFrontend
 import DockerfileSyntax
 import OCI
+import Terminal
 import Testing
+import Text
 
 /// Answers to `--call` as buildx prints them.
 @Suite struct `Call reports` {

@@ -1,10 +1,11 @@
+import Terminal
 import Testing
 
 @testable import CommandLine
 
-private func understand(_ line: [String]) throws(LocatedUsageError) -> Invocation {
+private func understand(_ line: [String]) throws(LocatedUsageError) -> Invocation<SlipwayEnvironment> {
     var global = GlobalOptions()
-    return try Program.understand(line.map { Array($0.utf8) }, CommandTree(SlipwayCommands.all), &global)
+    return try SlipwayProgram.understand(line.map { Array($0.utf8) }, CommandTree(SlipwayCommands.all), &global)
 }
 
 @Suite struct `The command tree` {
@@ -57,7 +58,7 @@ private func understand(_ line: [String]) throws(LocatedUsageError) -> Invocatio
         var global = GlobalOptions()
         let tree = CommandTree(SlipwayCommands.all)
         let line = ["--root", "/srv/x", "-D", "version", "-f", "json"].map { Array($0.utf8) }
-        guard case .run(let command) = try Program.understand(line, tree, &global) else {
+        guard case .run(let command) = try SlipwayProgram.understand(line, tree, &global) else {
             Issue.record("not a command")
             return
         }
@@ -76,7 +77,7 @@ private func understand(_ line: [String]) throws(LocatedUsageError) -> Invocatio
     /// Every command's help, each once, under the first spelling that the tree gives it.
     static let helpTopics: [[String]] = {
         var seen: [ObjectIdentifier] = []
-        func walk(_ nodes: [CommandNode], _ path: [String]) -> [[String]] {
+        func walk(_ nodes: [CommandNode<SlipwayEnvironment>], _ path: [String]) -> [[String]] {
             nodes.filter { !$0.isHidden }.flatMap { node -> [[String]] in
                 switch node.body {
                 case .group(_, let children): return [path + [node.name]] + walk(children, path + [node.name])
@@ -101,18 +102,6 @@ private func understand(_ line: [String]) throws(LocatedUsageError) -> Invocatio
         #expect(text == same)
         #expect(!text.split(separator: "\n").contains { $0.count > 80 && $0.hasPrefix("     ") })
         try expectGolden(text, "help-" + path.joined(separator: "-"))
-    }
-}
-
-@Suite struct `Wrapping help` {
-    @Test func `lines break between words and keep the breaks they have`() {
-        #expect(HelpWrapping.wrap("one two three four five six", to: 24) == ["one two three four", "five six"])
-        #expect(HelpWrapping.wrap("a\nb", to: 40) == ["a", "b"])
-        #expect(HelpWrapping.wrap("", to: 40) == [""])
-    }
-
-    @Test func `a narrow column is left alone`() {
-        #expect(HelpWrapping.wrap("one two three four five six seven", to: 10) == ["one two three four five six seven"])
     }
 }
 

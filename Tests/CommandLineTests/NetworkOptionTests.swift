@@ -1,6 +1,6 @@
 import CommandLine
-import Registry
 import Sandboxes
+import Settings
 import SystemPackage
 import Testing
 
@@ -29,7 +29,7 @@ import Testing
         ("[dns]\nservers = []\n", "dns.servers", "unknown key"),
     ])
     func `that mean nothing are refused with their key`(text: String, key: String, reason: String) {
-        let error = #expect(throws: RegistryError.self) { try networks(text) }
+        let error = #expect(throws: SettingsError.self) { try networks(text) }
         #expect(
             error?.description.contains(key) == true && error?.description.contains(reason) == true,
             "\(error as Any)"

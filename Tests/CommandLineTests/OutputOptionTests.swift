@@ -2,6 +2,7 @@ import Archive
 import Exporters
 import LinuxSystem
 import OCI
+import Terminal
 import Testing
 
 @testable import CommandLine

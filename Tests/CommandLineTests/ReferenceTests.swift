@@ -1,4 +1,5 @@
 import Foundation
+import Terminal
 import Testing
 
 @testable import CommandLine
@@ -44,7 +45,7 @@ private let root = URL(filePath: #filePath).deletingLastPathComponent().deleting
                 var words = shellWords(example.line)
                 try #require(words.removeFirst() == "slipway")
                 var global = GlobalOptions()
-                let invocation = try Program.understand(
+                let invocation = try SlipwayProgram.understand(
                     words.map { Array($0.utf8) },
                     CommandTree(SlipwayCommands.all),
                     &global

@@ -1,3 +1,4 @@
+import Terminal
 import Testing
 
 @testable import CommandLine
@@ -64,7 +65,7 @@ private enum Fate: Hashable {
         var global = GlobalOptions()
         do throws(LocatedUsageError) {
             let words = [command, flag, "image"].map { Array($0.utf8) }
-            _ = try Program.understand(words, CommandTree(SlipwayCommands.all), &global)
+            _ = try SlipwayProgram.understand(words, CommandTree(SlipwayCommands.all), &global)
             return nil
         } catch {
             #expect(error.error.exitStatus == .notRun)

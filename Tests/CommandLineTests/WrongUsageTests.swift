@@ -1,5 +1,7 @@
 import LinuxSystem
+import Terminal
 import Testing
+import Text
 
 @testable import CommandLine
 
@@ -7,14 +9,14 @@ private func failure(_ line: [String]) throws -> LocatedUsageError {
     var global = GlobalOptions()
     let tree = CommandTree(SlipwayCommands.all)
     return try #require(throws: LocatedUsageError.self, "\(line)") {
-        _ = try Program.understand(line.map { Array($0.utf8) }, tree, &global)
+        _ = try SlipwayProgram.understand(line.map { Array($0.utf8) }, tree, &global)
     }
 }
 
 private func isUnderstood(_ line: [String]) -> Bool {
     var global = GlobalOptions()
     let words = line.map { Array($0.utf8) }
-    return (try? Program.understand(words, CommandTree(SlipwayCommands.all), &global)) != nil
+    return (try? SlipwayProgram.understand(words, CommandTree(SlipwayCommands.all), &global)) != nil
 }
 
 /// What docker 29 says to the same mistakes, with its own name replaced.

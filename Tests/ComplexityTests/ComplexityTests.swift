@@ -1,8 +1,11 @@
 import DockerfileFrontend
 import DockerfileSyntax
 import Foundation
+import GoTemplate
 import OCI
+import Terminal
 import Testing
+import Text
 
 @testable import CommandLine
 @testable import Containers

@@ -2,6 +2,7 @@ import DockerfileFrontend
 import DockerfileSyntax
 import OCI
 import Testing
+import Text
 
 /// What a Dockerfile can be asked without being built; the documents are those of BuildKit's frontend.
 @Suite struct `Calls` {

@@ -3,6 +3,7 @@ import DockerfileSyntax
 import LLB
 import OCI
 import Testing
+import Text
 
 @Suite struct `COPY, ADD and WORKDIR` {
     @Test(

@@ -3,6 +3,7 @@ import DockerfileSyntax
 import LLB
 import OCI
 import Testing
+import Text
 
 /// The checks of BuildKit 0.32 by name, text and line; the texts are those of its rule set.
 @Suite struct `Findings` {

@@ -138,9 +138,9 @@ import Testing
                 "type=ssh,id=k,target=/s,required=true,uid=7", "/s",
                 .ssh(ClientFile(id: bytes("k"), userID: 7, mode: 0o600))
             ),
-        ] as [(String, String, LLB.Mount.Kind)]
+        ] as [(String, String, Mount.Kind)]
     )
-    func `asks the client for secrets and agents`(flag: String, target: String, kind: LLB.Mount.Kind) async throws {
+    func `asks the client for secrets and agents`(flag: String, target: String, kind: Mount.Kind) async throws {
         let made = try await plan("FROM alpine\nRUN --mount=type=tmpfs,target=/zz --mount=\(flag) x")
         let exec = try #require(made.executions.first)
         #expect(exec.mounts.map(\.destination.text) == ["/", "/zz", target])

@@ -1,5 +1,6 @@
 import DockerfileSyntax
 import Testing
+import Text
 
 @Suite struct `Errors` {
     @Test(arguments: [

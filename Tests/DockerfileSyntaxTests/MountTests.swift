@@ -1,8 +1,9 @@
 import DockerfileSyntax
 import Testing
+import Text
 
 @Suite struct `Mounts of RUN` {
-    private func mount(_ text: String) throws -> DockerfileSyntax.Mount {
+    private func mount(_ text: String) throws -> ExpandedMount {
         struct NotOne: Error {}
         guard case .run(let run) = try instruction("RUN --mount=\(text) true").command, run.mounts.count == 1 else {
             throw NotOne()
@@ -79,29 +80,5 @@ import Testing
     @Test func `take values with commas in quotes`() throws {
         #expect(try mount("'\"target=/a,b\",ro'").target?.text == "/a,b")
         #expect(try mount("'\"target=/a\"\"b\"'").target?.text == "/a\"b")
-    }
-
-    @Test(arguments: [
-        ("1", 1), ("1k", 1024), ("1.5kb", 1536), ("2MiB", 2 << 20), ("1 g", 1 << 30), ("1x", nil), ("", nil),
-        ("1kk", nil),
-        ("99999999999g", nil),
-    ])
-    func `take sizes with units`(text: String, expected: Int64?) {
-        #expect(parsedByteCount(text) == expected)
-    }
-
-    @Test(arguments: [
-        ("0", 0, "0s"), ("1ns", 1, "1ns"), ("1.5us", 1_500, "1.5µs"), ("2ms", 2_000_000, "2ms"),
-        ("1.5s", 1_500_000_000, "1.5s"), ("90s", 90_000_000_000, "1m30s"), ("1h0.5s", 3_600_500_000_000, "1h0m0.5s"),
-        ("100h", 360_000_000_000_000, "100h0m0s"), ("-1s", -1_000_000_000, "-1s"),
-    ])
-    func `durations are Go's`(text: String, nanoseconds: Int64, shown: String) {
-        #expect(parsedDuration(bytes(text)) == nanoseconds)
-        #expect(durationText(nanoseconds) == shown)
-    }
-
-    @Test(arguments: ["", "1", "s", "1x", ".s", "1s1", "9999999999h", "1 s", "--1s"])
-    func `what is no duration is refused`(text: String) {
-        #expect(parsedDuration(bytes(text)) == nil)
     }
 }

@@ -117,10 +117,12 @@ import Testing
     @Test func `a file system becomes an image of one layer`() async throws {
         try await withArchiver { archiver, scratch in
             let archive = try await makeArchive([.text("a", "a")], compression: .gzip)
+            var defaults = ContainerDefaults()
+            defaults.command = ["sh"]
             let id = try await archiver.importFileSystem(
                 try await archiver.file(archive, in: scratch),
                 name: try ImageReference(parsing: "base"),
-                defaults: try await ImageChanges.apply(["CMD [\"sh\"]", "ENV A=b C=$A", "EXPOSE 80", "WORKDIR /srv"]),
+                defaults: defaults,
                 message: "from a tar",
                 created: FileTime(seconds: 1_700_000_000)
             )
@@ -129,9 +131,6 @@ import Testing
             #expect(image.configuration.created == "2023-11-14T22:13:20Z")
             #expect(image.configuration.history?.first?.comment == "from a tar")
             #expect(image.configuration.config?.command == ["sh"])
-            #expect(image.configuration.config?.exposedPorts?.keys.sorted() == ["80/tcp"])
-            #expect(image.configuration.config?.workingDirectory == "/srv")
-            #expect(image.configuration.config?.environment == ["A=b", "C="])
             let plain = Digest.sha256(of: try await makeArchive([.text("a", "a")]))
             #expect(image.configuration.rootFileSystem.diffIDs == [plain])
         }
@@ -146,10 +145,5 @@ import Testing
             }
             #expect(try await archiver.images.store.diskUsage().blobCount == 0)
         }
-    }
-
-    @Test(arguments: ["RUN true", "COPY a b", "FROM x", "NOPE", "EXPOSE x"])
-    func `changes that are none are refused`(_ change: String) async {
-        await #expect(throws: ImageError.self) { try await ImageChanges.apply([change]) }
     }
 }

@@ -2,10 +2,10 @@ import BuildEngine
 import BuildGraph
 import DockerfileFrontend
 import Foundation
+import HTTP
 import Images
 import LinuxSystem
 import OCI
-import Registry
 import Sandboxes
 import Snapshots
 import Storage

@@ -1,18 +1,19 @@
 import BuildEngine
 import BuildGraph
+import ClientServices
 import DockerfileFrontend
 import Foundation
+import HTTP
 import Images
 import LLB
 import LinuxSystem
 import OCI
-import Registry
 import Sandboxes
-import Sessions
 import Snapshots
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// One change of a build: which steps it makes run again, and what the explanation names as the cause.
 private struct Mutation: Sendable, CustomTestStringConvertible {
@@ -219,9 +220,9 @@ private let mutations: [Mutation] =
         .option("--shm-size", nil) { $0.sharedMemorySize = 1 << 20 },
         .option("--memory", nil) { $0.resources.memory = 1 << 30 },
         .option("--allow", nil) { $0.entitlements = [.insecure, .hostNetwork] },
-        .option("--secret", nil) { $0.secrets = [bytes("s"): .value(SecretValue(bytes("v")))] },
-        .option("another value", nil, before: { $0.secrets = [bytes("s"): .value(SecretValue(bytes("v")))] }) {
-            $0.secrets = [bytes("s"): .value(SecretValue(bytes("w")))]
+        .option("--secret", nil) { $0.secrets = [bytes("s"): .value(Secret(bytes("v")))] },
+        .option("another value", nil, before: { $0.secrets = [bytes("s"): .value(Secret(bytes("v")))] }) {
+            $0.secrets = [bytes("s"): .value(Secret(bytes("w")))]
         },
         .option("--pull", nil) { $0.pullsBaseImages = true },
     ]
@@ -288,7 +289,7 @@ struct `One change of a build` {
         }
     }
 
-    private func words(for kind: BuildGraph.FileChange.Kind) -> String {
+    private func words(for kind: ChangedFile.Kind) -> String {
         switch kind {
         case .added: "added"
         case .removed: "removed"

@@ -1,8 +1,8 @@
+import ClientServices
 import Foundation
 import LLB
 import LinuxSystem
 import RemoteSources
-import Sessions
 import Storage
 import SystemPackage
 import Testing

@@ -1,4 +1,5 @@
 import Archive
+import DockerfileFrontend
 import Foundation
 import Glibc
 import Images

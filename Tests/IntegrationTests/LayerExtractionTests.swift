@@ -3,6 +3,7 @@ import Glibc
 import LinuxSystem
 import SystemPackage
 import Testing
+import Text
 
 private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 

@@ -1,6 +1,6 @@
 import Foundation
+import HTTP
 import OCI
-import Registry
 import Synchronization
 import Testing
 
@@ -145,7 +145,7 @@ struct `Adding from a web server` {
         let client = WebClient(configuration)
         let url = try HTTPURL(parsing: "\(server.address)/endless")
         let received = Mutex(0)
-        await #expect(throws: WebError.tooLarge(url: url.description, limit: 10 << 20)) {
+        await #expect(throws: HTTPError.tooLarge(url: url.description, limit: 10 << 20)) {
             try await client.get(WebClient.Request(url)) { _ in
             } receive: { bytes in
                 received.withLock { $0 += bytes.count }

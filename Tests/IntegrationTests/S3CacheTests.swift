@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 import Testing
 
 /// A server that speaks as S3 does, on a loopback port, with what it keeps in memory.

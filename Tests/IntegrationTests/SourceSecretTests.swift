@@ -1,8 +1,7 @@
+import ClientServices
 import Foundation
 import LLB
-import Registry
 import RemoteSources
-import Sessions
 import Storage
 import SystemPackage
 import Testing

@@ -3,6 +3,7 @@ import Foundation
 import OCI
 import SwiftProtobuf
 import Testing
+import Text
 
 @testable import LLB
 

@@ -129,7 +129,7 @@ import Testing
         FileKey(actions, inputs: [base, source, other]).components
     }
 
-    private func key(_ change: LLB.FileChange) -> [KeyComponent] {
+    private func key(_ change: FileChange) -> [KeyComponent] {
         key([FileAction(on: .output(base), change, output: 0)])
     }
 
@@ -170,7 +170,7 @@ import Testing
 
     @Test func `every field of what is made or removed is in the key`() {
         let owner = Owner(user: .id(1))
-        var all: [(name: String, field: String, change: LLB.FileChange)] = []
+        var all: [(name: String, field: String, change: FileChange)] = []
         let file = FileCreation(path: bytes("/f"), content: bytes("1"))
         let files: [(String, (inout FileCreation) -> Void)] = [
             ("path", { $0.path = bytes("/g") }), ("mode", { $0.mode = 0o600 }),

@@ -1,7 +1,9 @@
 import NIOHTTP1
 import OCI
 import Registry
+import Settings
 import Testing
+import Text
 
 private let canary = "canary-3c5f91"
 private let basicCanary = "Basic " + "dXNlcjpjYW5hcnktM2M1Zjkx"

@@ -1,6 +1,8 @@
+import HTTP
 import NIOHTTP1
 import OCI
 import Registry
+import Settings
 import Synchronization
 import Testing
 
@@ -97,7 +99,11 @@ final class Counter: Sendable {
             return answer
         }
         for name in ["stated", "sent"] {
-            await #expect(throws: RegistryError.tooLarge(what: "manifest \(server.host)/x:\(name)", limit: 4 << 20)) {
+            await #expect(
+                throws: RegistryError.http(
+                    .answerTooLarge(what: "manifest \(server.host)/x:\(name)", limit: 4 << 20)
+                )
+            ) {
                 try await makeClient(server.host).manifest(reference("\(server.host)/x:\(name)"))
             }
         }

@@ -1,8 +1,11 @@
+import HTTP
 import NIOCore
 import OCI
 import Registry
+import Settings
 import Synchronization
 import Testing
+import Text
 
 /// Servers that answer as no server should: each request ends in the right bytes or in an error that says where it happened.
 @Suite(.timeLimit(.minutes(2))) struct `A hostile server` {
@@ -98,7 +101,7 @@ import Testing
         configuration.patience.connect = .milliseconds(200)
         let web = WebClient(configuration)
         let start = ContinuousClock.now
-        let error = await #expect(throws: WebError.self) {
+        let error = await #expect(throws: HTTPError.self) {
             try await web.get(
                 .init(HTTPURL(parsing: "https://\(server.host)/f")),
                 begin: { _ in },

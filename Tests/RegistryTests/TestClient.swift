@@ -1,6 +1,8 @@
+import HTTP
 import Logging
 import OCI
 import Registry
+import Settings
 import Synchronization
 
 /// A clock that does not wait but remembers how long it was asked to.

@@ -1,7 +1,8 @@
+import HTTP
 import NIOHTTP1
-import Registry
 import Synchronization
 import Testing
+import Text
 
 @Suite struct `Reading from web servers` {
     /// Reads an address whole.
@@ -45,7 +46,7 @@ import Testing
         }
         _ = try await read("http://\(server.host)/busy")
         #expect(server.requests.count == 3)
-        await #expect(throws: WebError.refused(url: "http://\(server.host)/none", status: 404, message: nil)) {
+        await #expect(throws: HTTPError.refused(url: "http://\(server.host)/none", status: 404, message: nil)) {
             try await read("http://\(server.host)/none?signature=secret")
         }
         #expect(server.requests.count == 4)
@@ -53,7 +54,7 @@ import Testing
 
     @Test func `an answer that says to be too long is not read`() async throws {
         let server = try await FaultServer.start { _ in ServerAnswer(body: data(300_000)) }
-        await #expect(throws: WebError.tooLarge(url: "http://\(server.host)/f", limit: 100_000)) {
+        await #expect(throws: HTTPError.tooLarge(url: "http://\(server.host)/f", limit: 100_000)) {
             try await read("http://\(server.host)/f", limit: 100_000)
         }
         #expect(server.requests.count == 1)
@@ -81,7 +82,7 @@ import Testing
 
     @Test func `redirects in a circle end`() async throws {
         let server = try await FaultServer.start { _ in .text(302, "", [("Location", "/again")]) }
-        await #expect(throws: WebError.tooManyRedirects(url: "http://\(server.host)/f", limit: 5)) {
+        await #expect(throws: HTTPError.tooManyRedirects(url: "http://\(server.host)/f", limit: 5)) {
             try await read("http://\(server.host)/f")
         }
         #expect(server.requests.count == 6)
@@ -92,7 +93,7 @@ import Testing
     ])
     func `redirects to what is no web address are refused`(location: String) async throws {
         let server = try await FaultServer.start { _ in .text(302, "", [("Location", location)]) }
-        await #expect(throws: RegistryError.self) { try await read("http://\(server.host)/f") }
+        await #expect(throws: HTTPError.self) { try await read("http://\(server.host)/f") }
         #expect(server.requests.count == 1)
     }
 }

@@ -1,7 +1,9 @@
+import HTTP
 import OCI
-import Registry
 import RemoteCache
+import Settings
 import Testing
+import Text
 
 @Suite struct `Signatures for S3` {
     private let signer = S3Signer(

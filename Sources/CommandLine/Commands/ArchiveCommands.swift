@@ -1,9 +1,12 @@
+internal import DockerfileFrontend
 internal import Glibc
 internal import Images
 internal import LinuxSystem
 internal import OCI
 internal import Storage
 internal import SystemPackage
+internal import Terminal
+internal import Text
 
 /// `slipway save`.
 struct SaveCommand: RunnableCommand {

@@ -1,5 +1,6 @@
 internal import Containers
 internal import LinuxSystem
+internal import Terminal
 
 /// Connects this process's streams, terminal and signals with those of a process in a container.
 struct Attachment: Sendable {

@@ -1,6 +1,7 @@
 import BuildEngine
 import LinuxSystem
 import Sandboxes
+internal import Terminal
 
 /// One `--allow`.
 enum Allowance: Sendable, Hashable {

@@ -1,7 +1,10 @@
+internal import GoTemplate
 internal import Images
 internal import LinuxSystem
 internal import Storage
 internal import SystemPackage
+internal import Terminal
+internal import Text
 
 /// `slipway builder du`, and buildx's spelling of it.
 struct BuildCacheUsageCommand: RunnableCommand {

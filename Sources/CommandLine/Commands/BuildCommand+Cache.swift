@@ -1,6 +1,7 @@
 internal import BuildEngine
 internal import LinuxSystem
 internal import RemoteCache
+internal import Terminal
 
 /// Caches beside that of the store, and when none is to be used.
 extension BuildCommand {

@@ -1,8 +1,10 @@
 import BuildEngine
+import ClientServices
 import Glibc
 import LinuxSystem
-import Sessions
 import SystemPackage
+internal import Terminal
+internal import Text
 
 /// What the client offers to RUN steps: `--secret` and `--ssh`.
 extension BuildCommand {
@@ -106,11 +108,11 @@ struct SecretOption: Sendable {
 
     /// A variable that has the id as its name counts before a file that has.
     fileprivate func source(_ environment: SlipwayEnvironment) async throws -> SecretSource {
-        if let variable { return .value(SecretValue(environment.variables[variable] ?? [])) }
-        if file == nil, let value = environment.variables[id] { return .value(SecretValue(value)) }
+        if let variable { return .value(Secret(environment.variables[variable] ?? [])) }
+        if file == nil, let value = environment.variables[id] { return .value(Secret(value)) }
         let path = environment.path(file ?? id)
         let found = try await onBlockingPool { try status(of: path) }
-        if found.size > SecretSource.sizeLimit { throw failedBuild("\(SessionError.secretTooLarge(id))") }
+        if found.size > SecretSource.sizeLimit { throw failedBuild("\(ClientServiceError.secretTooLarge(id))") }
         return .file(path)
     }
 }

@@ -2,6 +2,7 @@ internal import BuildEngine
 internal import LinuxSystem
 internal import RemoteSources
 internal import SystemPackage
+internal import Terminal
 
 /// Labels that say which commit an image was built from (`BUILDX_GIT_LABELS`).
 extension BuildCommand {

@@ -1,4 +1,6 @@
 internal import LinuxSystem
+internal import Terminal
+internal import Text
 
 /// What buildx takes and Slipway has no use for, or no means yet.
 extension BuildCommand {

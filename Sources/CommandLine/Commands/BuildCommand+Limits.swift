@@ -1,6 +1,8 @@
 import BuildEngine
 import LLB
 import LinuxSystem
+internal import Terminal
+internal import Text
 
 /// What RUN steps may do, see and take.
 extension BuildCommand {

@@ -4,6 +4,8 @@ internal import DockerfileFrontend
 internal import DockerfileSyntax
 internal import LinuxSystem
 internal import OCI
+internal import Terminal
+internal import Text
 
 /// What a build shows, and what it writes when it is over.
 extension BuildCommand {

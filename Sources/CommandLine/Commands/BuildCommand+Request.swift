@@ -4,6 +4,8 @@ import LinuxSystem
 import OCI
 import Operations
 import SystemPackage
+internal import Terminal
+internal import Text
 
 extension BuildCommand {
     static let flags: [Flag<BuildCommand>] =

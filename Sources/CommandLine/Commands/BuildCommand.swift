@@ -8,6 +8,8 @@ import LinuxSystem
 import OCI
 import Storage
 import SystemPackage
+internal import Terminal
+internal import Text
 
 /// `slipway build`, and docker's and buildx's other spellings of it.
 struct BuildCommand: RunnableCommand {

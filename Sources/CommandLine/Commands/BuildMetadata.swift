@@ -1,6 +1,8 @@
 internal import BuildEngine
 internal import BuildGraph
 internal import OCI
+internal import Terminal
+internal import Text
 
 /// What `--metadata-file` tells of a build, under buildx's keys.
 struct BuildMetadata {
@@ -11,7 +13,7 @@ struct BuildMetadata {
     ///   - warnings: what it warned of; none where they are not asked for.
     init(_ result: BuildResult, warnings: [VertexWarning] = []) {
         var fields = [JSONValue.Member("buildx.build.ref", .string("default/default/\(result.buildID)"))]
-        if !warnings.isEmpty { fields.append(.init("buildx.build.warnings", .array(warnings.map(Self.document)))) }
+        if !warnings.isEmpty { fields.append(.init("buildx.build.warnings", .array(warnings.map(\.json)))) }
         if let cache = result.cacheManifest { fields.append(.init("cache.manifest", Self.document(of: cache))) }
         if let image = result.image {
             if let configuration = image.configuration {
@@ -53,33 +55,6 @@ struct BuildMetadata {
             if let version = platform.osVersion { members.append(.init("os.version", .string(version))) }
             if let variant = platform.variant { members.append(.init("variant", .string(variant))) }
             fields.append(.init("platform", .object(members)))
-        }
-        return .object(fields)
-    }
-
-    /// A warning as BuildKit's client writes it; see its `VertexWarning`.
-    private static func document(of warning: VertexWarning) -> JSONValue {
-        var fields: [JSONValue.Member] = []
-        if let vertex = warning.vertex { fields.append(.init("vertex", .string(vertex.description))) }
-        if warning.level != 0 { fields.append(.init("level", .number(warning.level))) }
-        if !warning.short.isEmpty { fields.append(.init("short", .bytes(Array(warning.short.utf8)))) }
-        if !warning.detail.isEmpty {
-            fields.append(.init("detail", .array(warning.detail.map { .bytes(Array($0.utf8)) })))
-        }
-        if !warning.url.isEmpty { fields.append(.init("url", .string(warning.url))) }
-        if let source = warning.source {
-            var info: [JSONValue.Member] = [
-                .init("filename", .string(source.fileName)), .init("data", .bytes(source.data)),
-            ]
-            if !source.language.isEmpty { info.append(.init("language", .string(source.language))) }
-            fields.append(.init("sourceInfo", .object(info)))
-            let lines = source.lines.map { lines in
-                JSONValue.object([
-                    .init("start", .object([.init("line", .number(lines.lowerBound))])),
-                    .init("end", .object([.init("line", .number(lines.upperBound))])),
-                ])
-            }
-            fields.append(.init("range", .array(lines)))
         }
         return .object(fields)
     }

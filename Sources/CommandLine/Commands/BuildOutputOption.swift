@@ -3,6 +3,8 @@ internal import Exporters
 internal import LinuxSystem
 internal import OCI
 internal import SystemPackage
+internal import Terminal
+internal import Text
 
 /// One `--output`.
 struct BuildOutputOption: Sendable {

@@ -1,5 +1,7 @@
-internal import Registry
+internal import HTTP
 internal import RemoteCache
+internal import Terminal
+internal import Text
 
 extension CacheAttributeReader {
     /// Where in S3 a cache is; what no attribute says may be in the variables that Amazon's own programs read.
@@ -27,7 +29,7 @@ extension CacheAttributeReader {
         place.blobsPrefix = try prefix("blobs_prefix") ?? place.blobsPrefix
         place.manifestsPrefix = try prefix("manifests_prefix") ?? place.manifestsPrefix
         if let address = try text("endpoint_url") {
-            do throws(RegistryError) { place.endpoint = try HTTPURL(parsing: address) } catch {
+            do throws(HTTPError) { place.endpoint = try HTTPURL(parsing: address) } catch {
                 throw CacheOption.failure("endpoint_url of the s3 cache: \(error)")
             }
         }

@@ -4,6 +4,8 @@ internal import LinuxSystem
 internal import OCI
 package import RemoteCache
 package import SystemPackage
+package import Terminal
+internal import Text
 
 /// One `--cache-from` or `--cache-to`: its type and attributes, understood when the environment is known.
 package struct CacheOption: Sendable, Hashable {

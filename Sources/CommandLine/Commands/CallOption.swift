@@ -1,4 +1,5 @@
 internal import BuildEngine
+package import Terminal
 
 /// `--call`: what to ask of a Dockerfile instead of building it, and how to show the answer.
 package struct CallOption: Sendable, Hashable {

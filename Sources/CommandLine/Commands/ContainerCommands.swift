@@ -1,6 +1,7 @@
 internal import Containers
 internal import LinuxSystem
 internal import SystemPackage
+internal import Terminal
 
 extension SlipwayEnvironment {
     /// The containers of the store.

@@ -3,6 +3,7 @@ internal import Images
 internal import LinuxSystem
 internal import OCI
 internal import Storage
+internal import Terminal
 
 extension NameExpression {
     /// The expression of a filter.

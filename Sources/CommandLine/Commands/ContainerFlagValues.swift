@@ -1,5 +1,7 @@
 internal import Containers
 internal import LinuxSystem
+internal import Terminal
+internal import Text
 
 /// What values of `run` and `create` mean.
 enum ContainerFlagValues {
@@ -31,7 +33,7 @@ enum ContainerFlagValues {
             case "volume-nocopy": mount.copiesNothing = try truth()
             case "bind-propagation" where ContainerMount.propagations.contains(text): mount.options.append(text)
             case "tmpfs-size":
-                guard let bytes = ByteCount.parse(text, base: 1024) else {
+                guard let bytes = parsedByteCount(text) else {
                     throw FlagValueError("invalid value for \(key): \(text)")
                 }
                 size = bytes

@@ -5,6 +5,8 @@ internal import OCI
 internal import Sandboxes
 internal import Storage
 internal import SystemPackage
+internal import Terminal
+internal import Text
 
 extension ContainerFlags {
     /// Makes the container that the flags ask for, of the image that the first word names; the other words are its command.

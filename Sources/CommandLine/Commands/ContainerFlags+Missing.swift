@@ -1,3 +1,5 @@
+internal import Terminal
+
 extension ContainerFlags {
     /// A flag of docker's `run` that Slipway lacks.
     struct MissingFlag: Sendable {

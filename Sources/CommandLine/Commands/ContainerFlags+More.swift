@@ -1,6 +1,7 @@
 internal import Containers
 internal import LinuxSystem
 internal import OCI
+internal import Terminal
 
 extension ContainerFlags {
     /// Ports, labels and volumes that come from elsewhere, and flags that mean nothing here.

@@ -2,6 +2,7 @@ internal import Images
 internal import LinuxSystem
 internal import OCI
 internal import Sandboxes
+internal import Terminal
 
 extension ContainerFlags {
     /// Refuses an image whose programs cannot run here, and says where one is for another platform than anybody asked for.

@@ -1,6 +1,7 @@
 internal import Containers
 internal import LinuxSystem
 internal import OCI
+internal import Terminal
 
 /// What `run` and `create` are asked of the container they make.
 struct ContainerFlags: Sendable {

@@ -2,6 +2,8 @@ internal import Archive
 internal import Containers
 internal import LinuxSystem
 internal import SystemPackage
+internal import Terminal
+internal import Text
 
 /// `slipway cp`.
 struct CopyCommand: RunnableCommand {

@@ -2,6 +2,7 @@ internal import Containers
 internal import LinuxSystem
 internal import Sandboxes
 internal import SystemPackage
+internal import Terminal
 
 /// `slipway exec`.
 struct ExecCommand: RunnableCommand {

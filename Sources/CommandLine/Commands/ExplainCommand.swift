@@ -1,5 +1,6 @@
 import BuildEngine
 import Images
+internal import Terminal
 
 /// `slipway explain`: why the steps of a build ran, or did not.
 struct ExplainCommand: RunnableCommand {

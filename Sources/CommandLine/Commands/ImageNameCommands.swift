@@ -1,6 +1,8 @@
 internal import Images
 internal import LinuxSystem
 internal import Storage
+internal import Terminal
+internal import Text
 
 /// `slipway tag`.
 struct TagCommand: RunnableCommand {

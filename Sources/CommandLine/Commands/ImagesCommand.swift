@@ -1,7 +1,10 @@
+internal import GoTemplate
 internal import Images
 internal import LinuxSystem
 internal import OCI
 internal import Storage
+internal import Terminal
+internal import Text
 
 /// `slipway images`.
 struct ImagesCommand: RunnableCommand {

@@ -1,6 +1,8 @@
+internal import GoTemplate
 internal import Images
 internal import OCI
 internal import Storage
+internal import Terminal
 
 /// `slipway image inspect`.
 struct InspectImagesCommand: RunnableCommand {

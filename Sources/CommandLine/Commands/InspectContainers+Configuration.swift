@@ -1,4 +1,5 @@
 internal import Containers
+internal import GoTemplate
 internal import OCI
 internal import Sandboxes
 

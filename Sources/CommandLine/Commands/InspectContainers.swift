@@ -1,8 +1,11 @@
 internal import Containers
+internal import GoTemplate
 internal import Images
 internal import LinuxSystem
 internal import OCI
 internal import Storage
+internal import Terminal
+internal import Text
 
 /// `slipway inspect`: of containers and images alike.
 struct InspectCommand: RunnableCommand {

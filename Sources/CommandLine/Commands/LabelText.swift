@@ -1,3 +1,5 @@
+internal import Terminal
+
 /// Labels as commands write them.
 enum LabelText {
     /// Reads `name=value` and `name`, which has an empty value.

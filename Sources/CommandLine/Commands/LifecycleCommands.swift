@@ -1,5 +1,7 @@
 internal import Containers
 internal import LinuxSystem
+internal import Terminal
+internal import Text
 
 /// `slipway start`.
 struct StartCommand: RunnableCommand {

@@ -1,9 +1,12 @@
 internal import Containers
 internal import DockerfileSyntax
+internal import GoTemplate
 internal import Images
 internal import LinuxSystem
 internal import OCI
 internal import Storage
+internal import Terminal
+internal import Text
 
 /// `slipway ps`.
 struct ListContainersCommand: RunnableCommand {

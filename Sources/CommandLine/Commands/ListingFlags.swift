@@ -1,4 +1,5 @@
 internal import Containers
+internal import Terminal
 
 extension Flag {
     /// `--filter`, each as it was written once its form is known to be right.

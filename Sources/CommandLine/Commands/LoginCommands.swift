@@ -1,5 +1,8 @@
 internal import LinuxSystem
 internal import Registry
+internal import Settings
+internal import Terminal
+internal import Text
 
 /// `slipway login`.
 struct LoginCommand: RunnableCommand {

@@ -1,5 +1,6 @@
 internal import Containers
 internal import LinuxSystem
+internal import Terminal
 
 /// `slipway logs`.
 struct LogsCommand: RunnableCommand {

@@ -2,6 +2,7 @@ internal import Containers
 internal import LinuxSystem
 internal import Sandboxes
 internal import Storage
+internal import Terminal
 
 /// `slipway run`.
 struct RunCommand: RunnableCommand {

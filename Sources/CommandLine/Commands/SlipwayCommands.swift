@@ -1,6 +1,8 @@
+package import Terminal
+
 /// The whole command tree, with Docker's spellings.
 package enum SlipwayCommands {
-    package static let all: [CommandNode] = [
+    package static let all: [CommandNode<SlipwayEnvironment>] = [
         .command("run", isCommon: true, RunCommand.self),
         .command("exec", isCommon: true, ExecCommand.self),
         .command("ps", isCommon: true, ListContainersCommand.self),

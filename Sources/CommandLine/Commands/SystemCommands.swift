@@ -1,9 +1,12 @@
 internal import Containers
+internal import GoTemplate
 internal import Images
 internal import LinuxSystem
 internal import OCI
 internal import Snapshots
 internal import Storage
+internal import Terminal
+internal import Text
 
 /// `slipway system df`.
 struct DiskUsageCommand: RunnableCommand {

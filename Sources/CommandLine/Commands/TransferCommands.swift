@@ -2,6 +2,7 @@ internal import Images
 internal import OCI
 internal import Registry
 internal import Storage
+internal import Terminal
 
 /// `slipway pull`.
 struct PullCommand: RunnableCommand {

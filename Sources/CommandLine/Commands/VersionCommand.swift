@@ -1,4 +1,6 @@
+internal import GoTemplate
 internal import OCI
+internal import Terminal
 
 /// `slipway version`.
 struct VersionCommand: RunnableCommand {

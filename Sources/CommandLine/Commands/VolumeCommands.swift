@@ -1,5 +1,8 @@
 internal import Containers
+internal import GoTemplate
 internal import LinuxSystem
+internal import Terminal
+internal import Text
 
 /// `slipway volume create`.
 struct CreateVolumeCommand: RunnableCommand {

@@ -3,6 +3,8 @@ internal import Images
 internal import LinuxSystem
 internal import OCI
 internal import Storage
+internal import Terminal
+internal import Text
 
 /// `slipway __complete -- WORD…`: asked by the completion scripts what may follow.
 ///

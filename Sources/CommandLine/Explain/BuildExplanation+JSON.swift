@@ -1,36 +1,43 @@
 internal import BuildGraph
 internal import OCI
+internal import Terminal
+internal import Text
 
 extension BuildExplanation {
     /// The explanation for programs: an array with one object a step.
     ///
     /// Values and paths that are not UTF-8 have their bytes escaped.
-    package var json: String { JSONText.array(steps.map(object)) + "\n" }
+    package var json: String { JSONValue.array(steps.map(object)).text() + "\n" }
 
-    private func object(_ step: StepExplanation) -> String {
-        var json = JSONText()
-        json.add("name", step.name)
-        json.add("vertex", step.vertex)
+    private func object(_ step: StepExplanation) -> JSONValue {
+        var fields: [JSONValue.Member] = [
+            .init("name", .string(step.name)), .init("vertex", .string(step.vertex.description)),
+        ]
         if let origin = step.origin {
-            json.add("dockerfile", origin.dockerfile)
-            json.add("line", Int64(origin.line))
-            json.add("stage", origin.stage)
+            fields += [
+                .init("dockerfile", .string(origin.dockerfile)), .init("line", .number(origin.line)),
+                .init("stage", .string(origin.stage)),
+            ]
         }
-        switch step.outcome {
-        case .cached: json.add("outcome", "cached")
-        case .imported(let source):
-            json.add("outcome", "cached")
-            json.add("remoteCache", source)
-        case .notNeeded: json.add("outcome", "skipped")
-        case .ran: json.add("outcome", "ran")
-        case .failed: json.add("outcome", "failed")
-        }
+        fields.append(.init("outcome", .string(name(of: step.outcome))))
+        if case .imported(let source) = step.outcome { fields.append(.init("remoteCache", .string(source))) }
         if let reason = step.outcome.reason {
-            json.addRaw("seconds", fixedPoint(step.seconds, decimals: 3))
-            json.add("reason", name(of: reason))
-            if case .changed(let changes) = reason { json.addRaw("changes", JSONText.array(changes.map(object))) }
+            fields.append(.init("seconds", .numeral(fixedPoint(step.seconds, decimals: 3))))
+            fields.append(.init("reason", .string(name(of: reason))))
+            if case .changed(let changes) = reason {
+                fields.append(.init("changes", .array(changes.map(object))))
+            }
         }
-        return json.object
+        return .object(fields)
+    }
+
+    private func name(of outcome: StepExplanation.Outcome) -> String {
+        switch outcome {
+        case .cached, .imported: "cached"
+        case .notNeeded: "skipped"
+        case .ran: "ran"
+        case .failed: "failed"
+        }
     }
 
     private func name(of reason: MissReason) -> String {
@@ -43,28 +50,25 @@ extension BuildExplanation {
         }
     }
 
-    private func object(_ change: KeyChange) -> String {
-        var json = JSONText()
+    private func object(_ change: KeyChange) -> JSONValue {
         switch change {
         case .component(let name, let old, let new):
-            json.add("component", name)
-            if let old { json.add("old", safeText(old)) }
-            if let new { json.add("new", safeText(new)) }
-        case .input(let step, _): json.add("input", step)
+            let values = [("old", old), ("new", new)].compactMap { key, value in
+                value.map { JSONValue.Member(key, .string(safeText($0))) }
+            }
+            return .object([.init("component", .string(name))] + values)
+        case .input(let step, _): return .object([.init("input", .string(step))])
         case .inputCount(let old, let new):
-            json.add("oldInputs", Int64(old))
-            json.add("newInputs", Int64(new))
+            return .object([.init("oldInputs", .number(old)), .init("newInputs", .number(new))])
         case .content(let step, let files):
-            json.add("contentOf", step)
-            json.addRaw("files", JSONText.array(files.map(object)))
+            return .object([.init("contentOf", .string(step)), .init("files", .array(files.map(object)))])
         }
-        return json.object
     }
 
-    private func object(_ file: FileChange) -> String {
-        var json = JSONText()
-        json.add("path", safeText(file.path))
-        json.addRaw("changes", JSONText.array(file.kind.words.map(JSONText.quoted)))
-        return json.object
+    private func object(_ file: ChangedFile) -> JSONValue {
+        .object([
+            .init("path", .string(safeText(file.path))),
+            .init("changes", .array(file.kind.words.map { .string($0) })),
+        ])
     }
 }

@@ -1,4 +1,5 @@
 package import BuildGraph
+internal import Terminal
 
 /// Why the steps of a build ran or did not, as `slipway explain` says it.
 package struct BuildExplanation: Sendable {
@@ -62,7 +63,7 @@ package struct BuildExplanation: Sendable {
         }
     }
 
-    private func fileLines(of step: String, _ files: [FileChange], limit: Int) -> [String] {
+    private func fileLines(of step: String, _ files: [ChangedFile], limit: Int) -> [String] {
         if files.isEmpty { return ["files of \"\(safeText(step))\" changed"] }
         let named = files.prefix(max(1, limit)).map {
             "  \(safeText($0.path)): \($0.kind.words.joined(separator: ", "))"
@@ -89,7 +90,7 @@ extension StepExplanation.Outcome {
     }
 }
 
-extension FileChange.Kind {
+extension ChangedFile.Kind {
     /// What happened to the file, in words.
     var words: [String] {
         switch self {
@@ -100,7 +101,7 @@ extension FileChange.Kind {
     }
 }
 
-extension FileChange.Attribute {
+extension ChangedFile.Attribute {
     fileprivate var words: String {
         switch self {
         case .content: "content"

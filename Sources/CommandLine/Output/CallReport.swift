@@ -2,6 +2,8 @@ package import BuildEngine
 internal import DockerfileFrontend
 internal import DockerfileSyntax
 internal import OCI
+internal import Terminal
+internal import Text
 
 /// The answer to `--call` as buildx prints it.
 package struct CallReport: Sendable {

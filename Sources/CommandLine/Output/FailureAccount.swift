@@ -3,6 +3,8 @@ internal import BuildGraph
 internal import LinuxSystem
 internal import Storage
 internal import SystemPackage
+internal import Terminal
+internal import Text
 
 /// What `--debug` tells of an error: every error that led to it, from the step down to the system call, in the terms of the program.
 ///

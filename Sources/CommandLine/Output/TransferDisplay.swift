@@ -1,6 +1,8 @@
 internal import Images
 internal import OCI
 internal import Synchronization
+internal import Terminal
+internal import Text
 
 /// Shows a pull or a push: one line a layer, redrawn in place on a terminal; lines after each other elsewhere.
 final class TransferDisplay: Sendable {

@@ -1,7 +1,9 @@
 internal import LinuxSystem
-package import Registry
+internal import Settings
 package import Storage
 internal import SystemPackage
+internal import Terminal
+internal import Text
 
 extension SlipwayEnvironment {
     /// What the configuration says of the build cache, or else what is usual.
@@ -41,7 +43,7 @@ extension SlipwayEnvironment {
 
 extension SlipwayConfiguration {
     /// The policies of the file for a disk of so many bytes.
-    /// - Throws: `RegistryError.invalidConfiguration` naming file and key.
+    /// - Throws: `SettingsError.invalid` naming file and key.
     package func cachePolicies(diskBytes: Int64) throws -> [CachePolicy] {
         let limits = try Limits(cache.limits, key: "worker.oci", in: self, diskBytes)
         guard let tables = cache.policies else {
@@ -86,8 +88,8 @@ extension SlipwayConfiguration {
         }
     }
 
-    private func invalid(_ key: String, _ reason: String) -> RegistryError {
-        .invalidConfiguration(file: file, key: key, reason: reason)
+    private func invalid(_ key: String, _ reason: String) -> SettingsError {
+        .invalid(file: file, key: key, reason: reason)
     }
 
     private func bytes(_ quantity: Quantity, _ key: String, _ diskBytes: Int64) throws -> Int64 {
@@ -97,7 +99,7 @@ extension SlipwayConfiguration {
             if text.hasSuffix("%"), let share = Int64(text.dropLast()), (0...100).contains(share) {
                 return CachePolicy.share(share, of: diskBytes)
             }
-            guard let size = ByteCount.parse(text, base: 1024) else {
+            guard let size = parsedByteCount(text) else {
                 throw invalid(key, "\"\(text)\" is no size such as 10GB or 20%")
             }
             return size

@@ -1,4 +1,5 @@
 package import BuildEngine
+internal import HTTP
 package import Images
 internal import LinuxSystem
 package import Logging
@@ -6,9 +7,11 @@ internal import OCI
 package import Registry
 internal import RemoteCache
 internal import Sandboxes
+internal import Settings
 package import Snapshots
 package import Storage
 internal import SystemPackage
+internal import Terminal
 
 /// The engine's parts over one store, opened when a command needs them.
 package struct Engine: Sendable {

@@ -1,7 +1,10 @@
+internal import GoTemplate
 internal import LinuxSystem
 internal import OCI
 internal import Snapshots
 internal import SystemPackage
+package import Terminal
+internal import Text
 
 /// What a command that failed says, and its exit status.
 struct FailureReport {

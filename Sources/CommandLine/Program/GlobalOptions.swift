@@ -1,3 +1,5 @@
+package import Terminal
+
 /// The options before the command: `slipway --root /srv/slipway images`.
 package struct GlobalOptions: Sendable {
     /// Where the store is; nil leaves it to the environment.
@@ -44,4 +46,11 @@ package struct GlobalOptions: Sendable {
         },
         .toggle("version", short: "v", \.showsVersion, help: "Print version and quit"),
     ]
+}
+
+extension CommandTree where Environment == SlipwayEnvironment {
+    /// A tree of Slipway's commands, with Slipway's global flags before them.
+    package init(_ nodes: [CommandNode<SlipwayEnvironment>], width: Int = 80) {
+        self.init(nodes, globalFlags: GlobalOptions.flags.map(\.description), width: width)
+    }
 }

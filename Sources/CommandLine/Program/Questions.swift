@@ -1,5 +1,6 @@
 internal import Glibc
 internal import LinuxSystem
+internal import Terminal
 
 /// What commands ask the person at the terminal.
 extension SlipwayEnvironment {

@@ -1,6 +1,7 @@
 internal import Glibc
 package import LinuxSystem
 internal import Synchronization
+internal import Terminal
 
 /// Decides what a signal does: the first SIGINT or SIGTERM cancels the command, the second ends the process at once.
 ///

@@ -1,5 +1,6 @@
 package import LinuxSystem
 package import SystemPackage
+package import Terminal
 
 /// What a command works in: the process's streams, variables and directories, and the engine that it opens when it needs it.
 package final class SlipwayEnvironment: Sendable {

@@ -1,16 +1,16 @@
-package import Registry
 package import Sandboxes
+internal import Settings
 
 extension SlipwayConfiguration {
     /// What makes the networks of steps, as the file says.
     /// - Parameter tag: what their interfaces on the host are called after.
     /// - Returns: it, with nothing made yet.
-    /// - Throws: `RegistryError.invalidConfiguration` naming file and key.
+    /// - Throws: `SettingsError.invalid` naming file and key.
     package func networks(tag: String) throws -> SandboxNetworks {
         let mode = try networkMode.map { name in
             guard let mode = SandboxNetworks.Mode(rawValue: name) else {
                 let known = SandboxNetworks.Mode.allCases.map(\.rawValue).joined(separator: ", ")
-                throw RegistryError.invalidConfiguration(
+                throw SettingsError.invalid(
                     file: file,
                     key: "worker.oci.networkMode",
                     reason: "\"\(name)\" is none of \(known)"

@@ -1,5 +1,7 @@
 internal import LinuxSystem
 internal import SystemPackage
+internal import Terminal
+internal import Text
 
 /// `slipway __docs KIND DIRECTORY`: writes the reference (`reference`) or the manual pages (`man`).
 struct DocsCommand: RunnableCommand {

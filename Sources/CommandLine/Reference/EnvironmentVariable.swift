@@ -1,3 +1,6 @@
+internal import Terminal
+internal import Text
+
 /// An environment variable that Slipway reads; `docs/reference/environment.md` is made of these.
 ///
 /// Commands read variables through `SlipwayEnvironment.variable(_:)`, which takes nothing else. Targets below this one

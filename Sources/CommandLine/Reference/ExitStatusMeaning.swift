@@ -1,3 +1,5 @@
+internal import Terminal
+
 /// What an exit status of the program means; `docs/reference/exit-statuses.md` is made of these.
 package struct ExitStatusMeaning: Sendable {
     /// The number, or the numbers, as a reader of the page sees them.

@@ -1,4 +1,5 @@
-internal import Registry
+internal import Settings
+internal import Terminal
 
 /// Manual pages, in the macros of man(7).
 extension Reference {

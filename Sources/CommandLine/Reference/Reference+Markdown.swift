@@ -1,4 +1,5 @@
-internal import Registry
+internal import Settings
+internal import Terminal
 
 /// The pages of `docs/reference/`.
 extension Reference {

@@ -1,4 +1,4 @@
-internal import Registry
+package import Terminal
 
 /// A page of the reference.
 package struct ReferencePage: Sendable {
@@ -14,7 +14,7 @@ package struct Reference: Sendable {
     /// What a page is about: one command, under the first spelling that the tree has for it.
     struct Topic: Sendable {
         let path: [String]
-        let type: any RunnableCommand.Type
+        let type: any RunnableCommand<SlipwayEnvironment>.Type
 
         /// The words of the command, as `image prune`.
         var name: String { path.joined(separator: " ") }
@@ -22,16 +22,16 @@ package struct Reference: Sendable {
         var fileName: String { path.joined(separator: "-") }
     }
 
-    let tree: CommandTree
+    let tree: CommandTree<SlipwayEnvironment>
 
-    package init(_ tree: CommandTree = CommandTree(SlipwayCommands.all)) {
+    package init(_ tree: CommandTree<SlipwayEnvironment> = CommandTree(SlipwayCommands.all)) {
         self.tree = tree
     }
 
     /// Every command that help shows, once.
     var topics: [Topic] {
         var seen: [ObjectIdentifier] = []
-        func walk(_ nodes: [CommandNode], _ path: [String]) -> [Topic] {
+        func walk(_ nodes: [CommandNode<SlipwayEnvironment>], _ path: [String]) -> [Topic] {
             nodes.filter { !$0.isHidden }.flatMap { node -> [Topic] in
                 switch node.body {
                 case .group(_, let children): return walk(children, path + [node.name])

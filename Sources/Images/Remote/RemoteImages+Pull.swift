@@ -1,5 +1,4 @@
 package import OCI
-internal import Registry
 internal import Snapshots
 internal import Storage
 internal import Tasks

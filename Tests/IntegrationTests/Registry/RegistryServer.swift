@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import HTTP
 import SystemPackage
 
 /// A registry of the distribution project on a loopback port, with its storage below a test's scratch directory.

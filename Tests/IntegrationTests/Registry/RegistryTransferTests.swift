@@ -3,10 +3,12 @@ import Images
 import LinuxSystem
 import OCI
 import Registry
+import Settings
 import Snapshots
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 private func reference(_ text: String) throws -> ImageReference { try ImageReference(parsing: text) }
 

@@ -7,6 +7,7 @@ import NIOCore
 import NIOPosix
 import OCI
 import Registry
+import Settings
 import Snapshots
 import Storage
 import Synchronization

@@ -1,0 +1,145 @@
+internal import Glibc
+package import LinuxSystem
+package import SystemPackage
+
+/// The socket of a running agent.
+package struct AgentSocket: Sendable {
+    /// Lends the path under which the socket can be reached.
+    ///
+    /// The name of a socket has at most 107 bytes; below an open directory any path is short enough.
+    private let directory: OpenFile
+    private let name: FilePath.Component
+    private let path: FilePath
+
+    /// Opens the socket's directory, which must exist; the socket itself is looked for by `connect`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init(_ path: FilePath) throws(ClientServiceError) {
+        guard let name = path.lastComponent else {
+            throw .agentUnreachable(path, SystemCallError("connect", errno: .isDirectory))
+        }
+        do throws(SystemCallError) {
+            directory = try OpenFile.open(path.removingLastComponent(), O_PATH | O_DIRECTORY)
+        } catch {
+            throw .agentUnreachable(path, error)
+        }
+        self.name = name
+        self.path = path
+    }
+
+    /// A path by which programs that this process starts can reach the agent, for as long as this value lives.
+    package var pathForChildren: FilePath {
+        directory.pathForChildren.appending(name)
+    }
+
+    /// What the agent says to a message, both with their lengths; nil where it says nothing.
+    func answer(to message: [UInt8]) async throws -> [UInt8]? {
+        let stream = try AgentStream(try connect())
+        try await stream.write(message)
+        return try await stream.message()
+    }
+
+    /// Connects to the agent.
+    package func connect() throws(ClientServiceError) -> OpenFile {
+        do throws(SystemCallError) {
+            return try connectLocalSocket(directory.reachable(name), keepsMessages: false)
+        } catch {
+            throw .agentUnreachable(path, error)
+        }
+    }
+}
+
+extension OpenFile {
+    /// A short path of a file in this directory, for the time that the directory is open.
+    func reachable(_ name: FilePath.Component) -> FilePath {
+        FilePath("/proc/self/fd/\(descriptor)").appending(name)
+    }
+}
+
+/// The socket that a step finds: what comes in on it goes to the client's agent, as far as a step may ask it.
+package struct AgentForwarder: Sendable {
+    private let agent: AgentSocket
+    private let listener: LocalSocketListener
+    /// Keeps the path valid that the socket was bound by.
+    private let directory: OpenFile
+    /// Where the socket is.
+    package let socket: FilePath
+
+    /// Makes the socket.
+    /// - Parameters:
+    ///   - agent: where requests go.
+    ///   - directory: where the socket is made.
+    ///   - owner: of the socket: user and group.
+    ///   - mode: its permissions.
+    /// - Throws: `SystemCallError` if it cannot be made, or not be given to its owner.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init(
+        to agent: AgentSocket,
+        in directory: FilePath,
+        owner: (user: UInt32, group: UInt32),
+        mode: UInt32
+    ) throws(SystemCallError) {
+        self.agent = agent
+        self.directory = try OpenFile.open(directory, O_RDONLY | O_DIRECTORY)
+        let name: FilePath.Component = "agent"
+        listener = try LocalSocketListener(at: self.directory.reachable(name))
+        socket = directory.appending(name)
+        let root = try RootedDirectory(directory)
+        try root.changeOwner(FilePath(root: nil, [name]), user: owner.user, group: owner.group)
+        try root.changeMode(FilePath(root: nil, [name]), mode)
+    }
+
+    /// Serves the socket until the task is cancelled.
+    package func serve() async {
+        await withDiscardingTaskGroup { group in
+            // A listener that fails is one whose step is over: SSH in the step then says that it has no agent.
+            while let connection = try? await listener.accept() {
+                group.addTask { try? await forward(connection) }
+            }
+        }
+    }
+
+    /// Requests and answers alternate on a connection.
+    private func forward(_ connection: OpenFile) async throws {
+        let step = try AgentStream(connection)
+        let agent = try AgentStream(try self.agent.connect())
+        while let request = try await step.message() {
+            guard AgentProtocol.isAllowed(Array(request.dropFirst(4))) else {
+                try await step.write(AgentProtocol.refusal)
+                continue
+            }
+            try await agent.write(request)
+            guard let answer = try await agent.message() else { return }
+            try await step.write(answer)
+        }
+    }
+}
+
+/// One end of a connection between SSH and an agent.
+private final class AgentStream {
+    private let reader: ByteReader
+    private let writer: ByteWriter
+
+    init(_ socket: OpenFile) throws(SystemCallError) {
+        reader = try ByteReader(socket)
+        writer = try ByteWriter(socket)
+    }
+
+    func write(_ message: [UInt8]) async throws { try await writer.write(message) }
+
+    /// The next message with its length; nil at the end, and where what comes is none.
+    func message() async throws -> [UInt8]? {
+        guard let prefix = try await read(4), let length = AgentProtocol.length(prefix),
+            let body = try await read(length)
+        else { return nil }
+        return prefix + body
+    }
+
+    private func read(_ count: Int) async throws -> [UInt8]? {
+        var bytes: [UInt8] = []
+        while bytes.count < count {
+            guard let chunk = try await reader.read(limit: count - bytes.count) else { return nil }
+            bytes += chunk
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,79 @@
+internal import Glibc
+internal import LinuxSystem
+package import SystemPackage
+package import Text
+
+/// What a client offers to the steps of its build, by the ids that `RUN --mount` asks for.
+package struct ClientServices: Sendable {
+    package var secrets: [[UInt8]: SecretSource]
+    package var agents: [[UInt8]: AgentSocket]
+
+    package init(secrets: [[UInt8]: SecretSource] = [:], agents: [[UInt8]: AgentSocket] = [:]) {
+        self.secrets = secrets
+        self.agents = agents
+    }
+
+    /// The secret of an id; nil where none is offered and `isOptional` says that this is no error.
+    ///
+    /// A file is read each time: what a step gets is what the file holds when the step starts.
+    /// - Throws: `ClientServiceError`.
+    package func secret(_ id: [UInt8], isOptional: Bool) async throws -> Secret? {
+        guard let source = secrets[id] else {
+            if isOptional { return nil }
+            throw ClientServiceError.secretNotFound(id)
+        }
+        switch source {
+        case .value(let value): return value
+        case .file(let path):
+            return try await onBlockingPool {
+                let bytes: [UInt8]
+                do throws(SystemCallError) {
+                    bytes = try OpenFile.open(path, O_RDONLY).readToEnd(limit: SecretSource.sizeLimit + 1)
+                } catch {
+                    throw ClientServiceError.secretUnreadable(id, error)
+                }
+                guard bytes.count <= SecretSource.sizeLimit else { throw ClientServiceError.secretTooLarge(id) }
+                return Secret(bytes)
+            }
+        }
+    }
+
+    /// A secret as it goes into a header of HTTP, without the line break that files end with; nil where none is offered.
+    /// - Throws: `ClientServiceError`.
+    package func headerSecret(_ id: [UInt8]) async throws -> Secret? {
+        guard let secret = try await secret(id, isOptional: true) else { return nil }
+        let isSpace: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0d).contains($0) }
+        let value = secret.revealBytes().drop(while: isSpace)
+        let end = value.lastIndex { !isSpace($0) }.map { $0 + 1 } ?? value.startIndex
+        let text = Array(value[..<end])
+        guard !text.isEmpty, text.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
+            throw ClientServiceError.secretIsNoHeader(id)
+        }
+        return Secret(text)
+    }
+
+    /// The agent of an id; nil where none is offered and `isOptional` says that this is no error.
+    /// - Throws: `ClientServiceError`.
+    package func agent(_ id: [UInt8], isOptional: Bool) throws(ClientServiceError) -> AgentSocket? {
+        if let agent = agents[id] { return agent }
+        if isOptional { return nil }
+        throw agents.isEmpty ? .noAgentForwarded(id) : .agentNotFound(id)
+    }
+}
+
+/// Where the bytes of a secret come from: `--secret`.
+package enum SecretSource: Sendable, Hashable {
+    case file(FilePath)
+    case value(Secret)
+
+    /// BuildKit's limit: a secret travels in one message.
+    package static let sizeLimit = 500 << 10
+}
+
+/// Where an agent's keys come from: `--ssh`.
+package enum AgentSource: Sendable, Hashable {
+    /// The socket of a running agent.
+    case socket(FilePath)
+    /// Files of private keys, which an agent of the build's own holds while the build lasts.
+    case keys([FilePath])
+}

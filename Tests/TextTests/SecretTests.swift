@@ -1,0 +1,16 @@
+import Testing
+import Text
+
+@Suite struct `Secrets` {
+    @Test func `a secret shows itself to nobody who prints, dumps or interpolates it`() {
+        struct Holder { let secret: Secret }
+        var dumped = ""
+        dump(Holder(secret: Secret("canary")), to: &dumped)
+        let texts = [
+            "\(Secret("canary"))", String(reflecting: Holder(secret: Secret("canary"))), "\([Secret("canary")])",
+            dumped,
+        ]
+        for text in texts { #expect(!text.contains("canary")) }
+        #expect(Secret("canary").reveal() == "canary")
+    }
+}
