@@ -73,6 +73,7 @@ package struct UploadMachine: Sendable {
 
     /// The first thing to do.
     /// - Parameter location: of an upload that the registry has opened already.
+    /// - Returns: the action to take.
     package mutating func begin(at location: HTTPURL?) -> Action { next(location.map { UploadSession(location: $0) }) }
 
     /// What to do after something has happened; what cannot happen now changes nothing and fails.
