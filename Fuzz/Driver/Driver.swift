@@ -12,6 +12,7 @@ private let target: FuzzTarget = {
     let name = getenv("SLIPWAY_FUZZ_TARGET").map { String(cString: $0) } ?? ""
     if let target = FuzzTarget.named(name) { return target }
     let names = FuzzTarget.all.map(\.name).joined(separator: " ")
-    fputs("SLIPWAY_FUZZ_TARGET is \"\(name)\", not one of: \(names)\n", stderr)
+    let text = "SLIPWAY_FUZZ_TARGET is \"\(name)\", not one of: \(names)\n"
+    _ = write(STDERR_FILENO, text, text.utf8.count)
     exit(2)
 }()
