@@ -290,7 +290,7 @@ if Context.environment["SLIPWAY_FUZZ"] != nil {
             name: "slipway-fuzz",
             dependencies: [.target(name: "FuzzTargets")],
             path: "Fuzz/Driver",
-            swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])],
+            swiftSettings: settings,
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]
         )
     )
