@@ -44,7 +44,7 @@ import Text
 
     @Test func `are read with marks, comments, blanks and carriage returns`() throws {
         let file = try IgnoreFile(parsing: bytes("\u{feff}a\r\n\r\n# c\n  \n!b/\r\n"))
-        #expect(file.patterns == ["a", "!b"].map(bytes))
+        #expect(file.patterns == ["a", "!b"].map { bytes($0) })
     }
 
     @Test func `refuse what means nothing`() {

@@ -40,10 +40,10 @@ import Text
 @Suite struct `Quantities` {
     @Test(arguments: [
         ("1", 1), ("1k", 1024), ("1.5kb", 1536), ("2MiB", 2 << 20), ("1 g", 1 << 30), ("1x", nil), ("", nil),
-        ("1kk", nil),
+        ("1kk", nil), ("1ki", nil), ("1kib", 1024),
         ("99999999999g", nil),
     ])
-    func `take sizes with units`(text: String, expected: Int64?) {
+    func `sizes have units of 1024`(text: String, expected: Int64?) {
         #expect(parsedByteCount(text) == expected)
     }
 
@@ -58,7 +58,7 @@ import Text
     }
 
     @Test(arguments: ["", "1", "s", "1x", ".s", "1s1", "9999999999h", "1 s", "--1s"])
-    func `what is no duration is refused`(text: String) {
+    func `a malformed duration is refused`(text: String) {
         #expect(parsedDuration(bytes(text)) == nil)
     }
 }
