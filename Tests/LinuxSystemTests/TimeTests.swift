@@ -1,8 +1,11 @@
 import LinuxSystem
 import Testing
+import Text
 
 @Suite struct `Moments of docker's flags` {
-    private let now = FileTime(seconds: 1_700_000_000)
+    private func moment(_ text: String) -> FileTime? {
+        WrittenMoment(text).map { FileTime($0, now: FileTime(seconds: 1_700_000_000)) }
+    }
 
     @Test(
         arguments: [
@@ -12,21 +15,21 @@ import Testing
         ] as [(String, Int64)]
     )
     func `are seconds since 1970, dates or a time ago`(text: String, seconds: Int64) {
-        #expect(FileTime(docker: text, now: now)?.seconds == seconds)
+        #expect(moment(text)?.seconds == seconds)
     }
 
     @Test func `keep fractions of seconds`() {
         #expect(
-            FileTime(docker: "1795872510.5", now: now) == FileTime(seconds: 1_795_872_510, nanoseconds: 500_000_000)
+            moment("1795872510.5") == FileTime(seconds: 1_795_872_510, nanoseconds: 500_000_000)
         )
-        #expect(FileTime(docker: "1.5s", now: now) == FileTime(seconds: 1_699_999_998, nanoseconds: 500_000_000))
-        let stamp = FileTime(docker: "2026-11-28T13:49:26.390000001Z", now: now)
+        #expect(moment("1.5s") == FileTime(seconds: 1_699_999_998, nanoseconds: 500_000_000))
+        let stamp = moment("2026-11-28T13:49:26.390000001Z")
         #expect(stamp == FileTime(seconds: 1_795_873_766, nanoseconds: 390_000_001))
     }
 
     @Test(arguments: ["1.x", "1.", "", "soon", "10x", "2021-03", "2021-13-01", "99999999999999999999h"])
     func `are refused where they are none of these`(text: String) {
-        #expect(FileTime(docker: text, now: now) == nil)
+        #expect(moment(text) == nil)
     }
 
     @Test(

@@ -71,13 +71,14 @@ package struct ImageFilter: Sendable, Hashable {
                 _ = try Self.pattern(value)
                 references.append(value)
             default:
-                guard let time = FileTime(docker: value, now: FileTime(seconds: now))?.seconds else {
+                guard let moment = WrittenMoment(value) else {
                     throw .invalidFilterValue(
                         filter: name,
                         value: value,
                         reason: "expected a duration (10m, 1h30m), a date (2026-01-02T15:04:05Z) or seconds since 1970"
                     )
                 }
+                let time = FileTime(moment, now: FileTime(seconds: now)).seconds
                 until = min(until ?? time, time)
             }
         }

@@ -1,5 +1,5 @@
 internal import Glibc
-internal import Text
+package import Text
 
 extension FileTime {
     /// A moment by calendar and clock in universal time; a second of 60 and days beyond a month's end run over.
@@ -34,40 +34,25 @@ extension FileTime {
     ///
     /// - Returns: nil for anything else, and for Go's zero time, the year 1.
     package init?(rfc3339 text: String) {
-        guard let (time, year, isComplete) = Self.parts(text), isComplete, year > 1 else { return nil }
-        self = time
+        guard let date = WrittenDate(text), date.isComplete, date.year > 1 else { return nil }
+        self.init(date, zone: .universal)
     }
 
     /// Reads the same or a part of it from the left, which is taken to be in UTC: `2026-03-04`, `2026-03-04 05:06`.
     package init?(partOfRFC3339 text: String) {
-        guard let (time, _, _) = Self.parts(text) else { return nil }
-        self = time
+        guard let date = WrittenDate(text) else { return nil }
+        self.init(date, zone: .universal)
     }
 
-    /// Reads a moment as docker's flags take it: how long ago, a date or a part of one, or seconds since 1970 with or without
-    /// a fraction.
+    /// The moment that docker's flags say.
     ///
     /// A date without a zone is one of this machine's, as docker has it.
-    package init?(docker text: String, now: FileTime) {
-        if let time = Self.secondsSince1970(text) {
-            self = time
-        } else if let ago = secondsOfDuration(text) {
-            self = now.advanced(by: -ago)
-        } else if let (time, _, _) = Self.parts(text, zone: .local) {
-            self = time
-        } else {
-            return nil
+    package init(_ moment: WrittenMoment, now: FileTime) {
+        switch moment {
+        case .sinceEpoch(let seconds, let nanoseconds): self.init(seconds: seconds, nanoseconds: nanoseconds)
+        case .ago(let span): self = now.advanced(by: -span)
+        case .date(let date): self.init(date, zone: .local)
         }
-    }
-
-    /// `1795872510`, `1795872510.5`.
-    private static func secondsSince1970(_ text: String) -> FileTime? {
-        let fields = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let first = fields.first, let seconds = Int64(first) else { return nil }
-        guard fields.count == 2 else { return FileTime(seconds: seconds) }
-        var reader = TimeReader(String(fields[1]))
-        guard let nanoseconds = reader.fraction(), reader.isAtEnd else { return nil }
-        return FileTime(seconds: seconds, nanoseconds: nanoseconds)
     }
 
     /// The moment so many seconds later, or earlier.
@@ -98,43 +83,11 @@ extension FileTime {
     /// What a time without a zone is one of.
     private enum DefaultZone { case universal, local }
 
-    private static func parts(
-        _ text: String,
-        zone: DefaultZone = .universal
-    ) -> (time: FileTime, year: Int, isComplete: Bool)? {
-        var reader = TimeReader(text)
-        guard let year = reader.number(4), reader.skip("-"), let month = reader.number(2), reader.skip("-"),
-            let day = reader.number(2), (1...12).contains(month), (1...31).contains(day)
-        else { return nil }
-        var clock: [Int] = []
-        var nanoseconds: Int32 = 0
-        if reader.skip("T") || reader.skip("t") || reader.skip(" ") {
-            for limit in [23, 59, 60] where clock.isEmpty || reader.skip(":") {
-                guard let number = reader.number(2), number <= limit else { return nil }
-                clock.append(number)
-            }
-            if reader.skip(".") {
-                guard let decimals = reader.fraction() else { return nil }
-                nanoseconds = decimals
-            }
-        }
-        let isComplete = clock.count == 3 && !reader.isAtEnd
-        var offset = 0
-        let isLocal = reader.isAtEnd && zone == .local
-        if !reader.isAtEnd, !reader.skip("Z"), !reader.skip("z") {
-            let isWest = reader.skip("-")
-            guard isWest || reader.skip("+"), let hours = reader.number(2), reader.skip(":"),
-                let minutes = reader.number(2)
-            else { return nil }
-            offset = (hours * 3600 + minutes * 60) * (isWest ? -1 : 1)
-        }
-        guard reader.isAtEnd else { return nil }
-        clock += [0, 0, 0]
-        var broken = calendar(year, month, day, clock)
-        var time = FileTime(seconds: Int64(isLocal ? mktime(&broken) : timegm(&broken)))
-        time.seconds -= Int64(offset)
-        time.nanoseconds = nanoseconds
-        return (time, year, isComplete)
+    private init(_ date: WrittenDate, zone: DefaultZone) {
+        var broken = Self.calendar(date.year, date.month, date.day, date.clock)
+        let isLocal = date.offset == nil && zone == .local
+        let seconds = Int64(isLocal ? mktime(&broken) : timegm(&broken)) - Int64(date.offset ?? 0)
+        self.init(seconds: seconds, nanoseconds: date.nanoseconds)
     }
 }
 
@@ -155,36 +108,4 @@ extension CalendarTime {
 private func padded(_ number: Int, _ width: Int) -> String {
     let digits = "\(number)"
     return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
-}
-
-/// Reads fixed fields from the left of a time.
-private struct TimeReader {
-    private var rest: Substring.UTF8View
-
-    init(_ text: String) { rest = text[...].utf8 }
-
-    var isAtEnd: Bool { rest.isEmpty }
-
-    mutating func skip(_ character: Unicode.Scalar) -> Bool {
-        guard let first = rest.first, UInt32(first) == character.value else { return false }
-        rest = rest.dropFirst()
-        return true
-    }
-
-    mutating func number(_ digits: Int) -> Int? {
-        let field = rest.prefix(digits)
-        guard field.count == digits, field.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        rest = rest.dropFirst(digits)
-        return field.reduce(0) { $0 * 10 + Int($1 - 0x30) }
-    }
-
-    /// Decimals as nanoseconds; those beyond nine are dropped.
-    mutating func fraction() -> Int32? {
-        let field = rest.prefix { (0x30...0x39).contains($0) }
-        guard !field.isEmpty else { return nil }
-        rest = rest.dropFirst(field.count)
-        let digits = field.prefix(9)
-        let value = digits.reduce(Int32(0)) { $0 * 10 + Int32($1 - 0x30) }
-        return (digits.count..<9).reduce(value) { value, _ in value * 10 }
-    }
 }

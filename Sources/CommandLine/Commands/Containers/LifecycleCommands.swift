@@ -236,10 +236,10 @@ struct ContainerPruneFilter {
             case "label": labels.append(filter.value)
             case "label!": absentLabels.append(filter.value)
             case "until":
-                guard let time = FileTime(docker: filter.value, now: FileTime(seconds: now)) else {
+                guard let moment = WrittenMoment(filter.value) else {
                     throw CommandFailure("Error: invalid filter 'until=\(filter.value)'")
                 }
-                until = time.seconds
+                until = FileTime(moment, now: FileTime(seconds: now)).seconds
             default: throw CommandError.invalidFilter(filter.name)
             }
         }

@@ -1,6 +1,7 @@
 internal import Containers
 internal import LinuxSystem
 internal import Terminal
+internal import Text
 
 /// `slipway logs`.
 struct LogsCommand: RunnableCommand {
@@ -56,12 +57,12 @@ struct LogsCommand: RunnableCommand {
 
     private func time(_ text: String?, of flag: String, _ environment: SlipwayEnvironment) throws -> FileTime? {
         guard let text, !text.isEmpty else { return nil }
-        guard let time = FileTime(docker: text, now: environment.clock()) else {
+        guard let moment = WrittenMoment(text) else {
             throw CommandFailure(
                 "Error: invalid value for \"\(flag)\": \"\(text)\" is neither a time nor a duration"
             )
         }
-        return time
+        return FileTime(moment, now: environment.clock())
     }
 
     private func text(of line: ContainerLogLine) -> [UInt8] {
