@@ -227,7 +227,7 @@ func tests(
 targets.append(
     .executableTarget(
         name: "slipway",
-        dependencies: [.target(name: "CommandLine"), .target(name: "LinuxSystem")],
+        dependencies: ["CommandLine", "LinuxSystem", "Terminal"].map { .target(name: $0) },
         swiftSettings: settings
     )
 )

@@ -92,7 +92,7 @@ private func visibleTargets() throws -> [String: Set<String>] {
         below += rooms
     }
     // The executable is declared apart from the layers.
-    visible["slipway"] = ["CommandLine", "LinuxSystem"]
+    visible["slipway"] = ["CommandLine", "LinuxSystem", "Terminal"]
     for shim in shims { visible[shim] = [] }
     return visible
 }
