@@ -21,7 +21,7 @@ enum ContainerDevices {
     /// All cgroups that a container's processes start in.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func groups(of state: ContainerState) throws -> ControlGroup {
-        let entrances = try ContainerLimits.entrances(of: state.controlGroups ?? [])
+        let entrances = try ContainerLimits.entrances(of: state.controlGroups)
         guard let name = state.deviceGroup else { return ControlGroup(joining: entrances) }
         var group = try ControlGroup(named: name)
         group.entrances = entrances
@@ -32,7 +32,7 @@ enum ContainerDevices {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func add(_ process: Int32, to state: ContainerState) throws {
         if let name = state.deviceGroup { try ControlGroup(named: name).add(process) }
-        try ContainerLimits.add(process, to: state.controlGroups ?? [])
+        try ContainerLimits.add(process, to: state.controlGroups)
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

@@ -40,10 +40,10 @@ extension ContainerStore {
     /// Finds the way into a container; one that is just being started is waited for.
     /// - Throws: `ContainerError.notRunning`.
     func entrance(to container: ContainerRecord) async throws -> ContainerEntrance {
-        guard container.state.status == .running, let process = container.state.process,
-            let state = container.state.runtimeState.map({ FilePath($0) })
+        guard let run = container.state.run, let process = run.process,
+            let state = run.runtimeState.map({ FilePath($0) })
         else { throw ContainerError.notRunning(id: container.id) }
-        guard container.state.isNested else {
+        guard run.isNested else {
             return ContainerEntrance(
                 container: container,
                 state: state,

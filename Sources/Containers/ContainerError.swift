@@ -82,3 +82,14 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
         }
     }
 }
+
+extension ContainerError {
+    /// Why something cannot happen to a container now.
+    init(_ refusal: ContainerMachine.Refusal, _ record: ContainerRecord) {
+        switch refusal {
+        case .isRunning, .isBeingPrepared: self = .alreadyStarted(id: record.id)
+        case .isBeingRemoved: self = .notFound(record.name)
+        case .isNotActive: self = .notRunning(id: record.id)
+        }
+    }
+}

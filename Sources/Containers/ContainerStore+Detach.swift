@@ -18,7 +18,7 @@ extension ContainerStore {
         let turn = try await turn(of: container)
         defer { turn.end() }
         if turn.record.state.status == .running { return }
-        var record = try await prepare(turn.record)
+        let record = try await prepare(turn.record)
         do {
             let sandbox = try await sandboxConfiguration(of: record)
             let bundle = directory(of: record.id).appending("bundle")
@@ -29,17 +29,13 @@ extension ContainerStore {
                 let terminal = hasTerminal ? TerminalSize(rows: 24, columns: 80) : nil
                 return try SandboxBundle(sandbox, terminal: terminal, in: bundle)
             }
-            record.state.runtimeState = prepared.state.string
-            let process = try await monitor(record, prepared)
-            record.state.process = process
-            record.state.keeper = nil
-            record.state.status = .running
-            record.state.started = Int64(Date().timeIntervalSince1970)
-            try await save(record)
+            var run = ContainerState.Run(started: Int64(Date().timeIntervalSince1970))
+            run.process = try await monitor(record, prepared)
+            run.runtimeState = prepared.state.string
+            try await changed(record, .started(run))
         } catch {
-            record.state.error = "\(error)"
-            let ended = record
-            try await Task { try await self.finish(ended, .neverStarted(Self.exitCode(of: error))) }.value
+            let failure = Self.failure(error)
+            try await Task { try await self.finish(record, .neverStarted(failure)) }.value
             throw error
         }
     }

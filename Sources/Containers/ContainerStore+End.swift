@@ -3,11 +3,18 @@ import LinuxSystem
 import Storage
 import SystemPackage
 
+/// How a container came to run no more.
+enum ContainerEnd: Sendable, Hashable {
+    /// - reason: what kept its keeper from running it to its end.
+    case exited(CInt, reason: String? = nil)
+    case neverStarted(ContainerState.Failure)
+}
+
 extension ContainerStore {
     /// Asks a container to end with its stop signal and, after a time in seconds, makes it; nil is the container's own time.
     package func stop(_ container: ContainerRecord, timeout: Int? = nil) async throws {
         let container = try await settled(container)
-        guard container.state.status == .running, let process = container.state.process else { return }
+        guard let process = container.state.process else { return }
         let signal = try Self.signal(named: container.configuration.stopSignal ?? "SIGTERM")
         let time = Duration.seconds(timeout ?? container.configuration.stopTimeout)
         try await onBlockingPool {
@@ -19,7 +26,7 @@ extension ContainerStore {
 
     /// Sends a signal by name or number.
     package func kill(_ container: ContainerRecord, signal: String = "SIGKILL") async throws {
-        guard container.state.status == .running, let process = container.state.process else {
+        guard let process = container.state.process else {
             throw ContainerError.notRunning(id: container.id)
         }
         let number = try Self.signal(named: signal)
@@ -29,7 +36,7 @@ extension ContainerStore {
 
     /// Waits for the end of a container and returns its exit code.
     package func wait(_ container: ContainerRecord) async throws -> CInt {
-        guard container.state.status == .running, let process = container.state.process else {
+        guard let process = container.state.process else {
             return container.state.exitCode ?? 0
         }
         let exits = exits(of: container)
@@ -65,7 +72,7 @@ extension ContainerStore {
 
     /// Who notes the exit code: the command that an attached container is in the keeping of, or the monitor.
     private func keeper(of container: ContainerRecord) async -> ProcessReference? {
-        if container.state.isNested { return container.state.keeper }
+        if container.state.run?.isNested == true { return container.state.keeper }
         let path = directory(of: container.id).appending("monitor.pid")
         return await onBlockingPool {
             guard let text = try? contentsIfPresent(of: path, limit: 64) else { return nil }
@@ -94,24 +101,27 @@ extension ContainerStore {
     package func remove(_ container: ContainerRecord, force: Bool = false, removesVolumes: Bool = false) async throws {
         let turn = try await turn(of: container)
         defer { turn.end() }
-        if turn.record.state.status == .running {
+        var record = turn.record
+        if record.state.status == .running {
             guard force else { throw ContainerError.isRunning(id: container.id) }
             do {
-                try await kill(turn.record)
+                try await kill(record)
             } catch ContainerError.notRunning {
                 // It has ended by itself.
             }
+            do {
+                record = try await self.container(record.id)
+            } catch ContainerError.notFound {
+                // It went with its end.
+                return
+            }
         }
-        try await discard(turn.record, removesVolumes: removesVolumes)
+        try await discard(record, removesVolumes: removesVolumes)
     }
 
     func discard(_ record: ContainerRecord, removesVolumes: Bool) async throws {
         let directory = directory(of: record.id)
-        if record.state.isBeingRemoved != true {
-            var begun = record
-            begun.state.isBeingRemoved = true
-            try await save(begun)
-        }
+        _ = try await change(record.id, .remove)
         if removesVolumes { try await removeAnonymousVolumes(of: record) }
         try await onBlockingPool {
             try unmount(directory.appending("root"), lazy: true)

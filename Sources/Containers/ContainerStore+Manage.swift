@@ -21,12 +21,11 @@ extension ContainerStore {
     /// Ends a container, if it runs, and starts it again in the keeping of a monitor.
     package func restart(_ container: ContainerRecord, timeout: Int? = nil) async throws {
         if container.state.status == .running {
-            // So that one which goes with its end does not go now.
-            try await store.database.write { db in
-                try db.execute(
-                    sql: "UPDATE containers SET state = json_set(state, '$.isRestarting', json('true')) WHERE id = ?",
-                    arguments: [container.id]
-                )
+            do {
+                // So that one which goes with its end does not go now.
+                try await changed(container, .restart)
+            } catch ContainerError.notRunning {
+                // It has ended by itself meanwhile.
             }
             try await stop(container, timeout: timeout)
         }
@@ -78,10 +77,10 @@ extension ContainerStore {
 
     /// The numbers that the host gives the processes of a running container.
     package func processes(of container: ContainerRecord) async throws -> Set<Int32> {
-        guard container.state.status == .running, let first = container.state.process else {
+        guard let run = container.state.run, let first = run.process else {
             throw ContainerError.notRunning(id: container.id)
         }
-        let isNested = container.state.isNested
+        let isNested = run.isNested
         return try await onBlockingPool {
             let parents = try Self.parents()
             // Around an attached container there is the runtime, which is none of its processes.
@@ -105,7 +104,7 @@ extension ContainerStore {
 
     /// The number that the host gives process 1 of a running container.
     func firstProcess(of container: ContainerRecord) async throws -> Int32? {
-        guard container.state.isNested, let runtime = container.state.process?.processID else {
+        guard container.state.run?.isNested == true, let runtime = container.state.process?.processID else {
             return container.state.process?.processID
         }
         return try await onBlockingPool { try Self.firstProcess(in: runtime) }

@@ -46,37 +46,38 @@ private struct NetavarkRequest: Encodable {
 extension ContainerStore {
     func namespacePath(of record: ContainerRecord) -> FilePath { directory(of: record.id).appending("netns") }
 
-    /// Gives a container its network namespace, an address and its published ports; the record says which.
-    func setUpNetwork(_ record: inout ContainerRecord) async throws {
-        guard record.configuration.network == .bridge else { return }
-        // Addresses and ports of containers whose end nobody has noticed are free again.
+    /// Gives a container its network namespace, an address and its published ports; the record that is returned says which.
+    func setUpNetwork(_ record: ContainerRecord) async throws -> ContainerRecord {
+        guard record.configuration.network == .bridge else { return record }
+        // Addresses and ports of containers whose end was not noticed are free again.
         _ = try await list()
         let path = namespacePath(of: record)
         let held = try await holdHost()
         defer { withExtendedLifetime(held) {} }
-        let network = try await bridge()
+        let bridge = try await self.bridge()
         let others = try await networked(besides: record.id)
-        let ports = record.configuration.ports
-        record.state.ports = try await onBlockingPool {
-            let foreign = try BridgeRules.ports(ofOthersThan: network)
-            return try PublishedPort.choose(ports, besides: others.flatMap(\.state.ports) + foreign)
-        }
-        let taken = Set(others.compactMap(\.state.address))
-        guard let address = network.addresses.first(where: { !taken.contains($0) }) else {
+        let taken = Set(others.compactMap(\.state.network?.address))
+        guard let address = bridge.addresses.first(where: { !taken.contains($0) }) else {
             throw ContainerError.noAddressLeft
         }
-        record.state.address = address
-        record.state.gateway = network.gateway
-        record.state.prefixLength = network.prefixLength
-        try await save(record)
-        let allPorts = (others + [record]).flatMap(\.state.ports)
+        let ports = record.configuration.ports
+        var network = ContainerState.Network(address: address)
+        (network.gateway, network.prefixLength) = (bridge.gateway, bridge.prefixLength)
+        network.ports = try await onBlockingPool {
+            let foreign = try BridgeRules.ports(ofOthersThan: bridge)
+            return try PublishedPort.choose(ports, besides: others.flatMap(\.state.ports) + foreign)
+        }
+        // Known before it is made, so that whatever interrupts this, it is given back.
+        let connected = try await changed(record, .connected(network))
+        let allPorts = (others + [connected]).flatMap(\.state.ports)
         try await onBlockingPool {
-            try BridgeRules.keep(for: network, ports: allPorts)
+            try BridgeRules.keep(for: bridge, ports: allPorts)
             try PacketForwarding.turnOn()
             try makeNetworkNamespace(at: path)
         }
-        record.state.macAddress = try await netavark("setup", record).flatMap(Self.macAddress)
-        try await onBlockingPool { try BridgeRules.hideOtherAddresses(on: network) }
+        network.macAddress = try await netavark("setup", connected).flatMap(Self.macAddress)
+        try await onBlockingPool { try BridgeRules.hideOtherAddresses(on: bridge) }
+        return try await changed(connected, .connected(network))
     }
 
     private static let hostLock: FilePath = "/run/slipway-network.lock"
@@ -89,7 +90,7 @@ extension ContainerStore {
     /// The other containers that have an address.
     private func networked(besides id: String) async throws -> [ContainerRecord] {
         try await store.database.read { db in
-            try Self.records(db, where: "id <> ?", [id]).filter { $0.state.address != nil }
+            try Self.records(db, where: "id <> ?", [id]).filter { $0.state.network != nil }
         }
     }
 
@@ -97,7 +98,7 @@ extension ContainerStore {
     ///
     /// A namespace that is gone is no obstacle: the rules of the host go all the same.
     func tearDownNetwork(_ record: ContainerRecord) async throws {
-        guard record.configuration.network == .bridge, record.state.address != nil else { return }
+        guard record.configuration.network == .bridge, record.state.network != nil else { return }
         let path = namespacePath(of: record)
         let held = try await holdHost()
         defer { withExtendedLifetime(held) {} }
@@ -132,9 +133,7 @@ extension ContainerStore {
             try PacketForwarding.turnOffAfterLast()
         }
         // Before the lock is given away: the next to end may be the last.
-        var ended = record
-        ended.state.address = nil
-        try await save(ended)
+        _ = try await change(record.id, .disconnected)
     }
 
     /// - Returns: what netavark says of what it did; nil where there was nothing to do.
@@ -152,7 +151,7 @@ extension ContainerStore {
                     protocol: $0.transport.rawValue
                 )
             },
-            networks: [network.name: .init(static_ips: [record.state.address ?? ""])],
+            networks: [network.name: .init(static_ips: [record.state.network?.address ?? ""])],
             network_info: [
                 network.name: .init(
                     name: network.name,

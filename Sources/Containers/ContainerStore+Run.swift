@@ -34,14 +34,13 @@ package struct AttachedStreams: Sendable {
 }
 
 extension ContainerStore {
-    /// Runs a container to its end in this process's keeping: cancellation, or this process's death in any way, ends
-    /// it.
+    /// Runs a container to its end in this process's keeping: cancellation, or this process's death in any way, ends it.
     /// - Returns: its exit code, as docker gives it.
     /// - Throws: `SandboxError` where its program cannot be started; `exitCode` of it is docker's.
     package func runAttached(_ container: ContainerRecord, _ streams: AttachedStreams) async throws -> CInt {
         let turn = try await turn(of: container)
         defer { turn.end() }
-        var record = try await prepare(turn.record)
+        let record = try await prepare(turn.record)
         do {
             var sandbox = try await sandboxConfiguration(of: record)
             let state = record.state
@@ -62,15 +61,13 @@ extension ContainerStore {
             } else if streams.input != nil {
                 sandboxStreams.input = .pipeToChild
             }
-            let started = record
             let status = try await runner.withProcess(sandbox, streams: sandboxStreams) { process in
-                var running = started
-                running.state.status = .running
-                running.state.isNested = true
-                running.state.started = Int64(Date().timeIntervalSince1970)
-                running.state.process = await onBlockingPool { ProcessReference(processID: process.processID) }
-                running.state.runtimeState = process.runtimeState.string
-                try await self.save(running)
+                var run = ContainerState.Run(started: Int64(Date().timeIntervalSince1970))
+                run.isNested = true
+                run.keeper = record.state.keeper
+                run.process = await onBlockingPool { ProcessReference(processID: process.processID) }
+                run.runtimeState = process.runtimeState.string
+                try await self.changed(record, .started(run))
                 turn.end()
                 try await pump(process, logged, program: sandbox.arguments.first ?? [])
             }.status
@@ -78,74 +75,65 @@ extension ContainerStore {
             try await finish(record, .exited(status.shellCode))
             return status.shellCode
         } catch {
-            record.state.error = "\(error)"
-            let ended = record
             let end: ContainerEnd =
-                error is SandboxError ? .neverStarted(Self.exitCode(of: error)) : .exited(137)
+                error is SandboxError ? .neverStarted(Self.failure(error)) : .exited(137, reason: "\(error)")
             // The task may be cancelled; putting things away is not.
-            try await Task { try await self.finish(ended, end) }.value
+            try await Task { try await self.finish(record, end) }.value
             throw error
         }
     }
 
     /// Mounts a container's files and sets up its network.
     func prepare(_ container: ContainerRecord) async throws -> ContainerRecord {
-        guard container.state.status != .running else { throw ContainerError.alreadyStarted(id: container.id) }
-        var record = container
-        record.state = ContainerState()
-        record.state.keeper = await onBlockingPool { ProcessReference.current }
-        try await save(record)
+        let keeper = await onBlockingPool { ProcessReference.current }
+        let record = try await changed(container, .prepare(keeper: keeper))
         let directory = directory(of: record.id)
-        let root = directory.appending("root")
         let noted = exits(of: record).appending(record.id)
-        try await onBlockingPool { try removeTree(noted) }
-        try await snapshots.mount(
-            FileTree(layers: record.configuration.layers),
-            writing: directory.appending("fs"),
-            work: directory.appending("work"),
-            at: root
-        )
         do {
-            try await setUpNetwork(&record)
-            let resources = record.configuration.options.resources
-            if !resources.isUnlimited {
-                let id = record.id
-                let limits = try await onBlockingPool { try ContainerLimits.make(for: id, resources) }
-                record.state.controlGroups = limits.directories.map(\.string)
-                heldGroups.withLock { $0[id] = limits.locks }
-            }
-            let confined = record
-            if let group = await onBlockingPool({ ContainerDevices.confine(confined) }) {
-                record.state.deviceGroup = record.id
-                heldGroups.withLock { $0[confined.id, default: []] += group.locks }
-            }
-            try await save(record)
-            return record
+            try await onBlockingPool { try removeTree(noted) }
+            try await snapshots.mount(
+                FileTree(layers: record.configuration.layers),
+                writing: directory.appending("fs"),
+                work: directory.appending("work"),
+                at: directory.appending("root")
+            )
+            return try await confine(try await setUpNetwork(record))
         } catch {
-            try? await tearDownNetwork(record)
-            try await onBlockingPool { try unmount(root, lazy: true) }
-            let (groups, device) = (record.state.controlGroups ?? [], record.state.deviceGroup)
-            await onBlockingPool { ContainerLimits.remove(groups, device: device) }
-            heldGroups.withLock { _ = $0.removeValue(forKey: container.id) }
-            record.state = ContainerState()
-            record.state.error = "\(error)"
-            record.state.exitCode = Self.exitCode(of: error)
-            try await save(record)
-            if record.configuration.isRemovedAtEnd { try await discard(record, removesVolumes: true) }
+            let failure = Self.failure(error)
+            try await Task { try await self.finish(record, .neverStarted(failure)) }.value
             throw error
         }
+    }
+
+    /// Makes the cgroups of a container.
+    private func confine(_ record: ContainerRecord) async throws -> ContainerRecord {
+        let resources = record.configuration.options.resources
+        let id = record.id
+        var record = record
+        var groups: [String] = []
+        if !resources.isUnlimited {
+            let limits = try await onBlockingPool { try ContainerLimits.make(for: id, resources) }
+            groups = limits.directories.map(\.string)
+            heldGroups.withLock { $0[id] = limits.locks }
+            record = try await changed(record, .confined(controlGroups: groups, deviceGroup: nil))
+        }
+        let limited = record
+        guard let device = await onBlockingPool({ ContainerDevices.confine(limited) }) else { return limited }
+        heldGroups.withLock { $0[id, default: []] += device.locks }
+        return try await changed(limited, .confined(controlGroups: groups, deviceGroup: id))
     }
 
     func finish(_ record: ContainerRecord, _ end: ContainerEnd) async throws {
         let root = directory(of: record.id).appending("root")
         try await onBlockingPool { try unmount(root, lazy: true) }
-        try await self.end(record, end)
+        try await self.end(record.id, end)
     }
 
-    /// The exit code of a container that could not be started.
-    static func exitCode(of error: any Error) -> CInt {
-        // Docker's for everything that is not about the program.
-        (error as? SandboxError).map { $0.exitCode == 125 ? 128 : $0.exitCode } ?? 128
+    /// Why a container could not be started.
+    static func failure(_ error: any Error) -> ContainerState.Failure {
+        // Docker's code for everything that is not about the program.
+        let code = (error as? SandboxError).map { $0.exitCode == 125 ? 128 : $0.exitCode } ?? 128
+        return ContainerState.Failure(exitCode: code, reason: "\(error)")
     }
 
     /// What the runtime is told of a prepared container.
@@ -167,11 +155,11 @@ extension ContainerStore {
             sandbox.kernelParameters = [
                 "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647",
             ]
-            if let address = record.state.address { sandbox.hosts = [(configuration.hostname, address)] }
+            if let address = record.state.network?.address { sandbox.hosts = [(configuration.hostname, address)] }
         }
         sandbox.hosts += configuration.options.hosts.map { host in
             // What the host is called where containers see it: their gateway.
-            let address = host.address == "host-gateway" ? record.state.gateway ?? "127.0.0.1" : host.address
+            let address = host.address == "host-gateway" ? record.state.network?.gateway ?? "127.0.0.1" : host.address
             return (host.name, address)
         }
         if configuration.network == .host, sandbox.hosts.isEmpty {
@@ -196,8 +184,7 @@ extension ContainerStore {
     /// A program that reaps processes and hands signals on, linked so that it needs nothing of the image.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func initProgram() throws -> FilePath {
-        // tini, which two of these are, ends as docker documents it where the program is missing; catatonit ends with
-        // 1.
+        // tini, which two of these are, ends as docker documents it where the program is missing; catatonit ends with 1.
         for name in ["docker-init", "tini-static", "catatonit"] {
             if let path = try? Program.named(name).resolve() { return path }
         }

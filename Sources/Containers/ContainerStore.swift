@@ -77,10 +77,11 @@ package final class ContainerStore: Sendable {
 
     /// Writes down the end of a container that has ended; one that was to be removed then is removed, and nil is returned.
     private func reconcile(_ record: ContainerRecord) async throws -> ContainerRecord? {
-        if Self.isToBeRemoved(record) {
+        let isRemovedAtEnd = record.configuration.isRemovedAtEnd
+        if record.state.isToBeRemoved(atEnd: isRemovedAtEnd) {
             return try await puttingAway(record.id) { current in
-                guard Self.isToBeRemoved(current) else { return current }
-                try await discard(current, removesVolumes: current.configuration.isRemovedAtEnd)
+                guard current.state.isToBeRemoved(atEnd: isRemovedAtEnd) else { return current }
+                try await discard(current, removesVolumes: isRemovedAtEnd)
                 return nil
             }
         }
@@ -89,13 +90,6 @@ package final class ContainerStore: Sendable {
             guard try await hasEndedUnnoticed(current) else { return current }
             return try await putAway(current, .exited(try await noted(exitCodeOf: current) ?? 137))
         }
-    }
-
-    /// Whether a removal has begun or is due, and was not finished: the process that saw to it may have died.
-    private static func isToBeRemoved(_ record: ContainerRecord) -> Bool {
-        let state = record.state
-        if state.isBeingRemoved == true { return true }
-        return state.status == .exited && record.configuration.isRemovedAtEnd && state.isRestarting != true
     }
 
     /// Holds what only one of all who notice an end may hold: its keeper or the monitor's exit command, `wait`, any other command.
@@ -113,16 +107,13 @@ package final class ContainerStore: Sendable {
 
     /// Whether the record says that the container runs, or is about to, and it does not.
     private func hasEndedUnnoticed(_ record: ContainerRecord) async throws -> Bool {
-        let state = record.state
-        switch state.status {
-        case .exited: return false
-        case .running where state.isNested:
-            // Its keeper notices, and knows the exit code.
-            return await onBlockingPool { !((state.keeper ?? state.process)?.isRunning ?? false) }
-        case .running: return await onBlockingPool { !(state.process?.isRunning ?? false) }
-        case .created:
-            // Being prepared by a process that has died since.
-            return await onBlockingPool { state.keeper.map { !$0.isRunning } ?? false }
+        switch record.state.phase {
+        case .created, .exited, .removing: return false
+        case .running(let run):
+            // The keeper of an attached one notices, and knows the exit code.
+            let process = run.isNested ? run.keeper ?? run.process : run.process
+            return await onBlockingPool { !(process?.isRunning ?? false) }
+        case .preparing(let keeper): return await onBlockingPool { !(keeper?.isRunning ?? false) }
         }
     }
 
@@ -134,51 +125,41 @@ package final class ContainerStore: Sendable {
 
     /// Writes down that a container has ended, and gives back what it had of the host.
     @discardableResult
-    func end(_ record: ContainerRecord, _ end: ContainerEnd) async throws -> ContainerRecord? {
-        try await puttingAway(record.id) { current in
-            var record = record
-            // What another command asked for while the container ran.
-            record.state.isRestarting = current.state.isRestarting
-            record.state.started = record.state.started ?? current.state.started
-            return try await putAway(record, end)
-        }
+    func end(_ id: String, _ end: ContainerEnd) async throws -> ContainerRecord? {
+        try await puttingAway(id) { current in try await putAway(current, end) }
     }
 
     private func putAway(_ record: ContainerRecord, _ end: ContainerEnd) async throws -> ContainerRecord? {
-        var record = record
         try await tearDownNetwork(record)
-        switch end {
-        case .exited(let code):
-            record.state.status = .exited
-            record.state.exitCode = code
-            record.state.finished = Int64(Date().timeIntervalSince1970)
-        case .neverStarted(let code):
-            record.state.status = .created
-            record.state.exitCode = code
-            record.state.started = nil
-        }
-        record.state.process = nil
-        record.state.keeper = nil
-        let id = record.id
-        let (groups, device) = (record.state.controlGroups ?? [], record.state.deviceGroup)
-        record.state.ranOutOfMemory = await onBlockingPool {
+        let (groups, device) = (record.state.controlGroups, record.state.deviceGroup)
+        let ranOutOfMemory = await onBlockingPool {
             let ranOutOfMemory = ContainerLimits.outOfMemoryKills(in: groups) > 0
             ContainerLimits.remove(groups, device: device)
             return ranOutOfMemory
         }
-        heldGroups.withLock { _ = $0.removeValue(forKey: id) }
-        record.state.controlGroups = nil
-        record.state.deviceGroup = nil
-        record.state.address = nil
-        try await save(record)
-        let (ended, exits) = (record, exits(of: record))
-        try await onBlockingPool { try Self.note(ended.state.exitCode ?? 0, of: ended, in: exits) }
-        if record.configuration.isRemovedAtEnd, record.state.isRestarting != true {
-            try await awaitReaders(of: exits)
-            try await discard(record, removesVolumes: true)
-            return nil
+        heldGroups.withLock { _ = $0.removeValue(forKey: record.id) }
+        let event: ContainerMachine.Event
+        switch end {
+        case .exited(let code, let reason):
+            var ending = ContainerState.Ending(exitCode: code)
+            ending.finished = Int64(Date().timeIntervalSince1970)
+            ending.ranOutOfMemory = ranOutOfMemory
+            ending.reason = reason
+            event = .ended(ending)
+        case .neverStarted(let failure): event = .failed(failure)
         }
-        return record
+        guard let (ended, actions) = try await change(record.id, event) else { return nil }
+        let exits = exits(of: ended)
+        for action in actions {
+            switch action {
+            case .note(let code): try await onBlockingPool { try Self.note(code, of: ended, in: exits) }
+            case .discard:
+                try await awaitReaders(of: exits)
+                try await discard(ended, removesVolumes: true)
+                return nil
+            }
+        }
+        return ended
     }
 
     // MARK: Keeping
@@ -213,15 +194,34 @@ package final class ContainerStore: Sendable {
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 
-    func save(_ record: ContainerRecord) async throws {
-        let state = try Self.encode(record.state)
-        let isRunning = record.state.status == .running
+    /// Changes a container's state as its machine has it, in one transaction: what others changed meanwhile counts.
+    /// - Returns: the container as it is then, and what is to be done; nil for one that is gone.
+    /// - Throws: `ContainerError` where that cannot happen to the container now.
+    func change(_ id: String, _ event: ContainerMachine.Event) async throws -> (ContainerRecord, [ContainerMachine.Action])? {
         try await store.database.write { db in
+            guard var record = try Self.records(db, where: "id = ?", [id]).first else { return nil }
+            var machine = ContainerMachine(record.state, isRemovedAtEnd: record.configuration.isRemovedAtEnd)
+            let actions: [ContainerMachine.Action]
+            do throws(ContainerMachine.Refusal) {
+                actions = try machine.receive(event)
+            } catch {
+                throw ContainerError(error, record)
+            }
+            record.state = machine.state
             try db.execute(
                 sql: "UPDATE containers SET state = ?, running = ? WHERE id = ?",
-                arguments: [state, isRunning ? 1 : 0, record.id]
+                arguments: [try Self.encode(record.state), record.state.status == .running ? 1 : 0, id]
             )
+            return (record, actions)
         }
+    }
+
+    /// The same for what asks for nothing further.
+    /// - Throws: `ContainerError.notFound` for one that is gone.
+    @discardableResult
+    func changed(_ record: ContainerRecord, _ event: ContainerMachine.Event) async throws -> ContainerRecord {
+        guard let (changed, _) = try await change(record.id, event) else { throw ContainerError.notFound(record.name) }
+        return changed
     }
 }
 

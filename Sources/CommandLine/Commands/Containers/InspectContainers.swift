@@ -181,11 +181,11 @@ extension InspectionDocument {
         let isRunning = state.status == .running
         let fields: [(String, TemplateValue)] = [
             ("Status", .text(state.status.rawValue)), ("Running", .boolean(isRunning)), ("Paused", .boolean(false)),
-            ("Restarting", .boolean(false)), ("OOMKilled", .boolean(state.ranOutOfMemory ?? false)),
+            ("Restarting", .boolean(false)), ("OOMKilled", .boolean(state.ending?.ranOutOfMemory ?? false)),
             ("Dead", .boolean(false)),
             ("Pid", .integer(Int64(isRunning ? state.process?.processID ?? 0 : 0))),
             ("ExitCode", .integer(Int64(state.exitCode ?? 0))), ("Error", .text(state.error ?? "")),
-            ("StartedAt", .text(time(state.started))), ("FinishedAt", .text(time(state.finished))),
+            ("StartedAt", .text(time(state.started))), ("FinishedAt", .text(time(state.ending?.finished))),
         ]
         return document(fields, absent: [("Health", nothing)])
     }
@@ -233,17 +233,15 @@ extension InspectionDocument {
     }
 
     private static func networkSettings(_ record: ContainerRecord) -> TemplateValue {
-        let state = record.state
-        let isRunning = state.status == .running
         // What Slipway does not keep is as docker has it of a container that does not run.
+        let network = record.state.status == .running ? record.state.network : nil
         let address: [(String, TemplateValue)] = [
-            ("Gateway", .text(isRunning ? state.gateway ?? "" : "")),
-            ("IPAddress", .text(isRunning ? state.address ?? "" : "")),
-            ("IPPrefixLen", .integer(Int64(isRunning ? state.prefixLength ?? 0 : 0))), ("IPv6Gateway", .text("")),
+            ("Gateway", .text(network?.gateway ?? "")), ("IPAddress", .text(network?.address ?? "")),
+            ("IPPrefixLen", .integer(Int64(network?.prefixLength ?? 0))), ("IPv6Gateway", .text("")),
             ("GlobalIPv6Address", .text("")), ("GlobalIPv6PrefixLen", .integer(0)),
-            ("MacAddress", .text(isRunning ? state.macAddress ?? "" : "")),
+            ("MacAddress", .text(network?.macAddress ?? "")),
         ]
-        var shown = isRunning ? state.ports : []
+        var shown = network?.ports ?? []
         for index in shown.indices where shown[index].hostAddress.isEmpty { shown[index].hostAddress = "0.0.0.0" }
         let endpoint: [(String, TemplateValue)] = [
             ("IPAMConfig", nothing), ("Links", emptyList), ("Aliases", emptyList), ("NetworkID", .text("")),
