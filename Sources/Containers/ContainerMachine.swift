@@ -11,6 +11,7 @@ package struct ContainerMachine: Sendable, Hashable {
         case connected(ContainerState.Network)
         case confined(controlGroups: [String], deviceGroup: String?)
         case started(ContainerState.Run)
+        case checked(ContainerHealth)
         /// It is to be started again once it has ended.
         case restart
         /// Its place in the network is given back.
@@ -59,7 +60,8 @@ package struct ContainerMachine: Sendable, Hashable {
         case .confined(let groups, let device):
             try whilePreparing { ($0.controlGroups, $0.deviceGroup) = (groups, device) }
         case .started(let run): try whilePreparing { $0.phase = .running(run) }
-        case .restart: try restart()
+        case .checked(let health): try whileRunning { $0.health = health }
+        case .restart: try whileRunning { $0.isRestarting = true }
         case .disconnected: state.network = nil
         case .ended(let ending): return try end(ending)
         case .failed(let failure): return try fail(failure)
@@ -88,9 +90,9 @@ package struct ContainerMachine: Sendable, Hashable {
         }
     }
 
-    private mutating func restart() throws(Refusal) {
+    private mutating func whileRunning(_ change: (inout ContainerState.Run) -> Void) throws(Refusal) {
         guard case .running(var run) = state.phase else { throw .isNotActive }
-        run.isRestarting = true
+        change(&run)
         state.phase = .running(run)
     }
 

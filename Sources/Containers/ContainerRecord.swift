@@ -12,9 +12,6 @@ package struct ContainerRecord: Sendable, Identifiable {
     /// The first 12 digits of the id, as `docker ps` shows it.
     package var shortID: String { String(id.prefix(12)) }
 
-    /// Whether the image or its caller wants the container's health to be checked.
-    package var wantsHealthChecks: Bool {
-        let kind = configuration.options.healthcheck?.test?.first
-        return kind == "CMD" || kind == "CMD-SHELL"
-    }
+    /// How the image or its caller wants the container's health to be checked; nil where they do not.
+    package var healthPlan: HealthPlan? { HealthPlan(configuration.options.healthcheck) }
 }

@@ -40,6 +40,8 @@ package struct ContainerState: Sendable, Hashable {
         package var runtimeState: String?
         /// Whether it is started again once it has ended, and is not to be removed then.
         package var isRestarting = false
+        /// What checks have found; nil where nothing checks it.
+        package var health: ContainerHealth?
 
         package init(started: Int64) { self.started = started }
     }
@@ -133,6 +135,7 @@ extension ContainerState: Codable {
     private enum CodingKeys: String, CodingKey {
         case status, process, isNested, exitCode, started, finished, address, gateway, prefixLength, macAddress, keeper
         case controlGroups, deviceGroup, ports, ranOutOfMemory, isRestarting, isBeingRemoved, error, runtimeState
+        case health
     }
 
     package init(from decoder: any Decoder) throws {
@@ -156,6 +159,7 @@ extension ContainerState: Codable {
             (run.process, run.keeper, run.isRestarting) = (try field(.process), keeper, ending.isRestarting)
             run.isNested = try field(.isNested) ?? false
             run.runtimeState = try field(.runtimeState)
+            run.health = try field(.health)
             phase = .running(run)
         } else if let keeper {
             phase = .preparing(keeper: keeper)
@@ -194,5 +198,6 @@ extension ContainerState: Codable {
         if case .removing = phase { try fields.encode(true, forKey: .isBeingRemoved) }
         try fields.encodeIfPresent(error, forKey: .error)
         try fields.encodeIfPresent(run?.runtimeState, forKey: .runtimeState)
+        try fields.encodeIfPresent(run?.health, forKey: .health)
     }
 }

@@ -67,9 +67,12 @@ extension ContainerStore {
                 run.keeper = record.state.keeper
                 run.process = await onBlockingPool { ProcessReference(processID: process.processID) }
                 run.runtimeState = process.runtimeState.string
-                try await self.changed(record, .started(run))
+                run.health = record.healthPlan.map { _ in ContainerHealth() }
+                let running = try await self.changed(record, .started(run))
                 turn.end()
-                try await pump(process, logged, program: sandbox.arguments.first ?? [])
+                try await self.withHealthChecks(of: running) {
+                    try await pump(process, logged, program: sandbox.arguments.first ?? [])
+                }
             }.status
             try await onBlockingPool { try log.finish() }
             try await finish(record, .exited(status.shellCode))

@@ -53,6 +53,7 @@ private func machineIn(_ phase: String, isRemovedAtEnd: Bool = false) throws -> 
         (.connected(network), "?idle = ?running ?running ?idle ?idle ?removed"),
         (.confined(controlGroups: [], deviceGroup: nil), "?idle = ?running ?running ?idle ?idle ?removed"),
         (.started(run), "?idle running ?running ?running ?idle ?idle ?removed"),
+        (.checked(ContainerHealth()), "?idle ?idle = = ?idle ?idle ?idle"),
         (.restart, "?idle ?idle = = ?idle ?idle ?idle"),
         (.disconnected, "= = = = = = ="),
         (.ended(ending), "?idle exited exited exited ?idle ?idle ?removed"),

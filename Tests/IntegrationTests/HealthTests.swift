@@ -3,7 +3,59 @@ import Testing
 
 /// HEALTHCHECK.
 extension `Container commands` {
-    @Test func `the image's health check is shown unless it is taken away, and what starts says that it does not run`()
+    private static let health =
+        "{{.State.Health.Status}} {{.State.Health.FailingStreak}} {{range .State.Health.Log}}{{.ExitCode}}:{{.Output}};{{end}}"
+
+    /// Runs a container attached, waits until it has a status, and ends it.
+    private func running(
+        _ flags: [String],
+        _ slipway: Slipway,
+        _ name: String,
+        until status: String,
+        _ body: () async throws -> Void
+    ) async throws {
+        let arguments = ["run", "--name", name, "--network", "none"] + flags + ["busybox", "sleep", "60"]
+        async let attached = slipway.run(arguments)
+        let inspect = ["inspect", "-f", "{{.State.Health.Status}}", name]
+        let deadline = ContinuousClock.now + .seconds(50)
+        while try await slipway.run(inspect).text != status + "\n" {
+            try #require(ContinuousClock.now < deadline)
+        }
+        try await body()
+        try await slipway.succeed("kill", name)
+        _ = try await attached
+    }
+
+    @Test func `an attached container is checked, and its health is shown`() async throws {
+        try await withName { slipway, name in
+            let flags = ["--health-cmd", "echo fine; test ! -e /ill", "--health-interval", "50ms", "--health-retries", "2"]
+            try await running(flags, slipway, name, until: "healthy") {
+                let ps = ["ps", "-f", "name=^\(name)$", "-f", "health=healthy", "--format", "{{.Status}}"]
+                #expect(try await slipway.run(ps).text.hasSuffix(" (healthy)\n"))
+                #expect(try await slipway.succeed("inspect", "-f", Self.health, name).hasPrefix("healthy 0 0:fine\n;"))
+                try await slipway.succeed("exec", name, "touch", "/ill")
+                let deadline = ContinuousClock.now + .seconds(50)
+                while try await !slipway.succeed("inspect", "-f", Self.health, name).hasPrefix("unhealthy ") {
+                    try #require(ContinuousClock.now < deadline)
+                }
+            }
+        }
+    }
+
+    @Test func `a check that takes too long, or cannot be started, has failed`() async throws {
+        try await withName { slipway, name in
+            let flags = ["--health-cmd", "sleep 100", "--health-interval", "50ms", "--health-timeout", "100ms"]
+            try await running(flags + ["--health-retries", "1"], slipway, name, until: "unhealthy") {
+                let shown = try await slipway.succeed("inspect", "-f", Self.health, name)
+                #expect(shown.contains("-1:Health check exceeded timeout"))
+                // What was given up is gone: at most the next one is there.
+                let processes = try await slipway.succeed("top", name).split(separator: "\n")
+                #expect(processes.count { $0.contains("sleep 100") } <= 2, "\(processes)")
+            }
+        }
+    }
+
+    @Test func `the image's health check is shown unless it is taken away, and what is detached says that it does not run`()
         async throws
     {
         try await withName { slipway, name in
@@ -24,8 +76,8 @@ extension `Container commands` {
             for flags in [["-d"], []] {
                 let started = try await slipway.run(["run", "--rm", "--network", "none"] + flags + [name, "true"])
                 #expect(started.status == 0)
-                #expect(started.errorText.hasPrefix("WARNING: the health of "))
-                #expect(started.errorText.count { $0 == "\n" } == 1)
+                #expect(started.errorText.hasPrefix("WARNING: health checks run only while") == !flags.isEmpty)
+                #expect(started.errorText.count { $0 == "\n" } == flags.count)
             }
             let quiet = ["run", "--rm", "--no-healthcheck", "--network", "none", name, "true"]
             #expect(try await slipway.run(quiet).errorText == "")

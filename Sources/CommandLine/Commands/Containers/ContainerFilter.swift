@@ -167,5 +167,5 @@ extension ContainerRecord {
     }
 
     /// `none` where nothing checks it, else `starting`, `healthy` or `unhealthy`.
-    var health: String { "none" }
+    var health: String { state.run?.health?.status.rawValue ?? "none" }
 }

@@ -187,7 +187,18 @@ extension InspectionDocument {
             ("ExitCode", .integer(Int64(state.exitCode ?? 0))), ("Error", .text(state.error ?? "")),
             ("StartedAt", .text(time(state.started))), ("FinishedAt", .text(time(state.ending?.finished))),
         ]
-        return document(fields, absent: [("Health", nothing)])
+        guard let health = state.run?.health else { return document(fields, absent: [("Health", nothing)]) }
+        let log = health.log.map { check in
+            document([
+                ("Start", .text(check.start)), ("End", .text(check.end)), ("ExitCode", .integer(Int64(check.exitCode))),
+                ("Output", .text(check.output)),
+            ])
+        }
+        let found = document([
+            ("Status", .text(health.status.rawValue)), ("FailingStreak", .integer(Int64(health.failingStreak))),
+            ("Log", .list(log)),
+        ])
+        return document(fields + [("Health", found)])
     }
 
     private static func mount(_ mount: ContainerMount, _ containers: ContainerStore) -> TemplateValue {

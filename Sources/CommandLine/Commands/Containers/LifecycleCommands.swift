@@ -49,7 +49,6 @@ struct StartCommand: RunnableCommand {
             throw CommandFailure("Error: you cannot start and attach multiple containers at once")
         }
         let container = try await containers.container(names[0])
-        try await environment.warnOfHealthChecks(of: container)
         let configuration = container.configuration
         let attachment = Attachment(
             environment,

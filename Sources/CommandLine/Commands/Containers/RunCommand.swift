@@ -51,8 +51,8 @@ struct RunCommand: RunnableCommand {
             let engine = try await environment.engine()
             let containers = try environment.containers(engine)
             let made = try await wanted.create(try textArguments(), containers, engine, environment)
-            try await environment.warnOfHealthChecks(of: made)
             if isDetached {
+                try await environment.warnOfHealthChecks(of: made)
                 do { try await containers.start(made) } catch {
                     // The container is there, though it could not be started.
                     try await environment.output.writeLine(made.id)
@@ -109,9 +109,9 @@ struct CreateCommand: RunnableCommand {
 extension SlipwayEnvironment {
     /// Says of a container that is about to start that its health is not checked, if it asks for that.
     func warnOfHealthChecks(of container: ContainerRecord) async throws {
-        guard container.wantsHealthChecks else { return }
+        guard container.healthPlan != nil else { return }
         try await errorOutput.writeLine(
-            "WARNING: the health of \(container.name) is not checked: that needs a daemon, which Slipway has not got yet"
+            "WARNING: health checks run only while a command is attached; the health of \(container.name) is not checked"
         )
     }
 }
