@@ -24,10 +24,7 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<count {
                 group.addTask {
-                    _ = try await onThreadOfItsOwn {
-                        lock.waiting.withLock { $0 += 1 }
-                        return try FileLock.acquire(path, .exclusive)
-                    }
+                    _ = try await FileLock.obtain(path, .exclusive, whenTaken: { lock.waiting.withLock { $0 += 1 } })
                 }
             }
             while lock.waiting.withLock({ $0 }) < count { try await Task.sleep(for: .milliseconds(5)) }
