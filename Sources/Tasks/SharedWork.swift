@@ -13,6 +13,7 @@ package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Senda
 
     private struct Run {
         let key: Key
+        var machine: SharedWorkMachine
         var task: Task<Void, Never>?
         var waiters: [Int: Waiter]
     }
@@ -33,20 +34,26 @@ package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Senda
     package init(keepsValues: Bool = false) { self.keepsValues = keepsValues }
 
     /// The result of the work for a key: of the one that runs, or else of `body`.
+    /// - Throws: what the work throws; `CancellationError` where the calling task is cancelled.
+    package func value(for key: Key, _ body: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        try await value(for: key, joined: { _ in }) { _ in try await body() }
+    }
+
+    /// The same for callers that follow what the work does meanwhile.
     /// - Parameters:
     ///   - key: tells the work from other work.
-    ///   - joined: is called when the caller counts among those who wait.
-    ///   - body: the work.
+    ///   - joined: is told the number of the run when the caller counts among those who wait, before a new run begins; it must
+    ///     neither block nor ask for work.
+    ///   - body: the work; it is told the number of its run.
     /// - Throws: what the work throws; `CancellationError` where the calling task is cancelled.
     package func value(
         for key: Key,
-        joined: () -> Void = {},
-        _ body: @escaping @Sendable () async throws -> Value
+        joined: (_ run: Int) -> Void,
+        _ body: @escaping @Sendable (_ run: Int) async throws -> Value
     ) async throws -> Value {
         try Task.checkCancellation()
         let waiter = Waiter()
-        let (run, number) = join(key, waiter, body)
-        joined()
+        let (run, number) = join(key, waiter, joined, body)
         let result = await withTaskCancellationHandler {
             await waiter.value()
         } onCancel: {
@@ -59,7 +66,8 @@ package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Senda
     private func join(
         _ key: Key,
         _ waiter: Waiter,
-        _ body: @escaping @Sendable () async throws -> Value
+        _ joined: (Int) -> Void,
+        _ body: @escaping @Sendable (Int) async throws -> Value
     ) -> (run: Int, number: Int) {
         state.withLock { state in
             state.counter += 1
@@ -68,18 +76,21 @@ package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Senda
                 waiter.keep(.success(value))
                 return (number, number)
             }
-            if let run = state.open[key] {
+            if let run = state.open[key], state.runs[run]?.machine.receive(.joined(number)) == .wait {
                 state.runs[run]?.waiters[number] = waiter
+                joined(run)
                 return (run, number)
             }
+            joined(number)
+            var run = Run(key: key, machine: SharedWorkMachine(startedBy: number), waiters: [number: waiter])
             // Not structured, for it outlives the task that starts it if another one joins. It cannot end before it is
             // noted: that takes the lock.
-            let task = Task {
+            run.task = Task {
                 let result: Result<Value, any Error>
-                do { result = .success(try await body()) } catch { result = .failure(error) }
+                do { result = .success(try await body(number)) } catch { result = .failure(error) }
                 self.end(number, result)
             }
-            state.runs[number] = Run(key: key, task: task, waiters: [number: waiter])
+            state.runs[number] = run
             state.open[key] = number
             return (number, number)
         }
@@ -87,10 +98,14 @@ package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Senda
 
     private func leave(_ number: Int, _ waiter: Int) {
         let (task, promise) = state.withLock { state -> (Task<Void, Never>?, Waiter?) in
-            guard let run = state.runs[number], run.waiters[waiter] != nil else { return (nil, nil) }
-            guard run.waiters.count == 1 else { return (nil, state.runs[number]?.waiters.removeValue(forKey: waiter)) }
-            if state.open[run.key] == number { state.open[run.key] = nil }
-            return (run.task, nil)
+            guard let action = state.runs[number]?.machine.receive(.left(waiter)) else { return (nil, nil) }
+            switch action {
+            case .letGo: return (nil, state.runs[number]?.waiters.removeValue(forKey: waiter))
+            case .cancel:
+                if let key = state.runs[number]?.key, state.open[key] == number { state.open[key] = nil }
+                return (state.runs[number]?.task, nil)
+            case .wait, .beginAnew, .replyTo, .nothing: return (nil, nil)
+            }
         }
         task?.cancel()
         promise?.keep(.failure(CancellationError()))
@@ -98,10 +113,11 @@ package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Senda
 
     private func end(_ number: Int, _ result: Result<Value, any Error>) {
         let waiters = state.withLock { state -> [Waiter] in
-            guard let run = state.runs.removeValue(forKey: number) else { return [] }
+            guard var run = state.runs.removeValue(forKey: number) else { return [] }
             if state.open[run.key] == number { state.open[run.key] = nil }
             if keepsValues, case .success(let value) = result { state.kept[run.key] = value }
-            return Array(run.waiters.values)
+            guard case .replyTo(let numbers) = run.machine.receive(.ended) else { return [] }
+            return numbers.compactMap { run.waiters[$0] }
         }
         for waiter in waiters { waiter.keep(result) }
     }

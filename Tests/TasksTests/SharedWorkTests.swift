@@ -44,7 +44,7 @@ private final class Count: Sendable {
         let (runs, joined, door) = (Count(), Count(), Door())
         let tasks = (0..<10).map { _ in
             Task {
-                try await work.value(for: "a", joined: { joined.next() }) {
+                try await work.value(for: "a", joined: { _ in joined.next() }) { _ in
                     let run = runs.next()
                     await door.pass()
                     return run
@@ -63,7 +63,7 @@ private final class Count: Sendable {
         let (runs, joined, door) = (Count(), Count(), Door())
         let tasks = (0..<3).map { _ in
             Task {
-                try await work.value(for: 1, joined: { joined.next() }) {
+                try await work.value(for: 1, joined: { _ in joined.next() }) { _ in
                     let run = runs.next()
                     await door.pass()
                     throw Failure(number: run)
@@ -95,7 +95,7 @@ private final class Count: Sendable {
         let first = Task { try await work.value(for: 1, body) }
         try await until { runs.value == 1 }
         let joined = Count()
-        let second = Task { try await work.value(for: 1, joined: { joined.next() }, body) }
+        let second = Task { try await work.value(for: 1, joined: { _ in joined.next() }) { _ in try await body() } }
         try await until { joined.value == 1 }
         first.cancel()
         // The door is closed: it does not wait for the work.
@@ -109,7 +109,7 @@ private final class Count: Sendable {
         let (joined, ends, door) = (Count(), Count(), Door())
         let tasks = (0..<4).map { _ in
             Task {
-                try await work.value(for: 1, joined: { joined.next() }) {
+                try await work.value(for: 1, joined: { _ in joined.next() }) { _ in
                     try? await Task.sleep(for: .seconds(600))
                     await door.pass()
                     ends.next()

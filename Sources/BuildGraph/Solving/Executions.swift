@@ -24,23 +24,24 @@ final class Executions<Value: Sendable>: Sendable {
         let started: Timestamp?
     }
 
+    private enum Share: Hashable {
+        case shared(Key)
+        /// Joined by no other.
+        case single(Int)
+    }
+
+    /// What waiters are told while their work runs.
     private struct Execution {
-        let key: Key?
-        var machine: ExecutionMachine
-        var task: Task<Void, Never>?
-        var isCanceled = false
         var started: Timestamp?
         var subscribers: [Int: Subscriber] = [:]
-        var promises: [Int: Promise<Ending>] = [:]
     }
 
     private struct State {
         var executions: [Int: Execution] = [:]
-        /// The executions that may be joined.
-        var shared: [Key: Int] = [:]
         var counter = 0
     }
 
+    private let work = SharedWork<Share, Value>()
     private let state = Mutex(State())
 
     /// Runs `body`, or waits for the same work that another solve has begun.
@@ -56,27 +57,21 @@ final class Executions<Value: Sendable>: Sendable {
         _ subscriber: Subscriber,
         _ body: @escaping @Sendable (_ execution: Int) async throws -> Value
     ) async -> Ending {
-        let promise = Promise<Ending>()
-        let (execution, waiter, isNew) = join(key, subscriber, promise)
-        if isNew {
-            // Not structured, because it outlives the solve that began it if another one shares it. It ends, at the latest, when
-            // the last waiter has left, who cancels it and waits.
-            let task = Task {
-                let result: Result<Value, any Error>
-                do { result = .success(try await body(execution)) } catch { result = .failure(error) }
-                self.end(execution, result)
-            }
-            let isCanceled = state.withLock { state in
-                state.executions[execution]?.task = task
-                return state.executions[execution]?.isCanceled ?? false
-            }
-            if isCanceled { task.cancel() }
+        let waiter = state.withLock { state in
+            state.counter += 1
+            return state.counter
         }
-        return await withTaskCancellationHandler {
-            await promise.value()
-        } onCancel: {
-            leave(execution, waiter)
+        var joined: Int?
+        let result: Result<Value, any Error>
+        do {
+            let share = key.map { Share.shared($0) } ?? .single(waiter)
+            result = .success(
+                try await work.value(for: share, joined: { joined = $0; subscribe(subscriber, waiter, to: $0) }, body)
+            )
+        } catch {
+            result = .failure(error)
         }
+        return Ending(result: result, started: joined.flatMap { unsubscribe(waiter, from: $0) })
     }
 
     /// Notes that the work has begun, and tells everyone who waits for it.
@@ -94,62 +89,23 @@ final class Executions<Value: Sendable>: Sendable {
         for subscriber in subscribers(of: execution) { await subscriber.channel?.send(event) }
     }
 
-    private func join(
-        _ key: Key?,
-        _ subscriber: Subscriber,
-        _ promise: Promise<Ending>
-    ) -> (execution: Int, waiter: Int, isNew: Bool) {
-        let (number, waiter, isNew, started) = state.withLock { state -> (Int, Int, Bool, Timestamp?) in
-            state.counter += 1
-            let waiter = state.counter
-            if let key, let number = state.shared[key], var execution = state.executions[number],
-                execution.machine.receive(.joined(waiter)) == .wait
-            {
-                execution.subscribers[waiter] = subscriber
-                execution.promises[waiter] = promise
-                state.executions[number] = execution
-                return (number, waiter, false, execution.started)
-            }
-            var execution = Execution(key: key, machine: ExecutionMachine(startedBy: waiter))
-            execution.subscribers[waiter] = subscriber
-            execution.promises[waiter] = promise
-            state.executions[waiter] = execution
-            if let key { state.shared[key] = waiter }
-            return (waiter, waiter, true, nil)
+    private func subscribe(_ subscriber: Subscriber, _ waiter: Int, to execution: Int) {
+        let started = state.withLock { state in
+            state.executions[execution, default: Execution()].subscribers[waiter] = subscriber
+            return state.executions[execution]?.started
         }
         if let started { Self.announceStart(to: subscriber, at: started) }
-        return (number, waiter, isNew)
     }
 
-    private func leave(_ number: Int, _ waiter: Int) {
-        let (task, promise, started) = state.withLock { state -> (Task<Void, Never>?, Promise<Ending>?, Timestamp?) in
-            guard var execution = state.executions[number] else { return (nil, nil, nil) }
-            defer { state.executions[number] = execution }
-            switch execution.machine.receive(.left(waiter)) {
-            case .cancel:
-                execution.isCanceled = true
-                if let key = execution.key, state.shared[key] == number { state.shared[key] = nil }
-                return (execution.task, nil, nil)
-            case .letGo:
-                execution.subscribers[waiter] = nil
-                return (nil, execution.promises.removeValue(forKey: waiter), execution.started)
-            case .wait, .beginAnew, .replyTo, .nothing: return (nil, nil, nil)
-            }
+    /// - Returns: when the execution began to run; nil if it did not come to that.
+    private func unsubscribe(_ waiter: Int, from execution: Int) -> Timestamp? {
+        state.withLock { state in
+            let started = state.executions[execution]?.started
+            state.executions[execution]?.subscribers[waiter] = nil
+            // The last to leave has waited for its end.
+            if state.executions[execution]?.subscribers.isEmpty == true { state.executions[execution] = nil }
+            return started
         }
-        task?.cancel()
-        promise?.keep(Ending(result: .failure(CancellationError()), started: started))
-    }
-
-    private func end(_ number: Int, _ result: Result<Value, any Error>) {
-        let (promises, started) = state.withLock { state -> ([Promise<Ending>], Timestamp?) in
-            guard var execution = state.executions.removeValue(forKey: number) else { return ([], nil) }
-            if let key = execution.key, state.shared[key] == number { state.shared[key] = nil }
-            switch execution.machine.receive(.ended) {
-            case .replyTo(let waiters): return (waiters.compactMap { execution.promises[$0] }, execution.started)
-            case .wait, .beginAnew, .letGo, .cancel, .nothing: return ([], nil)
-            }
-        }
-        for promise in promises { promise.keep(Ending(result: result, started: started)) }
     }
 
     private func subscribers(of number: Int, startingAt time: Timestamp? = nil) -> [Subscriber] {

@@ -1,10 +1,9 @@
+import Tasks
 import Testing
 
-@testable import BuildGraph
-
-@Suite struct `The execution machine` {
+@Suite struct `The machine of shared work` {
     @Test func `cancels when the last waiter leaves, and answers it when the work has ended`() {
-        var machine = ExecutionMachine(startedBy: 1)
+        var machine = SharedWorkMachine(startedBy: 1)
         #expect(machine.receive(.joined(2)) == .wait)
         #expect(machine.receive(.left(1)) == .letGo)
         #expect(machine.receive(.left(1)) == .nothing)
@@ -14,7 +13,7 @@ import Testing
     }
 
     @Test func `answers everyone who waits`() {
-        var machine = ExecutionMachine(startedBy: 1)
+        var machine = SharedWorkMachine(startedBy: 1)
         #expect(machine.receive(.joined(2)) == .wait)
         #expect(machine.receive(.ended) == .replyTo([1, 2]))
         #expect(machine.receive(.left(1)) == .nothing)

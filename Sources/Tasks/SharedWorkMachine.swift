@@ -1,14 +1,14 @@
-/// Decides for whom a running vertex runs, and when it stops.
+/// Decides for whom a piece of shared work runs, and when it stops.
 ///
 /// It performs no work itself.
-struct ExecutionMachine: Hashable {
-    enum Event: Hashable {
+package struct SharedWorkMachine: Hashable, Sendable {
+    package enum Event: Hashable, Sendable {
         case joined(Int)
         case left(Int)
         case ended
     }
 
-    enum Action: Hashable {
+    package enum Action: Hashable, Sendable {
         /// The waiter shares what is running.
         case wait
         /// What runs is being stopped or is over: the waiter begins anew.
@@ -21,7 +21,7 @@ struct ExecutionMachine: Hashable {
         case nothing
     }
 
-    private enum State: Hashable {
+    private enum State: Hashable, Sendable {
         case running(waiters: Set<Int>)
         case stopping(last: Int)
         case ended
@@ -30,9 +30,9 @@ struct ExecutionMachine: Hashable {
     private var state: State
 
     /// - Parameter waiter: Who began the work.
-    init(startedBy waiter: Int) { state = .running(waiters: [waiter]) }
+    package init(startedBy waiter: Int) { state = .running(waiters: [waiter]) }
 
-    mutating func receive(_ event: Event) -> Action {
+    package mutating func receive(_ event: Event) -> Action {
         switch (state, event) {
         case (.running(var waiters), .joined(let waiter)):
             waiters.insert(waiter)
