@@ -2,8 +2,8 @@ package import LinuxSystem
 
 /// Decides what may happen to a container in its state, and what has to be done then.
 ///
-/// It does nothing itself. What changes a container is read, decided on and written in one transaction of the database, so that of
-/// several commands each sees what the others have made of it.
+/// It does nothing itself. What changes a container is read, decided on and written in one transaction of the database,
+/// so that of several commands each sees what the others have made of it.
 package struct ContainerMachine: Sendable, Hashable {
     package enum Event: Sendable, Hashable {
         /// A process sets about starting it.

@@ -38,6 +38,8 @@ extension ContainerStore {
             try await Task { try await self.finish(record, .neverStarted(failure)) }.value
             throw error
         }
+        // Its monitor may have told of its end before this one had said that it runs.
+        try await noteEnd(of: record.id)
     }
 
     /// Takes away the plain hierarchy that covers the host's cgroups in the mount namespace of a monitor whose container has ended.

@@ -7,6 +7,7 @@ extension ContainerStore {
     /// - Parameters:
     ///   - record: the container as it is since it runs.
     ///   - body: what lasts as long as the container does.
+    /// - Throws: what `body` throws.
     func withHealthChecks(of record: ContainerRecord, _ body: () async throws -> Void) async throws {
         guard let plan = record.healthPlan else { return try await body() }
         try await withThrowingTaskGroup(of: Void.self) { group in

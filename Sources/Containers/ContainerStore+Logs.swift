@@ -49,7 +49,8 @@ extension ContainerStore {
             guard selection.follows, !isWhole, let process else { return }
             let time = selection.until.map { Self.duration(from: .now(), to: $0) }
             if let time, time <= .zero { return }
-            let grown = try await FileWatch.wait(in: [directory(of: container.id)], while: process, atMost: time) { [size] in
+            let grown = try await FileWatch.wait(in: [directory(of: container.id)], while: process, atMost: time) {
+                [size] in
                 try file.size() == size ? nil : true
             }
             if grown == nil, try await onBlockingPool({ try process.waitUntilEnded(atMost: .zero) }) {

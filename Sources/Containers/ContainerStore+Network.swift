@@ -46,7 +46,8 @@ private struct NetavarkRequest: Encodable {
 extension ContainerStore {
     func namespacePath(of record: ContainerRecord) -> FilePath { directory(of: record.id).appending("netns") }
 
-    /// Gives a container its network namespace, an address and its published ports; the record that is returned says which.
+    /// Gives a container its network namespace, an address and its published ports.
+    /// - Returns: the record that says which.
     func setUpNetwork(_ record: ContainerRecord) async throws -> ContainerRecord {
         guard record.configuration.network == .bridge else { return record }
         // Addresses and ports of containers whose end was not noticed are free again.

@@ -187,7 +187,7 @@ extension ContainerStore {
     /// A program that reaps processes and hands signals on, linked so that it needs nothing of the image.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func initProgram() throws -> FilePath {
-        // tini, which two of these are, ends as docker documents it where the program is missing; catatonit ends with 1.
+        // tini, which two of these are, ends as docker does where the program is missing; catatonit ends with 1.
         for name in ["docker-init", "tini-static", "catatonit"] {
             if let path = try? Program.named(name).resolve() { return path }
         }

@@ -197,7 +197,9 @@ package final class ContainerStore: Sendable {
     /// Changes a container's state as its machine has it, in one transaction: what others changed meanwhile counts.
     /// - Returns: the container as it is then, and what is to be done; nil for one that is gone.
     /// - Throws: `ContainerError` where that cannot happen to the container now.
-    func change(_ id: String, _ event: ContainerMachine.Event) async throws -> (ContainerRecord, [ContainerMachine.Action])? {
+    func change(_ id: String, _ event: ContainerMachine.Event) async throws -> (
+        ContainerRecord, [ContainerMachine.Action]
+    )? {
         try await store.database.write { db in
             guard var record = try Self.records(db, where: "id = ?", [id]).first else { return nil }
             var machine = ContainerMachine(record.state, isRemovedAtEnd: record.configuration.isRemovedAtEnd)

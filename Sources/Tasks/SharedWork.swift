@@ -42,9 +42,10 @@ package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Senda
     /// The same for callers that follow what the work does meanwhile.
     /// - Parameters:
     ///   - key: tells the work from other work.
-    ///   - joined: is told the number of the run when the caller counts among those who wait, before a new run begins; it must
-    ///     neither block nor ask for work.
+    ///   - joined: is told the number of the run when the caller counts among those who wait, before a new run begins;
+    ///     it must neither block nor ask for work.
     ///   - body: the work; it is told the number of its run.
+    /// - Returns: the result.
     /// - Throws: what the work throws; `CancellationError` where the calling task is cancelled.
     package func value(
         for key: Key,

@@ -48,18 +48,20 @@ private func machineIn(_ phase: String, isRemovedAtEnd: Bool = false) throws -> 
 
 @Suite struct `The life of a container by its machine` {
     /// For each event, what it makes of each phase: the next phase, `=` for a change within the phase, or a refusal.
-    @Test(arguments: [
-        (.prepare(keeper: nil), "preparing ?prepared ?running ?running preparing preparing ?removed"),
-        (.connected(network), "?idle = ?running ?running ?idle ?idle ?removed"),
-        (.confined(controlGroups: [], deviceGroup: nil), "?idle = ?running ?running ?idle ?idle ?removed"),
-        (.started(run), "?idle running ?running ?running ?idle ?idle ?removed"),
-        (.checked(ContainerHealth()), "?idle ?idle = = ?idle ?idle ?idle"),
-        (.restart, "?idle ?idle = = ?idle ?idle ?idle"),
-        (.disconnected, "= = = = = = ="),
-        (.ended(ending), "?idle exited exited exited ?idle ?idle ?removed"),
-        (.failed(failure), "?idle created created created ?idle ?idle ?removed"),
-        (.remove, "removing ?prepared ?running ?running removing removing ="),
-    ] as [(ContainerMachine.Event, String)]) func `each event changes each phase, or is refused there`(given: (ContainerMachine.Event, String)) throws {
+    @Test(
+        arguments: [
+            (.prepare(keeper: nil), "preparing ?prepared ?running ?running preparing preparing ?removed"),
+            (.connected(network), "?idle = ?running ?running ?idle ?idle ?removed"),
+            (.confined(controlGroups: [], deviceGroup: nil), "?idle = ?running ?running ?idle ?idle ?removed"),
+            (.started(run), "?idle running ?running ?running ?idle ?idle ?removed"),
+            (.checked(ContainerHealth()), "?idle ?idle = = ?idle ?idle ?idle"),
+            (.restart, "?idle ?idle = = ?idle ?idle ?idle"),
+            (.disconnected, "= = = = = = ="),
+            (.ended(ending), "?idle exited exited exited ?idle ?idle ?removed"),
+            (.failed(failure), "?idle created created created ?idle ?idle ?removed"),
+            (.remove, "removing ?prepared ?running ?running removing removing ="),
+        ] as [(ContainerMachine.Event, String)]
+    ) func `each event changes each phase, or is refused there`(given: (ContainerMachine.Event, String)) throws {
         let (event, expected) = given
         for (way, outcome) in zip(ways, expected.split(separator: " ")) {
             var machine = try machineIn(way.phase)
@@ -94,7 +96,9 @@ private func machineIn(_ phase: String, isRemovedAtEnd: Bool = false) throws -> 
     }
 
     @Test func `an end is noted, and takes a container along that goes with it, unless it is restarted`() throws {
-        for (phase, actions) in [("running", [ContainerMachine.Action.note(exitCode: 3), .discard]), ("restarting", [.note(exitCode: 3)])] {
+        for (phase, actions) in [
+            ("running", [ContainerMachine.Action.note(exitCode: 3), .discard]), ("restarting", [.note(exitCode: 3)]),
+        ] {
             var machine = try machineIn(phase, isRemovedAtEnd: true)
             #expect(try machine.receive(.ended(ending)) == actions)
             #expect(machine.state.status == .exited && machine.state.exitCode == 3)
@@ -134,7 +138,9 @@ private func machineIn(_ phase: String, isRemovedAtEnd: Bool = false) throws -> 
         }
         let process = #"{"processID":7,"startTime":8,"bootID":"b"}"#
         #expect(try read(#"{"isNested":false,"ports":[],"status":"created"}"#) == ContainerState())
-        let preparing = try read(#"{"isNested":false,"keeper":\#(process),"ports":[],"status":"created","address":"10.92.0.2"}"#)
+        let preparing = try read(
+            #"{"isNested":false,"keeper":\#(process),"ports":[],"status":"created","address":"10.92.0.2"}"#
+        )
         guard case .preparing(let keeper?) = preparing.phase else {
             Issue.record("\(preparing)")
             return
@@ -144,14 +150,19 @@ private func machineIn(_ phase: String, isRemovedAtEnd: Bool = false) throws -> 
         #expect(keeper.processID == 7 && preparing.network?.address == "10.92.0.2")
         let running = try read(
             #"""
-            {"status":"running","process":\#(process),"isNested":true,"started":5,"address":"10.92.0.2","gateway":"10.92.0.1",
-            "prefixLength":24,"keeper":\#(process),"controlGroups":["/g"],"deviceGroup":"d","ports":[],"runtimeState":"/s"}
+            {"status":"running","process":\#(process),"isNested":true,"started":5,"address":"10.92.0.2",
+            "gateway":"10.92.0.1","prefixLength":24,"keeper":\#(process),"controlGroups":["/g"],"deviceGroup":"d",
+            "ports":[],"runtimeState":"/s"}
             """#
         )
         #expect(running.status == .running && running.run?.isNested == true && running.run?.keeper == keeper)
         #expect(running.process == keeper && running.started == 5 && running.run?.runtimeState == "/s")
-        #expect(running.network?.gateway == "10.92.0.1" && running.controlGroups == ["/g"] && running.deviceGroup == "d")
-        let exited = #""status":"exited","isNested":false,"exitCode":137,"started":5,"finished":6,"ranOutOfMemory":true,"ports":[]"#
+        #expect(
+            running.network?.gateway == "10.92.0.1" && running.controlGroups == ["/g"] && running.deviceGroup == "d"
+        )
+        let exited =
+            #""status":"exited","isNested":false,"exitCode":137,"started":5,"finished":6,"ports":[],"#
+            + #""ranOutOfMemory":true"#
         let ended = try read("{\(exited)}")
         #expect(ended.status == .exited && ended.exitCode == 137 && ended.ending?.ranOutOfMemory == true)
         let removing = try read("{\(exited),\"isBeingRemoved\":true}")

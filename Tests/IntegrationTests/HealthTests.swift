@@ -28,7 +28,9 @@ extension `Container commands` {
 
     @Test func `an attached container is checked, and its health is shown`() async throws {
         try await withName { slipway, name in
-            let flags = ["--health-cmd", "echo fine; test ! -e /ill", "--health-interval", "50ms", "--health-retries", "2"]
+            let flags = [
+                "--health-cmd", "echo fine; test ! -e /ill", "--health-interval", "50ms", "--health-retries", "2",
+            ]
             try await running(flags, slipway, name, until: "healthy") {
                 let ps = ["ps", "-f", "name=^\(name)$", "-f", "health=healthy", "--format", "{{.Status}}"]
                 #expect(try await slipway.run(ps).text.hasSuffix(" (healthy)\n"))
@@ -55,7 +57,8 @@ extension `Container commands` {
         }
     }
 
-    @Test func `the image's health check is shown unless it is taken away, and what is detached says that it does not run`()
+    @Test
+    func `the image's health check is shown unless it is taken away, and what is detached says that it does not run`()
         async throws
     {
         try await withName { slipway, name in

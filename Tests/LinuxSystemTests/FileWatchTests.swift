@@ -119,7 +119,7 @@ import Testing
 
     @Test func `of a directory ends after some time`() async throws {
         let path = FilePath("/tmp/slipway-obtain-\(UUID().uuidString)")
-        try await onBlockingPool { try HostFiles.createDirectory(path) }
+        _ = try await onBlockingPool { try HostFiles.createDirectory(path) }
         var held: FileLock? = try await FileLock.obtain(directory: path)
         #expect(try await FileLock.obtain(directory: path, within: .milliseconds(20)) == nil)
         withExtendedLifetime(held) { held = nil }

@@ -66,7 +66,13 @@ final class Executions<Value: Sendable>: Sendable {
         do {
             let share = key.map { Share.shared($0) } ?? .single(waiter)
             result = .success(
-                try await work.value(for: share, joined: { joined = $0; subscribe(subscriber, waiter, to: $0) }, body)
+                try await work.value(
+                    for: share,
+                    joined: {
+                        joined = $0; subscribe(subscriber, waiter, to: $0)
+                    },
+                    body
+                )
             )
         } catch {
             result = .failure(error)

@@ -148,7 +148,8 @@ struct ListContainersCommand: RunnableCommand {
             let seconds = record.state.started.map { now.seconds - $0 } ?? 0
             return "Up \(DurationText.rough(seconds: seconds))" + healthText(record)
         case .exited:
-            let end = record.state.ending?.finished.map { " " + DurationText.ago(FileTime(seconds: $0), now: now) } ?? ""
+            let end =
+                record.state.ending?.finished.map { " " + DurationText.ago(FileTime(seconds: $0), now: now) } ?? ""
             return "Exited (\(record.state.exitCode ?? 0))\(end)"
         }
     }
