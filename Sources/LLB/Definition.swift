@@ -56,7 +56,7 @@ package struct SourceMap: Hashable, Sendable {
 /// Every node that `target` needs and itself, each once and after its inputs.
 ///
 /// Depth costs no stack.
-private func nodesInOrder(from target: Node) -> [Node] {
+func nodesInOrder(from target: Node) -> [Node] {
     var order: [Node] = []
     var seen: Set<Node> = [target]
     var path: [(node: Node, next: Int)] = [(target, 0)]

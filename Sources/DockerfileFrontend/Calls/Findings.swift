@@ -7,7 +7,7 @@ final class Findings {
     private(set) var warnings: [LintWarning]
     /// A hostile file may earn a million findings, and each is shown with its place.
     private static let maximumCount = 1_000
-    /// Stages may be gone through twice: the second time nothing is new.
+    /// What is gone through a second time has nothing new.
     var isListening = true
 
     /// Whether no more findings are taken in.

@@ -34,6 +34,8 @@ package struct BuildOptions: Sendable {
     package var allowsInsecure = false
     /// Says why RUN cannot have a device; nil where it can.
     package var deviceObstacle: @Sendable (Device) -> String? = { _ in nil }
+    /// Finds the time of what `SOURCE_DATE_EPOCH` names, in seconds since 1970; without it the name stays a name.
+    package var sourceTime: (@Sendable (SourceDate) async throws -> Int64?)?
     package var hostname: [UInt8] = []
     package var extraHosts: [HostAddress] = []
     package var limits: [ResourceLimit] = []

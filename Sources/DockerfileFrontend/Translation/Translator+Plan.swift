@@ -9,12 +9,9 @@ extension Translator {
         let dateName = try sourceDateName()
         var reachable = graph.reachable(from: target)
         if case .stage(let index)? = dateName { reachable.formUnion(graph.reachable(from: index)) }
-        // Which paths of the context are used is known only at the end, and the nodes that use it need it at the start: so the
-        // stages are gone through twice.
-        let draft = try survey(reachable)
+        var run = try survey(reachable)
         try findings.failIfAsked(in: dockerfile.source)
-        findings.isListening = false
-        let run = try runStages(reachable, context: contextSource(paths: draft.contextPaths))
+        try run.fillContext(contextSource(paths: []), with: contextSource(paths: run.contextPaths))
         guard let state = run.states[target] else {
             throw FrontendError(.unknownTarget(options.target ?? "", didYouMean: nil), at: [], in: dockerfile.source)
         }
@@ -41,6 +38,19 @@ extension Translator {
         var steps: [Digest: PlannedStep] = [:]
         var places: [Digest: [SourceRange]] = [:]
         var outlines: [Int: StageOutline] = [:]
+
+        /// Puts the source of the context in the place of the one that stood for it.
+        ///
+        /// Which paths of the context are used is known only at the end, and the nodes that use it need it at the start.
+        mutating func fillContext(_ hole: Output, with context: Output) throws(LLBError) {
+            var filled = NodeReplacement(of: hole.node, by: context.node)
+            for (index, state) in states {
+                guard let output = state.output else { continue }
+                states[index]?.output = try filled.output(output)
+            }
+            steps = Dictionary(uniqueKeysWithValues: steps.map { (filled.digest(of: $0), $1) })
+            places = Dictionary(uniqueKeysWithValues: places.map { (filled.digest(of: $0), $1) })
+        }
     }
 
     /// Goes through stages for what they show: findings, outlines, and the paths of the context that they use.
@@ -49,7 +59,7 @@ extension Translator {
         return try runStages(stages, context: contextSource(paths: []))
     }
 
-    private func runStages(_ reachable: Set<Int>, context: Output) throws -> Run {
+    func runStages(_ reachable: Set<Int>, context: Output) throws -> Run {
         var run = Run()
         // Images that no stage starts from come first: every stage may read them.
         let images = reachable.filter { graph.nodes[$0].stage == nil }
@@ -66,7 +76,7 @@ extension Translator {
         return run
     }
 
-    private func contextSource(paths: Set<[UInt8]>) throws -> Output {
+    func contextSource(paths: Set<[UInt8]>) throws -> Output {
         if let context = options.context { return context }
         var source = LocalSource(name: options.contextName)
         source.sharedKeyHint = options.contextName

@@ -57,6 +57,22 @@ extension Translator {
         throw FrontendError(.invalidSourceDate(text), at: [], in: dockerfile.source)
     }
 
+    /// The value that `SOURCE_DATE_EPOCH` has where it names something: empty where that has no time.
+    /// - Returns: nil where it names nothing, or nobody finds times.
+    func namedSourceTime(for target: Int) async throws -> [UInt8]? {
+        guard let find = options.sourceTime, let name = try sourceDateName() else { return nil }
+        if case .time = name { return nil }
+        var run = Run()
+        if case .stage(let index) = name {
+            // What there is to find in a stage of the target is found when those are gone through.
+            findings.isListening = !graph.reachable(from: target).contains(index)
+            defer { findings.isListening = true }
+            run = try runStages(graph.reachable(from: index), context: contextSource(paths: []))
+        }
+        guard let date = try sourceDate(name, run) else { return nil }
+        return try await find(date).map { Array("\($0)".utf8) } ?? []
+    }
+
     /// The time of what instructions make, in nanoseconds since 1970; nil for the time of its making.
     ///
     /// As in BuildKit only WORKDIR has it.

@@ -22,7 +22,16 @@ package func translate(
     let findings = try Findings(in: dockerfile, options)
     defer { findings.warnings.forEach(warn) }
     var translator = try Translator(dockerfile, options, findings)
-    let target = try await translator.prepare(resolver)
+    var target = try await translator.prepare(resolver)
+    if let time = try await translator.namedSourceTime(for: target) {
+        // Instructions that declare the argument get the time, and not the name of what it is taken from.
+        var dated = options
+        dated.buildArguments.set([UInt8]("SOURCE_DATE_EPOCH"), to: time)
+        translator = try Translator(dockerfile, dated, findings)
+        findings.isListening = false
+        target = try await translator.prepare(resolver)
+        findings.isListening = true
+    }
     return try translator.plan(for: target)
 }
 
