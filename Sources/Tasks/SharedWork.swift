@@ -64,6 +64,9 @@ package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Senda
         return try result.get()
     }
 
+    /// The task of a run that has not ended, for those that wait until nothing of it goes on.
+    package func task(of run: Int) -> Task<Void, Never>? { state.withLock { $0.runs[run]?.task } }
+
     private func join(
         _ key: Key,
         _ waiter: Waiter,

@@ -15,6 +15,8 @@ final class Executions<Value: Sendable>: Sendable {
     struct Subscriber: Sendable {
         let channel: ProgressChannel?
         let progress: VertexProgress
+        /// The member of the pool that solves.
+        let member: ObjectIdentifier
     }
 
     /// How an execution ended for one waiter.
@@ -22,6 +24,8 @@ final class Executions<Value: Sendable>: Sendable {
         let result: Result<Value, any Error>
         /// When the vertex began to run; nil if it did not come to that.
         let started: Timestamp?
+        /// Whether another member began it.
+        var isForeign = false
     }
 
     private enum Share: Hashable {
@@ -32,6 +36,8 @@ final class Executions<Value: Sendable>: Sendable {
 
     /// What waiters are told while their work runs.
     private struct Execution {
+        /// Who began it.
+        let member: ObjectIdentifier
         var started: Timestamp?
         var subscribers: [Int: Subscriber] = [:]
     }
@@ -77,7 +83,14 @@ final class Executions<Value: Sendable>: Sendable {
         } catch {
             result = .failure(error)
         }
-        return Ending(result: result, started: joined.flatMap { unsubscribe(waiter, from: $0) })
+        guard let joined else { return Ending(result: result, started: nil) }
+        return unsubscribe(waiter, subscriber.member, from: joined, result)
+    }
+
+    /// What runs that a member began.
+    func tasks(of member: ObjectIdentifier) -> [Task<Void, Never>] {
+        let begun = state.withLock { $0.executions.filter { $0.value.member == member }.keys }
+        return begun.compactMap { work.task(of: $0) }
     }
 
     /// Notes that the work has begun, and tells everyone who waits for it.
@@ -97,20 +110,24 @@ final class Executions<Value: Sendable>: Sendable {
 
     private func subscribe(_ subscriber: Subscriber, _ waiter: Int, to execution: Int) {
         let started = state.withLock { state in
-            state.executions[execution, default: Execution()].subscribers[waiter] = subscriber
+            state.executions[execution, default: Execution(member: subscriber.member)].subscribers[waiter] = subscriber
             return state.executions[execution]?.started
         }
         if let started { Self.announceStart(to: subscriber, at: started) }
     }
 
-    /// - Returns: when the execution began to run; nil if it did not come to that.
-    private func unsubscribe(_ waiter: Int, from execution: Int) -> Timestamp? {
+    private func unsubscribe(
+        _ waiter: Int,
+        _ member: ObjectIdentifier,
+        from execution: Int,
+        _ result: Result<Value, any Error>
+    ) -> Ending {
         state.withLock { state in
-            let started = state.executions[execution]?.started
+            let left = state.executions[execution]
             state.executions[execution]?.subscribers[waiter] = nil
             // The last to leave has waited for its end.
             if state.executions[execution]?.subscribers.isEmpty == true { state.executions[execution] = nil }
-            return started
+            return Ending(result: result, started: left?.started, isForeign: left.map { $0.member != member } ?? false)
         }
     }
 

@@ -329,10 +329,14 @@ extension Solve {
         let key = job.canonicalKey.map {
             Executions<Ran<Output>>.Key(vertex: vertex.digest, canonicalKey: $0, ignoresCache: job.isTainted)
         }
-        let subscriber = Executions<Ran<Output>>.Subscriber(channel: channel, progress: progress[number])
+        let subscriber = Executions<Ran<Output>>.Subscriber(
+            channel: channel,
+            progress: progress[number],
+            member: solver.member.id
+        )
         let solver = solver
         return {
-            let ending = await solver.executions.share(key, subscriber) { try await solver.run(job, $0) }
+            let ending = await solver.share(key, subscriber, job)
             switch ending.result {
             case .success(let ran): return .ran(number, ran, started: ending.started)
             case .failure(let error): return .failed(number, error, started: ending.started)

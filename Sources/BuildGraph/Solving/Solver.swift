@@ -3,25 +3,43 @@ internal import OCI
 
 /// Solves build graphs: finds in the cache what it can, and runs the rest, in parallel and only as far as it is needed.
 ///
-/// Solves on one solver share what they run at the same time: equal vertices with equal keys run once.
+/// Solves on one solver, and on those of one pool, share what they run at the same time: equal vertices with equal keys run
+/// once.
 package final class Solver<Output: Sendable>: Sendable {
     let index: any CacheIndex<Output>
-    let slots: Slots
-    let executions = Executions<Ran<Output>>()
+    let member: SolverPool<Output>.Member
+    /// Makes outputs stay that another member made, and says whether they are still there.
+    let retain: @Sendable ([Output]) async throws -> Bool
     let now: @Sendable () -> Timestamp
+
+    var slots: Slots { member.pool.slots }
+    var executions: Executions<Ran<Output>> { member.pool.executions }
 
     /// - Parameters:
     ///   - index: The memory of earlier solves.
-    ///   - parallelism: How many vertices run, or are read for their content, at the same time. By default two for each processor.
+    ///   - member: Whose solves these are.
+    ///   - retain: Makes outputs that another member made stay as long as this one needs them; false if they are gone.
     ///   - now: The clock of progress events.
     package init(
+        index: any CacheIndex<Output>,
+        member: SolverPool<Output>.Member,
+        retain: @escaping @Sendable ([Output]) async throws -> Bool,
+        now: @escaping @Sendable () -> Timestamp = Timestamp.system
+    ) {
+        self.index = index
+        self.member = member
+        self.retain = retain
+        self.now = now
+    }
+
+    /// A solver that shares what it runs with no other.
+    package convenience init(
         index: any CacheIndex<Output>,
         parallelism: Int = 2 * availableProcessorCount(),
         now: @escaping @Sendable () -> Timestamp = Timestamp.system
     ) {
-        self.index = index
-        self.now = now
-        slots = Slots(count: parallelism)
+        let member = SolverPool<Output>(parallelism: parallelism).admit()
+        self.init(index: index, member: member, retain: { _ in true }, now: now)
     }
 
     /// Makes the outputs of the targets.
@@ -74,6 +92,24 @@ struct Job<Output: Sendable>: Sendable {
 }
 
 extension Solver {
+    /// Runs a vertex, or waits for the same work that another solve has begun.
+    ///
+    /// What another member began may fail for a reason of that member's own, as a secret that it lacks. Then it is run again.
+    func share(
+        _ key: Executions<Ran<Output>>.Key?,
+        _ subscriber: Executions<Ran<Output>>.Subscriber,
+        _ job: Job<Output>
+    ) async -> Executions<Ran<Output>>.Ending {
+        let ending = await executions.share(key, subscriber) { try await self.run(job, $0) }
+        guard ending.isForeign, !Task.isCancelled else { return ending }
+        do {
+            if try await retain(ending.result.get().outputs) { return ending }
+        } catch {
+            // It is the other member's error; this one finds out for itself.
+        }
+        return await executions.share(nil, subscriber) { try await self.run(job, $0) }
+    }
+
     /// Runs a vertex, unless another solve or process has done so since it was looked up, and saves its outputs.
     func run(_ job: Job<Output>, _ execution: Int) async throws -> Ran<Output> {
         if let key = job.canonicalKey, !job.isTainted,
