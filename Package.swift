@@ -145,7 +145,7 @@ let layers: [[Room]] = [
             sees: [.values, .platform, .language, .store, .network, .build],
             external: [system, crypto, grdb]
         ),
-        Room("Exporters", .build, sees: [.values, .platform], external: [system]),
+        Room("Exporters", .build, sees: [.values, .platform, .store, .network, .build], external: [system]),
         Room(
             "RemoteCache",
             .build,
@@ -244,6 +244,7 @@ targets += [
     tests("ContainersTests", of: ["Containers"], external: [system]),
     tests("ClientServicesTests", of: ["ClientServices"], external: [system]),
     tests("SandboxesTests", of: ["Sandboxes"], external: [system]),
+    tests("BuildEngineTests", of: ["BuildEngine"], external: [logging, system]),
     tests("IntegrationTests", of: ["BuildEngine", "Containers"], external: [logging, nioCore, nioPosix, system]),
     // Builds Dockerfiles with Slipway and with builders of Debian's packages, as root, and compares the images.
     tests(

@@ -1,5 +1,5 @@
 internal import DockerfileSyntax
-package import LinuxSystem
+internal import LinuxSystem
 package import SystemPackage
 internal import Text
 
@@ -15,14 +15,6 @@ package enum BuildError: Error, CustomStringConvertible {
     case dockerfileNotFound(String)
     case dockerfileIsNoFile(String)
     case dockerfileTooLarge(String, limit: Int)
-    case exportRefused(path: FilePath, reason: String, SystemCallError)
-    /// An archive of docker's kind holds the image of one platform.
-    case dockerArchiveOfSeveral
-    case pushNeedsName
-    /// A name with a tag where a name without one is wanted.
-    case pushByDigestOfTag(String)
-    case pushNeedsRegistry
-    case cacheNeedsRegistry
 
     package var description: String {
         switch self {
@@ -43,26 +35,6 @@ package enum BuildError: Error, CustomStringConvertible {
             "failed to read dockerfile: \(name) is not a regular file"
         case .dockerfileTooLarge(let name, let limit):
             "failed to read dockerfile: \(name) is larger than \(limit) bytes"
-        case .dockerArchiveOfSeveral: "docker exporter does not currently support exporting manifest lists"
-        case .exportRefused(let path, let reason, _):
-            "failed to export \(escapedForDisplay(path.bytes)): \(reason)"
-        case .pushNeedsName: "tag is needed when pushing to registry; name the image with -t"
-        case .cacheNeedsRegistry: "this builder reads and writes no build caches but that of its store"
-        case .pushByDigestOfTag(let name):
-            "can't push tagged ref \(name) by digest; give the name without a tag"
-        case .pushNeedsRegistry: "this builder has no access to registries, so it cannot push"
-        }
-    }
-}
-
-extension BuildError: CausedError {
-    package var cause: (any Error)? {
-        switch self {
-        case .exportRefused(_, _, let error): error
-        case .contextNotFound, .contextIsNoDirectory, .contextIsEmpty, .ambiguousDockerfile, .contextAddress,
-            .namedContext, .dockerfileNotFound, .dockerfileIsNoFile, .dockerfileTooLarge, .dockerArchiveOfSeveral,
-            .pushNeedsName, .pushByDigestOfTag, .pushNeedsRegistry, .cacheNeedsRegistry:
-            nil
         }
     }
 }

@@ -9,6 +9,9 @@ struct BuildSteps: Sendable {
     /// The digest that a step of this name is shown with.
     static func digest(of name: String) -> Digest { Digest.sha256(of: Array("engine:\(name)".utf8)) }
 
+    /// Warns of something that belongs to no step.
+    func warn(_ text: String) { channel.post(.warning(VertexWarning(vertex: nil, short: text))) }
+
     /// Shows a step as long as `body` runs, and how it ended.
     ///
     /// Steps of one name that are not the same have numbers.

@@ -10,7 +10,7 @@ import Synchronization
 final class ImportingCacheIndex<Output: Sendable>: CacheIndex {
     private let stored: StoredCacheIndex<Output>
     private let imported: [ImportedCache]
-    private let remote: RemoteCaches
+    private let snapshots: LeasedSnapshots
     private let output: @Sendable (FileTree) -> Output
     /// Records of remote caches that were found, by the ids they got for this build.
     private let found = Mutex<[Int64: (cache: ImportedCache, record: ImportedCache.Found)]>([:])
@@ -18,12 +18,12 @@ final class ImportingCacheIndex<Output: Sendable>: CacheIndex {
     init(
         stored: StoredCacheIndex<Output>,
         imported: [ImportedCache],
-        remote: RemoteCaches,
+        snapshots: LeasedSnapshots,
         output: @escaping @Sendable (FileTree) -> Output
     ) {
         self.stored = stored
         self.imported = imported
-        self.remote = remote
+        self.snapshots = snapshots
         self.output = output
     }
 
@@ -55,7 +55,7 @@ final class ImportingCacheIndex<Output: Sendable>: CacheIndex {
         guard record.source != nil else { return try await stored.outputs(of: record) }
         guard let (cache, record) = found.withLock({ $0[record.id] }), let layers = record.outputs else { return nil }
         var outputs: [Output] = []
-        for layers in layers { outputs.append(output(try await remote.tree(of: layers, from: cache.name))) }
+        for layers in layers { outputs.append(output(try await snapshots.tree(of: layers, from: cache.name))) }
         return outputs
     }
 

@@ -12,6 +12,7 @@ import Synchronization
 /// Layers of a record live as long as the record does. What a record's key was made of is kept beside it, for `explain`.
 package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
     private let store: Store
+    private let lease: Lease
     private let tree: @Sendable (Output) -> FileTree?
     private let output: @Sendable (FileTree) -> Output
     private let canFetch: @Sendable (Digest) -> Bool
@@ -20,16 +21,19 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
 
     /// - Parameters:
     ///   - store: where the cache is.
+    ///   - lease: what holds the results that are found.
     ///   - tree: the files of an output; nil for one that cannot be kept.
     ///   - output: the output that is these files.
     ///   - canFetch: whether a blob that only a remote cache has can be had of it now.
     package init(
         store: Store,
+        lease: Lease,
         tree: @escaping @Sendable (Output) -> FileTree?,
         output: @escaping @Sendable (FileTree) -> Output,
         canFetch: @escaping @Sendable (Digest) -> Bool = { _ in false }
     ) {
         self.store = store
+        self.lease = lease
         self.tree = tree
         self.output = output
         self.canFetch = canFetch
@@ -52,7 +56,7 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
     package func outputs(of record: CacheRecord) async throws -> [Output]? {
         guard record.source == nil, let layers = try await layers(of: record) else { return nil }
         // Held first and asked again: what is there then stays.
-        try await store.hold(Set(layers.joined()).map { .layer($0) })
+        try await lease.hold(Set(layers.joined()).map { .layer($0) })
         guard try await self.layers(of: record) == layers else { return nil }
         _ = used.withLock { $0.insert(record.id) }
         return layers.map { output(FileTree(layers: $0)) }

@@ -27,8 +27,8 @@ extension ContainerStore {
         }
         let directory = directory(of: container.id)
         let root = directory.appending("root")
-        return try await store.withLease { _ in
-            try await snapshots.mount(
+        return try await store.withLease { lease in
+            try await snapshots.leased(by: lease).mount(
                 FileTree(layers: container.configuration.layers),
                 writing: directory.appending("fs"),
                 work: directory.appending("work"),

@@ -37,7 +37,9 @@ extension ContainerStore {
         do {
             return try await withVolumeLock {
                 try await makeVolumes(of: configuration.mounts)
-                return try await insert(request, id, configuration, draft)
+                return try await store.withLease { lease in
+                    try await insert(request, id, configuration, draft, lease)
+                }
             }
         } catch {
             let directory = directory(of: id)
@@ -53,9 +55,10 @@ extension ContainerStore {
         _ request: ContainerRequest,
         _ id: String,
         _ configuration: ContainerConfiguration,
-        _ draft: FilePath
+        _ draft: FilePath,
+        _ lease: Lease
     ) async throws -> ContainerRecord {
-        try await store.hold(configuration.layers.map { .layer($0) })
+        try await lease.hold(configuration.layers.map { .layer($0) })
         let text = try Self.encode(configuration)
         let state = ContainerState()
         let stateText = try Self.encode(state)

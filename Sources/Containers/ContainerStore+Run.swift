@@ -2,6 +2,7 @@ import FoundationEssentials
 package import LinuxSystem
 import Sandboxes
 import Snapshots
+import Storage
 import Synchronization
 import SystemPackage
 
@@ -94,7 +95,7 @@ extension ContainerStore {
         let noted = exits(of: record).appending(record.id)
         do {
             try await onBlockingPool { try removeTree(noted) }
-            try await snapshots.mount(
+            try await snapshots.leased(by: store.lastingLease).mount(
                 FileTree(layers: record.configuration.layers),
                 writing: directory.appending("fs"),
                 work: directory.appending("work"),

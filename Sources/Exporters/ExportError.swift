@@ -1,4 +1,4 @@
-import LinuxSystem
+package import LinuxSystem
 package import OCI
 package import SystemPackage
 internal import Text
@@ -9,6 +9,12 @@ package enum ExportError: Error, Hashable, CustomStringConvertible {
     /// A file that two platforms have and that would go to one place.
     case overlap(FilePath, first: String, second: String)
     case destinationIsTerminal
+    case refused(FilePath, reason: String, SystemCallError)
+    /// An archive of docker's kind holds the image of one platform.
+    case dockerArchiveOfSeveral
+    case pushNeedsName
+    /// A name with a tag where a name without one is wanted.
+    case pushByDigestOfTag(String)
     /// A place where an image's layout should be and something else is.
     case layoutIsFile(FilePath)
     case layoutIsLocked(FilePath)
@@ -43,6 +49,10 @@ package enum ExportError: Error, Hashable, CustomStringConvertible {
             "cannot overwrite \(escapedForDisplay(path.bytes)) from \(first) with \(second) when split option is disabled"
         case .destinationIsTerminal:
             "refusing to write an archive to the terminal; redirect standard output or name a file with dest="
+        case .refused(let path, let reason, _): "failed to export \(escapedForDisplay(path.bytes)): \(reason)"
+        case .dockerArchiveOfSeveral: "docker exporter does not currently support exporting manifest lists"
+        case .pushNeedsName: "tag is needed when pushing to registry; name the image with -t"
+        case .pushByDigestOfTag(let name): "can't push tagged ref \(name) by digest; give the name without a tag"
         case .layoutIsFile(let path): "destination directory \(escapedForDisplay(path.bytes)) is a file"
         case .layoutIsLocked(let path):
             "could not lock \(escapedForDisplay(path.bytes)): another build is writing to this directory"
@@ -76,4 +86,19 @@ package enum ExportError: Error, Hashable, CustomStringConvertible {
         case .dockerAnnotations: "cannot export annotations with \"oci-mediatypes=false\""
         }
     }
+}
+
+extension ExportError {
+    /// Whether the place refuses what is exported, or what is asked of it cannot be had: nothing is wrong with the
+    /// options themselves.
+    package var isRefusal: Bool {
+        switch self {
+        case .refused, .dockerArchiveOfSeveral, .pushNeedsName, .pushByDigestOfTag: true
+        default: false
+        }
+    }
+}
+
+extension ExportError: CausedError {
+    package var cause: (any Error)? { if case .refused(_, _, let error) = self { error } else { nil } }
 }

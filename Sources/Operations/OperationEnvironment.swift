@@ -21,10 +21,23 @@ package protocol ImageTrees: Sendable {
     func tree(of reference: ImageReference, layout: [UInt8]?, platform: OCI.Platform) async throws -> FileTree
 }
 
-/// What operations work with, made once for a build.
+/// What operations read from outside.
+package struct OperationSources: Sendable {
+    let images: any ImageTrees
+    let downloads: Downloads
+    let repositories: GitRepositories
+
+    package init(images: any ImageTrees, downloads: Downloads, repositories: GitRepositories) {
+        self.images = images
+        self.downloads = downloads
+        self.repositories = repositories
+    }
+}
+
+/// What operations work with, made once for a solve.
 package struct OperationEnvironment: Sendable {
     let store: Store
-    let snapshots: SnapshotStore
+    let snapshots: LeasedSnapshots
     let sandboxes: SandboxRunner
     let networks: StepNetworks
     let images: any ImageTrees
@@ -32,42 +45,31 @@ package struct OperationEnvironment: Sendable {
     let repositories: GitRepositories
     let cacheMounts: CacheMounts
     /// Directories of the client by the names that sources use.
-    let localDirectories: [[UInt8]: FilePath]
+    package var localDirectories: [[UInt8]: FilePath] = [:]
     /// What the client offers to steps that ask for it.
-    let client: ClientServices
-    let logLimits: LogLimits
+    package var client = ClientServices()
+    /// How much of the output of each step is shown.
+    package var logLimits = LogLimits()
     /// Devices of the machine, and which of them steps may have.
-    let devices: DeviceRegistry
-    let deviceGrants: DeviceGrants
+    package var devices = DeviceRegistry(reading: [])
+    package var deviceGrants = DeviceGrants()
     private let fileDigests: StoredFileDigests
     /// What the keys of steps were computed of.
     let observations = Observations()
 
     package init(
-        snapshots: SnapshotStore,
+        snapshots: LeasedSnapshots,
         sandboxes: SandboxRunner,
         networks: SandboxNetworks,
-        images: any ImageTrees,
-        downloads: Downloads,
-        repositories: GitRepositories,
-        localDirectories: [[UInt8]: FilePath],
-        client: ClientServices = ClientServices(),
-        logLimits: LogLimits = LogLimits(),
-        devices: DeviceRegistry,
-        deviceGrants: DeviceGrants
+        sources: OperationSources
     ) {
-        self.logLimits = logLimits
         store = snapshots.store
         self.snapshots = snapshots
         self.sandboxes = sandboxes
         self.networks = StepNetworks(networks)
-        self.images = images
-        self.downloads = downloads
-        self.repositories = repositories
-        self.localDirectories = localDirectories
-        self.client = client
-        self.devices = devices
-        self.deviceGrants = deviceGrants
+        images = sources.images
+        downloads = sources.downloads
+        repositories = sources.repositories
         cacheMounts = CacheMounts(store: snapshots.store, snapshots: snapshots)
         fileDigests = StoredFileDigests(snapshots.store)
     }

@@ -1,8 +1,8 @@
 internal import BuildGraph
 internal import Glibc
-internal import Images
 internal import LinuxSystem
 internal import OCI
+internal import Snapshots
 internal import Storage
 internal import SystemPackage
 internal import Text
@@ -126,7 +126,6 @@ extension CacheLayout {
 /// Writes a cache into a directory: blobs first, each complete or not at all, and what the tag leads to last.
 struct LocalCacheWriter: CacheWriter {
     let destination: LocalCacheDestination
-    let remote: RemoteImages
 
     var title: String { "exporting cache to client directory" }
     private var directory: CacheLayout { CacheLayout(path: destination.path) }
@@ -143,7 +142,7 @@ struct LocalCacheWriter: CacheWriter {
     }
 
     private func writeLocked(_ content: CacheContent, _ step: OperationContext) async throws -> Descriptor {
-        try await content.writeLayers(step, parallelism: 4) { try await self.put($0.blob) }
+        try await content.writeLayers(step, parallelism: 4) { try await self.put($0.blob, content.snapshots) }
         let bytes = try StrictJSON.encode(content.document)
         let document = Descriptor(
             mediaType: CacheDocument.mediaType,
@@ -178,12 +177,12 @@ struct LocalCacheWriter: CacheWriter {
         return lock
     }
 
-    private func put(_ blob: Descriptor) async throws {
+    private func put(_ blob: Descriptor, _ snapshots: LeasedSnapshots) async throws {
         let path = directory.blob(blob.digest)
         if try await onBlockingPool({ try HostFiles.status(of: path)?.size }) == blob.size { return }
-        try await remote.blobs.fetch(blob)
+        try await snapshots.fetch(blob)
         try await onCancellablePool { isCancelled in
-            let reader = try BlobReader(blob.digest, in: remote.images.store.blobs)
+            let reader = try BlobReader(blob.digest, in: snapshots.store.blobs)
             try self.place(blob.digest) { file in
                 try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 4096) { buffer in
                     while true {

@@ -2,6 +2,7 @@ internal import BuildGraph
 internal import Images
 internal import OCI
 internal import Registry
+internal import Snapshots
 internal import Storage
 
 /// A cache in a registry: one of its own, or the one in an image.
@@ -67,8 +68,9 @@ struct RegistryCache: CacheReader, CacheWriter {
     // MARK: Writing
 
     func write(_ content: CacheContent, _ step: OperationContext) async throws -> Descriptor? {
+        let target = UploadTarget(repository, through: remote.client, in: content.snapshots.lease)
         try await content.writeLayers(step, parallelism: 4) { layer in
-            _ = try await remote.upload(layer.blob, to: repository)
+            _ = try await remote.upload(layer.blob, to: target)
         }
         let bytes = try StrictJSON.encode(content.document)
         let document = Descriptor(

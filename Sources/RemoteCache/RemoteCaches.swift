@@ -31,6 +31,8 @@ struct CacheContent: Sendable {
     let document: CacheDocument
     /// Each blob once, in the order of the document.
     let layers: [CachedLayer]
+    /// Where they are fetched from.
+    let snapshots: LeasedSnapshots
 
     /// Writes all layers with a status for each.
     /// - Throws: `RemoteCacheError.layerFailed`.
@@ -52,12 +54,26 @@ struct CacheContent: Sendable {
     }
 }
 
+/// What a build leaves for a cache.
+package struct CacheableBuild: Sendable {
+    let steps: [CacheableStep]
+    /// The trees that the build gave.
+    let results: [FileTree]
+    /// What their layers are read through.
+    let snapshots: LeasedSnapshots
+
+    package init(steps: [CacheableStep], results: [FileTree], snapshots: LeasedSnapshots) {
+        self.steps = steps
+        self.results = results
+        self.snapshots = snapshots
+    }
+}
+
 /// Reads and writes build caches outside of the store.
 package final class RemoteCaches: Sendable {
     private let remote: RemoteImages
     private let web: WebClient.Configuration
     private let insecureClient: @Sendable (_ host: String) throws -> RegistryClient
-    private var snapshots: SnapshotStore { remote.snapshots }
 
     /// - Parameters:
     ///   - remote: moves blobs between the store and registries.
@@ -78,7 +94,7 @@ package final class RemoteCaches: Sendable {
         switch source {
         case .registry(let place): RegistryCache(place: place, remote: try images(for: place))
         case .local(let source): LocalCacheReader(source: source)
-        case .s3(let place): S3Cache(place: place, web: web, remote: remote)
+        case .s3(let place): S3Cache(place: place, web: web)
         }
     }
 
@@ -95,27 +111,6 @@ package final class RemoteCaches: Sendable {
 
     // MARK: Reading
 
-    /// Lets layers of a cache be fetched by the build that `offers` is of.
-    package func offer(_ caches: [ImportedCache], of reader: any CacheReader, in offers: BlobOffers) {
-        offers.offer(Set(caches.flatMap { $0.blobs.map(\.digest) }), by: reader)
-    }
-
-    /// The layers of an output that a cache has: rows of the store, of which nothing is fetched.
-    package func tree(of layers: [CachedLayer], from source: String) async throws -> FileTree {
-        var tree = FileTree.empty
-        for layer in layers {
-            tree = tree.adding(
-                try await snapshots.remoteLayer(
-                    diffID: layer.diffID,
-                    blob: layer.blob,
-                    created: layer.created,
-                    source: source
-                )
-            )
-        }
-        return tree
-    }
-
     // MARK: Writing
 
     /// What a build's progress calls the writing of a cache; nil for one that is part of the image.
@@ -124,25 +119,28 @@ package final class RemoteCaches: Sendable {
     /// Writes a cache.
     /// - Parameters:
     ///   - export: where to, and what.
-    ///   - steps: those of the build.
-    ///   - results: the trees that the build gave.
+    ///   - build: what the cache is of.
     ///   - step: receives the progress.
     /// - Returns: the manifest, or nil.
     /// - Throws: `RemoteCacheError`, `RegistryError`, `StorageError`, `SnapshotError`.
     package func write(
         _ export: CacheExport,
-        _ steps: [CacheableStep],
-        results: [FileTree],
+        of build: CacheableBuild,
         _ step: OperationContext
     ) async throws -> Descriptor? {
         guard let writer = try writer(for: export) else { return nil }
         let content = try await step.withStatus("preparing build cache for export") { _ in
-            let wanted = export.mode == .min ? Set(results.flatMap(\.layers)) : nil
-            let composer = CacheComposer(steps, wanted: wanted)
-            let known = try await cachedLayers(composer.layers, export)
+            let wanted = export.mode == .min ? Set(build.results.flatMap(\.layers)) : nil
+            let composer = CacheComposer(build.steps, wanted: wanted)
+            let known = try await cachedLayers(composer.layers, export, build.snapshots)
             var seen: Set<Digest> = []
             let layers = composer.layers.compactMap { known[$0] }.filter { seen.insert($0.blob.digest).inserted }
-            return CacheContent(form: export.form, document: composer.document(known), layers: layers)
+            return CacheContent(
+                form: export.form,
+                document: composer.document(known),
+                layers: layers,
+                snapshots: build.snapshots
+            )
         }
         return try await step.withStatus("sending cache export") { _ in try await writer.write(content, step) }
     }
@@ -156,20 +154,42 @@ package final class RemoteCaches: Sendable {
         switch export.destination {
         case .inline: nil
         case .registry(let place): RegistryCache(place: place, remote: try images(for: place))
-        case .local(let destination): LocalCacheWriter(destination: destination, remote: remote)
-        case .s3(let place): S3Cache(place: place, web: web, remote: remote)
+        case .local(let destination): LocalCacheWriter(destination: destination)
+        case .s3(let place): S3Cache(place: place, web: web)
         }
     }
 
-    private func cachedLayers(_ layers: [LayerID], _ export: CacheExport) async throws -> [LayerID: CachedLayer] {
-        try await remote.images.store.hold(layers.map { .layer($0) })
+    private func cachedLayers(
+        _ layers: [LayerID],
+        _ export: CacheExport,
+        _ snapshots: LeasedSnapshots
+    ) async throws -> [LayerID: CachedLayer] {
+        try await snapshots.lease.hold(layers.map { .layer($0) })
         // Compression uses all processors by itself; a second layer fills the gaps.
-        let cached = try await layers.mapConcurrently(limit: 2) { [snapshots] layer in
+        let cached = try await layers.mapConcurrently(limit: 2) { layer in
             let form = try await snapshots.converted(layer, export.compression, forced: export.isForced)
-            let diffID = try await snapshots.diffID(of: form.layer)
+            let diffID = try await snapshots.snapshots.diffID(of: form.layer)
             let created = try await snapshots.info(of: layer).created
             return CachedLayer(blob: form.blob, diffID: diffID, created: created)
         }
         return Dictionary(zip(layers, cached)) { first, _ in first }
+    }
+}
+
+extension LeasedSnapshots {
+    /// The layers of an output that a cache has: rows of the store, of which nothing is fetched.
+    package func tree(of layers: [CachedLayer], from source: String) async throws -> FileTree {
+        var tree = FileTree.empty
+        for layer in layers {
+            tree = tree.adding(
+                try await remoteLayer(
+                    diffID: layer.diffID,
+                    blob: layer.blob,
+                    created: layer.created,
+                    source: source
+                )
+            )
+        }
+        return tree
     }
 }

@@ -1,8 +1,8 @@
 internal import BuildGraph
 package import HTTP
-internal import Images
 internal import LinuxSystem
 internal import OCI
+internal import Snapshots
 internal import Storage
 
 /// A cache in a bucket of S3 or of a server that speaks as S3 does.
@@ -56,14 +56,12 @@ package struct S3CachePlace: Sendable, Hashable {
 /// Reads and writes a cache of a bucket.
 struct S3Cache: CacheReader, CacheWriter {
     let client: S3Client
-    let remote: RemoteImages
     private var place: S3CachePlace { client.place }
 
-    init(place: S3CachePlace, web: WebClient.Configuration, remote: RemoteImages) {
+    init(place: S3CachePlace, web: WebClient.Configuration) {
         var retries = RetryPolicy()
         if let attempts = place.maximumAttempts { retries.maximumAttempts = attempts }
         client = S3Client(place: place, client: ObjectClient(web, retries: retries))
-        self.remote = remote
     }
 
     var name: String { "s3:\(place.bucket)/\(place.prefix)\(place.names.first ?? "")" }
@@ -101,7 +99,9 @@ struct S3Cache: CacheReader, CacheWriter {
     // MARK: Writing
 
     func write(_ content: CacheContent, _ step: OperationContext) async throws -> Descriptor? {
-        try await content.writeLayers(step, parallelism: place.uploadParallelism) { try await self.put($0.blob) }
+        try await content.writeLayers(step, parallelism: place.uploadParallelism) {
+            try await self.put($0.blob, content.snapshots)
+        }
         var document = content.document
         let known = Dictionary(
             content.layers.map { ($0.blob.digest, $0) },
@@ -127,7 +127,7 @@ struct S3Cache: CacheReader, CacheWriter {
         return nil
     }
 
-    private func put(_ blob: Descriptor) async throws {
+    private func put(_ blob: Descriptor, _ snapshots: LeasedSnapshots) async throws {
         let key = key(of: blob.digest)
         if let status = try await client.status(of: key), status.size == blob.size {
             if Double(currentTime() - status.modified) > place.touchRefresh {
@@ -135,7 +135,7 @@ struct S3Cache: CacheReader, CacheWriter {
             }
             return
         }
-        try await remote.blobs.fetch(blob)
-        try await client.put(blob, of: remote.images.store.blobs, at: key)
+        try await snapshots.fetch(blob)
+        try await client.put(blob, of: snapshots.store.blobs, at: key)
     }
 }

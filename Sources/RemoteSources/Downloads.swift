@@ -26,6 +26,7 @@ package struct Download: Hashable, Sendable {
 /// transferred. Within one instance, which serves one build, an address leads to the same content however often it is asked for.
 package final class Downloads: Sendable {
     private let store: Store
+    private let lease: Lease
     private let web: WebClient
     private let client: ClientServices
     private let answers = Mutex<[Digest: Answer]>([:])
@@ -46,10 +47,12 @@ package final class Downloads: Sendable {
 
     /// - Parameters:
     ///   - store: where files are kept.
+    ///   - lease: what holds them.
     ///   - web: speaks with servers.
     ///   - client: what the client offers to prove who it is.
-    package init(store: Store, web: WebClient, client: ClientServices) {
+    package init(store: Store, lease: Lease, web: WebClient, client: ClientServices) {
         self.store = store
+        self.lease = lease
         self.web = web
         self.client = client
     }
@@ -85,7 +88,7 @@ package final class Downloads: Sendable {
         return download(first, source)
     }
 
-    /// Makes sure that the content of an address is in the store, held by the surrounding lease.
+    /// Makes sure that the content of an address is in the store.
     ///
     /// Throws `DownloadError.digestMismatch` if the content is not the expected one, and what `resolve` throws.
     package func fetch(
@@ -94,7 +97,7 @@ package final class Downloads: Sendable {
         report: Report = { _, _ in }
     ) async throws -> Download {
         let key = key(of: source)
-        try await store.hold([.blob(expected)])
+        try await lease.hold([.blob(expected)])
         var known = answers.withLock { $0[key] }
         if known == nil { known = try await keptAnswer(key) }
         if let known, known.digest == expected, try await store.blobs.contains(expected) {
@@ -133,7 +136,7 @@ package final class Downloads: Sendable {
         let content: (digest: Digest, size: Int64)
         let encoded = EncodedBody(store)
         do {
-            content = try await store.blobs.ingest(expecting: source.checksum) { writer in
+            content = try await store.blobs.ingest(in: lease, expecting: source.checksum) { writer in
                 let head = try await web.get(asked) { head in
                     // Some servers name the version that is known and yet send it again, whatever they were asked.
                     if let known = conditions?.etag, head.header("ETag") == known { throw NotModified() }

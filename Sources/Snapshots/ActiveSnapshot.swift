@@ -6,7 +6,7 @@ package import SystemPackage
 
 /// A tree that is being changed.
 ///
-/// It exists only inside `SnapshotStore.withActiveSnapshot`.
+/// It exists only inside `LeasedSnapshots.withActiveSnapshot`.
 package struct ActiveSnapshot: Sendable {
     /// The files, those of the layers below included; changes are written here.
     package let root: FilePath
@@ -19,7 +19,7 @@ package struct ActiveSnapshot: Sendable {
     }
 }
 
-extension SnapshotStore {
+extension LeasedSnapshots {
     /// Lends a writable view of a tree; what `body` changes becomes a layer when it returns, and nothing when it throws.
     ///
     /// - Returns: what `body` returned, and the new layer, durable.
@@ -27,15 +27,14 @@ extension SnapshotStore {
         on tree: FileTree,
         _ body: (ActiveSnapshot) async throws -> Value
     ) async throws -> (value: Value, layer: LayerID) {
-        try await store.hold(tree.layers.map { .layer($0) })
+        try await lease.hold(tree.layers.map { .layer($0) })
         try await unpack(tree.layers)
-        let active = try await onCancellablePool { try self.activate(tree, isCancelled: $0) }
+        let active = try await onCancellablePool { try snapshots.activate(tree, isCancelled: $0) }
         do {
             let value = try await body(ActiveSnapshot(root: active.mount.root, upper: active.upper))
             try Task.checkCancellation()
-            try await seal(active)
-            let lease = store.currentLease
-            let layer = try await onBlockingPool { try self.commit(active, above: tree, lease) }
+            try await snapshots.seal(active)
+            let layer = try await onBlockingPool { try snapshots.commit(active, above: tree, lease) }
             return (value, layer)
         } catch {
             // What is left goes with the process at the latest; the first error is the one that matters.
@@ -43,11 +42,13 @@ extension SnapshotStore {
                 try? active.mount.unmount()
                 try? removeTree(active.scratch)
             }
-            throw explained(error)
+            throw snapshots.explained(error)
         }
     }
+}
 
-    private struct Active: Sendable {
+extension SnapshotStore {
+    fileprivate struct Active: Sendable {
         var mount: TreeMount
         let scratch: FilePath
         /// Of a copied tree: what it was.
@@ -57,7 +58,7 @@ extension SnapshotStore {
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func activate(_ tree: FileTree, isCancelled: @escaping @Sendable () -> Bool) throws -> Active {
+    fileprivate func activate(_ tree: FileTree, isCancelled: @escaping @Sendable () -> Bool) throws -> Active {
         let scratch = try store.temporaryDirectory()
         var active = Active(mount: TreeMount(root: scratch.appending("fs"), mountPoints: []), scratch: scratch)
         do {
@@ -93,7 +94,7 @@ extension SnapshotStore {
     ///
     /// A process of the step may have passed a descriptor on to a process outside of it. While such a descriptor lives the
     /// kernel refuses to mount the same upper directory exclusively: an exact test.
-    private func seal(_ active: Active) async throws {
+    fileprivate func seal(_ active: Active) async throws {
         let isFree = try await onBlockingPool {
             try active.mount.unmount()
             return try active.mount.mountPoints.isEmpty || self.isFree(active)
@@ -129,7 +130,7 @@ extension SnapshotStore {
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func commit(_ active: Active, above tree: FileTree, _ lease: Lease?) throws -> LayerID {
+    fileprivate func commit(_ active: Active, above tree: FileTree, _ lease: Lease) throws -> LayerID {
         if let imprint = active.imprint {
             let changed = try writeDifference(of: active.upper, from: imprint)
             try removeTree(active.scratch)
@@ -145,7 +146,7 @@ extension SnapshotStore {
         _ scratch: FilePath,
         _ form: LayerForm,
         above tree: FileTree,
-        _ lease: Lease?
+        _ lease: Lease
     ) throws -> LayerID {
         let files = scratch.appending(form.rawValue)
         let made = LayerFiles(root: try RootedDirectory(files), form: form)
@@ -177,7 +178,7 @@ extension SnapshotStore {
             try place(scratch, layer)
             return layer
         }
-        try store.hold([.layer(layer)], in: lease)
+        try lease.hold([.layer(layer)])
         return layer
     }
 }

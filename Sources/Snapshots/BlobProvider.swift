@@ -1,9 +1,12 @@
 package import OCI
+package import Storage
 
 /// Brings blobs into the store from wherever they are known to be, as a registry.
 package protocol BlobProvider: Sendable {
-    /// Fetches a blob; it is in the store when this returns.
-    func fetch(_ descriptor: Descriptor) async throws
+    /// Fetches a blob; it is in the store when this returns, and held by the lease.
+    ///
+    /// What is offered to the work that needs it is asked first.
+    func fetch(_ descriptor: Descriptor, in lease: Lease, offers: BlobOffers?) async throws
 }
 
 /// A provider that has nothing: for stores whose layers are all local.
@@ -15,5 +18,7 @@ package struct NoBlobProvider: BlobProvider {
 
     package init() {}
 
-    package func fetch(_ descriptor: Descriptor) async throws { throw NotAvailable(digest: descriptor.digest) }
+    package func fetch(_ descriptor: Descriptor, in lease: Lease, offers: BlobOffers?) async throws {
+        throw NotAvailable(digest: descriptor.digest)
+    }
 }

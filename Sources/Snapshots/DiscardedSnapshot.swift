@@ -1,4 +1,4 @@
-extension SnapshotStore {
+extension LeasedSnapshots {
     /// Lends a writable view of a tree whose changes are dropped in the end.
     package func withDiscardedSnapshot<Value>(
         on tree: FileTree,

@@ -20,7 +20,7 @@ extension SnapshotStore {
         return sink.digest
     }
 
-    private func digest(_ layer: LayerID) async throws -> (digest: Digest, count: Int64) {
+    fileprivate func digest(_ layer: LayerID) async throws -> (digest: Digest, count: Int64) {
         try await onBlockingPool {
             let sink = DigestingSink()
             try LayerArchive(self.layerFiles(of: layer)).write(to: sink)
@@ -28,6 +28,9 @@ extension SnapshotStore {
         }
     }
 
+}
+
+extension LeasedSnapshots {
     /// Writes a layer's uncompressed archive: from its blob where it came as one, else from its files, the same bytes each time.
     ///
     /// The sink is used on a thread that may block, and not finished.
@@ -35,19 +38,34 @@ extension SnapshotStore {
         let blob = try await blobToRead(of: layer)
         let diffID = try await info(of: layer).diffID
         guard let blob else {
-            return try await onCancellablePool { isCancelled in
-                try self.compare(layer, diffID, sink) { sink in
-                    try LayerArchive(self.layerFiles(of: layer)).write(to: sink, isCancelled: isCancelled)
+            return try await onCancellablePool { [snapshots] isCancelled in
+                try snapshots.compare(layer, diffID, sink) { sink in
+                    try LayerArchive(snapshots.layerFiles(of: layer)).write(to: sink, isCancelled: isCancelled)
                 }
             }
         }
-        try await blaming(blob.digest) {
-            try await onBlockingPool {
-                try self.copyArchive(in: blob.digest, diffID, to: sink)
+        try await snapshots.blaming(blob.digest) {
+            try await onBlockingPool { [snapshots] in
+                try snapshots.copyArchive(in: blob.digest, diffID, to: sink)
             }
         }
     }
 
+    /// The blob that a layer's archive must be read from, fetched if it is not here; nil where its files give it.
+    func blobToRead(of layer: LayerID) async throws -> Descriptor? {
+        let info = try await info(of: layer)
+        try await lease.hold(info.blobs.map { .blob($0.digest) } + [.layer(layer)])
+        let present = try await store.blobs.present(among: Set(info.blobs.map(\.digest)))
+        if let here = info.blobs.first(where: { present.contains($0.digest) }) { return here }
+        guard let blob = info.blobs.first else { return nil }
+        // Files that were made here give their archive again; those that were unpacked need not give the same bytes.
+        if info.isUnpacked, let diffID = info.diffID, try await snapshots.digest(layer).digest == diffID { return nil }
+        try await fetch(blob)
+        return blob
+    }
+}
+
+extension SnapshotStore {
     /// Passes the archive in a blob on, and throws at its end if it is not that of a layer.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func copyArchive(
@@ -88,19 +106,6 @@ extension SnapshotStore {
             if error is ArchiveError || error is SnapshotError { try await store.blobs.verify(blob) }
             throw error
         }
-    }
-
-    /// The blob that a layer's archive must be read from, fetched if it is not here; nil where its files give it.
-    func blobToRead(of layer: LayerID) async throws -> Descriptor? {
-        let info = try await info(of: layer)
-        try await store.hold(info.blobs.map { .blob($0.digest) } + [.layer(layer)])
-        let present = try await store.blobs.present(among: Set(info.blobs.map(\.digest)))
-        if let here = info.blobs.first(where: { present.contains($0.digest) }) { return here }
-        guard let blob = info.blobs.first else { return nil }
-        // Files that were made here give their archive again; those that were unpacked need not give the same bytes.
-        if info.isUnpacked, let diffID = info.diffID, try await digest(layer).digest == diffID { return nil }
-        try await blobProvider.fetch(blob)
-        return blob
     }
 }
 

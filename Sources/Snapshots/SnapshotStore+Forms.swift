@@ -18,6 +18,9 @@ extension SnapshotStore {
         }
     }
 
+}
+
+extension LeasedSnapshots {
     /// A blob of the layer in the given compression, made and kept in the store if there is none.
     ///
     /// A layer that came compressed stays as it came, unless `forced`; what was compressed here is compressed again where something else is
@@ -40,10 +43,10 @@ extension SnapshotStore {
         }
         if let known = try await knownBlob(of: layer, compression, forced: forced) { return known }
         let source = try await blobToRead(of: layer)
-        let (digest, size) = try await store.blobs.ingest { writer in
+        let (digest, size) = try await store.blobs.ingest(in: lease) { writer in
             try await onCancellablePool { isCancelled in
                 let sink = try compressing(into: BlobSink(writer), compression, threads: availableProcessorCount())
-                try self.writeArchive(of: layer, source, .own, to: sink, isCancelled: isCancelled)
+                try snapshots.writeArchive(of: layer, source, .own, to: sink, isCancelled: isCancelled)
                 try sink.finish()
             }
         }
@@ -53,14 +56,16 @@ extension SnapshotStore {
             size: size
         )
         try await store.database.write { db in
-            try Self.add(LayerBlob(blob: blob, recipe: compression.recipe, isChecked: true), to: layer, in: db)
+            try SnapshotStore.add(
+                SnapshotStore.LayerBlob(blob: blob, recipe: compression.recipe, isChecked: true),
+                to: layer,
+                in: db
+            )
         }
         return blob
     }
 
     /// The layer and its blob as an image is exported with them.
-    ///
-    /// Call it inside `Store.withLease`: what is made belongs to the lease.
     /// - Parameters:
     ///   - layer: the layer.
     ///   - compression: how to compress it; a layer that came compressed stays as it came, unless `forced`.
@@ -75,17 +80,17 @@ extension SnapshotStore {
         forced: Bool = false,
         docker: Bool = false,
         notAfter latest: FileTime? = nil
-    ) async throws -> ConvertedLayer {
+    ) async throws -> SnapshotStore.ConvertedLayer {
         if let latest {
             let rewritten = try await rewritten(layer, notAfter: latest, compression)
             return try await converted(rewritten, compression, forced: forced, docker: docker)
         }
         guard compression.format == .estargz else {
             let blob = try await blob(for: layer, compression: compression, forced: forced, docker: docker)
-            return ConvertedLayer(layer: layer, blob: blob)
+            return SnapshotStore.ConvertedLayer(layer: layer, blob: blob)
         }
         if let known = try await knownBlob(of: layer, compression, forced: forced) {
-            return ConvertedLayer(layer: layer, blob: known)
+            return SnapshotStore.ConvertedLayer(layer: layer, blob: known)
         }
         let derived = try await derivedLayer(of: layer, compression.recipe) { [self] in
             try await makeEstargz(of: layer, compression, docker: docker)
@@ -93,14 +98,15 @@ extension SnapshotStore {
         guard let blob = try await knownBlob(of: derived, compression, forced: true) else {
             throw SnapshotError.contentGone(derived)
         }
-        return ConvertedLayer(layer: derived, blob: blob)
+        return SnapshotStore.ConvertedLayer(layer: derived, blob: blob)
     }
 
     /// Makes sure that a blob of a layer is in the store, fetching it where it is not.
     package func fetch(_ blob: Descriptor) async throws {
         // Held before it is looked for: then it stays.
-        try await store.hold([.blob(blob.digest)])
-        if try await !store.blobs.contains(blob.digest) { try await blobProvider.fetch(blob) }
+        try await lease.hold([.blob(blob.digest)])
+        if try await store.blobs.contains(blob.digest) { return }
+        try await snapshots.blobProvider.fetch(blob, in: lease, offers: offers)
     }
 
     /// A blob that does as it is: made here in the same way, or come from elsewhere.
@@ -116,7 +122,7 @@ extension SnapshotStore {
     /// What a layer can be sent as.
     ///
     /// Where several say what it is and nobody has looked, it is looked at.
-    private func certainArchives(of layer: LayerID) async throws -> [LayerBlob] {
+    private func certainArchives(of layer: LayerID) async throws -> [SnapshotStore.LayerBlob] {
         let known = try await info(of: layer).readable
         if known.count < 2 || known.contains(where: \.isChecked) { return known }
         try await unpack([layer])
@@ -134,11 +140,17 @@ extension SnapshotStore {
             // What the layer is read from later; the form that is asked for, where that is a form of the archive itself.
             let form = compression.format == .estargz ? .gzip : compression
             let diffID = DigestBox()
-            let (digest, size) = try await store.blobs.ingest { writer in
+            let (digest, size) = try await store.blobs.ingest(in: lease) { writer in
                 try await onCancellablePool { isCancelled in
                     let sink = try compressing(into: BlobSink(writer), form, threads: availableProcessorCount())
                     let plain = DigestingSink(sink)
-                    try self.writeArchive(of: layer, source, .notAfter(latest), to: plain, isCancelled: isCancelled)
+                    try snapshots.writeArchive(
+                        of: layer,
+                        source,
+                        .notAfter(latest),
+                        to: plain,
+                        isCancelled: isCancelled
+                    )
                     try sink.finish()
                     diffID.digest = plain.digest
                 }
@@ -153,14 +165,14 @@ extension SnapshotStore {
     {
         let source = try await blobToRead(of: layer)
         let made = DigestBox()
-        let (digest, size) = try await store.blobs.ingest { writer in
+        let (digest, size) = try await store.blobs.ingest(in: lease) { writer in
             try await onCancellablePool { isCancelled in
                 let sink = try EstargzSink(
                     BlobSink(writer),
                     level: compression.level,
                     threads: availableProcessorCount()
                 )
-                try self.writeArchive(of: layer, source, .own, to: sink, isCancelled: isCancelled)
+                try snapshots.writeArchive(of: layer, source, .own, to: sink, isCancelled: isCancelled)
                 try sink.finish()
                 made.digest = sink.summary?.diffID
                 made.annotations = sink.summary?.annotations
@@ -189,16 +201,16 @@ extension SnapshotStore {
             )
         }
         if let known {
-            try await store.hold([.layer(known)])
+            try await lease.hold([.layer(known)])
             // It may have gone before it was held.
             if let info = try? await info(of: known) {
-                try await store.hold(info.blobs.map { .blob($0.digest) })
+                try await lease.hold(info.blobs.map { .blob($0.digest) })
                 return known
             }
         }
         let made = try await make()
-        let archive = LayerBlob(blob: made.blob, recipe: made.recipe, isChecked: true)
-        let derived = try await self.layer(diffID: made.diffID, archive: archive)
+        let archive = SnapshotStore.LayerBlob(blob: made.blob, recipe: made.recipe, isChecked: true)
+        let derived = try await snapshots.layer(diffID: made.diffID, archive: archive, in: lease)
         try await store.database.write { db in
             try db.execute(
                 sql: """
@@ -211,9 +223,12 @@ extension SnapshotStore {
         return derived
     }
 
+}
+
+extension SnapshotStore {
     /// Writes a layer's archive from a blob of it or, without one, from its files.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func writeArchive(
+    fileprivate func writeArchive(
         of layer: LayerID,
         _ blob: Descriptor?,
         _ times: ArchiveTimes,

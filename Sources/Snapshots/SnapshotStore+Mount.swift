@@ -2,12 +2,12 @@ import LinuxSystem
 import Storage
 package import SystemPackage
 
-extension SnapshotStore {
+extension LeasedSnapshots {
     /// Lends the files of a tree, read-only, as one directory; they are fetched and unpacked first where that is needed.
     package func withMounted<Value>(_ tree: FileTree, _ body: (FilePath) async throws -> Value) async throws -> Value {
-        try await store.hold(tree.layers.map { .layer($0) })
+        try await lease.hold(tree.layers.map { .layer($0) })
         try await unpack(tree.layers)
-        let mount = try await onCancellablePool { try self.mountReadOnly(tree, isCancelled: $0) }
+        let mount = try await onCancellablePool { try snapshots.mountReadOnly(tree, isCancelled: $0) }
         do {
             let value = try await body(mount.root)
             try await onBlockingPool { try mount.unmount() }
@@ -18,6 +18,9 @@ extension SnapshotStore {
         }
     }
 
+}
+
+extension SnapshotStore {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func mountReadOnly(_ tree: FileTree, isCancelled: @escaping @Sendable () -> Bool) throws -> TreeMount {
         if tree.layers.isEmpty { return TreeMount(root: try emptyLayer(), mountPoints: []) }

@@ -10,10 +10,13 @@ extension SnapshotStore {
     /// Of a row of `layers`: whether it can be read from the blob that is the next argument.
     static let hasBlob = "EXISTS (SELECT 1 FROM layer_blobs WHERE layer_id = layers.id AND digest = ?)"
 
+}
+
+extension LeasedSnapshots {
     /// The layer of a blob of which a remote cache says what it unpacks to.
     ///
     /// What such a cache says is believed of its own records only: files that are here already are taken for the same digest, but a
-    /// layer of somebody else never gets the cache's blob. The layer is neither fetched nor unpacked, and the surrounding lease holds it.
+    /// layer of somebody else never gets the cache's blob. The layer is neither fetched nor unpacked.
     /// - Parameters:
     ///   - diffID: the digest of the uncompressed archive, checked when the layer is unpacked.
     ///   - blob: the archive as the cache has it.
@@ -27,8 +30,7 @@ extension SnapshotStore {
         created: Int64,
         source: String
     ) async throws -> LayerID {
-        let lease = store.currentLease
-        return try await onBlockingPool { [store] in
+        try await onBlockingPool { [store, lease] in
             // In the order in which garbage is collected: the lock of the collection, then the database's.
             let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
             defer { withExtendedLifetime(lock) {} }
@@ -36,7 +38,7 @@ extension SnapshotStore {
                 let known = try LayerID.fetchOne(
                     db,
                     sql: """
-                        SELECT id FROM layers WHERE diff_id = ? AND (unpacked OR \(Self.hasBlob) OR NOT \(Self.isRemote)
+                        SELECT id FROM layers WHERE diff_id = ? AND (unpacked OR \(SnapshotStore.hasBlob) OR NOT \(SnapshotStore.isRemote)
                             AND EXISTS (SELECT 1 FROM layer_blobs WHERE layer_id = layers.id))
                         ORDER BY unpacked DESC, id LIMIT 1
                         """,
@@ -48,11 +50,15 @@ extension SnapshotStore {
                     arguments: [diffID, created, currentTime()]
                 )
                 let id = LayerID(rawValue: db.lastInsertedRowID)
-                try Self.add(LayerBlob(blob: blob, recipe: nil, isChecked: false), to: id, in: db)
+                try SnapshotStore.add(
+                    SnapshotStore.LayerBlob(blob: blob, recipe: nil, isChecked: false),
+                    to: id,
+                    in: db
+                )
                 try db.execute(sql: "INSERT INTO remote_layers VALUES (?, ?)", arguments: [id, source])
                 return id
             }
-            try store.hold([.layer(id)], in: lease)
+            try lease.hold([.layer(id)])
             return id
         }
     }
@@ -66,7 +72,7 @@ extension SnapshotStore {
         let isRemote = try await store.database.read { db in
             try Bool.fetchOne(
                 db,
-                sql: "SELECT NOT unpacked AND \(Self.isRemote) FROM layers WHERE id = ?",
+                sql: "SELECT NOT unpacked AND \(SnapshotStore.isRemote) FROM layers WHERE id = ?",
                 arguments: [layer]
             )
         }

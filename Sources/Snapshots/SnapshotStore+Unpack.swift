@@ -7,18 +7,25 @@ package import Storage
 import SystemPackage
 import Tasks
 
-extension SnapshotStore {
+extension LeasedSnapshots {
     /// Makes the files of layers present: fetched and unpacked in parallel, each once however many ask.
     package func unpack(_ layers: [LayerID]) async throws {
         // Fetching waits for the network and unpacking for the processor: a few of both at a time.
         try await Set(layers).sorted().forEachConcurrently(limit: 6) { layer in
             let info = try await self.info(of: layer)
             if info.isUnpacked { return }
-            try await self.unpacking.value(for: layer) { try await self.unpack(layer, info) }
+            // Everyone holds what is shared: who began may be gone before it ends.
+            try await lease.hold(info.blobs.map { .blob($0.digest) } + [.layer(layer)])
+            // What is fetched of the caches of one build is no work for another build, which reads other caches.
+            let isOffered = info.blobs.contains { offers?.isOffered($0.digest) ?? false }
+            let key = UnpackingKey(layer: layer, offers: isOffered ? offers.map { ObjectIdentifier($0) } : nil)
+            try await snapshots.unpacking.value(for: key) { try await snapshots.unpack(layer, info, self) }
         }
     }
+}
 
-    private func unpack(_ layer: LayerID, _ info: LayerInfo) async throws {
+extension SnapshotStore {
+    fileprivate func unpack(_ layer: LayerID, _ info: LayerInfo, _ leased: LeasedSnapshots) async throws {
         let present = try await store.blobs.present(among: Set(info.blobs.map(\.digest)))
         var candidates = info.blobs.filter { present.contains($0.digest) }
         candidates += info.blobs.filter { !present.contains($0.digest) }
@@ -26,7 +33,7 @@ extension SnapshotStore {
         while true {
             let blob = candidates.removeFirst()
             do {
-                return try await unpack(layer, from: blob, diffID: info.diffID)
+                return try await unpack(layer, from: blob, diffID: info.diffID, leased)
             } catch SnapshotError.diffIDMismatch where !candidates.isEmpty {
                 // Some image lied about the blob. Others need not suffer from that.
                 try await store.database.write { db in
@@ -39,9 +46,13 @@ extension SnapshotStore {
         }
     }
 
-    private func unpack(_ layer: LayerID, from blob: Descriptor, diffID: Digest?) async throws {
-        try await store.hold([.blob(blob.digest), .layer(layer)])
-        if try await !store.blobs.contains(blob.digest) { try await blobProvider.fetch(blob) }
+    private func unpack(
+        _ layer: LayerID,
+        from blob: Descriptor,
+        diffID: Digest?,
+        _ leased: LeasedSnapshots
+    ) async throws {
+        try await leased.fetch(blob)
         try await blaming(blob.digest) {
             try await onCancellablePool { isCancelled in
                 try self.unpackBlocking(layer, blob.digest, diffID: diffID, isCancelled: isCancelled)
@@ -202,6 +213,13 @@ extension SnapshotStore {
 
 /// Where a layer's files belong there are some that no row knows.
 private struct PlaceTaken: Error {}
+
+/// What unpackings are the same.
+struct UnpackingKey: Hashable {
+    let layer: LayerID
+    /// Of the `BlobOffers` that are asked.
+    let offers: ObjectIdentifier?
+}
 
 /// How much a layer holds.
 struct Measure: Sendable, Hashable {

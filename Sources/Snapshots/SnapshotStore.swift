@@ -17,7 +17,7 @@ package final class SnapshotStore: Sendable {
     let blobProvider: any BlobProvider
     let limits: ArchiveLimits
     /// Layers being unpacked by this process.
-    let unpacking = SharedWork<LayerID, Void>()
+    let unpacking = SharedWork<UnpackingKey, Void>()
     /// An empty directory of this process, made when it is first needed.
     private let emptyDirectory = Mutex<FilePath?>(nil)
 
@@ -35,21 +35,26 @@ package final class SnapshotStore: Sendable {
 
     /// The layer of a blob: the one the store has, else a new one that is neither fetched nor unpacked.
     ///
-    /// The current lease holds it.
     /// - Parameters:
     ///   - diffID: the digest of the blob's uncompressed archive.
     ///   - blob: the archive.
     ///   - isChecked: whether somebody has read the archive and found the diff id. Otherwise that is done when the layer is unpacked, and a
     ///     layer that is known from elsewhere is not read from the blob.
+    ///   - lease: what holds the layer.
     /// - Returns: the layer.
     /// - Throws: `StorageError`.
-    package func layer(diffID: Digest, blob: Descriptor, isChecked: Bool) async throws -> LayerID {
-        try await layer(diffID: diffID, archive: LayerBlob(blob: blob, recipe: nil, isChecked: isChecked))
+    package func layer(
+        diffID: Digest,
+        blob: Descriptor,
+        isChecked: Bool,
+        in lease: Lease
+    ) async throws -> LayerID {
+        let archive = LayerBlob(blob: blob, recipe: nil, isChecked: isChecked)
+        return try await layer(diffID: diffID, archive: archive, in: lease)
     }
 
-    func layer(diffID: Digest, archive: LayerBlob) async throws -> LayerID {
-        let lease = store.currentLease
-        return try await onBlockingPool { [store] in
+    func layer(diffID: Digest, archive: LayerBlob, in lease: Lease) async throws -> LayerID {
+        try await onBlockingPool { [store] in
             // In the order in which garbage is collected: the lock of the collection, then the database's.
             let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
             defer { withExtendedLifetime(lock) {} }
@@ -78,7 +83,7 @@ package final class SnapshotStore: Sendable {
                 try Self.add(archive, to: id, in: db)
                 return id
             }
-            try store.hold([.layer(id)], in: lease)
+            try lease.hold([.layer(id)])
             return id
         }
     }
@@ -165,11 +170,13 @@ package final class SnapshotStore: Sendable {
         }
     }
 
-    /// Bytes of a layer's files; it is unpacked if nobody knows.
-    package func size(of layer: LayerID) async throws -> Int64 {
-        if let size = try await info(of: layer).size { return size }
-        try await unpack([layer])
-        return try await info(of: layer).size ?? 0
+    /// Whether all of these layers are in the store.
+    package func areKnown(_ layers: Set<LayerID>) async throws -> Bool {
+        try await store.database.read { db in
+            try layers.allSatisfy { layer in
+                try Bool.fetchOne(db, sql: "SELECT 1 FROM layers WHERE id = ?", arguments: [layer]) ?? false
+            }
+        }
     }
 
     /// Adds an archive to those of a layer; one that is there may become a checked one.

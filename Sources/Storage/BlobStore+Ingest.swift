@@ -5,16 +5,16 @@ package import OCI
 internal import SystemPackage
 
 extension BlobStore {
-    /// Stores bytes under their SHA-256 and returns it.
-    package func put(_ bytes: [UInt8]) async throws -> Digest {
-        try await ingest { writer in try await writer.write(bytes) }.digest
+    /// Stores bytes under their SHA-256 and returns it; the lease holds them.
+    package func put(_ bytes: [UInt8], in lease: Lease) async throws -> Digest {
+        try await ingest(in: lease) { writer in try await writer.write(bytes) }.digest
     }
 
     /// Takes new content into the store: hashed as it is written, verified, durable when this returns.
     ///
-    /// The blob belongs to the surrounding lease (`Store.withLease`), or to the process outside of any. Content that is here
-    /// already is kept; several processes may bring the same content at once.
+    /// Content that is here already is kept; several processes may bring the same content at once.
     /// - Parameters:
+    ///   - lease: what holds the blob.
     ///   - expecting: the digest that the content must have; nil accepts any and names it by its SHA-256.
     ///   - size: the number of bytes that the content must have; one byte more stops the transfer.
     ///   - partialKey: what to find an unfinished attempt by. With it, what arrived before an error or a crash stays for a
@@ -25,12 +25,12 @@ extension BlobStore {
     /// - Throws: `StorageError.digestMismatch`, `.sizeMismatch`, `.noSpace`, or what `body` throws.
     @discardableResult
     package func ingest(
+        in lease: Lease,
         expecting: Digest? = nil,
         size: Int64? = nil,
         partialKey: String? = nil,
         body: (BlobWriter) async throws -> Void
     ) async throws -> (digest: Digest, size: Int64) {
-        let lease = Lease.current
         let algorithm = expecting?.algorithm ?? .sha256
         let writer = try await onBlockingPool {
             try whileDoing("taking in a blob", in: self.layout.root) {
@@ -45,7 +45,7 @@ extension BlobStore {
         }
         do {
             return try await onBlockingPool {
-                try self.finishIngest(writer, expecting: expecting, lease: try self.process.lease(preferring: lease))
+                try self.finishIngest(writer, expecting: expecting, lease: lease)
             }
         } catch {
             // What ended too early is a start to go on from; what has wrong bytes is not.
@@ -62,7 +62,7 @@ extension BlobStore {
     /// - Parameters:
     ///   - expecting: the digest that the content must have; nil accepts any and names it by its SHA-256.
     ///   - size: the number of bytes that the content must have.
-    ///   - lease: what the blob belongs to; task-local leases do not reach other threads.
+    ///   - lease: what holds the blob.
     ///   - body: writes the content.
     /// - Returns: the digest and the size of the content.
     /// - Throws: as the other form.

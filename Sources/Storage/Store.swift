@@ -95,14 +95,12 @@ package final class Store: Sendable {
 
     // MARK: Leases
 
-    /// Keeps what `body` uses from being removed by any process, until `body` is over.
-    ///
-    /// Blobs that are ingested, and everything given to `hold`, inside `body` or its child tasks belong to the lease.
+    /// Lends a lease: what it holds is removed by no process until `body` is over.
     package func withLease<Value>(_ body: (Lease) async throws -> Value) async throws -> Value {
         let lease = Lease(owner: try await onBlockingPool { try self.process.owner() }, layout: layout)
         // A lease that cannot be ended now ends with the process.
         do {
-            let value = try await Lease.$current.withValue(lease) { try await body(lease) }
+            let value = try await body(lease)
             await onBlockingPool { try? lease.end() }
             return value
         } catch {
@@ -111,30 +109,16 @@ package final class Store: Sendable {
         }
     }
 
-    /// The lease of the surrounding `withLease`, for work that leaves the task, as on a thread that may block.
-    package var currentLease: Lease? { Lease.current }
-
-    /// Adds to a lease, or, where it is nil, holds until the process ends.
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package func hold(_ resources: [StoreResource], in lease: Lease?) throws {
-        try process.lease(preferring: lease).hold(resources)
-    }
-
-    /// Adds to the lease of the surrounding `withLease`, or, outside of any, holds until the process ends.
-    ///
-    /// Ask whether something is there only after holding it: then it stays.
-    package func hold(_ resources: [StoreResource]) async throws {
-        let lease = Lease.current
-        try await onBlockingPool { try self.process.lease(preferring: lease).hold(resources) }
+    /// The lease that lasts as long as the process, for what no scope ends.
+    package var lastingLease: Lease {
+        get async throws { try await onBlockingPool { try self.process.lease() } }
     }
 }
 
-/// A scope in which nothing it holds is removed from the store.
+/// A scope in which nothing it holds is removed from the store; whatever makes or uses content is given one.
 ///
 /// See `Store.withLease`.
 package final class Lease: Sendable {
-    @TaskLocal static var current: Lease?
-
     let owner: StoreOwner
     private let layout: StoreLayout
     private let number: Int
@@ -146,6 +130,14 @@ package final class Lease: Sendable {
     }
 
     /// Adds to what the lease holds.
+    ///
+    /// Ask whether something is there only after holding it: then it stays.
+    package func hold(_ resources: [StoreResource]) async throws {
+        if resources.isEmpty { return }
+        try await onBlockingPool { try self.hold(resources) }
+    }
+
+    /// Adds to what the lease holds; for code that runs on a thread that may block.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func hold(_ resources: [StoreResource]) throws {
         if resources.isEmpty { return }
@@ -180,11 +172,10 @@ final class OwnerBox: Sendable {
         }
     }
 
-    /// The lease of the surrounding scope if it is one of this store, or else the one that lasts as long as the process.
+    /// The lease that lasts as long as the process.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func lease(preferring current: Lease?) throws -> Lease {
+    func lease() throws -> Lease {
         let owner = try owner()
-        if let current, current.owner === owner { return current }
         return state.withLock { state in
             if let lease = state.lease { return lease }
             let lease = Lease(owner: owner, layout: layout)

@@ -1,5 +1,6 @@
 import BuildEngine
 import BuildGraph
+import Exporters
 import LinuxSystem
 import OCI
 import Storage
@@ -25,7 +26,7 @@ import Testing
         #expect(CommandStatus(ofFailedBuild: Self.step(error)).rawValue == status, "in a step")
         let stored = StorageError(error, while: "writing", in: "/store")
         #expect(CommandStatus(ofFailedBuild: Self.step(stored)).rawValue == status, "in the store")
-        let exported = BuildError.exportRefused(path: "/out", reason: "", error)
+        let exported = ExportError.refused("/out", reason: "", error)
         #expect(CommandStatus(ofFailedBuild: exported).rawValue == status, "in an export")
     }
 
@@ -41,12 +42,12 @@ import Testing
     }
 
     @Test func `is told down to the system call`() {
-        let error = BuildError.exportRefused(path: "/out\u{1b}", reason: "full", Self.full)
+        let error = ExportError.refused("/out\u{1b}", reason: "full", Self.full)
         #expect(
             FailureAccount(error).text == """
 
                 What failed, each followed by its cause:
-                  BuildError: failed to export /out\\x1b: full
+                  ExportError: failed to export /out\\x1b: full
                   system call write of /b: errno 28, no space left on device
 
                 """

@@ -11,7 +11,7 @@ import SystemPackage
 struct BlobLayers: ImageLayers {
     let store: Store
 
-    func layer(diffID: Digest, blob: Descriptor, isChecked: Bool) async throws -> LayerID {
+    func layer(diffID: Digest, blob: Descriptor, isChecked: Bool, in lease: Lease) async throws -> LayerID {
         let id = try await store.database.write { db in
             if let id = try LayerID.fetchOne(db, sql: "SELECT id FROM layers WHERE diff_id = ?", arguments: [diffID]) {
                 return id
@@ -27,14 +27,17 @@ struct BlobLayers: ImageLayers {
             )
             return id
         }
-        try await store.hold([.layer(id)])
+        try await lease.hold([.layer(id)])
         return id
     }
 
-    func archiveSize(of layer: LayerID) async throws -> Int64 { Int64(try await content(of: layer).count) }
+    func archiveSize(of layer: LayerID, in lease: Lease) async throws -> Int64 {
+        Int64(try await content(of: layer).count)
+    }
 
     func writeArchive(
         of layer: LayerID,
+        in lease: Lease,
         to write: @escaping @Sendable (UnsafeRawBufferPointer) throws -> Void
     ) async throws {
         let bytes = try await content(of: layer)

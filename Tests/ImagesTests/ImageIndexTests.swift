@@ -32,7 +32,9 @@ extension ImageArchiver {
             parts.append((NewImage(configuration: bytes, layers: record.layers), platform))
         }
         let references = try names.map { try ImageReference(parsing: $0) }
-        return try await images.add(try await BlobLayers(store: images.store).index(of: parts, names: references))
+        let layers = BlobLayers(store: images.store)
+        let lease = try await images.store.lastingLease
+        return try await images.add(try await layers.index(of: parts, names: references, in: lease))
     }
 }
 

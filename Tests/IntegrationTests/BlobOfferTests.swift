@@ -1,6 +1,7 @@
 import Foundation
 import Images
 import OCI
+import Snapshots
 import Storage
 import SystemPackage
 import Testing
@@ -29,9 +30,7 @@ private struct TestOffer: BlobOffer {
             broken.offer([blob.digest], by: TestOffer(name: "broken", content: nil))
             whole.offer([blob.digest], by: TestOffer(name: "whole", content: content))
             func fetch(_ offers: BlobOffers) async throws {
-                try await BlobOffers.$current.withValue(offers) {
-                    try await store.withLease { _ in try await provider.fetch(blob) }
-                }
+                try await store.withLease { try await provider.fetch(blob, in: $0, offers: offers) }
             }
             await #expect(throws: RemoteImageError.self) { try await fetch(none) }
             await #expect(throws: (any Error).self) { try await fetch(broken) }

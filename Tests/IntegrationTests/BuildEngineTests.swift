@@ -5,8 +5,12 @@ import Foundation
 import HTTP
 import Images
 import LinuxSystem
+import Logging
 import OCI
+import Registry
+import RemoteCache
 import Sandboxes
+import Settings
 import Snapshots
 import Storage
 import SystemPackage
@@ -16,21 +20,40 @@ import Testing
 struct StoredBaseImages: BaseImages {
     let images: ImageStore
 
-    func resolve(
-        _ reference: ImageReference,
-        platform: Platform,
-        asksRegistry: Bool,
-        isPlatformGiven: Bool
-    ) async throws -> ResolvedBase {
-        let image = try await images.image(reference.description)
-        return ResolvedBase(digest: image.id, configuration: image.configuration)
+    func resolve(_ question: BaseQuestion, in lease: Lease) async throws -> BaseImage {
+        let image = try await images.image(question.reference.description)
+        let base = ResolvedBase(digest: image.id, configuration: image.configuration)
+        return BaseImage(base: base, tree: FileTree(layers: image.layers))
     }
+}
 
-    func tree(of reference: ImageReference, platform: Platform) async throws -> FileTree {
-        guard let digest = reference.digest, let image = try await images.image(id: digest) else {
-            throw ImageError.noSuchImage(reference.description)
-        }
-        return FileTree(layers: image.layers)
+extension BuildEngine {
+    /// An engine whose base images are those of the store.
+    static func withoutRegistry(_ snapshots: SnapshotStore, _ images: ImageStore) async throws -> BuildEngine {
+        let store = snapshots.store
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let client = RegistryClient(
+            RegistryClient.Configuration(
+                endpoints: EndpointResolver(SlipwayConfiguration()),
+                credentials: GivenCredentials()
+            ),
+            logger: logger
+        )
+        let remote = RemoteImages(
+            images: images,
+            snapshots: snapshots,
+            client: client,
+            blobs: RegistryBlobProvider(store: store, client: client),
+            logger: logger
+        )
+        var parts = BuildEngine.Parts(
+            remote: remote,
+            caches: RemoteCaches(remote: remote, web: WebClient.Configuration()) { _ in client },
+            sandboxes: SandboxRunner(scratch: try await onBlockingPool { try store.temporaryDirectory() }),
+            networks: SandboxNetworks(name: "test")
+        )
+        parts.bases = StoredBaseImages(images: images)
+        return BuildEngine(parts)
     }
 }
 
@@ -44,16 +67,7 @@ struct `The build engine` {
         let store = try await Store.open(at: FilePath(scratch.url.appending(path: "store").path))
         let snapshots = SnapshotStore(store: store)
         let images = ImageStore(store: store)
-        let sandboxes = SandboxRunner(scratch: try await onBlockingPool { try store.temporaryDirectory() })
-        let engine = BuildEngine(
-            store: store,
-            snapshots: snapshots,
-            images: images,
-            bases: StoredBaseImages(images: images),
-            sandboxes: sandboxes,
-            networks: SandboxNetworks(name: "test"),
-            web: WebClient(WebClient.Configuration())
-        )
+        let engine = try await BuildEngine.withoutRegistry(snapshots, images)
         return (engine, images, snapshots)
     }
 
@@ -93,7 +107,7 @@ struct `The build engine` {
         let image = try await images.image("first")
         #expect(image.id == result.image?.id)
         #expect(image.configuration.config?.labels == ["x": "y"])
-        let text = try await snapshots.withMounted(FileTree(layers: image.layers)) { root in
+        let text = try await snapshots.lasting.withMounted(FileTree(layers: image.layers)) { root in
             try String(contentsOfFile: root.appending("dir/a.txt").string, encoding: .utf8)
         }
         #expect(text == "A\n")
@@ -135,7 +149,7 @@ struct `The build engine` {
         #expect(log.contains("built\n"), "\(log)")
         let id = try #require(first.image?.id)
         let image = try #require(try await images.image(id: id))
-        let names = try await snapshots.withMounted(FileTree(layers: image.layers)) { root in
+        let names = try await snapshots.lasting.withMounted(FileTree(layers: image.layers)) { root in
             try await runProgram("sh", ["-c", "cat work/b.txt; ls -A etc"], in: URL(filePath: root.string)).text
         }
         #expect(names == "A\n", "what the sandbox needed is not left in the layer")

@@ -362,15 +362,7 @@ private final class MutationBuilds: Sendable {
                 created: FileTime(seconds: 1_700_000_000)
             )
         }
-        let engine = BuildEngine(
-            store: store,
-            snapshots: snapshots,
-            images: images,
-            bases: StoredBaseImages(images: images),
-            sandboxes: SandboxRunner(scratch: try await onBlockingPool { try store.temporaryDirectory() }),
-            networks: SandboxNetworks(name: "test"),
-            web: WebClient(WebClient.Configuration())
-        )
+        let engine = try await BuildEngine.withoutRegistry(snapshots, images)
         return MutationBuilds(engine: engine, store: store, directory: directory)
     }
 }

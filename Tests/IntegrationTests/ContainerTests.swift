@@ -19,7 +19,7 @@ struct `Containers` {
             let root = try await makeBusyboxRoot(in: scratch)
             let store = try await Store.open(at: scratch.appending("store"))
             let snapshots = SnapshotStore(store: store)
-            let (_, layer) = try await snapshots.withActiveSnapshot(on: .empty) { active in
+            let (_, layer) = try await snapshots.lasting.withActiveSnapshot(on: .empty) { active in
                 let copied = try await ChildProcess.run(
                     ChildProcessConfiguration(.named("cp"), ["-a", root.string + "/.", active.root.string])
                 )

@@ -153,7 +153,13 @@ private func readLayers(of store: Store) async throws {
         guard let image = try? await images.image(summary.id.description) else { continue }
         for (layer, diffID) in zip(image.layers, image.configuration.rootFileSystem.diffIDs) {
             let digest = RunningDigest()
-            guard (try? await snapshots.writeArchive(of: layer, to: { digest.update($0) })) != nil else { continue }
+            guard
+                (try? await snapshots.writeArchive(
+                    of: layer,
+                    in: snapshots.store.lastingLease,
+                    to: { digest.update($0) }
+                )) != nil
+            else { continue }
             guard digest.value == diffID else { throw Misbehaviour(description: "wrong bytes of \(diffID)") }
         }
     }

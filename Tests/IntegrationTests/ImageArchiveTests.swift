@@ -104,7 +104,7 @@ private func load(_ path: FilePath, into archiver: ImageArchiver) async throws -
             let fromLayout = try await load(scratch.appending("oci.tar"), into: archiver)
             #expect(fromLayout.flatMap(\.lines) == ["Loaded image ID: \(id)"])
             let layers = try await archiver.images.image(id.hex).layers
-            let text = try await snapshots.withMounted(FileTree(layers: layers)) { root in
+            let text = try await snapshots.lasting.withMounted(FileTree(layers: layers)) { root in
                 try await onBlockingPool { try OpenFile.open(root.appending("etc/motd"), O_RDONLY).readToEnd() }
             }
             #expect(text == Array("hello\n".utf8))
@@ -165,7 +165,7 @@ private func workOnImages(at root: String, archive: String, files: String) async
         let loaded = try await load(FilePath(archive), into: archiver)
         for image in loaded {
             // Unpacked and not mounted: the test's processes have no mount namespace of their own that would go with them.
-            try await snapshots.unpack(try await archiver.images.image(image.id.hex).layers)
+            try await snapshots.lasting.unpack(try await archiver.images.image(image.id.hex).layers)
         }
         let input = try await onBlockingPool { try OpenFile.open(FilePath(files), O_RDONLY) }
         let name = try ImageReference(parsing: "imported:\(round % 3)")
@@ -208,7 +208,8 @@ private func workOnImages(at root: String, archive: String, files: String) async
             }
             let (last, snapshots) = try await makeArchiver(at: FilePath(root))
             #expect(try await load(FilePath(archive), into: last).map(\.id) == [id])
-            try await snapshots.withMounted(FileTree(layers: try await last.images.image(id.hex).layers)) { _ in }
+            try await snapshots.lasting.withMounted(FileTree(layers: try await last.images.image(id.hex).layers)) { _ in
+            }
             #expect(try await last.images.store.check(full: true).problems.isEmpty)
             await last.images.store.close()
         }

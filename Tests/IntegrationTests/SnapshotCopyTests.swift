@@ -57,7 +57,7 @@ struct `Snapshots without overlayfs` {
         var tree = FileTree.empty
         var digests: [Digest] = []
         for script in Self.changes {
-            let (_, layer) = try await snapshots.withActiveSnapshot(on: tree) { active in
+            let (_, layer) = try await snapshots.lasting.withActiveSnapshot(on: tree) { active in
                 let result = try await runProgram("sh", ["-ec", script], in: URL(filePath: active.root.string))
                 try #require(result.status == 0, "\(result.errorText)")
             }
@@ -68,7 +68,7 @@ struct `Snapshots without overlayfs` {
     }
 
     private func look(_ snapshots: SnapshotStore, _ tree: FileTree) async throws -> String {
-        try await snapshots.withMounted(tree) { root in
+        try await snapshots.lasting.withMounted(tree) { root in
             try await runProgram("sh", ["-c", Self.listing], in: URL(filePath: root.string)).text
         }
     }
@@ -77,7 +77,7 @@ struct `Snapshots without overlayfs` {
     private func entries(_ snapshots: SnapshotStore, _ tree: FileTree) async throws -> String {
         var text = ""
         for layer in tree.layers {
-            let blob = try await snapshots.blob(for: layer, compression: .gzip)
+            let blob = try await snapshots.lasting.blob(for: layer, compression: .gzip)
             let bytes = try await snapshots.store.blobs.read(blob.digest)
             text += try await runProgram("tar", ["-tvz", "--full-time"], input: bytes).text + "\n"
         }
@@ -109,17 +109,22 @@ struct `Snapshots without overlayfs` {
         let (copyStore, copies) = try await open("copied", .copying)
         var layers: [LayerID] = []
         for layer in expected.tree.layers {
-            let blob = try await mounted.blob(for: layer, compression: .gzip)
-            _ = try await copyStore.blobs.put(try await store.blobs.read(blob.digest))
+            let blob = try await mounted.lasting.blob(for: layer, compression: .gzip)
+            _ = try await copyStore.blobs.put(try await store.blobs.read(blob.digest), in: copyStore.lastingLease)
             layers.append(
-                try await copies.layer(diffID: try await mounted.diffID(of: layer), blob: blob, isChecked: false)
+                try await copies.layer(
+                    diffID: try await mounted.diffID(of: layer),
+                    blob: blob,
+                    isChecked: false,
+                    in: copies.store.lastingLease
+                )
             )
         }
         #expect(try await look(copies, FileTree(layers: layers)) == expected.seen)
         // The store moves to where overlayfs works.
         let later = SnapshotStore(store: copyStore, means: .overlay)
         #expect(try await look(later, FileTree(layers: layers)) == expected.seen)
-        let (_, layer) = try await later.withActiveSnapshot(on: FileTree(layers: layers)) { active in
+        let (_, layer) = try await later.lasting.withActiveSnapshot(on: FileTree(layers: layers)) { active in
             try Data("x".utf8).write(to: URL(filePath: active.root.appending("added").string))
         }
         let seen = try await look(later, FileTree(layers: layers + [layer]))
@@ -155,7 +160,7 @@ struct `Snapshots without overlayfs` {
     @Test func `a file that the step's process keeps open cannot change the layer`() async throws {
         let (_, snapshots) = try await open("store", .copying)
         let base = try await make(snapshots).tree
-        let (file, layer) = try await snapshots.withActiveSnapshot(on: base) { active in
+        let (file, layer) = try await snapshots.lasting.withActiveSnapshot(on: base) { active in
             let file = try FileHandle(forUpdating: URL(filePath: active.root.appending("untouched").string))
             try file.write(contentsOf: Data("during".utf8))
             return file

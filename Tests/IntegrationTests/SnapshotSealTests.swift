@@ -10,7 +10,7 @@ import Testing
     private func layer(_ snapshots: SnapshotStore, on tree: FileTree, _ name: String, _ text: String) async throws
         -> LayerID
     {
-        try await snapshots.withActiveSnapshot(on: tree) { active in
+        try await snapshots.lasting.withActiveSnapshot(on: tree) { active in
             try await onBlockingPool {
                 try OpenFile.open(active.root.appending(name), O_WRONLY | O_CREAT | O_TRUNC).write(Array(text.utf8))
             }
@@ -22,7 +22,7 @@ import Testing
             let snapshots = SnapshotStore(store: try await Store.open(at: root.appending("store")))
             let base = FileTree(layers: [try await layer(snapshots, on: .empty, "base", "base")])
             await #expect(throws: SnapshotError.stillInUse) {
-                _ = try await snapshots.withActiveSnapshot(on: base) { active in
+                _ = try await snapshots.lasting.withActiveSnapshot(on: base) { active in
                     try await onBlockingPool { try OpenFile.open(active.root.appending("leaked"), O_WRONLY | O_CREAT) }
                 }
             }
@@ -34,7 +34,7 @@ import Testing
             let snapshots = SnapshotStore(store: try await Store.open(at: root.appending("store")))
             let one = try await layer(snapshots, on: .empty, "file", "one")
             let two = try await layer(snapshots, on: FileTree(layers: [one]), "file", "two")
-            let text = try await snapshots.withMounted(FileTree(layers: [one, two, one])) { path in
+            let text = try await snapshots.lasting.withMounted(FileTree(layers: [one, two, one])) { path in
                 try await onBlockingPool { try OpenFile.open(path.appending("file"), O_RDONLY).readToEnd() }
             }
             #expect(text == Array("one".utf8))

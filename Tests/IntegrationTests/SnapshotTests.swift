@@ -23,7 +23,7 @@ struct `Snapshots` {
 
     /// Runs a shell script in the root of a tree's writable view; what it changes becomes a layer.
     private func change(_ snapshots: SnapshotStore, _ tree: FileTree, _ script: String) async throws -> FileTree {
-        let (_, layer) = try await snapshots.withActiveSnapshot(on: tree) { active in
+        let (_, layer) = try await snapshots.lasting.withActiveSnapshot(on: tree) { active in
             let result = try await runProgram("sh", ["-ec", script], in: URL(filePath: active.root.string))
             try #require(result.status == 0, "\(result.errorText)")
         }
@@ -32,7 +32,7 @@ struct `Snapshots` {
 
     /// What `script` prints in the root of a tree.
     private func look(_ snapshots: SnapshotStore, _ tree: FileTree, _ script: String) async throws -> String {
-        try await snapshots.withMounted(tree) { root in
+        try await snapshots.lasting.withMounted(tree) { root in
             try await runProgram("sh", ["-c", script], in: URL(filePath: root.string)).text
         }
     }
@@ -47,11 +47,16 @@ struct `Snapshots` {
         let provider = LateProvider(store: store, content: archive)
         let snapshots = SnapshotStore(store: store, blobProvider: provider)
         let blob = Descriptor(mediaType: .ociLayer, digest: Digest.sha256(of: archive), size: 1024)
-        let layer = try await snapshots.layer(diffID: blob.digest, blob: blob, isChecked: true)
-        let first = Task { try await snapshots.unpack([layer]) }
+        let layer = try await snapshots.layer(
+            diffID: blob.digest,
+            blob: blob,
+            isChecked: true,
+            in: snapshots.store.lastingLease
+        )
+        let first = Task { try await snapshots.lasting.unpack([layer]) }
         for await _ in provider.began { break }
         first.cancel()
-        try await snapshots.unpack([layer])
+        try await snapshots.lasting.unpack([layer])
         #expect(try await snapshots.info(of: layer).isUnpacked)
         await #expect(throws: CancellationError.self) { try await first.value }
     }
@@ -68,10 +73,12 @@ struct `Snapshots` {
         try Data("two\n".utf8).write(to: URL(filePath: file.string))
         try await onBlockingPool { try OpenFile.open(file, O_RDWR).setTimes(modified: times?.modified ?? .epoch) }
         let error = await #expect(throws: SnapshotError.self) {
-            try await snapshots.writeArchive(of: layer, to: DigestingBox())
+            try await snapshots.lasting.writeArchive(of: layer, to: DigestingBox())
         }
         #expect(error?.description.contains("slipway system check --deep --repair") == true)
-        await #expect(throws: SnapshotError.self) { _ = try await snapshots.blob(for: layer, compression: .gzip) }
+        await #expect(throws: SnapshotError.self) {
+            _ = try await snapshots.lasting.blob(for: layer, compression: .gzip)
+        }
         let damaged = try await snapshots.checkFiles().damaged
         #expect(damaged.count == 1 && damaged[0].description.contains("\(diffID)"))
     }
@@ -88,7 +95,7 @@ struct `Snapshots` {
         struct Boom: Error {}
         let (store, snapshots) = try await open()
         await #expect(throws: Boom.self) {
-            _ = try await snapshots.withActiveSnapshot(on: .empty) { active in
+            _ = try await snapshots.lasting.withActiveSnapshot(on: .empty) { active in
                 try Data("x".utf8).write(to: URL(filePath: active.root.appending("f").string))
                 throw Boom()
             }
@@ -119,11 +126,16 @@ struct `Snapshots` {
         var copied: [LayerID] = []
         for (index, layer) in tree.layers.enumerated() {
             let compression: Compression = index == 0 ? .gzip : .zstd
-            let blob = try await snapshots.blob(for: layer, compression: compression)
+            let blob = try await snapshots.lasting.blob(for: layer, compression: compression)
             let bytes = try await store.blobs.read(blob.digest)
-            #expect(try await copyStore.blobs.put(bytes) == blob.digest)
+            #expect(try await copyStore.blobs.put(bytes, in: copyStore.lastingLease) == blob.digest)
             copied.append(
-                try await copies.layer(diffID: try await snapshots.diffID(of: layer), blob: blob, isChecked: false)
+                try await copies.layer(
+                    diffID: try await snapshots.diffID(of: layer),
+                    blob: blob,
+                    isChecked: false,
+                    in: copies.store.lastingLease
+                )
             )
         }
         let script = Self.listing + "; getfattr -n user.note --only-values kept/deep/b"
@@ -136,11 +148,16 @@ struct `Snapshots` {
     @Test func `a layer whose archive is not what was promised is refused`() async throws {
         let (store, snapshots) = try await open()
         let tree = try await change(snapshots, .empty, "echo x > f")
-        let blob = try await snapshots.blob(for: try #require(tree.layers.first), compression: .gzip)
+        let blob = try await snapshots.lasting.blob(for: try #require(tree.layers.first), compression: .gzip)
         let (copyStore, copies) = try await open("copy")
-        _ = try await copyStore.blobs.put(try await store.blobs.read(blob.digest))
-        let lie = try await copies.layer(diffID: .sha256(of: []), blob: blob, isChecked: false)
-        let error = await #expect(throws: SnapshotError.self) { try await copies.unpack([lie]) }
+        _ = try await copyStore.blobs.put(try await store.blobs.read(blob.digest), in: copyStore.lastingLease)
+        let lie = try await copies.layer(
+            diffID: .sha256(of: []),
+            blob: blob,
+            isChecked: false,
+            in: copies.store.lastingLease
+        )
+        let error = await #expect(throws: SnapshotError.self) { try await copies.lasting.unpack([lie]) }
         #expect(error?.description.contains("lies about it") == true)
         #expect(try await copyStore.check(full: true).problems.isEmpty)
     }
@@ -150,18 +167,27 @@ struct `Snapshots` {
         let layer = try #require(try await change(snapshots, .empty, "echo mine > f").layers.first)
         let diffID = try await snapshots.diffID(of: layer)
         let other = try #require(try await change(snapshots, .empty, "echo evil > f").layers.first)
-        let evil = try await snapshots.blob(for: other, compression: .gzip)
+        let evil = try await snapshots.lasting.blob(for: other, compression: .gzip)
         // The files are there, so they are taken; the blob is what the image that came with it says, and no more.
-        #expect(try await snapshots.layer(diffID: diffID, blob: evil, isChecked: false) == layer)
+        #expect(
+            try await snapshots.layer(diffID: diffID, blob: evil, isChecked: false, in: snapshots.store.lastingLease)
+                == layer
+        )
         #expect(try await snapshots.info(of: layer).isSaid(toBeIn: evil.digest))
         #expect(try await snapshots.info(of: layer).blobs.isEmpty)
         #expect(try await store.blobs.contains(evil.digest))
         let archive = Mutex<[UInt8]>([])
-        try await snapshots.writeArchive(of: layer) { bytes in archive.withLock { $0 += bytes } }
+        try await snapshots.writeArchive(of: layer, in: snapshots.store.lastingLease) { bytes in
+            archive.withLock { $0 += bytes }
+        }
         #expect(Digest.sha256(of: archive.withLock { $0 }) == diffID)
         for forced in [false, true] {
-            #expect(try await snapshots.blob(for: layer, compression: .gzip, forced: forced).digest != evil.digest)
-            #expect(try await snapshots.blob(for: layer, compression: .zstd, forced: forced).digest != evil.digest)
+            #expect(
+                try await snapshots.lasting.blob(for: layer, compression: .gzip, forced: forced).digest != evil.digest
+            )
+            #expect(
+                try await snapshots.lasting.blob(for: layer, compression: .zstd, forced: forced).digest != evil.digest
+            )
         }
     }
 
@@ -173,17 +199,25 @@ struct `Snapshots` {
         let (copyStore, copies) = try await open("copy")
         var blobs: [Descriptor] = []
         for layer in [other, layer] {
-            let blob = try await snapshots.blob(for: layer, compression: .gzip)
-            _ = try await copyStore.blobs.put(try await store.blobs.read(blob.digest))
+            let blob = try await snapshots.lasting.blob(for: layer, compression: .gzip)
+            _ = try await copyStore.blobs.put(try await store.blobs.read(blob.digest), in: copyStore.lastingLease)
             blobs.append(blob)
         }
         let diffID = try await snapshots.diffID(of: layer)
-        let first = try await copies.layer(diffID: diffID, blob: blobs[0], isChecked: false)
-        #expect(try await copies.layer(diffID: diffID, blob: blobs[1], isChecked: false) == first)
+        let first = try await copies.layer(
+            diffID: diffID,
+            blob: blobs[0],
+            isChecked: false,
+            in: copies.store.lastingLease
+        )
+        #expect(
+            try await copies.layer(diffID: diffID, blob: blobs[1], isChecked: false, in: copies.store.lastingLease)
+                == first
+        )
         if isSent {
-            #expect(try await copies.blob(for: first, compression: .gzip) == blobs[1])
+            #expect(try await copies.lasting.blob(for: first, compression: .gzip) == blobs[1])
         } else {
-            try await copies.unpack([first])
+            try await copies.lasting.unpack([first])
         }
         #expect(try await copies.info(of: first).blobs == [blobs[1]])
         #expect(try await look(copies, FileTree(layers: [first]), "cat f") == "mine\n")
@@ -193,23 +227,26 @@ struct `Snapshots` {
         let (store, snapshots) = try await open()
         let tree = try await change(snapshots, .empty, "echo x > f")
         let layer = try #require(tree.layers.first)
-        let plain = try await snapshots.blob(for: layer, compression: .uncompressed)
+        let plain = try await snapshots.lasting.blob(for: layer, compression: .uncompressed)
         #expect(plain.mediaType == .ociLayer)
-        let gzip = try await snapshots.blob(for: layer, compression: .gzip)
+        let gzip = try await snapshots.lasting.blob(for: layer, compression: .gzip)
         #expect(gzip.mediaType == .ociLayerGzip && gzip.digest != plain.digest)
         // What was compressed here is compressed anew, so that a result does not depend on what was asked for before.
-        #expect(try await snapshots.blob(for: layer, compression: .zstd).mediaType == .ociLayerZstd)
-        #expect(try await snapshots.blob(for: layer, compression: .gzip) == gzip)
+        #expect(try await snapshots.lasting.blob(for: layer, compression: .zstd).mediaType == .ociLayerZstd)
+        #expect(try await snapshots.lasting.blob(for: layer, compression: .gzip) == gzip)
         // What came compressed stays as it came.
         let (copyStore, copies) = try await open("copy")
-        _ = try await copyStore.blobs.put(try await store.blobs.read(gzip.digest))
+        _ = try await copyStore.blobs.put(try await store.blobs.read(gzip.digest), in: copyStore.lastingLease)
         let arrived = try await copies.layer(
             diffID: try await snapshots.diffID(of: layer),
             blob: gzip,
-            isChecked: false
+            isChecked: false,
+            in: copies.store.lastingLease
         )
-        #expect(try await copies.blob(for: arrived, compression: .zstd) == gzip)
-        #expect(try await copies.blob(for: arrived, compression: .zstd, forced: true).mediaType == .ociLayerZstd)
+        #expect(try await copies.lasting.blob(for: arrived, compression: .zstd) == gzip)
+        #expect(
+            try await copies.lasting.blob(for: arrived, compression: .zstd, forced: true).mediaType == .ociLayerZstd
+        )
     }
 
     @Test func `a commit that a killed process left hidden does not come to life over files that made room`()
@@ -248,7 +285,7 @@ struct `Snapshots` {
         let (_, snapshots) = try await open()
         var tree = FileTree.empty
         for index in 0..<520 {
-            let (_, layer) = try await snapshots.withActiveSnapshot(on: .empty) { active in
+            let (_, layer) = try await snapshots.lasting.withActiveSnapshot(on: .empty) { active in
                 try Data("\(index)".utf8).write(to: URL(filePath: active.root.appending("f\(index)").string))
                 try Data("\(index)".utf8).write(to: URL(filePath: active.root.appending("last").string))
             }
@@ -280,7 +317,7 @@ private final class LateProvider: BlobProvider {
         (began, beginning) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    func fetch(_ descriptor: Descriptor) async throws {
+    func fetch(_ descriptor: Descriptor, in lease: Lease, offers: BlobOffers?) async throws {
         let call = calls.withLock { calls in
             calls += 1
             return calls
@@ -292,6 +329,6 @@ private final class LateProvider: BlobProvider {
             await Task.detached { try? await Task.sleep(for: .milliseconds(100)) }.value
             throw CancellationError()
         }
-        _ = try await store.blobs.put(content)
+        _ = try await store.blobs.put(content, in: store.lastingLease)
     }
 }

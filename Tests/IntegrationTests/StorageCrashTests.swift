@@ -13,11 +13,11 @@ private func workForever(on root: String) async throws {
         for task in 0..<4 {
             group.addTask {
                 for round in 0... {
-                    try await store.withLease { _ in
+                    try await store.withLease { lease in
                         for size in [1, 100_000, 3_000_000] {
                             let byte = UInt8(truncatingIfNeeded: round &* 4 &+ task)
                             let content = [UInt8](repeating: byte, count: size + task)
-                            try await store.blobs.ingest(partialKey: "\(byte)-\(size)") { writer in
+                            try await store.blobs.ingest(in: lease, partialKey: "\(byte)-\(size)") { writer in
                                 try await writer.restart()
                                 try await writer.write(content)
                             }
@@ -65,7 +65,7 @@ private func dieAfter(milliseconds: UInt32) {
         try await withScratchDirectory { scratch in
             let root = scratch.appending("store").string
             let store = try await Store.open(at: FilePath(root))
-            let own = try await store.blobs.put(Array("mine".utf8))
+            let own = try await store.blobs.put(Array("mine".utf8), in: store.lastingLease)
             async let first: Void = dieThreeTimes(on: root)
             async let second: Void = dieThreeTimes(on: root)
             _ = await (first, second)
@@ -109,13 +109,13 @@ private func dieAfter(milliseconds: UInt32) {
 
     private func fill(_ mount: FilePath) async throws {
         let store = try await Store.open(at: mount.appending("store"))
-        let kept = try await store.blobs.put([UInt8](repeating: 1, count: 1 << 20))
+        let kept = try await store.blobs.put([UInt8](repeating: 1, count: 1 << 20), in: store.lastingLease)
         let error = await #expect(throws: StorageError.self) {
-            try await store.blobs.put([UInt8](repeating: 2, count: 5 << 20))
+            try await store.blobs.put([UInt8](repeating: 2, count: 5 << 20), in: store.lastingLease)
         }
         #expect(error?.description.hasPrefix("no space left on device while writing a blob in ") == true)
         #expect(error?.description.contains("slipway system prune") == true)
-        let small = try await store.blobs.put([3])
+        let small = try await store.blobs.put([3], in: store.lastingLease)
         #expect(try await store.blobs.present(among: [kept, small]) == [kept, small])
         #expect(try await store.check(full: true).problems.isEmpty)
         await store.close()

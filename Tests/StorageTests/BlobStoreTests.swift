@@ -10,7 +10,7 @@ import Testing
 
     @Test func `a blob is read back by the digest of its content`() async throws {
         try await withStore { store in
-            let digest = try await store.blobs.put(content)
+            let digest = try await store.blobs.put(content, in: store.lastingLease)
             #expect(digest == Digest.sha256(of: content))
             #expect(try await store.blobs.read(digest) == content)
             #expect(try await store.blobs.size(of: digest) == Int64(content.count))
@@ -22,7 +22,9 @@ import Testing
         try await withStore { store in
             let expected = Digest.sha256(of: Array("else".utf8))
             let error = await #expect(throws: StorageError.self) {
-                try await store.blobs.ingest(expecting: expected) { try await $0.write(content) }
+                try await store.blobs.ingest(in: store.lastingLease, expecting: expected) {
+                    try await $0.write(content)
+                }
             }
             #expect(error == .digestMismatch(expected: expected, actual: Digest.sha256(of: content), resumedAt: 0))
             let isThere = try await store.blobs.contains(expected)
@@ -34,7 +36,7 @@ import Testing
     @Test func `the first byte too many stops the transfer`() async throws {
         try await withStore { store in
             let error = await #expect(throws: StorageError.self) {
-                try await store.blobs.ingest(size: 20) { writer in
+                try await store.blobs.ingest(in: store.lastingLease, size: 20) { writer in
                     for byte in content { try await writer.write([byte]) }
                 }
             }
@@ -45,7 +47,7 @@ import Testing
     @Test func `content that ends early is refused`() async throws {
         try await withStore { store in
             let error = await #expect(throws: StorageError.self) {
-                try await store.blobs.ingest(size: 22) { try await $0.write(content) }
+                try await store.blobs.ingest(in: store.lastingLease, size: 22) { try await $0.write(content) }
             }
             #expect(error == .sizeMismatch(expected: 22, actual: 21))
         }
@@ -56,13 +58,19 @@ import Testing
             struct ConnectionLost: Error {}
             let digest = Digest.sha256(of: content)
             await #expect(throws: ConnectionLost.self) {
-                try await store.blobs.ingest(expecting: digest, size: 21, partialKey: "a") { writer in
+                try await store.blobs.ingest(in: store.lastingLease, expecting: digest, size: 21, partialKey: "a") {
+                    writer in
                     #expect(writer.offset == 0)
                     try await writer.write(Array(content[..<9]))
                     throw ConnectionLost()
                 }
             }
-            let (stored, size) = try await store.blobs.ingest(expecting: digest, size: 21, partialKey: "a") { writer in
+            let (stored, size) = try await store.blobs.ingest(
+                in: store.lastingLease,
+                expecting: digest,
+                size: 21,
+                partialKey: "a"
+            ) { writer in
                 #expect(writer.offset == 9)
                 try await writer.write(Array(content[9...]))
             }
@@ -75,8 +83,11 @@ import Testing
     @Test func `a source that cannot go on in the middle starts again`() async throws {
         try await withStore { store in
             let digest = Digest.sha256(of: content)
-            _ = try? await store.blobs.ingest(size: 21, partialKey: "a") { try await $0.write(Array(content[..<9])) }
-            try await store.blobs.ingest(expecting: digest, size: 21, partialKey: "a") { writer in
+            _ = try? await store.blobs.ingest(in: store.lastingLease, size: 21, partialKey: "a") {
+                try await $0.write(Array(content[..<9]))
+            }
+            try await store.blobs.ingest(in: store.lastingLease, expecting: digest, size: 21, partialKey: "a") {
+                writer in
                 #expect(writer.offset == 9)
                 try await writer.restart()
                 #expect(writer.offset == 0)
@@ -89,9 +100,12 @@ import Testing
     @Test func `leftovers with wrong bytes are dropped, so that the next attempt succeeds`() async throws {
         try await withStore { store in
             let digest = Digest.sha256(of: content)
-            _ = try? await store.blobs.ingest(size: 21, partialKey: "a") { try await $0.write([0, 0, 0]) }
+            _ = try? await store.blobs.ingest(in: store.lastingLease, size: 21, partialKey: "a") {
+                try await $0.write([0, 0, 0])
+            }
             let error = await #expect(throws: StorageError.self) {
-                try await store.blobs.ingest(expecting: digest, size: 21, partialKey: "a") { writer in
+                try await store.blobs.ingest(in: store.lastingLease, expecting: digest, size: 21, partialKey: "a") {
+                    writer in
                     try await writer.write(Array(content[writer.offset < 3 ? 0... : 3...]))
                 }
             }
@@ -99,7 +113,8 @@ import Testing
                 Issue.record("unexpected error \(String(describing: error))")
                 return
             }
-            try await store.blobs.ingest(expecting: digest, size: 21, partialKey: "a") { writer in
+            try await store.blobs.ingest(in: store.lastingLease, expecting: digest, size: 21, partialKey: "a") {
+                writer in
                 #expect(writer.offset == 0)
                 try await writer.write(content)
             }
@@ -114,6 +129,7 @@ import Testing
                 for index in 0..<12 {
                     group.addTask {
                         try await (index % 2 == 0 ? store : other).blobs.ingest(
+                            in: (index % 2 == 0 ? store : other).lastingLease,
                             expecting: digest,
                             size: 21,
                             partialKey: index % 3 == 0 ? nil : "same"
@@ -133,7 +149,7 @@ import Testing
 
     @Test func `a damaged blob is never handed out, and the error names it and the remedy`() async throws {
         try await withStore { store in
-            let digest = try await store.blobs.put(content)
+            let digest = try await store.blobs.put(content, in: store.lastingLease)
             try await onBlockingPool {
                 try OpenFile.open(store.blobs.path(of: digest), O_WRONLY).write(Array("THE".utf8))
             }
@@ -149,24 +165,24 @@ import Testing
             _ = try await store.repair()
             #expect(try await store.blobs.contains(digest) == false)
             #expect(try await store.check(full: true).problems.isEmpty)
-            #expect(try await store.blobs.put(content) == digest)
+            #expect(try await store.blobs.put(content, in: store.lastingLease) == digest)
         }
     }
 
     @Test func `a blob whose file was lost counts as absent`() async throws {
         try await withStore { store in
-            let digest = try await store.blobs.put(content)
+            let digest = try await store.blobs.put(content, in: store.lastingLease)
             try await onBlockingPool { _ = try HostFiles.remove(store.blobs.path(of: digest)) }
             #expect(try await store.blobs.contains(digest) == false)
             #expect(try await store.check().problems == [.blobMissing(digest)])
-            _ = try await store.blobs.put(content)
+            _ = try await store.blobs.put(content, in: store.lastingLease)
             #expect(try await store.check().problems.isEmpty)
         }
     }
 
     @Test func `repositories that hold a blob are remembered once`() async throws {
         try await withStore { store in
-            let digest = try await store.blobs.put(content)
+            let digest = try await store.blobs.put(content, in: store.lastingLease)
             try await store.blobs.recordSource("docker.io/library/b", of: [digest])
             try await store.blobs.recordSource("docker.io/library/a", of: [digest])
             try await store.blobs.recordSource("docker.io/library/a", of: [digest])

@@ -42,8 +42,8 @@ private func awaitClosed(_ root: FilePath) async throws {
 
 private func fillStore(at root: FilePath) async throws {
     let store = try await Store.open(at: root)
-    try await store.withLease { _ in
-        let configuration = try await store.blobs.put(Array("{}".utf8))
+    try await store.withLease { lease in
+        let configuration = try await store.blobs.put(Array("{}".utf8), in: lease)
         try await store.database.write { db in
             try HostFiles.createDirectories(store.layout.snapshot(LayerID(rawValue: 1)).appending("fs"))
             try db.execute(

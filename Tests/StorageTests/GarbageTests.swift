@@ -9,8 +9,8 @@ import Testing
 @Suite struct `Garbage collection` {
     @Test func `a blob goes when its lease is over`() async throws {
         try await withStore { store in
-            let digest = try await store.withLease { _ in
-                let digest = try await store.blobs.put([1, 2, 3])
+            let digest = try await store.withLease { lease in
+                let digest = try await store.blobs.put([1, 2, 3], in: lease)
                 #expect(try await store.collectGarbage().blobs.isEmpty)
                 #expect(try await store.blobs.contains(digest))
                 return digest
@@ -27,9 +27,9 @@ import Testing
     @Test func `what another opening of the store holds stays`() async throws {
         try await withStore { store in
             let other = try await Store.open(at: store.root)
-            let digest = try await store.withLease { _ in
-                let digest = try await store.blobs.put([1])
-                try await other.hold([.blob(digest)])
+            let digest = try await store.withLease { lease in
+                let digest = try await store.blobs.put([1], in: lease)
+                try await other.lastingLease.hold([.blob(digest)])
                 return digest
             }
             #expect(try await store.collectGarbage().blobs.isEmpty)
@@ -40,10 +40,10 @@ import Testing
 
     @Test func `layers of images stay with their blobs, others go with their files`() async throws {
         try await withStore { store in
-            let (kept, configuration) = try await store.withLease { _ in
-                let kept = try await store.blobs.put([1])
-                let loose = try await store.blobs.put([2])
-                let configuration = try await store.blobs.put(Array("{}".utf8))
+            let (kept, configuration) = try await store.withLease { lease in
+                let kept = try await store.blobs.put([1], in: lease)
+                let loose = try await store.blobs.put([2], in: lease)
+                let configuration = try await store.blobs.put(Array("{}".utf8), in: lease)
                 try await store.database.write { db in
                     for (id, blob) in [(1, kept), (2, loose)] {
                         try HostFiles.createDirectories(
@@ -82,8 +82,8 @@ import Testing
 
     @Test func `a removal that was interrupted is finished, and a blob that came back stays`() async throws {
         try await withStore { store in
-            let (gone, back) = try await store.withLease { _ in
-                (try await store.blobs.put([1]), try await store.blobs.put([2]))
+            let (gone, back) = try await store.withLease { lease in
+                (try await store.blobs.put([1], in: lease), try await store.blobs.put([2], in: lease))
             }
             try await store.database.write { db in
                 for digest in [gone, back] {
@@ -91,8 +91,8 @@ import Testing
                     try db.execute(sql: "DELETE FROM blobs WHERE digest = ?", arguments: [digest.description])
                 }
             }
-            try await store.withLease { _ in
-                _ = try await store.blobs.put([2])
+            try await store.withLease { lease in
+                _ = try await store.blobs.put([2], in: lease)
                 _ = try await store.collectGarbage()
                 #expect(try await store.blobs.contains(back))
             }
@@ -109,7 +109,7 @@ import Testing
                     group.addTask {
                         for number in UInt8(0)..<40 {
                             let other = try await Store.open(at: store.root)
-                            try await other.hold([.blob(Digest.sha256(of: [number]))])
+                            try await other.lastingLease.hold([.blob(Digest.sha256(of: [number]))])
                             await other.close()
                         }
                     }

@@ -34,7 +34,7 @@ func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Val
 
     @Test func `a store is opened again with what was in it`() async throws {
         try await withStore { store in
-            let digest = try await store.blobs.put(Array("hello".utf8))
+            let digest = try await store.blobs.put(Array("hello".utf8), in: store.lastingLease)
             let again = try await Store.open(at: store.root)
             #expect(try await again.blobs.read(digest) == Array("hello".utf8))
         }

@@ -3,8 +3,8 @@ internal import OCI
 
 /// Solves build graphs: finds in the cache what it can, and runs the rest, in parallel and only as far as it is needed.
 ///
-/// Solves on one solver, and on those of one pool, share what they run at the same time: equal vertices with equal keys run
-/// once.
+/// Solves on one solver, and on those of one pool, share what they run at the same time: equal vertices with equal keys
+/// run once.
 package final class Solver<Output: Sendable>: Sendable {
     let index: any CacheIndex<Output>
     let member: SolverPool<Output>.Member
@@ -94,7 +94,8 @@ struct Job<Output: Sendable>: Sendable {
 extension Solver {
     /// Runs a vertex, or waits for the same work that another solve has begun.
     ///
-    /// What another member began may fail for a reason of that member's own, as a secret that it lacks. Then it is run again.
+    /// What another member began may fail for a reason of that member's own, as a secret that it lacks. Then it is run
+    /// again.
     func share(
         _ key: Executions<Ran<Output>>.Key?,
         _ subscriber: Executions<Ran<Output>>.Subscriber,

@@ -56,25 +56,22 @@ extension SlipwayEnvironment {
         web.proxies = ProxySettings(environment: textVariables)
         let configuration = try await configuration()
         let devices = configuration.devices
-        return BuildEngine(
-            store: engine.store,
-            snapshots: engine.snapshots,
-            images: engine.images,
-            bases: RemoteBaseImages(images: engine.remote),
-            sandboxes: SandboxRunner(scratch: scratch),
-            networks: try configuration.networks(tag: StoreLayout(root: engine.store.root).tag),
-            web: WebClient(web),
-            variables: variables,
+        var parts = BuildEngine.Parts(
             remote: engine.remote,
             caches: try await remoteCaches(engine, web),
-            devices: {
-                if devices.isDisabled { return DeviceRegistry(reading: []) }
-                return DeviceRegistry(
-                    reading: devices.directories ?? DeviceRegistry.usualDirectories,
-                    autoAllowed: Set(devices.autoAllowed)
-                )
-            }
+            sandboxes: SandboxRunner(scratch: scratch),
+            networks: try configuration.networks(tag: StoreLayout(root: engine.store.root).tag)
         )
+        parts.web = WebClient(web)
+        parts.variables = variables
+        parts.devices = {
+            if devices.isDisabled { return DeviceRegistry(reading: []) }
+            return DeviceRegistry(
+                reading: devices.directories ?? DeviceRegistry.usualDirectories,
+                autoAllowed: Set(devices.autoAllowed)
+            )
+        }
+        return BuildEngine(parts)
     }
 
     private func remoteCaches(_ engine: Engine, _ web: WebClient.Configuration) async throws -> RemoteCaches {

@@ -41,7 +41,8 @@ extension Translator {
 
         /// Puts the source of the context in the place of the one that stood for it.
         ///
-        /// Which paths of the context are used is known only at the end, and the nodes that use it need it at the start.
+        /// Which paths of the context are used is known only at the end, and the nodes that use it need it at the
+        /// start.
         mutating func fillContext(_ hole: Output, with context: Output) throws(LLBError) {
             var filled = NodeReplacement(of: hole.node, by: context.node)
             for (index, state) in states {

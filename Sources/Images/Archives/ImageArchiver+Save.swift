@@ -17,9 +17,9 @@ extension ImageArchiver {
     ///     saved as an image by itself.
     /// - Throws: `ImageError.noSuchImage` and the like before the first byte is written.
     package func save(_ names: [String], to output: OpenFile, platforms: [Platform] = []) async throws {
-        try await images.store.withLease { _ in
-            let plan = try await plan(try await chooseImages(names, platforms: platforms))
-            try await write(plan, to: output)
+        try await images.store.withLease { lease in
+            let plan = try await plan(try await chooseImages(names, platforms: platforms), lease)
+            try await write(plan, to: output, lease)
         }
     }
 
@@ -71,15 +71,15 @@ extension ImageArchiver {
         }
     }
 
-    private func plan(_ chosen: [Chosen]) async throws -> [(path: String, content: Content)] {
+    private func plan(_ chosen: [Chosen], _ lease: Lease) async throws -> [(path: String, content: Content)] {
         let records = chosen.flatMap { $0.images.map(\.record) }
-        try await images.store.hold(records.flatMap { $0.layers.map(StoreResource.layer) })
+        try await lease.hold(records.flatMap { $0.layers.map(StoreResource.layer) })
         var content: [String: Content] = ["blobs": .directory, "blobs/sha256": .directory]
         var documents = SavedDocuments()
         for item in chosen {
             var manifests: [Descriptor] = []
             for (image, platform) in item.images {
-                var descriptor = try await add(image, to: &content)
+                var descriptor = try await add(image, to: &content, lease)
                 if item.isIndex { descriptor.platform = platform }
                 manifests.append(descriptor)
             }
@@ -93,15 +93,20 @@ extension ImageArchiver {
         return content.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { ($0.key, $0.value) }
     }
 
-    private func add(_ image: ImageRecord, to content: inout [String: Content]) async throws -> Descriptor {
+    private func add(
+        _ image: ImageRecord,
+        to content: inout [String: Content],
+        _ lease: Lease
+    ) async throws -> Descriptor {
         let configuration = try await images.store.blobs.read(image.id, limit: StrictJSON.maximumSize)
         content[Self.path(image.id)] = .bytes(configuration)
         for (layer, diffID) in zip(image.layers, image.configuration.rootFileSystem.diffIDs) {
-            let size = try await layers.archiveSize(of: layer)
+            let size = try await layers.archiveSize(of: layer, in: lease)
             content[Self.path(diffID)] = .layer(layer, diffID: diffID, size: size)
         }
         let manifest = try await layers.plainManifest(
-            of: NewImage(configuration: configuration, layers: image.layers)
+            of: NewImage(configuration: configuration, layers: image.layers),
+            in: lease
         )
         return Self.add(manifest, as: .ociManifest, to: &content)
     }
@@ -179,7 +184,11 @@ extension ImageArchiver {
 
     // MARK: Writing it
 
-    private func write(_ plan: [(path: String, content: Content)], to output: OpenFile) async throws {
+    private func write(
+        _ plan: [(path: String, content: Content)],
+        to output: OpenFile,
+        _ lease: Lease
+    ) async throws {
         let tar = TarOutput(output)
         for (path, content) in plan {
             let name = Array(path.utf8)
@@ -194,7 +203,7 @@ extension ImageArchiver {
             case .layer(let layer, let diffID, let size):
                 try Task.checkCancellation()
                 try await onBlockingPool { try tar.begin(TarEntry(path: name, kind: .regular, size: size)) }
-                try await layers.writeArchive(of: layer) { try tar.write($0) }
+                try await layers.writeArchive(of: layer, in: lease) { try tar.write($0) }
                 guard tar.isComplete, tar.contentDigest == diffID else {
                     throw StorageError.digestMismatch(expected: diffID, actual: tar.contentDigest, resumedAt: 0)
                 }

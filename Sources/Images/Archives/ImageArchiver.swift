@@ -35,7 +35,7 @@ package struct ImageArchiver: Sendable {
                 }
                 let found = try await ArchivedImages(members: members, intake: intake, platforms: platforms).read()
                 var loaded: [LoadedImage] = []
-                for image in found { loaded.append(try await keep(image)) }
+                for image in found { loaded.append(try await keep(image, lease)) }
                 return loaded
             }
         } catch {
@@ -45,19 +45,19 @@ package struct ImageArchiver: Sendable {
         }
     }
 
-    private func keep(_ entry: ArchivedEntry) async throws -> LoadedImage {
+    private func keep(_ entry: ArchivedEntry, _ lease: Lease) async throws -> LoadedImage {
         var before: [(name: ImageReference, id: Digest)] = []
         for name in entry.names { if let id = try await images.id(of: name) { before.append((name, id)) } }
         let id: Digest
         switch entry.content {
         case .image(let archived):
-            var image = try await newImage(archived)
+            var image = try await newImage(archived, lease)
             image.names = entry.names
             id = try await images.add(image)
         case .index(let archived, let annotations):
             var members: [(image: NewImage, platform: Platform)] = []
-            for (image, platform) in archived { members.append((try await newImage(image), platform)) }
-            var index = try await layers.index(of: members, names: entry.names)
+            for (image, platform) in archived { members.append((try await newImage(image, lease), platform)) }
+            var index = try await layers.index(of: members, names: entry.names, in: lease)
             index.annotations = annotations
             id = try await images.add(index).id
         }
@@ -65,13 +65,15 @@ package struct ImageArchiver: Sendable {
         return LoadedImage(id: id, names: entry.names, replaced: replaced)
     }
 
-    private func newImage(_ archived: ArchivedImage) async throws -> NewImage {
+    private func newImage(_ archived: ArchivedImage, _ lease: Lease) async throws -> NewImage {
         var image = NewImage(configuration: archived.configuration, layers: [])
         for layer in archived.layers {
-            image.layers.append(try await layers.layer(diffID: layer.diffID, blob: layer.blob, isChecked: true))
+            image.layers.append(
+                try await layers.layer(diffID: layer.diffID, blob: layer.blob, isChecked: true, in: lease)
+            )
         }
         if let manifest = archived.manifest {
-            let digest = try await images.store.blobs.put(manifest.bytes)
+            let digest = try await images.store.blobs.put(manifest.bytes, in: lease)
             image.manifest = ManifestOrigin(digest: digest, mediaType: manifest.mediaType)
         }
         return image
@@ -112,7 +114,7 @@ package struct ImageArchiver: Sendable {
                 configuration.history = [
                     HistoryEntry(created: created.rfc3339, createdBy: nil, comment: message.isEmpty ? nil : message)
                 ]
-                let id = try await layers.layer(diffID: layer.diffID, blob: layer.blob, isChecked: true)
+                let id = try await layers.layer(diffID: layer.diffID, blob: layer.blob, isChecked: true, in: lease)
                 let image = NewImage(
                     configuration: try StrictJSON.encode(configuration),
                     layers: [id],

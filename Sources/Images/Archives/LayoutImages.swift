@@ -3,7 +3,7 @@ internal import LinuxSystem
 package import OCI
 internal import Registry
 package import Snapshots
-internal import Storage
+package import Storage
 internal import Tasks
 
 /// The images of a layout directory as bases of builds.
@@ -20,16 +20,20 @@ package struct LayoutImages: Sendable {
         self.snapshots = snapshots
     }
 
-    /// Finds an image: its manifest and configuration are taken into the store, its layers are not.
-    ///
-    /// Call it inside `Store.withLease`: what it finds belongs to the lease.
+    /// Finds an image: its manifest and configuration are read, its layers are not.
     /// - Parameters:
     ///   - name: what messages call the image; its digest is the one that is looked for.
     ///   - digest: of a manifest or an index.
     ///   - platform: which image of several.
+    ///   - lease: what holds the layers.
     /// - Returns: the image.
     /// - Throws: `ImageError.invalidLayout`, `RemoteImageError`, `OCIError`, `StorageError`.
-    package func resolve(_ name: ImageReference, _ digest: Digest, platform: Platform) async throws -> ResolvedImage {
+    package func resolve(
+        _ name: ImageReference,
+        _ digest: Digest,
+        platform: Platform,
+        in lease: Lease
+    ) async throws -> ResolvedImage {
         let bytes = try await onBlockingPool { [layout] in try layout.document(digest) }
         guard let type = try ImageSearch.statedType(of: bytes) else {
             throw RemoteImageError.notAnImage(reference: name.familiar, mediaType: "unknown")
@@ -44,7 +48,7 @@ package struct LayoutImages: Sendable {
         let configuration = try search.configuration(configurationBytes, of: manifest, isOfIndex: origin.index != nil)
         var layers: [LayerID] = []
         for (diffID, blob) in zip(configuration.rootFileSystem.diffIDs, manifest.layers) {
-            layers.append(try await snapshots.layer(diffID: diffID, blob: blob, isChecked: false))
+            layers.append(try await snapshots.layer(diffID: diffID, blob: blob, isChecked: false, in: lease))
         }
         return ResolvedImage(
             reference: name,
@@ -61,20 +65,20 @@ package struct LayoutImages: Sendable {
 
     /// Takes the layers of an image into the store, verified: what is built on it may be used when the directory is gone.
     /// - Throws: `ImageError.invalidLayout`, `StorageError`.
-    package func fetchLayers(of image: ResolvedImage) async throws {
-        try await Set(image.blobs).forEachConcurrently(limit: Self.parallelCopies) { try await take($0) }
+    package func fetchLayers(of image: ResolvedImage, in lease: Lease) async throws {
+        try await Set(image.blobs).forEachConcurrently(limit: Self.parallelCopies) { try await take($0, lease) }
     }
 
     private func document(_ descriptor: Descriptor) async throws -> [UInt8] {
         try await onBlockingPool { [layout] in try layout.document(descriptor.digest, size: descriptor.size) }
     }
 
-    private func take(_ blob: Descriptor) async throws {
-        try await store.hold([.blob(blob.digest)])
+    private func take(_ blob: Descriptor, _ lease: Lease) async throws {
+        try await lease.hold([.blob(blob.digest)])
         if try await store.blobs.contains(blob.digest) { return }
         let name = ImageLayout.name(of: blob.digest)
         do {
-            try await store.blobs.ingest(expecting: blob.digest, size: blob.size) { writer in
+            try await store.blobs.ingest(in: lease, expecting: blob.digest, size: blob.size) { writer in
                 try await onCancellablePool { [layout] isCancelled in
                     let file = try layout.blob(blob.digest)
                     try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 4096) { buffer in

@@ -7,7 +7,7 @@ package import Storage
 
 extension SnapshotStore: ImageLayers {
     /// How many bytes the layer's archive has without compression; found out once and remembered.
-    package func archiveSize(of layer: LayerID) async throws -> Int64 {
+    package func archiveSize(of layer: LayerID, in lease: Lease) async throws -> Int64 {
         let known = try await store.database.read { db in
             try Int64.fetchOne(db, sql: "SELECT archive_size FROM layers WHERE id = ?", arguments: [layer])
         }
@@ -17,7 +17,7 @@ extension SnapshotStore: ImageLayers {
             return blob.size
         }
         let counter = CountingSink()
-        try await writeArchive(of: layer, to: counter)
+        try await leased(by: lease).writeArchive(of: layer, to: counter)
         let size = counter.count
         try await store.database.write { db in
             try db.execute(sql: "UPDATE layers SET archive_size = ? WHERE id = ?", arguments: [size, layer])
@@ -28,9 +28,10 @@ extension SnapshotStore: ImageLayers {
     /// Gives out the layer's archive without compression, in pieces and in order.
     package func writeArchive(
         of layer: LayerID,
+        in lease: Lease,
         to write: @escaping @Sendable (UnsafeRawBufferPointer) throws -> Void
     ) async throws {
-        try await writeArchive(of: layer, to: ForwardingSink(write))
+        try await leased(by: lease).writeArchive(of: layer, to: ForwardingSink(write))
     }
 }
 

@@ -1,24 +1,12 @@
 package import OCI
 package import Registry
-internal import Snapshots
+package import Snapshots
 package import Storage
 internal import Synchronization
 internal import Tasks
 
 /// Fetches blobs from the repositories that are known to have them: resumable, and each only once however many ask.
 package final class RegistryBlobProvider: BlobProvider {
-    /// Is told of a blob's bytes so far while the surrounding task, or a child of it, waits for the blob.
-    ///
-    /// A class, because the optimizer of Swift 6.3 breaks task-local values of function type: the program crashes where one is bound.
-    package final class ProgressObserver: Sendable {
-        let report: @Sendable (Descriptor, _ received: Int64) -> Void
-
-        package init(_ report: @escaping @Sendable (Descriptor, _ received: Int64) -> Void) { self.report = report }
-    }
-
-    /// Who wants to know how the downloads of this task go on.
-    @TaskLocal package static var progress: ProgressObserver?
-
     private let store: Store
     private let client: RegistryClient
     private let downloads = Downloads()
@@ -30,24 +18,47 @@ package final class RegistryBlobProvider: BlobProvider {
 
     /// Fetches a blob from the first of its repositories that gives it.
     ///
-    /// What an earlier attempt left, of this process or another, is gone on from. The blob belongs to the surrounding lease.
+    /// What an earlier attempt left, of this process or another, is gone on from.
     /// - Throws: `RemoteImageError.noSource`, `RegistryError`, `StorageError`.
-    package func fetch(_ descriptor: Descriptor) async throws {
-        // Held before it is looked for: then it stays.
-        try await store.hold([.blob(descriptor.digest)])
+    package func fetch(_ descriptor: Descriptor, in lease: Lease, offers: BlobOffers?) async throws {
+        try await fetch(descriptor, in: lease, offers: offers, observer: nil)
+    }
+
+    /// Fetches a blob from the first of its repositories that gives it.
+    /// - Parameters:
+    ///   - descriptor: the blob.
+    ///   - lease: what holds it.
+    ///   - observer: is told how many bytes there are so far.
+    /// - Throws: as the other form.
+    package func fetch(
+        _ descriptor: Descriptor,
+        in lease: Lease,
+        observer: @escaping @Sendable (Int64) -> Void
+    ) async throws {
+        try await fetch(descriptor, in: lease, offers: nil, observer: observer)
+    }
+
+    private func fetch(
+        _ descriptor: Descriptor,
+        in lease: Lease,
+        offers book: BlobOffers?,
+        observer: (@Sendable (Int64) -> Void)?
+    ) async throws {
+        // Held before it is looked for: then it stays. Everyone who waits holds it: who began may be gone before it is
+        // here.
+        try await lease.hold([.blob(descriptor.digest)])
         if try await store.blobs.contains(descriptor.digest) { return }
-        var observer: (@Sendable (Int64) -> Void)?
-        if let progress = Self.progress { observer = { progress.report(descriptor, $0) } }
         // What asks the caches of one build is no download for another build, which reads other caches.
-        let offers = BlobOffers.current.flatMap { $0.isOffered(descriptor.digest) ? $0 : nil }
+        let offers = book.flatMap { $0.isOffered(descriptor.digest) ? $0 : nil }
         let key = Downloads.Key(digest: descriptor.digest, offers: offers.map { ObjectIdentifier($0) })
         try await downloads.join(key, observer: observer) { report in
-            try await self.download(descriptor, offers, report)
+            try await self.download(descriptor, lease, offers, report)
         }
     }
 
     private func download(
         _ descriptor: Descriptor,
+        _ lease: Lease,
         _ book: BlobOffers?,
         _ report: @escaping @Sendable (Int64) -> Void
     ) async throws {
@@ -55,7 +66,7 @@ package final class RegistryBlobProvider: BlobProvider {
         let offers = book?.offers(of: descriptor.digest) ?? []
         for offer in offers {
             do {
-                return try await download(descriptor, offeredBy: offer, report)
+                return try await download(descriptor, lease, offeredBy: offer, report)
             } catch {
                 if Self.endsAll(error) { throw error }
                 failure = error
@@ -65,10 +76,10 @@ package final class RegistryBlobProvider: BlobProvider {
             let repository = Repository(try ImageReference(parsing: name))
             do {
                 do {
-                    return try await download(descriptor, from: repository, report)
+                    return try await download(descriptor, lease, from: repository, report)
                 } catch StorageError.digestMismatch(_, _, let resumedAt) where resumedAt > 0 {
                     // What an earlier attempt left was damaged; the store has dropped it.
-                    return try await download(descriptor, from: repository, report)
+                    return try await download(descriptor, lease, from: repository, report)
                 }
             } catch {
                 if Self.endsAll(error) { throw error }
@@ -90,11 +101,13 @@ package final class RegistryBlobProvider: BlobProvider {
 
     private func download(
         _ descriptor: Descriptor,
+        _ lease: Lease,
         offeredBy offer: any BlobOffer,
         _ report: @escaping @Sendable (Int64) -> Void
     ) async throws {
         func attempt() async throws {
             try await store.blobs.ingest(
+                in: lease,
                 expecting: descriptor.digest,
                 size: descriptor.size,
                 partialKey: descriptor.digest.description
@@ -115,10 +128,12 @@ package final class RegistryBlobProvider: BlobProvider {
 
     private func download(
         _ descriptor: Descriptor,
+        _ lease: Lease,
         from repository: Repository,
         _ report: @escaping @Sendable (Int64) -> Void
     ) async throws {
         try await store.blobs.ingest(
+            in: lease,
             expecting: descriptor.digest,
             size: descriptor.size,
             partialKey: descriptor.digest.description

@@ -30,10 +30,10 @@ extension RemoteImages {
         events: @escaping TransferObserver = { _ in }
     ) async throws -> PulledImage {
         let name = reference.withDefaultTag
-        return try await store.withLease { _ in
-            let image = try await resolve(name, platform: platform, policy: .always)
+        return try await store.withLease { lease in
+            let image = try await resolve(ImageLookup(name, platform: platform, policy: .always), in: lease)
             events(.line("\(name.tag ?? name.digest?.description ?? ""): Pulling from \(name.path)"))
-            try await fetchLayers(of: image, events)
+            try await fetchLayers(of: image, snapshots.leased(by: lease), events)
             let digest = image.digest ?? image.id
             let before = try await images.id(of: name)
             var new = NewImage(configuration: image.configurationBytes, layers: image.layers)
@@ -50,7 +50,11 @@ extension RemoteImages {
         }
     }
 
-    private func fetchLayers(of image: ResolvedImage, _ events: @escaping TransferObserver) async throws {
+    private func fetchLayers(
+        of image: ResolvedImage,
+        _ snapshots: LeasedSnapshots,
+        _ events: @escaping TransferObserver
+    ) async throws {
         var pending: [(blob: Descriptor, layer: LayerID)] = []
         var seen: Set<LayerID> = []
         for (blob, layer) in zip(image.blobs, image.layers) where seen.insert(layer).inserted {
@@ -62,15 +66,19 @@ extension RemoteImages {
             }
         }
         try await pending.forEachConcurrently(limit: Self.parallelTransfers) { item in
-            try await self.bring(item.blob, item.layer, events)
+            try await self.bring(item.blob, item.layer, snapshots, events)
         }
     }
 
-    private func bring(_ blob: Descriptor, _ layer: LayerID, _ events: @escaping TransferObserver) async throws {
-        let observer = RegistryBlobProvider.ProgressObserver { descriptor, received in
-            events(.layer(descriptor.digest, .downloading(received, of: descriptor.size)))
+    private func bring(
+        _ blob: Descriptor,
+        _ layer: LayerID,
+        _ snapshots: LeasedSnapshots,
+        _ events: @escaping TransferObserver
+    ) async throws {
+        try await blobs.fetch(blob, in: snapshots.lease) { received in
+            events(.layer(blob.digest, .downloading(received, of: blob.size)))
         }
-        try await RegistryBlobProvider.$progress.withValue(observer) { try await blobs.fetch(blob) }
         events(.layer(blob.digest, .downloadComplete))
         events(.layer(blob.digest, .extracting))
         try await snapshots.unpack([layer])

@@ -37,14 +37,15 @@ extension RemoteImages {
     ) async throws -> PushedImage {
         guard reference.digest == nil else { throw RemoteImageError.nothingToPush(reference.familiar) }
         let name = reference.withDefaultTag
-        return try await store.withLease { _ in
+        return try await store.withLease { lease in
             let image = try await images.image(name.description, platform: platform)
+            let work = LocalPush(lease: lease, compression: compression, events: events)
             events(.line("The push refers to repository [\(name.repository)]"))
             let pushed: PushedImage
             if let index = image.index, platform == nil {
-                pushed = try await push(index, as: name, compression, events)
+                pushed = try await push(index, as: name, work)
             } else {
-                pushed = try await push(image, as: name, compression, events)
+                pushed = try await push(image, as: name, work)
             }
             try await images.addRepositoryDigests([name.replacing(digest: pushed.digest)], to: image.listedID)
             events(.line("\(name.tag ?? ""): digest: \(pushed.digest) size: \(pushed.size)"))
@@ -52,19 +53,27 @@ extension RemoteImages {
         }
     }
 
+    /// How local images are sent.
+    private struct LocalPush {
+        let lease: Lease
+        /// Of layers that have no compressed form yet.
+        let compression: Compression
+        let events: TransferObserver
+    }
+
     /// Sends the images of all platforms by digest, and then the index that names them.
     private func push(
         _ index: ImageIndex,
         as name: ImageReference,
-        _ compression: Compression,
-        _ events: @escaping TransferObserver
+        _ work: LocalPush
     ) async throws -> PushedImage {
         var manifests: [Descriptor] = []
         for member in index.members {
             guard let image = try await images.image(id: member.image) else {
                 throw ImageError.noSuchImage(member.image.description)
             }
-            let pushed = try await push(image, as: name.replacing(digest: member.manifest.digest), compression, events)
+            let target = name.replacing(digest: member.manifest.digest)
+            let pushed = try await push(image, as: target, work)
             // What the index says of the manifest stays true when layers are compressed on their way.
             var descriptor = member.manifest
             (descriptor.mediaType, descriptor.digest, descriptor.size) = (pushed.mediaType, pushed.digest, pushed.size)
@@ -80,10 +89,10 @@ extension RemoteImages {
     private func push(
         _ image: ImageRecord,
         as name: ImageReference,
-        _ compression: Compression,
-        _ events: @escaping TransferObserver
+        _ work: LocalPush
     ) async throws -> PushedImage {
-        try await store.hold(image.layers.map { .layer($0) } + [.blob(image.id)])
+        let (lease, events) = (work.lease, work.events)
+        try await lease.hold(image.layers.map { .layer($0) } + [.blob(image.id)])
         let origin = try await originalManifest(of: image)
         var layers: [ImageUpload.Layer] = []
         for (index, (layer, diffID)) in zip(image.layers, image.configuration.rootFileSystem.diffIDs).enumerated() {
@@ -93,7 +102,7 @@ extension RemoteImages {
             if let original, try await snapshots.info(of: layer).isSaid(toBeIn: original.digest) {
                 blob = original
             } else {
-                blob = try await snapshots.blob(for: layer, compression: compression)
+                blob = try await snapshots.leased(by: lease).blob(for: layer, compression: work.compression)
             }
             layers.append(ImageUpload.Layer(blob: blob, diffID: diffID))
         }
@@ -106,8 +115,9 @@ extension RemoteImages {
             manifest: bytes,
             mediaType: mediaType
         )
-        let digest = try await send(upload, as: name, through: client, events)
-        _ = try await store.blobs.put(bytes)
+        let target = UploadTarget(Repository(name), through: client, in: lease)
+        let digest = try await send(upload, as: name, to: target, events)
+        _ = try await store.blobs.put(bytes, in: lease)
         var known = NewImage(configuration: configuration, layers: image.layers)
         known.manifest = ManifestOrigin(digest: digest, mediaType: mediaType)
         try await images.add(known)

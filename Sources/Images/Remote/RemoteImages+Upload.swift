@@ -1,7 +1,7 @@
 internal import LinuxSystem
 package import OCI
 package import Registry
-internal import Storage
+package import Storage
 internal import Synchronization
 internal import Tasks
 
@@ -54,13 +54,26 @@ package struct ImageUpload: Sendable {
     }
 }
 
+/// Where blobs are sent.
+package struct UploadTarget: Sendable {
+    let repository: Repository
+    let client: RegistryClient
+    /// What holds blobs that must be fetched first.
+    let lease: Lease
+
+    package init(_ repository: Repository, through client: RegistryClient, in lease: Lease) {
+        self.repository = repository
+        self.client = client
+        self.lease = lease
+    }
+}
+
 extension RemoteImages {
     /// Puts an image that is not in the store into a registry: blobs first and in parallel, its top document last.
-    ///
-    /// Call it inside a lease that holds the blobs.
     /// - Parameters:
     ///   - upload: the image.
     ///   - name: where it goes; one that has no tag is pushed by digest only.
+    ///   - lease: what holds its blobs.
     ///   - isInsecure: whether the registry may be spoken to without TLS, or with a certificate that nobody vouches for.
     ///   - events: is told what happens, line by line as docker prints it.
     /// - Returns: the top document in the registry.
@@ -68,22 +81,24 @@ extension RemoteImages {
     package func push(
         _ upload: ImageUpload,
         as name: ImageReference,
+        in lease: Lease,
         isInsecure: Bool = false,
         events: @escaping TransferObserver = { _ in }
     ) async throws -> PushedImage {
         let client = isInsecure ? client.trusting(name.domain) : client
+        let target = UploadTarget(Repository(name), through: client, in: lease)
         events(.line("The push refers to repository [\(name.repository)]"))
         var top: (bytes: [UInt8], mediaType: MediaType)?
         for image in upload.images {
             let digest = Digest.sha256(of: image.manifest)
             let isTop = upload.index == nil && name.tag != nil
-            _ = try await send(image, as: isTop ? name : name.replacing(digest: digest), through: client, events)
+            _ = try await send(image, as: isTop ? name : name.replacing(digest: digest), to: target, events)
             top = (image.manifest, image.mediaType)
         }
         if let index = upload.index {
             top = (index.bytes, index.mediaType)
-            let target = name.tag == nil ? name.replacing(digest: .sha256(of: index.bytes)) : name
-            _ = try await client.push(manifest: index.bytes, mediaType: index.mediaType, to: target)
+            let name = name.tag == nil ? name.replacing(digest: .sha256(of: index.bytes)) : name
+            _ = try await client.push(manifest: index.bytes, mediaType: index.mediaType, to: name)
         }
         guard let top else { throw RemoteImageError.nothingToPush(name.familiar) }
         let pushed = PushedImage(
@@ -101,11 +116,11 @@ extension RemoteImages {
     func send(
         _ image: ImageUpload.Image,
         as name: ImageReference,
-        through client: RegistryClient,
+        to target: UploadTarget,
         _ events: @escaping TransferObserver
     ) async throws -> Digest {
-        let repository = Repository(name)
-        try await send(image.layers, to: repository, through: client, events)
+        let (repository, client) = (target.repository, target.client)
+        try await send(image.layers, to: target, events)
         _ = try await client.upload(BlobSource(image.configuration), to: repository)
         let digest = try await client.push(manifest: image.manifest, mediaType: image.mediaType, to: name)
         let configuration = Digest.sha256(of: image.configuration)
@@ -118,14 +133,13 @@ extension RemoteImages {
 
     private func send(
         _ layers: [ImageUpload.Layer],
-        to repository: Repository,
-        through client: RegistryClient,
+        to target: UploadTarget,
         _ events: @escaping TransferObserver
     ) async throws {
         var seen: Set<Digest> = []
         let different = layers.filter { seen.insert($0.blob.digest).inserted }
         try await different.forEachConcurrently(limit: Self.parallelTransfers) { layer in
-            let outcome = try await self.upload(layer.blob, to: repository, through: client) { sent in
+            let outcome = try await self.upload(layer.blob, to: target) { sent in
                 events(.layer(layer.diffID, .pushing(sent, of: layer.blob.size)))
             }
             switch outcome {
@@ -139,24 +153,23 @@ extension RemoteImages {
     /// Makes sure that a repository has a blob, which is fetched from where it came only if its bytes are needed.
     /// - Parameters:
     ///   - blob: in the store, or known to be in a repository.
-    ///   - repository: where it is wanted.
-    ///   - client: speaks with the registry; nil for the usual one.
+    ///   - target: where it is wanted.
     ///   - progress: is told how many bytes have been sent.
     /// - Returns: how the blob came there.
     /// - Throws: `RegistryError`, `StorageError`.
     package func upload(
         _ blob: Descriptor,
-        to repository: Repository,
-        through client: RegistryClient? = nil,
+        to target: UploadTarget,
         progress: @escaping @Sendable (Int64) -> Void = { _ in }
     ) async throws -> UploadOutcome {
         let names = try await store.blobs.sources(of: blob.digest)
         let candidates = try names.map { Repository(try ImageReference(parsing: $0)) }
-        let file = BlobFile(blob: blob, store: store, provider: blobs)
+        let file = BlobFile(blob: blob, lease: target.lease, store: store, provider: blobs)
         let source = BlobSource(digest: blob.digest, size: blob.size) { try await file.read(at: $0, count: $1) }
-        let client = client ?? self.client
         do {
-            return try await client.upload(source, to: repository, mountingFrom: candidates) { progress($0) }
+            return try await target.client.upload(source, to: target.repository, mountingFrom: candidates) {
+                progress($0)
+            }
         } catch let error as RegistryError {
             // A registry refuses bytes that have changed on disk: the blob is what is wrong then.
             if try await store.blobs.contains(blob.digest) { try await store.blobs.verify(blob.digest) }
@@ -168,12 +181,14 @@ extension RemoteImages {
 /// The file of a blob, opened (and fetched, if need be) when its first byte is needed.
 private final class BlobFile: Sendable {
     private let blob: Descriptor
+    private let lease: Lease
     private let store: Store
     private let provider: RegistryBlobProvider
     private let file = Mutex<OpenFile?>(nil)
 
-    init(blob: Descriptor, store: Store, provider: RegistryBlobProvider) {
+    init(blob: Descriptor, lease: Lease, store: Store, provider: RegistryBlobProvider) {
         self.blob = blob
+        self.lease = lease
         self.store = store
         self.provider = provider
     }
@@ -190,7 +205,7 @@ private final class BlobFile: Sendable {
 
     private func opened() async throws -> OpenFile {
         if let file = file.withLock({ $0 }) { return file }
-        try await provider.fetch(blob)
+        try await provider.fetch(blob, in: lease, offers: nil)
         let opened = try await onBlockingPool { [store, blob] in try store.blobs.open(blob.digest) }
         file.withLock { $0 = opened }
         return opened

@@ -1,8 +1,8 @@
 package import Logging
-package import OCI
+internal import OCI
 package import Registry
 package import Snapshots
-internal import Storage
+package import Storage
 
 /// The images of registries: found, fetched into the local store, and put there from it.
 package final class RemoteImages: Sendable {
@@ -39,31 +39,27 @@ package final class RemoteImages: Sendable {
     /// Finds an image by name.
     ///
     /// Manifest and configuration are fetched where they are not here; layers are not.
-    ///
-    /// Call it inside `Store.withLease`: what it finds belongs to the lease.
     /// - Parameters:
-    ///   - reference: the name; `latest` where it has no tag.
-    ///   - platform: which image of several.
-    ///   - policy: when the registry is asked.
-    ///   - match: what becomes of an image for another platform.
+    ///   - lookup: the name, and what to make of what it leads to.
+    ///   - lease: what holds the image that is found.
     /// - Returns: the image, with the digest that the name leads to now where the registry was asked.
     /// - Throws: `RemoteImageError`, `RegistryError`, `ImageError.noSuchImage`.
-    package func resolve(
-        _ reference: ImageReference,
-        platform: Platform,
-        policy: ResolvePolicy,
-        match: PlatformMatch = .always
-    ) async throws -> ResolvedImage {
-        let name = reference.withDefaultTag
-        if policy != .always, let local = try await local(name, platform, match) { return local }
+    package func resolve(_ lookup: ImageLookup, in lease: Lease) async throws -> ResolvedImage {
+        let (name, policy) = (lookup.name, lookup.policy)
+        if policy != .always, let local = try await local(lookup, lease) { return local }
         if policy == .local { throw ImageError.noSuchImage(name.familiar) }
         do {
-            return try await remote(name, platform, match)
+            return try await remote(lookup, lease)
         } catch let error as RegistryError {
             // Whoever has an image of the name wonders why it was not taken.
             let others = try await otherPlatforms(of: name)
             guard policy != .always, !others.isEmpty else { throw error }
-            throw RemoteImageError.onlyOthersHere(name.familiar, wanted: platform, available: others, remote: error)
+            throw RemoteImageError.onlyOthersHere(
+                name.familiar,
+                wanted: lookup.platform,
+                available: others,
+                remote: error
+            )
         }
     }
 
@@ -74,21 +70,18 @@ package final class RemoteImages: Sendable {
         return image.index?.members.map(\.platform) ?? [image.configuration.platform.normalized]
     }
 
-    private func local(
-        _ name: ImageReference,
-        _ platform: Platform,
-        _ match: PlatformMatch
-    ) async throws -> ResolvedImage? {
+    private func local(_ lookup: ImageLookup, _ lease: Lease) async throws -> ResolvedImage? {
+        let name = lookup.name
         guard try await images.id(of: name) != nil else { return nil }
         let found: ImageRecord?
         do {
-            found = try await images.image(name.description, platform: platform)
+            found = try await images.image(name.description, platform: lookup.platform)
         } catch let error as ImageError {
             switch error {
             case .otherPlatform:
                 // One that came from an index has brothers for other platforms.
                 let single = try await images.image(name.description)
-                found = match == .unlessLocal && single.manifest?.index == nil ? single : nil
+                found = lookup.match == .unlessLocal && single.manifest?.index == nil ? single : nil
             case .noSuchPlatform: found = nil
             default: throw error
             }
@@ -97,7 +90,7 @@ package final class RemoteImages: Sendable {
             logger.debug("local image is for another platform", metadata: ["image": "\(name.familiar)"])
             return nil
         }
-        try await store.hold(record.layers.map { .layer($0) } + [.blob(record.id)])
+        try await lease.hold(record.layers.map { .layer($0) } + [.blob(record.id)])
         return ResolvedImage(
             reference: name,
             digest: record.repositoryDigests.first { $0.repository == name.repository }?.digest,
@@ -111,36 +104,29 @@ package final class RemoteImages: Sendable {
         )
     }
 
-    private func remote(
-        _ name: ImageReference,
-        _ platform: Platform,
-        _ match: PlatformMatch
-    ) async throws -> ResolvedImage {
+    private func remote(_ lookup: ImageLookup, _ lease: Lease) async throws -> ResolvedImage {
         do {
-            return try await found(name, platform, match)
+            return try await found(lookup, lease)
         } catch let error as OCIError {
-            throw RemoteImageError.invalidDocument(reference: name.familiar, error)
+            throw RemoteImageError.invalidDocument(reference: lookup.name.familiar, error)
         }
     }
 
-    private func found(
-        _ name: ImageReference,
-        _ platform: Platform,
-        _ match: PlatformMatch
-    ) async throws -> ResolvedImage {
-        let top = try await document(name)
-        let search = ImageSearch(name: name.familiar, platform: platform, match: match)
+    private func found(_ lookup: ImageLookup, _ lease: Lease) async throws -> ResolvedImage {
+        let name = lookup.name
+        let top = try await document(name, lease)
+        let search = ImageSearch(name: name.familiar, platform: lookup.platform, match: lookup.match)
         let (manifest, origin) = try await search.manifest(from: top) { entry in
-            try await document(name.replacing(digest: entry.digest), as: entry)
+            try await document(name.replacing(digest: entry.digest), as: entry, lease)
         }
         let repository = Repository(name)
         let config = manifest.config
         try await store.blobs.recordSource(repository.description, of: [config.digest] + manifest.layers.map(\.digest))
-        let bytes = try await kept(config.digest) { try await client.smallBlob(config, from: repository) }
+        let bytes = try await kept(config.digest, lease) { try await client.smallBlob(config, from: repository) }
         let configuration = try search.configuration(bytes, of: manifest, isOfIndex: origin.index != nil)
         var layers: [LayerID] = []
         for (diffID, blob) in zip(configuration.rootFileSystem.diffIDs, manifest.layers) {
-            layers.append(try await snapshots.layer(diffID: diffID, blob: blob, isChecked: false))
+            layers.append(try await snapshots.layer(diffID: diffID, blob: blob, isChecked: false, in: lease))
         }
         return ResolvedImage(
             reference: name,
@@ -156,8 +142,12 @@ package final class RemoteImages: Sendable {
     }
 
     /// A manifest or index: from the store where it is named by a digest that is there, else from the registry.
-    private func document(_ name: ImageReference, as entry: Descriptor? = nil) async throws -> FetchedManifest {
-        if let digest = name.digest, let known = try await storedDocument(digest, declaredAs: entry?.mediaType) {
+    private func document(
+        _ name: ImageReference,
+        as entry: Descriptor? = nil,
+        _ lease: Lease
+    ) async throws -> FetchedManifest {
+        if let digest = name.digest, let known = try await storedDocument(digest, declaredAs: entry?.mediaType, lease) {
             return FetchedManifest(bytes: known.bytes, mediaType: known.mediaType, digest: digest, host: name.domain)
         }
         let fetched = try await client.manifest(name)
@@ -173,16 +163,17 @@ package final class RemoteImages: Sendable {
                 )
             }
         }
-        try await keep(fetched.bytes, fetched.digest)
+        try await keep(fetched.bytes, fetched.digest, lease)
         return fetched
     }
 
     /// A manifest or index that is in the store; its type is what named it says, or what it says itself.
     private func storedDocument(
         _ digest: Digest,
-        declaredAs declared: MediaType?
+        declaredAs declared: MediaType?,
+        _ lease: Lease
     ) async throws -> (bytes: [UInt8], mediaType: MediaType)? {
-        try await store.hold([.blob(digest)])
+        try await lease.hold([.blob(digest)])
         guard try await store.blobs.contains(digest) else { return nil }
         let bytes = try await store.blobs.read(digest, limit: RegistryClient.manifestLimit)
         if let declared { return (bytes, declared) }
@@ -191,17 +182,23 @@ package final class RemoteImages: Sendable {
     }
 
     /// A small blob that is in the store, or is put there.
-    private func kept(_ digest: Digest, _ fetch: () async throws -> [UInt8]) async throws -> [UInt8] {
-        try await store.hold([.blob(digest)])
+    private func kept(
+        _ digest: Digest,
+        _ lease: Lease,
+        _ fetch: () async throws -> [UInt8]
+    ) async throws -> [UInt8] {
+        try await lease.hold([.blob(digest)])
         if try await store.blobs.contains(digest) {
             return try await store.blobs.read(digest, limit: StrictJSON.maximumSize)
         }
         let bytes = try await fetch()
-        try await keep(bytes, digest)
+        try await keep(bytes, digest, lease)
         return bytes
     }
 
-    private func keep(_ bytes: [UInt8], _ digest: Digest) async throws {
-        try await store.blobs.ingest(expecting: digest, size: Int64(bytes.count)) { try await $0.write(bytes) }
+    private func keep(_ bytes: [UInt8], _ digest: Digest, _ lease: Lease) async throws {
+        try await store.blobs.ingest(in: lease, expecting: digest, size: Int64(bytes.count)) {
+            try await $0.write(bytes)
+        }
     }
 }

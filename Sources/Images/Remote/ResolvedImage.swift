@@ -22,6 +22,34 @@ package enum PlatformMatch: Sendable, Hashable {
     case unlessLocal
 }
 
+/// A name of an image, and what to make of what it leads to.
+package struct ImageLookup: Sendable {
+    package let name: ImageReference
+    /// Which image of several.
+    package let platform: Platform
+    /// When the registry is asked.
+    package let policy: ResolvePolicy
+    /// What becomes of an image for another platform.
+    package let match: PlatformMatch
+
+    /// - Parameters:
+    ///   - reference: the name; `latest` where it has no tag.
+    ///   - platform: which image of several.
+    ///   - policy: when the registry is asked.
+    ///   - match: what becomes of an image for another platform.
+    package init(
+        _ reference: ImageReference,
+        platform: Platform,
+        policy: ResolvePolicy,
+        match: PlatformMatch = .always
+    ) {
+        name = reference.withDefaultTag
+        self.platform = platform
+        self.policy = policy
+        self.match = match
+    }
+}
+
 /// An image as far as a build needs it before it needs a file of it: nothing of its layers is fetched.
 package struct ResolvedImage: Sendable, Hashable {
     /// The name that was resolved, with its tag or digest.
@@ -33,7 +61,7 @@ package struct ResolvedImage: Sendable, Hashable {
     package let id: Digest
     package let configuration: ImageConfiguration
     package let configurationBytes: [UInt8]
-    /// Lowest first; the surrounding lease holds them.
+    /// Lowest first.
     package let layers: [LayerID]
     /// The blobs of the layers; empty for an image of the local store.
     package let blobs: [Descriptor]

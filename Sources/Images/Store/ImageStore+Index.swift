@@ -1,7 +1,7 @@
 internal import GRDB
 internal import LinuxSystem
 package import OCI
-internal import Storage
+package import Storage
 
 extension NewImageIndex {
     /// The index as it is kept, and its document.
@@ -42,9 +42,9 @@ extension ImageStore {
         let checked = try index.members.map { try CheckedImage($0.image) }
         let (kept, bytes) = try index.encoded()
         let shown = checked.first { $0.id == kept.usual?.image }
-        return try await store.withLease { _ in
+        return try await store.withLease { lease in
             for content in index.members.flatMap({ [$0.image.configuration, $0.manifest] }) + [bytes] {
-                _ = try await store.blobs.put(content)
+                _ = try await store.blobs.put(content, in: lease)
             }
             try await store.database.write { db in
                 for image in checked { try Self.insert(image, in: db) }
@@ -120,11 +120,11 @@ extension ImageStore {
 
 extension ImageLayers {
     /// The manifest of an image with its layers as they are without compression: what archives hold, and local indexes name.
-    package func plainManifest(of image: NewImage) async throws -> [UInt8] {
+    package func plainManifest(of image: NewImage, in lease: Lease) async throws -> [UInt8] {
         let configuration = try ImageConfiguration(parsing: image.configuration)
         var descriptors: [Descriptor] = []
         for (layer, diffID) in zip(image.layers, configuration.rootFileSystem.diffIDs) {
-            let size = try await archiveSize(of: layer)
+            let size = try await archiveSize(of: layer, in: lease)
             descriptors.append(Descriptor(mediaType: .ociLayer, digest: diffID, size: size))
         }
         let manifest = Manifest(
@@ -140,12 +140,14 @@ extension ImageLayers {
     }
 
     /// An image of several platforms made of these images.
-    package func index(of images: [(image: NewImage, platform: Platform)], names: [ImageReference] = []) async throws
-        -> NewImageIndex
-    {
+    package func index(
+        of images: [(image: NewImage, platform: Platform)],
+        names: [ImageReference] = [],
+        in lease: Lease
+    ) async throws -> NewImageIndex {
         var members: [NewImageIndex.Member] = []
         for (image, platform) in images {
-            let manifest = try await plainManifest(of: image)
+            let manifest = try await plainManifest(of: image, in: lease)
             members.append(NewImageIndex.Member(image: image, manifest: manifest, platform: platform))
         }
         return NewImageIndex(members: members, names: names)

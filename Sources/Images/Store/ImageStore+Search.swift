@@ -56,10 +56,10 @@ extension ImageStore {
             return false
         }
         let bytes = try await store.blobs.read(id)
-        try await store.withLease { _ in
+        try await store.withLease { lease in
             var layers: [LayerID] = []
             for (diffID, blob) in zip(diffIDs, manifest.layers) {
-                layers.append(try await snapshots.layer(diffID: diffID, blob: blob, isChecked: false))
+                layers.append(try await snapshots.layer(diffID: diffID, blob: blob, isChecked: false, in: lease))
             }
             var image = NewImage(configuration: bytes, layers: layers)
             image.manifest = origin

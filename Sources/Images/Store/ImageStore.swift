@@ -22,8 +22,8 @@ package final class ImageStore: Sendable {
     @discardableResult
     package func add(_ image: NewImage) async throws -> Digest {
         let checked = try CheckedImage(image)
-        return try await store.withLease { _ in
-            _ = try await store.blobs.put(image.configuration)
+        return try await store.withLease { lease in
+            _ = try await store.blobs.put(image.configuration, in: lease)
             try await store.database.write { db in try Self.insert(checked, in: db) }
             return checked.id
         }

@@ -19,9 +19,9 @@ struct CacheMounts: Sendable {
     }
 
     private let store: Store
-    private let snapshots: SnapshotStore
+    private let snapshots: LeasedSnapshots
 
-    init(store: Store, snapshots: SnapshotStore) {
+    init(store: Store, snapshots: LeasedSnapshots) {
         self.store = store
         self.snapshots = snapshots
     }

@@ -36,7 +36,7 @@ struct `Images between stores and a registry` {
             #expect(events.lines.contains("Digest: \(digest.trimmingCharacters(in: .whitespacesAndNewlines))"))
             let image = try await setup.remote.images.image(name.description)
             #expect(image.repositoryDigests.map(\.digest) == [pulled.digest])
-            let text = try await setup.remote.snapshots.withMounted(FileTree(layers: image.layers)) { path in
+            let text = try await setup.remote.snapshots.lasting.withMounted(FileTree(layers: image.layers)) { path in
                 try await onBlockingPool { try OpenFile.open(path.appending("app/file"), 0).readToEnd() }
             }
             #expect(text == Array("second".utf8))
@@ -92,27 +92,28 @@ struct `Images between stores and a registry` {
             let setup = try await RemoteSetup(root: root, tables: tables)
             try await setup.store.withLease { _ in
                 let image = try await setup.remote.resolve(
-                    reference("python:3-alpine"),
-                    platform: .current,
-                    policy: .missing
+                    ImageLookup(reference("python:3-alpine"), platform: .current, policy: .missing),
+                    in: setup.store.lastingLease
                 )
                 #expect(image.configuration.rootFileSystem.diffIDs.count == 2)
                 #expect(try await setup.store.blobs.present(among: Set(image.blobs.map(\.digest))).isEmpty)
-                let text = try await setup.remote.snapshots.withMounted(image.tree) { path in
+                let text = try await setup.remote.snapshots.lasting.withMounted(image.tree) { path in
                     try await onBlockingPool { try OpenFile.open(path.appending("etc/name"), 0).readToEnd() }
                 }
                 #expect(text == Array("first".utf8))
             }
             // By digest, what is here needs no registry.
             let found = try await setup.remote.resolve(
-                reference("python:3-alpine"),
-                platform: .current,
-                policy: .always
+                ImageLookup(reference("python:3-alpine"), platform: .current, policy: .always),
+                in: setup.store.lastingLease
             )
             registry.stop()
             let digest = try #require(found.digest)
             let pinned = try reference("docker.io/library/python").replacing(digest: digest)
-            let again = try await setup.remote.resolve(pinned, platform: .current, policy: .missing)
+            let again = try await setup.remote.resolve(
+                ImageLookup(pinned, platform: .current, policy: .missing),
+                in: setup.store.lastingLease
+            )
             #expect(again.layers == found.layers)
             let error = await #expect(throws: (any Error).self) {
                 try await setup.remote.pull(reference("python:3-alpine"), platform: .current)
@@ -226,7 +227,10 @@ struct `Images between stores and a registry` {
             }
             #expect(error.map { "\($0)" }?.hasPrefix("manifest for \(registry.host)/none:latest not found") == true)
             await #expect(throws: ImageError.noSuchImage("none:latest")) {
-                try await setup.remote.resolve(reference("none"), platform: .current, policy: .local)
+                try await setup.remote.resolve(
+                    ImageLookup(reference("none"), platform: .current, policy: .local),
+                    in: setup.store.lastingLease
+                )
             }
         }
     }

@@ -2,6 +2,7 @@ internal import BuildEngine
 internal import BuildGraph
 internal import DockerfileFrontend
 internal import DockerfileSyntax
+internal import Exporters
 internal import LinuxSystem
 internal import OCI
 internal import Terminal
@@ -132,6 +133,7 @@ extension BuildCommand {
         case let error as DockerfileError: solving(error.frame, error.message)
         case let error as FrontendError: solving(error.frame, error.message)
         case let error as BuildError: "ERROR: failed to build: \(error)\n"
+        case let error as ExportError where error.isRefusal: "ERROR: failed to build: \(error)\n"
         default: solving("", "\(error)")
         }
     }

@@ -1,5 +1,6 @@
 internal import BuildEngine
 internal import BuildGraph
+internal import Exporters
 internal import OCI
 internal import Terminal
 internal import Text

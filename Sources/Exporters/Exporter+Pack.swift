@@ -1,12 +1,11 @@
 import Archive
 import BuildGraph
-import DockerfileFrontend
-import Exporters
 import Images
 import LinuxSystem
 import OCI
 import Snapshots
 import Storage
+import Tasks
 
 /// One image with all that makes it up outside of the store.
 struct PackedImage: Sendable {
@@ -38,7 +37,7 @@ struct PackedImage: Sendable {
 }
 
 /// The image of a result with the documents and blobs that it leaves the store with.
-struct PackedOutcome: Sendable {
+struct PackedImages: Sendable {
     /// One for each platform, in the order of the request.
     let images: [PackedImage]
     let index: ImageDocuments.Document?
@@ -84,7 +83,7 @@ struct PackedOutcome: Sendable {
 }
 
 /// The image of a result as the store keeps it: without blobs of its own.
-struct PlainOutcome: Sendable {
+struct PlainImage: Sendable {
     enum Content: Sendable {
         case image(NewImage)
         case index(NewImageIndex)
@@ -100,42 +99,33 @@ struct PlainOutcome: Sendable {
     }
 }
 
-extension BuildEngine {
+extension Exporter {
     /// Makes the image of a result as the store keeps it.
-    func plainOutcome(
-        _ images: [BuiltImage],
-        _ request: BuildRequest,
-        _ step: OperationContext
-    ) async throws -> PlainOutcome {
+    func plainImage(_ step: OperationContext) async throws -> PlainImage {
         let made = try await step.withStatus("exporting layers") { _ in
             var made: [(image: NewImage, platform: Platform)] = []
-            for image in images {
+            for image in results {
                 let configuration = try await configuration(of: image, image.tree.layers, epoch: image.time)
-                let bytes = try configurationBytes(configuration, image.tree, image.solved, request)
+                let bytes = try image.encode(configuration)
                 made.append((NewImage(configuration: bytes, layers: image.tree.layers), image.platform))
             }
             return made
         }
-        guard request.isMultiPlatform else {
+        guard outcome.isMultiPlatform else {
             let image = made[0].image
-            return PlainOutcome(id: .sha256(of: image.configuration), content: .image(image), index: nil)
+            return PlainImage(id: .sha256(of: image.configuration), content: .image(image), index: nil)
         }
-        let new = try await snapshots.index(of: made)
+        let new = try await snapshots.snapshots.index(of: made, in: snapshots.lease)
         let (index, bytes) = try new.encoded()
         let descriptor = Descriptor(mediaType: .ociIndex, digest: index.id, size: Int64(bytes.count))
-        return PlainOutcome(id: index.id, content: .index(new), index: descriptor)
+        return PlainImage(id: index.id, content: .index(new), index: descriptor)
     }
 
     /// Makes the image of a result with all that it leaves the store with.
-    func pack(
-        _ images: [BuiltImage],
-        _ options: ImageOptions,
-        _ request: BuildRequest,
-        _ step: OperationContext
-    ) async throws -> PackedOutcome {
+    func pack(_ options: ImageOptions, _ step: OperationContext) async throws -> PackedImages {
         let documents = ImageDocuments(annotations: options.annotations, docker: options.isDocker)
         var packed: [PackedImage] = []
-        for image in images {
+        for image in results {
             let epoch = image.epoch(options.epoch)
             let latest = options.rewritesTimes ? epoch : nil
             let status = latest.map { "rewriting layers with source-date-epoch \($0.seconds) (\($0.rfc3339))" }
@@ -143,7 +133,7 @@ extension BuildEngine {
                 try await convertedLayers(of: image, options, notAfter: latest)
             }
             let made = try await configuration(of: image, layers.map(\.layer), epoch: epoch)
-            let bytes = try configurationBytes(made, image.tree, image.solved, request)
+            let bytes = try image.encode(made)
             let configuration = documents.configuration(bytes)
             let manifest = try documents.manifest(
                 configuration,
@@ -163,12 +153,12 @@ extension BuildEngine {
                 )
             )
         }
-        guard request.isMultiPlatform else {
-            return PackedOutcome(images: packed, index: nil, top: packed[0].manifest)
+        guard outcome.isMultiPlatform else {
+            return PackedImages(images: packed, index: nil, top: packed[0].manifest)
         }
         let index = try documents.index(packed.map(\.manifest))
         await step.withStatus("exporting manifest list \(index.descriptor.digest)") { _ in }
-        return PackedOutcome(images: packed, index: index, top: index)
+        return PackedImages(images: packed, index: index, top: index)
     }
 
     /// The layers of an image in the form that is asked for, two at a time: each is compressed by several threads.
@@ -180,36 +170,28 @@ extension BuildEngine {
         let layers = image.tree.layers
         let kept = latest == nil ? 0 : try await layersOfBase(image)
         let compression = options.compression ?? .gzip
-        return try await withThrowingTaskGroup(of: (index: Int, layer: SnapshotStore.ConvertedLayer).self) { group in
-            var converted: [(index: Int, layer: SnapshotStore.ConvertedLayer)] = []
-            for (index, layer) in layers.enumerated() {
-                if index >= 2, let next = try await group.next() { converted.append(next) }
-                group.addTask { [snapshots] in
-                    // What the base image has stays as it is, so that it is shared.
-                    let latest = index < kept ? nil : latest
-                    var made = try await snapshots.converted(
-                        layer,
-                        compression,
-                        forced: options.forcesCompression,
-                        docker: options.isDocker,
-                        notAfter: latest
-                    )
-                    // As BuildKit tells of it.
-                    if let latest { made.annotate("buildkit/rewritten-timestamp", "\(latest.seconds)") }
-                    return (index, made)
-                }
-            }
-            for try await next in group { converted.append(next) }
-            return converted.sorted { $0.index < $1.index }.map(\.layer)
+        return try await Array(layers.enumerated()).mapConcurrently(limit: 2) { [snapshots] index, layer in
+            // What the base image has stays as it is, so that it is shared.
+            let latest = index < kept ? nil : latest
+            var made = try await snapshots.converted(
+                layer,
+                compression,
+                forced: options.forcesCompression,
+                docker: options.isDocker,
+                notAfter: latest
+            )
+            // As BuildKit tells of it.
+            if let latest { made.annotate("buildkit/rewritten-timestamp", "\(latest.seconds)") }
+            return made
         }
     }
 
     /// How many of an image's layers are its base's.
     private func layersOfBase(_ image: BuiltImage) async throws -> Int {
         var count = 0
-        let base = image.plan.baseConfiguration?.rootFileSystem.diffIDs ?? []
+        let base = image.base?.rootFileSystem.diffIDs ?? []
         for (layer, diffID) in zip(image.tree.layers, base) {
-            guard try await snapshots.diffID(of: layer) == diffID else { break }
+            guard try await snapshots.snapshots.diffID(of: layer) == diffID else { break }
             count += 1
         }
         return count
@@ -231,18 +213,18 @@ extension BuildEngine {
         let known = try await withThrowingTaskGroup(of: (index: Int, layer: ImageAssembly.Layer).self) { group in
             for (index, (layer, original)) in zip(layers, image.tree.layers).enumerated() {
                 group.addTask { [snapshots] in
-                    let diffID = try await snapshots.diffID(of: layer)
+                    let diffID = try await snapshots.snapshots.diffID(of: layer)
                     let created = FileTime(seconds: try await snapshots.info(of: original).created)
                     return (index, ImageAssembly.Layer(diffID: diffID, created: created.rfc3339))
                 }
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }
-        let (plan, base) = (image.plan, image.plan.baseConfiguration)
+        let base = image.base
         var finished = ImageAssembly.finish(
-            image.time.map { plan.configuration.made(at: $0, on: base) } ?? plan.configuration,
+            image.time.map { image.configuration.made(at: $0, on: base) } ?? image.configuration,
             layers: known.sorted { $0.index < $1.index }.map(\.layer),
-            now: FileTime(seconds: now().nanoseconds / 1_000_000_000).rfc3339
+            now: FileTime(seconds: now.nanoseconds / 1_000_000_000).rfc3339
         )
         if let time = image.time { finished.created = time.rfc3339 }
         return epoch.map { finished.clamped(to: $0, on: base) } ?? finished

@@ -1,6 +1,5 @@
 import Archive
 import BuildGraph
-import Exporters
 import Images
 import LinuxSystem
 import OCI
@@ -8,28 +7,12 @@ import Snapshots
 import Storage
 import SystemPackage
 
-extension BuildEngine {
+extension Exporter {
     /// Keeps the image of a result in the store, puts it into registries, or both.
-    func exportImage(
-        _ images: [BuiltImage],
-        _ options: ImageOptions,
-        _ request: BuildRequest,
-        _ step: OperationContext
-    ) async throws -> ExportedImage {
-        var names = try request.names(for: options)
-        if options.isPlain {
-            let outcome = try await plainOutcome(images, request, step)
-            var exported = outcome.exported
-            exported.names = names.map(\.withDefaultTag)
-            if options.isStored {
-                // Whoever uses the image later need not have the cache that its layers were found in.
-                for image in images { try await snapshots.fetchRemoteLayers(among: image.tree.layers) }
-                try await keep(outcome, ImageNaming(tags: exported.names), step)
-            }
-            if options.isStored, options.unpacks == true { try await unpack(images.map(\.tree.layers), exported, step) }
-            return exported
-        }
-        let packed = try await pack(images, options, request, step)
+    func exportImage(_ options: ImageOptions, _ step: OperationContext) async throws -> ExportedImage {
+        var names = try names(for: options)
+        if options.isPlain { return try await exportPlainImage(options, names, step) }
+        let packed = try await pack(options, step)
         let digest = packed.top.descriptor.digest
         if let prefix = options.danglingPrefix, names.isEmpty || !options.danglesOnlyWithoutName {
             names.append(try ImageReference(parsing: "\(prefix)@\(digest)"))
@@ -47,17 +30,31 @@ extension BuildEngine {
         return exported
     }
 
+    private func exportPlainImage(
+        _ options: ImageOptions,
+        _ names: [ImageReference],
+        _ step: OperationContext
+    ) async throws -> ExportedImage {
+        let plain = try await plainImage(step)
+        var exported = plain.exported
+        exported.names = names.map(\.withDefaultTag)
+        guard options.isStored else { return exported }
+        // Whoever uses the image later need not have the cache that its layers were found in.
+        for image in results { try await snapshots.fetchRemoteLayers(among: image.tree.layers) }
+        try await keep(plain, ImageNaming(tags: exported.names), step)
+        if options.unpacks == true { try await unpack(results.map(\.tree.layers), exported, step) }
+        return exported
+    }
+
     /// Writes the image of a result as an OCI layout.
     func exportLayout(
-        _ images: [BuiltImage],
         to destination: LayoutDestination,
         _ kind: LayoutKind,
         _ options: ImageOptions,
-        _ request: BuildRequest,
         _ step: OperationContext
     ) async throws -> ExportedImage {
-        let packed = try await pack(images, options, request, step)
-        let names = try request.names(for: options).map(\.withDefaultTag)
+        let packed = try await pack(options, step)
+        let names = try names(for: options).map(\.withDefaultTag)
         var exported = packed.exported(createdAnnotation: true)
         exported.names = names
         let blobs = packed.images.flatMap(\.layers).map(\.blob)
@@ -93,7 +90,7 @@ extension BuildEngine {
                         try layout.write(toDirectory: path, open: open, isCancelled: isCancelled)
                     }
                 } catch let error as SystemCallError {
-                    throw BuildError.exportRefused(path: path, reason: SystemCallError.text(of: error.errno), error)
+                    throw ExportError.refused(path, reason: SystemCallError.text(of: error.errno), error)
                 }
             }
         }
@@ -102,29 +99,29 @@ extension BuildEngine {
 
     // MARK: Keeping
 
-    private func keep(_ outcome: PlainOutcome, _ naming: ImageNaming, _ step: OperationContext) async throws {
-        switch outcome.content {
+    private func keep(_ plain: PlainImage, _ naming: ImageNaming, _ step: OperationContext) async throws {
+        switch plain.content {
         case .image(var image):
             image.names = naming.tags
-            try await step.withStatus("writing image \(outcome.id)") { [image] _ in _ = try await images.add(image) }
+            try await step.withStatus("writing image \(plain.id)") { [image] _ in _ = try await images.add(image) }
         case .index(var index):
             index.names = naming.tags
             for member in index.members {
                 await step.withStatus("exporting manifest \(Digest.sha256(of: member.manifest))") { _ in }
                 await step.withStatus("exporting config \(Digest.sha256(of: member.image.configuration))") { _ in }
             }
-            try await step.withStatus("exporting manifest list \(outcome.id)") { [index] _ in
+            try await step.withStatus("exporting manifest list \(plain.id)") { [index] _ in
                 _ = try await images.add(index)
             }
         }
         for name in naming.tags { await step.withStatus("naming to \(name)") { _ in } }
     }
 
-    private func keep(_ packed: PackedOutcome, _ naming: ImageNaming, _ step: OperationContext) async throws {
+    private func keep(_ packed: PackedImages, _ naming: ImageNaming, _ step: OperationContext) async throws {
         var made: [NewImage] = []
         for image in packed.images {
             // A document is there before what names it.
-            _ = try await store.blobs.put(image.manifest.bytes)
+            _ = try await store.blobs.put(image.manifest.bytes, in: snapshots.lease)
             made.append(image.newImage)
         }
         let id: Digest
@@ -157,14 +154,18 @@ extension BuildEngine {
     // MARK: Pushing
 
     private func push(
-        _ packed: PackedOutcome,
+        _ packed: PackedImages,
         as name: ImageReference,
         _ options: ImageOptions,
         _ step: OperationContext
     ) async throws {
-        guard let remote else { throw BuildError.pushNeedsRegistry }
         let pushed = try await step.withStatus("pushing \(name)") { _ in
-            try await remote.push(packed.upload, as: name, isInsecure: options.allowsInsecureRegistry) { event in
+            try await remote.push(
+                packed.upload,
+                as: name,
+                in: snapshots.lease,
+                isInsecure: options.allowsInsecureRegistry
+            ) { event in
                 guard case .layer(let digest, .pushing(let sent, let total)) = event else { return }
                 step.report("pushing layer \(digest.short)", current: sent, total: total)
             }

@@ -1,25 +1,19 @@
 import Archive
 import BuildGraph
-import Exporters
 import Glibc
 import LinuxSystem
 import OCI
 import Snapshots
 import SystemPackage
 
-extension BuildEngine {
+extension Exporter {
     /// Writes the files of a result into a directory.
-    func exportFiles(
-        of images: [BuiltImage],
-        to path: FilePath,
-        _ options: FileOptions,
-        _ isSplit: Bool,
-        _ step: OperationContext
-    ) async throws {
-        if !isSplit { try await checkOverlap(of: images) }
+    func exportFiles(to path: FilePath, _ options: FileOptions, _ step: OperationContext) async throws {
+        let isSplit = isSplit(options)
+        if !isSplit { try await checkOverlap() }
         var written: Set<FilePath> = []
-        for image in images {
-            let shown = images.count > 1 ? " \(image.platform)" : ""
+        for image in results {
+            let shown = results.count > 1 ? " \(image.platform)" : ""
             let time = image.epoch(options.epoch)
             written.formUnion(
                 try await step.withStatus("copying files\(shown)") { _ in
@@ -60,19 +54,18 @@ extension BuildEngine {
         do {
             return try await body()
         } catch let error as SystemCallError {
-            throw BuildError.exportRefused(path: path, reason: "\(error)", error)
+            throw ExportError.refused(path, reason: "\(error)", error)
         }
     }
 
     /// Writes the files of a result as one archive.
     func exportArchive(
-        of images: [BuiltImage],
         to destination: ExportDestination,
         _ options: FileOptions,
-        _ isSplit: Bool,
         _ step: OperationContext
     ) async throws {
-        if !isSplit { try await checkOverlap(of: images) }
+        let (isSplit, images) = (isSplit(options), results)
+        if !isSplit { try await checkOverlap() }
         let time = images.first?.epoch(options.epoch)
         try await step.withStatus("sending tarball") { _ in
             try await withMounted(images[...]) { roots in
@@ -89,7 +82,8 @@ extension BuildEngine {
     }
 
     /// Refuses files that two platforms both have, where they would go to the same place.
-    private func checkOverlap(of images: [BuiltImage]) async throws {
+    private func checkOverlap() async throws {
+        let images = results
         guard images.count > 1 else { return }
         try await withMounted(images[...]) { roots in
             try await onBlockingPool {
@@ -130,7 +124,7 @@ extension BuildEngine {
                 }
                 try await writeWhole(path, body)
             } catch let error as SystemCallError {
-                throw BuildError.exportRefused(path: path, reason: SystemCallError.text(of: error.errno), error)
+                throw ExportError.refused(path, reason: SystemCallError.text(of: error.errno), error)
             }
         }
     }

@@ -7,8 +7,8 @@ package final class SolverPool<Output: Sendable>: Sendable {
     let slots: Slots
     let executions = Executions<Ran<Output>>()
 
-    /// - Parameter parallelism: How many vertices run, or are read for their content, at the same time. By default two for
-    ///   each processor.
+    /// - Parameter parallelism: How many vertices run, or are read for their content, at the same time. By default two
+    ///   for each processor.
     package init(parallelism: Int = 2 * availableProcessorCount()) { slots = Slots(count: parallelism) }
 
     /// Admits a build, whose vertices run with what it has: its secrets, its directories, what it holds.
@@ -24,8 +24,8 @@ package final class SolverPool<Output: Sendable>: Sendable {
         /// Whether nothing runs any more that this member began.
         package var isQuiet: Bool { pool.executions.tasks(of: id).isEmpty }
 
-        /// Waits until nothing runs any more that this member began: another one may have joined it, and it runs with what
-        /// this one has.
+        /// Waits until nothing runs any more that this member began: another one may have joined it, and it runs with
+        /// what this one has.
         package func untilQuiet() async {
             for task in pool.executions.tasks(of: id) { await task.value }
         }

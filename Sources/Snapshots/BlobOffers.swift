@@ -16,9 +16,6 @@ package protocol BlobOffer: Sendable {
 
 /// What the caches that one build reads offer it; another build in the same process knows nothing of it.
 package final class BlobOffers: Sendable {
-    /// Those of the build that the current task belongs to.
-    @TaskLocal package static var current: BlobOffers?
-
     private struct State {
         var byDigest: [Digest: [any BlobOffer]] = [:]
         /// By name, what went wrong with offers that did not keep what they promised.
@@ -53,9 +50,11 @@ package final class BlobOffers: Sendable {
         }
     }
 
-    func offers(of digest: Digest) -> [any BlobOffer] { state.withLock { $0.byDigest[digest] ?? [] } }
+    /// Who has a blob to give.
+    package func offers(of digest: Digest) -> [any BlobOffer] { state.withLock { $0.byDigest[digest] ?? [] } }
 
-    func failed(_ offers: [any BlobOffer], _ reason: String) {
+    /// Notes that those who offered a blob did not give it.
+    package func failed(_ offers: [any BlobOffer], _ reason: String) {
         state.withLock { state in
             for offer in offers { state.failures[offer.name] = reason }
         }

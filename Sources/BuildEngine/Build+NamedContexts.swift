@@ -4,16 +4,13 @@ import Images
 import LLB
 import LinuxSystem
 import OCI
+import Snapshots
 import SystemPackage
 internal import Text
 
-extension BuildEngine {
-    /// What the named contexts of a request are; directories are read in place, with their own ignore files.
-    func prepareNamedContexts(
-        _ request: BuildRequest,
-        _ context: inout BuildContext,
-        _ progress: BuildSteps
-    ) async throws {
+extension Build {
+    /// Finds what the named contexts of the request are; directories are read in place, with their own ignore files.
+    func addNamedContexts(to context: inout BuildContext) async throws {
         for (name, value) in request.namedContexts {
             let shown = escapedForDisplay(name)
             let text = String(decoding: value, as: UTF8.self)
@@ -25,14 +22,14 @@ extension BuildEngine {
                     try ImageReference(parsing: String(text.dropFirst("docker-image://".count))).withDefaultTag
                 )
             } else if text.hasPrefix("oci-layout://") {
-                named = try await layout(value, named: name, request, context.layouts)
+                named = try await layout(value, named: name)
             } else if ["target:", "input:"].contains(where: { text.hasPrefix($0) }) {
                 throw BuildError.namedContext(
                     shown,
                     reason:
                         "contexts of the kind \(text.prefix { $0 != ":" }): are not supported by this version of Slipway"
                 )
-            } else if let source = try repository(at: value, request) {
+            } else if let source = try repository(at: value) {
                 let title = Array("[context \(shown)] \(escapedForDisplay(withoutCredentials(value)))".utf8)
                 named = .tree(try Output.git(source, metadata: Metadata(name: title)))
             } else if BuildRequest.isAddress(value) {
@@ -42,7 +39,7 @@ extension BuildEngine {
                 named = .tree(try Output.http(source, metadata: Metadata(name: title)))
             } else {
                 let path = request.workingDirectory.pushing(FilePath(bytes: value)).lexicallyNormalized()
-                named = .tree(try await directory(path, named: name, &context, progress))
+                named = .tree(try await directory(path, named: name, &context))
             }
             do throws(OCIError) { try context.named.add(named, as: String(decoding: name, as: UTF8.self)) } catch {
                 throw BuildError.namedContext(shown, reason: "invalid context name: \(error)")
@@ -51,12 +48,7 @@ extension BuildEngine {
     }
 
     /// An image of a layout directory, found by its tag now and by its digest from then on.
-    private func layout(
-        _ value: [UInt8],
-        named name: [UInt8],
-        _ request: BuildRequest,
-        _ layouts: ContextLayouts
-    ) async throws -> NamedContext {
+    private func layout(_ value: [UInt8], named name: [UInt8]) async throws -> NamedContext {
         let shown = escapedForDisplay(name)
         do {
             let address = try LayoutAddress(parsing: Array(value.dropFirst("oci-layout://".utf8.count)))
@@ -65,7 +57,7 @@ extension BuildEngine {
                 let layout = try ImageLayout(path)
                 return (layout, try address.digest ?? layout.digest(ofTag: address.tag ?? "latest"))
             }
-            layouts.add(LayoutImages(layout, snapshots: snapshots), as: name)
+            images.add(LayoutImages(layout, snapshots: snapshots.snapshots), as: name)
             // The name that messages show; what the image is says its digest.
             let base = String(decoding: name, as: UTF8.self).split(separator: "::", maxSplits: 1)[0]
             let reference = try ImageReference(parsing: base.lowercased()).replacing(digest: digest)
@@ -79,8 +71,7 @@ extension BuildEngine {
     private func directory(
         _ path: FilePath,
         named name: [UInt8],
-        _ context: inout BuildContext,
-        _ progress: BuildSteps
+        _ context: inout BuildContext
     ) async throws -> Output {
         let shown = escapedForDisplay(name)
         var source = LocalSource(name: Array("context:".utf8) + name)

@@ -1,0 +1,183 @@
+import BuildGraph
+import DockerfileFrontend
+import DockerfileSyntax
+import LLB
+import LinuxSystem
+import OCI
+import Operations
+import RemoteCache
+import Sandboxes
+import Snapshots
+import Storage
+import SystemPackage
+
+/// Graphs that are to be solved, whoever made them.
+struct SolveWork: Sendable {
+    let definitions: [Definition]
+    /// Where the steps come from.
+    var origins: [Digest: StepOrigin] = [:]
+    /// The directories of the client, by the names that sources have for them.
+    var directories: [[UInt8]: FilePath] = [:]
+    /// The outputs of nodes that the build has already.
+    var known: [Digest: [BuildOutput]] = [:]
+    /// The caches outside of the store that are looked at.
+    var imported: [ImportedCache] = []
+}
+
+/// What a solve left for those who export it; the build's lease holds it.
+struct SolvedBuild: Sendable {
+    /// The files of each target.
+    var trees: [FileTree]
+    /// Why each step ran or did not.
+    var steps: [StepExplanation] = []
+    /// The steps that a cache can keep.
+    var cacheable: [CacheableStep] = []
+    /// The outputs of nodes, as far as they came to be needed.
+    var outputs: [Digest: [BuildOutput]] = [:]
+}
+
+extension Build {
+    /// Runs what must run of the plans of all platforms: at the same time, and what they have in common once.
+    func solve(
+        _ plans: [BuildPlan],
+        of sources: BuildSources,
+        _ imported: [ImportedCache]
+    ) async throws -> SolvedBuild {
+        var work = SolveWork(definitions: plans.map(\.definition))
+        work.origins = origins(of: plans)
+        work.directories = sources.context.directories
+        work.known = sources.context.known
+        work.imported = imported
+        return try await solve(work)
+    }
+
+    /// Runs what must run of graphs, what they have in common once.
+    func solve(_ work: SolveWork) async throws -> SolvedBuild {
+        let (graph, targets) = try makeGraph(
+            of: work.definitions,
+            origins: work.origins,
+            environment: environment(work.directories)
+        )
+        let wanted = targets.compactMap(\.self)
+        if wanted.isEmpty { return SolvedBuild(trees: targets.map { _ in .empty }) }
+        try await store.removeCacheMounts(named: Self.cachesToForget(work.definitions))
+        let (stored, index) = cacheIndex(with: work.imported)
+        let solver = Solver(
+            index: index,
+            member: member,
+            retain: { [snapshots] in try await Self.retain($0, snapshots) },
+            now: progress.now
+        )
+        let solution: Solution<BuildOutput>
+        do {
+            let graph = try graph.replacingKnown(work.known)
+            solution = try await parts.networks.whileInUse {
+                try await solver.solve(graph, targets: wanted, progress: progress.channel)
+            }
+        } catch let error as SolveError {
+            let definition = work.definitions.first { $0.sources.places[error.vertex] != nil } ?? work.definitions[0]
+            throw StepFailure(error, in: definition)
+        }
+        try await stored.markUsed()
+        var outputs = solution.outputs[...]
+        return SolvedBuild(
+            trees: targets.map { $0 == nil ? .empty : outputs.popFirst()?.tree ?? .empty },
+            steps: solution.steps,
+            cacheable: solution.keyed.map { CacheableStep($0) },
+            outputs: Dictionary(
+                solution.keyed.compactMap { step in step.outputs.map { (step.vertex, $0) } },
+                uniquingKeysWith: { first, _ in first }
+            )
+        )
+    }
+
+    /// What the operations of the build work with.
+    private func environment(_ directories: [[UInt8]: FilePath]) -> OperationEnvironment {
+        var environment = OperationEnvironment(
+            snapshots: snapshots,
+            sandboxes: parts.sandboxes,
+            networks: parts.networks,
+            sources: OperationSources(images: images, downloads: downloads, repositories: repositories)
+        )
+        environment.localDirectories = directories
+        environment.client = client
+        environment.logLimits = request.logLimits
+        environment.devices = devices
+        environment.deviceGrants = request.deviceGrants
+        return environment
+    }
+
+    /// Where the steps of plans come from.
+    private func origins(of plans: [BuildPlan]) -> [Digest: StepOrigin] {
+        // Two projects may have equal stages: which context a step belongs to is part of its identity.
+        let project = Digest.sha256(of: request.context.name).short
+        var origins: [Digest: StepOrigin] = [:]
+        for plan in plans {
+            // The same step for another platform is another step.
+            let suffix = request.isMultiPlatform ? "@\(plan.platform)" : ""
+            let own = plan.steps.mapValues { step in
+                StepOrigin(
+                    slot: "\(project)/\(step.file)/\(step.slot)\(suffix)",
+                    dockerfile: step.file,
+                    stage: step.stage,
+                    instruction: step.instruction,
+                    line: step.range.start.line,
+                    text: withoutCredentials(step.text)
+                )
+            }
+            origins.merge(own) { first, _ in first }
+        }
+        return origins
+    }
+
+    /// Holds what a step of another build gave, whose own lease may end at any moment.
+    private static func retain(_ outputs: [BuildOutput], _ snapshots: LeasedSnapshots) async throws -> Bool {
+        let layers = Set(outputs.compactMap(\.tree).flatMap(\.layers))
+        try await snapshots.lease.hold(layers.map { .layer($0) })
+        return try await snapshots.snapshots.areKnown(layers)
+    }
+
+    /// The caches of the steps that are to run as if there were none.
+    private static func cachesToForget(_ definitions: [Definition]) -> Set<[UInt8]> {
+        var names: Set<[UInt8]> = []
+        for node in definitions.lazy.flatMap(\.nodes) where node.metadata.ignoresCache {
+            guard case .exec(let exec) = node.operation else { continue }
+            for mount in exec.mounts {
+                if case .cache(let id, _) = mount.kind { names.insert(id) }
+            }
+        }
+        return names
+    }
+}
+
+/// An operation whose outputs the build has already.
+private struct KnownOperation: VertexOperation {
+    let operation: any VertexOperation<BuildOutput>
+    let outputs: [BuildOutput]
+
+    func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
+        try await operation.cacheMap(context)
+    }
+
+    func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] { outputs }
+}
+
+extension Graph<BuildOutput> {
+    /// The graph in which what is known is not made again, also where the cache may not be used.
+    fileprivate func replacingKnown(_ known: [Digest: [BuildOutput]]) throws(BuildGraphError) -> Graph {
+        if known.isEmpty { return self }
+        return try Graph(
+            vertices.map { vertex in
+                guard let outputs = known[vertex.digest] else { return vertex }
+                return Vertex(
+                    digest: vertex.digest,
+                    name: vertex.name,
+                    inputs: vertex.inputs,
+                    operation: KnownOperation(operation: vertex.operation, outputs: outputs),
+                    ignoresCache: vertex.ignoresCache,
+                    origin: vertex.origin
+                )
+            }
+        )
+    }
+}

@@ -1,0 +1,129 @@
+import BuildGraph
+import ClientServices
+import DockerfileFrontend
+import Exporters
+import Images
+import LinuxSystem
+import OCI
+import Operations
+import RemoteSources
+import Sandboxes
+import Snapshots
+import Storage
+
+/// One build: a request, and all that there is for it alone.
+///
+/// It lives inside of `BuildEngine.withBuild`. `run` shows the life of the data: sources, plans, what solving them
+/// gives, and what becomes of that. Each step can be asked for by itself: a client that brings its own graph enters at
+/// `solve`.
+struct Build: Sendable {
+    let parts: BuildEngine.Parts
+    let request: BuildRequest
+    /// Shows what happens.
+    let progress: BuildSteps
+    /// What the client offers to steps and to those who fetch.
+    let client: ClientServices
+    /// The layers; what is made and found is held, and what the caches of this build offer is fetched.
+    let snapshots: LeasedSnapshots
+    /// Serve this build alone, so that all of it sees the same files.
+    let downloads: Downloads
+    let repositories: GitRepositories
+    let images: BuildImages
+    /// Devices of the machine.
+    let devices: DeviceRegistry
+    /// Whose steps those are that this build runs.
+    let member: SolverPool<BuildOutput>.Member
+    /// What was said once is not said again.
+    let notices = Notices()
+
+    var store: Store { snapshots.store }
+
+    /// What ends with a build.
+    struct Scope {
+        let lease: Lease
+        let client: ClientServices
+        let devices: DeviceRegistry
+        let member: SolverPool<BuildOutput>.Member
+    }
+
+    /// What a build gave.
+    struct Result: Sendable {
+        /// Nil where only files were asked for.
+        var image: ExportedImage?
+        /// Of the build cache that was written.
+        var cacheManifest: Descriptor?
+        /// Why each step ran or did not.
+        let steps: [StepExplanation]
+    }
+
+    init(_ parts: BuildEngine.Parts, _ request: BuildRequest, _ progress: BuildSteps, _ scope: Scope) {
+        self.parts = parts
+        self.request = request
+        self.progress = progress
+        client = scope.client
+        devices = scope.devices
+        member = scope.member
+        snapshots = parts.remote.snapshots.leased(by: scope.lease, offers: BlobOffers())
+        let store = parts.store
+        downloads = Downloads(store: store, lease: scope.lease, web: parts.web, client: client)
+        repositories = GitRepositories(store: store, variables: parts.variables, client: client)
+        images = BuildImages(bases: parts.bases, lease: scope.lease)
+    }
+
+    /// Carries the request out.
+    func run() async throws -> Result {
+        try checkExports()
+        let sources = try await sources()
+        let plans = try await plan(sources)
+        return try await withImportedCaches { imported in
+            try await export(try await solve(plans, of: sources, imported), of: plans)
+        }
+    }
+
+    // MARK: Exporting
+
+    /// Refuses what cannot be done with a result, before it is made.
+    private func checkExports() throws {
+        let platforms = request.platforms.isEmpty ? [Platform.current.normalized] : request.platforms.map(\.normalized)
+        for export in request.exports {
+            try export.check(
+                platforms: platforms,
+                isMultiPlatform: request.isMultiPlatform,
+                names: request.names
+            )
+        }
+    }
+
+    /// Does with what was built what the request asks for.
+    func export(_ solved: SolvedBuild, of plans: [BuildPlan]) async throws -> Result {
+        let outcome = try await outcome(solved, of: plans)
+        if request.exports.contains(where: { outcome.lacksTime(for: $0) }) {
+            progress.warn("rewrite-timestamp is specified, but no source-date-epoch was found")
+        }
+        let exporter = Exporter(outcome, to: parts.remote, through: snapshots, now: parts.now())
+        var result = Result(steps: solved.steps)
+        for (number, export) in request.exports.enumerated() {
+            let image = try await progress.step(export.title, number: number) { step in
+                try await exporter.carryOut(export, step)
+            }
+            result.image = result.image ?? image
+        }
+        result.cacheManifest = try await exportCaches(solved)
+        return result
+    }
+
+    private func outcome(_ solved: SolvedBuild, of plans: [BuildPlan]) async throws -> BuildOutcome {
+        var images: [BuiltImage] = []
+        for (plan, tree) in zip(plans, solved.trees) {
+            var image = BuiltImage(
+                configuration: plan.configuration,
+                base: plan.baseConfiguration,
+                tree: tree,
+                time: try await time(of: plan.sourceDate)
+            )
+            if request.hasInlineCache { image.encode = { try solved.inlineCache(in: $0, of: tree) } }
+            images.append(image)
+        }
+        return BuildOutcome(images: images, isMultiPlatform: request.isMultiPlatform, names: request.names)
+    }
+}

@@ -1,0 +1,157 @@
+import BuildGraph
+import DockerfileFrontend
+import DockerfileSyntax
+import LLB
+import LinuxSystem
+import OCI
+import Operations
+import Snapshots
+import SystemPackage
+import Text
+
+/// What a build is made from: its context, and what its Dockerfile says.
+struct BuildSources: Sendable {
+    let context: BuildContext
+    let dockerfile: Dockerfile
+    /// Nil where nothing is left out of the context.
+    let ignoreFile: IgnoreFile?
+}
+
+/// What a build reads files from, found and, where it is not a directory of this machine, brought here.
+struct BuildContext: Sendable {
+    /// The directory that is read in place; nil for a context that came from elsewhere.
+    var directory: ContextDirectory?
+    /// What brings the files of such a context in.
+    var node: Output?
+    /// The files that it gave.
+    var tree: FileTree?
+    /// What was solved to have them.
+    var known: [Digest: [BuildOutput]] = [:]
+    /// What names lead to instead.
+    var named = NamedContexts()
+    /// The directories among it, by the names that sources have for them.
+    var namedDirectories: [[UInt8]: FilePath] = [:]
+    /// The Dockerfile, where the context is nothing else.
+    var dockerfile: [UInt8]?
+
+    /// All directories, by the names that sources have for them.
+    var directories: [[UInt8]: FilePath] {
+        var directories = namedDirectories
+        if let directory { directories[BuildOptions().contextName] = directory.path }
+        return directories
+    }
+}
+
+extension Build {
+    /// Finds and reads what the request is about.
+    func sources() async throws -> BuildSources {
+        let context = try await context()
+        let file = try await readDockerfile(context)
+        let dockerfile: Dockerfile
+        do {
+            dockerfile = try await parse(file)
+        } catch let error as DockerfileError {
+            let options = try options(nil, for: request.platforms.first, in: context).replacedLintOptions
+            let source = SourceText(name: file.name, bytes: file.bytes)
+            Dockerfile.syntaxWarnings(beforeErrorIn: file.bytes, name: file.name, options: options)
+                .forEach { warn($0, in: source) }
+            throw error
+        }
+        return BuildSources(
+            context: context,
+            dockerfile: dockerfile,
+            ignoreFile: try await readIgnoreFile(context)
+        )
+    }
+
+    /// The text of the Dockerfile that the request names.
+    func readDockerfile(_ context: BuildContext) async throws -> ContextDirectory.File {
+        try await progress.step(loadStep) { step in
+            let file = try await dockerfile(in: context)
+            await step.withStatus("transferring dockerfile:") { report in
+                report(Int64(file.bytes.count), 0)
+            }
+            return file
+        }
+    }
+
+    private var loadStep: String {
+        let name =
+            switch request.dockerfile {
+            case .default, .content, .address: "Dockerfile"
+            case .file(let path), .inContext(let path): path.shownName ?? "Dockerfile"
+            }
+        return "[internal] load build definition from \(name)"
+    }
+
+    /// Text of 4 MiB takes a moment: not on the cooperative pool.
+    func parse(_ file: ContextDirectory.File) async throws -> Dockerfile {
+        let argument = request.argument("BUILDKIT_SYNTAX")
+        return try await onBlockingPool {
+            try checkFrontend(of: SourceText(name: file.name, bytes: file.bytes), argument)
+            return try Dockerfile(parsing: file.bytes, name: file.name)
+        }
+    }
+
+    func readIgnoreFile(_ context: BuildContext) async throws -> IgnoreFile? {
+        // What comes from elsewhere was chosen by whoever made it: nothing is left out.
+        guard let directory = context.directory else { return nil }
+        let location = request.dockerfile
+        return try await progress.step("[internal] load .dockerignore") { step in
+            let file = try await onBlockingPool { try directory.readIgnoreFile(for: location) }
+            await step.withStatus("transferring context:") { report in
+                report(Int64(file?.bytes.count ?? 0), 0)
+            }
+            return try file.map { try IgnoreFile(parsing: $0.bytes) }
+        }
+    }
+
+    /// Shows a finding under the step that loaded the Dockerfile, as BuildKit does.
+    func warn(_ finding: LintWarning, in source: SourceText) {
+        guard notices.isNew(finding) else { return }
+        let warning = VertexWarning(
+            vertex: BuildSteps.digest(of: loadStep),
+            short: "\(finding.rule.rawValue): \(finding.message) (line \(finding.range.start.line))",
+            detail: [finding.rule.summary],
+            url: finding.rule.url ?? "",
+            source: VertexWarning.Source(
+                fileName: source.name,
+                language: "Dockerfile",
+                data: source.bytes,
+                lines: finding.range.lines.map { $0...$0 }
+            )
+        )
+        progress.channel.post(.warning(warning))
+    }
+
+    /// The Dockerfile, wherever it is.
+    private func dockerfile(in context: BuildContext) async throws -> ContextDirectory.File {
+        let location = request.dockerfile
+        switch location {
+        case .address(let address):
+            let bytes = try await content(of: HTTPSource(url: address))
+            return ContextDirectory.File(name: "Dockerfile", bytes: bytes)
+        case .content(let bytes): return ContextDirectory.File(name: "Dockerfile", bytes: bytes)
+        case .file(let path) where context.directory == nil:
+            // From this machine, with files from elsewhere.
+            return try await onBlockingPool {
+                let directory = path.removingLastComponent()
+                return try ContextDirectory(directory.isEmpty ? "." : directory).readDockerfile(at: location)
+            }
+        case .default, .file, .inContext: break
+        }
+        if let bytes = context.dockerfile {
+            // What a web server has is the Dockerfile whatever -f says, as in BuildKit; standard input leaves a choice.
+            if context.directory != nil {
+                guard case .default = location else { throw BuildError.ambiguousDockerfile }
+            }
+            return ContextDirectory.File(name: "Dockerfile", bytes: bytes)
+        }
+        if let directory = context.directory {
+            return try await onBlockingPool { try directory.readDockerfile(at: location) }
+        }
+        return try await snapshots.withMounted(context.tree ?? .empty) { root in
+            try await onBlockingPool { try ContextDirectory(root).readDockerfile(at: location) }
+        }
+    }
+}

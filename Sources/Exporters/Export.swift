@@ -1,0 +1,71 @@
+package import LinuxSystem
+package import OCI
+package import SystemPackage
+
+/// What becomes of the result.
+package enum Export: Sendable {
+    /// An image in the local store, in registries, or in both.
+    case image(ImageOptions = ImageOptions())
+    /// The files of the result in a directory (`type=local`).
+    case directory(FilePath, FileOptions = FileOptions())
+    /// The files of the result as one archive (`type=tar`).
+    case tar(ExportDestination, FileOptions = FileOptions())
+    /// The image as an OCI layout, with or without docker's list of images (`type=oci`, `type=docker`).
+    case layout(LayoutDestination, LayoutKind, ImageOptions = ImageOptions())
+
+    /// What is asked of the image; nil where files are wanted.
+    package var imageOptions: ImageOptions? {
+        switch self {
+        case .image(let options), .layout(_, _, let options): options
+        case .directory, .tar: nil
+        }
+    }
+
+    /// What a build's progress calls it.
+    package var title: String {
+        switch self {
+        case .image: "exporting to image"
+        case .directory: "exporting to client directory"
+        case .tar: "exporting to client tarball"
+        case .layout(_, .oci, _): "exporting to oci image format"
+        case .layout(_, .docker, _): "exporting to docker image format"
+        }
+    }
+}
+
+/// Who is to read the layout of an image.
+package enum LayoutKind: Sendable { case oci, docker }
+
+/// Where the layout of an image goes.
+package enum LayoutDestination: Sendable {
+    case archive(ExportDestination)
+    /// Written whole, or updated where it is there.
+    case directory(FilePath)
+}
+
+/// Where an exported archive goes.
+package enum ExportDestination: Sendable {
+    /// Written aside and moved into place when it is complete.
+    case file(FilePath)
+    /// An open file, as standard output.
+    case open(OpenFile)
+}
+
+/// The image of a build, and where it went.
+package struct ExportedImage: Sendable {
+    /// The digest of its configuration, or of the index of an image of several platforms.
+    package let id: Digest
+    /// Nil for an index, which has no one configuration.
+    package let configuration: Digest?
+    /// Its manifest or index; nil where it is kept without one.
+    package let descriptor: Descriptor?
+    /// The names that it got.
+    package var names: [ImageReference] = []
+
+    package init(id: Digest, configuration: Digest?, descriptor: Descriptor?, names: [ImageReference] = []) {
+        self.id = id
+        self.configuration = configuration
+        self.descriptor = descriptor
+        self.names = names
+    }
+}
