@@ -1,4 +1,3 @@
-import Glibc
 import LinuxSystem
 import SystemPackage
 
@@ -36,7 +35,7 @@ extension Extraction {
         case nil: try parent.createNode(named: hidden, type: .characterDevice, mode: 0)
         case .directory:
             // The layer removes the old directory and brings a new one.
-            let directory = try parent.openEntry(named: hidden, O_PATH | O_DIRECTORY)
+            let directory = try parent.openEntry(named: hidden, [.pathOnly, .directory])
             try markOpaque(directory)
         case .regular, .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket:
             // A file of this layer hides the old one by itself, and a second whiteout changes nothing.

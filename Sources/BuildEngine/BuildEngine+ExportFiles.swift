@@ -1,7 +1,6 @@
 import Archive
 import BuildGraph
 import Exporters
-import Glibc
 import LinuxSystem
 import OCI
 import Snapshots
@@ -126,7 +125,7 @@ extension BuildEngine {
                 // What is no regular file (a pipe, a device) is written to as it is.
                 let existing = try await onBlockingPool { try HostFiles.status(of: path) }
                 if let existing, existing.type != .regular {
-                    return try await body(try await onBlockingPool { try OpenFile.open(path, O_WRONLY) })
+                    return try await body(try await onBlockingPool { try OpenFile.open(path, .writeOnly) })
                 }
                 try await writeWhole(path, body)
             } catch let error as SystemCallError {

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 package import SystemPackage
 internal import Tasks
@@ -94,7 +93,7 @@ private struct PrivateAgent {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func read(_ key: FilePath) throws -> [UInt8] {
         do throws(SystemCallError) {
-            return try OpenFile.open(key, O_RDONLY).readToEnd(limit: PrivateKeyFile.sizeLimit)
+            return try OpenFile.open(key, .readOnly).readToEnd(limit: PrivateKeyFile.sizeLimit)
         } catch {
             throw ClientServiceError.keyRefused(key, reason: SystemCallError.text(of: error.errno))
         }

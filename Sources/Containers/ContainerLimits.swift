@@ -136,7 +136,7 @@ package enum ContainerLimits {
             for directory in [mountPoint, parent] {
                 try? write(enable, to: directory.appending("cgroup.subtree_control"))
             }
-            let text = try? OpenFile.open(parent.appending("cgroup.subtree_control"), 0).readToEnd(limit: 4096)
+            let text = try? OpenFile.open(parent.appending("cgroup.subtree_control"), .readOnly).readToEnd(limit: 4096)
             let enabled = String(decoding: text ?? [], as: UTF8.self).split(whereSeparator: \.isWhitespace)
             return enabled.contains { $0 == controller.rawValue } ? parent : nil
         }

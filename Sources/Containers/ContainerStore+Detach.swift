@@ -1,4 +1,3 @@
-import FoundationEssentials
 import LinuxSystem
 import Sandboxes
 import SystemPackage
@@ -34,7 +33,7 @@ extension ContainerStore {
             record.state.process = process
             record.state.keeper = nil
             record.state.status = .running
-            record.state.started = Int64(Date().timeIntervalSince1970)
+            record.state.started = currentTime()
             try await save(record)
         } catch {
             record.state.error = "\(error)"
@@ -103,7 +102,7 @@ extension ContainerStore {
         while !report.contains(0x0a), let bytes = try await child.reader(3)?.read() { report += bytes }
         // The first process ends at once; the monitor itself is its child.
         let status = try await child.wait()
-        let text = try? await onBlockingPool { try OpenFile.open(pidFile, O_RDONLY_).readToEnd(limit: 64) }
+        let text = try? await onBlockingPool { try OpenFile.open(pidFile, .readOnly).readToEnd(limit: 64) }
         guard status.isSuccess, let number = Int32(String(decoding: text ?? [], as: UTF8.self)),
             let process = await onBlockingPool({ ProcessReference(processID: number) })
         else {

@@ -1,4 +1,3 @@
-import FoundationEssentials
 package import LinuxSystem
 import Sandboxes
 import Snapshots
@@ -14,7 +13,7 @@ package struct AttachedStreams: Sendable {
     /// With a terminal everything is 1.
     package var write: @Sendable (CInt, [UInt8]) async throws -> Void
     /// Signals to hand on, and SIGWINCH for a new size of the terminal.
-    package var signals: AsyncStream<CInt>?
+    package var signals: AsyncStream<Signal>?
     /// The size of the caller's terminal, asked again after each SIGWINCH.
     package var terminalSize: @Sendable () -> TerminalSize?
     /// What, typed on the terminal of a process that can do without the caller, lets go of it.
@@ -22,7 +21,7 @@ package struct AttachedStreams: Sendable {
 
     package init(
         input: ByteReader? = nil,
-        signals: AsyncStream<CInt>? = nil,
+        signals: AsyncStream<Signal>? = nil,
         terminalSize: @escaping @Sendable () -> TerminalSize? = { nil },
         write: @escaping @Sendable (CInt, [UInt8]) async throws -> Void
     ) {
@@ -67,7 +66,7 @@ extension ContainerStore {
                 var running = started
                 running.state.status = .running
                 running.state.isNested = true
-                running.state.started = Int64(Date().timeIntervalSince1970)
+                running.state.started = currentTime()
                 running.state.process = await onBlockingPool { ProcessReference(processID: process.processID) }
                 running.state.runtimeState = process.runtimeState.string
                 try await self.save(running)
@@ -177,7 +176,7 @@ extension ContainerStore {
         if configuration.network == .host, sandbox.hosts.isEmpty {
             // A container in the host's network knows the names that the host knows, unless it is given its own.
             sandbox.hostsFile = await onBlockingPool {
-                try? OpenFile.open("/etc/hosts", O_RDONLY_).readToEnd(limit: 16 << 20)
+                try? OpenFile.open("/etc/hosts", .readOnly).readToEnd(limit: 16 << 20)
             }
         }
         try configuration.options.apply(to: &sandbox)

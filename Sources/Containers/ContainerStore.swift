@@ -151,7 +151,7 @@ package final class ContainerStore: Sendable {
         case .exited(let code):
             record.state.status = .exited
             record.state.exitCode = code
-            record.state.finished = Int64(Date().timeIntervalSince1970)
+            record.state.finished = currentTime()
         case .neverStarted(let code):
             record.state.status = .created
             record.state.exitCode = code
@@ -224,8 +224,3 @@ package final class ContainerStore: Sendable {
         }
     }
 }
-
-/// O_RDONLY, without Glibc's other names.
-let O_RDONLY_: CInt = 0
-/// O_WRONLY, likewise.
-let O_WRONLY_: CInt = 1

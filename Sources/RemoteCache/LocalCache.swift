@@ -1,5 +1,4 @@
 internal import BuildGraph
-internal import Glibc
 internal import Images
 internal import LinuxSystem
 internal import OCI
@@ -26,7 +25,7 @@ struct CacheLayout: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func openBlob(_ digest: Digest) throws -> OpenFile {
         do throws(SystemCallError) {
-            let file = try OpenFile.open(blob(digest), O_RDONLY | O_NONBLOCK)
+            let file = try OpenFile.open(blob(digest), [.readOnly, .nonBlocking])
             if try file.status().type == .regular { return file }
         } catch {
             guard error.errno == .noSuchFileOrDirectory else { throw error }
@@ -207,7 +206,7 @@ struct LocalCacheWriter: CacheWriter {
         let temporary = directory.ingest.appending("slipway-\(digest.hex)")
         do {
             let mode = FileModeMask.callersShare(of: 0o644)
-            let file = try OpenFile.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+            let file = try OpenFile.open(temporary, [.writeOnly, .create, .truncate, .noFollow], mode: mode)
             try write(file)
             try file.synchronize()
             try HostFiles.rename(temporary, to: directory.blob(digest))

@@ -1,4 +1,3 @@
-internal import Glibc
 package import LLB
 internal import LinuxSystem
 internal import OCI
@@ -52,7 +51,7 @@ extension GitRepositories {
             for name in try root.entries() {
                 try HostFiles.rename(from.appending(bytes: name), to: directory.appending(bytes: name))
             }
-            if let time { try OpenFile.open(directory, O_RDONLY | O_DIRECTORY).setTimes(modified: time) }
+            if let time { try OpenFile.open(directory, [.readOnly, .directory]).setTimes(modified: time) }
             try removeTree(scratch)
         }
     }
@@ -248,7 +247,7 @@ extension GitRepositories {
         for component in path {
             do throws(SystemCallError) {
                 let entry = FilePath(bytes: component)
-                current = RootedDirectory(directory: try current.open(entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+                current = RootedDirectory(directory: try current.open(entry, [.readOnly, .directory, .noFollow]))
             } catch {
                 let shown = escapedForDisplay(name)
                 switch error.errno {

@@ -1,6 +1,5 @@
 package import ClientServices
 internal import FoundationEssentials
-internal import Glibc
 package import LLB
 internal import LinuxSystem
 internal import OCI

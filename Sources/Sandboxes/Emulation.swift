@@ -1,4 +1,3 @@
-internal import Glibc
 package import LinuxSystem
 package import SystemPackage
 
@@ -64,7 +63,7 @@ package struct Emulation: Sendable {
 
     private func fileContent(_ name: String) throws(SystemCallError) -> [UInt8]? {
         do throws(SystemCallError) {
-            return try OpenFile.open(directory.appending(name), O_RDONLY).readToEnd(limit: 1 << 16)
+            return try OpenFile.open(directory.appending(name), .readOnly).readToEnd(limit: 1 << 16)
         } catch {
             if error.errno == .noSuchFileOrDirectory { return nil }
             throw error

@@ -1,5 +1,4 @@
 import Archive
-import Glibc
 import LinuxSystem
 import SystemPackage
 
@@ -128,8 +127,8 @@ struct LayerArchive {
                 firstNames[inode] = name
             }
             // What is no regular file is not opened: a FIFO would wait for somebody to write.
-            let flags = status.type == .regular ? O_RDONLY | O_NONBLOCK : O_PATH
-            guard let opened = try files.ignoringVanished({ try root.open(file.path, flags | O_NOFOLLOW) }) else {
+            let options: OpenOptions = status.type == .regular ? .nonBlocking : .pathOnly
+            guard let opened = try files.ignoringVanished({ try root.open(file.path, options.union(.noFollow)) }) else {
                 return firstNames[inode] = nil
             }
             let attributes = try isOutput ? copiedAttributes(of: opened) : portableAttributes(of: opened)

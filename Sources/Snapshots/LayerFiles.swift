@@ -1,5 +1,4 @@
 import Archive
-import Glibc
 import LinuxSystem
 import SystemPackage
 
@@ -37,7 +36,7 @@ struct LayerFiles {
 
     /// Whether nothing of the layers below is left.
     var hidesEverything: Bool {
-        get throws(SystemCallError) { try isOpaque(try root.open("", O_PATH | O_DIRECTORY)) }
+        get throws(SystemCallError) { try isOpaque(try root.open("", [.pathOnly, .directory])) }
     }
 
     /// Visits everything below the root, sorted, a directory before its entries.
@@ -72,7 +71,7 @@ struct LayerFiles {
     }
 
     private func entries(of path: [UInt8]) throws -> [Entry] {
-        let directory = try root.open(FilePath(bytes: path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        let directory = try root.open(FilePath(bytes: path), [.readOnly, .directory, .noFollow])
         let prefix = path.isEmpty ? [] : path + [UInt8(ascii: "/")]
         var hidden: Set<[UInt8]> = []
         var entries: [(name: [UInt8], entry: Entry)] = []
@@ -91,7 +90,7 @@ struct LayerFiles {
             if !isLiving {
                 entry.isWhiteout = form == .overlay && status.isWhiteout
                 if status.type == .directory {
-                    entry.isOpaque = try isOpaque(directory.openEntry(named: name, O_PATH | O_DIRECTORY))
+                    entry.isOpaque = try isOpaque(directory.openEntry(named: name, [.pathOnly, .directory]))
                 }
             }
             entries.append((name, entry))

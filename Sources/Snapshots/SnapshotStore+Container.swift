@@ -16,7 +16,7 @@ extension SnapshotStore {
                 if try HostFiles.entries(of: changes).isEmpty {
                     let copy = work.appending("copy")
                     try removeTree(copy)
-                    try self.makeDirectory(copy)
+                    try HostFiles.createNewDirectory(copy)
                     try self.copyTree(tree, to: copy, links: .kept, isCancelled: isCancelled)
                     try HostFiles.rename(copy, to: changes)
                 }

@@ -71,6 +71,14 @@ public struct ByteInterpolation: StringInterpolationProtocol {
     public mutating func appendInterpolation(_ byte: UInt8) {}
 }
 
+extension Collection where Element == UInt8 {
+    /// Whether the first bytes are those of a literal: `variable.starts(with: "PATH=")`.
+    @inlinable
+    public func starts(with text: StaticString) -> Bool {
+        text.withUTF8Buffer { starts(with: $0) }
+    }
+}
+
 // The operators of the standard library take any sequence on one side, which leaves a literal on that side a String.
 extension Array where Element == UInt8 {
     /// Both, one after the other.

@@ -19,11 +19,11 @@ import Testing
     }
 
     private func write(_ text: String, to path: FilePath, in root: RootedDirectory, mode: UInt32 = 0o644) throws {
-        try root.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: mode).write(Array(text.utf8))
+        try root.open(path, [.writeOnly, .create, .truncate], mode: mode).write(Array(text.utf8))
     }
 
     private func text(_ path: FilePath, in root: RootedDirectory) throws -> String {
-        String(decoding: try root.open(path, O_RDONLY).readToEnd(), as: UTF8.self)
+        String(decoding: try root.open(path, .readOnly).readToEnd(), as: UTF8.self)
     }
 
     @Test func `keeps names, modes, times and links`() throws {
@@ -63,7 +63,7 @@ import Testing
         ]
         var hasLists = true
         for path: FilePath in ["d", "d/f"] {
-            let file = try result.open(path, O_RDONLY)
+            let file = try result.open(path, .readOnly)
             do throws(SystemCallError) {
                 try file.setExtendedAttribute(Array("user.note".utf8), [1, 2])
                 try file.setExtendedAttribute(Array("system.posix_acl_access".utf8), list)
@@ -80,7 +80,7 @@ import Testing
         #expect(try written.status("fifo").modified == FileTime(seconds: 1_000_000_000))
         guard hasLists else { return }
         for path: FilePath in ["d", "d/f"] {
-            let file = try written.open(path, O_RDONLY)
+            let file = try written.open(path, .readOnly)
             #expect(try file.extendedAttribute(Array("user.note".utf8)) == [1, 2])
             #expect(try file.extendedAttribute(Array("system.posix_acl_access".utf8)) == list)
         }

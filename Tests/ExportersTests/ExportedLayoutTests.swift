@@ -39,7 +39,7 @@ private struct Sample {
         )
     }
 
-    func open(_ digest: Digest) throws -> OpenFile { try OpenFile.open(scratch.appending(digest.hex), O_RDONLY) }
+    func open(_ digest: Digest) throws -> OpenFile { try OpenFile.open(scratch.appending(digest.hex), .readOnly) }
 
     func names(in directory: FilePath) throws -> [String] {
         try HostFiles.entries(of: directory).map { String(decoding: $0, as: UTF8.self) }

@@ -1,6 +1,5 @@
 import Containers
 import Foundation
-import Glibc
 import LinuxSystem
 import OCI
 import Snapshots

@@ -40,7 +40,7 @@ struct `Commands interrupted` {
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> String {
         let log = path("log-\(UUID().uuidString)")
-        let output = try await onBlockingPool { try OpenFile.open(FilePath(log), O_WRONLY | O_CREAT | O_APPEND) }
+        let output = try await onBlockingPool { try OpenFile.open(FilePath(log), [.writeOnly, .create, .append]) }
         var configuration = ChildProcessConfiguration(.path(FilePath(try Slipway.binary)), arguments)
         configuration.environment = ProcessInfo.processInfo.environment
             .merging(slipway.environment.merging(["SLIPWAY_ROOT": slipway.root]) { $1 }) { $1 }

@@ -124,7 +124,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
 
     @Test func `a step is process 1 and sees only its own descriptors`() async throws {
         try await withSandbox { runner, root in
-            let leaked = try await onBlockingPool { try OpenFile.open("/", O_RDONLY | O_DIRECTORY) }
+            let leaked = try await onBlockingPool { try OpenFile.open("/", [.readOnly, .directory]) }
             let copy = dup(leaked.descriptor)
             defer { close(copy) }
             let result = try await run(
@@ -200,7 +200,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
             var configuration = step(root, "cat /data/deep/file /etc/hosts; hostname; touch /new")
             configuration.hostname = Array("builder".utf8)
             let source = root.removingLastComponent().appending("file")
-            try await onBlockingPool { try OpenFile.open(source, O_WRONLY | O_CREAT).write(Array("content\n".utf8)) }
+            try await onBlockingPool { try OpenFile.open(source, [.writeOnly, .create]).write(Array("content\n".utf8)) }
             configuration.mounts = [.init(.bind(source), at: "/data/deep/file", isReadOnly: true)]
             let result = try await run(runner, configuration)
             #expect(result.output.hasPrefix("content\n127.0.0.1\tlocalhost\n"))
@@ -286,9 +286,9 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
         try await withSandbox { runner, root in
             try await onBlockingPool {
                 let directory = try RootedDirectory(root)
-                try directory.open("bin/text", O_WRONLY | O_CREAT, mode: 0o644).write(Array("text".utf8))
-                try directory.open("bin/garbage", O_WRONLY | O_CREAT, mode: 0o755).write([1, 2, 3, 4])
-                try directory.open("bin/script", O_WRONLY | O_CREAT, mode: 0o755).write(
+                try directory.open("bin/text", [.writeOnly, .create], mode: 0o644).write(Array("text".utf8))
+                try directory.open("bin/garbage", [.writeOnly, .create], mode: 0o755).write([1, 2, 3, 4])
+                try directory.open("bin/script", [.writeOnly, .create], mode: 0o755).write(
                     Array("#!/bin/nothing\r\n".utf8)
                 )
             }

@@ -12,8 +12,8 @@ import Testing
 
     @Test func `exit codes and signals are told apart`() async throws {
         #expect(try await ChildProcess.run(shell("exit 7")).status == .exited(code: 7))
-        #expect(try await ChildProcess.run(shell("kill -9 $$")).status == .signaled(SIGKILL))
-        #expect(ExitStatus.signaled(SIGTERM).shellCode == 143)
+        #expect(try await ChildProcess.run(shell("kill -9 $$")).status == .signaled(.kill))
+        #expect(ExitStatus.signaled(.terminate).shellCode == 143)
     }
 
     @Test func `input is fed and both streams are collected`() async throws {
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func `only the given descriptors are open`() async throws {
-        let leaked = try await onBlockingPool { try OpenFile.open("/", O_RDONLY) }
+        let leaked = try await onBlockingPool { try OpenFile.open("/", .readOnly) }
         _ = dup(leaked.descriptor)
         var configuration = shell(
             "for i in 0 1 2 3 4 5 6 7 8 9 11 12 13 14 15 16; do [ -e /proc/$$/fd/$i ] && printf \"$i \"; done; head -c 4 <&5"
@@ -87,8 +87,8 @@ import Testing
         let waiting = Task { try await child.waitOrTerminate(grace: .milliseconds(100)) }
         waiting.cancel()
         await #expect(throws: CancellationError.self) { try await waiting.value }
-        #expect(try await child.wait() == .signaled(SIGKILL))
-        #expect(try child.send(signal: SIGTERM) == false)
+        #expect(try await child.wait() == .signaled(.kill))
+        #expect(try child.send(signal: .terminate) == false)
     }
 
     @Test func `many children at once hold no thread each`() async throws {

@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import LinuxSystem
 import SystemPackage
 import Testing
@@ -16,9 +15,9 @@ import Testing
         defer { try? FileManager.default.removeItem(at: root) }
         let directory = try RootedDirectory(FilePath(root.appending(path: "inside").path))
         try directory.createSymbolicLink("escape", target: Array("../../../etc".utf8))
-        #expect(throws: SystemCallError.self) { try directory.open("escape/passwd", O_RDONLY) }
+        #expect(throws: SystemCallError.self) { try directory.open("escape/passwd", .readOnly) }
         try directory.createDirectory("etc")
-        _ = try directory.open("escape/passwd", O_WRONLY | O_CREAT, mode: 0o644)
+        _ = try directory.open("escape/passwd", [.writeOnly, .create], mode: 0o644)
         #expect(try directory.entries(of: "etc") == [Array("passwd".utf8)])
     }
 
@@ -26,20 +25,20 @@ import Testing
         defer { try? FileManager.default.removeItem(at: root) }
         let directory = try RootedDirectory(FilePath(root.appending(path: "inside").path))
         let name: [UInt8] = Array("../".utf8) + [0xcc, 0x81] + Array("x".utf8)
-        _ = try directory.open(FilePath(bytes: name), O_WRONLY | O_CREAT, mode: 0o644)
+        _ = try directory.open(FilePath(bytes: name), [.writeOnly, .create], mode: 0o644)
         #expect(try directory.entries() == [[0xcc, 0x81, 0x78]])
     }
 
     @Test func `errors name an entry with all directories that it was reached by`() throws {
         defer { try? FileManager.default.removeItem(at: root) }
         let top = FilePath(root.path)
-        let inside = try OpenFile.open(top, O_PATH | O_DIRECTORY).openEntry(named: Array("inside".utf8), O_PATH)
+        let inside = try OpenFile.open(top, [.pathOnly, .directory]).openEntry(named: Array("inside".utf8), .pathOnly)
         try inside.createDirectory(named: Array("deep".utf8))
-        let deep = try inside.openEntry(named: Array("deep".utf8), O_PATH)
+        let deep = try inside.openEntry(named: Array("deep".utf8), .pathOnly)
         #expect(deep.path == top.appending("inside/deep"))
-        let error = #expect(throws: SystemCallError.self) { try deep.openEntry(named: Array("none".utf8), O_RDONLY) }
+        let error = #expect(throws: SystemCallError.self) { try deep.openEntry(named: Array("none".utf8), .readOnly) }
         #expect(error?.path == top.appending("inside/deep/none"))
-        let relative = try RootedDirectory(top).open("", O_PATH).openEntry(named: Array("inside".utf8), O_PATH)
+        let relative = try RootedDirectory(top).open("", .pathOnly).openEntry(named: Array("inside".utf8), .pathOnly)
         #expect(relative.path == "inside")
     }
 }

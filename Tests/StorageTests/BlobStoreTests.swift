@@ -1,4 +1,3 @@
-import Glibc
 import LinuxSystem
 import OCI
 import Storage
@@ -135,7 +134,7 @@ import Testing
         try await withStore { store in
             let digest = try await store.blobs.put(content)
             try await onBlockingPool {
-                try OpenFile.open(store.blobs.path(of: digest), O_WRONLY).write(Array("THE".utf8))
+                try OpenFile.open(store.blobs.path(of: digest), .writeOnly).write(Array("THE".utf8))
             }
             let error = await #expect(throws: StorageError.self) { try await store.blobs.read(digest) }
             #expect(error?.description.contains("blob \(digest) is damaged") == true)

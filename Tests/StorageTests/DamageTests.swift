@@ -76,7 +76,7 @@ private func file(_ suffix: String, of layout: StoreLayout) -> FilePath {
 /// Changes one bit of a file.
 private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
     try await onBlockingPool {
-        let file = try OpenFile.open(path, O_RDWR)
+        let file = try OpenFile.open(path, .readWrite)
         var value: [UInt8] = [0]
         _ = try value.withUnsafeMutableBytes { try file.read(into: $0, at: byte) }
         value[0] ^= 1 << UInt8(bit)
@@ -125,7 +125,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
     @Test func `whose log was cut is named and made again`() async throws {
         try await withClosedStore { layout in
             try await onBlockingPool {
-                let log = try OpenFile.open(file("-wal", of: layout), O_RDWR)
+                let log = try OpenFile.open(file("-wal", of: layout), .readWrite)
                 try log.truncate(to: try log.status().size - 100)
             }
             try await expectDamage(in: layout, "it has lost its last 1 changes")
@@ -151,11 +151,11 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
     @Test func `that is an older copy of itself is named and made again`() async throws {
         try await withClosedStore { layout in
             let log = file("-wal", of: layout)
-            let old = try await onBlockingPool { try OpenFile.open(log, O_RDONLY).readToEnd() }
+            let old = try await onBlockingPool { try OpenFile.open(log, .readOnly).readToEnd() }
             try await changeTwice(layout)
             try await awaitClosed(layout.root)
             try await onBlockingPool {
-                let file = try OpenFile.open(log, O_RDWR | O_TRUNC)
+                let file = try OpenFile.open(log, [.readWrite, .truncate])
                 try file.write(old)
             }
             try await expectDamage(in: layout, "it has lost its last 2 changes")

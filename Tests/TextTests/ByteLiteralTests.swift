@@ -54,6 +54,12 @@ import Testing
         #expect(longer == "/x/y" && ["/x", "y"] == [path, [0x79]])
     }
 
+    @Test func `the beginning is compared with a literal`() {
+        let variable: [UInt8] = "PATH=/bin"
+        #expect(variable.starts(with: "PATH=") && variable.starts(with: "") && variable[5...].starts(with: "/bin"))
+        #expect(!variable.starts(with: "PATH=/bin/") && !variable.starts(with: "path="))
+    }
+
     @Test func `interpolation keeps bytes that are no UTF-8, and writes numbers in digits`() {
         let name: [UInt8] = [0xff, 0x2f]
         let text = "né"

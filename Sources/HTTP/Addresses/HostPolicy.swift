@@ -1,4 +1,4 @@
-internal import Glibc
+internal import LinuxSystem
 
 /// What is known about a host from its name alone, to decide where credentials and redirects may go.
 package struct HostPolicy: Hashable, Sendable {
@@ -39,10 +39,9 @@ package struct HostPolicy: Hashable, Sendable {
     }
 
     private static func reach(ofIPv6 host: String) -> Reach {
-        var address = in6_addr()
-        guard inet_pton(AF_INET6, host, &address) == 1 else { return .special }
-        let bytes = withUnsafeBytes(of: address) { Array($0.prefix(16)) }
-        if bytes == [UInt8](repeating: 0, count: 15) + [1] { return .loopback }
+        guard let address = InternetAddress(host), address.isIPv6 else { return .special }
+        if address.isLoopback { return .loopback }
+        let bytes = address.bytes
         // Only 2000::/3 is open; forms that carry an IPv4 address inside (6to4, mapped, NAT64) count as special.
         if bytes[0] == 0x20, bytes[1] == 0x02 { return .special }
         return bytes[0] & 0xe0 == 0x20 ? .open : .special

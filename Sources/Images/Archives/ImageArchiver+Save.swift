@@ -1,5 +1,4 @@
 internal import Archive
-internal import Glibc
 package import LinuxSystem
 package import OCI
 internal import Storage
@@ -29,7 +28,7 @@ extension ImageArchiver {
     package func save(_ names: [String], to path: FilePath, platforms: [Platform] = []) async throws {
         let existing = try await onBlockingPool { try HostFiles.status(of: path) }
         if let existing, existing.type != .regular {
-            let output = try await onBlockingPool { try OpenFile.open(path, O_WRONLY) }
+            let output = try await onBlockingPool { try OpenFile.open(path, .writeOnly) }
             return try await save(names, to: output, platforms: platforms)
         }
         do {

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 package import OCI
 internal import Storage
@@ -104,7 +103,7 @@ package struct ImageLayout: Sendable {
             name += component
             do throws(SystemCallError) {
                 directory = RootedDirectory(
-                    directory: try directory.open(FilePath(component), O_PATH | O_DIRECTORY | O_NOFOLLOW)
+                    directory: try directory.open(FilePath(component), [.pathOnly, .directory, .noFollow])
                 )
             } catch {
                 throw failure(name, error)
@@ -120,7 +119,7 @@ package struct ImageLayout: Sendable {
         let status: FileStatus
         do throws(SystemCallError) {
             // A pipe must not make anybody wait.
-            file = try directory.open(FilePath(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            file = try directory.open(FilePath(name), [.readOnly, .noFollow, .nonBlocking])
             status = try file.status()
         } catch {
             throw failure(shown, error)

@@ -14,15 +14,19 @@ extension OpenFile {
     /// - Throws: `EEXIST` where the name is taken.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createFile(named name: [UInt8], mode: UInt32 = 0o600) throws(SystemCallError) -> OpenFile {
-        try openEntry(named: name, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
+        try openEntry(named: name, [.writeOnly, .createNew], mode: mode)
     }
 
-    /// Opens an entry; a symbolic link is an `ELOOP` error unless `flags` hold `O_PATH`.
+    /// Opens an entry; a symbolic link is an `ELOOP` error unless `options` hold `pathOnly`.
     ///
     /// See openat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package func openEntry(named name: [UInt8], _ flags: CInt, mode: UInt32 = 0) throws(SystemCallError) -> OpenFile {
-        let opened = try onEntry(name, "openat") { openat(descriptor, $0, flags | O_NOFOLLOW | O_CLOEXEC, mode) }
+    package func openEntry(
+        named name: [UInt8],
+        _ options: OpenOptions,
+        mode: UInt32 = 0
+    ) throws(SystemCallError) -> OpenFile {
+        let opened = try onEntry(name, "openat") { openat(descriptor, $0, options.rawValue | O_NOFOLLOW | O_CLOEXEC, mode) }
         return OpenFile(owning: opened, entry: name, of: self)
     }
 
@@ -150,6 +154,14 @@ extension OpenFile {
         _ = try retryingSystemCall("utimensat", path: path) {
             procPath.withPlatformString { utimensat(AT_FDCWD, $0, [time, time], 0) }
         }
+    }
+
+    /// Notes that the open file was used now: its access and modification times.
+    ///
+    /// See futimens(3).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func setTimesToNow() throws(SystemCallError) {
+        _ = try retryingSystemCall("futimens", path: path) { futimens(descriptor, nil) }
     }
 
     /// Writes all bytes at an offset, without moving the file position.

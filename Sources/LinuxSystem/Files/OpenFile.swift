@@ -49,10 +49,13 @@ package final class OpenFile: Sendable {
     ///
     /// See open(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package static func open(_ path: FilePath, _ flags: CInt, mode: UInt32 = 0o666) throws(SystemCallError) -> OpenFile
-    {
+    package static func open(
+        _ path: FilePath,
+        _ options: OpenOptions,
+        mode: UInt32 = 0o666
+    ) throws(SystemCallError) -> OpenFile {
         let descriptor = try retryingSystemCall("open", path: path) {
-            path.withPlatformString { Glibc.open($0, flags | O_CLOEXEC, mode) }
+            path.withPlatformString { Glibc.open($0, options.rawValue | O_CLOEXEC, mode) }
         }
         return OpenFile(owning: descriptor, path: path)
     }

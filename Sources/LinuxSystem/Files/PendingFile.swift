@@ -24,13 +24,13 @@ package struct PendingFile: Sendable {
         let mode = FileModeMask.callersShare(of: mode)
         try removeAbandoned(beside: path)
         do throws(SystemCallError) {
-            file = try OpenFile.open(directory(of: path), O_TMPFILE | O_WRONLY, mode: mode)
+            file = try OpenFile.open(directory(of: path), [.unnamed, .writeOnly], mode: mode)
             name = nil
         } catch {
             // EISDIR: a kernel that does not know the flag.
             guard [.notSupported, .isDirectory, .invalidArgument].contains(error.errno) else { throw error }
             let partial = partialPath(beside: path)
-            file = try OpenFile.open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+            file = try OpenFile.open(partial, [.writeOnly, .create, .truncate, .noFollow], mode: mode)
             name = partial
         }
     }

@@ -40,6 +40,19 @@ package enum ProcessContext {
         return variables
     }
 
+    /// See getpid(2).
+    package static var processID: Int32 { getpid() }
+
+    /// Ends the process after what its exit handlers do.
+    ///
+    /// See exit(3).
+    package static func exit(_ status: Int32) -> Never { Glibc.exit(status) }
+
+    /// Ends the process at once.
+    ///
+    /// See _exit(2).
+    package static func exitAtOnce(_ status: Int32) -> Never { _exit(status) }
+
     /// The user that the kernel checks permissions for.
     ///
     /// See geteuid(2).

@@ -16,8 +16,8 @@ package struct ProcessIdentity: Hashable, Sendable {
     /// The identity of the running process.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func current() throws(SystemCallError) -> ProcessIdentity {
-        let boot = try OpenFile.open("/proc/sys/kernel/random/boot_id", O_RDONLY).readToEnd(limit: 4096)
-        let status = try OpenFile.open("/proc/self/stat", O_RDONLY).readToEnd(limit: 65_536)
+        let boot = try OpenFile.open("/proc/sys/kernel/random/boot_id", .readOnly).readToEnd(limit: 4096)
+        let status = try OpenFile.open("/proc/self/stat", .readOnly).readToEnd(limit: 65_536)
         // The second field, the program's name in parentheses, may hold anything; the last `)` ends it.
         let fields = status[((status.lastIndex(of: UInt8(ascii: ")")) ?? 0) + 1)...].split(separator: UInt8(ascii: " "))
         let start = fields.count > 19 ? UInt64(String(decoding: fields[19], as: UTF8.self)) : nil

@@ -18,7 +18,7 @@ package struct ProcessNamespaces: Sendable, Hashable {
         var buffer = [UInt8](repeating: 0, count: 64)
         let count = readlink("/proc/\(processID)/ns/pid", &buffer, buffer.count)
         guard count > 0,
-            let status = try? OpenFile.open(FilePath("/proc/\(processID)/status"), O_RDONLY).readToEnd(limit: 65_536),
+            let status = try? OpenFile.open(FilePath("/proc/\(processID)/status"), .readOnly).readToEnd(limit: 65_536),
             let line = status.split(separator: 0x0a).first(where: { $0.starts(with: "NSpid:".utf8) })
         else { return nil }
         namespace = Array(buffer[..<count])

@@ -33,10 +33,10 @@ package struct ProcessReference: Sendable, Hashable, Codable {
     /// See pidfd_send_signal(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     @discardableResult
-    package func send(signal: CInt) throws(SystemCallError) -> Bool {
+    package func send(signal: Signal) throws(SystemCallError) -> Bool {
         guard let handle = try openHandle() else { return false }
         do throws(SystemCallError) {
-            _ = try retryingSystemCall("pidfd_send_signal") { slipway_pidfd_send_signal(handle.descriptor, signal) }
+            _ = try retryingSystemCall("pidfd_send_signal") { slipway_pidfd_send_signal(handle.descriptor, signal.rawValue) }
             return true
         } catch {
             if error.errno == .noSuchProcess { return false }
@@ -100,7 +100,7 @@ package struct ProcessReference: Sendable, Hashable, Codable {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func startTime(of processID: Int32) -> UInt64? {
-        guard let bytes = try? OpenFile.open(FilePath("/proc/\(processID)/stat"), O_RDONLY).readToEnd(limit: 65_536)
+        guard let bytes = try? OpenFile.open(FilePath("/proc/\(processID)/stat"), .readOnly).readToEnd(limit: 65_536)
         else {
             return nil
         }
@@ -113,7 +113,7 @@ package struct ProcessReference: Sendable, Hashable, Codable {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func currentBootID() -> String {
-        let bytes = try? OpenFile.open("/proc/sys/kernel/random/boot_id", O_RDONLY).readToEnd(limit: 64)
+        let bytes = try? OpenFile.open("/proc/sys/kernel/random/boot_id", .readOnly).readToEnd(limit: 64)
         return String(decoding: (bytes ?? []).filter { $0 != 0x0a }, as: UTF8.self)
     }
 }

@@ -1,4 +1,3 @@
-import Glibc
 import LLB
 import LinuxSystem
 import OCI
@@ -105,7 +104,7 @@ struct CacheMounts: Sendable {
                 try await onBlockingPool { try Self.copy(seed.path, of: root, to: fresh) }
             }
         } else {
-            try await onBlockingPool { try OpenFile.open(fresh, O_RDONLY | O_DIRECTORY).changeMode(0o755) }
+            try await onBlockingPool { try OpenFile.open(fresh, [.readOnly, .directory]).changeMode(0o755) }
         }
         try await onBlockingPool {
             do throws(SystemCallError) {
@@ -122,7 +121,7 @@ struct CacheMounts: Sendable {
         let source = try RootedDirectory(root).openDirectory(path.isEmpty ? "/" : FilePath(bytes: path))
         let status = try source.status(".")
         try copyTree(from: source, to: RootedDirectory(fresh))
-        let made = try OpenFile.open(fresh, O_RDONLY | O_DIRECTORY)
+        let made = try OpenFile.open(fresh, [.readOnly, .directory])
         try made.changeOwner(user: status.userID, group: status.groupID)
         try made.changeMode(UInt32(status.mode))
     }

@@ -1,5 +1,4 @@
 internal import FoundationEssentials
-internal import Glibc
 package import LinuxSystem
 package import SystemPackage
 
@@ -40,7 +39,7 @@ package struct AdditionalProcess: Sendable {
         let process = try SandboxBundle.process(configuration, terminal, in: workingDirectory, users)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.withoutEscapingSlashes]
-        let file = try OpenFile.open(document, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+        let file = try OpenFile.open(document, [.writeOnly, .createNew, .noFollow], mode: 0o600)
         try file.write(Array(try encoder.encode(process)))
     }
 
@@ -77,7 +76,7 @@ package struct AdditionalProcess: Sendable {
 
     private static func status(of path: FilePath, in root: RootedDirectory) throws(SystemCallError) -> FileStatus? {
         do throws(SystemCallError) {
-            return try root.open(path, O_PATH).status()
+            return try root.open(path, .pathOnly).status()
         } catch {
             switch error.errno {
             case .noSuchFileOrDirectory, .notDirectory: return nil

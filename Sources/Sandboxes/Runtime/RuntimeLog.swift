@@ -1,5 +1,4 @@
 internal import FoundationEssentials
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 
@@ -15,7 +14,7 @@ enum RuntimeLog {
     static func failure(_ path: FilePath, program: [UInt8]) throws -> SandboxError? {
         let content: [UInt8]
         do throws(SystemCallError) {
-            content = try OpenFile.open(path, O_RDONLY).readToEnd(limit: 1 << 20)
+            content = try OpenFile.open(path, .readOnly).readToEnd(limit: 1 << 20)
         } catch {
             if error.errno == .noSuchFileOrDirectory { return nil }
             throw error

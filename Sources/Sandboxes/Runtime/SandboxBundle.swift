@@ -1,5 +1,4 @@
 internal import FoundationEssentials
-internal import Glibc
 package import LinuxSystem
 package import SystemPackage
 
@@ -181,7 +180,7 @@ package struct SandboxBundle: Sendable {
     ) throws -> RuntimeSpecification.Mount {
         switch mount.source {
         case .bind(let source):
-            let isDirectory = try OpenFile.open(source, O_PATH).status().type == .directory
+            let isDirectory = try OpenFile.open(source, .pathOnly).status().type == .directory
             let target = try root.mountPoint(
                 mount.target,
                 isDirectory ? .directory : .file,
@@ -241,10 +240,10 @@ package struct SandboxBundle: Sendable {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func write(_ bytes: [UInt8], to path: FilePath) throws(SystemCallError) {
-        let file = try OpenFile.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o644)
+        let file = try OpenFile.open(path, [.writeOnly, .create, .truncate, .noFollow], mode: 0o644)
         try file.write(bytes)
         // Users in the sandbox read these files too, whatever our umask.
-        _ = try retryingSystemCall("fchmod", path: path) { fchmod(file.descriptor, 0o644) }
+        try file.changeMode(0o644)
     }
 
     private static func text(_ bytes: [UInt8], _ what: String) throws(SandboxError) -> String {

@@ -1,4 +1,3 @@
-internal import Glibc
 package import LinuxSystem
 internal import Synchronization
 package import SystemPackage
@@ -208,7 +207,7 @@ package struct SandboxProcess: Sendable {
     /// Sends a signal to the sandboxed process.
     ///
     /// As process 1 it gets only those that it handles, and SIGKILL.
-    package func send(signal: CInt) throws(SystemCallError) { try child.send(signal: signal) }
+    package func send(signal: Signal) throws(SystemCallError) { try child.send(signal: signal) }
 
     /// Waits for its end.
     package func wait() async throws -> ExitStatus { try await child.wait() }

@@ -1,4 +1,3 @@
-internal import Glibc
 package import LinuxSystem
 internal import SystemPackage
 
@@ -117,7 +116,7 @@ package struct UserDatabase: Sendable {
     private static func content(of path: FilePath, in root: RootedDirectory) throws(SandboxError) -> [UInt8] {
         do throws(SystemCallError) {
             // Non-blocking, so that a FIFO of that name does not wait for a writer.
-            let file = try root.open(path, O_RDONLY | O_NONBLOCK)
+            let file = try root.open(path, [.readOnly, .nonBlocking])
             let status = try file.status()
             guard status.type == .regular else { throw SystemCallError("open", path: path, errno: .invalidArgument) }
             return try file.readToEnd(limit: maximumSize)

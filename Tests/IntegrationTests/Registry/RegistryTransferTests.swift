@@ -37,7 +37,7 @@ struct `Images between stores and a registry` {
             let image = try await setup.remote.images.image(name.description)
             #expect(image.repositoryDigests.map(\.digest) == [pulled.digest])
             let text = try await setup.remote.snapshots.withMounted(FileTree(layers: image.layers)) { path in
-                try await onBlockingPool { try OpenFile.open(path.appending("app/file"), 0).readToEnd() }
+                try await onBlockingPool { try OpenFile.open(path.appending("app/file"), .readOnly).readToEnd() }
             }
             #expect(text == Array("second".utf8))
             let again = Events()
@@ -99,7 +99,7 @@ struct `Images between stores and a registry` {
                 #expect(image.configuration.rootFileSystem.diffIDs.count == 2)
                 #expect(try await setup.store.blobs.present(among: Set(image.blobs.map(\.digest))).isEmpty)
                 let text = try await setup.remote.snapshots.withMounted(image.tree) { path in
-                    try await onBlockingPool { try OpenFile.open(path.appending("etc/name"), 0).readToEnd() }
+                    try await onBlockingPool { try OpenFile.open(path.appending("etc/name"), .readOnly).readToEnd() }
                 }
                 #expect(text == Array("first".utf8))
             }

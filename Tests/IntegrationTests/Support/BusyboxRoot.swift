@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import LinuxSystem
 import SystemPackage
 
@@ -21,9 +20,9 @@ func makeBusyboxRoot(in parent: FilePath, name: String = "root") async throws ->
             try directory.createSymbolicLink(FilePath("bin/\(program)"), target: Array("busybox".utf8))
         }
         try directory.createDirectory("etc")
-        let passwd = try directory.open("etc/passwd", O_WRONLY | O_CREAT, mode: 0o644)
+        let passwd = try directory.open("etc/passwd", [.writeOnly, .create], mode: 0o644)
         try passwd.write(Array("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n".utf8))
-        let group = try directory.open("etc/group", O_WRONLY | O_CREAT, mode: 0o644)
+        let group = try directory.open("etc/group", [.writeOnly, .create], mode: 0o644)
         try group.write(Array("root:x:0:\napp:x:1001:\naudio:x:29:app\n".utf8))
     }
     return root

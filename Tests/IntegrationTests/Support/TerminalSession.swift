@@ -37,11 +37,11 @@ final class TerminalSession: Sendable {
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await Task.sleep(for: .seconds(20))
-                try session.child.send(signal: 9)
+                try session.child.send(signal: .kill)
             }
             defer { group.cancelAll() }
             do { try await body(session) } catch {
-                try session.child.send(signal: 9)
+                try session.child.send(signal: .kill)
                 throw error
             }
             let status = try await session.child.wait()

@@ -92,7 +92,7 @@ extension BuildCommand {
         for part in addresses.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
             let isBracketed = part.first == UInt8(ascii: "[") && part.last == UInt8(ascii: "]")
             let address = Array(isBracketed ? part.dropFirst().dropLast() : part)
-            guard isInternetAddress(String(decoding: address, as: UTF8.self)) else { throw invalid }
+            guard InternetAddress(String(decoding: address, as: UTF8.self)) != nil else { throw invalid }
             hosts.append((name, address))
         }
         return hosts

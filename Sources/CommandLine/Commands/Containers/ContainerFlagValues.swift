@@ -90,7 +90,7 @@ enum ContainerFlagValues {
         }
         var address = String(text[text.index(after: separator)...])
         if address.hasPrefix("["), address.hasSuffix("]") { address = String(address.dropFirst().dropLast()) }
-        guard address == "host-gateway" || isInternetAddress(address) else {
+        guard address == "host-gateway" || InternetAddress(address) != nil else {
             throw FlagValueError("invalid IP address in add-host: \"\(address)\"")
         }
         return ContainerOptions.Host(name: String(text[..<separator]), address: address)
@@ -98,7 +98,7 @@ enum ContainerFlagValues {
 
     static func address(_ bytes: [UInt8]) throws(FlagValueError) -> String {
         let text = try FlagValues.text(bytes)
-        guard isInternetAddress(text) else { throw FlagValueError("IP address is not correctly formatted: \(text)") }
+        guard InternetAddress(text) != nil else { throw FlagValueError("IP address is not correctly formatted: \(text)") }
         return text
     }
 
