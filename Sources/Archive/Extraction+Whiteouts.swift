@@ -1,3 +1,4 @@
+import Text
 import LinuxSystem
 import SystemPackage
 
@@ -23,7 +24,7 @@ extension Extraction {
             return true
         }
         let hidden = Array(name.dropFirst(Whiteout.prefix.count))
-        guard !hidden.isEmpty, hidden != Array(".".utf8), hidden != Array("..".utf8),
+        guard !hidden.isEmpty, hidden != ".", hidden != "..",
             !hidden.starts(with: Whiteout.prefix)
         else { throw refused(entry, "a whiteout of nothing") }
         let parent = try directory(components.dropLast(), entry)
@@ -62,6 +63,6 @@ extension Extraction {
     /// Hides what lower layers have in a directory.
     func markOpaque(_ directory: OpenFile) throws(SystemCallError) {
         if options.mode == .marked { return try mark(directory, Whiteout.opaque) }
-        try directory.setExtendedAttribute(Array("trusted.overlay.opaque".utf8), [UInt8(ascii: "y")])
+        try directory.setExtendedAttribute("trusted.overlay.opaque", "y")
     }
 }

@@ -83,8 +83,8 @@ final class Extraction {
         guard path.count <= options.limits.pathBytes else {
             throw refused(entry, "its name has more than \(options.limits.pathBytes) bytes")
         }
-        let dot = UInt8(ascii: ".")
-        let components = path.split(separator: UInt8(ascii: "/")).map(Array.init).filter { $0 != [dot] }
+        let dot: UInt8 = "."
+        let components = path.split(separator: "/").map(Array.init).filter { $0 != [dot] }
         guard !components.contains([dot, dot]) else { throw refused(entry, "a name with \"..\"") }
         guard components.allSatisfy({ $0.count <= 255 && !$0.contains(0) }) else {
             throw refused(entry, "a part of its name has more than 255 bytes or holds NUL")
@@ -94,7 +94,7 @@ final class Extraction {
 
     /// The directory of that path, made with everything above it where it is missing.
     func directory(_ components: some Collection<[UInt8]>, _ entry: TarEntry) throws -> OpenFile {
-        let key = Array(components.joined(separator: [UInt8(ascii: "/")]))
+        let key = Array(components.joined(separator: ["/"]))
         if let known = directories[key] { return known }
         let found: OpenFile
         do throws(SystemCallError) {
@@ -123,7 +123,7 @@ final class Extraction {
         var path: [UInt8] = []
         for name in components {
             try keepTime(of: current, path)
-            path += path.isEmpty ? name : [UInt8(ascii: "/")] + name
+            path += path.isEmpty ? name : "/" + name
             do throws(SystemCallError) {
                 current = try root.open(FilePath(bytes: path), [.pathOnly, .directory])
                 continue
@@ -207,13 +207,13 @@ final class Extraction {
         }
         let made = try parent.openEntry(named: name, [.pathOnly, .directory])
         if becomesOpaque { try markOpaque(made) }
-        try applyDirectory(entry, path: Array(components.joined(separator: [UInt8(ascii: "/")])), made)
+        try applyDirectory(entry, path: Array(components.joined(separator: ["/"])), made)
     }
 
     private func makeHardLink(_ entry: TarEntry, _ name: [UInt8], _ parent: OpenFile, _ target: [UInt8]) throws {
         let components = try self.components(of: target, entry)
         guard let targetName = components.last else { throw refused(entry, "a hard link to a directory") }
-        let key = Array(components.dropLast().joined(separator: [UInt8(ascii: "/")]))
+        let key = Array(components.dropLast().joined(separator: ["/"]))
         let targetParent = try root.open(key.isEmpty ? "." : FilePath(bytes: key), [.pathOnly, .directory])
         guard let status = try targetParent.entryStatus(named: targetName) else {
             throw refused(entry, "the target of the hard link, \(escapedForDisplay(target)), is not in the archive")

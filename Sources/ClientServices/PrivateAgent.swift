@@ -44,7 +44,7 @@ private struct PrivateAgent {
 
     static func start(in directory: FilePath) async throws -> PrivateAgent {
         var configuration = ChildProcessConfiguration(.named("ssh-agent"), ["-D", "-a", "./socket"])
-        configuration.environment = [Array("PATH=/usr/bin:/bin".utf8)]
+        configuration.environment = ["PATH=/usr/bin:/bin"]
         configuration.workingDirectory = directory
         configuration.files = [1: .pipeFromChild, 2: .pipeFromChild]
         let process = try await started(configuration)
@@ -76,7 +76,7 @@ private struct PrivateAgent {
         }
         var configuration = ChildProcessConfiguration(.named("ssh-add"), ["-q", "-"])
         // Relative, because the name of a socket is short; without a terminal or display nothing asks for a passphrase.
-        configuration.environment = [Array("PATH=/usr/bin:/bin".utf8), Array("SSH_AUTH_SOCK=./socket".utf8)]
+        configuration.environment = ["PATH=/usr/bin:/bin", "SSH_AUTH_SOCK=./socket"]
         configuration.workingDirectory = directory
         configuration.grouping = .ownSession
         let ended: ChildProcessOutput

@@ -1,3 +1,4 @@
+import Text
 package import Archive
 package import LinuxSystem
 package import OCI
@@ -48,7 +49,7 @@ package struct ExportedLayout: Sendable {
         self.docker = docker
     }
 
-    private static let marker = Array("{\"imageLayoutVersion\":\"1.0.0\"}".utf8)
+    private static let marker: [UInt8] = "{\"imageLayoutVersion\":\"1.0.0\"}"
 
     private static func path(_ digest: Digest) -> String { "blobs/\(digest.algorithm.rawValue)/\(digest.hex)" }
 

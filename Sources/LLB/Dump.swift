@@ -1,3 +1,4 @@
+import Text
 package import OCI
 
 extension Definition {
@@ -59,7 +60,7 @@ private struct DumpPrinter {
     static func text(_ bytes: [UInt8]) -> String {
         bytes.reduce(into: "") { text, byte in
             switch byte {
-            case UInt8(ascii: "\\"): text += "\\\\"
+            case "\\": text += "\\\\"
             case 0x20..<0x7f: text.unicodeScalars.append(Unicode.Scalar(byte))
             default: text += "\\x" + hexadecimal([byte])
             }

@@ -1,3 +1,4 @@
+import Text
 import BuildGraph
 package import ClientServices
 import LLB
@@ -96,7 +97,7 @@ package struct OperationEnvironment: Sendable {
         case .tree(let tree):
             return try await snapshots.withMounted(tree) { root in
                 let source = try await onBlockingPool {
-                    SourceTree(root: try RootedDirectory(root), name: Array("stage".utf8))
+                    SourceTree(root: try RootedDirectory(root), name: "stage")
                 }
                 return try await ContentDigester(tree: source, memo: UncachedFileDigests()).contentKey(of: selections)
             }
@@ -110,7 +111,7 @@ package struct OperationEnvironment: Sendable {
         case .tree(let tree):
             return try await snapshots.withMounted(tree) { root in
                 try await body(
-                    try await onBlockingPool { SourceTree(root: try RootedDirectory(root), name: Array("stage".utf8)) }
+                    try await onBlockingPool { SourceTree(root: try RootedDirectory(root), name: "stage") }
                 )
             }
         }
@@ -137,7 +138,7 @@ package struct OperationEnvironment: Sendable {
 /// Copies all files of a tree, with their owners, modes and times.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 func copyTree(from source: SourceTree, to destination: RootedDirectory) throws {
-    var copy = FileCopy(source: Array("/".utf8), destination: Array("/".utf8))
+    var copy = FileCopy(source: "/", destination: "/")
     copy.copiesDirectoryContents = true
     copy.createsDestination = true
     let copier = try FileCopier(copy, from: source, to: destination, owner: nil)

@@ -1,3 +1,4 @@
+internal import Text
 internal import FoundationEssentials
 internal import Images
 internal import LinuxSystem
@@ -34,7 +35,7 @@ package struct InlineCache {
         )
         guard let content = configuration.records else { return nil }
         // A document is an object; these records are an array.
-        let wrapped = Array("{\"records\":".utf8) + Array(content) + Array("}".utf8)
+        let wrapped: [UInt8] = "{\"records\":" + Array(content) + "}"
         records = try StrictJSON.decode(Records.self, from: wrapped, kind: "inline cache", fields: .buildCache).records
     }
 

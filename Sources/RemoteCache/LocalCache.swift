@@ -168,11 +168,11 @@ struct LocalCacheWriter: CacheWriter {
         let lock = try FileLock.acquire(directory.lock, .exclusive)
         try HostFiles.createCallersDirectories(directory.blobs.appending("sha256"))
         try HostFiles.createCallersDirectories(directory.ingest)
-        for name in try HostFiles.entries(of: directory.ingest) where name.starts(with: "slipway-".utf8) {
-            try HostFiles.remove(FilePath(bytes: directory.ingest.bytes + [UInt8(ascii: "/")] + name))
+        for name in try HostFiles.entries(of: directory.ingest) where name.starts(with: "slipway-") {
+            try HostFiles.remove(FilePath(bytes: directory.ingest.bytes + "/" + name))
         }
         if try HostFiles.status(of: directory.layout) == nil {
-            try HostFiles.write(Array("{\"imageLayoutVersion\":\"1.0.0\"}".utf8), to: directory.layout)
+            try HostFiles.write("{\"imageLayoutVersion\":\"1.0.0\"}", to: directory.layout)
         }
         return lock
     }
@@ -252,7 +252,7 @@ struct LocalCacheWriter: CacheWriter {
             }
         }
         for algorithm in try HostFiles.entries(of: directory.blobs) {
-            let folder = FilePath(bytes: directory.blobs.bytes + [UInt8(ascii: "/")] + algorithm)
+            let folder = FilePath(bytes: directory.blobs.bytes + "/" + algorithm)
             for name in try HostFiles.entries(of: folder) {
                 let text = "\(String(decoding: algorithm, as: UTF8.self)):\(String(decoding: name, as: UTF8.self))"
                 guard let digest = try? Digest(parsing: text), !used.contains(digest) else { continue }

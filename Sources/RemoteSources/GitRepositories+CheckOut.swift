@@ -192,7 +192,7 @@ extension GitRepositories {
             in: work,
             .ownRepositories
         )
-        if let reference = commit.reference, reference.starts(with: "refs/tags/".utf8) {
+        if let reference = commit.reference, reference.starts(with: "refs/tags/") {
             let name = String(decoding: reference, as: UTF8.self)
             _ = try await git.run("update-ref", "--", name, Self.wanted(commit, source), in: work)
         }
@@ -223,11 +223,11 @@ extension GitRepositories {
     }
 
     private static func components(of path: [UInt8]?) throws(GitError) -> [[UInt8]] {
-        let parts = (path ?? []).split(separator: UInt8(ascii: "/")).map(Array.init).filter {
-            !$0.elementsEqual(".".utf8)
+        let parts = (path ?? []).split(separator: "/").map(Array.init).filter {
+            $0 != "."
         }
         let isSafe = parts.allSatisfy { part in
-            !part.elementsEqual("..".utf8) && !part.contains(0)
+            part != ".." && !part.contains(0)
                 && String(decoding: part, as: UTF8.self).lowercased() != ".git"
         }
         guard isSafe else {
@@ -278,7 +278,7 @@ extension GitRepositories {
             pending.append((path, true))
             for name in try root.entries(of: path) {
                 let entry = path.appending(bytes: name)
-                if removesGitDirectories, name.elementsEqual(".git".utf8) {
+                if removesGitDirectories, name == ".git" {
                     // No commit can hold an entry of this name.
                     try removeTree(place.appending(entry.components))
                 } else if try root.status(entry).type == .directory {

@@ -1,3 +1,4 @@
+import Text
 package import LinuxSystem
 package import SystemPackage
 
@@ -144,7 +145,7 @@ package struct ControlGroup: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func add(_ process: Int32) throws(SystemCallError) {
         for directory in directories {
-            try OpenFile.open(directory.appending("cgroup.procs"), .writeOnly).write(Array("\(process)".utf8))
+            try OpenFile.open(directory.appending("cgroup.procs"), .writeOnly).write("\(process)")
         }
     }
 
@@ -213,7 +214,7 @@ package struct ControlGroup: Sendable {
     package static func removeAbandoned(in parent: FilePath) {
         for entry in (try? HostFiles.entries(of: parent)) ?? [] {
             guard entry.starts(with: heldPrefix.utf8) || isContainer(entry) else { continue }
-            let directory = FilePath(bytes: parent.bytes + [UInt8(ascii: "/")] + entry)
+            let directory = FilePath(bytes: parent.bytes + "/" + entry)
             // The store of a container that ran out of memory still has to read that here.
             if isContainer(entry),
                 ["memory.events", "memory.oom_control"].contains(where: {
@@ -231,8 +232,8 @@ package struct ControlGroup: Sendable {
     private static func isContainer(_ name: [UInt8]) -> Bool {
         name.count == 64
             && name.allSatisfy {
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+                ("0"..."9").contains($0)
+                    || ("a"..."f").contains($0)
             }
     }
 }

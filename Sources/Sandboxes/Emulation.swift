@@ -1,3 +1,4 @@
+import Text
 package import LinuxSystem
 package import SystemPackage
 
@@ -39,7 +40,7 @@ package struct Emulation: Sendable {
             "install an emulator (Debian and Ubuntu: apt-get install qemu-user-static binfmt-support; elsewhere register QEMU's static programs with the flag F)"
         switch try fileContent("status") {
         case nil: return .uncertain("\(directory) is not mounted, so emulators cannot be seen; \(remedy)")
-        case let status? where !status.starts(with: "enabled".utf8):
+        case let status? where !status.starts(with: "enabled"):
             return .obstacle("binfmt_misc is switched off; switch it on with echo 1 > \(directory)/status")
         case .some: break
         }
@@ -114,13 +115,13 @@ struct ProgramHandler {
     private var mask: [UInt8] = []
 
     init?(parsing content: [UInt8]) {
-        for line in content.split(separator: UInt8(ascii: "\n")) {
-            let words = line.split(separator: UInt8(ascii: " "), maxSplits: 1)
+        for line in content.split(separator: "\n") {
+            let words = line.split(separator: " ", maxSplits: 1)
             guard let key = words.first else { continue }
             let value = words.count > 1 ? Array(words[1]) : []
             switch String(decoding: key, as: UTF8.self) {
             case "enabled": isEnabled = true
-            case "flags:": isOpenedAtRegistration = value.contains(UInt8(ascii: "F"))
+            case "flags:": isOpenedAtRegistration = value.contains("F")
             case "offset":
                 guard let number = Int(String(decoding: value, as: UTF8.self)) else { return nil }
                 offset = number

@@ -1,3 +1,4 @@
+import Text
 import Archive
 import LinuxSystem
 import SystemPackage
@@ -38,7 +39,7 @@ struct LayerArchive {
     ///   - directory: where in the archive it is; empty for the top.
     init(_ files: LayerFiles, below directory: [UInt8] = []) {
         self.files = files
-        prefix = directory.isEmpty ? [] : directory + [UInt8(ascii: "/")]
+        prefix = directory.isEmpty ? [] : directory + "/"
     }
 
     private struct Inode: Hashable {
@@ -56,7 +57,7 @@ struct LayerArchive {
         try files.walk { entry in
             let status = entry.status
             measure.entries += 1
-            if let directory = entered, !entry.bytes.starts(with: directory + [UInt8(ascii: "/")]) {
+            if let directory = entered, !entry.bytes.starts(with: directory + "/") {
                 measure.emptyDirectories.append(directory)
             }
             entered = status.type == .directory && !entry.isOpaque ? entry.bytes : nil
@@ -73,7 +74,7 @@ struct LayerArchive {
     }
 
     private static func isReserved(_ name: [UInt8]) -> Bool {
-        let base = name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+        let base = name.lastIndex(of: "/").map { $0 + 1 } ?? 0
         return name[base...].starts(with: Whiteout.prefix)
     }
 
@@ -101,7 +102,7 @@ struct LayerArchive {
             let status = file.status
             if status.type == .socket { return }
             let name = prefix + file.bytes
-            let base = name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+            let base = name.lastIndex(of: "/").map { $0 + 1 } ?? 0
             if file.isWhiteout {
                 let mark = name[..<base] + Whiteout.prefix + name[base...]
                 return try writer.begin(TarEntry(path: Array(mark), kind: .regular, mode: 0o644))
@@ -141,7 +142,7 @@ struct LayerArchive {
                 entry.kind = .directory
                 try writer.begin(entry)
                 if file.isOpaque {
-                    let mark = name + [UInt8(ascii: "/")] + Whiteout.opaque
+                    let mark = name + "/" + Whiteout.opaque
                     try writer.begin(TarEntry(path: mark, kind: .regular, mode: 0o644))
                 }
             case .symbolicLink:

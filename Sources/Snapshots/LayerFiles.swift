@@ -1,3 +1,4 @@
+import Text
 import Archive
 import LinuxSystem
 import SystemPackage
@@ -32,7 +33,7 @@ struct LayerFiles {
         var isOpaque = false
     }
 
-    static let opaqueAttribute = Array("trusted.overlay.opaque".utf8)
+    static let opaqueAttribute: [UInt8] = "trusted.overlay.opaque"
 
     /// Whether nothing of the layers below is left.
     var hidesEverything: Bool {
@@ -65,14 +66,14 @@ struct LayerFiles {
 
     func isOpaque(_ directory: OpenFile) throws(SystemCallError) -> Bool {
         switch form {
-        case .overlay: try directory.extendedAttribute(Self.opaqueAttribute) == [UInt8(ascii: "y")]
+        case .overlay: try directory.extendedAttribute(Self.opaqueAttribute) == "y"
         case .marked: try directory.entryStatus(named: Whiteout.opaque) != nil
         }
     }
 
     private func entries(of path: [UInt8]) throws -> [Entry] {
         let directory = try root.open(FilePath(bytes: path), [.readOnly, .directory, .noFollow])
-        let prefix = path.isEmpty ? [] : path + [UInt8(ascii: "/")]
+        let prefix = path.isEmpty ? [] : path + "/"
         var hidden: Set<[UInt8]> = []
         var entries: [(name: [UInt8], entry: Entry)] = []
         for name in try directoryEntries(of: directory) {

@@ -1,3 +1,4 @@
+import Text
 import LinuxSystem
 import SystemPackage
 
@@ -51,6 +52,6 @@ package enum SnapshotMeans: String, Sendable, CaseIterable {
         let upper = LayerFiles(root: try files.openDirectory("upper"), form: .overlay)
         let gone = try upper.root.status("file")
         let attribute = try upper.root.open("old", .pathOnly).extendedAttribute(LayerFiles.opaqueAttribute)
-        return gone.isWhiteout && attribute == [UInt8(ascii: "y")]
+        return gone.isWhiteout && attribute == "y"
     }
 }

@@ -1,3 +1,4 @@
+import Text
 import Foundation
 import LinuxSystem
 import OCI
@@ -245,8 +246,8 @@ import Testing
     @Test func `a line is time, stream and text, partial or whole`() throws {
         let whole = try #require(ContainerLogLine(parsing: Array("2026-11-23T10:00:00.1+00:00 stderr F a b".utf8)[...]))
         #expect(whole.stream == 2)
-        #expect(whole.bytes == Array("a b\n".utf8))
+        #expect(whole.bytes == "a b\n")
         let partial = try #require(ContainerLogLine(parsing: Array("2026-11-23T10:00:00.1+00:00 stdout P a".utf8)[...]))
-        #expect(partial.bytes == Array("a".utf8))
+        #expect(partial.bytes == "a")
     }
 }

@@ -1,3 +1,4 @@
+import Text
 import Exporters
 import Foundation
 import Glibc
@@ -28,12 +29,12 @@ import Testing
 
     @Test func `keeps names, modes, times and links`() throws {
         defer { try? removeTree(scratch) }
-        let name = FilePath(bytes: Array("d/".utf8) + [0xff, 0x0a])
+        let name = FilePath(bytes: "d/" + [0xff, 0x0a])
         try result.createDirectory("d", mode: 0o755)
         try write("one", to: name, in: result)
         try result.changeMode(name, 0o4751)
         try result.createHardLink("other", to: name)
-        try result.createSymbolicLink("link", target: Array("/etc/passwd".utf8))
+        try result.createSymbolicLink("link", target: "/etc/passwd")
         try result.changeMode("d", 0o500)
         try result.setTimes("d", modified: FileTime(seconds: 1_000_000_000))
         var export = try DirectoryExport(source: result, destination: target)
@@ -42,7 +43,7 @@ import Testing
         #expect(try text(name, in: written) == "one")
         #expect(try written.status(name).mode == 0o4751)
         #expect(try written.status("other").inode == written.status(name).inode)
-        #expect(try written.readLink("link") == Array("/etc/passwd".utf8))
+        #expect(try written.readLink("link") == "/etc/passwd")
         #expect(try written.status("d").mode == 0o500)
         #expect(try written.status("d").modified == FileTime(seconds: 1_000_000_000))
         #expect(export.count == 4)
@@ -65,8 +66,8 @@ import Testing
         for path: FilePath in ["d", "d/f"] {
             let file = try result.open(path, .readOnly)
             do throws(SystemCallError) {
-                try file.setExtendedAttribute(Array("user.note".utf8), [1, 2])
-                try file.setExtendedAttribute(Array("system.posix_acl_access".utf8), list)
+                try file.setExtendedAttribute("user.note", [1, 2])
+                try file.setExtendedAttribute("system.posix_acl_access", list)
             } catch {
                 guard error.errno == .notSupported else { throw error }
                 hasLists = false
@@ -81,8 +82,8 @@ import Testing
         guard hasLists else { return }
         for path: FilePath in ["d", "d/f"] {
             let file = try written.open(path, .readOnly)
-            #expect(try file.extendedAttribute(Array("user.note".utf8)) == [1, 2])
-            #expect(try file.extendedAttribute(Array("system.posix_acl_access".utf8)) == list)
+            #expect(try file.extendedAttribute("user.note") == [1, 2])
+            #expect(try file.extendedAttribute("system.posix_acl_access") == list)
         }
     }
 

@@ -1,3 +1,4 @@
+import Text
 import Foundation
 import Images
 import OCI
@@ -23,7 +24,7 @@ private struct TestOffer: BlobOffer {
         try await withScratchDirectory { directory in
             let setup = try await RemoteSetup(root: directory)
             let (store, provider) = (setup.store, setup.remote.blobs)
-            let content = Array("layer".utf8)
+            let content: [UInt8] = "layer"
             let blob = Descriptor(mediaType: .ociLayer, digest: Digest.sha256(of: content), size: 5)
             let (broken, whole, none) = (BlobOffers(), BlobOffers(), BlobOffers())
             broken.offer([blob.digest], by: TestOffer(name: "broken", content: nil))

@@ -1,3 +1,4 @@
+import Text
 import Foundation
 import SystemPackage
 import Testing
@@ -132,7 +133,7 @@ struct `Build results` {
             "-",
             "context",
             in: scratch.url,
-            input: Array("FROM scratch\nCOPY a.txt /typed\n".utf8)
+            input: "FROM scratch\nCOPY a.txt /typed\n"
         )
         #expect(typed.status == 0, "\(typed.errorText)")
         try scratch.write("FROM scratch\nCOPY a.txt /lower\n", to: "small/dockerfile")

@@ -215,7 +215,7 @@ private let mutations: [Mutation] =
             $0.extraHosts = [(bytes("h"), bytes("1.2.3.5"))]
         },
         .option("--ulimit", "B", "limit nofile", others: ["T"]) {
-            $0.limits = [ResourceLimit(name: Array("nofile".utf8), soft: 100, hard: 200)]
+            $0.limits = [ResourceLimit(name: "nofile", soft: 100, hard: 200)]
         },
         .option("--shm-size", nil) { $0.sharedMemorySize = 1 << 20 },
         .option("--memory", nil) { $0.resources.memory = 1 << 30 },

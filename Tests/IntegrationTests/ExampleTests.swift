@@ -1,3 +1,4 @@
+import Text
 import Foundation
 import Testing
 
@@ -40,7 +41,7 @@ struct `Examples` {
             built.errorText.split(separator: "\n").filter { $0.hasSuffix(" CACHED") }.count >= 3,
             "\(built.errorText)"
         )
-        let counted = try await slipway("run", "--rm", "-i", "wordcount", input: Array("one two\nthree\n".utf8))
+        let counted = try await slipway("run", "--rm", "-i", "wordcount", input: "one two\nthree\n")
         #expect(counted.text == "2 lines, 3 words, 14 bytes\n")
         let size = try await slipway.succeed("image", "inspect", "--format", "{{.Size}}", "wordcount")
         #expect(try #require(Int(size.trimmingCharacters(in: .newlines))) < 1_000_000)

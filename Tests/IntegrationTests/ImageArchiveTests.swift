@@ -1,3 +1,4 @@
+import Text
 import Archive
 import DockerfileFrontend
 import Foundation
@@ -17,10 +18,10 @@ private func makeFileSystem(in scratch: FilePath, size: Int = 300_000) async thr
     try await onBlockingPool {
         try HostFiles.createDirectories(root.appending("bin"))
         try HostFiles.createDirectory(root.appending("etc"))
-        try OpenFile.open(root.appending("etc/motd"), [.writeOnly, .create], mode: 0o644).write(Array("hello\n".utf8))
+        try OpenFile.open(root.appending("etc/motd"), [.writeOnly, .create], mode: 0o644).write("hello\n")
         let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7 / 3) }
         try OpenFile.open(root.appending("bin/tool"), [.writeOnly, .create], mode: 0o755).write(content)
-        try RootedDirectory(root).createSymbolicLink("bin/alias", target: Array("tool".utf8))
+        try RootedDirectory(root).createSymbolicLink("bin/alias", target: "tool")
     }
     let tar = try await runProgram(
         "tar",
@@ -107,7 +108,7 @@ private func load(_ path: FilePath, into archiver: ImageArchiver) async throws -
             let text = try await snapshots.withMounted(FileTree(layers: layers)) { root in
                 try await onBlockingPool { try OpenFile.open(root.appending("etc/motd"), .readOnly).readToEnd() }
             }
-            #expect(text == Array("hello\n".utf8))
+            #expect(text == "hello\n")
             #expect(try await archiver.images.store.check(full: true).problems.isEmpty)
 
             // Compressed as it came, and yet the archive that is saved has the same bytes as before.
@@ -151,7 +152,7 @@ private func load(_ path: FilePath, into archiver: ImageArchiver) async throws -
             let text = try await onBlockingPool {
                 try OpenFile.open(scratch.appending("bundle/rootfs/etc/motd"), .readOnly).readToEnd()
             }
-            #expect(text == Array("hello\n".utf8))
+            #expect(text == "hello\n")
             await archiver.images.store.close()
         }
     }

@@ -1,3 +1,4 @@
+import Text
 import Foundation
 import Glibc
 import LinuxSystem
@@ -44,7 +45,7 @@ struct `Commands interrupted` {
         var configuration = ChildProcessConfiguration(.path(FilePath(try Slipway.binary)), arguments)
         configuration.environment = ProcessInfo.processInfo.environment
             .merging(slipway.environment.merging(["SLIPWAY_ROOT": slipway.root]) { $1 }) { $1 }
-            .map { Array("\($0.key)=\($0.value)".utf8) }
+            .map { "\($0.key)=\($0.value)" }
         configuration.files = [1: .open(output), 2: .open(output)]
         let process = try await ChildProcess.start(configuration)
         while process.statusIfEnded == nil {

@@ -1,3 +1,4 @@
+import Text
 import Archive
 import LinuxSystem
 import Snapshots
@@ -36,7 +37,7 @@ import Testing
             let text = try await snapshots.withMounted(FileTree(layers: [one, two, one])) { path in
                 try await onBlockingPool { try OpenFile.open(path.appending("file"), .readOnly).readToEnd() }
             }
-            #expect(text == Array("one".utf8))
+            #expect(text == "one")
         }
     }
 }

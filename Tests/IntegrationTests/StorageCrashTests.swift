@@ -1,3 +1,4 @@
+import Text
 import Foundation
 import Glibc
 import LinuxSystem
@@ -65,7 +66,7 @@ private func dieAfter(milliseconds: UInt32) {
         try await withScratchDirectory { scratch in
             let root = scratch.appending("store").string
             let store = try await Store.open(at: FilePath(root))
-            let own = try await store.blobs.put(Array("mine".utf8))
+            let own = try await store.blobs.put("mine")
             async let first: Void = dieThreeTimes(on: root)
             async let second: Void = dieThreeTimes(on: root)
             _ = await (first, second)
@@ -74,7 +75,7 @@ private func dieAfter(milliseconds: UInt32) {
                 _ = try await again.collectGarbage()
                 await again.close()
             }
-            #expect(try await store.blobs.read(own) == Array("mine".utf8))
+            #expect(try await store.blobs.read(own) == "mine")
             #expect(try await store.check(full: true).problems.isEmpty)
             await store.close()
         }

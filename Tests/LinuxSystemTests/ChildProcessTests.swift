@@ -1,3 +1,4 @@
+import Text
 import Glibc
 import LinuxSystem
 import SystemPackage
@@ -17,7 +18,7 @@ import Testing
     }
 
     @Test func `input is fed and both streams are collected`() async throws {
-        let output = try await ChildProcess.run(shell("tr a-z A-Z; echo problem >&2"), input: Array("hello".utf8))
+        let output = try await ChildProcess.run(shell("tr a-z A-Z; echo problem >&2"), input: "hello")
         #expect(text(output.output) == "HELLO")
         #expect(text(output.errors) == "problem\n")
     }
@@ -37,7 +38,7 @@ import Testing
     @Test func `arguments and environment are bytes`() async throws {
         var configuration = shell("printf '%s' \"$1\" \"$X\"")
         configuration.arguments += [[0x78], [0xff, 0xfe]]
-        configuration.environment = [Array("X=".utf8) + [0xcc, 0x81]]
+        configuration.environment = ["X=" + [0xcc, 0x81]]
         #expect(try await ChildProcess.run(configuration).output == [0xff, 0xfe, 0xcc, 0x81])
     }
 
@@ -48,7 +49,7 @@ import Testing
             "for i in 0 1 2 3 4 5 6 7 8 9 11 12 13 14 15 16; do [ -e /proc/$$/fd/$i ] && printf \"$i \"; done; head -c 4 <&5"
         )
         let pipe = try makePipe()
-        try await onBlockingPool { try pipe.writing.write(Array("five".utf8)) }
+        try await onBlockingPool { try pipe.writing.write("five") }
         configuration.files[5] = .open(pipe.reading)
         #expect(text(try await ChildProcess.run(configuration).output) == "0 1 2 5 five")
     }

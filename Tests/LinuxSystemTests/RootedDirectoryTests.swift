@@ -1,3 +1,4 @@
+import Text
 import Foundation
 import LinuxSystem
 import SystemPackage
@@ -14,17 +15,17 @@ import Testing
     @Test func `a link to the outside is resolved inside`() throws {
         defer { try? FileManager.default.removeItem(at: root) }
         let directory = try RootedDirectory(FilePath(root.appending(path: "inside").path))
-        try directory.createSymbolicLink("escape", target: Array("../../../etc".utf8))
+        try directory.createSymbolicLink("escape", target: "../../../etc")
         #expect(throws: SystemCallError.self) { try directory.open("escape/passwd", .readOnly) }
         try directory.createDirectory("etc")
         _ = try directory.open("escape/passwd", [.writeOnly, .create], mode: 0o644)
-        #expect(try directory.entries(of: "etc") == [Array("passwd".utf8)])
+        #expect(try directory.entries(of: "etc") == ["passwd"])
     }
 
     @Test func `a combining mark after a slash does not hide dot-dot`() throws {
         defer { try? FileManager.default.removeItem(at: root) }
         let directory = try RootedDirectory(FilePath(root.appending(path: "inside").path))
-        let name: [UInt8] = Array("../".utf8) + [0xcc, 0x81] + Array("x".utf8)
+        let name: [UInt8] = "../" + [0xcc, 0x81] + "x"
         _ = try directory.open(FilePath(bytes: name), [.writeOnly, .create], mode: 0o644)
         #expect(try directory.entries() == [[0xcc, 0x81, 0x78]])
     }
@@ -32,13 +33,13 @@ import Testing
     @Test func `errors name an entry with all directories that it was reached by`() throws {
         defer { try? FileManager.default.removeItem(at: root) }
         let top = FilePath(root.path)
-        let inside = try OpenFile.open(top, [.pathOnly, .directory]).openEntry(named: Array("inside".utf8), .pathOnly)
-        try inside.createDirectory(named: Array("deep".utf8))
-        let deep = try inside.openEntry(named: Array("deep".utf8), .pathOnly)
+        let inside = try OpenFile.open(top, [.pathOnly, .directory]).openEntry(named: "inside", .pathOnly)
+        try inside.createDirectory(named: "deep")
+        let deep = try inside.openEntry(named: "deep", .pathOnly)
         #expect(deep.path == top.appending("inside/deep"))
-        let error = #expect(throws: SystemCallError.self) { try deep.openEntry(named: Array("none".utf8), .readOnly) }
+        let error = #expect(throws: SystemCallError.self) { try deep.openEntry(named: "none", .readOnly) }
         #expect(error?.path == top.appending("inside/deep/none"))
-        let relative = try RootedDirectory(top).open("", .pathOnly).openEntry(named: Array("inside".utf8), .pathOnly)
+        let relative = try RootedDirectory(top).open("", .pathOnly).openEntry(named: "inside", .pathOnly)
         #expect(relative.path == "inside")
     }
 }

@@ -1,3 +1,4 @@
+import Text
 import LinuxSystem
 import OCI
 import Storage
@@ -5,7 +6,7 @@ import SystemPackage
 import Testing
 
 @Suite struct `Blobs` {
-    private let content = Array("the content of a blob".utf8)
+    private let content: [UInt8] = "the content of a blob"
 
     @Test func `a blob is read back by the digest of its content`() async throws {
         try await withStore { store in
@@ -19,7 +20,7 @@ import Testing
 
     @Test func `content of another digest is refused and leaves nothing`() async throws {
         try await withStore { store in
-            let expected = Digest.sha256(of: Array("else".utf8))
+            let expected = Digest.sha256(of: "else")
             let error = await #expect(throws: StorageError.self) {
                 try await store.blobs.ingest(expecting: expected) { try await $0.write(content) }
             }
@@ -134,7 +135,7 @@ import Testing
         try await withStore { store in
             let digest = try await store.blobs.put(content)
             try await onBlockingPool {
-                try OpenFile.open(store.blobs.path(of: digest), .writeOnly).write(Array("THE".utf8))
+                try OpenFile.open(store.blobs.path(of: digest), .writeOnly).write("THE")
             }
             let error = await #expect(throws: StorageError.self) { try await store.blobs.read(digest) }
             #expect(error?.description.contains("blob \(digest) is damaged") == true)

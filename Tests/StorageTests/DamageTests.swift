@@ -1,3 +1,4 @@
+import Text
 import GRDB
 import Glibc
 import LinuxSystem
@@ -43,7 +44,7 @@ private func awaitClosed(_ root: FilePath) async throws {
 private func fillStore(at root: FilePath) async throws {
     let store = try await Store.open(at: root)
     try await store.withLease { _ in
-        let configuration = try await store.blobs.put(Array("{}".utf8))
+        let configuration = try await store.blobs.put("{}")
         try await store.database.write { db in
             try HostFiles.createDirectories(store.layout.snapshot(LayerID(rawValue: 1)).appending("fs"))
             try db.execute(
@@ -91,7 +92,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
         #expect(error?.description.contains("slipway system check --repair") == true)
         let left = try await onBlockingPool { try HostFiles.entries(of: layout.snapshots) }
-        #expect(left == [Array("1".utf8)])
+        #expect(left == ["1"])
         let rebuilt = try #require(try await Store.rebuildIfDamaged(at: layout.root))
         #expect(rebuilt.images == 1 && rebuilt.layers == 1)
         try await expectWhole(layout)

@@ -1,3 +1,4 @@
+internal import Text
 internal import LinuxSystem
 internal import Terminal
 
@@ -7,7 +8,7 @@ extension Flag {
         .values("env", short: "e", path, placeholder: "list", help: "Set environment variables") {
             bytes throws(FlagValueError) in
             // A name must stand before the equal sign, and something must stand there at all.
-            guard let first = bytes.first, first != UInt8(ascii: "=") else {
+            guard let first = bytes.first, first != "=" else {
                 throw FlagValueError("invalid environment variable: \(String(decoding: bytes, as: UTF8.self))")
             }
             return [bytes]
@@ -36,8 +37,8 @@ extension SlipwayEnvironment {
             }
         }
         return try (lines + given).compactMap { line in
-            if line.contains(UInt8(ascii: "=")) { return try FlagValues.text(line) }
-            return try variables[line].map { try FlagValues.text(line + [UInt8(ascii: "=")] + $0) }
+            if line.contains("=") { return try FlagValues.text(line) }
+            return try variables[line].map { try FlagValues.text(line + "=" + $0) }
         }
     }
 }

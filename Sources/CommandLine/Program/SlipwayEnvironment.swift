@@ -1,3 +1,4 @@
+import Text
 package import LinuxSystem
 package import SystemPackage
 package import Terminal
@@ -26,7 +27,7 @@ package final class SlipwayEnvironment: Sendable {
         errorOutput = TextOutput(.error)
         clock = { FileTime.now() }
         homeDirectory =
-            variables[Array("HOME".utf8)].map { FilePath(bytes: $0) }.flatMap { $0.isAbsolute ? $0 : nil }
+            variables["HOME"].map { FilePath(bytes: $0) }.flatMap { $0.isAbsolute ? $0 : nil }
             ?? ProcessContext.homeDirectory
     }
 
@@ -47,7 +48,7 @@ package final class SlipwayEnvironment: Sendable {
         self.output = output
         self.errorOutput = errorOutput
         self.clock = clock
-        homeDirectory = variables[Array("HOME".utf8)].map { FilePath(bytes: $0) }
+        homeDirectory = variables["HOME"].map { FilePath(bytes: $0) }
     }
 
     /// An environment variable; nil where it is not set or empty.

@@ -1,3 +1,4 @@
+internal import Text
 internal import LinuxSystem
 
 /// What is known about a host from its name alone, to decide where credentials and redirects may go.
@@ -14,7 +15,7 @@ package struct HostPolicy: Hashable, Sendable {
     /// Where a host lies that is given in lower case, without brackets or port.
     package static func reach(of host: String) -> Reach {
         if host == "localhost" || host.hasSuffix(".localhost") { return .loopback }
-        if host.utf8.contains(UInt8(ascii: ":")) { return reach(ofIPv6: host) }
+        if host.utf8.contains(":") { return reach(ofIPv6: host) }
         let labels = host.split(separator: ".", omittingEmptySubsequences: false)
         guard let last = labels.last, isNumeric(last) else { return .open }
         let parts = labels.compactMap { label -> UInt8? in
@@ -52,7 +53,7 @@ package struct HostPolicy: Hashable, Sendable {
     /// An approximation of the public suffix list that errs on the side of a longer name: such a realm has to be allowed by configuration.
     package static func registrableDomain(of host: String) -> String {
         let labels = host.split(separator: ".")
-        guard labels.count > 2, reach(of: host) == .open, !host.utf8.contains(UInt8(ascii: ":")) else { return host }
+        guard labels.count > 2, reach(of: host) == .open, !host.utf8.contains(":") else { return host }
         let lastTwo = labels.suffix(2).joined(separator: ".")
         let secondLevel = labels[labels.count - 2]
         let isCountrySuffix =

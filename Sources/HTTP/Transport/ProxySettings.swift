@@ -1,3 +1,4 @@
+internal import Text
 internal import AsyncHTTPClient
 internal import LinuxSystem
 
@@ -137,7 +138,7 @@ private func percentDecoded(_ text: Substring) -> String {
     var bytes: [UInt8] = []
     var rest = Array(text.utf8)[...]
     while let byte = rest.popFirst() {
-        if byte == UInt8(ascii: "%"), rest.count >= 2,
+        if byte == "%", rest.count >= 2,
             let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
         {
             bytes.append(value)

@@ -1,3 +1,4 @@
+internal import LinuxSystem
 internal import NIOHTTP1
 
 /// Repeats an attempt as its policy says.

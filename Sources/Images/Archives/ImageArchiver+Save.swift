@@ -1,3 +1,4 @@
+internal import Text
 internal import Archive
 package import LinuxSystem
 package import OCI
@@ -294,7 +295,7 @@ private struct SavedDocuments {
         var documents = [
             ("index.json", try StrictJSON.encode(Index(mediaType: .ociIndex, manifests: manifests))),
             ("manifest.json", try StrictJSON.encode(items)),
-            ("oci-layout", Array("{\"imageLayoutVersion\":\"1.0.0\"}".utf8)),
+            ("oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}"),
         ]
         if !repositories.isEmpty { documents.append(("repositories", try StrictJSON.encode(repositories))) }
         return documents

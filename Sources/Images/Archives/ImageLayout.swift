@@ -16,12 +16,12 @@ package struct LayoutAddress: Hashable, Sendable {
     package init(parsing text: [UInt8]) throws(OCIError) {
         var rest = text[...]
         var digest: Digest?
-        if let at = rest.lastIndex(of: UInt8(ascii: "@")), Self.looksLikeDigest(rest[(at + 1)...]) {
+        if let at = rest.lastIndex(of: "@"), Self.looksLikeDigest(rest[(at + 1)...]) {
             digest = try Digest(parsing: String(decoding: rest[(at + 1)...], as: UTF8.self))
             rest = rest[..<at]
         }
         var tag: String?
-        if let colon = rest.lastIndex(of: UInt8(ascii: ":")), ImageReference.couldBeTag(rest[(colon + 1)...]) {
+        if let colon = rest.lastIndex(of: ":"), ImageReference.couldBeTag(rest[(colon + 1)...]) {
             tag = String(decoding: rest[(colon + 1)...], as: UTF8.self)
             rest = rest[..<colon]
         }
@@ -31,10 +31,10 @@ package struct LayoutAddress: Hashable, Sendable {
     }
 
     private static func looksLikeDigest(_ text: ArraySlice<UInt8>) -> Bool {
-        let parts = text.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         return parts.count == 2
             && parts.allSatisfy { part in
-                !part.isEmpty && part.allSatisfy { $0 < 0x80 && $0 != UInt8(ascii: "/") }
+                !part.isEmpty && part.allSatisfy { $0 < 0x80 && $0 != "/" }
             }
     }
 }

@@ -1,3 +1,4 @@
+internal import Text
 internal import CLinux
 internal import Glibc
 package import SystemPackage
@@ -26,8 +27,8 @@ package final class OpenFile: Sendable {
             guard case .path(let path) = origin else { return "" }
             if names.isEmpty { return path }
             // At once: each step of a deep path would go through all before it.
-            let below = names.reversed().joined(separator: [UInt8(ascii: "/")])
-            return FilePath(bytes: path.isEmpty ? Array(below) : path.bytes + [UInt8(ascii: "/")] + below)
+            let below = names.reversed().joined(separator: ["/"])
+            return FilePath(bytes: path.isEmpty ? Array(below) : path.bytes + "/" + below)
         }
     }
 

@@ -1,3 +1,4 @@
+internal import Text
 internal import Glibc
 package import SystemPackage
 
@@ -74,15 +75,15 @@ package struct PendingFile: Sendable {
 
 /// What something is called beside its place until it is complete.
 package func partialPath(beside path: FilePath) -> FilePath {
-    FilePath(bytes: path.bytes + Array(".\(getpid()).partial".utf8))
+    FilePath(bytes: path.bytes + ".\(getpid()).partial")
 }
 
 /// Removes what processes that are no more left beside a path under `partialPath`.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func removeAbandoned(beside path: FilePath) throws(SystemCallError) {
     guard let last = path.lastComponent else { return }
-    let prefix = FilePath(root: nil, [last]).bytes + [UInt8(ascii: ".")]
-    let suffix = Array(".partial".utf8)
+    let prefix = FilePath(root: nil, [last]).bytes + "."
+    let suffix: [UInt8] = ".partial"
     for name in try HostFiles.entries(of: directory(of: path)) {
         guard name.starts(with: prefix), name.count > prefix.count + suffix.count,
             name.suffix(suffix.count).elementsEqual(suffix),

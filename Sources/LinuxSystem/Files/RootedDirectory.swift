@@ -1,3 +1,4 @@
+internal import Text
 internal import CLinux
 internal import Glibc
 package import SystemPackage
@@ -209,7 +210,7 @@ package struct RootedDirectory: Sendable {
     /// it is resolved and acted on as `.`.
     private func parent(of path: FilePath) throws(SystemCallError) -> (OpenFile, [UInt8]) {
         guard let last = path.components.last, last.kind == .regular else {
-            return (try open(path, [.pathOnly, .directory]), [UInt8(ascii: ".")])
+            return (try open(path, [.pathOnly, .directory]), ".")
         }
         let name = last.withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
         return (try open(path.removingLastComponent(), [.pathOnly, .directory]), name)

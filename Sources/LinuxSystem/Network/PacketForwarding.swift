@@ -1,3 +1,4 @@
+internal import Text
 internal import Glibc
 internal import SystemPackage
 
@@ -18,7 +19,7 @@ package enum PacketForwarding {
     package static func turnOn() throws(SystemCallError) {
         let held = try FileLock.acquire(lock, .exclusive)
         defer { withExtendedLifetime(held) {} }
-        let isOff = try OpenFile.open(setting, .readOnly).readToEnd(limit: 16).first == UInt8(ascii: "0")
+        let isOff = try OpenFile.open(setting, .readOnly).readToEnd(limit: 16).first == "0"
         guard isOff else { return }
         // First of all: however this process ends, what it changed is known.
         let interfaces = try others()

@@ -1,3 +1,4 @@
+internal import Text
 internal import CLinux
 internal import Glibc
 package import SystemPackage
@@ -29,7 +30,7 @@ package enum ProcessContext {
         guard var next = slipway_environment() else { return variables }
         while let entry = next.pointee {
             let parts = bytes(of: entry).split(
-                separator: UInt8(ascii: "="),
+                separator: "=",
                 maxSplits: 1,
                 omittingEmptySubsequences: false
             )

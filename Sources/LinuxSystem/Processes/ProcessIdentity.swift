@@ -1,3 +1,4 @@
+internal import Text
 internal import Glibc
 internal import SystemPackage
 
@@ -19,7 +20,7 @@ package struct ProcessIdentity: Hashable, Sendable {
         let boot = try OpenFile.open("/proc/sys/kernel/random/boot_id", .readOnly).readToEnd(limit: 4096)
         let status = try OpenFile.open("/proc/self/stat", .readOnly).readToEnd(limit: 65_536)
         // The second field, the program's name in parentheses, may hold anything; the last `)` ends it.
-        let fields = status[((status.lastIndex(of: UInt8(ascii: ")")) ?? 0) + 1)...].split(separator: UInt8(ascii: " "))
+        let fields = status[((status.lastIndex(of: ")") ?? 0) + 1)...].split(separator: " ")
         let start = fields.count > 19 ? UInt64(String(decoding: fields[19], as: UTF8.self)) : nil
         return ProcessIdentity(
             pid: getpid(),

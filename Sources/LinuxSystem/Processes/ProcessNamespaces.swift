@@ -1,3 +1,4 @@
+internal import Text
 internal import Glibc
 internal import SystemPackage
 
@@ -19,7 +20,7 @@ package struct ProcessNamespaces: Sendable, Hashable {
         let count = readlink("/proc/\(processID)/ns/pid", &buffer, buffer.count)
         guard count > 0,
             let status = try? OpenFile.open(FilePath("/proc/\(processID)/status"), .readOnly).readToEnd(limit: 65_536),
-            let line = status.split(separator: 0x0a).first(where: { $0.starts(with: "NSpid:".utf8) })
+            let line = status.split(separator: 0x0a).first(where: { $0.starts(with: "NSpid:") })
         else { return nil }
         namespace = Array(buffer[..<count])
         numbers = line.split(separator: 0x09).dropFirst().compactMap { Int32(String(decoding: $0, as: UTF8.self)) }

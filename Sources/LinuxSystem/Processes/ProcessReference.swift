@@ -1,3 +1,4 @@
+internal import Text
 internal import CLinux
 internal import Glibc
 internal import SystemPackage
@@ -105,7 +106,7 @@ package struct ProcessReference: Sendable, Hashable, Codable {
             return nil
         }
         // The name, in parentheses, may hold anything; what follows the last one is fields 3 and on.
-        guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+        guard let end = bytes.lastIndex(of: ")") else { return nil }
         let fields = String(decoding: bytes[(end + 1)...], as: UTF8.self).split(separator: " ")
         guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
         return UInt64(fields[19])

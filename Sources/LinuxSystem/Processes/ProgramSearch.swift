@@ -1,3 +1,4 @@
+internal import Text
 internal import Glibc
 package import SystemPackage
 
@@ -17,7 +18,7 @@ package enum Program: Sendable, Hashable {
             guard Self.isExecutable(path) else { throw ProgramNotFound(name: path.string) }
             return path
         case .named(let name):
-            guard !name.utf8.contains(UInt8(ascii: "/")) else { return try Program.path(FilePath(name)).resolve() }
+            guard !name.utf8.contains("/") else { return try Program.path(FilePath(name)).resolve() }
             for directory in Self.searchPath {
                 let candidate = directory.appending(name)
                 if Self.isExecutable(candidate) { return candidate }

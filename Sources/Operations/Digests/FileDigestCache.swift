@@ -69,7 +69,7 @@ private func digest(
         case .regular, .directory: break
         }
         let directory = file.path.parentPath
-        let name = file.path.isEmpty ? [UInt8(ascii: ".")] : file.path.lastComponent
+        let name = file.path.isEmpty ? "." : file.path.lastComponent
         let found = try ifPresent { () throws(SystemCallError) in
             if parent?.path != directory {
                 parent = (directory, try tree.root.open(directory.filePath, [.pathOnly, .directory]))

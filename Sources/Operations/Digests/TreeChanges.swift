@@ -149,7 +149,7 @@ struct TreeChanges {
         guard !rootedPath(removal.path).isEmpty else {
             throw OperationError.invalidPath(removal.path, reason: "the root cannot be removed")
         }
-        let tree = SourceTree(root: root, name: Array("the image".utf8))
+        let tree = SourceTree(root: root, name: "the image")
         do {
             for match in try selection.matches(in: tree) {
                 guard !match.path.isEmpty else {

@@ -110,7 +110,7 @@ struct TreeWalk {
         TreeEntry(
             parent: parent,
             file: file,
-            name: match.path.isEmpty ? [UInt8(ascii: ".")] : match.path.lastComponent,
+            name: match.path.isEmpty ? "." : match.path.lastComponent,
             path: match.path,
             relative: [],
             status: match.status

@@ -48,7 +48,7 @@ struct ArchiveUnpacker {
     private func read(_ match: Selection.Match) throws -> (path: [UInt8], root: RootedDirectory) {
         guard let scratch, source.record != nil else { return (match.path, source.root) }
         let original = try open(match.path, source.root)
-        let name = Array("archive".utf8)
+        let name: [UInt8] = "archive"
         let root = try RootedDirectory(scratch)
         if try root.statusIfPresent(name.filePath) != nil { try root.remove(name.filePath) }
         let copy = try root.open(name.filePath, [.writeOnly, .createNew], mode: 0o600)

@@ -1,3 +1,4 @@
+import Text
 import LLB
 import LinuxSystem
 import OCI
@@ -43,7 +44,7 @@ struct CacheMounts: Sendable {
     ) async throws -> Value {
         // As in BuildKit: what begins with other files is another cache.
         let layers = seed.map { $0.tree.layers.map { "\($0)" }.joined(separator: ",") }
-        let key = id + (layers.map { Array(":\($0):".utf8) + (seed?.path ?? []) } ?? [])
+        let key = id + (layers.map { ":\($0):" + (seed?.path ?? []) } ?? [])
         let slots = CacheDirectory(layout: store.layout, name: Digest.sha256(of: key).hex)
         let lent = try await take(slots, id, sharing, waits)
         if try await onBlockingPool({ try HostFiles.status(of: lent.directory) == nil }) {

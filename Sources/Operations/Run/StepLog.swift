@@ -1,3 +1,4 @@
+import Text
 import BuildGraph
 import Synchronization
 
@@ -43,7 +44,7 @@ package struct LogClipper: Sendable {
         if tail.count > 2 * Self.tailLimit { tail.removeFirst(tail.count - Self.tailLimit) }
         if isClipping { return Array(bytes[..<count]) }
         isClipping = true
-        return bytes[..<count] + Array("\n[output clipped, log limit \(limit) reached]\n".utf8)
+        return Array(bytes[..<count]) + "\n[output clipped, log limit \(limit) reached]\n"
     }
 
     /// The end of what was not shown, when nothing more comes: what a step says last is what it failed of.

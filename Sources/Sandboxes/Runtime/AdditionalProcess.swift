@@ -1,3 +1,4 @@
+internal import Text
 internal import FoundationEssentials
 package import LinuxSystem
 package import SystemPackage
@@ -53,7 +54,7 @@ package struct AdditionalProcess: Sendable {
         from workingDirectory: FilePath,
         in root: RootedDirectory
     ) throws {
-        let slash = UInt8(ascii: "/")
+        let slash: UInt8 = "/"
         if program.contains(slash) {
             guard let status = try status(of: workingDirectory.pushing(FilePath(bytes: program)), in: root) else {
                 throw SandboxError.programNotFound(program)
@@ -63,8 +64,8 @@ package struct AdditionalProcess: Sendable {
             }
             return
         }
-        let path = environment.last { $0.starts(with: "PATH=".utf8) }?.dropFirst(5) ?? []
-        for directory in path.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) {
+        let path = environment.last { $0.starts(with: "PATH=") }?.dropFirst(5) ?? []
+        for directory in path.split(separator: ":", omittingEmptySubsequences: false) {
             if program.isEmpty { break }
             let place = workingDirectory.pushing(FilePath(bytes: directory + [slash] + program))
             if let status = try status(of: place, in: root), status.type == .regular, status.mode & 0o111 != 0 {

@@ -1,3 +1,4 @@
+internal import Text
 package import LinuxSystem
 internal import SystemPackage
 
@@ -27,7 +28,7 @@ package enum RuntimeSurroundings {
 
     /// Lets the runtime ask whether its program is read-only; where it is not, or another runtime does not know the variable, it sees
     /// to that itself.
-    static let protectionMark = "_LIBCONTAINER_CLONED_BINARY=1"
+    static let protectionMark: [UInt8] = "_LIBCONTAINER_CLONED_BINARY=1"
 
     /// Keeps what is mounted in a mount namespace from reaching any other.
     package static let recursivelyPrivate: MountFlags = [.recursive, .isPrivate]

@@ -1,3 +1,4 @@
+internal import Text
 internal import FoundationEssentials
 package import LinuxSystem
 package import SystemPackage
@@ -101,10 +102,10 @@ package struct SandboxBundle: Sendable {
         let user = try users.user(configuration.user)
         let groups = user.additionalGroups + (try configuration.additionalGroups.map { try users.group($0) })
         var environment = configuration.environment
-        let home = environment.last { $0.starts(with: "HOME=".utf8) }
+        let home = environment.last { $0.starts(with: "HOME=") }
         if home?.elementsEqual("HOME=".utf8) ?? true {
-            environment.removeAll { $0.starts(with: "HOME=".utf8) }
-            environment.append(Array("HOME=".utf8) + user.home)
+            environment.removeAll { $0.starts(with: "HOME=") }
+            environment.append("HOME=" + user.home)
         }
         let capabilities = configuration.capabilities.map(\.rawValue).sorted()
         // Another user than root starts without effective capabilities, whatever the bounding set allows programs to gain.
@@ -222,7 +223,7 @@ package struct SandboxBundle: Sendable {
             ("/etc/resolv.conf", NetworkFiles.resolver(configuration)),
         ]
         if configuration.purpose == .container, !configuration.hostname.isEmpty {
-            contents.append(("/etc/hostname", configuration.hostname + [UInt8(ascii: "\n")]))
+            contents.append(("/etc/hostname", configuration.hostname + "\n"))
         }
         return try contents.compactMap { path, content in
             if configuration.mounts.contains(where: { $0.target == path }) { return nil }

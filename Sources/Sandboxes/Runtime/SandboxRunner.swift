@@ -1,3 +1,4 @@
+internal import Text
 package import LinuxSystem
 internal import Synchronization
 package import SystemPackage
@@ -132,7 +133,7 @@ package struct SandboxRunner: Sendable {
             ]
         )
         configuration.environment = [
-            Array("PATH=/usr/sbin:/usr/bin:/sbin:/bin".utf8), Array(RuntimeSurroundings.protectionMark.utf8),
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin", RuntimeSurroundings.protectionMark,
         ]
         configuration.workingDirectory = bundle.directory
         configuration.namespaces = [.mount, .process]
@@ -145,10 +146,10 @@ package struct SandboxRunner: Sendable {
         var terminal: TerminalReceiver?
         if streams.terminal != nil {
             let receiver = try await onBlockingPool { try TerminalReceiver() }
-            configuration.arguments += ["--console-socket".bytes, receiver.path.bytes]
+            configuration.arguments += ["--console-socket", receiver.path.bytes]
             terminal = receiver
         }
-        configuration.arguments.append("main".bytes)
+        configuration.arguments.append("main")
         let child = try await ChildProcess.start(configuration)
         let outcome: Result<Value, any Error>
         do {

@@ -1,3 +1,4 @@
+import Text
 import Foundation
 import LinuxSystem
 import SystemPackage
@@ -17,13 +18,13 @@ func makeBusyboxRoot(in parent: FilePath, name: String = "root") async throws ->
             "readlink",
             "stty", "tty", "date", "chmod", "ln", "umount", "unshare", "chown", "test", "yes", "wc",
         ] {
-            try directory.createSymbolicLink(FilePath("bin/\(program)"), target: Array("busybox".utf8))
+            try directory.createSymbolicLink(FilePath("bin/\(program)"), target: "busybox")
         }
         try directory.createDirectory("etc")
         let passwd = try directory.open("etc/passwd", [.writeOnly, .create], mode: 0o644)
-        try passwd.write(Array("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n".utf8))
+        try passwd.write("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n")
         let group = try directory.open("etc/group", [.writeOnly, .create], mode: 0o644)
-        try group.write(Array("root:x:0:\napp:x:1001:\naudio:x:29:app\n".utf8))
+        try group.write("root:x:0:\napp:x:1001:\naudio:x:29:app\n")
     }
     return root
 }

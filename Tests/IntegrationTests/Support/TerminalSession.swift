@@ -1,3 +1,4 @@
+import Text
 import Foundation
 import LinuxSystem
 import Synchronization
@@ -55,7 +56,7 @@ final class TerminalSession: Sendable {
         try terminal.resize(TerminalSize(rows: 30, columns: 90))
         var command = ChildProcessConfiguration(.path(FilePath(try Slipway.binary)), arguments)
         let variables = ProcessInfo.processInfo.environment.merging(slipway.environment) { $1 }
-        command.environment = variables.merging(["SLIPWAY_ROOT": slipway.root]) { $1 }.map { Array("\($0)=\($1)".utf8) }
+        command.environment = variables.merging(["SLIPWAY_ROOT": slipway.root]) { $1 }.map { "\($0)=\($1)" }
         command.files = [0: .open(device), 1: .open(device), 2: .open(device)]
         command.grouping = .ownTerminalSession
         return try TerminalSession(terminal, try await ChildProcess.start(command))
