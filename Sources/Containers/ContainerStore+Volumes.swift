@@ -137,11 +137,13 @@ extension ContainerStore {
                 let options = mount.options.filter { !$0.hasPrefix("mode=") }
                 mounts.append(.init(source, at: target, isReadOnly: mount.isReadOnly, options: options))
             case .bind(let source):
-                if try await onBlockingPool({ try HostFiles.status(of: FilePath(source)) }) == nil {
-                    guard mount.createsSource else { throw ContainerError.bindSourceMissing(source) }
-                    try await onBlockingPool { try HostFiles.createDirectories(FilePath(source)) }
+                if try await onBlockingPool({ try HostFiles.status(of: source) }) == nil {
+                    guard mount.createsSource else {
+                        throw ContainerError.bindSourceMissing(escapedForDisplay(source.bytes))
+                    }
+                    try await onBlockingPool { try HostFiles.createDirectories(source) }
                 }
-                mounts.append(bind(FilePath(source), mount))
+                mounts.append(bind(source, mount))
             case .volume(let name, _):
                 if !mount.copiesNothing { try await fill(name, from: target, of: record) }
                 mounts.append(bind(content(ofVolume: name), mount))

@@ -1,3 +1,4 @@
+import Text
 import Containers
 import Foundation
 import LinuxSystem

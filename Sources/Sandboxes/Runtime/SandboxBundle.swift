@@ -66,7 +66,9 @@ package struct SandboxBundle: Sendable {
         )
         for mount in kernelMounts { try root.makeKernelDirectory(FilePath(mount.destination)) }
         let files = try networkFiles(configuration, in: directory)
-        let mounts = try (files + configuration.mounts).map { try specification(of: $0, &root) }
+        let mounts = try (files + configuration.mounts).enumerated().map { number, mount in
+            try specification(of: mount, &root, link: directory.appending("source-\(number)"))
+        }
         let workingDirectory = try root.workingDirectory(
             configuration.workingDirectory,
             owner: configuration.purpose == .step ? try users.user(configuration.user) : .root
@@ -177,7 +179,8 @@ package struct SandboxBundle: Sendable {
 
     private static func specification(
         of mount: SandboxConfiguration.Mount,
-        _ root: inout PreparedRoot
+        _ root: inout PreparedRoot,
+        link: FilePath
     ) throws -> RuntimeSpecification.Mount {
         switch mount.source {
         case .bind(let source):
@@ -193,7 +196,7 @@ package struct SandboxBundle: Sendable {
             return RuntimeSpecification.Mount(
                 destination: try text(target.bytes, "the mount target"),
                 type: nil,
-                source: try text(source.bytes, "the mount source"),
+                source: try name(of: source, link: link),
                 options: ["rbind", mount.isReadOnly ? "ro" : "rw"]
                     + (mount.options.contains { $0.hasSuffix("shared") || $0.hasSuffix("slave") } ? [] : ["rprivate"])
                     + mount.options
@@ -212,6 +215,14 @@ package struct SandboxBundle: Sendable {
                     + (size.map { ["size=\($0)"] } ?? []) + mount.options
             )
         }
+    }
+
+    /// How the runtime is told of a path of the host: its configuration is text, so a path that is no UTF-8 is linked to.
+    private static func name(of path: FilePath, link: FilePath) throws -> String {
+        if let text = String(validating: path.bytes, as: UTF8.self) { return text }
+        let place = try RootedDirectory(link.removingLastComponent())
+        try place.createSymbolicLink(FilePath(root: nil, link.components.suffix(1)), target: path.bytes)
+        return try text(link.bytes, "the path")
     }
 
     private static func networkFiles(
