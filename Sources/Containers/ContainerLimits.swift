@@ -86,7 +86,7 @@ package enum ContainerLimits {
     /// The files through which processes join cgroups.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func entrances(of directories: [String]) throws -> [OpenFile] {
-        try directories.map { try OpenFile.open(FilePath($0).appending("cgroup.procs"), 1) }
+        try directories.map { try OpenFile.open(FilePath($0).appending("cgroup.procs"), .writeOnly) }
     }
 
     /// Puts a process into cgroups.
@@ -173,7 +173,7 @@ package enum ContainerLimits {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func write(_ text: String, to path: FilePath) throws(SystemCallError) {
-        try OpenFile.open(path, 1).write(Array(text.utf8))
+        try OpenFile.open(path, .writeOnly).write(Array(text.utf8))
     }
 }
 

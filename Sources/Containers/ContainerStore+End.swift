@@ -1,5 +1,5 @@
 import GRDB
-import LinuxSystem
+package import LinuxSystem
 import Storage
 import SystemPackage
 

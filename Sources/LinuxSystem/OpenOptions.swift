@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// How a file is opened.
@@ -12,14 +13,14 @@ package struct OpenOptions: OptionSet, Sendable, Hashable {
     package static let writeOnly = OpenOptions(rawValue: O_WRONLY)
     package static let readWrite = OpenOptions(rawValue: O_RDWR)
     /// Neither for reading nor for writing: a handle on the place itself (`O_PATH`).
-    package static let pathOnly = OpenOptions(rawValue: 0o10_000_000)
+    package static let pathOnly = OpenOptions(rawValue: slipway_O_PATH)
 
     /// Creates a missing file.
     package static let create = OpenOptions(rawValue: O_CREAT)
     /// Creates the file, and fails where something is there already (`O_CREAT | O_EXCL`).
     package static let createNew = OpenOptions(rawValue: O_CREAT | O_EXCL)
     /// A new file without a name in the directory that is opened (`O_TMPFILE`).
-    package static let unnamed = OpenOptions(rawValue: 0o20_000_000 | O_DIRECTORY)
+    package static let unnamed = OpenOptions(rawValue: slipway_O_TMPFILE)
     package static let truncate = OpenOptions(rawValue: O_TRUNC)
     /// Each write goes to the end of the file.
     package static let append = OpenOptions(rawValue: O_APPEND)

@@ -259,9 +259,9 @@ import Testing
 
 @Suite struct `Signals by name` {
     @Test func `names with and without SIG, and numbers`() throws {
-        #expect(try ContainerStore.signal(named: "SIGTERM") == 15)
-        #expect(try ContainerStore.signal(named: "int") == 2)
-        #expect(try ContainerStore.signal(named: "9") == 9)
+        #expect(try ContainerStore.signal(named: "SIGTERM") == .terminate)
+        #expect(try ContainerStore.signal(named: "int") == .interrupt)
+        #expect(try ContainerStore.signal(named: "9") == .kill)
         #expect(throws: ContainerError.invalidSignal("NOPE")) { try ContainerStore.signal(named: "NOPE") }
     }
 }

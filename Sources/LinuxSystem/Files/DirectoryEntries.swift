@@ -131,7 +131,7 @@ extension OpenFile {
     /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(user: UInt32, group: UInt32) throws(SystemCallError) {
-        _ = try retryingSystemCall("fchownat", path: path) { fchownat(descriptor, "", user, group, AT_EMPTY_PATH_) }
+        _ = try retryingSystemCall("fchownat", path: path) { fchownat(descriptor, "", user, group, slipway_AT_EMPTY_PATH) }
     }
 
     /// Changes the permission bits of the open file, which is no symbolic link; works for `O_PATH` too.
@@ -206,8 +206,5 @@ extension OpenFile {
         SystemCallError(call, path: path.appending(FilePath(bytes: name).components), errno: Errno(rawValue: code))
     }
 }
-
-/// AT_EMPTY_PATH, which Glibc declares under `_GNU_SOURCE` only.
-private let AT_EMPTY_PATH_: CInt = 0x1000
 
 private func terminated(_ bytes: [UInt8]) -> [CChar] { bytes.map { CChar(bitPattern: $0) } + [0] }

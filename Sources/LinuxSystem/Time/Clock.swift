@@ -28,7 +28,11 @@ private func nanoseconds(of clock: clockid_t) -> Int64 {
 package func pauseThread(for duration: Duration) {
     let (seconds, attoseconds) = duration.components
     var rest = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
-    while nanosleep(&rest, &rest) == -1, Glibc.errno == EINTR {}
+    while true {
+        var left = timespec()
+        if nanosleep(&rest, &left) == 0 || Glibc.errno != EINTR { return }
+        rest = left
+    }
 }
 
 /// How many processors this process may use.
