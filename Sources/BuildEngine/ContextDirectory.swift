@@ -38,12 +38,14 @@ struct ContextDirectory: Sendable {
         case .inContext(let path):
             let name = path.shownName ?? "Dockerfile"
             let shown = escapedForDisplay(path.bytes)
-            let file = try opened(shown) { () throws(SystemCallError) in try root.open(path, [.readOnly, .nonBlocking]) }
+            let file = try opened(shown) { () throws(SystemCallError) in try root.open(path, [.readOnly, .nonBlocking])
+            }
             return File(name: name, bytes: try content(of: file, name: shown))
         case .file(let path):
             let name = path.shownName ?? "Dockerfile"
             let shown = escapedForDisplay(path.bytes)
-            let file = try opened(shown) { () throws(SystemCallError) in try OpenFile.open(path, [.readOnly, .nonBlocking])
+            let file = try opened(shown) { () throws(SystemCallError) in
+                try OpenFile.open(path, [.readOnly, .nonBlocking])
             }
             return File(name: name, bytes: try content(of: file, name: shown))
         case .default, .address:
@@ -89,7 +91,8 @@ struct ContextDirectory: Sendable {
             }
         case .content, .inContext, .address: break
         }
-        return try ignoreFile(own.string) { () throws(SystemCallError) in try root.open(own, [.readOnly, .nonBlocking]) }
+        return try ignoreFile(own.string) { () throws(SystemCallError) in try root.open(own, [.readOnly, .nonBlocking])
+        }
     }
 
     private func ignoreFile(_ name: String, _ open: () throws(SystemCallError) -> OpenFile) throws -> File? {

@@ -23,7 +23,8 @@ extension ContainerMount {
         guard !fields.contains("") else { throw refused("invalid spec: \(shown): empty section between colons") }
         guard fields.count <= 3 else { throw refused("invalid spec: \(shown): too many colons") }
         let source = fields.count == 1 ? nil : fields[0]
-        guard let target = String(validating: fields[source == nil ? 0 : 1], as: UTF8.self), target.hasPrefix("/") else {
+        guard let target = String(validating: fields[source == nil ? 0 : 1], as: UTF8.self), target.hasPrefix("/")
+        else {
             throw refused("invalid volume specification: '\(shown)': mount path must be absolute")
         }
         guard target.split(separator: "/").contains(where: { $0 != "." }) else {

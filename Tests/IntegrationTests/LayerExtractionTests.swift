@@ -163,7 +163,9 @@ private func listing(_ root: FilePath) async throws -> [String] {
                 let top = Member(entry: TarEntry(path: bytes(name), kind: kind, mode: 0o1700, userID: 7, groupID: 8))
                 let refused = try await extract([top, .file("a")], root, .plain(owner: nil))
                 #expect(!refused)
-                let status = try await onBlockingPool { try OpenFile.open(root.appending("inside"), .pathOnly).status() }
+                let status = try await onBlockingPool {
+                    try OpenFile.open(root.appending("inside"), .pathOnly).status()
+                }
                 #expect(status.mode == 0o751, "\(name)")
                 #expect(status.userID == 0 && status.groupID == 0, "\(name)")
                 #expect(try await listing(root.appending("inside")) == ["regular 644 0:0 a = x"])
@@ -188,7 +190,9 @@ private func listing(_ root: FilePath) async throws -> [String] {
                     "symbolicLink 777 0:0 m -> a",
                 ]
             )
-            let time = try await onBlockingPool { try OpenFile.open(inside.appending("a"), .pathOnly).status().modified }
+            let time = try await onBlockingPool {
+                try OpenFile.open(inside.appending("a"), .pathOnly).status().modified
+            }
             #expect(time == FileTime(seconds: 1_100_000_000))
         }
     }

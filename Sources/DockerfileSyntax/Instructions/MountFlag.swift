@@ -68,8 +68,7 @@ extension MountFlag {
         }
         self.range = range
         for field in fields where field.key == "from" {
-            if let value = field.value, let dollar = value.firstIndex(of: "$"), dollar != value.count - 1
-            {
+            if let value = field.value, let dollar = value.firstIndex(of: "$"), dollar != value.count - 1 {
                 throw .expandedFrom
             }
         }

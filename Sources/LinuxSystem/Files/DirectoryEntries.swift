@@ -26,7 +26,9 @@ extension OpenFile {
         _ options: OpenOptions,
         mode: UInt32 = 0
     ) throws(SystemCallError) -> OpenFile {
-        let opened = try onEntry(name, "openat") { openat(descriptor, $0, options.rawValue | O_NOFOLLOW | O_CLOEXEC, mode) }
+        let opened = try onEntry(name, "openat") {
+            openat(descriptor, $0, options.rawValue | O_NOFOLLOW | O_CLOEXEC, mode)
+        }
         return OpenFile(owning: opened, entry: name, of: self)
     }
 
@@ -131,7 +133,9 @@ extension OpenFile {
     /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(user: UInt32, group: UInt32) throws(SystemCallError) {
-        _ = try retryingSystemCall("fchownat", path: path) { fchownat(descriptor, "", user, group, slipway_AT_EMPTY_PATH) }
+        _ = try retryingSystemCall("fchownat", path: path) {
+            fchownat(descriptor, "", user, group, slipway_AT_EMPTY_PATH)
+        }
     }
 
     /// Changes the permission bits of the open file, which is no symbolic link; works for `O_PATH` too.

@@ -45,7 +45,9 @@ package final class ChildProcess: Sendable {
     @discardableResult
     package func send(signal: Signal) throws(SystemCallError) -> Bool {
         do throws(SystemCallError) {
-            _ = try retryingSystemCall("pidfd_send_signal") { slipway_pidfd_send_signal(handle.descriptor, signal.rawValue) }
+            _ = try retryingSystemCall("pidfd_send_signal") {
+                slipway_pidfd_send_signal(handle.descriptor, signal.rawValue)
+            }
             return true
         } catch {
             if error.errno == .noSuchProcess { return false }
@@ -92,7 +94,8 @@ package final class ChildProcess: Sendable {
     ///   - grace: how long the process may take before SIGKILL.
     /// - Returns: how it ended.
     /// - Throws: `CancellationError` after the process is gone.
-    package func waitOrTerminate(signal: Signal = .terminate, grace: Duration = .seconds(2)) async throws -> ExitStatus {
+    package func waitOrTerminate(signal: Signal = .terminate, grace: Duration = .seconds(2)) async throws -> ExitStatus
+    {
         do {
             return try await wait()
         } catch is CancellationError {

@@ -37,7 +37,9 @@ package struct ProcessReference: Sendable, Hashable, Codable {
     package func send(signal: Signal) throws(SystemCallError) -> Bool {
         guard let handle = try openHandle() else { return false }
         do throws(SystemCallError) {
-            _ = try retryingSystemCall("pidfd_send_signal") { slipway_pidfd_send_signal(handle.descriptor, signal.rawValue) }
+            _ = try retryingSystemCall("pidfd_send_signal") {
+                slipway_pidfd_send_signal(handle.descriptor, signal.rawValue)
+            }
             return true
         } catch {
             if error.errno == .noSuchProcess { return false }

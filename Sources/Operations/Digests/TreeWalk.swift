@@ -103,7 +103,8 @@ struct TreeWalk {
     }
 
     private func open(_ directory: [UInt8], _ options: OpenOptions) throws(SystemCallError) -> OpenFile? {
-        try ifPresent { () throws(SystemCallError) in try tree.root.open(directory.filePath, options.union(.directory)) }
+        try ifPresent { () throws(SystemCallError) in try tree.root.open(directory.filePath, options.union(.directory))
+        }
     }
 
     private func entry(_ match: Selection.Match, parent: OpenFile, file: OpenFile?) -> TreeEntry {

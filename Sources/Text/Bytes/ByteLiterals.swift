@@ -12,7 +12,8 @@ extension UInt8: @retroactive ExpressibleByUnicodeScalarLiteral {
 /// A literal as its UTF-8 bytes: `path == "/proc"`, `["sh", "-c"]` as a list of arguments, `name + ".lock"`.
 ///
 /// Interpolation takes bytes as they are: `"\(name)=\(value)"`.
-extension Array: @retroactive ExpressibleByUnicodeScalarLiteral, @retroactive ExpressibleByExtendedGraphemeClusterLiteral,
+extension Array: @retroactive ExpressibleByUnicodeScalarLiteral,
+    @retroactive ExpressibleByExtendedGraphemeClusterLiteral,
     @retroactive ExpressibleByStringLiteral, @retroactive ExpressibleByStringInterpolation
 where Element == UInt8 {
     /// Takes the UTF-8 bytes of the literal.

@@ -103,7 +103,9 @@ enum ContainerFlagValues {
 
     static func address(_ bytes: [UInt8]) throws(FlagValueError) -> String {
         let text = try FlagValues.text(bytes)
-        guard InternetAddress(text) != nil else { throw FlagValueError("IP address is not correctly formatted: \(text)") }
+        guard InternetAddress(text) != nil else {
+            throw FlagValueError("IP address is not correctly formatted: \(text)")
+        }
         return text
     }
 
