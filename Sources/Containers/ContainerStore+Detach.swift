@@ -140,7 +140,7 @@ extension ContainerStore {
             // What passes is the program's own.
             guard filter.pass(written).isEmpty else { return }
             if case .failure(let error) = filter.finish(status: .exited(code: code)) {
-                try OpenFile.open(path, O_WRONLY_).truncate(to: logSize)
+                try OpenFile.open(path, .writeOnly).truncate(to: logSize)
                 throw error
             }
         }

@@ -67,7 +67,7 @@ package struct ProcessReference: Sendable, Hashable, Codable {
     /// The file that it executes; nil where that cannot be seen.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package var executable: FileStatus? {
-        guard let file = try? OpenFile.open(FilePath("/proc/\(processID)/exe"), O_PATH).status() else { return nil }
+        guard let file = try? OpenFile.open(FilePath("/proc/\(processID)/exe"), .pathOnly).status() else { return nil }
         return isRunning ? file : nil
     }
 
