@@ -1,5 +1,3 @@
-internal import LinuxSystem
-
 /// Numbers as Go's fmt package prints them.
 package enum GoNumbers {
     /// `%.Ng`: so many significant digits without trailing zeros, with an exponent where the number needs one.

@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// How a number with a fraction is written.
-package enum NumberForm: Sendable {
+enum NumberForm: Sendable {
     /// `%.Nf` of printf(3).
     case fixed
     /// `%.Ne` of printf(3).
@@ -11,7 +11,7 @@ package enum NumberForm: Sendable {
 /// A number rounded to so many digits after the point.
 ///
 /// See printf(3): the C library rounds the exact value, which arithmetic on `Double` cannot.
-package func numberText(_ number: Double, _ form: NumberForm, decimals: Int) -> String {
+func numberText(_ number: Double, _ form: NumberForm, decimals: Int) -> String {
     withVaList([CInt(clamping: max(0, decimals)), number]) { arguments in
         // Without an exponent the largest number has 309 digits.
         var buffer = [CChar](repeating: 0, count: 320 + min(max(0, decimals), 1100))
