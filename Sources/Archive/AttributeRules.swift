@@ -1,5 +1,5 @@
-import Text
 package import LinuxSystem
+import Text
 
 /// The prefix of a whiteout's name, and the name that makes a directory opaque.
 ///

@@ -1,5 +1,5 @@
-import Text
 package import OCI
+import Text
 
 /// How a stream of bytes is compressed.
 package enum CompressionFormat: String, Sendable, Hashable, CaseIterable {

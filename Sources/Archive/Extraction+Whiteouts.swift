@@ -1,6 +1,6 @@
-import Text
 import LinuxSystem
 import SystemPackage
+import Text
 
 extension Extraction {
     /// Turns a whiteout into the mark of the directory's form; false for any other entry.

@@ -1,5 +1,5 @@
-import Text
 import LinuxSystem
+import Text
 
 /// The records of a PAX extended header ("length key=value" lines).
 ///

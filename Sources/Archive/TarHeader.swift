@@ -1,5 +1,5 @@
-import Text
 import LinuxSystem
+import Text
 
 /// One 512-byte header block, read as POSIX ustar, GNU or the format before them.
 struct TarHeader {

@@ -1,5 +1,5 @@
-import Text
 import LinuxSystem
+import Text
 
 /// Sparse files: which pieces of a file the stored bytes are.
 extension TarReader {

@@ -1,5 +1,5 @@
-import Text
 import LinuxSystem
+import Text
 
 /// Writes a tar archive whose bytes depend on nothing but the entries: ustar, with PAX records only where ustar has no room.
 ///

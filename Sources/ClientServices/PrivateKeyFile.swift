@@ -1,6 +1,6 @@
-internal import Text
 internal import Crypto
 internal import FoundationEssentials
+internal import Text
 
 /// A file with a private key in any of the forms that Go's `ssh.ParseRawPrivateKey` reads, which is what buildx uses.
 ///

@@ -1,6 +1,6 @@
-internal import Text
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 extension ContainerMount {
     /// Ways in which mounts made later on one side show on the other.

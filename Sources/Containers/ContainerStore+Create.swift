@@ -1,4 +1,3 @@
-import Text
 import FoundationEssentials
 import GRDB
 import LinuxSystem
@@ -6,6 +5,7 @@ import OCI
 import Sandboxes
 import Storage
 import SystemPackage
+import Text
 
 extension ContainerStore {
     /// Makes a container that does not run yet.

@@ -1,8 +1,8 @@
-import Text
 package import Archive
 package import LinuxSystem
 package import OCI
 package import SystemPackage
+import Text
 
 /// An image as an OCI layout, in an archive or a directory.
 ///

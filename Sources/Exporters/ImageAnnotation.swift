@@ -1,6 +1,6 @@
-import Text
 import LinuxSystem
 package import OCI
+import Text
 
 /// One annotation that an image is exported with.
 package struct ImageAnnotation: Sendable, Hashable {

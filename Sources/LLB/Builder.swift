@@ -1,5 +1,5 @@
-import Text
 package import OCI
+import Text
 
 extension Output {
     /// An image's root file system.

@@ -1,7 +1,7 @@
-import Text
 import BuildKitProto
 import FoundationEssentials
 import OCI
+import Text
 
 /// Reads the operation of one `pb.Op`, its inputs being known already.
 ///

@@ -1,5 +1,5 @@
-import Text
 package import OCI
+import Text
 
 extension Definition {
     /// The graph as text: a numbered line for each node, each after those it needs, and the target last.

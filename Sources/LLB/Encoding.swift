@@ -1,8 +1,8 @@
-import Text
 import BuildKitProto
 import FoundationEssentials
 import OCI
 import SwiftProtobuf
+import Text
 
 /// The bytes of the `pb.Op` for an operation.
 ///

@@ -1,5 +1,5 @@
-internal import Text
 internal import OCI
+internal import Text
 
 /// A commit of a git repository, or one directory of it: the tree of its files.
 package struct GitSource: Hashable, Sendable {

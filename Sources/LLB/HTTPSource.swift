@@ -1,5 +1,5 @@
-import Text
 package import OCI
+import Text
 
 /// A file of a web server: the tree of that one file.
 package struct HTTPSource: Hashable, Sendable {

@@ -1,5 +1,5 @@
-import Text
 package import Crypto
+import Text
 
 /// The digest of some content, as the OCI image specification writes it: `sha256:` and 64 lower-case hexadecimal digits.
 ///

@@ -1,5 +1,5 @@
-internal import Text
 internal import FoundationEssentials
+internal import Text
 
 /// Walks a document once, without recursion, and checks what `JSONDecoder` does not.
 struct JSONChecker {

@@ -1,4 +1,3 @@
-import Text
 import BuildGraph
 package import ClientServices
 import LLB
@@ -9,6 +8,7 @@ package import Sandboxes
 package import Snapshots
 import Storage
 package import SystemPackage
+import Text
 
 /// Finds the files of images for the steps that start from them.
 package protocol ImageTrees: Sendable {

@@ -1,5 +1,5 @@
-import Text
 package import OCI
+import Text
 
 /// One way of authenticating that a server offers in `WWW-Authenticate`.
 ///

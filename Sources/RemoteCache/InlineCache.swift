@@ -1,8 +1,8 @@
-internal import Text
 internal import FoundationEssentials
 internal import Images
 internal import LinuxSystem
 package import OCI
+internal import Text
 
 /// A cache in the configuration of an image: its records are those of a document whose layers are the image's.
 package struct InlineCache {

@@ -1,5 +1,5 @@
-internal import Text
 internal import LLB
+internal import Text
 
 /// The file name that a `Content-Disposition` header gives.
 ///

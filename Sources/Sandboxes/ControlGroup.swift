@@ -1,6 +1,6 @@
-import Text
 package import LinuxSystem
 package import SystemPackage
+import Text
 
 /// A cgroup of one sandbox: how much its processes may take, and whether they ran out of memory.
 ///

@@ -1,6 +1,6 @@
-import Text
 package import LinuxSystem
 package import SystemPackage
+import Text
 
 /// Whether programs for another processor can run here: the kernel hands them to an emulator that was registered with it.
 ///

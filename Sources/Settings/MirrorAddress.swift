@@ -1,5 +1,5 @@
-import Text
 package import HTTP
+import Text
 
 /// A mirror as the configuration spells it: a host, perhaps a scheme before it and a path prefix after it.
 package struct MirrorAddress: Hashable, Sendable {

@@ -1,5 +1,5 @@
-internal import Text
 internal import TOMLKit
+internal import Text
 
 /// Reads typed values of a TOML table; errors name the file and the key in full.
 struct TOMLReader {

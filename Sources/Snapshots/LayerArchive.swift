@@ -1,7 +1,7 @@
-import Text
 import Archive
 import LinuxSystem
 import SystemPackage
+import Text
 
 /// What times the entries of an archive have.
 enum ArchiveTimes: Sendable, Hashable {

@@ -1,7 +1,7 @@
-import Text
 import Archive
 import LinuxSystem
 import SystemPackage
+import Text
 
 /// How a layer's directory says that something of the layers below is gone.
 enum LayerForm: String, Sendable, CaseIterable {

@@ -1,6 +1,6 @@
-import Text
 import LinuxSystem
 import SystemPackage
+import Text
 
 /// How the trees of a store are shown and changed.
 package enum SnapshotMeans: String, Sendable, CaseIterable {

@@ -68,7 +68,8 @@ import Testing
         var found: [String] = []
         // printf(3) asks nothing of the kernel, and stands below the platform.
         let arithmetic = "Text/Go/NumberText.swift"
-        for file in try sourceFiles() where file.target != "LinuxSystem" && !file.isGenerated && file.name != arithmetic {
+        for file in try sourceFiles() where file.target != "LinuxSystem" && !file.isGenerated && file.name != arithmetic
+        {
             found += importedModules(in: file.text).filter(modules.contains).map { "\(file.name) imports \($0)" }
             let code = file.text.split(separator: "\n").filter { !$0.drop { $0 == " " }.hasPrefix("//") }
             for type in types where code.contains(where: { $0.contains(type) }) {

@@ -1,9 +1,9 @@
-import Text
 import Archive
 import Foundation
 import LinuxSystem
 import OCI
 import Testing
+import Text
 
 /// Many bytes, made fast.
 private func manyBytes(_ count: Int) -> [UInt8] {

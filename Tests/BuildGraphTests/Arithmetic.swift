@@ -1,7 +1,7 @@
-import Text
 import BuildGraph
 import OCI
 import Synchronization
+import Text
 
 /// Adds a number to its inputs.
 ///

@@ -1,7 +1,7 @@
-import Text
 import BuildGraph
 import OCI
 import Testing
+import Text
 
 @Suite struct `The differences of two keys` {
     @Test func `name the components that have another value, are new or are gone`() {

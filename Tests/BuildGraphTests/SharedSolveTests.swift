@@ -1,7 +1,7 @@
-import Text
 import BuildGraph
 import OCI
 import Testing
+import Text
 
 @Suite(.timeLimit(.minutes(20))) struct `Solves on one solver` {
     let index = InMemoryCacheIndex<Int>()

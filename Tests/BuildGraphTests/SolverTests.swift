@@ -1,8 +1,8 @@
-import Text
 import BuildGraph
 import OCI
 import Synchronization
 import Testing
+import Text
 
 @Suite struct `Solving` {
     let index = InMemoryCacheIndex<Int>()

@@ -1,8 +1,8 @@
-import Text
 import BuildGraph
 import CommandLine
 import OCI
 import Testing
+import Text
 
 @Suite struct `Explaining a build` {
     static let explanation = BuildExplanation([

@@ -1,6 +1,6 @@
-import Text
 import Terminal
 import Testing
+import Text
 
 @testable import CommandLine
 

@@ -1,10 +1,10 @@
-import Text
 import Archive
 import Exporters
 import LinuxSystem
 import OCI
 import Terminal
 import Testing
+import Text
 
 @testable import CommandLine
 

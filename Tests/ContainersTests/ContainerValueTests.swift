@@ -1,4 +1,3 @@
-import Text
 import Foundation
 import LinuxSystem
 import OCI
@@ -6,6 +5,7 @@ import Sandboxes
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 @testable import Containers
 

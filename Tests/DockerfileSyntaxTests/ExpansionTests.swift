@@ -1,6 +1,6 @@
-import Text
 import DockerfileSyntax
 import Testing
+import Text
 
 @Suite struct `Word expansion` {
     private let variables = Variables([

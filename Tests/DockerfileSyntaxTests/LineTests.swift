@@ -1,6 +1,6 @@
-import Text
 import DockerfileSyntax
 import Testing
+import Text
 
 @Suite struct `Lines` {
     private func run(_ text: String) throws -> String {

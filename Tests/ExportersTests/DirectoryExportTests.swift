@@ -1,10 +1,10 @@
-import Text
 import Exporters
 import Foundation
 import Glibc
 import LinuxSystem
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Exporting to a directory` {
     private let scratch: FilePath

@@ -1,4 +1,3 @@
-import Text
 import Archive
 import Exporters
 import Foundation
@@ -7,6 +6,7 @@ import LinuxSystem
 import OCI
 import SystemPackage
 import Testing
+import Text
 
 /// An image of one layer, and where its blob is.
 private struct Sample {

@@ -1,4 +1,3 @@
-import Text
 import GRDB
 import Glibc
 import Images
@@ -7,6 +6,7 @@ import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Lends an image store in a directory of its own, which is removed when the test is over.
 func withImages<Value>(_ body: (ImageStore) async throws -> Value) async throws -> Value {

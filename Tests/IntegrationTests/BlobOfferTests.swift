@@ -1,10 +1,10 @@
-import Text
 import Foundation
 import Images
 import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Gives the bytes that it was made with, or fails.
 private struct TestOffer: BlobOffer {

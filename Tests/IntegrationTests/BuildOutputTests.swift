@@ -1,7 +1,7 @@
-import Text
 import Foundation
 import SystemPackage
 import Testing
+import Text
 
 /// What `build` does with its result, and where it takes arguments from besides its own flags.
 @Suite(.requires(.root, .program("crun"), .program("docker-registry"), .program("skopeo")))

@@ -1,4 +1,3 @@
-import Text
 import Containers
 import Foundation
 import LinuxSystem
@@ -8,6 +7,7 @@ import Storage
 import Synchronization
 import SystemPackage
 import Testing
+import Text
 
 @Suite(.serialized, .requires(.root, .program("crun"), .program("conmon"), .program("busybox"), .program("curl")))
 struct `Containers` {

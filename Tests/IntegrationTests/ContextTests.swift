@@ -1,6 +1,6 @@
-import Text
 import Foundation
 import Testing
+import Text
 
 /// Build contexts that are no directory.
 @Suite(.requires(.root, .program("crun"), .program("git"), .program("python3")))

@@ -1,6 +1,6 @@
-import Text
 import Foundation
 import Testing
+import Text
 
 /// The directories of `examples/` besides the tutorial's, built and run as their READMEs say.
 @Suite(.requires(.root, .program("crun"), .program("conmon"), .program("netavark"), .program("curl")))

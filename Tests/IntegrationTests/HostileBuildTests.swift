@@ -1,4 +1,3 @@
-import Text
 import ClientServices
 import Foundation
 import LLB
@@ -7,6 +6,7 @@ import RemoteSources
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Contexts, archives, mounts and repositories made to do harm through a build.
 ///

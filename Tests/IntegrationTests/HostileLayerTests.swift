@@ -1,4 +1,3 @@
-import Text
 import Archive
 import Foundation
 import Glibc
@@ -6,6 +5,7 @@ import LinuxSystem
 import Synchronization
 import SystemPackage
 import Testing
+import Text
 
 /// Layers and trees made to do harm: the catalogue of archives, A2, A10, A11 and A14.
 @Suite(.requires(.root, .program("python3"), .program("crun")))

@@ -1,4 +1,3 @@
-import Text
 import Archive
 import DockerfileFrontend
 import Foundation
@@ -10,6 +9,7 @@ import Snapshots
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// A file system of some kinds of files as a tar archive.
 private func makeFileSystem(in scratch: FilePath, size: Int = 300_000) async throws -> FilePath {

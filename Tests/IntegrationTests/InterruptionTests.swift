@@ -1,4 +1,3 @@
-import Text
 import Foundation
 import Glibc
 import LinuxSystem
@@ -6,6 +5,7 @@ import Sandboxes
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Ctrl-C: SIGINT to the process group of a command.
 @Suite(.requires(.root, .program("crun"), .program("docker-registry"), .program("skopeo")))

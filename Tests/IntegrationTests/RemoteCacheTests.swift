@@ -1,7 +1,7 @@
-import Text
 import Foundation
 import SystemPackage
 import Testing
+import Text
 
 /// What one machine built is found by another one, wherever the cache lies between them.
 @Suite(.requires(.root, .program("crun"), .program("docker-registry"), .program("skopeo")))

@@ -1,9 +1,9 @@
-import Text
 import Foundation
 import HTTP
 import OCI
 import Synchronization
 import Testing
+import Text
 
 /// ADD of what a web server has.
 @Suite(.requires(.root, .program("crun"), .program("python3")))

@@ -1,4 +1,3 @@
-import Text
 import Foundation
 import Glibc
 import LinuxSystem
@@ -6,6 +5,7 @@ import Sandboxes
 import Synchronization
 import SystemPackage
 import Testing
+import Text
 
 /// What a step wrote and how it ended.
 private struct StepResult {

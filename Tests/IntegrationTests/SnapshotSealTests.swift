@@ -1,10 +1,10 @@
-import Text
 import Archive
 import LinuxSystem
 import Snapshots
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 @Suite(.requires(.root)) struct `Snapshots and what outlives a step` {
     private func layer(_ snapshots: SnapshotStore, on tree: FileTree, _ name: String, _ text: String) async throws
@@ -23,7 +23,9 @@ import Testing
             let base = FileTree(layers: [try await layer(snapshots, on: .empty, "base", "base")])
             await #expect(throws: SnapshotError.stillInUse) {
                 _ = try await snapshots.withActiveSnapshot(on: base) { active in
-                    try await onBlockingPool { try OpenFile.open(active.root.appending("leaked"), [.writeOnly, .create]) }
+                    try await onBlockingPool {
+                        try OpenFile.open(active.root.appending("leaked"), [.writeOnly, .create])
+                    }
                 }
             }
         }

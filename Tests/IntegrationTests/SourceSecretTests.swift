@@ -1,4 +1,3 @@
-import Text
 import ClientServices
 import Foundation
 import LLB
@@ -6,6 +5,7 @@ import RemoteSources
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Secrets and keys for what a build fetches: ADD, contexts, Dockerfiles.
 @Suite(.requires(.root, .program("crun"), .program("git"), .program("python3")))

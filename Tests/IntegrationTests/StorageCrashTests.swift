@@ -1,4 +1,3 @@
-import Text
 import Foundation
 import Glibc
 import LinuxSystem
@@ -6,6 +5,7 @@ import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Ingests blobs, holds them, and collects garbage in a loop until the process ends.
 private func workForever(on root: String) async throws {

@@ -1,5 +1,5 @@
-import Text
 import Testing
+import Text
 
 @Suite struct `Running programs` {
     @Test func `gives status and output`() async throws {

@@ -1,8 +1,8 @@
-import Text
 import Glibc
 import LinuxSystem
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Child processes` {
     private func shell(_ script: String) -> ChildProcessConfiguration {

@@ -1,9 +1,9 @@
-import Text
 import Foundation
 import Glibc
 import LinuxSystem
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Files that are not complete` {
     private let scratch: FilePath

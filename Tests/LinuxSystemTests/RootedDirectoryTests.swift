@@ -1,8 +1,8 @@
-import Text
 import Foundation
 import LinuxSystem
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Rooted directories` {
     private let root: URL

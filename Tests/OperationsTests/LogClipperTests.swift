@@ -1,6 +1,6 @@
-import Text
 import Operations
 import Testing
+import Text
 
 /// How the output of a step is cut; the texts are BuildKit's.
 @Suite struct `Logs of steps` {

@@ -1,6 +1,6 @@
-import Text
 import NIOCore
 import NIOPosix
+import Text
 
 /// Numbers that look random and are the same for a seed.
 struct SeededNumbers: RandomNumberGenerator {

@@ -1,6 +1,6 @@
-import Text
 import SystemPackage
 import Testing
+import Text
 
 @testable import Sandboxes
 

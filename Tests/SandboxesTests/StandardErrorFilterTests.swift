@@ -1,7 +1,7 @@
-import Text
 import LinuxSystem
 import SystemPackage
 import Testing
+import Text
 
 @testable import Sandboxes
 

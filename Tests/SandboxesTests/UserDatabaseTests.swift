@@ -1,6 +1,6 @@
-import Text
 import Sandboxes
 import Testing
+import Text
 
 @Suite struct `The users of a root file system` {
     private let database = UserDatabase(

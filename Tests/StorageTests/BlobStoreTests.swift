@@ -1,9 +1,9 @@
-import Text
 import LinuxSystem
 import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Blobs` {
     private let content: [UInt8] = "the content of a blob"

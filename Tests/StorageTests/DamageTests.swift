@@ -1,4 +1,3 @@
-import Text
 import GRDB
 import Glibc
 import LinuxSystem
@@ -6,6 +5,7 @@ import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Lends a store with one image of one layer that nobody has open.
 private func withClosedStore(_ body: (StoreLayout) async throws -> Void) async throws {

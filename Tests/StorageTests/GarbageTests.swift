@@ -1,10 +1,10 @@
-import Text
 import GRDB
 import LinuxSystem
 import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Garbage collection` {
     @Test func `a blob goes when its lease is over`() async throws {

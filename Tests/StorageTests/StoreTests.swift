@@ -1,4 +1,3 @@
-import Text
 import GRDB
 import Glibc
 import LinuxSystem
@@ -6,6 +5,7 @@ import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Lends a store in a directory of its own, which is removed when the test is over.
 func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Value {

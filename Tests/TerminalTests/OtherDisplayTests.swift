@@ -1,9 +1,9 @@
-import Text
 import BuildGraph
 import OCI
 import Synchronization
 import Terminal
 import Testing
+import Text
 
 @Suite struct `Progress for programs` {
     @Test func `is BuildKit's JSON, a status a line`() {

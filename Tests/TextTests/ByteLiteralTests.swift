@@ -1,5 +1,5 @@
-import Text
 import Testing
+import Text
 
 /// Bytes written as text: what the literals mean, and what they refuse.
 @Suite struct `Byte literals` {

@@ -1,6 +1,6 @@
-internal import Text
 internal import LinuxSystem
 internal import Terminal
+internal import Text
 
 extension Flag {
     /// `--env`.

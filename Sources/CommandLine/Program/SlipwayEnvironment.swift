@@ -1,7 +1,7 @@
-import Text
 package import LinuxSystem
 package import SystemPackage
 package import Terminal
+import Text
 
 /// What a command works in: the process's streams, variables and directories, and the engine that it opens when it needs it.
 package final class SlipwayEnvironment: Sendable {

@@ -1,5 +1,5 @@
-import Text
 import LLB
+import Text
 
 extension ModeChange {
     /// Reads the value of `--chmod`: octal from 0 to 07777, or symbolic as chmod(1) takes it.

@@ -1,5 +1,5 @@
-internal import Text
 internal import LinuxSystem
+internal import Text
 
 /// What is known about a host from its name alone, to decide where credentials and redirects may go.
 package struct HostPolicy: Hashable, Sendable {

@@ -1,6 +1,6 @@
-internal import Text
 internal import AsyncHTTPClient
 internal import LinuxSystem
+internal import Text
 
 /// Through which proxies hosts are reached: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, read as Go's programs read them.
 package struct ProxySettings: Sendable, Hashable {

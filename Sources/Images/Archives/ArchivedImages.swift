@@ -1,7 +1,7 @@
-internal import Text
 internal import LinuxSystem
 internal import OCI
 internal import Storage
+internal import Text
 
 /// What an archive has under some names.
 struct ArchivedEntry: Sendable {

@@ -1,9 +1,9 @@
-internal import Text
 internal import Archive
 package import LinuxSystem
 package import OCI
 internal import Storage
 package import SystemPackage
+internal import Text
 
 extension ImageArchiver {
     /// Writes images as an archive that `docker load` and readers of OCI layouts understand alike, as docker does from 25 on.

@@ -1,7 +1,7 @@
-internal import Text
 internal import GRDB
 package import OCI
 internal import Storage
+internal import Text
 
 /// One thing that a removal did, as `rmi` prints it.
 package enum ImageRemoval: Sendable, Hashable, CustomStringConvertible {

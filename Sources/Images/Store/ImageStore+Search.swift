@@ -1,7 +1,7 @@
-internal import Text
 package import OCI
 package import Snapshots
 internal import Storage
+internal import Text
 
 /// What a search of the blobs for images has found.
 package struct ImageSearchResult: Sendable, Hashable {

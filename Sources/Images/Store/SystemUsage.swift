@@ -1,9 +1,9 @@
-internal import Text
 internal import GRDB
 internal import LinuxSystem
 internal import OCI
 package import Storage
 internal import SystemPackage
+internal import Text
 
 /// What `system df` shows: what takes how much of the disk, and how much of it nobody uses.
 package struct SystemUsage: Sendable {

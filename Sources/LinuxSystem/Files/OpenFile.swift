@@ -1,7 +1,7 @@
-internal import Text
 internal import CLinux
 internal import Glibc
 package import SystemPackage
+internal import Text
 
 /// An open file description that is closed when its last owner lets go.
 package final class OpenFile: Sendable {

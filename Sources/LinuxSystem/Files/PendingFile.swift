@@ -1,6 +1,6 @@
-internal import Text
 internal import Glibc
 package import SystemPackage
+internal import Text
 
 /// A file that appears under its name when it is complete, and not at all where it never is.
 ///

@@ -1,7 +1,7 @@
-internal import Text
 internal import CLinux
 internal import Glibc
 package import SystemPackage
+internal import Text
 
 /// A directory treated as `/`: no path given to it, whatever links it contains, reaches outside.
 ///

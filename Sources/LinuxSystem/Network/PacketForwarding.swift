@@ -1,6 +1,6 @@
-internal import Text
 internal import Glibc
 internal import SystemPackage
+internal import Text
 
 /// Whether this host passes packets on from one of its networks to another: `net.ipv4.ip_forward`.
 ///

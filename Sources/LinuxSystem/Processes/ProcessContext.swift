@@ -1,7 +1,7 @@
-internal import Text
 internal import CLinux
 internal import Glibc
 package import SystemPackage
+internal import Text
 
 /// What the process was given when it was started.
 package enum ProcessContext {

@@ -1,6 +1,6 @@
-internal import Text
 internal import Glibc
 internal import SystemPackage
+internal import Text
 
 /// Which process this is, in a way that no later process repeats: process ids are reused, start times and boots are not.
 package struct ProcessIdentity: Hashable, Sendable {

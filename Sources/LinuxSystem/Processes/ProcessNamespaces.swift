@@ -1,6 +1,6 @@
-internal import Text
 internal import Glibc
 internal import SystemPackage
+internal import Text
 
 /// A process's own namespace of process numbers, and its number in that one and in those around it.
 ///

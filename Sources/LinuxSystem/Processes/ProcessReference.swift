@@ -1,7 +1,7 @@
-internal import Text
 internal import CLinux
 internal import Glibc
 internal import SystemPackage
+internal import Text
 
 /// A process that this one need not have started, by number and the time it started: a number alone may have gone to another.
 package struct ProcessReference: Sendable, Hashable, Codable {

@@ -1,6 +1,6 @@
-internal import Text
 internal import Glibc
 package import SystemPackage
+internal import Text
 
 /// Where to find a program.
 package enum Program: Sendable, Hashable {

@@ -1,7 +1,7 @@
-internal import Text
 internal import CLinux
 internal import Glibc
 internal import SystemPackage
+internal import Text
 
 /// One of the three descriptors that every process is born with; never closed.
 package struct StandardStream: Sendable, Hashable {

@@ -1,10 +1,10 @@
-import Text
 import LLB
 import LinuxSystem
 import OCI
 import Snapshots
 import Storage
 import SystemPackage
+import Text
 
 /// The directories of `RUN --mount=type=cache`: they outlive builds, and no image ever holds them.
 ///

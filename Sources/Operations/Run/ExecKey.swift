@@ -1,7 +1,7 @@
-import Text
 import BuildGraph
 import LLB
 import OCI
+import Text
 
 /// What of a process's definition decides its result, field by field.
 ///

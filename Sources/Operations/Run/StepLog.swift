@@ -1,6 +1,6 @@
-import Text
 import BuildGraph
 import Synchronization
+import Text
 
 /// How much of a step's output is shown.
 ///

@@ -1,7 +1,7 @@
-import Text
 import LinuxSystem
 import Sandboxes
 import SystemPackage
+import Text
 
 /// The devices that a step with `--security=insecure` has, as with BuildKit: those that mounting and emulating take.
 ///

@@ -1,7 +1,7 @@
-internal import Text
 internal import FoundationEssentials
 package import LinuxSystem
 package import SystemPackage
+internal import Text
 
 /// One more process for a sandbox that runs: a directory with what the runtime is told of it, and what the runtime says.
 package struct AdditionalProcess: Sendable {

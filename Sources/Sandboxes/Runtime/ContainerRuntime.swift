@@ -1,7 +1,7 @@
-internal import Text
 package import LinuxSystem
 internal import Synchronization
 package import SystemPackage
+internal import Text
 
 /// The program that starts the processes of sandboxes: crun, and no other.
 ///

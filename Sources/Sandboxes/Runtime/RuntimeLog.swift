@@ -1,7 +1,7 @@
-internal import Text
 internal import FoundationEssentials
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// What the runtime wrote into its log, understood.
 enum RuntimeLog {

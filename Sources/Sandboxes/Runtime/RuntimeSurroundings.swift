@@ -1,6 +1,6 @@
-internal import Text
 package import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// What the runtime sees of the host.
 package enum RuntimeSurroundings {

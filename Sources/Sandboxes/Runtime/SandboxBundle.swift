@@ -1,7 +1,7 @@
-internal import Text
 internal import FoundationEssentials
 package import LinuxSystem
 package import SystemPackage
+internal import Text
 
 /// A directory with everything the runtime reads: the configuration, and the files that are mounted into the sandbox.
 package struct SandboxBundle: Sendable {

@@ -1,7 +1,7 @@
-internal import Text
 package import LinuxSystem
 internal import Synchronization
 package import SystemPackage
+internal import Text
 
 /// Runs processes in sandboxes with the `crun` runtime.
 ///

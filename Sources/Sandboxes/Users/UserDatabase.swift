@@ -1,6 +1,6 @@
-internal import Text
 package import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// The users and groups of a root file system: its own `/etc/passwd` and `/etc/group`, not the host's.
 package struct UserDatabase: Sendable {

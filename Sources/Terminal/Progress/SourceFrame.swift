@@ -1,5 +1,5 @@
-internal import Text
 internal import OCI
+internal import Text
 
 /// Lines of a Dockerfile around the place that is meant, as BuildKit frames them.
 ///

@@ -1,7 +1,7 @@
-import Text
 import Foundation
 import LinuxSystem
 import SystemPackage
+import Text
 
 /// A root file system of one static program, busybox, with links for what it does.
 func makeBusyboxRoot(in parent: FilePath, name: String = "root") async throws -> FilePath {

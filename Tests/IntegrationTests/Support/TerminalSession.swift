@@ -1,9 +1,9 @@
-import Text
 import Foundation
 import LinuxSystem
 import Synchronization
 import SystemPackage
 import Testing
+import Text
 
 /// The program under test on a terminal of its own, typed at and read from.
 final class TerminalSession: Sendable {

@@ -1,4 +1,3 @@
-internal import Text
 internal import Containers
 internal import LinuxSystem
 internal import Terminal
