@@ -357,7 +357,7 @@ private final class MutationBuilds: Sendable {
             )
             try #require(made.status == 0, "\(made.errorText)")
             _ = try await ImageArchiver(images: images, layers: snapshots).importFileSystem(
-                try await onBlockingPool { try OpenFile.open(FilePath(tree.appending(path: "t.tar").path), 0) },
+                try await onBlockingPool { try OpenFile.open(FilePath(tree.appending(path: "t.tar").path), .readOnly) },
                 name: try ImageReference(parsing: name),
                 created: FileTime(seconds: 1_700_000_000)
             )
