@@ -1,12 +1,13 @@
 package import LinuxSystem
+import Text
 
 /// The prefix of a whiteout's name, and the name that makes a directory opaque.
 ///
 /// See the OCI image specification, layer.md.
 package enum Whiteout {
-    package static let prefix = Array(".wh.".utf8)
-    static let metadataPrefix = Array(".wh..wh.".utf8)
-    package static let opaque = Array(".wh..wh..opq".utf8)
+    package static let prefix: [UInt8] = ".wh."
+    static let metadataPrefix: [UInt8] = ".wh..wh."
+    package static let opaque: [UInt8] = ".wh..wh..opq"
 }
 
 /// Whether an attribute is content: `security.capability` and `user.*`.
@@ -14,8 +15,8 @@ package enum Whiteout {
 /// Everything else is left out of archives and not taken from them: overlayfs's own attributes in a layer would re-map the
 /// layers below it (`trusted.overlay.redirect`), labels belong to the machine.
 package func isPortableAttribute(_ name: [UInt8]) -> Bool {
-    if name == Array("security.capability".utf8) { return true }
-    return name.starts(with: Array("user.".utf8)) && !name.starts(with: Array("user.overlay.".utf8))
+    if name == "security.capability" { return true }
+    return name.starts(with: "user.") && !name.starts(with: "user.overlay.")
 }
 
 /// The attributes of a file that are content, in the order of their names.
@@ -29,13 +30,13 @@ package func portableAttributes(of file: OpenFile) throws(SystemCallError) -> [(
 ///
 /// Layers do not have the lists, as BuildKit's do not: the numbers in them belong to the machine.
 package func isCopiedAttribute(_ name: [UInt8]) -> Bool {
-    isPortableAttribute(name) || name == accessListAttribute || name == Array("system.posix_acl_default".utf8)
+    isPortableAttribute(name) || name == accessListAttribute || name == "system.posix_acl_default"
 }
 
 /// The attribute that holds a file's access control list.
 ///
 /// See acl(5).
-package let accessListAttribute = Array("system.posix_acl_access".utf8)
+package let accessListAttribute: [UInt8] = "system.posix_acl_access"
 
 /// The attributes of a file that are copied with it, in the order of their names.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

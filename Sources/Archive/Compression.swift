@@ -1,4 +1,5 @@
 package import OCI
+import Text
 
 /// How a stream of bytes is compressed.
 package enum CompressionFormat: String, Sendable, Hashable, CaseIterable {
@@ -15,7 +16,7 @@ package enum CompressionFormat: String, Sendable, Hashable, CaseIterable {
         } else if bytes.count >= 4, (0x50...0x5f).contains(bytes[0]), bytes[1...3].elementsEqual([0x2a, 0x4d, 0x18]) {
             // A skippable frame (RFC 8878, 3.1.2), which may come first.
             self = .zstd
-        } else if bytes.count >= 4, starts(Array("BZh".utf8)), (0x31...0x39).contains(bytes[3]) {
+        } else if bytes.count >= 4, starts("BZh"), (0x31...0x39).contains(bytes[3]) {
             self = .bzip2
         } else if starts([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]) {
             self = .xz

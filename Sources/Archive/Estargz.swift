@@ -280,7 +280,7 @@ private struct EstargzWriter {
         let digits = String(offset, radix: 16)
         let field = Array((String(repeating: "0", count: 16 - digits.count) + digits + "STARGZ").utf8)
         var bytes: [UInt8] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff]
-        bytes += [UInt8(field.count + 4), 0, UInt8(ascii: "S"), UInt8(ascii: "G"), UInt8(field.count), 0] + field
+        bytes += [UInt8(field.count + 4), 0, "S", "G", UInt8(field.count), 0] + field
         // Deflate's last block, stored and empty, then a checksum and a size of 0.
         bytes += [1, 0, 0, 0xff, 0xff] + [UInt8](repeating: 0, count: 8)
         return bytes
@@ -288,7 +288,7 @@ private struct EstargzWriter {
 
     /// A name without dots and slashes that mean nothing.
     private func cleanPath(_ path: [UInt8]) -> [UInt8] {
-        let parts = path.split(separator: UInt8(ascii: "/")).filter { !$0.elementsEqual(".".utf8) }
-        return Array(parts.joined(separator: [UInt8(ascii: "/")]))
+        let parts = path.split(separator: "/").filter { $0 != "." }
+        return Array(parts.joined(separator: ["/"]))
     }
 }

@@ -1,6 +1,6 @@
-import Glibc
 import LinuxSystem
 import SystemPackage
+import Text
 
 extension Extraction {
     /// Turns a whiteout into the mark of the directory's form; false for any other entry.
@@ -24,7 +24,7 @@ extension Extraction {
             return true
         }
         let hidden = Array(name.dropFirst(Whiteout.prefix.count))
-        guard !hidden.isEmpty, hidden != Array(".".utf8), hidden != Array("..".utf8),
+        guard !hidden.isEmpty, hidden != ".", hidden != "..",
             !hidden.starts(with: Whiteout.prefix)
         else { throw refused(entry, "a whiteout of nothing") }
         let parent = try directory(components.dropLast(), entry)
@@ -36,7 +36,7 @@ extension Extraction {
         case nil: try parent.createNode(named: hidden, type: .characterDevice, mode: 0)
         case .directory:
             // The layer removes the old directory and brings a new one.
-            let directory = try parent.openEntry(named: hidden, O_PATH | O_DIRECTORY)
+            let directory = try parent.openEntry(named: hidden, [.pathOnly, .directory])
             try markOpaque(directory)
         case .regular, .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket:
             // A file of this layer hides the old one by itself, and a second whiteout changes nothing.
@@ -63,6 +63,6 @@ extension Extraction {
     /// Hides what lower layers have in a directory.
     func markOpaque(_ directory: OpenFile) throws(SystemCallError) {
         if options.mode == .marked { return try mark(directory, Whiteout.opaque) }
-        try directory.setExtendedAttribute(Array("trusted.overlay.opaque".utf8), [UInt8(ascii: "y")])
+        try directory.setExtendedAttribute("trusted.overlay.opaque", "y")
     }
 }

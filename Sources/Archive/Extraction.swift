@@ -1,4 +1,3 @@
-import Glibc
 import LinuxSystem
 import SystemPackage
 internal import Text
@@ -46,7 +45,7 @@ final class Extraction {
             // As in docker: an entry for the destination itself changes nothing.
             if !options.mode.isLayer { return }
             guard entry.kind == .directory else { throw refused(entry, "it would replace the root directory") }
-            return try applyDirectory(entry, path: [], try root.open(".", O_PATH | O_DIRECTORY))
+            return try applyDirectory(entry, path: [], try root.open(".", [.pathOnly, .directory]))
         }
         if options.mode.isLayer, try handleWhiteout(entry, components) { return }
         let parent = try directory(components.dropLast(), entry)
@@ -84,8 +83,8 @@ final class Extraction {
         guard path.count <= options.limits.pathBytes else {
             throw refused(entry, "its name has more than \(options.limits.pathBytes) bytes")
         }
-        let dot = UInt8(ascii: ".")
-        let components = path.split(separator: UInt8(ascii: "/")).map(Array.init).filter { $0 != [dot] }
+        let dot: UInt8 = "."
+        let components = path.split(separator: "/").map(Array.init).filter { $0 != [dot] }
         guard !components.contains([dot, dot]) else { throw refused(entry, "a name with \"..\"") }
         guard components.allSatisfy({ $0.count <= 255 && !$0.contains(0) }) else {
             throw refused(entry, "a part of its name has more than 255 bytes or holds NUL")
@@ -95,11 +94,11 @@ final class Extraction {
 
     /// The directory of that path, made with everything above it where it is missing.
     func directory(_ components: some Collection<[UInt8]>, _ entry: TarEntry) throws -> OpenFile {
-        let key = Array(components.joined(separator: [UInt8(ascii: "/")]))
+        let key = Array(components.joined(separator: ["/"]))
         if let known = directories[key] { return known }
         let found: OpenFile
         do throws(SystemCallError) {
-            found = try root.open(key.isEmpty ? "." : FilePath(bytes: key), O_PATH | O_DIRECTORY)
+            found = try root.open(key.isEmpty ? "." : FilePath(bytes: key), [.pathOnly, .directory])
         } catch {
             guard error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory else { throw error }
             found = try makeDirectories(Array(components), entry)
@@ -120,13 +119,13 @@ final class Extraction {
     }
 
     private func makeDirectories(_ components: [[UInt8]], _ entry: TarEntry) throws -> OpenFile {
-        var current = try root.open(".", O_PATH | O_DIRECTORY)
+        var current = try root.open(".", [.pathOnly, .directory])
         var path: [UInt8] = []
         for name in components {
             try keepTime(of: current, path)
-            path += path.isEmpty ? name : [UInt8(ascii: "/")] + name
+            path += path.isEmpty ? name : "/" + name
             do throws(SystemCallError) {
-                current = try root.open(FilePath(bytes: path), O_PATH | O_DIRECTORY)
+                current = try root.open(FilePath(bytes: path), [.pathOnly, .directory])
                 continue
             } catch {
                 guard error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory else { throw error }
@@ -139,7 +138,7 @@ final class Extraction {
                 guard error.errno == .fileExists else { throw error }
                 throw refused(entry, "\(escapedForDisplay(path)) is not a directory")
             }
-            current = try current.openEntry(named: name, O_PATH | O_DIRECTORY)
+            current = try current.openEntry(named: name, [.pathOnly, .directory])
             // The process's umask took away what mkdir(2) was given.
             try current.changeMode(0o755)
             try keepTime(of: current, path, isNew: true)
@@ -206,16 +205,16 @@ final class Extraction {
                 try parent.createDirectory(named: name, mode: 0o700)
             }
         }
-        let made = try parent.openEntry(named: name, O_PATH | O_DIRECTORY)
+        let made = try parent.openEntry(named: name, [.pathOnly, .directory])
         if becomesOpaque { try markOpaque(made) }
-        try applyDirectory(entry, path: Array(components.joined(separator: [UInt8(ascii: "/")])), made)
+        try applyDirectory(entry, path: Array(components.joined(separator: ["/"])), made)
     }
 
     private func makeHardLink(_ entry: TarEntry, _ name: [UInt8], _ parent: OpenFile, _ target: [UInt8]) throws {
         let components = try self.components(of: target, entry)
         guard let targetName = components.last else { throw refused(entry, "a hard link to a directory") }
-        let key = Array(components.dropLast().joined(separator: [UInt8(ascii: "/")]))
-        let targetParent = try root.open(key.isEmpty ? "." : FilePath(bytes: key), O_PATH | O_DIRECTORY)
+        let key = Array(components.dropLast().joined(separator: ["/"]))
+        let targetParent = try root.open(key.isEmpty ? "." : FilePath(bytes: key), [.pathOnly, .directory])
         guard let status = try targetParent.entryStatus(named: targetName) else {
             throw refused(entry, "the target of the hard link, \(escapedForDisplay(target)), is not in the archive")
         }
@@ -230,7 +229,7 @@ final class Extraction {
         }
         // As in docker: outside of layers what the link's own header says holds for the file.
         if !options.mode.isLayer, status.type != .symbolicLink {
-            try applyMetadata(entry, try parent.openEntry(named: name, O_PATH))
+            try applyMetadata(entry, try parent.openEntry(named: name, .pathOnly))
         }
     }
 
@@ -245,7 +244,7 @@ final class Extraction {
         try replacing(name, in: parent) { () throws(SystemCallError) in
             try parent.createNode(named: name, type: type, mode: 0o600, major: major, minor: minor)
         }
-        try applyMetadata(entry, try parent.openEntry(named: name, O_PATH))
+        try applyMetadata(entry, try parent.openEntry(named: name, .pathOnly))
     }
 
     // MARK: Metadata
@@ -286,7 +285,7 @@ final class Extraction {
             do throws(SystemCallError) {
                 let opened = try root.open(
                     path.isEmpty ? "." : FilePath(bytes: path),
-                    O_PATH | O_DIRECTORY | O_NOFOLLOW
+                    [.pathOnly, .directory, .noFollow]
                 )
                 if try opened.status().inode == inode { try opened.setTimes(modified: time) }
             } catch {

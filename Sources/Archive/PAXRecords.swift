@@ -1,4 +1,5 @@
 import LinuxSystem
+import Text
 
 /// The records of a PAX extended header ("length key=value" lines).
 ///
@@ -17,7 +18,7 @@ struct PAXRecords {
             else { throw Self.damaged }
             let end = rest.startIndex + Int(length)
             let line = rest[(space + 1)..<(end - 1)]
-            guard rest[end - 1] == 0x0a, let equals = line.firstIndex(of: UInt8(ascii: "=")), equals != line.startIndex
+            guard rest[end - 1] == 0x0a, let equals = line.firstIndex(of: "="), equals != line.startIndex
             else {
                 throw Self.damaged
             }
@@ -65,9 +66,9 @@ struct PAXRecords {
     /// Seconds with a fraction; more digits than nanoseconds are cut off.
     func time(_ key: String) throws(ArchiveError) -> FileTime? {
         guard let text = try single(key) else { return nil }
-        let isNegative = text.first == UInt8(ascii: "-")
+        let isNegative = text.first == "-"
         let parts = text.dropFirst(isNegative ? 1 : 0).split(
-            separator: UInt8(ascii: "."),
+            separator: ".",
             maxSplits: 1,
             omittingEmptySubsequences: false
         )
@@ -86,7 +87,7 @@ struct PAXRecords {
 
     /// The records whose key starts with `SCHILY.xattr.`, by attribute name; of two with the same name the last.
     func extendedAttributes() -> [TarEntry.Attribute] {
-        let prefix = Array("SCHILY.xattr.".utf8)
+        let prefix: [UInt8] = "SCHILY.xattr."
         var attributes: [[UInt8]: [UInt8]] = [:]
         for record in records where record.key.starts(with: prefix) && record.key.count > prefix.count {
             attributes[Array(record.key.dropFirst(prefix.count))] = record.value

@@ -1,4 +1,5 @@
 import LinuxSystem
+import Text
 
 /// One 512-byte header block, read as POSIX ustar, GNU or the format before them.
 struct TarHeader {
@@ -13,12 +14,12 @@ struct TarHeader {
     /// - Throws: `ArchiveError.invalidHeader` when the checksum is wrong.
     init(_ bytes: UnsafeRawBufferPointer) throws(ArchiveError) {
         self.bytes = bytes
-        let magic = bytes[257..<265]
-        if magic.elementsEqual(Array("ustar  \0".utf8)) {
+        let magic = Array(bytes[257..<265])
+        if magic == "ustar  \0" {
             format = .gnu
-        } else if magic.prefix(6).elementsEqual(Array("ustar\0".utf8)) {
+        } else if magic.prefix(6) == "ustar\0" {
             format = .ustar
-        } else if magic.prefix(5).elementsEqual(Array("ustar".utf8)) {
+        } else if magic.prefix(5) == "ustar" {
             throw .invalidHeader(reason: "unknown variant of the format", entry: nil)
         } else {
             format = .old
@@ -44,7 +45,7 @@ struct TarHeader {
         let name = text(0..<100)
         guard format == .ustar else { return name }
         let prefix = text(345..<500)
-        return prefix.isEmpty ? name : prefix + [UInt8(ascii: "/")] + name
+        return prefix.isEmpty ? name : prefix + "/" + name
     }
 
     var linkName: [UInt8] { text(157..<257) }

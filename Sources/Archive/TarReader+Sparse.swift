@@ -1,12 +1,13 @@
 import LinuxSystem
+import Text
 
 /// Sparse files: which pieces of a file the stored bytes are.
 extension TarReader {
     enum Sparse { case none, gnu, pax }
 
     func sparseKind(_ header: TarHeader, _ extended: PAXRecords?) throws(ArchiveError) -> Sparse {
-        let isExtended = extended?.records.contains { $0.key.starts(with: Array("GNU.sparse.".utf8)) } ?? false
-        guard header.typeFlag == UInt8(ascii: "S") else { return isExtended ? .pax : .none }
+        let isExtended = extended?.records.contains { $0.key.starts(with: "GNU.sparse.") } ?? false
+        guard header.typeFlag == "S" else { return isExtended ? .pax : .none }
         guard !isExtended, header.format == .gnu else {
             throw .invalidHeader(reason: "two kinds of sparse file at once", entry: header.name)
         }
@@ -57,7 +58,7 @@ extension TarReader {
         guard major == 0, minor <= 1, let size = try records.number("GNU.sparse.size") else { throw invalid() }
         var numbers: [Int64] = []
         if let map = try records.single("GNU.sparse.map") {
-            for text in map.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+            for text in map.split(separator: ",", omittingEmptySubsequences: false) {
                 guard let number = decimal(text) else { throw invalid() }
                 numbers.append(number)
             }

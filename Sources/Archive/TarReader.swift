@@ -76,7 +76,7 @@ package final class TarReader {
             }
             let header = try TarHeader(block)
             switch header.typeFlag {
-            case UInt8(ascii: "x"), UInt8(ascii: "g"), UInt8(ascii: "L"), UInt8(ascii: "K"):
+            case "x", "g", "L", "K":
                 try readExtension(header, &pending)
             default:
                 count += 1
@@ -224,10 +224,10 @@ package final class TarReader {
         let content = try readContent(limit: limits.headerBytes)
         try skipContent()
         switch flag {
-        case UInt8(ascii: "x"):
+        case "x":
             guard pending.extended == nil else { throw refuse("two extended headers in a row") }
             pending.extended = try PAXRecords(content)
-        case UInt8(ascii: "g"):
+        case "g":
             guard pending.isEmpty else { throw refuse("a global header between an extended header and its member") }
             let records = try PAXRecords(content)
             for record in records.records {
@@ -238,7 +238,7 @@ package final class TarReader {
                 }
             }
             global = records
-        case UInt8(ascii: "L"):
+        case "L":
             guard pending.longName == nil else { throw refuse("two long names in a row") }
             pending.longName = try longText(content, name)
         default:
@@ -262,7 +262,7 @@ package final class TarReader {
             throw ArchiveError.invalidHeader(reason: "both an extended header and a GNU long name", entry: header.name)
         }
         if let charset = try extended?.single("hdrcharset"),
-            charset != Array("BINARY".utf8), charset != Array("ISO-IR 10646 2000 UTF-8".utf8)
+            charset != "BINARY", charset != "ISO-IR 10646 2000 UTF-8"
         {
             throw ArchiveError.invalidHeader(reason: "unknown character set", entry: header.name)
         }
@@ -319,7 +319,7 @@ package final class TarReader {
         let size = given ?? own
         guard size >= 0 else { throw .invalidHeader(reason: "its size is negative", entry: path) }
         // One more than a hard link ever stores: all readers in use take those as empty.
-        if header.typeFlag == UInt8(ascii: "1") { return 0 }
+        if header.typeFlag == "1" { return 0 }
         guard size <= limits.expandedBytes else { throw .overLimit(what: "bytes", limit: limits.expandedBytes) }
         return size
     }
@@ -343,7 +343,7 @@ package final class TarReader {
 
     /// Some writers begin with an empty file without a name, which no reader makes anything of.
     private func isNothing(_ header: TarHeader) -> Bool {
-        header.name.isEmpty && [0, UInt8(ascii: "0")].contains(header.typeFlag)
+        header.name.isEmpty && [0, "0"].contains(header.typeFlag)
             && (try? header.number(124..<136, "size")) == 0
     }
 
@@ -351,24 +351,24 @@ package final class TarReader {
         -> TarEntry.Kind
     {
         func refuse(_ reason: String) -> ArchiveError { .invalidHeader(reason: reason, entry: path) }
-        let hasSlash = path.last == UInt8(ascii: "/")
+        let hasSlash = path.last == "/"
         let kind: TarEntry.Kind
         switch header.typeFlag {
         case 0 where hasSlash: kind = .directory
-        case 0, UInt8(ascii: "0"), UInt8(ascii: "7"), UInt8(ascii: "S"):
+        case 0, "0", "7", "S":
             guard !hasSlash else { throw refuse("a file whose name ends in a slash") }
             return .regular
-        case UInt8(ascii: "1"), UInt8(ascii: "2"):
+        case "1", "2":
             guard !link.isEmpty else { throw refuse("a link to nothing") }
-            kind = header.typeFlag == UInt8(ascii: "1") ? .hardLink(target: link) : .symbolicLink(target: link)
-        case UInt8(ascii: "3"):
+            kind = header.typeFlag == "1" ? .hardLink(target: link) : .symbolicLink(target: link)
+        case "3":
             let (major, minor) = try device(header, path)
             kind = .characterDevice(major: major, minor: minor)
-        case UInt8(ascii: "4"):
+        case "4":
             let (major, minor) = try device(header, path)
             kind = .blockDevice(major: major, minor: minor)
-        case UInt8(ascii: "5"): kind = .directory
-        case UInt8(ascii: "6"): kind = .fifo
+        case "5": kind = .directory
+        case "6": kind = .fifo
         default: throw refuse("unknown type \"\(escapedForDisplay([header.typeFlag]))\"")
         }
         guard size == 0 else { throw refuse("it has content and is no regular file") }

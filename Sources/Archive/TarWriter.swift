@@ -1,4 +1,5 @@
 import LinuxSystem
+import Text
 
 /// Writes a tar archive whose bytes depend on nothing but the entries: ustar, with PAX records only where ustar has no room.
 ///
@@ -23,7 +24,7 @@ package final class TarWriter {
         try checkIsComplete()
         current = entry.path
         var path = entry.path
-        if entry.kind == .directory, path.last != UInt8(ascii: "/") { path.append(UInt8(ascii: "/")) }
+        if entry.kind == .directory, path.last != "/" { path.append("/") }
         let link: [UInt8] =
             switch entry.kind {
             case .symbolicLink(let target), .hardLink(let target): target
@@ -41,7 +42,7 @@ package final class TarWriter {
         if entry.groupID >= 1 << 21 { record("gid", Array(String(entry.groupID).utf8)) }
         if time >= 1 << 33 { record("mtime", Array(String(time).utf8)) }
         for attribute in entry.attributes {
-            records.append((Array("SCHILY.xattr.".utf8) + attribute.name, attribute.value))
+            records.append(("SCHILY.xattr." + attribute.name, attribute.value))
         }
         if !records.isEmpty { try writeExtension(records, path) }
 
@@ -110,17 +111,17 @@ package final class TarWriter {
             let rest = record.key.count + record.value.count + 3
             var length = rest + String(rest).utf8.count
             if rest + String(length).utf8.count != length { length = rest + String(length).utf8.count }
-            content += Array(String(length).utf8) + [0x20] + record.key + [UInt8(ascii: "=")] + record.value + [0x0a]
+            content += Array(String(length).utf8) + [0x20] + record.key + "=" + record.value + [0x0a]
         }
         var block = HeaderBlock()
-        let base = path.split(separator: UInt8(ascii: "/")).last ?? []
-        block.set(0, 100, Array((Array("PaxHeaders.0/".utf8) + base).prefix(99)))
+        let base = path.split(separator: "/").last ?? []
+        block.set(0, 100, Array(("PaxHeaders.0/" + Array(base)).prefix(99)))
         block.setOctal(100, 8, 0o644)
         block.setOctal(108, 8, 0)
         block.setOctal(116, 8, 0)
         block.setOctal(124, 12, UInt64(content.count))
         block.setOctal(136, 12, 0)
-        block.set(156, 1, [UInt8(ascii: "x")])
+        block.set(156, 1, "x")
         block.setOctal(329, 8, 0)
         block.setOctal(337, 8, 0)
         content += [UInt8](repeating: 0, count: (512 - content.count % 512) % 512)
@@ -132,7 +133,7 @@ package final class TarWriter {
         if path.count <= 100 { return ([], path) }
         if path.count > 256 { return nil }
         // The last slash that leaves both parts small enough; the slash itself is stored nowhere.
-        let candidates = path.indices.dropLast().filter { path[$0] == UInt8(ascii: "/") && $0 > 0 && $0 <= 155 }
+        let candidates = path.indices.dropLast().filter { path[$0] == "/" && $0 > 0 && $0 <= 155 }
         guard let slash = candidates.last, path.count - slash - 1 <= 100 else { return nil }
         return (Array(path[..<slash]), Array(path[(slash + 1)...]))
     }
@@ -143,7 +144,7 @@ private struct HeaderBlock {
     private var bytes = [UInt8](repeating: 0, count: 512)
 
     init() {
-        set(257, 8, Array("ustar\0".utf8) + Array("00".utf8))
+        set(257, 8, "ustar\0" + "00")
     }
 
     mutating func set(_ offset: Int, _ count: Int, _ value: [UInt8]) {

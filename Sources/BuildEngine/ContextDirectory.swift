@@ -1,5 +1,4 @@
 import DockerfileSyntax
-import Glibc
 import LinuxSystem
 import SystemPackage
 internal import Text
@@ -39,18 +38,20 @@ struct ContextDirectory: Sendable {
         case .inContext(let path):
             let name = path.shownName ?? "Dockerfile"
             let shown = escapedForDisplay(path.bytes)
-            let file = try opened(shown) { () throws(SystemCallError) in try root.open(path, O_RDONLY | O_NONBLOCK) }
+            let file = try opened(shown) { () throws(SystemCallError) in try root.open(path, [.readOnly, .nonBlocking])
+            }
             return File(name: name, bytes: try content(of: file, name: shown))
         case .file(let path):
             let name = path.shownName ?? "Dockerfile"
             let shown = escapedForDisplay(path.bytes)
-            let file = try opened(shown) { () throws(SystemCallError) in try OpenFile.open(path, O_RDONLY | O_NONBLOCK)
+            let file = try opened(shown) { () throws(SystemCallError) in
+                try OpenFile.open(path, [.readOnly, .nonBlocking])
             }
             return File(name: name, bytes: try content(of: file, name: shown))
         case .default, .address:
             for name in ["Dockerfile", "dockerfile"] {
                 if let file = try present({ () throws(SystemCallError) in
-                    try root.open(FilePath(name), O_RDONLY | O_NONBLOCK)
+                    try root.open(FilePath(name), [.readOnly, .nonBlocking])
                 }) {
                     return File(name: name, bytes: try content(of: file, name: name))
                 }
@@ -73,7 +74,7 @@ struct ContextDirectory: Sendable {
             if let file = try ignoreFile(
                 name,
                 { () throws(SystemCallError) in
-                    try OpenFile.open(beside, O_RDONLY | O_NONBLOCK)
+                    try OpenFile.open(beside, [.readOnly, .nonBlocking])
                 }
             ) {
                 return file
@@ -83,14 +84,15 @@ struct ContextDirectory: Sendable {
             if let file = try ignoreFile(
                 name,
                 { () throws(SystemCallError) in
-                    try root.open(FilePath(name), O_RDONLY | O_NONBLOCK)
+                    try root.open(FilePath(name), [.readOnly, .nonBlocking])
                 }
             ) {
                 return file
             }
         case .content, .inContext, .address: break
         }
-        return try ignoreFile(own.string) { () throws(SystemCallError) in try root.open(own, O_RDONLY | O_NONBLOCK) }
+        return try ignoreFile(own.string) { () throws(SystemCallError) in try root.open(own, [.readOnly, .nonBlocking])
+        }
     }
 
     private func ignoreFile(_ name: String, _ open: () throws(SystemCallError) -> OpenFile) throws -> File? {

@@ -16,6 +16,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+const int slipway_O_PATH = O_PATH;
+const int slipway_O_TMPFILE = O_TMPFILE;
+const int slipway_AT_EMPTY_PATH = AT_EMPTY_PATH;
+
 const uint64_t slipway_RESOLVE_IN_ROOT = RESOLVE_IN_ROOT;
 const uint64_t slipway_RESOLVE_NO_MAGICLINKS = RESOLVE_NO_MAGICLINKS;
 const uint64_t slipway_RESOLVE_NO_SYMLINKS = RESOLVE_NO_SYMLINKS;

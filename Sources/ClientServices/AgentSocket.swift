@@ -1,4 +1,3 @@
-internal import Glibc
 package import LinuxSystem
 package import SystemPackage
 
@@ -18,7 +17,7 @@ package struct AgentSocket: Sendable {
             throw .agentUnreachable(path, SystemCallError("connect", errno: .isDirectory))
         }
         do throws(SystemCallError) {
-            directory = try OpenFile.open(path.removingLastComponent(), O_PATH | O_DIRECTORY)
+            directory = try OpenFile.open(path.removingLastComponent(), [.pathOnly, .directory])
         } catch {
             throw .agentUnreachable(path, error)
         }
@@ -79,7 +78,7 @@ package struct AgentForwarder: Sendable {
         mode: UInt32
     ) throws(SystemCallError) {
         self.agent = agent
-        self.directory = try OpenFile.open(directory, O_RDONLY | O_DIRECTORY)
+        self.directory = try OpenFile.open(directory, [.readOnly, .directory])
         let name: FilePath.Component = "agent"
         listener = try LocalSocketListener(at: self.directory.reachable(name))
         socket = directory.appending(name)

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 package import SystemPackage
 package import Text
@@ -28,7 +27,7 @@ package struct ClientServices: Sendable {
             return try await onBlockingPool {
                 let bytes: [UInt8]
                 do throws(SystemCallError) {
-                    bytes = try OpenFile.open(path, O_RDONLY).readToEnd(limit: SecretSource.sizeLimit + 1)
+                    bytes = try OpenFile.open(path, .readOnly).readToEnd(limit: SecretSource.sizeLimit + 1)
                 } catch {
                     throw ClientServiceError.secretUnreadable(id, error)
                 }

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 package import SystemPackage
 internal import Tasks
@@ -45,7 +44,7 @@ private struct PrivateAgent {
 
     static func start(in directory: FilePath) async throws -> PrivateAgent {
         var configuration = ChildProcessConfiguration(.named("ssh-agent"), ["-D", "-a", "./socket"])
-        configuration.environment = [Array("PATH=/usr/bin:/bin".utf8)]
+        configuration.environment = ["PATH=/usr/bin:/bin"]
         configuration.workingDirectory = directory
         configuration.files = [1: .pipeFromChild, 2: .pipeFromChild]
         let process = try await started(configuration)
@@ -77,7 +76,7 @@ private struct PrivateAgent {
         }
         var configuration = ChildProcessConfiguration(.named("ssh-add"), ["-q", "-"])
         // Relative, because the name of a socket is short; without a terminal or display nothing asks for a passphrase.
-        configuration.environment = [Array("PATH=/usr/bin:/bin".utf8), Array("SSH_AUTH_SOCK=./socket".utf8)]
+        configuration.environment = ["PATH=/usr/bin:/bin", "SSH_AUTH_SOCK=./socket"]
         configuration.workingDirectory = directory
         configuration.grouping = .ownSession
         let ended: ChildProcessOutput
@@ -94,7 +93,7 @@ private struct PrivateAgent {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func read(_ key: FilePath) throws -> [UInt8] {
         do throws(SystemCallError) {
-            return try OpenFile.open(key, O_RDONLY).readToEnd(limit: PrivateKeyFile.sizeLimit)
+            return try OpenFile.open(key, .readOnly).readToEnd(limit: PrivateKeyFile.sizeLimit)
         } catch {
             throw ClientServiceError.keyRefused(key, reason: SystemCallError.text(of: error.errno))
         }

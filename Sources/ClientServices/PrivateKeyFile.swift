@@ -1,5 +1,6 @@
 internal import Crypto
 internal import FoundationEssentials
+internal import Text
 
 /// A file with a private key in any of the forms that Go's `ssh.ParseRawPrivateKey` reads, which is what buildx uses.
 ///
@@ -11,7 +12,7 @@ enum PrivateKeyFile {
 
     /// The first PEM block of a file, with plain line ends; nil where there is none.
     static func block(in file: [UInt8]) -> (label: [UInt8], text: [UInt8])? {
-        let lines = file.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { line in
+        let lines = file.split(separator: "\n", omittingEmptySubsequences: false).map { line in
             var line = line
             while let last = line.last, [0x20, 0x09, 0x0d].contains(last) { line.removeLast() }
             return Array(line)
@@ -19,13 +20,14 @@ enum PrivateKeyFile {
         for (first, line) in lines.enumerated() {
             guard let label = label(of: line, "BEGIN") else { continue }
             guard let last = lines[first...].firstIndex(where: { self.label(of: $0, "END") == label }) else { continue }
-            return (label, lines[first...last].flatMap { $0 + [UInt8(ascii: "\n")] })
+            return (label, lines[first...last].flatMap { $0 + "\n" })
         }
         return nil
     }
 
     private static func label(of line: [UInt8], _ word: String) -> [UInt8]? {
-        let (start, end) = (Array("-----\(word) ".utf8), Array("-----".utf8))
+        let start: [UInt8] = "-----\(word) "
+        let end: [UInt8] = "-----"
         guard line.starts(with: start), line.count > start.count + end.count, line.suffix(5).elementsEqual(end) else {
             return nil
         }
@@ -36,12 +38,12 @@ enum PrivateKeyFile {
     ///
     /// See RFC 8410, and SSH_AGENTC_ADD_IDENTITY in draft-ietf-sshm-ssh-agent.
     static func ed25519Message(_ block: (label: [UInt8], text: [UInt8])) -> [UInt8]? {
-        guard block.label.elementsEqual("PRIVATE KEY".utf8), let seed = ed25519Seed(in: block.text),
+        guard block.label == "PRIVATE KEY", let seed = ed25519Seed(in: block.text),
             let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed)
         else { return nil }
         let publicKey = Array(key.publicKey.rawRepresentation)
         var body: [UInt8] = [17]
-        for field in [Array("ssh-ed25519".utf8), publicKey, seed + publicKey, Array("slipway".utf8)] {
+        for field in ["ssh-ed25519", publicKey, seed + publicKey, "slipway"] {
             body += length(of: field) + field
         }
         return length(of: body) + body
@@ -52,7 +54,7 @@ enum PrivateKeyFile {
     }
 
     private static func ed25519Seed(in text: [UInt8]) -> [UInt8]? {
-        let lines = text.split(separator: UInt8(ascii: "\n")).filter { $0.first != UInt8(ascii: "-") }
+        let lines = text.split(separator: "\n").filter { $0.first != "-" }
         guard let data = Data(base64Encoded: Data(lines.joined())) else { return nil }
         let der = Array(data)
         // SEQUENCE, version 0 or 1, the algorithm 1.3.101.112, and the seed in an OCTET STRING of an OCTET STRING.

@@ -86,7 +86,7 @@ extension ContainerStore {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func keptBridge(_ file: FilePath) throws -> BridgeNetwork? {
         do throws(SystemCallError) {
-            let bytes = try OpenFile.open(file, O_RDONLY_).readToEnd(limit: 65_536)
+            let bytes = try OpenFile.open(file, .readOnly).readToEnd(limit: 65_536)
             // A file that a crash has cut off is made anew.
             return try? JSONDecoder().decode(BridgeNetwork.self, from: Data(bytes))
         } catch {

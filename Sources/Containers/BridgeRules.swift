@@ -62,7 +62,7 @@ enum BridgeRules {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func hideOtherAddresses(on bridge: BridgeNetwork) throws {
         let setting = FilePath("/proc/sys/net/ipv4/conf").appending(bridge.interface).appending("arp_ignore")
-        try OpenFile.open(setting, O_WRONLY_).write(Array("1".utf8))
+        try OpenFile.open(setting, .writeOnly).write(Array("1".utf8))
     }
 
     private static func chains(_ interface: String) -> [PacketFilter.Chain] {

@@ -1,5 +1,7 @@
+internal import LinuxSystem
 package import OCI
 package import Storage
+package import SystemPackage
 
 /// What a container is, from its making to its removal; kept as JSON in the store's database.
 package struct ContainerConfiguration: Sendable, Codable, Hashable {
@@ -78,8 +80,8 @@ package struct ImageToRun: Sendable {
 
 /// Something of the host mounted in a container.
 package struct ContainerMount: Sendable, Codable, Hashable {
-    package enum Kind: Sendable, Codable, Hashable {
-        case bind(source: String)
+    package enum Kind: Sendable, Hashable {
+        case bind(source: FilePath)
         /// A directory that the store keeps, by name; one that nobody has named goes with the container.
         case volume(name: String, isAnonymous: Bool)
         case tmpfs(size: Int64?)
@@ -130,5 +132,52 @@ package struct ContainerMount: Sendable, Codable, Hashable {
         copiesNothing = try container.decodeIfPresent(Bool.self, forKey: .copiesNothing) ?? false
         createsSource = try container.decodeIfPresent(Bool.self, forKey: .createsSource) ?? false
         writtenOptions = try container.decodeIfPresent(String.self, forKey: .writtenOptions)
+    }
+}
+
+/// A path that is no UTF-8 is kept as numbers, for a string in JSON cannot hold it.
+extension ContainerMount.Kind: Codable {
+    private enum Name: String, CodingKey { case bind, volume, tmpfs }
+    private enum Field: String, CodingKey { case source, sourceBytes, name, isAnonymous, size }
+
+    package init(from decoder: any Decoder) throws {
+        let names = try decoder.container(keyedBy: Name.self)
+        if names.contains(.bind) {
+            let fields = try names.nestedContainer(keyedBy: Field.self, forKey: .bind)
+            if let bytes = try fields.decodeIfPresent([UInt8].self, forKey: .sourceBytes) {
+                self = .bind(source: FilePath(bytes: bytes))
+            } else {
+                self = .bind(source: FilePath(try fields.decode(String.self, forKey: .source)))
+            }
+        } else if names.contains(.volume) {
+            let fields = try names.nestedContainer(keyedBy: Field.self, forKey: .volume)
+            self = .volume(
+                name: try fields.decode(String.self, forKey: .name),
+                isAnonymous: try fields.decode(Bool.self, forKey: .isAnonymous)
+            )
+        } else {
+            let fields = try names.nestedContainer(keyedBy: Field.self, forKey: .tmpfs)
+            self = .tmpfs(size: try fields.decodeIfPresent(Int64.self, forKey: .size))
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var names = encoder.container(keyedBy: Name.self)
+        switch self {
+        case .bind(let source):
+            var fields = names.nestedContainer(keyedBy: Field.self, forKey: .bind)
+            if let text = String(validating: source.bytes, as: UTF8.self) {
+                try fields.encode(text, forKey: .source)
+            } else {
+                try fields.encode(source.bytes, forKey: .sourceBytes)
+            }
+        case .volume(let name, let isAnonymous):
+            var fields = names.nestedContainer(keyedBy: Field.self, forKey: .volume)
+            try fields.encode(name, forKey: .name)
+            try fields.encode(isAnonymous, forKey: .isAnonymous)
+        case .tmpfs(let size):
+            var fields = names.nestedContainer(keyedBy: Field.self, forKey: .tmpfs)
+            try fields.encodeIfPresent(size, forKey: .size)
+        }
     }
 }

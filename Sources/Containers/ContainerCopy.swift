@@ -1,5 +1,4 @@
 package import Archive
-import Glibc
 import LinuxSystem
 import Snapshots
 package import SystemPackage
@@ -174,7 +173,7 @@ package struct ContainerCopy: Sendable {
     /// See O_TMPFILE in open(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func temporaryFile() throws(SystemCallError) -> OpenFile {
-        try OpenFile.open(scratch, O_RDWR | O_TMPFILE, mode: 0o600)
+        try OpenFile.open(scratch, [.readWrite, .unnamed], mode: 0o600)
     }
 
     private func entry(_ status: FileStatus, as name: [UInt8], _ kind: TarEntry.Kind) -> TarEntry {
@@ -211,7 +210,7 @@ package struct ContainerCopy: Sendable {
         case .blockDevice: entry.kind = .blockDevice(major: status.deviceMajor, minor: status.deviceMinor)
         case .socket: throw CopyError.isSocket(path.bytes)
         case .directory, .regular:
-            let file = try root.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
+            let file = try root.open(path, [.readOnly, .nonBlocking, .noFollow])
             guard try file.status().type == .regular else { throw CopyError.notFound(path.bytes) }
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
             defer { buffer.deallocate() }

@@ -86,7 +86,7 @@ package enum ContainerLimits {
     /// The files through which processes join cgroups.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func entrances(of directories: [String]) throws -> [OpenFile] {
-        try directories.map { try OpenFile.open(FilePath($0).appending("cgroup.procs"), 1) }
+        try directories.map { try OpenFile.open(FilePath($0).appending("cgroup.procs"), .writeOnly) }
     }
 
     /// Puts a process into cgroups.
@@ -136,7 +136,7 @@ package enum ContainerLimits {
             for directory in [mountPoint, parent] {
                 try? write(enable, to: directory.appending("cgroup.subtree_control"))
             }
-            let text = try? OpenFile.open(parent.appending("cgroup.subtree_control"), 0).readToEnd(limit: 4096)
+            let text = try? OpenFile.open(parent.appending("cgroup.subtree_control"), .readOnly).readToEnd(limit: 4096)
             let enabled = String(decoding: text ?? [], as: UTF8.self).split(whereSeparator: \.isWhitespace)
             return enabled.contains { $0 == controller.rawValue } ? parent : nil
         }
@@ -173,7 +173,7 @@ package enum ContainerLimits {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func write(_ text: String, to path: FilePath) throws(SystemCallError) {
-        try OpenFile.open(path, 1).write(Array(text.utf8))
+        try OpenFile.open(path, .writeOnly).write(Array(text.utf8))
     }
 }
 

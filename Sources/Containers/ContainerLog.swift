@@ -1,4 +1,3 @@
-internal import Glibc
 package import LinuxSystem
 internal import Synchronization
 internal import SystemPackage
@@ -50,7 +49,7 @@ final class ContainerLog: Sendable {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     init(appendingTo path: FilePath) throws(SystemCallError) {
-        file = try OpenFile.open(path, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+        file = try OpenFile.open(path, [.writeOnly, .create, .append], mode: 0o600)
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

@@ -1,4 +1,6 @@
 internal import LinuxSystem
+internal import SystemPackage
+internal import Text
 
 extension ContainerMount {
     /// Ways in which mounts made later on one side show on the other.
@@ -7,44 +9,56 @@ extension ContainerMount {
     package static let propagations: Set<String> = ["private", "rprivate", "shared", "rshared", "slave", "rslave"]
 
     /// Reads the value of `-v`: `source:target[:options]`, `name:target`, or a target alone.
+    ///
+    /// A source that is a path may be any bytes; the rest is text, as the runtime's configuration is.
     /// - Throws: `ContainerError.invalidMount`, in docker's words.
-    package init(parsingVolume text: String, newVolumeName: () -> String = ContainerNames.makeID) throws(ContainerError)
-    {
-        func refused(_ reason: String) -> ContainerError { .invalidMount(text, reason: reason) }
-        if text.isEmpty { throw refused("invalid empty volume spec") }
-        let fields = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard !fields.contains("") else { throw refused("invalid spec: \(text): empty section between colons") }
-        guard fields.count <= 3 else { throw refused("invalid spec: \(text): too many colons") }
-        let target = fields.count == 1 ? fields[0] : fields[1]
-        guard target.hasPrefix("/") else {
-            throw refused("invalid volume specification: '\(text)': mount path must be absolute")
+    package init(
+        parsingVolume bytes: [UInt8],
+        newVolumeName: () -> String = ContainerNames.makeID
+    ) throws(ContainerError) {
+        let shown = escapedForDisplay(bytes)
+        func refused(_ reason: String) -> ContainerError { .invalidMount(shown, reason: reason) }
+        if bytes.isEmpty { throw refused("invalid empty volume spec") }
+        let fields = bytes.split(separator: ":", omittingEmptySubsequences: false)
+        guard !fields.contains("") else { throw refused("invalid spec: \(shown): empty section between colons") }
+        guard fields.count <= 3 else { throw refused("invalid spec: \(shown): too many colons") }
+        let source = fields.count == 1 ? nil : fields[0]
+        guard let target = String(validating: fields[source == nil ? 0 : 1], as: UTF8.self), target.hasPrefix("/")
+        else {
+            throw refused("invalid volume specification: '\(shown)': mount path must be absolute")
         }
         guard target.split(separator: "/").contains(where: { $0 != "." }) else {
-            throw refused("invalid volume specification: '\(text)': destination can't be '/'")
+            throw refused("invalid volume specification: '\(shown)': destination can't be '/'")
         }
-        var mount = ContainerMount(.volume(name: "", isAnonymous: true), at: target)
-        mount.writtenOptions = fields.count == 3 ? fields[2] : ""
-        for option in (fields.count == 3 ? fields[2] : "rw").split(separator: ",").map(String.init) {
-            switch option {
-            case "ro": mount.isReadOnly = true
-            case "rw", "z", "Z": break
-            case "nocopy": mount.copiesNothing = true
-            case let option where Self.propagations.contains(option): mount.options.append(option)
-            default: throw refused("invalid mode: \(fields[2])")
-            }
+        var mount = ContainerMount(.volume(name: newVolumeName(), isAnonymous: true), at: target)
+        let options = escapedForDisplay(fields.count == 3 ? fields[2] : "rw")
+        mount.writtenOptions = fields.count == 3 ? options : ""
+        guard mount.take(options.split(separator: ",").map(String.init)) else {
+            throw refused("invalid mode: \(options)")
         }
-        if fields.count == 1 {
-            mount.kind = .volume(name: newVolumeName(), isAnonymous: true)
-        } else if fields[0].hasPrefix("/") || fields[0].hasPrefix(".") {
-            mount.kind = .bind(source: fields[0])
+        if let source, source.first == "/" || source.first == "." {
+            mount.kind = .bind(source: FilePath(bytes: source))
             mount.createsSource = true
-        } else {
-            guard ContainerNames.isValid(fields[0]) else {
-                throw refused("\(ContainerError.invalidVolumeName(fields[0]))")
-            }
-            mount.kind = .volume(name: fields[0], isAnonymous: false)
+        } else if let source {
+            let name = escapedForDisplay(source)
+            guard ContainerNames.isValid(name) else { throw refused("\(ContainerError.invalidVolumeName(name))") }
+            mount.kind = .volume(name: name, isAnonymous: false)
         }
         self = mount
+    }
+
+    /// Applies the options of `-v`; false where one is unknown.
+    private mutating func take(_ options: [String]) -> Bool {
+        for option in options {
+            switch option {
+            case "ro": isReadOnly = true
+            case "rw", "z", "Z": break
+            case "nocopy": copiesNothing = true
+            case let option where Self.propagations.contains(option): self.options.append(option)
+            default: return false
+            }
+        }
+        return true
     }
 
     /// Reads the value of `--tmpfs`: `target[:options]`.

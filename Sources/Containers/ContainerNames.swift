@@ -20,7 +20,7 @@ package enum ContainerNames {
 
     /// 64 hexadecimal digits.
     package static func makeID() -> String {
-        let digits = Array("0123456789abcdef")
+        let digits = "0123456789abcdef".map(\.self)
         return String((0..<64).map { _ in digits[Int.random(in: 0..<16)] })
     }
 

@@ -1,4 +1,3 @@
-import Glibc
 import LinuxSystem
 import Sandboxes
 import Snapshots
@@ -65,7 +64,7 @@ extension ContainerStore {
         let directory = try RootedDirectory(root)
         for mount in mounts {
             guard case .bind(let path) = mount.source else { continue }
-            let source = try OpenFile.open(path, O_PATH)
+            let source = try OpenFile.open(path, .pathOnly)
             let point = try mountPoint(
                 mount.target,
                 isDirectory: try source.status().type == .directory,
@@ -82,7 +81,7 @@ extension ContainerStore {
         in root: RootedDirectory
     ) throws -> OpenFile {
         do throws(SystemCallError) {
-            return try root.open(target, O_PATH)
+            return try root.open(target, .pathOnly)
         } catch {
             guard error.errno == .noSuchFileOrDirectory else { throw error }
         }
@@ -92,9 +91,9 @@ extension ContainerStore {
             try root.createDirectory(target)
             try root.changeMode(target, 0o755)
         } else {
-            _ = try root.open(target, O_WRONLY | O_CREAT | O_EXCL, mode: 0o644)
+            _ = try root.open(target, [.writeOnly, .createNew], mode: 0o644)
         }
-        return try root.open(target, O_PATH)
+        return try root.open(target, .pathOnly)
     }
 
     /// Lends a path of the host.

@@ -5,6 +5,7 @@ import OCI
 import Sandboxes
 import Storage
 import SystemPackage
+import Text
 
 extension ContainerStore {
     /// Makes a container that does not run yet.
@@ -14,7 +15,7 @@ extension ContainerStore {
         if request.network == .host, request.hostname == nil {
             // As in docker, the host's network has the host's name.
             let name = try await onBlockingPool {
-                try OpenFile.open("/proc/sys/kernel/hostname", O_RDONLY_).readToEnd(limit: 256)
+                try OpenFile.open("/proc/sys/kernel/hostname", .readOnly).readToEnd(limit: 256)
             }
             request.hostname = String(decoding: name, as: UTF8.self).split(separator: "\n").first.map(String.init)
         }
@@ -62,7 +63,7 @@ extension ContainerStore {
         let text = try Self.encode(configuration)
         let state = ContainerState()
         let stateText = try Self.encode(state)
-        let now = Int64(Date().timeIntervalSince1970)
+        let now = currentTime()
         let directory = directory(of: id)
         let name = try await store.database.write { db in
             var name = request.name ?? ContainerNames.makeName()
@@ -151,7 +152,7 @@ extension ContainerStore {
 
     /// Variables with others after them, which replace those of the same name; of several of one name the last counts.
     private static func merged(_ variables: [String], with others: [String]) -> [String] {
-        func name(_ variable: String) -> [UInt8] { Array(variable.utf8.prefix { $0 != UInt8(ascii: "=") }) }
+        func name(_ variable: String) -> [UInt8] { Array(variable.utf8.prefix { $0 != "=" }) }
         var last: [[UInt8]: Int] = [:]
         for (position, variable) in others.enumerated() { last[name(variable)] = position }
         return variables.filter { last[name($0)] == nil }

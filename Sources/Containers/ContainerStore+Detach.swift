@@ -1,4 +1,3 @@
-import FoundationEssentials
 import LinuxSystem
 import Sandboxes
 import SystemPackage
@@ -29,7 +28,7 @@ extension ContainerStore {
                 let terminal = hasTerminal ? TerminalSize(rows: 24, columns: 80) : nil
                 return try SandboxBundle(sandbox, terminal: terminal, in: bundle)
             }
-            var run = ContainerState.Run(started: Int64(Date().timeIntervalSince1970))
+            var run = ContainerState.Run(started: currentTime())
             run.process = try await monitor(record, prepared)
             run.runtimeState = prepared.state.string
             try await changed(record, .started(run))
@@ -101,7 +100,7 @@ extension ContainerStore {
         while !report.contains(0x0a), let bytes = try await child.reader(3)?.read() { report += bytes }
         // The first process ends at once; the monitor itself is its child.
         let status = try await child.wait()
-        let text = try? await onBlockingPool { try OpenFile.open(pidFile, O_RDONLY_).readToEnd(limit: 64) }
+        let text = try? await onBlockingPool { try OpenFile.open(pidFile, .readOnly).readToEnd(limit: 64) }
         guard status.isSuccess, let number = Int32(String(decoding: text ?? [], as: UTF8.self)),
             let process = await onBlockingPool({ ProcessReference(processID: number) })
         else {
@@ -139,7 +138,7 @@ extension ContainerStore {
             // What passes is the program's own.
             guard filter.pass(written).isEmpty else { return }
             if case .failure(let error) = filter.finish(status: .exited(code: code)) {
-                try OpenFile.open(path, O_WRONLY_).truncate(to: logSize)
+                try OpenFile.open(path, .writeOnly).truncate(to: logSize)
                 throw error
             }
         }

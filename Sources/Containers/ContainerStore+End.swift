@@ -1,5 +1,5 @@
 import GRDB
-import LinuxSystem
+package import LinuxSystem
 import Storage
 import SystemPackage
 
@@ -19,7 +19,7 @@ extension ContainerStore {
         let time = Duration.seconds(timeout ?? container.configuration.stopTimeout)
         try await onBlockingPool {
             try process.send(signal: signal)
-            if try !process.waitUntilEnded(atMost: time) { try process.send(signal: 9) }
+            if try !process.waitUntilEnded(atMost: time) { try process.send(signal: .kill) }
         }
         _ = try await wait(container)
     }
@@ -29,9 +29,9 @@ extension ContainerStore {
         guard let process = container.state.process else {
             throw ContainerError.notRunning(id: container.id)
         }
-        let number = try Self.signal(named: signal)
-        try await onBlockingPool { _ = try process.send(signal: number) }
-        if number == 9 { _ = try await wait(container) }
+        let signal = try Self.signal(named: signal)
+        try await onBlockingPool { _ = try process.send(signal: signal) }
+        if signal == .kill { _ = try await wait(container) }
     }
 
     /// Waits for the end of a container and returns its exit code.
@@ -133,20 +133,8 @@ extension ContainerStore {
     }
 
     /// A signal by name, with or without SIG, or by number.
-    package static func signal(named text: String) throws(ContainerError) -> CInt {
-        if let number = CInt(text), (1...64).contains(number) { return number }
-        let upper = text.uppercased()
-        let name = upper.hasPrefix("SIG") ? String(upper.dropFirst(3)) : upper
-        guard let index = signalNames.firstIndex(of: name) else { throw .invalidSignal(text) }
-        return CInt(index + 1)
+    package static func signal(named text: String) throws(ContainerError) -> Signal {
+        guard let signal = Signal(text) else { throw .invalidSignal(text) }
+        return signal
     }
-
-    /// From 1 on; the numbers of x86 and ARM.
-    private static let signalNames = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
-        "TERM",
-        "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH",
-        "IO", "PWR",
-        "SYS",
-    ]
 }

@@ -110,7 +110,7 @@ extension ContainerStore {
                 send: { signal in
                     let isSent = try await onBlockingPool { try process.send(signal, through: entrance) }
                     // Before it is started, the runtime alone is there to be told.
-                    if !isSent { try child.send(signal: 9) }
+                    if !isSent { try child.send(signal: .kill) }
                 },
                 wait: { (try await child.wait(), try await onBlockingPool { try process.failure() }) },
                 filter: process.makeErrorFilter(),
@@ -176,7 +176,7 @@ extension ContainerStore {
 extension AdditionalProcess {
     /// Sends the process a signal; false where it has not been started yet.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    fileprivate func send(_ signal: CInt, through entrance: ContainerEntrance) throws -> Bool {
+    fileprivate func send(_ signal: Signal, through entrance: ContainerEntrance) throws -> Bool {
         guard let text = try contentsIfPresent(of: number, limit: 64),
             let number = Int32(String(decoding: text, as: UTF8.self))
         else { return false }

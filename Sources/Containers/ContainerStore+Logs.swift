@@ -1,4 +1,3 @@
-import Glibc
 package import LinuxSystem
 import SystemPackage
 
@@ -139,7 +138,7 @@ private struct LogFile {
 
     private func open() throws(SystemCallError) -> OpenFile? {
         do throws(SystemCallError) {
-            return try OpenFile.open(path, O_RDONLY)
+            return try OpenFile.open(path, .readOnly)
         } catch {
             if error.errno == .noSuchFileOrDirectory { return nil }
             throw error

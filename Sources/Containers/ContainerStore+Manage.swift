@@ -127,7 +127,7 @@ extension ContainerStore {
         for name in try HostFiles.entries(of: "/proc") {
             guard let number = Int32(String(decoding: name, as: UTF8.self)) else { continue }
             // One that has ended since is no longer anybody's child.
-            guard let bytes = try? OpenFile.open(FilePath("/proc/\(number)/stat"), O_RDONLY_).readToEnd(limit: 65_536),
+            guard let bytes = try? OpenFile.open(FilePath("/proc/\(number)/stat"), .readOnly).readToEnd(limit: 65_536),
                 let end = bytes.lastIndex(of: UInt8(ascii: ")"))
             else { continue }
             let fields = String(decoding: bytes[(end + 1)...], as: UTF8.self).split(separator: " ")

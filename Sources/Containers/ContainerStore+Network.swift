@@ -199,6 +199,6 @@ extension ContainerStore {
 /// Whether a network namespace's file has no namespace mounted on it here: an ordinary file, or none.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 private func unmountedNamespace(_ path: FilePath) throws(SystemCallError) -> Bool {
-    let here = try OpenFile.open(path, O_RDONLY_).status().device
-    return here == (try OpenFile.open(path.removingLastComponent(), O_RDONLY_).status().device)
+    let here = try OpenFile.open(path, .readOnly).status().device
+    return here == (try OpenFile.open(path.removingLastComponent(), .readOnly).status().device)
 }

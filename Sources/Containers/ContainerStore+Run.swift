@@ -1,4 +1,3 @@
-import FoundationEssentials
 package import LinuxSystem
 import Sandboxes
 import Snapshots
@@ -15,7 +14,7 @@ package struct AttachedStreams: Sendable {
     /// With a terminal everything is 1.
     package var write: @Sendable (CInt, [UInt8]) async throws -> Void
     /// Signals to hand on, and SIGWINCH for a new size of the terminal.
-    package var signals: AsyncStream<CInt>?
+    package var signals: AsyncStream<Signal>?
     /// The size of the caller's terminal, asked again after each SIGWINCH.
     package var terminalSize: @Sendable () -> TerminalSize?
     /// What, typed on the terminal of a process that can do without the caller, lets go of it.
@@ -23,7 +22,7 @@ package struct AttachedStreams: Sendable {
 
     package init(
         input: ByteReader? = nil,
-        signals: AsyncStream<CInt>? = nil,
+        signals: AsyncStream<Signal>? = nil,
         terminalSize: @escaping @Sendable () -> TerminalSize? = { nil },
         write: @escaping @Sendable (CInt, [UInt8]) async throws -> Void
     ) {
@@ -63,7 +62,7 @@ extension ContainerStore {
                 sandboxStreams.input = .pipeToChild
             }
             let status = try await runner.withProcess(sandbox, streams: sandboxStreams) { process in
-                var run = ContainerState.Run(started: Int64(Date().timeIntervalSince1970))
+                var run = ContainerState.Run(started: currentTime())
                 run.isNested = true
                 run.keeper = record.state.keeper
                 run.process = await onBlockingPool { ProcessReference(processID: process.processID) }
@@ -169,7 +168,7 @@ extension ContainerStore {
         if configuration.network == .host, sandbox.hosts.isEmpty {
             // A container in the host's network knows the names that the host knows, unless it is given its own.
             sandbox.hostsFile = await onBlockingPool {
-                try? OpenFile.open("/etc/hosts", O_RDONLY_).readToEnd(limit: 16 << 20)
+                try? OpenFile.open("/etc/hosts", .readOnly).readToEnd(limit: 16 << 20)
             }
         }
         try configuration.options.apply(to: &sandbox)

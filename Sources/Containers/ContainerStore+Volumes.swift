@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 import LinuxSystem
 import Sandboxes
 import Storage
@@ -70,7 +69,7 @@ extension ContainerStore {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func volumeDocument(_ name: String) throws -> VolumeDocument? {
         do throws(SystemCallError) {
-            let bytes = try OpenFile.open(documentPath(name), O_RDONLY).readToEnd(limit: 16 << 20)
+            let bytes = try OpenFile.open(documentPath(name), .readOnly).readToEnd(limit: 16 << 20)
             // A damaged one says no less than none: the content is what counts.
             return try? JSONDecoder().decode(VolumeDocument.self, from: Data(bytes))
         } catch {
@@ -115,7 +114,7 @@ extension ContainerStore {
     private static func makeDirectory(_ path: FilePath, _ mode: UInt32) throws {
         guard try HostFiles.status(of: path) == nil else { return }
         try HostFiles.createDirectories(path, mode: mode)
-        try OpenFile.open(path, O_RDONLY | O_DIRECTORY).changeMode(mode)
+        try OpenFile.open(path, [.readOnly, .directory]).changeMode(mode)
     }
 
     // MARK: Mounting
@@ -138,11 +137,13 @@ extension ContainerStore {
                 let options = mount.options.filter { !$0.hasPrefix("mode=") }
                 mounts.append(.init(source, at: target, isReadOnly: mount.isReadOnly, options: options))
             case .bind(let source):
-                if try await onBlockingPool({ try HostFiles.status(of: FilePath(source)) }) == nil {
-                    guard mount.createsSource else { throw ContainerError.bindSourceMissing(source) }
-                    try await onBlockingPool { try HostFiles.createDirectories(FilePath(source)) }
+                if try await onBlockingPool({ try HostFiles.status(of: source) }) == nil {
+                    guard mount.createsSource else {
+                        throw ContainerError.bindSourceMissing(escapedForDisplay(source.bytes))
+                    }
+                    try await onBlockingPool { try HostFiles.createDirectories(source) }
                 }
-                mounts.append(bind(FilePath(source), mount))
+                mounts.append(bind(source, mount))
             case .volume(let name, _):
                 if !mount.copiesNothing { try await fill(name, from: target, of: record) }
                 mounts.append(bind(content(ofVolume: name), mount))
@@ -165,7 +166,7 @@ extension ContainerStore {
         let kernel = try directory.status("/proc")
         for prefix in prefixes {
             do throws(SystemCallError) {
-                let status = try directory.open(prefix, O_PATH).status()
+                let status = try directory.open(prefix, .pathOnly).status()
                 if status.inode != kernel.inode || status.device != kernel.device { continue }
             } catch {
                 // What is not there is made by the runtime, below what was looked at.
@@ -195,7 +196,7 @@ extension ContainerStore {
                 guard status.type == .directory || status.type == .symbolicLink else { return nil }
                 try removeTree(draft)
                 try HostFiles.createDirectories(draft)
-                return try? directory.open(target, O_RDONLY | O_DIRECTORY)
+                return try? directory.open(target, [.readOnly, .directory])
             }
             guard let source else { return }
             // The directory is handed over open, so that no link of the image leads the copy elsewhere.
@@ -214,8 +215,8 @@ extension ContainerStore {
             let component = FilePath(bytes: name).components
             try HostFiles.rename(draft.appending(component), to: content.appending(component))
         }
-        let source = try OpenFile.open(draft, O_RDONLY | O_DIRECTORY).status()
-        let target = try OpenFile.open(content, O_RDONLY | O_DIRECTORY)
+        let source = try OpenFile.open(draft, [.readOnly, .directory]).status()
+        let target = try OpenFile.open(content, [.readOnly, .directory])
         try target.changeOwner(user: source.userID, group: source.groupID)
         try target.changeMode(UInt32(source.mode))
         try removeTree(draft)

@@ -142,7 +142,7 @@ package final class ContainerStore: Sendable {
         switch end {
         case .exited(let code, let reason):
             var ending = ContainerState.Ending(exitCode: code)
-            ending.finished = Int64(Date().timeIntervalSince1970)
+            ending.finished = currentTime()
             ending.ranOutOfMemory = ranOutOfMemory
             ending.reason = reason
             event = .ended(ending)
@@ -226,8 +226,3 @@ package final class ContainerStore: Sendable {
         return changed
     }
 }
-
-/// O_RDONLY, without Glibc's other names.
-let O_RDONLY_: CInt = 0
-/// O_WRONLY, likewise.
-let O_WRONLY_: CInt = 1

@@ -37,7 +37,9 @@ package struct PublishedPort: Sendable, Codable, Hashable {
         let (address, outside, inside) = split(spec)
         if inside.isEmpty { throw refused("no port specified: \(text)<empty>") }
         guard let transport = Transport(rawValue: name.lowercased()) else { throw refused("invalid proto: \(name)") }
-        guard address.isEmpty || isInternetAddress(address) else { throw refused("invalid IP address: \(address)") }
+        guard address.isEmpty || InternetAddress(address) != nil else {
+            throw refused("invalid IP address: \(address)")
+        }
         guard let container = range(inside), container.lowerBound > 0 else {
             throw refused("invalid containerPort: \(inside)")
         }

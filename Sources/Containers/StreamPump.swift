@@ -14,7 +14,7 @@ struct StreamPump: Sendable {
         var output: ByteReader?
         var errors: ByteReader?
         var takeInput: @Sendable () throws -> ByteWriter?
-        var send: @Sendable (CInt) async throws -> Void
+        var send: @Sendable (Signal) async throws -> Void
         /// Waits for its end, and asks the runtime why it could not start it.
         var wait: @Sendable () async throws -> (ExitStatus, SandboxError?)
         /// Hides what the runtime writes in its place.
@@ -27,14 +27,13 @@ struct StreamPump: Sendable {
         case outputEnded, inputEnded, detached
         /// The process has ended, and others keep its streams.
         case abandoned
-        case signaled(CInt)
+        case signaled(Signal)
         case graceOver
     }
 
     let process: Process
     let streams: AttachedStreams
-    private static let endingSignals: Set<CInt> = [1, 2, 3, 15]
-    private static let windowChange: CInt = 28
+    private static let endingSignals: Set<Signal> = [.hangUp, .interrupt, .quit, .terminate]
 
     init(_ process: Process, _ streams: AttachedStreams) {
         self.process = process
@@ -45,7 +44,7 @@ struct StreamPump: Sendable {
     /// - Throws: `SandboxError` where the runtime could not start it.
     func run() async throws -> End {
         let traffic = Traffic(process.filter)
-        var signal: CInt?
+        var signal: Signal?
         let isDetached = try await withThrowingTaskGroup(of: Event.self) { group in
             // Input and signals end with the process, not the other way round: they are cancelled.
             defer { group.cancelAll() }
@@ -66,15 +65,15 @@ struct StreamPump: Sendable {
                 case .outputEnded, .abandoned: return false
                 case .detached: return true
                 case .inputEnded: break
-                case .signaled(let number):
-                    if signal != nil { try await process.send(9) }
-                    signal = signal ?? number
+                case .signaled(let received):
+                    if signal != nil { try await process.send(.kill) }
+                    signal = signal ?? received
                     group.addTask { try await handOnSignals() }
                     group.addTask {
                         try await ContinuousClock().sleep(for: .seconds(2))
                         return .graceOver
                     }
-                case .graceOver: try await process.send(9)
+                case .graceOver: try await process.send(.kill)
                 }
             }
             return false
@@ -105,7 +104,7 @@ struct StreamPump: Sendable {
     private func handOnSignals() async throws -> Event {
         guard let signals = streams.signals else { return .inputEnded }
         for await signal in signals {
-            if signal == Self.windowChange {
+            if signal == .windowChange {
                 if let size = streams.terminalSize() { try process.terminal?.resize(size) }
                 continue
             }

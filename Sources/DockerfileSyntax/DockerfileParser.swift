@@ -3,7 +3,7 @@ internal import Text
 /// Reads a file line by line: directives, comments, continuations, heredocs; each instruction goes to `InstructionParser`.
 struct DockerfileParser {
     let source: SourceText
-    var escape = UInt8(ascii: "\\")
+    var escape: UInt8 = "\\"
     /// Where errors and ranges point instead of this text: for triggers, which stand in no file the user has.
     var shownInstead: (file: SourceText, place: SourceRange)?
 
@@ -55,7 +55,7 @@ struct DockerfileParser {
 
     private func isComment(_ extent: Range<Int>) -> Bool {
         guard let first = skippingBlanks(extent).first else { return false }
-        return source.bytes[first] == UInt8(ascii: "#")
+        return source.bytes[first] == "#"
     }
 
     /// Takes the continuation mark off the end of a line: an escape character that no other precedes, and blanks after it.
@@ -92,7 +92,7 @@ struct DockerfileParser {
     private mutating func readDirective(_ extent: Range<Int>, line: Int) throws(DockerfileError) -> Bool {
         // Directives of a trigger's text would be an instruction's own comments.
         guard shownInstead == nil, directives.count + shebangCount == line - 1 else { return false }
-        if line == 1, source.bytes[extent].starts(with: "#!".utf8) {
+        if line == 1, source.bytes[extent].starts(with: "#!") {
             shebangCount = 1
             return false
         }
@@ -102,7 +102,7 @@ struct DockerfileParser {
         case .directive(let name, let value):
             // As in BuildKit, whose finder of escape characters knows no such lines.
             if name == .escape, shebangCount == 0 {
-                guard value == [UInt8(ascii: "\\")] || value == [UInt8(ascii: "`")] else {
+                guard value == "\\" || value == "`" else {
                     throw failure(.invalidEscapeDirective(value.displayText), line: line)
                 }
                 escape = value[0]
@@ -149,7 +149,7 @@ struct DockerfileParser {
         )
         let parts = parser.parts()
         var heredocs: [Heredoc] = []
-        if line.text.contains(UInt8(ascii: "<")), parser.mayHaveHeredocs(parts) {
+        if line.text.contains("<"), parser.mayHaveHeredocs(parts) {
             heredocs = try readHeredocs(announcedBy: line.text, firstLine: firstLine)
         }
         let command = try parser.command(parts, heredocs: heredocs)

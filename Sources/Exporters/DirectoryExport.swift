@@ -1,5 +1,4 @@
 internal import Archive
-import Glibc
 package import LinuxSystem
 package import SystemPackage
 
@@ -12,8 +11,8 @@ package import SystemPackage
 package struct DirectoryExport {
     private let source: RootedDirectory
     private let destination: RootedDirectory
-    private let user = geteuid()
-    private let group = getegid()
+    private let user = ProcessContext.effectiveUserID
+    private let group = ProcessContext.effectiveGroupID
     /// Files with several names: the first name each was written under.
     private var firstNames: [Inode: FilePath] = [:]
     private var directories: [(path: FilePath, status: FileStatus)] = []
@@ -36,7 +35,7 @@ package struct DirectoryExport {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package init(source: RootedDirectory, destination path: FilePath) throws(SystemCallError) {
         self.source = source
-        try Self.makeDirectories(path)
+        try HostFiles.createDirectories(path)
         destination = try RootedDirectory(path)
     }
 
@@ -65,8 +64,8 @@ package struct DirectoryExport {
         for (path, status) in directories.reversed() {
             try destination.changeMode(path, UInt32(status.mode))
             try copyAttributes(
-                from: source.open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW),
-                to: destination.open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
+                from: source.open(path, [.pathOnly, .directory, .noFollow]),
+                to: destination.open(path, [.pathOnly, .directory, .noFollow])
             )
             try destination.setTimes(path, modified: time ?? status.modified)
         }
@@ -82,7 +81,7 @@ package struct DirectoryExport {
                 let status = try source.status(path)
                 if status.type == .directory { pending.append(path) }
                 guard status.type == .characterDevice || status.type == .blockDevice else { continue }
-                let probe = FilePath(".slipway-export-\(getpid())")
+                let probe = FilePath(".slipway-export-\(ProcessContext.processID)")
                 do throws(SystemCallError) {
                     try makeNode(probe, status)
                 } catch {
@@ -136,10 +135,10 @@ package struct DirectoryExport {
     private func copyFile(_ path: FilePath, _ status: FileStatus) throws {
         var name = path
         name.removeLastComponent()
-        let temporary = name.appending(".slipway-export-\(getpid())")
+        let temporary = name.appending(".slipway-export-\(ProcessContext.processID)")
         if try destination.statusIfPresent(temporary) != nil { try destination.remove(temporary) }
-        let input = try source.open(path, O_RDONLY | O_NOFOLLOW)
-        let output = try destination.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+        let input = try source.open(path, [.readOnly, .noFollow])
+        let output = try destination.open(temporary, [.writeOnly, .createNew, .noFollow], mode: 0o600)
         do {
             try copyContent(from: input, to: output)
             try destination.changeMode(temporary, UInt32(status.mode))
@@ -178,18 +177,6 @@ package struct DirectoryExport {
     /// Makes room for an entry of another kind; a directory in its place goes with all it holds.
     private func removeExisting(_ path: FilePath) throws(SystemCallError) {
         try removeTree(path, in: destination)
-    }
-
-    private static func makeDirectories(_ path: FilePath) throws(SystemCallError) {
-        var prefix = FilePath(root: path.root, [])
-        for component in path.components {
-            prefix.append(component)
-            do throws(SystemCallError) {
-                _ = try retryingSystemCall("mkdir", path: prefix) { prefix.withPlatformString { mkdir($0, 0o755) } }
-            } catch {
-                if error.errno != .fileExists { throw error }
-            }
-        }
     }
 }
 

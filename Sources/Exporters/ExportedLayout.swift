@@ -2,6 +2,7 @@ package import Archive
 package import LinuxSystem
 package import OCI
 package import SystemPackage
+import Text
 
 /// An image as an OCI layout, in an archive or a directory.
 ///
@@ -48,7 +49,7 @@ package struct ExportedLayout: Sendable {
         self.docker = docker
     }
 
-    private static let marker = Array("{\"imageLayoutVersion\":\"1.0.0\"}".utf8)
+    private static let marker: [UInt8] = "{\"imageLayoutVersion\":\"1.0.0\"}"
 
     private static func path(_ digest: Digest) -> String { "blobs/\(digest.algorithm.rawValue)/\(digest.hex)" }
 

@@ -1,6 +1,5 @@
 import Archive
 import BuildGraph
-import Glibc
 import LinuxSystem
 import OCI
 import Snapshots
@@ -120,7 +119,7 @@ extension Exporter {
                 // What is no regular file (a pipe, a device) is written to as it is.
                 let existing = try await onBlockingPool { try HostFiles.status(of: path) }
                 if let existing, existing.type != .regular {
-                    return try await body(try await onBlockingPool { try OpenFile.open(path, O_WRONLY) })
+                    return try await body(try await onBlockingPool { try OpenFile.open(path, .writeOnly) })
                 }
                 try await writeWhole(path, body)
             } catch let error as SystemCallError {

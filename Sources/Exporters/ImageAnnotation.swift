@@ -1,5 +1,6 @@
 import LinuxSystem
 package import OCI
+import Text
 
 /// One annotation that an image is exported with.
 package struct ImageAnnotation: Sendable, Hashable {
@@ -31,24 +32,24 @@ package struct ImageAnnotation: Sendable, Hashable {
     /// - Throws: `ExportError` for a type or platform that there is not.
     package init?(attribute: String, value: String) throws(ExportError) {
         var rest = attribute.utf8[...]
-        guard rest.starts(with: "annotation".utf8) else { return nil }
+        guard rest.starts(with: "annotation") else { return nil }
         rest = rest.dropFirst("annotation".utf8.count)
         var type: String?
-        if rest.first == UInt8(ascii: "-") {
+        if rest.first == "-" {
             let name = rest.dropFirst().prefix { isTypeCharacter($0) }
             if name.isEmpty { return nil }
             type = String(decoding: name, as: UTF8.self)
             rest = rest[name.endIndex...]
         }
         var platform: String?
-        if rest.first == UInt8(ascii: "[") {
+        if rest.first == "[" {
             let name = rest.dropFirst().prefix { isPlatformCharacter($0) }
             rest = rest[name.endIndex...]
-            guard !name.isEmpty, rest.first == UInt8(ascii: "]") else { return nil }
+            guard !name.isEmpty, rest.first == "]" else { return nil }
             rest = rest.dropFirst()
             platform = String(decoding: name, as: UTF8.self)
         }
-        guard rest.first == UInt8(ascii: "."), rest.count > 1, !rest.contains(where: isSpace) else { return nil }
+        guard rest.first == ".", rest.count > 1, !rest.contains(where: isSpace) else { return nil }
         guard let target = Target(rawValue: type ?? Target.manifest.rawValue) else {
             throw .attributeAnnotationType(type ?? "")
         }
@@ -88,7 +89,7 @@ package struct ImageAnnotation: Sendable, Hashable {
         var rest = text.utf8[name.endIndex...]
         guard !name.isEmpty else { throw .annotationType(text) }
         var platform: String?
-        if rest.first == UInt8(ascii: "[") {
+        if rest.first == "[" {
             let inner = rest.dropFirst().prefix { isPlatformCharacter($0) }
             rest = rest[inner.endIndex...]
             guard !inner.isEmpty, rest.elementsEqual("]".utf8) else { throw .annotationType(text) }
@@ -147,13 +148,13 @@ extension [ImageAnnotation] {
 }
 
 private func isTypeCharacter(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "-")
+    ("a"..."z").contains(byte) || byte == "-"
 }
 
 private func isPlatformCharacter(_ byte: UInt8) -> Bool {
     let lower = byte | 0x20
-    return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(lower)
-        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "_/-".utf8.contains(byte)
+    return ("a"..."z").contains(lower)
+        || ("0"..."9").contains(byte) || "_/-".utf8.contains(byte)
 }
 
 private func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0d).contains(byte) }

@@ -1,3 +1,5 @@
+import Text
+
 /// Runs the tree of a template on a value.
 struct TemplateEvaluator {
     private let source: [UInt8]
@@ -243,10 +245,10 @@ struct TemplateEvaluator {
 
     private func failure(at position: Int, _ place: String, _ reason: String) -> TemplateError {
         let before = source[..<min(position, source.count)]
-        let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        let lineStart = before.lastIndex(of: "\n").map { $0 + 1 } ?? 0
         return .execution(
             template: name,
-            line: 1 + before.count { $0 == UInt8(ascii: "\n") },
+            line: 1 + before.count { $0 == "\n" },
             column: position - lineStart,
             place: place,
             reason: reason

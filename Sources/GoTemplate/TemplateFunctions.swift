@@ -1,3 +1,5 @@
+import Text
+
 /// The functions of templates: Go's own and those that Docker adds.
 enum TemplateFunctions {
     enum Failure: Error {
@@ -131,12 +133,12 @@ enum TemplateFunctions {
     }
 
     private static func escapedForQuery(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF")
+        let digits = "0123456789ABCDEF".map(\.self)
         return text.utf8.reduce(into: "") { result, byte in
             switch byte {
-            case UInt8(ascii: " "): result += "+"
-            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),
-                UInt8(ascii: "~"):
+            case " ": result += "+"
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, "-", "_", ".",
+                "~":
                 result.unicodeScalars.append(Unicode.Scalar(byte))
             default: result += "%\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
             }

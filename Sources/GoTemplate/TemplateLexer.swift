@@ -1,3 +1,5 @@
+import Text
+
 /// The words of a template.
 struct TemplateToken: Sendable, Equatable {
     enum Kind: Sendable, Equatable {
@@ -39,7 +41,7 @@ struct TemplateLexer {
             let open = find("{{", from: position) ?? source.count
             var end = open
             let trimsRight =
-                open + 3 < source.count && source[open + 2] == UInt8(ascii: "-") && isSpace(source[open + 3])
+                open + 3 < source.count && source[open + 2] == "-" && isSpace(source[open + 3])
             var textStart = start
             if trimsLeft { while textStart < end, isSpace(source[textStart]) { textStart += 1 } }
             if trimsRight { while end > textStart, isSpace(source[end - 1]) { end -= 1 } }
@@ -72,8 +74,8 @@ struct TemplateLexer {
 
     /// Whether ` -}}` (its space included) stands here.
     private var isTrimmedClose: Bool {
-        position + 3 < source.count && isSpace(source[position]) && source[position + 1] == UInt8(ascii: "-")
-            && source[position + 2] == UInt8(ascii: "}") && source[position + 3] == UInt8(ascii: "}")
+        position + 3 < source.count && isSpace(source[position]) && source[position + 1] == "-"
+            && source[position + 2] == "}" && source[position + 3] == "}"
     }
 
     /// The words up to `}}`; true where white space after it is to be dropped.
@@ -96,30 +98,30 @@ struct TemplateLexer {
             case _ where isSpace(byte):
                 while position < source.count, isSpace(source[position]), !isTrimmedClose { position += 1 }
                 append(.space, start)
-            case UInt8(ascii: "|"): append(.pipe, start)
-            case UInt8(ascii: "("):
+            case "|": append(.pipe, start)
+            case "(":
                 depth += 1
                 append(.leftParenthesis, start)
-            case UInt8(ascii: ")"):
+            case ")":
                 depth -= 1
                 guard depth >= 0 else { throw failure("unexpected right paren") }
                 append(.rightParenthesis, start)
-            case UInt8(ascii: ","): append(.comma, start)
-            case UInt8(ascii: "="): append(.assign, start)
-            case UInt8(ascii: ":"):
-                guard position < source.count, source[position] == UInt8(ascii: "=") else {
+            case ",": append(.comma, start)
+            case "=": append(.assign, start)
+            case ":":
+                guard position < source.count, source[position] == "=" else {
                     throw failure("expected :=")
                 }
                 position += 1
                 append(.declare, start)
-            case UInt8(ascii: "\""): try quoted(start)
-            case UInt8(ascii: "`"): try raw(start)
-            case UInt8(ascii: "'"): try character(start)
-            case UInt8(ascii: "$"):
+            case "\"": try quoted(start)
+            case "`": try raw(start)
+            case "'": try character(start)
+            case "$":
                 let name = word()
                 try checkEnd()
                 append(.variable(name), start)
-            case UInt8(ascii: ".") where position >= source.count || !isDigit(source[position]):
+            case "." where position >= source.count || !isDigit(source[position]):
                 let name = word()
                 try checkEnd()
                 append(name.isEmpty ? .dot : .field(name), start)
@@ -169,9 +171,9 @@ struct TemplateLexer {
     }
 
     private mutating func quoted(_ start: Int) throws(TemplateError) {
-        while position < source.count, source[position] != UInt8(ascii: "\"") {
-            if source[position] == UInt8(ascii: "\n") { throw failure("unterminated quoted string") }
-            position += source[position] == UInt8(ascii: "\\") ? 2 : 1
+        while position < source.count, source[position] != "\"" {
+            if source[position] == "\n" { throw failure("unterminated quoted string") }
+            position += source[position] == "\\" ? 2 : 1
         }
         guard position < source.count else { throw failure("unterminated quoted string") }
         let inner = Array(source[(start + 1)..<position])
@@ -181,7 +183,7 @@ struct TemplateLexer {
     }
 
     private mutating func raw(_ start: Int) throws(TemplateError) {
-        guard let end = source[position...].firstIndex(of: UInt8(ascii: "`")) else {
+        guard let end = source[position...].firstIndex(of: "`") else {
             throw failure("unterminated raw quoted string")
         }
         let text = String(decoding: source[position..<end], as: UTF8.self)
@@ -190,8 +192,8 @@ struct TemplateLexer {
     }
 
     private mutating func character(_ start: Int) throws(TemplateError) {
-        while position < source.count, source[position] != UInt8(ascii: "'") {
-            position += source[position] == UInt8(ascii: "\\") ? 2 : 1
+        while position < source.count, source[position] != "'" {
+            position += source[position] == "\\" ? 2 : 1
         }
         guard position < source.count else { throw failure("unterminated character constant") }
         let inner = Array(source[(start + 1)..<position])
@@ -209,7 +211,7 @@ struct TemplateLexer {
     }
 
     private func failure(_ reason: String) -> TemplateError {
-        let line = 1 + source[..<min(position, source.count)].count { $0 == UInt8(ascii: "\n") }
+        let line = 1 + source[..<min(position, source.count)].count { $0 == "\n" }
         return .syntax(template: name, line: line, reason: reason)
     }
 
@@ -270,7 +272,7 @@ enum TemplateNumbers {
         while index < bytes.count {
             let byte = bytes[index]
             index += 1
-            guard byte == UInt8(ascii: "\\") else {
+            guard byte == "\\" else {
                 result.append(byte)
                 continue
             }
@@ -278,19 +280,19 @@ enum TemplateNumbers {
             let escape = bytes[index]
             index += 1
             switch escape {
-            case UInt8(ascii: "a"): result.append(7)
-            case UInt8(ascii: "b"): result.append(8)
-            case UInt8(ascii: "f"): result.append(12)
-            case UInt8(ascii: "n"): result.append(10)
-            case UInt8(ascii: "r"): result.append(13)
-            case UInt8(ascii: "t"): result.append(9)
-            case UInt8(ascii: "v"): result.append(11)
-            case UInt8(ascii: "\\"), UInt8(ascii: "\""), UInt8(ascii: "'"): result.append(escape)
-            case UInt8(ascii: "x"):
+            case "a": result.append(7)
+            case "b": result.append(8)
+            case "f": result.append(12)
+            case "n": result.append(10)
+            case "r": result.append(13)
+            case "t": result.append(9)
+            case "v": result.append(11)
+            case "\\", "\"", "'": result.append(escape)
+            case "x":
                 guard let value = hexadecimal(2) else { return nil }
                 result.append(UInt8(value))
-            case UInt8(ascii: "u"), UInt8(ascii: "U"):
-                guard let value = hexadecimal(escape == UInt8(ascii: "u") ? 4 : 8), let scalar = Unicode.Scalar(value)
+            case "u", "U":
+                guard let value = hexadecimal(escape == "u" ? 4 : 8), let scalar = Unicode.Scalar(value)
                 else { return nil }
                 result += Array(String(scalar).utf8)
             default: return nil

@@ -1,3 +1,5 @@
+import Text
+
 /// Builds the tree of a template from its words.
 struct TemplateParser {
     private let tokens: [TemplateToken]
@@ -229,7 +231,7 @@ struct TemplateParser {
 
     private func failure(_ reason: String) -> TemplateError {
         let position = tokens[min(index, tokens.count - 1)].position
-        let line = 1 + source[..<min(position, source.count)].count { $0 == UInt8(ascii: "\n") }
+        let line = 1 + source[..<min(position, source.count)].count { $0 == "\n" }
         return .syntax(template: name, line: line, reason: reason)
     }
 }

@@ -1,4 +1,5 @@
 package import OCI
+import Text
 
 extension Output {
     /// An image's root file system.
@@ -10,7 +11,7 @@ extension Output {
         attributes: [String: [UInt8]] = [:],
         metadata: Metadata = Metadata()
     ) throws(LLBError) -> Output {
-        let source = Source(identifier: Array("\(Source.imageScheme)://\(reference)".utf8), attributes: attributes)
+        let source = Source(identifier: "\(Source.imageScheme)://\(reference)", attributes: attributes)
         return Output(try Node(.source(source), platform: platform, metadata: metadata))
     }
 
@@ -30,7 +31,7 @@ extension Output {
         metadata: Metadata = Metadata()
     ) throws(LLBError) -> Output {
         let source = Source(
-            identifier: Array("\(Source.layoutScheme)://\(reference)".utf8),
+            identifier: "\(Source.layoutScheme)://\(reference)",
             attributes: [Source.layoutStore: store]
         )
         return Output(try Node(.source(source), platform: platform, metadata: metadata))

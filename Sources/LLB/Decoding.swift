@@ -1,6 +1,7 @@
 import BuildKitProto
 import FoundationEssentials
 import OCI
+import Text
 
 /// Reads the operation of one `pb.Op`, its inputs being known already.
 ///
@@ -56,7 +57,7 @@ struct OperationDecoder {
         guard message.hasMeta, !message.meta.args.isEmpty else { throw invalid("the process has no arguments") }
         var mounts: [Mount] = []
         for mount in message.mounts { mounts.append(try decode(mount)) }
-        guard mounts.contains(where: { $0.destination.elementsEqual("/".utf8) }) else {
+        guard mounts.contains(where: { $0.destination == "/" }) else {
             throw invalid("nothing is mounted at /")
         }
         var exec = Exec(process: decode(message.meta), mounts: mounts)

@@ -1,4 +1,5 @@
 package import OCI
+import Text
 
 extension Definition {
     /// The graph as text: a numbered line for each node, each after those it needs, and the target last.
@@ -59,7 +60,7 @@ private struct DumpPrinter {
     static func text(_ bytes: [UInt8]) -> String {
         bytes.reduce(into: "") { text, byte in
             switch byte {
-            case UInt8(ascii: "\\"): text += "\\\\"
+            case "\\": text += "\\\\"
             case 0x20..<0x7f: text.unicodeScalars.append(Unicode.Scalar(byte))
             default: text += "\\x" + hexadecimal([byte])
             }

@@ -2,6 +2,7 @@ import BuildKitProto
 import FoundationEssentials
 import OCI
 import SwiftProtobuf
+import Text
 
 /// The bytes of the `pb.Op` for an operation.
 ///
@@ -104,7 +105,7 @@ private struct OperationEncoder {
         var message = Pb_Meta()
         message.args = process.arguments.map { Data($0) }
         message.env = process.environment.map { Data($0) }
-        message.cwd = Data(process.directory.isEmpty ? [UInt8(ascii: "/")] : process.directory)
+        message.cwd = Data(process.directory.isEmpty ? "/" : process.directory)
         message.user = Data(process.user)
         message.hostname = Data(process.hostname)
         message.extraHosts = process.extraHosts.map { host in

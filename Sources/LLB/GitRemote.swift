@@ -1,3 +1,5 @@
+import Text
+
 /// The address of a git repository: one of the forms that lead over a network, and none that git would read as an option.
 package struct GitRemote: Hashable, Sendable {
     package enum Transport: String, Hashable, Sendable {
@@ -20,7 +22,7 @@ package struct GitRemote: Hashable, Sendable {
         guard text.count <= 8192, text.allSatisfy({ $0 > 0x20 && $0 < 0x7f && !"\\#?".utf8.contains($0) }) else {
             return nil
         }
-        let mark: [UInt8] = Array("://".utf8)
+        let mark: [UInt8] = "://"
         let colon = text.indices.first { text[$0...].starts(with: mark) }
         guard let remote = colon.map({ Self.url(text, colon: $0) }) ?? Self.short(text) else { return nil }
         self = remote
@@ -38,10 +40,10 @@ package struct GitRemote: Hashable, Sendable {
     private static func url(_ text: [UInt8], colon: Int) -> GitRemote? {
         let rest = text[(colon + 3)...]
         guard let transport = Transport(rawValue: String(decoding: text[..<colon], as: UTF8.self).lowercased()),
-            let slash = rest.firstIndex(of: UInt8(ascii: "/"))
+            let slash = rest.firstIndex(of: "/")
         else { return nil }
         let authority = rest[..<slash]
-        let at = authority.lastIndex(of: UInt8(ascii: "@"))
+        let at = authority.lastIndex(of: "@")
         let host = authority[(at.map { $0 + 1 } ?? authority.startIndex)...]
         let path = rest[slash...]
         guard isHost(host, allowsPort: true), path.count > 1 else { return nil }
@@ -50,28 +52,28 @@ package struct GitRemote: Hashable, Sendable {
     }
 
     private static func short(_ text: [UInt8]) -> GitRemote? {
-        guard let at = text.firstIndex(of: UInt8(ascii: "@")),
-            let colon = text[at...].firstIndex(of: UInt8(ascii: ":"))
+        guard let at = text.firstIndex(of: "@"),
+            let colon = text[at...].firstIndex(of: ":")
         else { return nil }
         let path = text[(colon + 1)...]
         guard isUser(text[..<at]), isHost(text[(at + 1)..<colon], allowsPort: false), !path.isEmpty,
-            path.first != UInt8(ascii: "-")
+            path.first != "-"
         else { return nil }
         return GitRemote(.ssh, user: Array(text[..<at]), host: text[(at + 1)..<colon], path: path, short: true)
     }
 
     private static func isLetterOrDigit(_ byte: UInt8) -> Bool {
-        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) || (0x30...0x39).contains(byte)
+        ("a"..."z").contains(byte | 0x20) || (0x30...0x39).contains(byte)
     }
 
     private static func isUser(_ text: ArraySlice<UInt8>) -> Bool {
-        text.first != UInt8(ascii: "-") && !text.isEmpty
+        text.first != "-" && !text.isEmpty
             && text.allSatisfy { isLetterOrDigit($0) || "-_.".utf8.contains($0) }
     }
 
     private static func isHost(_ text: ArraySlice<UInt8>, allowsPort: Bool) -> Bool {
         let special: StaticString = allowsPort ? "-_.:[]" : "-_."
-        return text.first != UInt8(ascii: "-") && !text.isEmpty
+        return text.first != "-" && !text.isEmpty
             && text.allSatisfy { byte in
                 isLetterOrDigit(byte) || special.withUTF8Buffer { $0.contains(byte) }
             }
@@ -89,8 +91,8 @@ package struct GitRemote: Hashable, Sendable {
     }
 
     private func written(with user: [UInt8]?) -> [UInt8] {
-        let prefix = user.map { $0 + [UInt8(ascii: "@")] } ?? []
-        if isShort { return prefix + host + [UInt8(ascii: ":")] + path }
-        return Array("\(transport.rawValue)://".utf8) + prefix + host + path
+        let prefix = user.map { $0 + "@" } ?? []
+        if isShort { return prefix + host + ":" + path }
+        return "\(transport.rawValue)://" + prefix + host + path
     }
 }

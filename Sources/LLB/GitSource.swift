@@ -1,4 +1,5 @@
 internal import OCI
+internal import Text
 
 /// A commit of a git repository, or one directory of it: the tree of its files.
 package struct GitSource: Hashable, Sendable {
@@ -32,17 +33,17 @@ package struct GitSource: Hashable, Sendable {
             .invalidSource(withoutCredentials(source.identifier), reason: reason)
         }
         guard source.scheme == Source.gitScheme else { throw fail("not a git source") }
-        let parts = source.rest.split(separator: UInt8(ascii: "#"), maxSplits: 1, omittingEmptySubsequences: false)
-        let address = source.attributes["git.fullurl"] ?? Array("https://".utf8) + (parts.first ?? [])
+        let parts = source.rest.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
+        let address = source.attributes["git.fullurl"] ?? "https://" + (parts.first ?? [])
         guard let remote = GitRemote(parsing: address) else { throw fail("the address of the repository is not valid") }
         self.init(remote: remote)
         if parts.count > 1 { setFragment(parts[1]) }
         for (key, value) in source.attributes {
             switch key {
             case "git.checksum": checksum = value.isEmpty ? nil : value
-            case "git.keepgitdir": keepsGitDirectory = value.elementsEqual("true".utf8)
-            case "git.skipsubmodules": skipsSubmodules = value.elementsEqual("true".utf8)
-            case "git.mtime": hasCheckoutTimes = value.elementsEqual("checkout".utf8)
+            case "git.keepgitdir": keepsGitDirectory = value == "true"
+            case "git.skipsubmodules": skipsSubmodules = value == "true"
+            case "git.mtime": hasCheckoutTimes = value == "checkout"
             case "git.authtokensecret": tokenSecret = value
             case "git.authheadersecret": authorizationSecret = value
             case "git.mountsshsock": agent = value
@@ -54,21 +55,21 @@ package struct GitSource: Hashable, Sendable {
 
     /// Takes in `reference:subdirectory`.
     package mutating func setFragment(_ fragment: ArraySlice<UInt8>) {
-        let parts = fragment.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = fragment.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         if let first = parts.first, !first.isEmpty { reference = Array(first) }
         if parts.count > 1, !parts[1].isEmpty { subdirectory = Array(parts[1]) }
     }
 
     /// The wire form.
     package var source: Source {
-        var identifier: [UInt8] = Array("\(Source.gitScheme)://".utf8) + remote.host + remote.path
-        if reference != nil || subdirectory != nil { identifier += [UInt8(ascii: "#")] + (reference ?? []) }
-        if let subdirectory { identifier += [UInt8(ascii: ":")] + subdirectory }
+        var identifier: [UInt8] = "\(Source.gitScheme)://" + remote.host + remote.path
+        if reference != nil || subdirectory != nil { identifier += "#" + (reference ?? []) }
+        if let subdirectory { identifier += ":" + subdirectory }
         var attributes: [String: [UInt8]] = ["git.fullurl": remote.address]
         if let checksum { attributes["git.checksum"] = checksum }
-        if keepsGitDirectory { attributes["git.keepgitdir"] = Array("true".utf8) }
-        if skipsSubmodules { attributes["git.skipsubmodules"] = Array("true".utf8) }
-        if hasCheckoutTimes { attributes["git.mtime"] = Array("checkout".utf8) }
+        if keepsGitDirectory { attributes["git.keepgitdir"] = "true" }
+        if skipsSubmodules { attributes["git.skipsubmodules"] = "true" }
+        if hasCheckoutTimes { attributes["git.mtime"] = "checkout" }
         if let tokenSecret { attributes["git.authtokensecret"] = tokenSecret }
         if let authorizationSecret { attributes["git.authheadersecret"] = authorizationSecret }
         if let agent { attributes["git.mountsshsock"] = agent }

@@ -1,4 +1,5 @@
 package import OCI
+import Text
 
 /// A file of a web server: the tree of that one file.
 package struct HTTPSource: Hashable, Sendable {
@@ -57,9 +58,9 @@ package struct HTTPSource: Hashable, Sendable {
         var attributes: [String: [UInt8]] = [:]
         if let checksum { attributes["http.checksum"] = Array(checksum.description.utf8) }
         if let fileName { attributes["http.filename"] = fileName }
-        if let permissions { attributes["http.perm"] = Array("0\(String(permissions, radix: 8))".utf8) }
-        if user != 0 { attributes["http.uid"] = Array("\(user)".utf8) }
-        if group != 0 { attributes["http.gid"] = Array("\(group)".utf8) }
+        if let permissions { attributes["http.perm"] = "0\(String(permissions, radix: 8))" }
+        if user != 0 { attributes["http.uid"] = "\(user)" }
+        if group != 0 { attributes["http.gid"] = "\(group)" }
         if let authorizationSecret { attributes["http.authheadersecret"] = authorizationSecret }
         for (name, value) in headers { attributes["http.header.\(name)"] = value }
         return Source(identifier: url, attributes: attributes)
@@ -67,15 +68,15 @@ package struct HTTPSource: Hashable, Sendable {
 
     /// The last component of the address's path, decoded; nil unless it can name a file.
     package var nameInAddress: [UInt8]? {
-        let path = Source(identifier: url).rest.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
-        guard let start = path.firstIndex(of: UInt8(ascii: "/")) else { return nil }
+        let path = Source(identifier: url).rest.prefix { $0 != "?" && $0 != "#" }
+        guard let start = path.firstIndex(of: "/") else { return nil }
         return Self.safeName(percentDecoded(path[start...]))
     }
 
     /// The last component of an untrusted path, or nil if it cannot name a file.
     package static func safeName(_ path: [UInt8]) -> [UInt8]? {
-        guard let name = path.split(separator: UInt8(ascii: "/")).last.map(Array.init), name.count <= 255,
-            !name.contains(0), !name.elementsEqual(".".utf8), !name.elementsEqual("..".utf8)
+        guard let name = path.split(separator: "/").last.map(Array.init), name.count <= 255,
+            !name.contains(0), name != ".", name != ".."
         else { return nil }
         return name
     }
@@ -87,7 +88,7 @@ package func percentDecoded(_ text: some Collection<UInt8>) -> [UInt8] {
     var rest = Array(text)[...]
     while let byte = rest.popFirst() {
         let digits = rest.prefix(2)
-        if byte == UInt8(ascii: "%"), digits.count == 2, !digits.contains(UInt8(ascii: "+")),
+        if byte == "%", digits.count == 2, !digits.contains("+"),
             let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
         {
             decoded.append(value)

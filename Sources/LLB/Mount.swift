@@ -1,3 +1,5 @@
+import Text
+
 /// Something that a process finds at a path.
 package struct Mount: Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
@@ -41,7 +43,7 @@ package struct Mount: Hashable, Sendable {
     }
 
     /// The root file system of a process, whose changes are result 0.
-    package static func root(_ input: Output?) -> Mount { Mount(.bind, of: input, at: [UInt8(ascii: "/")], output: 0) }
+    package static func root(_ input: Output?) -> Mount { Mount(.bind, of: input, at: "/", output: 0) }
 }
 
 /// Who may use a cache directory at the same time.

@@ -1,3 +1,5 @@
+import Text
+
 /// A source outside the build, named by a URL-like identifier with attributes, as BuildKit writes it.
 package struct Source: Hashable, Sendable {
     /// `scheme://rest`, for example `docker-image://docker.io/library/alpine:3` or `local://context`.
@@ -16,8 +18,8 @@ package struct Source: Hashable, Sendable {
     package var rest: [UInt8] { split().rest }
 
     private func split() -> (scheme: String, rest: [UInt8]) {
-        guard let colon = identifier.firstIndex(of: UInt8(ascii: ":")),
-            identifier[colon...].starts(with: "://".utf8)
+        guard let colon = identifier.firstIndex(of: ":"),
+            identifier[colon...].starts(with: "://")
         else { return ("", identifier) }
         return (String(decoding: identifier[..<colon], as: UTF8.self), Array(identifier[(colon + 3)...]))
     }
@@ -67,7 +69,7 @@ package struct LocalSource: Hashable, Sendable {
         if !excludePatterns.isEmpty { attributes["local.excludepatterns"] = encodeStringList(excludePatterns) }
         if !followPaths.isEmpty { attributes["local.followpaths"] = encodeStringList(followPaths) }
         if !sharedKeyHint.isEmpty { attributes["local.sharedkeyhint"] = sharedKeyHint }
-        return Source(identifier: Array("\(Source.localScheme)://".utf8) + name, attributes: attributes)
+        return Source(identifier: "\(Source.localScheme)://" + name, attributes: attributes)
     }
 
     private static func list(_ key: String, of source: Source) throws(LLBError) -> [[UInt8]] {

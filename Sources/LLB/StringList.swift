@@ -1,21 +1,23 @@
+import Text
+
 /// A JSON array of strings from strings of bytes, which need not be UTF-8: BuildKit's form for lists in attributes.
 func encodeStringList(_ list: [[UInt8]]) -> [UInt8] {
-    var json: [UInt8] = [UInt8(ascii: "[")]
+    var json: [UInt8] = "["
     for (position, text) in list.enumerated() {
-        if position > 0 { json.append(UInt8(ascii: ",")) }
-        json.append(UInt8(ascii: "\""))
+        if position > 0 { json.append(",") }
+        json.append("\"")
         for byte in text {
             switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): json += [UInt8(ascii: "\\"), byte]
+            case "\"", "\\": json += ["\\", byte]
             case 0..<0x20:
-                let digits = Array("0123456789abcdef".utf8)
-                json += Array("\\u00".utf8) + [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+                let digits: [UInt8] = "0123456789abcdef"
+                json += "\\u00" + [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
             default: json.append(byte)
             }
         }
-        json.append(UInt8(ascii: "\""))
+        json.append("\"")
     }
-    json.append(UInt8(ascii: "]"))
+    json.append("]")
     return json
 }
 
@@ -36,24 +38,24 @@ private struct StringListReader {
     }
 
     mutating func list() -> [[UInt8]]? {
-        if rest.elementsEqual("null".utf8) {
+        if rest == "null" {
             rest = []
             return []
         }
-        guard skipBlanks() == UInt8(ascii: "[") else { return nil }
+        guard skipBlanks() == "[" else { return nil }
         rest.removeFirst()
         var list: [[UInt8]] = []
-        if skipBlanks() == UInt8(ascii: "]") {
+        if skipBlanks() == "]" {
             rest.removeFirst()
             return list
         }
         while true {
-            guard skipBlanks() == UInt8(ascii: "\""), let text = string() else { return nil }
+            guard skipBlanks() == "\"", let text = string() else { return nil }
             list.append(text)
             let separator = skipBlanks()
             if separator != nil { rest.removeFirst() }
-            if separator == UInt8(ascii: "]") { return list }
-            guard separator == UInt8(ascii: ",") else { return nil }
+            if separator == "]" { return list }
+            guard separator == "," else { return nil }
         }
     }
 
@@ -62,8 +64,8 @@ private struct StringListReader {
         var text: [UInt8] = []
         while let byte = rest.popFirst() {
             switch byte {
-            case UInt8(ascii: "\""): return text
-            case UInt8(ascii: "\\"):
+            case "\"": return text
+            case "\\":
                 guard let escaped = escape() else { return nil }
                 text += escaped
             default: text.append(byte)
@@ -74,15 +76,15 @@ private struct StringListReader {
 
     private mutating func escape() -> [UInt8]? {
         switch rest.popFirst() {
-        case UInt8(ascii: "n"): return [0x0a]
-        case UInt8(ascii: "t"): return [0x09]
-        case UInt8(ascii: "r"): return [0x0d]
-        case UInt8(ascii: "b"): return [0x08]
-        case UInt8(ascii: "f"): return [0x0c]
-        case UInt8(ascii: "u"):
+        case "n": return [0x0a]
+        case "t": return [0x09]
+        case "r": return [0x0d]
+        case "b": return [0x08]
+        case "f": return [0x0c]
+        case "u":
             guard var value = fourDigits() else { return nil }
             if (0xd800..<0xdc00).contains(value) {
-                guard rest.popFirst() == UInt8(ascii: "\\"), rest.popFirst() == UInt8(ascii: "u"),
+                guard rest.popFirst() == "\\", rest.popFirst() == "u",
                     let low = fourDigits(), (0xdc00..<0xe000).contains(low)
                 else { return nil }
                 value = 0x10000 + (value - 0xd800) << 10 + (low - 0xdc00)

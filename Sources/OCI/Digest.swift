@@ -1,4 +1,5 @@
 package import Crypto
+import Text
 
 /// The digest of some content, as the OCI image specification writes it: `sha256:` and 64 lower-case hexadecimal digits.
 ///
@@ -27,7 +28,7 @@ package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
         // The reasons are those of the library that docker and BuildKit use.
         func fail(_ reason: String) -> OCIError { .invalidDigest(String(text), reason: reason) }
         let bytes = Array(text.utf8)
-        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")), colon > 0, colon + 1 < bytes.count else {
+        guard let colon = bytes.firstIndex(of: ":"), colon > 0, colon + 1 < bytes.count else {
             throw fail("invalid checksum digest format, expected algorithm:hex")
         }
         guard let algorithm = Algorithm(rawValue: String(decoding: bytes[..<colon], as: UTF8.self)) else {
@@ -38,7 +39,7 @@ package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
             throw fail("invalid checksum digest length, expected \(algorithm.digitCount) hexadecimal digits")
         }
         let isHexadecimal = bytes[(colon + 1)...].allSatisfy {
-            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+            ("0"..."9").contains($0) || ("a"..."f").contains($0)
         }
         guard isHexadecimal else {
             throw fail("invalid checksum digest format, expected lower-case hexadecimal digits")
@@ -69,6 +70,9 @@ package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
         if done == nil { hasher.update(data: Array(bytes)) }
         return Digest(hasher.finalize())
     }
+
+    /// The SHA-256 of `bytes`, which may be a literal.
+    package static func sha256(of bytes: [UInt8]) -> Digest { sha256(of: bytes[...]) }
 
     package var description: String { "\(algorithm.rawValue):\(hex)" }
 
@@ -140,7 +144,7 @@ package func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
 }
 
 private func digits(of bytes: UnsafeBufferPointer<UInt8>) -> String {
-    func digit(_ value: UInt8) -> UInt8 { value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10 }
+    func digit(_ value: UInt8) -> UInt8 { value < 10 ? "0" + value : "a" + value - 10 }
     return String(unsafeUninitializedCapacity: 2 * bytes.count) { text in
         for (index, byte) in bytes.enumerated() {
             text.initializeElement(at: 2 * index, to: digit(byte >> 4))

@@ -1,3 +1,5 @@
+import Text
+
 /// The name of an image, as docker reads it: `[host[:port]/]path[:tag][@digest]`.
 ///
 /// The grammar is that of the distribution project. A first part is a host if it holds a `.`, a `:` or an upper-case letter, or is `localhost`; otherwise
@@ -25,7 +27,7 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         }
         var rest = bytes[...]
         var digest: Digest?
-        if let at = rest.firstIndex(of: UInt8(ascii: "@")) {
+        if let at = rest.firstIndex(of: "@") {
             let digestText = String(decoding: rest[(at + 1)...], as: UTF8.self)
             do throws(OCIError) { digest = try Digest(parsing: digestText) } catch {
                 throw fail("invalid digest \"\(digestText)\"")
@@ -33,8 +35,8 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
             rest = rest[..<at]
         }
         var tag: String?
-        let lastSlash = rest.lastIndex(of: UInt8(ascii: "/")) ?? rest.startIndex - 1
-        if let colon = rest.lastIndex(of: UInt8(ascii: ":")), colon > lastSlash {
+        let lastSlash = rest.lastIndex(of: "/") ?? rest.startIndex - 1
+        if let colon = rest.lastIndex(of: ":"), colon > lastSlash {
             let tagBytes = rest[(colon + 1)...]
             guard isTag(tagBytes) else { throw fail("invalid tag \"\(String(decoding: tagBytes, as: UTF8.self))\"") }
             tag = String(decoding: tagBytes, as: UTF8.self)
@@ -42,12 +44,12 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         }
         var domain = Self.defaultDomain
         var path = rest
-        if let slash = rest.firstIndex(of: UInt8(ascii: "/")) {
+        if let slash = rest.firstIndex(of: "/") {
             let first = rest[..<slash]
             let isHost =
-                first.contains(UInt8(ascii: ".")) || first.contains(UInt8(ascii: ":"))
-                || first.elementsEqual("localhost".utf8)
-                || first.contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+                first.contains(".") || first.contains(":")
+                || first == "localhost"
+                || first.contains { ("A"..."Z").contains($0) }
             if isHost {
                 guard isDomain(first) else {
                     throw fail("invalid registry host \"\(String(decoding: first, as: UTF8.self))\"")
@@ -57,8 +59,8 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
             }
         }
         if domain == "index.docker.io" { domain = Self.defaultDomain }
-        let components = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-        if path.contains(where: { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }) {
+        let components = path.split(separator: "/", omittingEmptySubsequences: false)
+        if path.contains(where: { ("A"..."Z").contains($0) }) {
             throw fail("repository name (\(String(decoding: path, as: UTF8.self))) must be lowercase")
         }
         guard components.allSatisfy(isPathComponent) else {
@@ -114,17 +116,17 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
 }
 
 private func isHexDigit(_ byte: UInt8) -> Bool {
-    isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    isDigit(byte) || ("a"..."f").contains(byte)
 }
 
-private func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+private func isDigit(_ byte: UInt8) -> Bool { ("0"..."9").contains(byte) }
 
 private func isLowercaseOrDigit(_ byte: UInt8) -> Bool {
-    isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+    isDigit(byte) || ("a"..."z").contains(byte)
 }
 
 private func isLetterOrDigit(_ byte: UInt8) -> Bool {
-    isLowercaseOrDigit(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+    isLowercaseOrDigit(byte) || ("A"..."Z").contains(byte)
 }
 
 extension ImageReference {
@@ -134,11 +136,11 @@ extension ImageReference {
 
 /// Whether this is a tag: `[\w][\w.-]{0,127}`.
 private func isTag(_ bytes: ArraySlice<UInt8>) -> Bool {
-    guard let first = bytes.first, bytes.count <= 128, isLetterOrDigit(first) || first == UInt8(ascii: "_") else {
+    guard let first = bytes.first, bytes.count <= 128, isLetterOrDigit(first) || first == "_" else {
         return false
     }
     return bytes.allSatisfy {
-        isLetterOrDigit($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-")
+        isLetterOrDigit($0) || $0 == "_" || $0 == "." || $0 == "-"
     }
 }
 
@@ -149,8 +151,8 @@ private func isPathComponent(_ bytes: ArraySlice<UInt8>) -> Bool {
     }
     for separators in bytes.split(omittingEmptySubsequences: true, whereSeparator: isLowercaseOrDigit) {
         let allowed =
-            separators.allSatisfy { $0 == UInt8(ascii: "-") } || separators.elementsEqual(".".utf8)
-            || separators.elementsEqual("_".utf8) || separators.elementsEqual("__".utf8)
+            separators.allSatisfy { $0 == "-" } || separators == "."
+            || separators == "_" || separators == "__"
         if !allowed { return false }
     }
     return true
@@ -159,24 +161,24 @@ private func isPathComponent(_ bytes: ArraySlice<UInt8>) -> Bool {
 /// A host name or address with an optional port: labels of letters, digits and inner hyphens; or `[` IPv6 `]`.
 private func isDomain(_ bytes: ArraySlice<UInt8>) -> Bool {
     var host = bytes
-    if bytes.first == UInt8(ascii: "[") {
-        guard let close = bytes.firstIndex(of: UInt8(ascii: "]")) else { return false }
+    if bytes.first == "[" {
+        guard let close = bytes.firstIndex(of: "]") else { return false }
         let address = bytes[(bytes.startIndex + 1)..<close]
-        guard !address.isEmpty, address.allSatisfy({ isHexDigit($0 | 0x20) || isDigit($0) || $0 == UInt8(ascii: ":") })
+        guard !address.isEmpty, address.allSatisfy({ isHexDigit($0 | 0x20) || isDigit($0) || $0 == ":" })
         else {
             return false
         }
         let port = bytes[(close + 1)...]
-        return port.isEmpty || (port.first == UInt8(ascii: ":") && isPort(port.dropFirst()))
+        return port.isEmpty || (port.first == ":" && isPort(port.dropFirst()))
     }
-    if let colon = bytes.firstIndex(of: UInt8(ascii: ":")) {
+    if let colon = bytes.firstIndex(of: ":") {
         guard isPort(bytes[(colon + 1)...]) else { return false }
         host = bytes[..<colon]
     }
-    return host.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy { label in
+    return host.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
         guard let first = label.first, let last = label.last else { return false }
         return isLetterOrDigit(first) && isLetterOrDigit(last)
-            && label.allSatisfy { isLetterOrDigit($0) || $0 == UInt8(ascii: "-") }
+            && label.allSatisfy { isLetterOrDigit($0) || $0 == "-" }
     }
 }
 

@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import Text
 
 /// Walks a document once, without recursion, and checks what `JSONDecoder` does not.
 struct JSONChecker {
@@ -31,26 +32,26 @@ struct JSONChecker {
     /// Checks the document and returns the keys of its top-level object.
     mutating func checkDocument() throws(OCIError) -> Set<String> {
         skipSpace()
-        guard peek == UInt8(ascii: "{") else { throw failure("a document must be an object") }
+        guard peek == "{" else { throw failure("a document must be an object") }
         value: while true {
             skipSpace()
             switch peek {
-            case UInt8(ascii: "{"):
+            case "{":
                 let areData = isMapNext
                 position += 1
                 try push(.object)
                 keys.append(Keys(areData: areData))
                 skipSpace()
-                if peek != UInt8(ascii: "}") {
+                if peek != "}" {
                     try key()
                     continue value
                 }
-            case UInt8(ascii: "["):
+            case "[":
                 position += 1
                 try push(.array)
                 skipSpace()
-                if peek != UInt8(ascii: "]") { continue value }
-            case UInt8(ascii: "\""): _ = try string()
+                if peek != "]" { continue value }
+            case "\"": _ = try string()
             default: try scalar()
             }
             if try endValue() { return topKeys }
@@ -67,17 +68,17 @@ struct JSONChecker {
                 return true
             }
             switch (top, peek) {
-            case (.array, UInt8(ascii: "]")):
+            case (.array, "]"):
                 position += 1
                 stack.removeLast()
-            case (.object, UInt8(ascii: "}")):
+            case (.object, "}"):
                 position += 1
                 stack.removeLast()
                 keys.removeLast()
-            case (.array, UInt8(ascii: ",")):
+            case (.array, ","):
                 position += 1
                 return false
-            case (.object, UInt8(ascii: ",")):
+            case (.object, ","):
                 position += 1
                 skipSpace()
                 try key()
@@ -111,10 +112,10 @@ struct JSONChecker {
     }
 
     private mutating func key() throws(OCIError) {
-        guard peek == UInt8(ascii: "\"") else { throw failure("expected a key") }
+        guard peek == "\"" else { throw failure("expected a key") }
         let text = try string()
         skipSpace()
-        guard peek == UInt8(ascii: ":") else { throw failure("expected a colon") }
+        guard peek == ":" else { throw failure("expected a colon") }
         position += 1
         let last = keys.count - 1
         let areData = keys[last].areData
@@ -134,9 +135,9 @@ struct JSONChecker {
         position += 1
         let start = position
         var escaped = false
-        while let byte = peek, byte != UInt8(ascii: "\"") {
+        while let byte = peek, byte != "\"" {
             guard byte >= 0x20 else { throw failure("a control character in a string") }
-            if byte == UInt8(ascii: "\\") {
+            if byte == "\\" {
                 escaped = true
                 position += 1
             }
@@ -159,12 +160,12 @@ struct JSONChecker {
         let start = position
         while let byte = peek, !" \n\r\t,]}".utf8.contains(byte) { position += 1 }
         let text = bytes[start..<position]
-        if text.elementsEqual("true".utf8) || text.elementsEqual("false".utf8) || text.elementsEqual("null".utf8) {
+        if text == "true" || text == "false" || text == "null" {
             return
         }
         // Only whole numbers appear in these documents; anything else is read differently by different parsers.
-        let digits = text.first == UInt8(ascii: "-") ? text.dropFirst() : text
-        guard !digits.isEmpty, digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+        let digits = text.first == "-" ? text.dropFirst() : text
+        guard !digits.isEmpty, digits.allSatisfy({ ("0"..."9").contains($0) }) else {
             position = start
             throw failure("expected a value")
         }

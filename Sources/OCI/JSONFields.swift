@@ -1,3 +1,5 @@
+import Text
+
 /// Which keys of a kind of document are names of fields, and which are data, as those of labels are.
 package struct JSONFields: Sendable {
     /// The names that a reader looks for.
@@ -12,7 +14,7 @@ package struct JSONFields: Sendable {
     let folded: Set<[UInt8]>
 
     private init(_ names: String, maps: String = "", isMap: Bool = false) {
-        func words(_ text: String) -> [[UInt8]] { text.utf8.split(separator: UInt8(ascii: " ")).map { Array($0) } }
+        func words(_ text: String) -> [[UInt8]] { text.utf8.split(separator: " ").map { Array($0) } }
         self.maps = Set(words(maps))
         self.names = Set(words(names)).union(self.maps)
         self.isMap = isMap
@@ -68,7 +70,7 @@ func foldedKey(_ key: [UInt8]) -> [UInt8] {
     return Array(folded.utf8)
 }
 
-private func isUpper(_ byte: UInt8) -> Bool { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) }
+private func isUpper(_ byte: UInt8) -> Bool { ("A"..."Z").contains(byte) }
 
 private func simpleFold(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
     // The dotless i folds to itself, although its capital is an I.

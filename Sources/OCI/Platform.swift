@@ -1,3 +1,5 @@
+import Text
+
 /// An operating system and processor that an image is for, with names as Go and the OCI specification spell them.
 package struct Platform: Hashable, Sendable, Codable, CustomStringConvertible {
     package var architecture: String
@@ -49,8 +51,8 @@ package struct Platform: Hashable, Sendable, Codable, CustomStringConvertible {
     private static func isName(_ part: some StringProtocol) -> Bool {
         !part.isEmpty
             && part.utf8.allSatisfy { byte in
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "_.-".utf8.contains(byte)
+                ("a"..."z").contains(byte | 0x20)
+                    || ("0"..."9").contains(byte) || "_.-".utf8.contains(byte)
             }
     }
 

@@ -92,7 +92,7 @@ private func operation(
 private func name(of operation: LLB.Operation) -> String {
     switch operation {
     case .source(let source): escapedForDisplay(withoutCredentials(source.identifier))
-    case .exec(let exec): escapedForDisplay(Array(exec.process.arguments.joined(separator: [UInt8(ascii: " ")])))
+    case .exec(let exec): escapedForDisplay(Array(exec.process.arguments.joined(separator: [" "])))
     case .file: "file operation"
     case .merge: "merge"
     case .diff: "diff"

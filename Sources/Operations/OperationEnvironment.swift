@@ -8,6 +8,7 @@ package import Sandboxes
 package import Snapshots
 import Storage
 package import SystemPackage
+import Text
 
 /// Finds the files of images for the steps that start from them.
 package protocol ImageTrees: Sendable {
@@ -98,7 +99,7 @@ package struct OperationEnvironment: Sendable {
         case .tree(let tree):
             return try await snapshots.withMounted(tree) { root in
                 let source = try await onBlockingPool {
-                    SourceTree(root: try RootedDirectory(root), name: Array("stage".utf8))
+                    SourceTree(root: try RootedDirectory(root), name: "stage")
                 }
                 return try await ContentDigester(tree: source, memo: UncachedFileDigests()).contentKey(of: selections)
             }
@@ -112,7 +113,7 @@ package struct OperationEnvironment: Sendable {
         case .tree(let tree):
             return try await snapshots.withMounted(tree) { root in
                 try await body(
-                    try await onBlockingPool { SourceTree(root: try RootedDirectory(root), name: Array("stage".utf8)) }
+                    try await onBlockingPool { SourceTree(root: try RootedDirectory(root), name: "stage") }
                 )
             }
         }
@@ -139,7 +140,7 @@ package struct OperationEnvironment: Sendable {
 /// Copies all files of a tree, with their owners, modes and times.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 func copyTree(from source: SourceTree, to destination: RootedDirectory) throws {
-    var copy = FileCopy(source: Array("/".utf8), destination: Array("/".utf8))
+    var copy = FileCopy(source: "/", destination: "/")
     copy.copiesDirectoryContents = true
     copy.createsDestination = true
     let copier = try FileCopier(copy, from: source, to: destination, owner: nil)

@@ -47,7 +47,7 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
         case .invalidMode(let mode): "invalid chmod parameter: '\(escapedForDisplay(mode))'"
         case .tooManyLinks(let path): "too many levels of symbolic links: \(escapedForDisplay(path))"
         case .processFailed(let arguments, let exitCode, let reason, _):
-            "process \(quoted(Array(arguments.joined(separator: [UInt8(ascii: " ")]))).displayText) did not complete successfully: "
+            "process \(quoted(Array(arguments.joined(separator: [" "]))).displayText) did not complete successfully: "
                 + "exit code: \(exitCode)\(reason.map { ": \($0)" } ?? "")"
         case .unknownLocalDirectory(let name): "no local directory \(quoted(name).displayText) was given to the build"
         case .unsupported(let what): what

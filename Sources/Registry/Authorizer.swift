@@ -93,7 +93,7 @@ actor Authorizer {
     }
 
     private static func basicHeader(_ user: String, _ password: Secret) -> Secret {
-        Secret("Basic " + base64(Array("\(user):\(password.reveal())".utf8)))
+        Secret("Basic " + base64("\(user):\(password.reveal())"))
     }
 
     private func token(

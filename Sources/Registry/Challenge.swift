@@ -1,4 +1,5 @@
 package import OCI
+import Text
 
 /// One way of authenticating that a server offers in `WWW-Authenticate`.
 ///
@@ -49,7 +50,7 @@ package struct Challenge: Hashable, Sendable {
         private mutating func skipSpaces() { while peek == 0x20 || peek == 0x09 { position += 1 } }
 
         private mutating func skipSeparators() {
-            while peek == 0x20 || peek == 0x09 || peek == UInt8(ascii: ",") { position += 1 }
+            while peek == 0x20 || peek == 0x09 || peek == "," { position += 1 }
         }
 
         private mutating func token() -> String? {
@@ -65,14 +66,14 @@ package struct Challenge: Hashable, Sendable {
             let start = position
             guard let name = token() else { return nil }
             skipSpaces()
-            guard peek == UInt8(ascii: "=") else {
+            guard peek == "=" else {
                 position = start
                 return nil
             }
             position += 1
             skipSpaces()
             // Without its end, a quoted value takes the rest of the header with it.
-            guard let value = peek == UInt8(ascii: "\"") ? quotedString() : token() else { return nil }
+            guard let value = peek == "\"" ? quotedString() : token() else { return nil }
             return (name.lowercased(), value)
         }
 
@@ -81,8 +82,8 @@ package struct Challenge: Hashable, Sendable {
             position += 1
             while let byte = peek {
                 position += 1
-                if byte == UInt8(ascii: "\"") { return String(decoding: text, as: UTF8.self) }
-                if byte == UInt8(ascii: "\\"), let escaped = peek {
+                if byte == "\"" { return String(decoding: text, as: UTF8.self) }
+                if byte == "\\", let escaped = peek {
                     position += 1
                     text.append(escaped)
                 } else {

@@ -2,6 +2,7 @@ internal import FoundationEssentials
 internal import Images
 internal import LinuxSystem
 package import OCI
+internal import Text
 
 /// A cache in the configuration of an image: its records are those of a document whose layers are the image's.
 package struct InlineCache {
@@ -34,7 +35,7 @@ package struct InlineCache {
         )
         guard let content = configuration.records else { return nil }
         // A document is an object; these records are an array.
-        let wrapped = Array("{\"records\":".utf8) + Array(content) + Array("}".utf8)
+        let wrapped: [UInt8] = "{\"records\":" + Array(content) + "}"
         records = try StrictJSON.decode(Records.self, from: wrapped, kind: "inline cache", fields: .buildCache).records
     }
 

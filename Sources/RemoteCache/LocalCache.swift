@@ -1,5 +1,4 @@
 internal import BuildGraph
-internal import Glibc
 internal import LinuxSystem
 internal import OCI
 internal import Snapshots
@@ -26,7 +25,7 @@ struct CacheLayout: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func openBlob(_ digest: Digest) throws -> OpenFile {
         do throws(SystemCallError) {
-            let file = try OpenFile.open(blob(digest), O_RDONLY | O_NONBLOCK)
+            let file = try OpenFile.open(blob(digest), [.readOnly, .nonBlocking])
             if try file.status().type == .regular { return file }
         } catch {
             guard error.errno == .noSuchFileOrDirectory else { throw error }
@@ -168,11 +167,11 @@ struct LocalCacheWriter: CacheWriter {
         let lock = try FileLock.acquire(directory.lock, .exclusive)
         try HostFiles.createCallersDirectories(directory.blobs.appending("sha256"))
         try HostFiles.createCallersDirectories(directory.ingest)
-        for name in try HostFiles.entries(of: directory.ingest) where name.starts(with: "slipway-".utf8) {
-            try HostFiles.remove(FilePath(bytes: directory.ingest.bytes + [UInt8(ascii: "/")] + name))
+        for name in try HostFiles.entries(of: directory.ingest) where name.starts(with: "slipway-") {
+            try HostFiles.remove(FilePath(bytes: directory.ingest.bytes + "/" + name))
         }
         if try HostFiles.status(of: directory.layout) == nil {
-            try HostFiles.write(Array("{\"imageLayoutVersion\":\"1.0.0\"}".utf8), to: directory.layout)
+            try HostFiles.write("{\"imageLayoutVersion\":\"1.0.0\"}", to: directory.layout)
         }
         return lock
     }
@@ -206,7 +205,7 @@ struct LocalCacheWriter: CacheWriter {
         let temporary = directory.ingest.appending("slipway-\(digest.hex)")
         do {
             let mode = FileModeMask.callersShare(of: 0o644)
-            let file = try OpenFile.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+            let file = try OpenFile.open(temporary, [.writeOnly, .create, .truncate, .noFollow], mode: mode)
             try write(file)
             try file.synchronize()
             try HostFiles.rename(temporary, to: directory.blob(digest))
@@ -252,7 +251,7 @@ struct LocalCacheWriter: CacheWriter {
             }
         }
         for algorithm in try HostFiles.entries(of: directory.blobs) {
-            let folder = FilePath(bytes: directory.blobs.bytes + [UInt8(ascii: "/")] + algorithm)
+            let folder = FilePath(bytes: directory.blobs.bytes + "/" + algorithm)
             for name in try HostFiles.entries(of: folder) {
                 let text = "\(String(decoding: algorithm, as: UTF8.self)):\(String(decoding: name, as: UTF8.self))"
                 guard let digest = try? Digest(parsing: text), !used.contains(digest) else { continue }

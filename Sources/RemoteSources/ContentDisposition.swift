@@ -1,4 +1,5 @@
 internal import LLB
+internal import Text
 
 /// The file name that a `Content-Disposition` header gives.
 ///
@@ -9,9 +10,9 @@ func fileName(inDisposition header: String) -> [UInt8]? {
     var rest = Array(header.utf8)[...]
     var plain: [UInt8]?
     var extended: [UInt8]?
-    while let semicolon = rest.firstIndex(of: UInt8(ascii: ";")) {
+    while let semicolon = rest.firstIndex(of: ";") {
         rest = rest[(semicolon + 1)...].drop { $0 == 0x20 || $0 == 0x09 }
-        guard let equals = rest.firstIndex(of: UInt8(ascii: "=")) else { break }
+        guard let equals = rest.firstIndex(of: "=") else { break }
         let name = String(decoding: rest[..<equals], as: UTF8.self).lowercased()
         rest = rest[(equals + 1)...]
         let value = takeValue(&rest)
@@ -19,7 +20,7 @@ func fileName(inDisposition header: String) -> [UInt8]? {
         case "filename": plain = value
         case "filename*":
             // `UTF-8''encoded%20name`
-            let parts = value.split(separator: UInt8(ascii: "'"), omittingEmptySubsequences: false)
+            let parts = value.split(separator: "'", omittingEmptySubsequences: false)
             if parts.count == 3 { extended = percentDecoded(parts[2]) }
         default: continue
         }
@@ -29,15 +30,15 @@ func fileName(inDisposition header: String) -> [UInt8]? {
 
 /// A token or a quoted string at the beginning of a text.
 private func takeValue(_ rest: inout ArraySlice<UInt8>) -> [UInt8] {
-    guard rest.first == UInt8(ascii: "\"") else {
-        let token = rest.prefix { $0 != UInt8(ascii: ";") && $0 != 0x20 }
+    guard rest.first == "\"" else {
+        let token = rest.prefix { $0 != ";" && $0 != 0x20 }
         rest = rest[token.endIndex...]
         return Array(token)
     }
     rest = rest.dropFirst()
     var value: [UInt8] = []
-    while let byte = rest.popFirst(), byte != UInt8(ascii: "\"") {
-        if byte == UInt8(ascii: "\\"), let escaped = rest.popFirst() {
+    while let byte = rest.popFirst(), byte != "\"" {
+        if byte == "\\", let escaped = rest.popFirst() {
             value.append(escaped)
         } else {
             value.append(byte)

@@ -186,8 +186,8 @@ package final class Downloads: Sendable {
             return secret
         }
         let host = Array(url.host.utf8)
-        if let token = try await text(Array("HTTP_AUTH_TOKEN_".utf8) + host, "Bearer ") { return token }
-        return try await text(Array("HTTP_AUTH_HEADER_".utf8) + host)
+        if let token = try await text("HTTP_AUTH_TOKEN_" + host, "Bearer ") { return token }
+        return try await text("HTTP_AUTH_HEADER_" + host)
     }
 
     private func download(_ answer: Answer, _ source: HTTPSource) -> Download {
@@ -195,7 +195,7 @@ package final class Downloads: Sendable {
         return Download(
             digest: answer.digest,
             size: answer.size,
-            fileName: name ?? Array("download".utf8),
+            fileName: name ?? "download",
             modified: answer.lastModified.flatMap(RetryPolicy.secondsSince1970(httpDate:)) ?? 0
         )
     }
@@ -206,7 +206,7 @@ package final class Downloads: Sendable {
     }
 
     private static func shown(_ url: [UInt8]) -> String {
-        escapedForDisplay(Array(url.prefix { $0 != UInt8(ascii: "?") }))
+        escapedForDisplay(Array(url.prefix { $0 != "?" }))
     }
 
     // MARK: Memory
@@ -217,7 +217,7 @@ package final class Downloads: Sendable {
     private func key(of source: HTTPSource) -> Digest {
         var text = source.url + Array(Self.asksForGzip(source) ? "\naccept-encoding: gzip".utf8 : "".utf8)
         for (name, value) in source.headers.sorted(by: { $0.key < $1.key }) {
-            text += Array("\n\(name): ".utf8) + value
+            text += "\n\(name): " + value
         }
         return Digest.sha256(of: text)
     }

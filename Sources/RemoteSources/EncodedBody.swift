@@ -1,5 +1,4 @@
 internal import Archive
-internal import Glibc
 internal import HTTP
 internal import LinuxSystem
 internal import Storage
@@ -26,7 +25,7 @@ final class EncodedBody: Sendable {
         }
         let made = try await onBlockingPool { [store] in
             let directory = try store.temporaryDirectory()
-            let file = try OpenFile.open(directory.appending("body"), O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+            let file = try OpenFile.open(directory.appending("body"), [.readWrite, .createNew], mode: 0o600)
             return (directory: directory, file: file)
         }
         state.withLock { $0 = made }
@@ -45,7 +44,7 @@ final class EncodedBody: Sendable {
         guard let (directory, body) = state.withLock({ $0 }) else { return }
         let file = try await onBlockingPool {
             try body.seek(to: 0)
-            let file = try OpenFile.open(directory.appending("file"), O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+            let file = try OpenFile.open(directory.appending("file"), [.readWrite, .createNew], mode: 0o600)
             try GzipSource(FileSource(body)).copy(to: FileSink(file))
             try file.seek(to: 0)
             return file

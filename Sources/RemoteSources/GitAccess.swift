@@ -1,6 +1,5 @@
 internal import ClientServices
 internal import FoundationEssentials
-internal import Glibc
 internal import LLB
 internal import LinuxSystem
 internal import Storage
@@ -38,7 +37,7 @@ extension GitRepositories {
         let file = scratch.appending("known_hosts")
         access.variables["GIT_SSH_COMMAND"] = Array(Self.sshCommand(knownHosts: file).utf8)
         return try await withCleanUp {
-            try await onBlockingPool { try OpenFile.open(file, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600).write(lines) }
+            try await onBlockingPool { try OpenFile.open(file, [.writeOnly, .createNew], mode: 0o600).write(lines) }
             return try await body(access)
         } finally: {
             try await onBlockingPool { try removeTree(scratch) }
@@ -62,7 +61,7 @@ extension GitRepositories {
 
     /// A secret for the host goes before one for all hosts, a header before a token, and any of them before the address.
     private func header(_ source: GitSource) async throws -> (address: [UInt8], value: [UInt8])? {
-        let host = [UInt8(ascii: ".")] + source.remote.host
+        let host = "." + source.remote.host
         let names: [(id: [UInt8]?, isToken: Bool)] = [
             (source.authorizationSecret.map { $0 + host }, false), (source.tokenSecret.map { $0 + host }, true),
             (source.authorizationSecret, false), (source.tokenSecret, true),
@@ -70,17 +69,17 @@ extension GitRepositories {
         for case (let id?, let isToken) in names {
             guard let value = try await client.headerSecret(id) else { continue }
             let authorization =
-                isToken ? Self.basic(Array("x-access-token:".utf8) + value.revealBytes()) : value.revealBytes()
-            return (Self.scope(of: source.remote), Array("Authorization: ".utf8) + authorization)
+                isToken ? Self.basic("x-access-token:" + value.revealBytes()) : value.revealBytes()
+            return (Self.scope(of: source.remote), "Authorization: " + authorization)
         }
         guard let user = source.remote.userInformation else { return nil }
-        let pair = user.contains(UInt8(ascii: ":")) ? user : user + [UInt8(ascii: ":")]
-        let server = Array("\(source.remote.transport.rawValue)://".utf8) + source.remote.host + [UInt8(ascii: "/")]
-        return (server, Array("Authorization: ".utf8) + Self.basic(percentDecoded(pair)))
+        let pair = user.contains(":") ? user : user + ":"
+        let server: [UInt8] = "\(source.remote.transport.rawValue)://" + source.remote.host + "/"
+        return (server, "Authorization: " + Self.basic(percentDecoded(pair)))
     }
 
     private static func basic(_ pair: [UInt8]) -> [UInt8] {
-        Array("Basic \(Data(pair).base64EncodedString())".utf8)
+        "Basic \(Data(pair).base64EncodedString())"
     }
 
     /// What a secret is sent to: the repository alone or, as GitHub's own tools have it, all of GitHub.

@@ -53,7 +53,7 @@ struct GitProgram: Sendable {
         configuration.environment = environment(reach, more)
         let result = try await ChildProcess.run(configuration, outputLimit: 16 << 20)
         guard result.status.isSuccess else {
-            let name = arguments.first { $0.first != UInt8(ascii: "-") } ?? []
+            let name = arguments.first { $0.first != "-" } ?? []
             throw GitError.failed(command: String(decoding: name, as: UTF8.self), reason: Self.reason(result.errors))
         }
         return result.output
@@ -74,11 +74,11 @@ struct GitProgram: Sendable {
         _ more: [String: [UInt8]]
     ) -> [[UInt8]] {
         var values: [String: [UInt8]] = [
-            "HOME": Array("/dev/null".utf8), "LC_ALL": Array("C".utf8),
-            "GIT_CONFIG_NOSYSTEM": Array("1".utf8), "GIT_CONFIG_GLOBAL": Array("/dev/null".utf8),
-            "GIT_ATTR_NOSYSTEM": Array("1".utf8), "GIT_TERMINAL_PROMPT": Array("0".utf8),
-            "GIT_ASKPASS": Array("/bin/false".utf8), "SSH_ASKPASS": Array("/bin/false".utf8),
-            "GIT_LITERAL_PATHSPECS": Array("1".utf8), "GIT_NO_REPLACE_OBJECTS": Array("1".utf8),
+            "HOME": "/dev/null", "LC_ALL": "C",
+            "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_ATTR_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "/bin/false", "SSH_ASKPASS": "/bin/false",
+            "GIT_LITERAL_PATHSPECS": "1", "GIT_NO_REPLACE_OBJECTS": "1",
         ]
         let allowed =
             switch reach {
@@ -97,13 +97,13 @@ struct GitProgram: Sendable {
         if case .network(let access) = reach {
             values.merge(access.variables) { $1 }
         }
-        values["GIT_CONFIG_COUNT"] = Array("\(settings.count)".utf8)
+        values["GIT_CONFIG_COUNT"] = "\(settings.count)"
         for (index, setting) in settings.enumerated() {
             values["GIT_CONFIG_KEY_\(index)"] = setting.0
             values["GIT_CONFIG_VALUE_\(index)"] = setting.1
         }
         values.merge(more) { $1 }
-        return values.map { Array("\($0.key)=".utf8) + $0.value }.sorted { $0.lexicographicallyPrecedes($1) }
+        return values.map { "\($0.key)=" + $0.value }.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     /// A file of settings that hold secrets, in memory: the environment of a process can be read as long as it runs, by its children
@@ -113,8 +113,8 @@ struct GitProgram: Sendable {
         guard case .network(let access) = reach, let header = access.header else { return nil }
         let file = try OpenFile.inMemory(named: "git-settings")
         let text = [
-            Array("[http \"".utf8), escaped(header.address), Array("\"]\n\textraHeader = \"".utf8),
-            escaped(header.value), Array("\"\n".utf8),
+            "[http \"", escaped(header.address), "\"]\n\textraHeader = \"",
+            escaped(header.value), "\"\n",
         ]
         try file.write(Array(text.joined()))
         return file
@@ -122,15 +122,15 @@ struct GitProgram: Sendable {
 
     /// Text between quotation marks in a file of git's.
     private static func escaped(_ text: [UInt8]) -> [UInt8] {
-        text.flatMap { "\"\\".utf8.contains($0) ? [UInt8(ascii: "\\"), $0] : [$0] }
+        text.flatMap { "\"\\".utf8.contains($0) ? ["\\", $0] : [$0] }
     }
 
     /// What git says of a failure, without its progress and advice.
     private static func reason(_ errors: [UInt8]) -> String {
-        let lines = errors.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") })
+        let lines = errors.split(whereSeparator: { $0 == "\n" || $0 == "\r" })
         let telling = lines.filter { line in
-            line.starts(with: "fatal:".utf8) || line.starts(with: "error:".utf8) || line.starts(with: "remote:".utf8)
-                || line.starts(with: "ssh:".utf8) || line.starts(with: "Host key".utf8)
+            line.starts(with: "fatal:") || line.starts(with: "error:") || line.starts(with: "remote:")
+                || line.starts(with: "ssh:") || line.starts(with: "Host key")
                 || String(decoding: line, as: UTF8.self).contains(": Permission denied (")
         }
         let shown = (telling.isEmpty ? lines.suffix(3) : telling.prefix(6)[...]).map {

@@ -1,4 +1,3 @@
-internal import Glibc
 package import LLB
 internal import LinuxSystem
 internal import OCI
@@ -52,7 +51,7 @@ extension GitRepositories {
             for name in try root.entries() {
                 try HostFiles.rename(from.appending(bytes: name), to: directory.appending(bytes: name))
             }
-            if let time { try OpenFile.open(directory, O_RDONLY | O_DIRECTORY).setTimes(modified: time) }
+            if let time { try OpenFile.open(directory, [.readOnly, .directory]).setTimes(modified: time) }
             try removeTree(scratch)
         }
     }
@@ -193,7 +192,7 @@ extension GitRepositories {
             in: work,
             .ownRepositories
         )
-        if let reference = commit.reference, reference.starts(with: "refs/tags/".utf8) {
+        if let reference = commit.reference, reference.starts(with: "refs/tags/") {
             let name = String(decoding: reference, as: UTF8.self)
             _ = try await git.run("update-ref", "--", name, Self.wanted(commit, source), in: work)
         }
@@ -224,11 +223,11 @@ extension GitRepositories {
     }
 
     private static func components(of path: [UInt8]?) throws(GitError) -> [[UInt8]] {
-        let parts = (path ?? []).split(separator: UInt8(ascii: "/")).map(Array.init).filter {
-            !$0.elementsEqual(".".utf8)
+        let parts = (path ?? []).split(separator: "/").map(Array.init).filter {
+            $0 != "."
         }
         let isSafe = parts.allSatisfy { part in
-            !part.elementsEqual("..".utf8) && !part.contains(0)
+            part != ".." && !part.contains(0)
                 && String(decoding: part, as: UTF8.self).lowercased() != ".git"
         }
         guard isSafe else {
@@ -248,7 +247,7 @@ extension GitRepositories {
         for component in path {
             do throws(SystemCallError) {
                 let entry = FilePath(bytes: component)
-                current = RootedDirectory(directory: try current.open(entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+                current = RootedDirectory(directory: try current.open(entry, [.readOnly, .directory, .noFollow]))
             } catch {
                 let shown = escapedForDisplay(name)
                 switch error.errno {
@@ -279,7 +278,7 @@ extension GitRepositories {
             pending.append((path, true))
             for name in try root.entries(of: path) {
                 let entry = path.appending(bytes: name)
-                if removesGitDirectories, name.elementsEqual(".git".utf8) {
+                if removesGitDirectories, name == ".git" {
                     // No commit can hold an entry of this name.
                     try removeTree(place.appending(entry.components))
                 } else if try root.status(entry).type == .directory {

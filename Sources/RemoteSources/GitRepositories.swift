@@ -1,6 +1,5 @@
 package import ClientServices
 internal import FoundationEssentials
-internal import Glibc
 package import LLB
 internal import LinuxSystem
 internal import OCI
@@ -86,11 +85,11 @@ package final class GitRepositories: Sendable {
             }
             guard Self.isReference(reference) else { throw GitError.invalidReference(escapedForDisplay(reference)) }
         }
-        let name = source.reference ?? Array("HEAD".utf8)
+        let name = source.reference ?? "HEAD"
         let list = try await reaching(source) { access in
             try await git.run(
                 ["ls-remote", "--quiet", "--"].map { Array($0.utf8) }
-                    + [source.remote.publicAddress, name, name + Array("^{}".utf8)],
+                    + [source.remote.publicAddress, name, name + "^{}"],
                 in: "/",
                 .network(access)
             )
@@ -109,18 +108,18 @@ package final class GitRepositories: Sendable {
         func stripped(_ prefix: String) -> [UInt8] {
             name.starts(with: prefix.utf8) ? Array(name.dropFirst(prefix.utf8.count)) : name
         }
-        let exact = name.elementsEqual("HEAD".utf8) ? name : Array("refs/".utf8) + stripped("refs/")
-        let branch = Array("refs/heads/".utf8) + stripped("refs/heads/")
-        let tag = Array("refs/tags/".utf8) + stripped("refs/tags/")
+        let exact = name == "HEAD" ? name : "refs/" + stripped("refs/")
+        let branch: [UInt8] = "refs/heads/" + stripped("refs/heads/")
+        let tag: [UInt8] = "refs/tags/" + stripped("refs/tags/")
         var found: [[UInt8]: String] = [:]
-        for line in list.split(separator: UInt8(ascii: "\n")) {
-            let fields = line.split(separator: UInt8(ascii: "\t"), maxSplits: 1)
+        for line in list.split(separator: "\n") {
+            let fields = line.split(separator: "\t", maxSplits: 1)
             guard fields.count == 2, isCommit(Array(fields[0])) else { continue }
             found[Array(fields[1])] = String(decoding: fields[0], as: UTF8.self)
         }
         for candidate in [exact, branch, tag] {
             guard let object = found[candidate] else { continue }
-            let commit = found[candidate + Array("^{}".utf8)]
+            let commit = found[candidate + "^{}"]
             return GitCommit(id: commit ?? object, reference: candidate, tag: commit == nil ? nil : object)
         }
         return nil
@@ -134,14 +133,14 @@ package final class GitRepositories: Sendable {
     ///
     /// See git-check-ref-format(1).
     static func isReference(_ name: [UInt8]) -> Bool {
-        let forbidden = Array(" ~^:?*[\\".utf8)
-        guard name.first != UInt8(ascii: "-"), !name.isEmpty, name.count <= 1024, name.last != UInt8(ascii: "."),
+        let forbidden: [UInt8] = " ~^:?*[\\"
+        guard name.first != "-", !name.isEmpty, name.count <= 1024, name.last != ".",
             name.allSatisfy({ $0 > 0x20 && $0 != 0x7f && !forbidden.contains($0) })
         else { return false }
         let text = String(decoding: name, as: UTF8.self)
         if text.contains("..") || text.contains("@{") || text == "@" { return false }
-        return name.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy { part in
-            !part.isEmpty && part.first != UInt8(ascii: ".") && !part.suffix(5).elementsEqual(".lock".utf8)
+        return name.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { part in
+            !part.isEmpty && part.first != "." && part.suffix(5) != ".lock"
         }
     }
 

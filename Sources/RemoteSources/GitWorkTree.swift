@@ -33,7 +33,7 @@ package struct GitWorkTree: Sendable {
             guard let root = try await git.line("rev-parse", "--show-toplevel") else { return nil }
             var revision = try? await git.line("rev-parse", "--verify", "--quiet", "HEAD")
             if let commit = revision, marksChanges, try await git.hasChanges() {
-                revision = commit + Array("-dirty".utf8)
+                revision = commit + "-dirty"
             }
             return GitWorkTree(
                 root: FilePath(bytes: root),
@@ -68,11 +68,11 @@ private struct HostGit: Sendable {
         let settings = ["core.hooksPath=/dev/null", "core.fsmonitor=false"].flatMap { ["-c", $0] }
         var configuration = ChildProcessConfiguration(.path(git), (settings + arguments).map { Array($0.utf8) })
         configuration.workingDirectory = directory
-        let kept = Self.kept.compactMap { name in variables[Array(name.utf8)].map { Array("\(name)=".utf8) + $0 } }
+        let kept = Self.kept.compactMap { name in variables[Array(name.utf8)].map { "\(name)=" + $0 } }
         configuration.environment = Self.own.map { Array($0.utf8) } + kept
         let result = try await ChildProcess.run(configuration, outputLimit: 1 << 20)
         guard result.status.isSuccess else {
-            let reason = result.errors.prefix { $0 != UInt8(ascii: "\n") }
+            let reason = result.errors.prefix { $0 != "\n" }
             throw GitError.failed(command: arguments[0], reason: escapedForDisplay(Array(reason)))
         }
         return result.output
@@ -80,7 +80,7 @@ private struct HostGit: Sendable {
 
     /// The first line that a command prints; nil for nothing.
     func line(_ arguments: String...) async throws -> [UInt8]? {
-        let line = try await run(arguments).prefix { $0 != UInt8(ascii: "\n") }
+        let line = try await run(arguments).prefix { $0 != "\n" }
         return line.isEmpty ? nil : Array(line)
     }
 

@@ -17,10 +17,10 @@ struct WebAddress: Sendable {
             throw HTTPError.invalidURL(escapedForDisplay(text), reason: "it holds a control character")
         }
         let encoded: [UInt8] = text.flatMap { byte -> [UInt8] in
-            let isPlain = byte > 0x20 && byte < 0x7f && byte != UInt8(ascii: "\\")
+            let isPlain = byte > 0x20 && byte < 0x7f && byte != "\\"
             if isPlain { return [byte] }
-            let digits = Array("0123456789ABCDEF".utf8)
-            return [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            let digits: [UInt8] = "0123456789ABCDEF"
+            return ["%", digits[Int(byte >> 4)], digits[Int(byte & 15)]]
         }
         let address = String(decoding: encoded, as: UTF8.self)
         guard let scheme = address.firstRange(of: "://") else {
@@ -39,7 +39,7 @@ struct WebAddress: Sendable {
         let parts = authority[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         let user = percentDecoded((parts.first ?? "").utf8)
         let password = parts.count > 1 ? percentDecoded(parts[1].utf8) : []
-        let pair = Data(user + [UInt8(ascii: ":")] + password).base64EncodedString()
+        let pair = Data(user + ":" + password).base64EncodedString()
         authorization = Secret("Basic \(pair)")
     }
 }

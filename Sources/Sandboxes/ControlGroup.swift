@@ -1,6 +1,6 @@
-internal import Glibc
 package import LinuxSystem
 package import SystemPackage
+import Text
 
 /// A cgroup of one sandbox: how much its processes may take, and whether they ran out of memory.
 ///
@@ -71,9 +71,9 @@ package struct ControlGroup: Sendable {
                     refusals += refusal(of: setting, in: directory).map { [$0] } ?? []
                 }
                 if controller.isEmpty {
-                    unified = try OpenFile.open(directory, O_RDONLY | O_DIRECTORY)
+                    unified = try OpenFile.open(directory, [.readOnly, .directory])
                 } else {
-                    files.append(try OpenFile.open(directory.appending("cgroup.procs"), O_WRONLY))
+                    files.append(try OpenFile.open(directory.appending("cgroup.procs"), .writeOnly))
                 }
             } catch {
                 refusals.append("\(error)")
@@ -118,7 +118,7 @@ package struct ControlGroup: Sendable {
     }
 
     private init(_ directory: FilePath, in hierarchy: DetachedMount, locks: [FileLock]) throws(SystemCallError) {
-        unified = try OpenFile.open(directory, O_RDONLY | O_DIRECTORY)
+        unified = try OpenFile.open(directory, [.readOnly, .directory])
         entrances = []
         directories = [directory]
         events = nil
@@ -145,7 +145,7 @@ package struct ControlGroup: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func add(_ process: Int32) throws(SystemCallError) {
         for directory in directories {
-            try OpenFile.open(directory.appending("cgroup.procs"), O_WRONLY).write(Array("\(process)".utf8))
+            try OpenFile.open(directory.appending("cgroup.procs"), .writeOnly).write("\(process)")
         }
     }
 
@@ -162,7 +162,7 @@ package struct ControlGroup: Sendable {
     /// The same by the file in which the kernel counts: `memory.events` or, for version 1, `memory.oom_control`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func outOfMemoryKills(countedIn events: FilePath) -> Int {
-        guard let bytes = try? OpenFile.open(events, O_RDONLY).readToEnd(limit: 4096) else { return 0 }
+        guard let bytes = try? OpenFile.open(events, .readOnly).readToEnd(limit: 4096) else { return 0 }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
         return lines.compactMap { line in
             let words = line.split(separator: " ")
@@ -185,7 +185,7 @@ package struct ControlGroup: Sendable {
             guard let isRemoved = try? HostFiles.removeDirectoryIfEmpty(directory), !isRemoved,
                 (try? HostFiles.status(of: directory)) ?? nil != nil
             else { return }
-            _ = poll(nil, 0, 20)
+            pauseThread(for: .milliseconds(20))
         }
     }
 
@@ -204,7 +204,7 @@ package struct ControlGroup: Sendable {
             } catch {
                 if error.errno != .noSuchFileOrDirectory { throw error }
             }
-            _ = poll(nil, 0, 10)
+            pauseThread(for: .milliseconds(10))
         }
         throw SystemCallError("flock", path: directory, errno: .resourceBusy)
     }
@@ -214,7 +214,7 @@ package struct ControlGroup: Sendable {
     package static func removeAbandoned(in parent: FilePath) {
         for entry in (try? HostFiles.entries(of: parent)) ?? [] {
             guard entry.starts(with: heldPrefix.utf8) || isContainer(entry) else { continue }
-            let directory = FilePath(bytes: parent.bytes + [UInt8(ascii: "/")] + entry)
+            let directory = FilePath(bytes: parent.bytes + "/" + entry)
             // The store of a container that ran out of memory still has to read that here.
             if isContainer(entry),
                 ["memory.events", "memory.oom_control"].contains(where: {
@@ -232,8 +232,8 @@ package struct ControlGroup: Sendable {
     private static func isContainer(_ name: [UInt8]) -> Bool {
         name.count == 64
             && name.allSatisfy {
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+                ("0"..."9").contains($0)
+                    || ("a"..."f").contains($0)
             }
     }
 }
@@ -260,7 +260,7 @@ extension ControlGroup {
 
     /// Makes a directory of a new name that this process holds.
     private static func makeHeldDirectory(in parent: FilePath) throws(SystemCallError) -> (FilePath, FileLock) {
-        let directory = parent.appending("\(heldPrefix)\(getpid())-\(UInt32.random(in: .min ... .max))")
+        let directory = parent.appending("\(heldPrefix)\(ProcessContext.processID)-\(UInt32.random(in: .min ... .max))")
         return (directory, try hold(directory))
     }
 
@@ -275,10 +275,10 @@ extension ControlGroup {
     private static func inheritProcessors(in directory: FilePath, _ controller: String) {
         guard controller == "cpuset" else { return }
         for name in ["cpuset.cpus", "cpuset.mems"] {
-            let own = (try? OpenFile.open(directory.appending(name), O_RDONLY).readToEnd()) ?? []
+            let own = (try? OpenFile.open(directory.appending(name), .readOnly).readToEnd()) ?? []
             guard own.allSatisfy({ $0 == 0x0a || $0 == 0 }) else { continue }
             let parent = directory.removingLastComponent().appending(name)
-            guard let value = try? OpenFile.open(parent, O_RDONLY).readToEnd() else { continue }
+            guard let value = try? OpenFile.open(parent, .readOnly).readToEnd() else { continue }
             _ = try? write(String(decoding: value, as: UTF8.self), to: directory.appending(name))
         }
     }
@@ -294,7 +294,7 @@ extension ControlGroup {
     }
 
     private static func write(_ text: String, to path: FilePath) throws(SystemCallError) {
-        try OpenFile.open(path, O_WRONLY).write(Array(text.utf8))
+        try OpenFile.open(path, .writeOnly).write(Array(text.utf8))
     }
 }
 

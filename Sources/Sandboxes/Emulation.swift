@@ -1,6 +1,6 @@
-internal import Glibc
 package import LinuxSystem
 package import SystemPackage
+import Text
 
 /// Whether programs for another processor can run here: the kernel hands them to an emulator that was registered with it.
 ///
@@ -40,7 +40,7 @@ package struct Emulation: Sendable {
             "install an emulator (Debian and Ubuntu: apt-get install qemu-user-static binfmt-support; elsewhere register QEMU's static programs with the flag F)"
         switch try fileContent("status") {
         case nil: return .uncertain("\(directory) is not mounted, so emulators cannot be seen; \(remedy)")
-        case let status? where !status.starts(with: "enabled".utf8):
+        case let status? where !status.starts(with: "enabled"):
             return .obstacle("binfmt_misc is switched off; switch it on with echo 1 > \(directory)/status")
         case .some: break
         }
@@ -64,7 +64,7 @@ package struct Emulation: Sendable {
 
     private func fileContent(_ name: String) throws(SystemCallError) -> [UInt8]? {
         do throws(SystemCallError) {
-            return try OpenFile.open(directory.appending(name), O_RDONLY).readToEnd(limit: 1 << 16)
+            return try OpenFile.open(directory.appending(name), .readOnly).readToEnd(limit: 1 << 16)
         } catch {
             if error.errno == .noSuchFileOrDirectory { return nil }
             throw error
@@ -115,13 +115,13 @@ struct ProgramHandler {
     private var mask: [UInt8] = []
 
     init?(parsing content: [UInt8]) {
-        for line in content.split(separator: UInt8(ascii: "\n")) {
-            let words = line.split(separator: UInt8(ascii: " "), maxSplits: 1)
+        for line in content.split(separator: "\n") {
+            let words = line.split(separator: " ", maxSplits: 1)
             guard let key = words.first else { continue }
             let value = words.count > 1 ? Array(words[1]) : []
             switch String(decoding: key, as: UTF8.self) {
             case "enabled": isEnabled = true
-            case "flags:": isOpenedAtRegistration = value.contains(UInt8(ascii: "F"))
+            case "flags:": isOpenedAtRegistration = value.contains("F")
             case "offset":
                 guard let number = Int(String(decoding: value, as: UTF8.self)) else { return nil }
                 offset = number

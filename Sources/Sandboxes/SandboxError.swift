@@ -75,7 +75,7 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
             return "cannot read \(path) of the root file system: \(reason)"
         case .programNotFound(let name):
             return "exec: \"\(escapedForDisplay(name))\": "
-                + (name.contains(UInt8(ascii: "/"))
+                + (name.contains("/")
                     ? "no such file or directory" : "executable file not found in $PATH")
         case .programNotExecutable(let name, let reason):
             return "exec: \"\(escapedForDisplay(name))\": \(reason)"
@@ -84,7 +84,7 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
         case .runtimeFailed(let message):
             return "the container runtime failed: \(message)"
         case .unknownRuntime(let path, let says):
-            let line = says.prefix { $0 != UInt8(ascii: "\n") }
+            let line = says.prefix { $0 != "\n" }
             return "\(escapedForDisplay(path.bytes)) is not crun with seccomp support "
                 + "(its --version says \"\(escapedForDisplay(line))\"), and would run this with no filter of system calls; "
                 + "install crun, and remove what stands before it in PATH"

@@ -1,4 +1,5 @@
 package import HTTP
+import Text
 
 /// A mirror as the configuration spells it: a host, perhaps a scheme before it and a path prefix after it.
 package struct MirrorAddress: Hashable, Sendable {
@@ -21,7 +22,7 @@ package struct MirrorAddress: Hashable, Sendable {
         let isPath = components.allSatisfy { component in
             component != "." && component != ".."
                 && component.utf8.allSatisfy {
-                    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) || (0x30...0x39).contains($0)
+                    ("a"..."z").contains($0 | 0x20) || (0x30...0x39).contains($0)
                         || "._-".utf8.contains($0)
                 }
         }

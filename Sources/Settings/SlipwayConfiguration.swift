@@ -177,7 +177,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         try reader.refuseOthers(than: nameServerKeys.keyNames)
         var table = NameServerTable()
         table.nameServers = try reader.strings("nameservers")
-        if let server = table.nameServers.first(where: { !isInternetAddress($0) }) {
+        if let server = table.nameServers.first(where: { InternetAddress($0) == nil }) {
             throw reader.invalid("nameservers", "\"\(escapedForDisplay(Array(server.utf8)))\" is no address")
         }
         table.options = try words("options", in: reader)

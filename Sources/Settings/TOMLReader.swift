@@ -1,4 +1,5 @@
 internal import TOMLKit
+internal import Text
 
 /// Reads typed values of a TOML table; errors name the file and the key in full.
 struct TOMLReader {
@@ -67,7 +68,7 @@ struct TOMLReader {
 
     private func full(_ key: String) -> String {
         let isBare = key.utf8.allSatisfy {
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) || (0x30...0x39).contains($0) || $0 == 0x5f
+            ("a"..."z").contains($0 | 0x20) || (0x30...0x39).contains($0) || $0 == 0x5f
                 || $0 == 0x2d
         }
         return (path.isEmpty ? "" : path + ".") + (isBare ? key : "\"\(key)\"")

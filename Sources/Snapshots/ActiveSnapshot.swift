@@ -62,7 +62,7 @@ extension SnapshotStore {
         let scratch = try store.temporaryDirectory()
         var active = Active(mount: TreeMount(root: scratch.appending("fs"), mountPoints: []), scratch: scratch)
         do {
-            try makeDirectory(active.upper)
+            try HostFiles.createNewDirectory(active.upper)
             guard let top = tree.layers.last else { return active }
             if try isCopied(tree) {
                 try copyTree(tree, to: active.upper, links: .broken, isCancelled: isCancelled)
@@ -70,11 +70,11 @@ extension SnapshotStore {
                 return active
             }
             // The root directory itself belongs to every layer: it keeps what the layer below says of it.
-            let below = try OpenFile.open(files(of: top), O_PATH).status()
-            let root = try OpenFile.open(active.upper, O_PATH)
+            let below = try OpenFile.open(files(of: top), .pathOnly).status()
+            let root = try OpenFile.open(active.upper, .pathOnly)
             try root.changeOwner(user: below.userID, group: below.groupID)
             try root.changeMode(UInt32(below.mode))
-            try makeDirectory(active.work)
+            try HostFiles.createNewDirectory(active.work)
             let lower = try lowerDirectories(of: tree, &active.mount)
             let point = try store.mountPoint()
             var overlay = OverlayMount(lower: lower, writable: (active.upper, active.work))

@@ -1,5 +1,4 @@
 import Archive
-import Glibc
 import LinuxSystem
 import SystemPackage
 
@@ -48,8 +47,8 @@ final class EntryCopier {
         }
         switch status.type {
         case .regular:
-            let file = try target.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
-            try content.copy(try source.open(path, O_RDONLY | O_NOFOLLOW), status: status, to: file)
+            let file = try target.open(path, [.writeOnly, .createNew, .noFollow], mode: 0o600)
+            try content.copy(try source.open(path, [.readOnly, .noFollow]), status: status, to: file)
         case .symbolicLink:
             try target.createSymbolicLink(path, target: try source.readLink(path))
         case .characterDevice, .blockDevice, .fifo, .socket:
@@ -62,7 +61,7 @@ final class EntryCopier {
             )
         case .directory: return
         }
-        try applyMetadata(try source.open(path, O_PATH | O_NOFOLLOW), status, to: path)
+        try applyMetadata(try source.open(path, [.pathOnly, .noFollow]), status, to: path)
         try target.setTimes(path, modified: status.modified)
     }
 
@@ -73,7 +72,7 @@ final class EntryCopier {
         if status.type == .symbolicLink { return }
         try target.changeMode(path, UInt32(status.mode))
         let wanted = try source.extendedAttributes().filter { isCopiedAttribute($0.name) }
-        let made = try target.open(path, O_PATH | O_NOFOLLOW)
+        let made = try target.open(path, [.pathOnly, .noFollow])
         for attribute in wanted { try made.setExtendedAttribute(attribute.name, attribute.value) }
         for attribute in try made.extendedAttributes()
         where isCopiedAttribute(attribute.name) && !wanted.contains(where: { $0.name == attribute.name }) {
@@ -83,8 +82,8 @@ final class EntryCopier {
 
     /// - Returns: false for a file that has as many names as it can have.
     private func linkToSource(_ path: FilePath, of source: RootedDirectory) throws(SystemCallError) -> Bool {
-        let parent = try source.open(path.removingLastComponent(), O_PATH | O_DIRECTORY)
-        let targetParent = try target.open(path.removingLastComponent(), O_PATH | O_DIRECTORY)
+        let parent = try source.open(path.removingLastComponent(), [.pathOnly, .directory])
+        let targetParent = try target.open(path.removingLastComponent(), [.pathOnly, .directory])
         guard let last = path.components.last else { return false }
         let name = FilePath(root: nil, [last]).bytes
         do throws(SystemCallError) {

@@ -1,7 +1,7 @@
 import Archive
-import Glibc
 import LinuxSystem
 import SystemPackage
+import Text
 
 /// What times the entries of an archive have.
 enum ArchiveTimes: Sendable, Hashable {
@@ -39,7 +39,7 @@ struct LayerArchive {
     ///   - directory: where in the archive it is; empty for the top.
     init(_ files: LayerFiles, below directory: [UInt8] = []) {
         self.files = files
-        prefix = directory.isEmpty ? [] : directory + [UInt8(ascii: "/")]
+        prefix = directory.isEmpty ? [] : directory + "/"
     }
 
     private struct Inode: Hashable {
@@ -57,7 +57,7 @@ struct LayerArchive {
         try files.walk { entry in
             let status = entry.status
             measure.entries += 1
-            if let directory = entered, !entry.bytes.starts(with: directory + [UInt8(ascii: "/")]) {
+            if let directory = entered, !entry.bytes.starts(with: directory + "/") {
                 measure.emptyDirectories.append(directory)
             }
             entered = status.type == .directory && !entry.isOpaque ? entry.bytes : nil
@@ -74,7 +74,7 @@ struct LayerArchive {
     }
 
     private static func isReserved(_ name: [UInt8]) -> Bool {
-        let base = name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+        let base = name.lastIndex(of: "/").map { $0 + 1 } ?? 0
         return name[base...].starts(with: Whiteout.prefix)
     }
 
@@ -102,7 +102,7 @@ struct LayerArchive {
             let status = file.status
             if status.type == .socket { return }
             let name = prefix + file.bytes
-            let base = name.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+            let base = name.lastIndex(of: "/").map { $0 + 1 } ?? 0
             if file.isWhiteout {
                 let mark = name[..<base] + Whiteout.prefix + name[base...]
                 return try writer.begin(TarEntry(path: Array(mark), kind: .regular, mode: 0o644))
@@ -128,8 +128,8 @@ struct LayerArchive {
                 firstNames[inode] = name
             }
             // What is no regular file is not opened: a FIFO would wait for somebody to write.
-            let flags = status.type == .regular ? O_RDONLY | O_NONBLOCK : O_PATH
-            guard let opened = try files.ignoringVanished({ try root.open(file.path, flags | O_NOFOLLOW) }) else {
+            let options: OpenOptions = status.type == .regular ? .nonBlocking : .pathOnly
+            guard let opened = try files.ignoringVanished({ try root.open(file.path, options.union(.noFollow)) }) else {
                 return firstNames[inode] = nil
             }
             let attributes = try isOutput ? copiedAttributes(of: opened) : portableAttributes(of: opened)
@@ -142,7 +142,7 @@ struct LayerArchive {
                 entry.kind = .directory
                 try writer.begin(entry)
                 if file.isOpaque {
-                    let mark = name + [UInt8(ascii: "/")] + Whiteout.opaque
+                    let mark = name + "/" + Whiteout.opaque
                     try writer.begin(TarEntry(path: mark, kind: .regular, mode: 0o644))
                 }
             case .symbolicLink:

@@ -1,7 +1,7 @@
 import Archive
-import Glibc
 import LinuxSystem
 import SystemPackage
+import Text
 
 /// How a layer's directory says that something of the layers below is gone.
 enum LayerForm: String, Sendable, CaseIterable {
@@ -33,11 +33,11 @@ struct LayerFiles {
         var isOpaque = false
     }
 
-    static let opaqueAttribute = Array("trusted.overlay.opaque".utf8)
+    static let opaqueAttribute: [UInt8] = "trusted.overlay.opaque"
 
     /// Whether nothing of the layers below is left.
     var hidesEverything: Bool {
-        get throws(SystemCallError) { try isOpaque(try root.open("", O_PATH | O_DIRECTORY)) }
+        get throws(SystemCallError) { try isOpaque(try root.open("", [.pathOnly, .directory])) }
     }
 
     /// Visits everything below the root, sorted, a directory before its entries.
@@ -66,14 +66,14 @@ struct LayerFiles {
 
     func isOpaque(_ directory: OpenFile) throws(SystemCallError) -> Bool {
         switch form {
-        case .overlay: try directory.extendedAttribute(Self.opaqueAttribute) == [UInt8(ascii: "y")]
+        case .overlay: try directory.extendedAttribute(Self.opaqueAttribute) == "y"
         case .marked: try directory.entryStatus(named: Whiteout.opaque) != nil
         }
     }
 
     private func entries(of path: [UInt8]) throws -> [Entry] {
-        let directory = try root.open(FilePath(bytes: path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-        let prefix = path.isEmpty ? [] : path + [UInt8(ascii: "/")]
+        let directory = try root.open(FilePath(bytes: path), [.readOnly, .directory, .noFollow])
+        let prefix = path.isEmpty ? [] : path + "/"
         var hidden: Set<[UInt8]> = []
         var entries: [(name: [UInt8], entry: Entry)] = []
         for name in try directoryEntries(of: directory) {
@@ -91,7 +91,7 @@ struct LayerFiles {
             if !isLiving {
                 entry.isWhiteout = form == .overlay && status.isWhiteout
                 if status.type == .directory {
-                    entry.isOpaque = try isOpaque(directory.openEntry(named: name, O_PATH | O_DIRECTORY))
+                    entry.isOpaque = try isOpaque(directory.openEntry(named: name, [.pathOnly, .directory]))
                 }
             }
             entries.append((name, entry))

@@ -1,6 +1,6 @@
-import Glibc
 import LinuxSystem
 import SystemPackage
+import Text
 
 /// How the trees of a store are shown and changed.
 package enum SnapshotMeans: String, Sendable, CaseIterable {
@@ -34,7 +34,7 @@ package enum SnapshotMeans: String, Sendable, CaseIterable {
     {
         let files = try RootedDirectory(directory)
         for name: FilePath in ["lower", "lower/old", "upper", "work"] { try files.createDirectory(name) }
-        _ = try files.open("lower/file", O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        _ = try files.open("lower/file", [.writeOnly, .createNew], mode: 0o600)
         var overlay = OverlayMount(lower: [directory.appending("lower")])
         overlay.writable = (directory.appending("upper"), directory.appending("work"))
         overlay.isVolatile = true
@@ -51,7 +51,7 @@ package enum SnapshotMeans: String, Sendable, CaseIterable {
         try unmount(merged, lazy: true)
         let upper = LayerFiles(root: try files.openDirectory("upper"), form: .overlay)
         let gone = try upper.root.status("file")
-        let attribute = try upper.root.open("old", O_PATH).extendedAttribute(LayerFiles.opaqueAttribute)
-        return gone.isWhiteout && attribute == [UInt8(ascii: "y")]
+        let attribute = try upper.root.open("old", .pathOnly).extendedAttribute(LayerFiles.opaqueAttribute)
+        return gone.isWhiteout && attribute == "y"
     }
 }

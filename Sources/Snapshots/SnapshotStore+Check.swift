@@ -66,7 +66,7 @@ extension SnapshotStore {
             defer { try? removeTree(scratch) }
             let form = (try? self.layerFiles(of: layer).form) ?? .overlay
             let files = scratch.appending(form.rawValue)
-            try self.makeDirectory(files)
+            try HostFiles.createNewDirectory(files)
             _ = try self.extract(blob, to: files, form, isCancelled: isCancelled)
             let sink = DigestingSink()
             try LayerArchive(LayerFiles(root: try RootedDirectory(files), form: form)).write(to: sink)

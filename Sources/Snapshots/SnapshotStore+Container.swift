@@ -16,7 +16,7 @@ extension LeasedSnapshots {
                 if try HostFiles.entries(of: changes).isEmpty {
                     let copy = work.appending("copy")
                     try removeTree(copy)
-                    try snapshots.makeDirectory(copy)
+                    try HostFiles.createNewDirectory(copy)
                     try snapshots.copyTree(tree, to: copy, links: .kept, isCancelled: isCancelled)
                     try HostFiles.rename(copy, to: changes)
                 }

@@ -1,4 +1,3 @@
-import Glibc
 import LinuxSystem
 import Storage
 import SystemPackage
@@ -51,10 +50,10 @@ extension SnapshotStore {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func imprint(_ directory: FilePath, scratch: FilePath) throws -> TreeImprint {
         let imprint = try TreeImprint(of: try RootedDirectory(directory))
-        let clock = try OpenFile.open(scratch.appending("clock"), O_WRONLY | O_CREAT, mode: 0o600)
+        let clock = try OpenFile.open(scratch.appending("clock"), [.writeOnly, .create], mode: 0o600)
         // The kernel's clock for files ticks some hundred times a second: a change within the same tick would not show.
         repeat {
-            usleep(1000)
+            pauseThread(for: .milliseconds(1))
             try clock.setTimes(modified: .epoch)
         } while try clock.status().changed == imprint.latest
         return imprint
@@ -67,7 +66,7 @@ extension SnapshotStore {
         let scratch = try store.temporaryDirectory()
         do {
             let files = scratch.appending(LayerForm.marked.rawValue)
-            try makeDirectory(files)
+            try HostFiles.createNewDirectory(files)
             try TreeDifference(
                 tree: try RootedDirectory(tree),
                 imprint: imprint,

@@ -1,6 +1,5 @@
 import Archive
 import GRDB
-import Glibc
 import LinuxSystem
 import OCI
 package import Storage
@@ -71,7 +70,7 @@ extension SnapshotStore {
         do {
             let form: LayerForm = try meansBlocking() == .overlay ? .overlay : .marked
             let files = scratch.appending(form.rawValue)
-            try makeDirectory(files)
+            try HostFiles.createNewDirectory(files)
             let (summary, actual, archiveSize) = try extract(blob, to: files, form, isCancelled: isCancelled)
             if let diffID, diffID != actual {
                 throw SnapshotError.diffIDMismatch(blob: blob, expected: diffID, actual: actual)
@@ -176,24 +175,14 @@ extension SnapshotStore {
     /// Renames a directory to a layer's place and makes the name durable.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func moveIntoPlace(_ scratch: FilePath, _ layer: LayerID) throws {
-        let target = store.layout.snapshot(layer)
-        _ = try retryingSystemCall("rename", path: target) {
-            scratch.withPlatformString { source in target.withPlatformString { Glibc.rename(source, $0) } }
-        }
-        try OpenFile.open(store.layout.snapshots, O_RDONLY | O_DIRECTORY).synchronize()
-    }
-
-    /// Creates a directory with the permissions of a root directory, whatever the umask is.
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func makeDirectory(_ path: FilePath) throws(SystemCallError) {
-        _ = try retryingSystemCall("mkdir", path: path) { path.withPlatformString { mkdir($0, 0o755) } }
-        _ = try retryingSystemCall("chmod", path: path) { path.withPlatformString { chmod($0, 0o755) } }
+        try HostFiles.rename(scratch, to: store.layout.snapshot(layer))
+        try HostFiles.synchronizeDirectory(store.layout.snapshots)
     }
 
     /// Makes a tree of files durable: a few of them one by one, many by one call for the file system.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func makeDurable(_ path: FilePath, entries: Int64) throws {
-        let root = try OpenFile.open(path, O_RDONLY | O_DIRECTORY)
+        let root = try OpenFile.open(path, [.readOnly, .directory])
         if entries >= 32 { return try root.synchronizeFileSystem() }
         let tree = RootedDirectory(directory: root)
         var pending: [FilePath] = [""]
@@ -202,11 +191,11 @@ extension SnapshotStore {
                 let path = directory.appending(FilePath(bytes: name).components)
                 switch try tree.status(path).type {
                 case .directory: pending.append(path)
-                case .regular: try tree.open(path, O_RDONLY | O_NOFOLLOW).synchronize()
+                case .regular: try tree.open(path, [.readOnly, .noFollow]).synchronize()
                 case .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket: break
                 }
             }
-            try tree.open(directory, O_RDONLY | O_DIRECTORY).synchronize()
+            try tree.open(directory, [.readOnly, .directory]).synchronize()
         }
     }
 }

@@ -1,5 +1,4 @@
 import Archive
-import Glibc
 import LinuxSystem
 import SystemPackage
 
@@ -69,7 +68,7 @@ private struct UntouchedDirectories {
     }
 
     private func directory(_ path: FilePath, of root: RootedDirectory) throws(SystemCallError) -> OpenFile {
-        try root.open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
+        try root.open(path, [.pathOnly, .directory, .noFollow])
     }
 
     private func attributes(of directory: OpenFile) throws(SystemCallError) -> [[[UInt8]]] {

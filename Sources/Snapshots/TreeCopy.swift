@@ -1,5 +1,4 @@
 import Archive
-import Glibc
 import LinuxSystem
 import SystemPackage
 
@@ -32,7 +31,7 @@ struct TreeCopy {
                 guard entry.status.type == .directory else {
                     return try copier.copy(entry.path, of: layer.root, entry.status)
                 }
-                let source = try layer.root.open(entry.path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
+                let source = try layer.root.open(entry.path, [.pathOnly, .directory, .noFollow])
                 if existing?.type == .directory {
                     if entry.isOpaque { try clear(entry.path, of: target) }
                     try copier.applyMetadata(source, entry.status, to: entry.path)
@@ -53,7 +52,7 @@ struct TreeCopy {
     }
 
     private func remove(_ path: FilePath, of target: RootedDirectory) throws(SystemCallError) {
-        let parent = try target.open(path.removingLastComponent(), O_PATH | O_DIRECTORY)
+        let parent = try target.open(path.removingLastComponent(), [.pathOnly, .directory])
         guard let name = path.components.last else { return }
         try removeTree(parent.procPath.appending(name))
     }
@@ -115,7 +114,7 @@ struct TreeImprint {
             names[directory] = entries
             for name in entries {
                 let path = directory.appending(FilePath(bytes: name).components)
-                let file = try tree.open(path, O_PATH | O_NOFOLLOW)
+                let file = try tree.open(path, [.pathOnly, .noFollow])
                 let status = try file.status()
                 stamps[path] = try Stamp(file, status)
                 latest = max(latest, status.changed)

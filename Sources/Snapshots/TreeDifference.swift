@@ -1,5 +1,4 @@
 import Archive
-import Glibc
 import LinuxSystem
 import SystemPackage
 
@@ -38,7 +37,7 @@ struct TreeDifference {
             }
             for path in missing.reversed() {
                 let status = try tree.status(path)
-                try copier.makeDirectory(path, like: try tree.open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW), status)
+                try copier.makeDirectory(path, like: try tree.open(path, [.pathOnly, .directory, .noFollow]), status)
                 made.append(Directory(path: path, status: status, isMerged: true, isOpaque: false))
             }
         }
@@ -66,7 +65,7 @@ struct TreeDifference {
                     try copier.copy(path, of: tree, status)
                     continue
                 }
-                let source = try tree.open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW)
+                let source = try tree.open(path, [.pathOnly, .directory, .noFollow])
                 let isSame = directory.isMerged ? try imprint.isSame(path, source, status) : false
                 let isOpaque = directory.isMerged && !isSame && imprint.contains(path)
                 let inner = Directory(path: path, status: status, isMerged: isSame, isOpaque: isOpaque)
@@ -88,7 +87,7 @@ struct TreeDifference {
     private func mark(_ name: [UInt8], in directory: FilePath) throws(SystemCallError) {
         _ = try layer.open(
             directory.appending(FilePath(bytes: name).components),
-            O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+            [.writeOnly, .createNew, .noFollow],
             mode: 0o600
         )
     }

@@ -1,5 +1,4 @@
 internal import GRDB
-internal import Glibc
 internal import LinuxSystem
 package import OCI
 internal import SystemPackage
@@ -95,7 +94,7 @@ extension BlobStore {
         }
         let owner = try process.owner()
         let path = layout.ingest.appending("\(owner.name).\(owner.nextNumber())")
-        let file = try OpenFile.open(path, O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
+        let file = try OpenFile.open(path, [.readWrite, .createNew], mode: 0o600)
         return BlobWriter(file: file, algorithm: algorithm, expectedSize: size)
     }
 
@@ -145,11 +144,4 @@ extension BlobStore {
             )
         }
     }
-}
-
-/// Seconds since 1970, as the database keeps times.
-package func currentTime() -> Int64 {
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
-    return Int64(now.tv_sec)
 }

@@ -1,5 +1,4 @@
 internal import GRDB
-internal import Glibc
 package import LinuxSystem
 package import OCI
 package import SystemPackage
@@ -63,7 +62,7 @@ package final class BlobStore: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func open(_ digest: Digest) throws -> OpenFile {
         do {
-            return try OpenFile.open(path(of: digest), O_RDONLY)
+            return try OpenFile.open(path(of: digest), .readOnly)
         } catch {
             if error.errno == .noSuchFileOrDirectory { throw StorageError.blobMissing(digest) }
             throw StorageError(error, while: "opening a blob", in: layout.root)

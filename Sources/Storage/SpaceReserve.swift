@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 
@@ -42,7 +41,7 @@ struct SpaceReserve: Sendable {
     @discardableResult
     private func allocate(_ size: UInt64) -> Bool {
         do {
-            let file = try OpenFile.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            let file = try OpenFile.open(path, [.readWrite, .createNew, .noFollow], mode: 0o600)
             try file.changeMode(0o600)
             try file.allocate(Int64(size))
             return true

@@ -1,4 +1,3 @@
-internal import Glibc
 package import LinuxSystem
 package import SystemPackage
 
@@ -23,8 +22,8 @@ package struct CacheDirectory: Sendable {
             try HostFiles.createDirectory(directory, mode: 0o700)
         }
         if try HostFiles.status(of: path.appending("id")) == nil { try HostFiles.write(id, to: path.appending("id")) }
-        let lock = try OpenFile.open(lock(number), O_RDWR | O_CREAT, mode: 0o600)
-        _ = try retryingSystemCall("futimens", path: lock.path) { futimens(lock.descriptor, nil) }
+        let lock = try OpenFile.open(lock(number), [.readWrite, .create], mode: 0o600)
+        try lock.setTimesToNow()
     }
 }
 

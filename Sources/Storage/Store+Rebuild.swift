@@ -1,5 +1,4 @@
 internal import GRDB
-internal import Glibc
 internal import LinuxSystem
 internal import OCI
 package import SystemPackage
@@ -168,7 +167,7 @@ extension Store {
         }
         for suffix in ["-sums", ""] {
             let made = StoreDatabase.file(suffix, of: scratch.appending("slipway.db"))
-            try OpenFile.open(made, O_RDONLY).synchronize()
+            try OpenFile.open(made, .readOnly).synchronize()
             try HostFiles.rename(made, to: StoreDatabase.file(suffix, of: layout.database))
         }
         try HostFiles.synchronizeDirectory(layout.root)

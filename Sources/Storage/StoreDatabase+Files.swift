@@ -1,5 +1,4 @@
 internal import CSQLite
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 
@@ -18,7 +17,7 @@ extension StoreDatabase {
     func keepPrivate() throws(SystemCallError) {
         for suffix in Self.suffixes + [".lock"] {
             let file = Self.file(suffix, of: path)
-            if try HostFiles.status(of: file) != nil { try OpenFile.open(file, O_PATH).changeMode(0o600) }
+            if try HostFiles.status(of: file) != nil { try OpenFile.open(file, .pathOnly).changeMode(0o600) }
         }
     }
 
@@ -27,7 +26,7 @@ extension StoreDatabase {
     /// The caller holds the write lock, and has not opened the database for writing.
     func prepareFiles() throws(SystemCallError) {
         if try HostFiles.status(of: path) == nil {
-            try OpenFile.open(path, O_WRONLY | O_CREAT, mode: 0o600).changeMode(0o600)
+            try OpenFile.open(path, [.writeOnly, .create], mode: 0o600).changeMode(0o600)
         }
         if try HostFiles.status(of: pageSums) == nil { try writePageSums() }
     }
@@ -37,9 +36,9 @@ extension StoreDatabase {
     /// Pages in the log need no sums: it has its own, and they get theirs when they come into the database.
     private func writePageSums() throws(SystemCallError) {
         let draft = Self.file(".new", of: pageSums)
-        let sums = try OpenFile.open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+        let sums = try OpenFile.open(draft, [.writeOnly, .create, .truncate, .noFollow], mode: 0o600)
         try sums.changeMode(0o600)
-        let file = try OpenFile.open(path, O_RDONLY)
+        let file = try OpenFile.open(path, .readOnly)
         var page = [UInt8](repeating: 0, count: 4096)
         var number: Int64 = 0
         while try read(&page, from: file, at: number * 4096) {

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 package import OCI
 internal import Synchronization
@@ -41,7 +40,7 @@ final class StoreOwner: Sendable {
             let salt = String(UInt32.random(in: .min ... .max), radix: 36)
             let name = "\(identity.pid).\(identity.startTime).\(identity.boot).\(salt)"
             if let file = try OpenFile.openLocked(layout.run.appending(name)) {
-                let log = try OpenFile.open(layout.run.appending(name), O_WRONLY | O_APPEND)
+                let log = try OpenFile.open(layout.run.appending(name), [.writeOnly, .append])
                 return StoreOwner(name: name, layout: layout, file: file, log: log)
             }
         }

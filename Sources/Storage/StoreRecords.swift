@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 internal import Text
@@ -44,7 +43,7 @@ struct StoreRecords: Sendable {
     func end() throws(SystemCallError) -> End {
         let file: OpenFile
         do throws(SystemCallError) {
-            file = try OpenFile.open(path, O_RDONLY)
+            file = try OpenFile.open(path, .readOnly)
         } catch {
             if error.errno == .noSuchFileOrDirectory { return .missing }
             throw error
@@ -99,7 +98,7 @@ struct StoreRecords: Sendable {
         for container in change.containers { try record(container.id, container.lines, change.generation) }
         let file: OpenFile
         do throws(SystemCallError) {
-            file = try OpenFile.open(path, O_RDWR | O_APPEND)
+            file = try OpenFile.open(path, [.readWrite, .append])
         } catch {
             if error.errno == .noSuchFileOrDirectory { return false }
             throw error
@@ -140,7 +139,7 @@ struct StoreRecords: Sendable {
     private func write(_ frame: RecordFrame, to path: FilePath, isDurable: Bool) throws(SystemCallError) {
         let draft = FilePath(bytes: path.bytes + Array(".new".utf8))
         do throws(SystemCallError) {
-            let file = try OpenFile.open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+            let file = try OpenFile.open(draft, [.writeOnly, .create, .truncate, .noFollow], mode: 0o600)
             try file.changeMode(0o600)
             try file.write(frame.encoded)
             if isDurable { try file.synchronize() }
@@ -155,7 +154,7 @@ struct StoreRecords: Sendable {
     func haveGrown() throws(SystemCallError) -> Bool {
         let file: OpenFile
         do throws(SystemCallError) {
-            file = try OpenFile.open(path, O_RDONLY)
+            file = try OpenFile.open(path, .readOnly)
         } catch {
             if error.errno == .noSuchFileOrDirectory { return true }
             throw error

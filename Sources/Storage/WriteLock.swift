@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 
@@ -17,10 +16,10 @@ struct WriteLock: Sendable {
     /// Runs `body` while no other process writes.
     /// - Throws: `StorageError.databaseLocked` naming the process that has the lock, when waiting took too long.
     func withLock<Value>(_ body: () throws -> Value) throws -> Value {
-        let file = try OpenFile.open(path, O_RDWR | O_CREAT, mode: 0o600)
+        let file = try OpenFile.open(path, [.readWrite, .create], mode: 0o600)
         try wait(for: file)
         // Who has the lock, for the message of those that wait in vain; nothing else depends on it.
-        var text = Array("\(getpid())\n".utf8)
+        var text = Array("\(ProcessContext.processID)\n".utf8)
         text += [UInt8](repeating: UInt8(ascii: " "), count: max(0, 12 - text.count))
         try file.write(text)
         return try withExtendedLifetime(file) { try body() }
@@ -28,14 +27,14 @@ struct WriteLock: Sendable {
 
     /// The process that took the lock last.
     func holder() -> Int32? {
-        guard let content = try? OpenFile.open(path, O_RDONLY).readToEnd(limit: 64) else { return nil }
+        guard let content = try? OpenFile.open(path, .readOnly).readToEnd(limit: 64) else { return nil }
         return Int32(String(decoding: content.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
     }
 
     private func wait(for file: OpenFile) throws {
         let clock = ContinuousClock()
         let start = clock.now
-        var pause: useconds_t = 200
+        var pause = Duration.microseconds(200)
         while !(try file.tryLock(.exclusive)) {
             guard clock.now - start < timeout else {
                 throw StorageError.databaseLocked(
@@ -45,8 +44,8 @@ struct WriteLock: Sendable {
                 )
             }
             // flock(2) has no form with a time limit; the lock is held for milliseconds.
-            usleep(pause)
-            pause = min(pause * 2, 5_000)
+            pauseThread(for: pause)
+            pause = min(pause * 2, .milliseconds(5))
         }
     }
 }

@@ -13,8 +13,8 @@ package func commaSeparatedFields(_ line: [UInt8]) throws(CommaSeparatedError) -
     var fields: [[UInt8]] = []
     var field: [UInt8] = []
     var position = 0
-    let quote = UInt8(ascii: "\"")
-    let comma = UInt8(ascii: ",")
+    let quote: UInt8 = "\""
+    let comma: UInt8 = ","
     guard !line.isEmpty else { return [] }
     while true {
         if position < line.count, line[position] == quote {

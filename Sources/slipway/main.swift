@@ -1,9 +1,8 @@
 import CommandLine
-import Glibc
 import LinuxSystem
 internal import Terminal
 
 switch SlipwayProgram.start(ProcessContext.arguments) {
-case .finished(let status): exit(status.rawValue)
-case .running(let session): exit(await session.run().rawValue)
+case .finished(let status): ProcessContext.exit(status.rawValue)
+case .running(let session): ProcessContext.exit(await session.run().rawValue)
 }

@@ -3,6 +3,7 @@ import Foundation
 import LinuxSystem
 import OCI
 import Testing
+import Text
 
 /// Many bytes, made fast.
 private func manyBytes(_ count: Int) -> [UInt8] {
@@ -17,8 +18,8 @@ private func manyBytes(_ count: Int) -> [UInt8] {
 private func sampleArchive() throws -> [UInt8] {
     let sink = MemorySink()
     let writer = TarWriter(sink)
-    let attribute = TarEntry.Attribute(name: Array("user.note".utf8), value: [0, 1, 0xff])
-    try writer.begin(TarEntry(path: Array("dir".utf8), kind: .directory, mode: 0o1755, modified: FileTime(seconds: 99)))
+    let attribute = TarEntry.Attribute(name: "user.note", value: [0, 1, 0xff])
+    try writer.begin(TarEntry(path: "dir", kind: .directory, mode: 0o1755, modified: FileTime(seconds: 99)))
     func file(_ path: String, _ content: [UInt8], attributes: [TarEntry.Attribute] = []) throws {
         try writer.begin(
             TarEntry(
@@ -34,16 +35,16 @@ private func sampleArchive() throws -> [UInt8] {
         )
         try writer.write(content)
     }
-    try file("dir/small", Array("small\n".utf8), attributes: [attribute])
+    try file("dir/small", "small\n", attributes: [attribute])
     try file("dir/empty", [])
     try file("dir/" + String(repeating: "long-", count: 60), sampleBytes(1000))
     // Two whole chunks of 4 MiB and a rest; and one that is exactly a chunk.
     try file("dir/large", manyBytes((8 << 20) + 12345))
     try file("dir/chunk", manyBytes(4 << 20))
-    try writer.begin(TarEntry(path: Array("link".utf8), kind: .symbolicLink(target: Array("dir/small".utf8))))
-    try writer.begin(TarEntry(path: Array("hard".utf8), kind: .hardLink(target: Array("dir/small".utf8))))
-    try writer.begin(TarEntry(path: Array("null".utf8), kind: .characterDevice(major: 1, minor: 3)))
-    try writer.begin(TarEntry(path: Array("pipe".utf8), kind: .fifo))
+    try writer.begin(TarEntry(path: "link", kind: .symbolicLink(target: "dir/small")))
+    try writer.begin(TarEntry(path: "hard", kind: .hardLink(target: "dir/small")))
+    try writer.begin(TarEntry(path: "null", kind: .characterDevice(major: 1, minor: 3)))
+    try writer.begin(TarEntry(path: "pipe", kind: .fifo))
     try writer.finish()
     return sink.bytes
 }
@@ -74,13 +75,13 @@ private struct EstargzBlob {
         self.bytes = bytes
         let footer = Array(bytes.suffix(51))
         try #require(Array(footer[..<10]) == [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff])
-        try #require(Array(footer[10..<16]) == [26, 0, UInt8(ascii: "S"), UInt8(ascii: "G"), 22, 0])
-        try #require(Array(footer[32..<38]) == Array("STARGZ".utf8))
+        try #require(Array(footer[10..<16]) == [26, 0, "S", "G", 22, 0])
+        try #require(Array(footer[32..<38]) == "STARGZ")
         try #require(Array(footer[38...]) == [1, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0])
         contentsOffset = try #require(Int(String(decoding: footer[16..<32], as: UTF8.self), radix: 16))
         let reader = TarReader(try GzipSource(MemorySource(Array(bytes[contentsOffset..<bytes.count - 51]))))
         let entry = try #require(try reader.next())
-        try #require(entry.path == Array("stargz.index.json".utf8))
+        try #require(entry.path == "stargz.index.json")
         contents = try reader.readContent(limit: 1 << 20)
         try #require(try reader.next() == nil)
         let document = try #require(try JSONSerialization.jsonObject(with: Data(contents)) as? [String: Any])
@@ -120,7 +121,7 @@ private struct EstargzBlob {
             let (bytes, summary) = try makeEstargz(try sampleArchive())
             let blob = try EstargzBlob(bytes)
             #expect(Digest.sha256(of: blob.contents) == summary.contentsDigest)
-            #expect(try blob.file("dir/small") == Array("small\n".utf8))
+            #expect(try blob.file("dir/small") == "small\n")
             #expect(try blob.file("dir/" + String(repeating: "long-", count: 60)) == sampleBytes(1000))
             #expect(try blob.file("dir/large") == manyBytes((8 << 20) + 12345))
             #expect(try blob.file("dir/chunk") == manyBytes(4 << 20))
@@ -194,7 +195,7 @@ private struct EstargzBlob {
         try await blocking {
             let sink = MemorySink()
             let writer = TarWriter(sink)
-            try writer.begin(TarEntry(path: Array("./stargz.index.json".utf8), kind: .regular))
+            try writer.begin(TarEntry(path: "./stargz.index.json", kind: .regular))
             try writer.finish()
             #expect(throws: ArchiveError.self) { try makeEstargz(sink.bytes) }
             #expect(throws: ArchiveError.self) { try makeEstargz(Array(try sampleArchive().prefix(700))) }

@@ -25,7 +25,7 @@ import Testing
     /// Archives a file of 10,000 bytes through a small buffer, then one more entry, while its size becomes another.
     private func archive(changingSizeTo size: Int64) throws -> [Member] {
         let directory = try TemporaryDirectoryPath()
-        let file = try OpenFile.open(directory.path.appending("file"), O_RDWR | O_CREAT)
+        let file = try OpenFile.open(directory.path.appending("file"), [.readWrite, .create])
         try file.write([UInt8](repeating: 0x61, count: 10_000))
         try file.seek(to: 0)
         let sink = ChangingSink { try file.truncate(to: size) }
@@ -57,11 +57,11 @@ import Testing
         let writer = TarWriter(sink)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 16)
         defer { buffer.deallocate() }
-        let file = try OpenFile.open("/proc/version", O_RDONLY)
+        let file = try OpenFile.open("/proc/version", .readOnly)
         try #require(try file.status().size == 0)
         try writer.append(TarEntry(path: bytes("version"), kind: .regular), contentOf: file, through: buffer)
         try writer.finish()
-        let expected = try OpenFile.open("/proc/version", O_RDONLY).readToEnd()
+        let expected = try OpenFile.open("/proc/version", .readOnly).readToEnd()
         #expect(try readAll(sink.bytes).map(\.content) == [expected])
     }
 

@@ -1,6 +1,7 @@
 import BuildGraph
 import OCI
 import Synchronization
+import Text
 
 /// Adds a number to its inputs.
 ///
@@ -37,10 +38,10 @@ struct Sum: VertexOperation {
 }
 
 private func digit(_ value: Int) -> ContentKey {
-    let content = Digest.sha256(of: Array("\(value % 10)".utf8))
+    let content = Digest.sha256(of: "\(value % 10)")
     return ContentKey(
         digest: content,
-        entries: [ContentEntry(path: Array("digit".utf8), kind: .file, mode: 0o644, content: content)]
+        entries: [ContentEntry(path: "digit", kind: .file, mode: 0o644, content: content)]
     )
 }
 

@@ -1,6 +1,7 @@
 import BuildGraph
 import OCI
 import Testing
+import Text
 
 @Suite struct `The differences of two keys` {
     @Test func `name the components that have another value, are new or are gone`() {
@@ -10,9 +11,9 @@ import Testing
         ])
         #expect(
             new.changes(since: old) == [
-                .component(name: "command", old: Array("make".utf8), new: Array("make all".utf8)),
-                .component(name: "env C", old: nil, new: Array("2".utf8)),
-                .component(name: "env B", old: Array("1".utf8), new: nil),
+                .component(name: "command", old: "make", new: "make all"),
+                .component(name: "env C", old: nil, new: "2"),
+                .component(name: "env B", old: "1", new: nil),
             ]
         )
         #expect(new.changes(since: new) == [])
@@ -23,10 +24,10 @@ import Testing
         let new = content([entry("a", "1"), entry("b", "2"), entry("c", "1", mode: 0o755), entry("e", "1")])
         #expect(
             new.changes(since: old) == [
-                ChangedFile(path: Array("b".utf8), kind: .changed([.content])),
-                ChangedFile(path: Array("c".utf8), kind: .changed([.mode(old: 0o644, new: 0o755)])),
-                ChangedFile(path: Array("d".utf8), kind: .removed),
-                ChangedFile(path: Array("e".utf8), kind: .added),
+                ChangedFile(path: "b", kind: .changed([.content])),
+                ChangedFile(path: "c", kind: .changed([.mode(old: 0o644, new: 0o755)])),
+                ChangedFile(path: "d", kind: .removed),
+                ChangedFile(path: "e", kind: .added),
             ]
         )
     }

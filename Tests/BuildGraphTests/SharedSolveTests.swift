@@ -1,6 +1,7 @@
 import BuildGraph
 import OCI
 import Testing
+import Text
 
 @Suite(.timeLimit(.minutes(20))) struct `Solves on one solver` {
     let index = InMemoryCacheIndex<Int>()
@@ -69,7 +70,7 @@ import Testing
     @Test func `report each vertex once as started and once as completed`() async throws {
         var sums = Sums()
         sums.add("a", 1) { context in
-            await context.log(Array("hello\n".utf8))
+            await context.log("hello\n")
             await context.withStatus("counting", total: 2) { count in count(2, 2) }
         }
         sums.add("b", 2, ["*a"])

@@ -2,6 +2,7 @@ import BuildGraph
 import OCI
 import Synchronization
 import Testing
+import Text
 
 @Suite struct `Solving` {
     let index = InMemoryCacheIndex<Int>()
@@ -43,7 +44,7 @@ import Testing
         #expect(outcomes["d"] == .notNeeded || outcomes["d"] == .cached)
         #expect(
             outcomes["b"]
-                == .ran(.changed([.component(name: "number", old: Array("10".utf8), new: Array("20".utf8))]))
+                == .ran(.changed([.component(name: "number", old: "10", new: "20")]))
         )
         #expect(outcomes["c"] == .ran(.changed([.input(step: "b", slot: "b")])))
         #expect(outcomes["e"] == .ran(.changed([.input(step: "c", slot: "c")])))
@@ -77,7 +78,7 @@ import Testing
         _ = try await solver.solve(sums)
         sums["context"].number = 4
         let solution = try await solver.solve(sums)
-        let change = ChangedFile(path: Array("digit".utf8), kind: .changed([.content]))
+        let change = ChangedFile(path: "digit", kind: .changed([.content]))
         #expect(solution.outcomes["copy"] == .ran(.changed([.content(step: "context", files: [change])])))
         #expect(solution.outcomes["context"] == .ran(.neverCached))
     }

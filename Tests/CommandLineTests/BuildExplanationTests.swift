@@ -2,6 +2,7 @@ import BuildGraph
 import CommandLine
 import OCI
 import Testing
+import Text
 
 @Suite struct `Explaining a build` {
     static let explanation = BuildExplanation([
@@ -14,12 +15,12 @@ import Testing
                     .content(
                         step: "[internal] load build context",
                         files: [
-                            ChangedFile(path: Array("assets/server.py".utf8), kind: .changed([.content])),
+                            ChangedFile(path: "assets/server.py", kind: .changed([.content])),
                             ChangedFile(
-                                path: Array("assets/tool\u{1b}".utf8),
+                                path: "assets/tool\u{1b}",
                                 kind: .changed([.mode(old: 0o644, new: 0o755), .owner(old: 0, new: 7)])
                             ),
-                            ChangedFile(path: Array("new".utf8), kind: .added),
+                            ChangedFile(path: "new", kind: .added),
                         ]
                     )
                 ])
@@ -29,7 +30,7 @@ import Testing
         step("[3/4] RUN make", .ran(.changed([.input(step: "[2/4] COPY assets .", slot: nil)])), line: 4),
         step(
             "[4/4] RUN test",
-            .ran(.changed([.component(name: "env A", old: Array("1".utf8), new: Array("2".utf8))])),
+            .ran(.changed([.component(name: "env A", old: "1", new: "2")])),
             line: 5
         ),
     ])

@@ -214,7 +214,7 @@ import Text
         #expect(short.count == 4 && short[2].reservedSpace == 1 << 30 && short[2].maxUsedSpace == 10 << 30)
         #expect(try policies("").count == 4)
         #expect(try policies("[worker.oci]\ngckeepstorage = 9000\n")[2].reservedSpace == 9000)
-        let off = try SlipwayConfiguration(parsing: Array("[worker.oci]\ngc = false\n".utf8), file: "/f")
+        let off = try SlipwayConfiguration(parsing: "[worker.oci]\ngc = false\n", file: "/f")
         #expect(!off.cache.collects)
     }
 

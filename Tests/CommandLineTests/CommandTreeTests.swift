@@ -1,5 +1,6 @@
 import Terminal
 import Testing
+import Text
 
 @testable import CommandLine
 
@@ -63,7 +64,7 @@ private func understand(_ line: [String]) throws(LocatedUsageError) -> Invocatio
             return
         }
         #expect((command as? VersionCommand)?.format == "json")
-        #expect(global.root == Array("/srv/x".utf8) && global.isDebugging)
+        #expect(global.root == "/srv/x" && global.isDebugging)
     }
 
     @Test func `the version is answered without a command`() throws {
@@ -121,7 +122,7 @@ private func understand(_ line: [String]) throws(LocatedUsageError) -> Invocatio
     }
 
     @Test func `directories are left to the shell`() {
-        let offer = CommandTree(SlipwayCommands.all).complete([Array("--root".utf8), []])
+        let offer = CommandTree(SlipwayCommands.all).complete(["--root", []])
         #expect(offer.source == .directories)
     }
 }

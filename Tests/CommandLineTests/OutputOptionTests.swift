@@ -4,6 +4,7 @@ import LinuxSystem
 import OCI
 import Terminal
 import Testing
+import Text
 
 @testable import CommandLine
 
@@ -12,10 +13,10 @@ private func option(_ text: String) throws -> BuildOutputOption { try BuildOutpu
 @Suite struct `Output options` {
     @Test func `short forms are a directory and an archive on standard output`() throws {
         #expect(try option("out").kind == .local)
-        #expect(try option("out").destination == Array("out".utf8))
+        #expect(try option("out").destination == "out")
         #expect(try option("-").kind == .tar)
         // As in buildx: one field that is no type is a directory's name.
-        #expect(try option("dest=x").destination == Array("dest=x".utf8))
+        #expect(try option("dest=x").destination == "dest=x")
     }
 
     @Test func `an output without dest goes to standard output or into the store`() throws {

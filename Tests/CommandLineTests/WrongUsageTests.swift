@@ -230,9 +230,9 @@ private func isUnderstood(_ line: [String]) -> Bool {
 
     @Test(
         arguments: [
-            (Array("A=1\n=2\n".utf8), "no variable name on line '=2'"),
-            (Array("A B=1\n".utf8), "variable 'A B' contains whitespaces"),
-            (Array("A=1\nB=".utf8) + [0xff], "invalid utf8 bytes at line 2"),
+            ("A=1\n=2\n", "no variable name on line '=2'"),
+            ("A B=1\n", "variable 'A B' contains whitespaces"),
+            ("A=1\nB=" + [0xff], "invalid utf8 bytes at line 2"),
         ] as [([UInt8], String)]
     )
     func `what is wrong is told in docker's words`(content: [UInt8], message: String) throws {

@@ -76,7 +76,7 @@ private let documents: [Work] = [
 private struct OneImage: ImageMetadataResolver {
     let configuration: ImageConfiguration
     func resolve(_ reference: ImageReference, platform: Platform) async throws -> ResolvedBase {
-        ResolvedBase(digest: Digest.sha256(of: Array("image".utf8)), configuration: configuration)
+        ResolvedBase(digest: Digest.sha256(of: "image"), configuration: configuration)
     }
 }
 
@@ -126,13 +126,13 @@ private let dockerfiles: [Work] = [
     translating("triggers", limit: 4_000) { "FROM image\n" + (0..<$0).map { "ONBUILD USER u\($0)\n" }.joined() },
     translating(
         "build arguments",
-        arguments: { count in Variables((0..<count).map { (Array("A\($0)".utf8), Array("v".utf8)) }) }
+        arguments: { count in Variables((0..<count).map { ("A\($0)", "v") }) }
     ) {
         long("ARG", $0) { "A\($0)" }
     },
     Work("patterns of an ignore file, on as many paths") { count in
         let text = Array((0..<count).map { "d\($0)/*.tmp\n!d\($0)/keep.tmp\n**/x\($0)\n" }.joined().utf8)
-        let paths = (0..<count).map { Array("d\($0)/a.tmp".utf8) }
+        let paths: [[UInt8]] = (0..<count).map { "d\($0)/a.tmp" }
         return {
             let file = try IgnoreFile(parsing: text)
             var ignored = 0
@@ -183,7 +183,7 @@ private let containers: [Work] = [
         return request
     },
     Work("variables of a command line") { count in
-        let words = (0..<count).flatMap { ["-e", "V\($0)=v"] }.map { Array($0.utf8) } + [Array("image".utf8)]
+        let words = (0..<count).flatMap { ["-e", "V\($0)=v"] }.map { Array($0.utf8) } + ["image"]
         return {
             var command = CreateCommand()
             let parser = FlagParser(CreateCommand.flags, allowsFlagsAfterArguments: false)

@@ -5,6 +5,7 @@ import Sandboxes
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 @testable import Containers
 
@@ -143,7 +144,31 @@ import Testing
         ]
     )
     func `what is no volume is refused`(text: String, message: String) {
-        #expect(throws: ContainerError.invalidMount(text, reason: message)) { try ContainerMount(parsingVolume: text) }
+        #expect(throws: ContainerError.invalidMount(text, reason: message)) {
+            try ContainerMount(parsingVolume: Array(text.utf8))
+        }
+    }
+
+    @Test func `a path of the host that is no UTF-8 is kept as it is, also in the record`() throws {
+        let mount = try ContainerMount(parsingVolume: "/a" + [0xff] + ":/b")
+        #expect(mount.kind == .bind(source: FilePath(bytes: "/a" + [0xff])))
+        let record = try JSONEncoder().encode(mount)
+        #expect(try JSONDecoder().decode(ContainerMount.self, from: record) == mount)
+        #expect(throws: ContainerError.self) { try ContainerMount(parsingVolume: "/a:/b" + [0xff]) }
+        #expect(throws: ContainerError.self) { try ContainerMount(parsingVolume: [0xff] + ":/b") }
+    }
+
+    @Test(arguments: [
+        #"{"bind":{"source":"/a"}}"#, #"{"volume":{"name":"data","isAnonymous":true}}"#, #"{"tmpfs":{}}"#,
+        #"{"tmpfs":{"size":65536}}"#,
+    ])
+    func `a kind of mount is written as stores have it`(text: String) throws {
+        let kind = try JSONDecoder().decode(ContainerMount.Kind.self, from: Data(text.utf8))
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.withoutEscapingSlashes]
+        let written = String(decoding: try encoder.encode(kind), as: UTF8.self)
+        let fields = try JSONSerialization.jsonObject(with: Data(written.utf8)) as? NSDictionary
+        #expect(try fields == JSONSerialization.jsonObject(with: Data(text.utf8)) as? NSDictionary)
     }
 
     @Test func `a tmpfs has docker's options unless others are given`() throws {
@@ -234,9 +259,9 @@ import Testing
 
 @Suite struct `Signals by name` {
     @Test func `names with and without SIG, and numbers`() throws {
-        #expect(try ContainerStore.signal(named: "SIGTERM") == 15)
-        #expect(try ContainerStore.signal(named: "int") == 2)
-        #expect(try ContainerStore.signal(named: "9") == 9)
+        #expect(try ContainerStore.signal(named: "SIGTERM") == .terminate)
+        #expect(try ContainerStore.signal(named: "int") == .interrupt)
+        #expect(try ContainerStore.signal(named: "9") == .kill)
         #expect(throws: ContainerError.invalidSignal("NOPE")) { try ContainerStore.signal(named: "NOPE") }
     }
 }
@@ -245,8 +270,8 @@ import Testing
     @Test func `a line is time, stream and text, partial or whole`() throws {
         let whole = try #require(ContainerLogLine(parsing: Array("2026-11-23T10:00:00.1+00:00 stderr F a b".utf8)[...]))
         #expect(whole.stream == 2)
-        #expect(whole.bytes == Array("a b\n".utf8))
+        #expect(whole.bytes == "a b\n")
         let partial = try #require(ContainerLogLine(parsing: Array("2026-11-23T10:00:00.1+00:00 stdout P a".utf8)[...]))
-        #expect(partial.bytes == Array("a".utf8))
+        #expect(partial.bytes == "a")
     }
 }

@@ -69,8 +69,8 @@ import Text
 
     @Test(arguments: [
         ("755", ModeChange.bits(0o755)), ("0644", .bits(0o644)), ("7777", .bits(0o7777)),
-        ("u=rwX,go=rX", .symbolic(Array("u=rwX,go=rX".utf8))), ("+x", .symbolic(Array("+x".utf8))),
-        ("g=u-w", .symbolic(Array("g=u-w".utf8))),
+        ("u=rwX,go=rX", .symbolic("u=rwX,go=rX")), ("+x", .symbolic("+x")),
+        ("g=u-w", .symbolic("g=u-w")),
     ])
     func `permissions are octal or symbolic`(text: String, expected: ModeChange) async throws {
         #expect(try await plan("FROM scratch\nCOPY --chmod=\(text) a /b").copies.first?.mode == expected)

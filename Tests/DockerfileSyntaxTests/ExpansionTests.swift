@@ -1,5 +1,6 @@
 import DockerfileSyntax
 import Testing
+import Text
 
 @Suite struct `Word expansion` {
     private let variables = Variables([
@@ -93,7 +94,7 @@ import Testing
     }
 
     @Test func `with another escape character leaves backslashes`() {
-        #expect(expand("c:\\$v`$v", { $0.escape = UInt8(ascii: "`") }) == "c:\\value$v")
+        #expect(expand("c:\\$v`$v", { $0.escape = "`" }) == "c:\\value$v")
     }
 
     @Test func `in a document leaves quotes alone`() {
@@ -134,7 +135,7 @@ import Testing
         let deep = String(repeating: "${a:-", count: 10_000) + String(repeating: "}", count: 10_000)
         #expect(expand(deep) == "error: substitutions are nested more than 64 deep")
         var variables = Variables()
-        variables.set(bytes("a"), to: [UInt8](repeating: UInt8(ascii: "a"), count: 200_000))
+        variables.set(bytes("a"), to: [UInt8](repeating: "a", count: 200_000))
         #expect(throws: ExpansionError.self) {
             try WordExpander().expand(bytes("$a$a$a$a$a$a"), with: variables)
         }
@@ -146,7 +147,7 @@ import Testing
         }
         #expect(time < .seconds(60))
         // A glob that a backtracking matcher takes exponential time for.
-        variables.set(bytes("a"), to: [UInt8](repeating: UInt8(ascii: "a"), count: 2_000))
+        variables.set(bytes("a"), to: [UInt8](repeating: "a", count: 2_000))
         let result = try WordExpander().expand(bytes("${a#*a*a*a*a*a*a*a*a*b}"), with: variables)
         #expect(result.text.count == 2_000)
     }

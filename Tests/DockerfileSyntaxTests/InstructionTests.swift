@@ -1,5 +1,6 @@
 import DockerfileSyntax
 import Testing
+import Text
 
 @Suite struct `Instructions` {
     @Test(arguments: [
@@ -142,16 +143,16 @@ import Testing
             trigger: bytes("COPY <<EOF /x\nhello\nEOF"),
             firingAt: place,
             of: file,
-            escape: UInt8(ascii: "\\")
+            escape: "\\"
         )
         #expect(copy.range == place)
         #expect(copy.heredocs.map(\.content.text) == ["hello\n"])
         let error = #expect(throws: DockerfileError.self) {
-            try Instruction(trigger: bytes("RUNN x"), firingAt: place, of: file, escape: UInt8(ascii: "\\"))
+            try Instruction(trigger: bytes("RUNN x"), firingAt: place, of: file, escape: "\\")
         }
         #expect(error?.frame.contains(">>> FROM base") == true)
         #expect(throws: DockerfileError.self) {
-            try Instruction(trigger: bytes("RUN x\nRUN y"), firingAt: place, of: file, escape: UInt8(ascii: "\\"))
+            try Instruction(trigger: bytes("RUN x\nRUN y"), firingAt: place, of: file, escape: "\\")
         }
     }
 

@@ -4,6 +4,7 @@ import Glibc
 import LinuxSystem
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Exporting to a directory` {
     private let scratch: FilePath
@@ -19,21 +20,21 @@ import Testing
     }
 
     private func write(_ text: String, to path: FilePath, in root: RootedDirectory, mode: UInt32 = 0o644) throws {
-        try root.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: mode).write(Array(text.utf8))
+        try root.open(path, [.writeOnly, .create, .truncate], mode: mode).write(Array(text.utf8))
     }
 
     private func text(_ path: FilePath, in root: RootedDirectory) throws -> String {
-        String(decoding: try root.open(path, O_RDONLY).readToEnd(), as: UTF8.self)
+        String(decoding: try root.open(path, .readOnly).readToEnd(), as: UTF8.self)
     }
 
     @Test func `keeps names, modes, times and links`() throws {
         defer { try? removeTree(scratch) }
-        let name = FilePath(bytes: Array("d/".utf8) + [0xff, 0x0a])
+        let name = FilePath(bytes: "d/" + [0xff, 0x0a])
         try result.createDirectory("d", mode: 0o755)
         try write("one", to: name, in: result)
         try result.changeMode(name, 0o4751)
         try result.createHardLink("other", to: name)
-        try result.createSymbolicLink("link", target: Array("/etc/passwd".utf8))
+        try result.createSymbolicLink("link", target: "/etc/passwd")
         try result.changeMode("d", 0o500)
         try result.setTimes("d", modified: FileTime(seconds: 1_000_000_000))
         var export = try DirectoryExport(source: result, destination: target)
@@ -42,7 +43,7 @@ import Testing
         #expect(try text(name, in: written) == "one")
         #expect(try written.status(name).mode == 0o4751)
         #expect(try written.status("other").inode == written.status(name).inode)
-        #expect(try written.readLink("link") == Array("/etc/passwd".utf8))
+        #expect(try written.readLink("link") == "/etc/passwd")
         #expect(try written.status("d").mode == 0o500)
         #expect(try written.status("d").modified == FileTime(seconds: 1_000_000_000))
         #expect(export.count == 4)
@@ -63,10 +64,10 @@ import Testing
         ]
         var hasLists = true
         for path: FilePath in ["d", "d/f"] {
-            let file = try result.open(path, O_RDONLY)
+            let file = try result.open(path, .readOnly)
             do throws(SystemCallError) {
-                try file.setExtendedAttribute(Array("user.note".utf8), [1, 2])
-                try file.setExtendedAttribute(Array("system.posix_acl_access".utf8), list)
+                try file.setExtendedAttribute("user.note", [1, 2])
+                try file.setExtendedAttribute("system.posix_acl_access", list)
             } catch {
                 guard error.errno == .notSupported else { throw error }
                 hasLists = false
@@ -80,9 +81,9 @@ import Testing
         #expect(try written.status("fifo").modified == FileTime(seconds: 1_000_000_000))
         guard hasLists else { return }
         for path: FilePath in ["d", "d/f"] {
-            let file = try written.open(path, O_RDONLY)
-            #expect(try file.extendedAttribute(Array("user.note".utf8)) == [1, 2])
-            #expect(try file.extendedAttribute(Array("system.posix_acl_access".utf8)) == list)
+            let file = try written.open(path, .readOnly)
+            #expect(try file.extendedAttribute("user.note") == [1, 2])
+            #expect(try file.extendedAttribute("system.posix_acl_access") == list)
         }
     }
 

@@ -6,6 +6,7 @@ import LinuxSystem
 import OCI
 import SystemPackage
 import Testing
+import Text
 
 /// An image of one layer, and where its blob is.
 private struct Sample {
@@ -22,7 +23,7 @@ private struct Sample {
         layer = Descriptor(mediaType: .dockerLayerGzip, digest: .sha256(of: bytes), size: Int64(bytes.count))
         try HostFiles.write(bytes, to: scratch.appending(layer.digest.hex))
         let documents = ImageDocuments(annotations: [], docker: false)
-        configuration = documents.configuration(Array("{\"\(content)\":1}".utf8))
+        configuration = documents.configuration("{\"\(content)\":1}")
         manifest = try documents.manifest(
             configuration,
             layers: [layer],
@@ -39,7 +40,7 @@ private struct Sample {
         )
     }
 
-    func open(_ digest: Digest) throws -> OpenFile { try OpenFile.open(scratch.appending(digest.hex), O_RDONLY) }
+    func open(_ digest: Digest) throws -> OpenFile { try OpenFile.open(scratch.appending(digest.hex), .readOnly) }
 
     func names(in directory: FilePath) throws -> [String] {
         try HostFiles.entries(of: directory).map { String(decoding: $0, as: UTF8.self) }
@@ -114,7 +115,7 @@ private struct Sample {
     @Test func `a blob that is not what its digest says is refused`() throws {
         let sample = try Sample()
         defer { try? removeTree(sample.scratch) }
-        try HostFiles.write(Array("other".utf8), to: sample.scratch.appending(sample.layer.digest.hex))
+        try HostFiles.write("other", to: sample.scratch.appending(sample.layer.digest.hex))
         #expect(throws: ExportError.damagedBlob(sample.layer.digest)) {
             try sample.layout().write(to: MemorySink(), open: sample.open) { false }
         }
@@ -157,7 +158,7 @@ private struct Sample {
         }
         let target = sample.scratch.appending("layout")
         try HostFiles.createDirectory(target)
-        try HostFiles.write(Array("{}".utf8), to: target.appending("index.json"))
+        try HostFiles.write("{}", to: target.appending("index.json"))
         #expect(throws: ExportError.self) {
             try sample.layout().write(toDirectory: target, open: sample.open) { false }
         }

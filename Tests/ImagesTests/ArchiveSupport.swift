@@ -117,8 +117,8 @@ extension ImageArchiver {
     func file(_ bytes: [UInt8], in scratch: FilePath) async throws -> OpenFile {
         try await onBlockingPool {
             let path = scratch.appending("input-\(UInt32.random(in: .min ... .max))")
-            try OpenFile.open(path, O_WRONLY | O_CREAT).write(bytes)
-            return try OpenFile.open(path, O_RDONLY)
+            try OpenFile.open(path, [.writeOnly, .create]).write(bytes)
+            return try OpenFile.open(path, .readOnly)
         }
     }
 
@@ -126,7 +126,7 @@ extension ImageArchiver {
     func saved(_ names: [String], in scratch: FilePath) async throws -> [UInt8] {
         let path = scratch.appending("saved-\(UInt32.random(in: .min ... .max)).tar")
         try await save(names, to: path)
-        return try await onBlockingPool { try OpenFile.open(path, O_RDONLY).readToEnd() }
+        return try await onBlockingPool { try OpenFile.open(path, .readOnly).readToEnd() }
     }
 
     /// Makes an image of one file.

@@ -1,5 +1,4 @@
 import Archive
-import Glibc
 import Images
 import LinuxSystem
 import OCI

@@ -1,4 +1,3 @@
-import Glibc
 import Images
 import LinuxSystem
 import OCI
@@ -159,10 +158,10 @@ extension ImageArchiver {
             let index = try await archiver.addIndex("app", platforms: [amd64, arm64, arm], in: scratch)
             let path = scratch.appending("one.tar")
             try await archiver.save(["app"], to: path, platforms: [arm64])
-            let one = try await onBlockingPool { try OpenFile.open(path, O_RDONLY).readToEnd() }
+            let one = try await onBlockingPool { try OpenFile.open(path, .readOnly).readToEnd() }
             let all = try await archiver.saved(["app"], in: scratch)
             try await archiver.save(["app"], to: path, platforms: [arm64, arm])
-            let two = try await onBlockingPool { try OpenFile.open(path, O_RDONLY).readToEnd() }
+            let two = try await onBlockingPool { try OpenFile.open(path, .readOnly).readToEnd() }
             try await withArchiver { other, scratch in
                 #expect(try await other.load(bytes: one, in: scratch).map(\.id) == [index.members[1].image])
                 #expect(try await other.images.index("app") == nil)

@@ -6,6 +6,7 @@ import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Lends an image store in a directory of its own, which is removed when the test is over.
 func withImages<Value>(_ body: (ImageStore) async throws -> Value) async throws -> Value {
@@ -38,7 +39,7 @@ extension ImageStore {
         configuration.created = created
         configuration.config = ContainerDefaults()
         configuration.config?.labels = labels
-        configuration.rootFileSystem.diffIDs = numbers.map { Digest.sha256(of: Array("layer \($0)".utf8)) }
+        configuration.rootFileSystem.diffIDs = numbers.map { Digest.sha256(of: "layer \($0)") }
         configuration.history = numbers.map { HistoryEntry(created: created, createdBy: "step \($0)", comment: "made") }
         let diffIDs = configuration.rootFileSystem.diffIDs
         let layers = try await store.database.write { db in
@@ -261,9 +262,9 @@ extension ImageStore {
     @Test func `the last name goes with the image and its layers`() async throws {
         try await withImages { images in
             let id = try await images.addSample("app", layers: [1, 2])
-            let first = Digest.sha256(of: Array("layer 1".utf8))
-            let second = Digest.sha256(of: Array("layer 2".utf8))
-            let chain = Digest.sha256(of: Array("\(first) \(second)".utf8))
+            let first = Digest.sha256(of: "layer 1")
+            let second = Digest.sha256(of: "layer 2")
+            let chain = Digest.sha256(of: "\(first.description) \(second.description)")
             let lines = try await images.remove("app")
             #expect(
                 lines.map(\.description)
@@ -414,7 +415,7 @@ extension ImageStore {
         try await withImages { images in
             try await images.store.database.write { db in
                 for number in 0..<10_000 {
-                    let id = Digest.sha256(of: Array("\(number)".utf8))
+                    let id = Digest.sha256(of: "\(number)")
                     try db.execute(
                         sql:
                             "INSERT INTO images (id, created, os, architecture, stored) VALUES (?, ?, 'linux', 'amd64', 0)",

@@ -5,6 +5,7 @@ import Snapshots
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Gives the bytes that it was made with, or fails.
 private struct TestOffer: BlobOffer {
@@ -24,7 +25,7 @@ private struct TestOffer: BlobOffer {
         try await withScratchDirectory { directory in
             let setup = try await RemoteSetup(root: directory)
             let (store, provider) = (setup.store, setup.remote.blobs)
-            let content = Array("layer".utf8)
+            let content: [UInt8] = "layer"
             let blob = Descriptor(mediaType: .ociLayer, digest: Digest.sha256(of: content), size: 5)
             let (broken, whole, none) = (BlobOffers(), BlobOffers(), BlobOffers())
             broken.offer([blob.digest], by: TestOffer(name: "broken", content: nil))

@@ -129,7 +129,7 @@ struct `The build engine` {
         )
         try #require(made.status == 0, "\(made.errorText)")
         _ = try await ImageArchiver(images: images, layers: snapshots).importFileSystem(
-            try await onBlockingPool { try OpenFile.open(FilePath(archive), 0) },
+            try await onBlockingPool { try OpenFile.open(FilePath(archive), .readOnly) },
             name: try ImageReference(parsing: "busybox"),
             created: FileTime(seconds: 1_700_000_000)
         )

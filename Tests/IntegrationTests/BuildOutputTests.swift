@@ -1,6 +1,7 @@
 import Foundation
 import SystemPackage
 import Testing
+import Text
 
 /// What `build` does with its result, and where it takes arguments from besides its own flags.
 @Suite(.requires(.root, .program("crun"), .program("docker-registry"), .program("skopeo")))
@@ -132,7 +133,7 @@ struct `Build results` {
             "-",
             "context",
             in: scratch.url,
-            input: Array("FROM scratch\nCOPY a.txt /typed\n".utf8)
+            input: "FROM scratch\nCOPY a.txt /typed\n"
         )
         #expect(typed.status == 0, "\(typed.errorText)")
         try scratch.write("FROM scratch\nCOPY a.txt /lower\n", to: "small/dockerfile")

@@ -215,7 +215,7 @@ private let mutations: [Mutation] =
             $0.extraHosts = [(bytes("h"), bytes("1.2.3.5"))]
         },
         .option("--ulimit", "B", "limit nofile", others: ["T"]) {
-            $0.limits = [ResourceLimit(name: Array("nofile".utf8), soft: 100, hard: 200)]
+            $0.limits = [ResourceLimit(name: "nofile", soft: 100, hard: 200)]
         },
         .option("--shm-size", nil) { $0.sharedMemorySize = 1 << 20 },
         .option("--memory", nil) { $0.resources.memory = 1 << 30 },
@@ -357,7 +357,7 @@ private final class MutationBuilds: Sendable {
             )
             try #require(made.status == 0, "\(made.errorText)")
             _ = try await ImageArchiver(images: images, layers: snapshots).importFileSystem(
-                try await onBlockingPool { try OpenFile.open(FilePath(tree.appending(path: "t.tar").path), 0) },
+                try await onBlockingPool { try OpenFile.open(FilePath(tree.appending(path: "t.tar").path), .readOnly) },
                 name: try ImageReference(parsing: name),
                 created: FileTime(seconds: 1_700_000_000)
             )

@@ -1,6 +1,5 @@
 import Containers
 import Foundation
-import Glibc
 import LinuxSystem
 import OCI
 import Snapshots
@@ -8,6 +7,7 @@ import Storage
 import Synchronization
 import SystemPackage
 import Testing
+import Text
 
 @Suite(.serialized, .requires(.root, .program("crun"), .program("conmon"), .program("busybox"), .program("curl")))
 struct `Containers` {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Text
 
 /// Build contexts that are no directory.
 @Suite(.requires(.root, .program("crun"), .program("git"), .program("python3")))
@@ -49,17 +50,17 @@ struct `Contexts from elsewhere` {
     }
 
     @Test func `anything else on standard input is a Dockerfile without files`() async throws {
-        let result = try await build("-", input: Array("FROM scratch\nCOPY <<EOF /f\nhello\nEOF\n".utf8))
+        let result = try await build("-", input: "FROM scratch\nCOPY <<EOF /f\nhello\nEOF\n")
         try #require(result.status == 0, "\(result.errorText)")
         #expect(try content("f") == "hello\n")
-        let missing = try await build("-", input: Array("FROM scratch\nCOPY f /f\n".utf8))
+        let missing = try await build("-", input: "FROM scratch\nCOPY f /f\n")
         #expect(missing.status == 1 && missing.errorText.contains("\"/f\": not found"))
         let empty = try await build("-")
         #expect(empty.status == 1 && empty.errorText.contains("standard input is empty"))
         let both = try await build("-f", "-", "-")
         #expect(both.status == 1)
         #expect(both.errorText.contains("can't use stdin for both build context and dockerfile"))
-        let ambiguous = try await build("-f", "x", "-", input: Array("FROM scratch\nCOPY <<E /f\nE\n".utf8))
+        let ambiguous = try await build("-f", "x", "-", input: "FROM scratch\nCOPY <<E /f\nE\n")
         #expect(ambiguous.status == 1 && ambiguous.errorText.contains("ambiguous Dockerfile source"))
     }
 
@@ -92,7 +93,7 @@ struct `Contexts from elsewhere` {
         let given = try await slipway.run(
             ["build", "-f", "-", "-o", "type=local,dest=out", "\(address)#main:dir"],
             in: scratch.url,
-            input: Array("FROM scratch\nCOPY inner /renamed\n".utf8)
+            input: "FROM scratch\nCOPY inner /renamed\n"
         )
         try #require(given.status == 0, "\(given.errorText)")
         #expect(try content("renamed") == "inner\n")
@@ -122,7 +123,7 @@ struct `Contexts from elsewhere` {
         let remote = try await build("-f", "\(server.address)/Remote", "tree")
         try #require(remote.status == 0, "\(remote.errorText)")
         #expect(try content("from-server") == "A\n")
-        let input = try await build("-f", "-", "tree", input: Array("FROM scratch\nCOPY a /from-input\n".utf8))
+        let input = try await build("-f", "-", "tree", input: "FROM scratch\nCOPY a /from-input\n")
         try #require(input.status == 0, "\(input.errorText)")
         #expect(try content("from-input") == "A\n")
     }

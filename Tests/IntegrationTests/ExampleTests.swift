@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Text
 
 /// The directories of `examples/` besides the tutorial's, built and run as their READMEs say.
 @Suite(.requires(.root, .program("crun"), .program("conmon"), .program("netavark"), .program("curl")))
@@ -40,7 +41,7 @@ struct `Examples` {
             built.errorText.split(separator: "\n").filter { $0.hasSuffix(" CACHED") }.count >= 3,
             "\(built.errorText)"
         )
-        let counted = try await slipway("run", "--rm", "-i", "wordcount", input: Array("one two\nthree\n".utf8))
+        let counted = try await slipway("run", "--rm", "-i", "wordcount", input: "one two\nthree\n")
         #expect(counted.text == "2 lines, 3 words, 14 bytes\n")
         let size = try await slipway.succeed("image", "inspect", "--format", "{{.Size}}", "wordcount")
         #expect(try #require(Int(size.trimmingCharacters(in: .newlines))) < 1_000_000)

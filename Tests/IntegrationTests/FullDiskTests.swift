@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import LinuxSystem
 import Storage
 import SystemPackage
@@ -112,7 +111,7 @@ struct `A disk that is full` {
     private func fillUp() async throws {
         let file = FilePath(path("disk/filler"))
         try await onBlockingPool {
-            let filler = try OpenFile.open(file, O_WRONLY | O_CREAT | O_APPEND, mode: 0o600)
+            let filler = try OpenFile.open(file, [.writeOnly, .create, .append], mode: 0o600)
             var size = 1 << 20
             while size >= 1 {
                 do { try filler.write([UInt8](repeating: 7, count: size)) } catch { size /= 2 }

@@ -6,6 +6,7 @@ import RemoteSources
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Contexts, archives, mounts and repositories made to do harm through a build.
 ///
@@ -376,11 +377,11 @@ struct `Hostile builds` {
         let store = try await Store.open(at: FilePath(self.store.path + "/git-store"))
         let remote = try #require(GitRemote(parsing: Array(git.address("a.git").utf8)))
         var source = GitSource(remote: remote)
-        source.reference = Array("main".utf8)
+        source.reference = "main"
         let path = Array((ProcessInfo.processInfo.environment["PATH"] ?? "").utf8)
         let repositories = GitRepositories(
             store: store,
-            variables: [Array("PATH".utf8): path],
+            variables: ["PATH": path],
             client: ClientServices()
         )
         let commit = try await repositories.resolve(source)

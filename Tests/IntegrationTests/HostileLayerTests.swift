@@ -5,6 +5,7 @@ import LinuxSystem
 import Synchronization
 import SystemPackage
 import Testing
+import Text
 
 /// Layers and trees made to do harm: the catalogue of archives, A2, A10, A11 and A14.
 @Suite(.requires(.root, .program("python3"), .program("crun")))
@@ -50,8 +51,8 @@ struct `Hostile layers` {
                     (0..<300).flatMap { number in
                         [
                             file("a/file\(number % 50)"),
-                            TarEntry(path: Array("a".utf8), kind: .directory, mode: 0o755),
-                            TarEntry(path: Array("a/d\(number % 20)/x".utf8), kind: .directory, mode: 0o4777),
+                            TarEntry(path: "a", kind: .directory, mode: 0o755),
+                            TarEntry(path: "a/d\(number % 20)/x", kind: .directory, mode: 0o4777),
                         ]
                     }
                 )
@@ -108,7 +109,7 @@ struct `Hostile layers` {
             #expect(error == .overLimit(what: "entries", limit: 5000))
         }
         try await withScratchDirectory { root in
-            let links = (0..<2000).map { TarEntry(path: Array("l\($0)".utf8), kind: .hardLink(target: [0x66])) }
+            let links = (0..<2000).map { TarEntry(path: "l\($0)", kind: .hardLink(target: [0x66])) }
             try await extract(try await archive([file("f")] + links), to: root)
             let status = try await onBlockingPool { try HostFiles.status(of: root.appending("l1999")) }
             #expect(status?.linkCount == 2001)

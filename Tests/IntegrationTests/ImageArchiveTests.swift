@@ -9,6 +9,7 @@ import Snapshots
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// A file system of some kinds of files as a tar archive.
 private func makeFileSystem(in scratch: FilePath, size: Int = 300_000) async throws -> FilePath {
@@ -17,10 +18,10 @@ private func makeFileSystem(in scratch: FilePath, size: Int = 300_000) async thr
     try await onBlockingPool {
         try HostFiles.createDirectories(root.appending("bin"))
         try HostFiles.createDirectory(root.appending("etc"))
-        try OpenFile.open(root.appending("etc/motd"), O_WRONLY | O_CREAT, mode: 0o644).write(Array("hello\n".utf8))
+        try OpenFile.open(root.appending("etc/motd"), [.writeOnly, .create], mode: 0o644).write("hello\n")
         let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7 / 3) }
-        try OpenFile.open(root.appending("bin/tool"), O_WRONLY | O_CREAT, mode: 0o755).write(content)
-        try RootedDirectory(root).createSymbolicLink("bin/alias", target: Array("tool".utf8))
+        try OpenFile.open(root.appending("bin/tool"), [.writeOnly, .create], mode: 0o755).write(content)
+        try RootedDirectory(root).createSymbolicLink("bin/alias", target: "tool")
     }
     let tar = try await runProgram(
         "tar",
@@ -38,7 +39,7 @@ private func makeArchiver(at root: FilePath) async throws -> (archiver: ImageArc
 
 private func importSample(_ name: String, into archiver: ImageArchiver, in scratch: FilePath) async throws -> Digest {
     let archive = try await makeFileSystem(in: scratch)
-    let input = try await onBlockingPool { try OpenFile.open(archive, O_RDONLY) }
+    let input = try await onBlockingPool { try OpenFile.open(archive, .readOnly) }
     return try await archiver.importFileSystem(
         input,
         name: try ImageReference(parsing: name),
@@ -49,7 +50,7 @@ private func importSample(_ name: String, into archiver: ImageArchiver, in scrat
 }
 
 private func load(_ path: FilePath, into archiver: ImageArchiver) async throws -> [LoadedImage] {
-    let input = try await onBlockingPool { try OpenFile.open(path, O_RDONLY) }
+    let input = try await onBlockingPool { try OpenFile.open(path, .readOnly) }
     return try await archiver.load(input)
 }
 
@@ -105,9 +106,9 @@ private func load(_ path: FilePath, into archiver: ImageArchiver) async throws -
             #expect(fromLayout.flatMap(\.lines) == ["Loaded image ID: \(id)"])
             let layers = try await archiver.images.image(id.hex).layers
             let text = try await snapshots.lasting.withMounted(FileTree(layers: layers)) { root in
-                try await onBlockingPool { try OpenFile.open(root.appending("etc/motd"), O_RDONLY).readToEnd() }
+                try await onBlockingPool { try OpenFile.open(root.appending("etc/motd"), .readOnly).readToEnd() }
             }
-            #expect(text == Array("hello\n".utf8))
+            #expect(text == "hello\n")
             #expect(try await archiver.images.store.check(full: true).problems.isEmpty)
 
             // Compressed as it came, and yet the archive that is saved has the same bytes as before.
@@ -149,9 +150,9 @@ private func load(_ path: FilePath, into archiver: ImageArchiver) async throws -
             _ = try await run("tar", ["-C", "\(scratch)/layout", "-xf", saved.string])
             _ = try await run("umoci", ["unpack", "--image", "\(scratch)/layout:1", "\(scratch)/bundle"])
             let text = try await onBlockingPool {
-                try OpenFile.open(scratch.appending("bundle/rootfs/etc/motd"), O_RDONLY).readToEnd()
+                try OpenFile.open(scratch.appending("bundle/rootfs/etc/motd"), .readOnly).readToEnd()
             }
-            #expect(text == Array("hello\n".utf8))
+            #expect(text == "hello\n")
             await archiver.images.store.close()
         }
     }
@@ -167,7 +168,7 @@ private func workOnImages(at root: String, archive: String, files: String) async
             // Unpacked and not mounted: the test's processes have no mount namespace of their own that would go with them.
             try await snapshots.lasting.unpack(try await archiver.images.image(image.id.hex).layers)
         }
-        let input = try await onBlockingPool { try OpenFile.open(FilePath(files), O_RDONLY) }
+        let input = try await onBlockingPool { try OpenFile.open(FilePath(files), .readOnly) }
         let name = try ImageReference(parsing: "imported:\(round % 3)")
         _ = try await archiver.importFileSystem(input, name: name, message: "\(round)", created: created)
         if round % 2 == 1 {

@@ -5,6 +5,7 @@ import Sandboxes
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Ctrl-C: SIGINT to the process group of a command.
 @Suite(.requires(.root, .program("crun"), .program("docker-registry"), .program("skopeo")))
@@ -40,11 +41,11 @@ struct `Commands interrupted` {
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> String {
         let log = path("log-\(UUID().uuidString)")
-        let output = try await onBlockingPool { try OpenFile.open(FilePath(log), O_WRONLY | O_CREAT | O_APPEND) }
+        let output = try await onBlockingPool { try OpenFile.open(FilePath(log), [.writeOnly, .create, .append]) }
         var configuration = ChildProcessConfiguration(.path(FilePath(try Slipway.binary)), arguments)
         configuration.environment = ProcessInfo.processInfo.environment
             .merging(slipway.environment.merging(["SLIPWAY_ROOT": slipway.root]) { $1 }) { $1 }
-            .map { Array("\($0.key)=\($0.value)".utf8) }
+            .map { "\($0.key)=\($0.value)" }
         configuration.files = [1: .open(output), 2: .open(output)]
         let process = try await ChildProcess.start(configuration)
         while process.statusIfEnded == nil {

@@ -72,10 +72,10 @@ private func listing(_ root: FilePath) async throws -> [String] {
             line += escapedForDisplay(path.bytes)
             switch status.type {
             case .symbolicLink: line += " -> \(escapedForDisplay(try directory.readLink(path)))"
-            case .regular: line += " = \(escapedForDisplay(try directory.open(path, O_RDONLY).readToEnd()))"
+            case .regular: line += " = \(escapedForDisplay(try directory.open(path, .readOnly).readToEnd()))"
             case .characterDevice, .blockDevice: line += " \(status.deviceMajor):\(status.deviceMinor)"
             case .directory:
-                let opaque = try directory.open(path, O_PATH).extendedAttribute(bytes("trusted.overlay.opaque"))
+                let opaque = try directory.open(path, .pathOnly).extendedAttribute(bytes("trusted.overlay.opaque"))
                 if opaque == bytes("y") { line += " opaque" }
                 pending += try directory.entries(of: path).map { path.appending(FilePath(bytes: $0).components) }
             case .fifo, .socket: break
@@ -106,7 +106,7 @@ private func listing(_ root: FilePath) async throws -> [String] {
                 try await withScratchDirectory { root in
                     try await onBlockingPool {
                         try HostFiles.createDirectory(root.appending("outside"), mode: 0o711)
-                        let victim = try OpenFile.open(root.appending("outside/victim"), O_WRONLY | O_CREAT)
+                        let victim = try OpenFile.open(root.appending("outside/victim"), [.writeOnly, .create])
                         try victim.write(bytes("untouched"))
                         try victim.changeMode(0o600)
                     }
@@ -147,7 +147,7 @@ private func listing(_ root: FilePath) async throws -> [String] {
             top.entry.userID = 7
             let refused = try await extract([top, .file("a")], root)
             #expect(!refused)
-            let status = try await onBlockingPool { try OpenFile.open(root.appending("inside"), O_PATH).status() }
+            let status = try await onBlockingPool { try OpenFile.open(root.appending("inside"), .pathOnly).status() }
             #expect(status.mode == 0o1777)
             #expect(status.userID == 7)
         }
@@ -158,12 +158,14 @@ private func listing(_ root: FilePath) async throws -> [String] {
             try await withScratchDirectory { root in
                 try await onBlockingPool {
                     try HostFiles.createDirectory(root.appending("inside"))
-                    try OpenFile.open(root.appending("inside"), O_RDONLY | O_DIRECTORY).changeMode(0o751)
+                    try OpenFile.open(root.appending("inside"), [.readOnly, .directory]).changeMode(0o751)
                 }
                 let top = Member(entry: TarEntry(path: bytes(name), kind: kind, mode: 0o1700, userID: 7, groupID: 8))
                 let refused = try await extract([top, .file("a")], root, .plain(owner: nil))
                 #expect(!refused)
-                let status = try await onBlockingPool { try OpenFile.open(root.appending("inside"), O_PATH).status() }
+                let status = try await onBlockingPool {
+                    try OpenFile.open(root.appending("inside"), .pathOnly).status()
+                }
                 #expect(status.mode == 0o751, "\(name)")
                 #expect(status.userID == 0 && status.groupID == 0, "\(name)")
                 #expect(try await listing(root.appending("inside")) == ["regular 644 0:0 a = x"])
@@ -188,7 +190,9 @@ private func listing(_ root: FilePath) async throws -> [String] {
                     "symbolicLink 777 0:0 m -> a",
                 ]
             )
-            let time = try await onBlockingPool { try OpenFile.open(inside.appending("a"), O_PATH).status().modified }
+            let time = try await onBlockingPool {
+                try OpenFile.open(inside.appending("a"), .pathOnly).status().modified
+            }
             #expect(time == FileTime(seconds: 1_100_000_000))
         }
     }
@@ -272,7 +276,7 @@ private func listing(_ root: FilePath) async throws -> [String] {
             let refused = try await extract([made], root)
             #expect(!refused)
             let kept = try await onBlockingPool {
-                try OpenFile.open(root.appending("inside/d"), O_PATH).extendedAttributes()
+                try OpenFile.open(root.appending("inside/d"), .pathOnly).extendedAttributes()
             }
             #expect(kept.map(\.name) == [bytes("user.kept")])
         }
@@ -288,7 +292,7 @@ private func listing(_ root: FilePath) async throws -> [String] {
             let refused = try await extract([made], root)
             #expect(!refused)
             let (status, value) = try await onBlockingPool {
-                let file = try OpenFile.open(root.appending("inside/ping"), O_PATH)
+                let file = try OpenFile.open(root.appending("inside/ping"), .pathOnly)
                 return (try file.status(), try file.extendedAttribute(bytes("security.capability")))
             }
             #expect(status.mode == 0o4755)
@@ -334,7 +338,7 @@ private func listing(_ root: FilePath) async throws -> [String] {
             #expect(made.status == 0, "\(made.errorText)")
             try await onBlockingPool {
                 try HostFiles.createDirectory(root.appending("ours"))
-                let source = FileSource(try OpenFile.open(root.appending("a.tar"), O_RDONLY))
+                let source = FileSource(try OpenFile.open(root.appending("a.tar"), .readOnly))
                 let directory = try RootedDirectory(root.appending("ours"))
                 _ = try LayerExtractor(root: directory, mode: .plain(owner: nil)).extract(source)
             }

@@ -12,11 +12,11 @@ import Testing
     }
 
     private func write(_ text: String, to path: FilePath) async throws {
-        try await onBlockingPool { try OpenFile.open(path, O_WRONLY | O_CREAT | O_TRUNC).write(Array(text.utf8)) }
+        try await onBlockingPool { try OpenFile.open(path, [.writeOnly, .create, .truncate]).write(Array(text.utf8)) }
     }
 
     private func read(_ path: FilePath) async throws -> String {
-        let bytes = try await onBlockingPool { try OpenFile.open(path, O_RDONLY).readToEnd() }
+        let bytes = try await onBlockingPool { try OpenFile.open(path, .readOnly).readToEnd() }
         return String(decoding: bytes, as: UTF8.self)
     }
 
@@ -71,7 +71,7 @@ import Testing
             let (use, claim) = (first, second)
             let leaked = try await onBlockingPool {
                 try use.attach(at: root.appending("merged"))
-                let leaked = try OpenFile.open(root.appending("merged/leaked"), O_WRONLY | O_CREAT)
+                let leaked = try OpenFile.open(root.appending("merged/leaked"), [.writeOnly, .create])
                 try unmount(root.appending("merged"), lazy: true)
                 return leaked
             }

@@ -1,6 +1,7 @@
 import Foundation
 import SystemPackage
 import Testing
+import Text
 
 /// What one machine built is found by another one, wherever the cache lies between them.
 @Suite(.requires(.root, .program("crun"), .program("docker-registry"), .program("skopeo")))
@@ -27,7 +28,7 @@ struct `Remote caches` {
         let blobs = machines.scratch.url.appending(path: "\(cache)/blobs/sha256")
         for name in try FileManager.default.contentsOfDirectory(atPath: blobs.path) {
             let file = blobs.appending(path: name)
-            if try Data(contentsOf: file).first != UInt8(ascii: "{") { try FileManager.default.removeItem(at: file) }
+            if try Data(contentsOf: file).first != "{" { try FileManager.default.removeItem(at: file) }
         }
     }
 

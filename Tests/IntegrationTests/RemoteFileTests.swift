@@ -3,6 +3,7 @@ import HTTP
 import OCI
 import Synchronization
 import Testing
+import Text
 
 /// ADD of what a web server has.
 @Suite(.requires(.root, .program("crun"), .program("python3")))
@@ -92,8 +93,8 @@ struct `Adding from a web server` {
     @Test func `a checksum is checked before the file is used and spares the question`() async throws {
         let server = try await WebServer.start()
         try server.put("content", at: "f")
-        let right = Digest.sha256(of: Array("content".utf8))
-        let wrong = Digest.sha256(of: Array("other".utf8))
+        let right = Digest.sha256(of: "content")
+        let wrong = Digest.sha256(of: "other")
         let refused = try await build("FROM scratch\nADD --checksum=\(wrong) \(server.address)/f /f\n")
         #expect(refused.status == 1)
         #expect(refused.errorText.contains("Dockerfile:2"))

@@ -5,6 +5,7 @@ import Sandboxes
 import Synchronization
 import SystemPackage
 import Testing
+import Text
 
 /// What a step wrote and how it ended.
 private struct StepResult {
@@ -22,7 +23,7 @@ private func withSandbox<Value>(_ body: (SandboxRunner, FilePath) async throws -
 
 private func step(_ root: FilePath, _ script: String) -> SandboxConfiguration {
     var configuration = SandboxConfiguration(root: root, arguments: ["/bin/sh", "-c", script].map { Array($0.utf8) })
-    configuration.environment = [Array("PATH=/bin".utf8)]
+    configuration.environment = ["PATH=/bin"]
     return configuration
 }
 
@@ -124,7 +125,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
 
     @Test func `a step is process 1 and sees only its own descriptors`() async throws {
         try await withSandbox { runner, root in
-            let leaked = try await onBlockingPool { try OpenFile.open("/", O_RDONLY | O_DIRECTORY) }
+            let leaked = try await onBlockingPool { try OpenFile.open("/", [.readOnly, .directory]) }
             let copy = dup(leaked.descriptor)
             defer { close(copy) }
             let result = try await run(
@@ -198,9 +199,9 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
         try await withSandbox { runner, root in
             let before = try await names(in: root, "/etc")
             var configuration = step(root, "cat /data/deep/file /etc/hosts; hostname; touch /new")
-            configuration.hostname = Array("builder".utf8)
+            configuration.hostname = "builder"
             let source = root.removingLastComponent().appending("file")
-            try await onBlockingPool { try OpenFile.open(source, O_WRONLY | O_CREAT).write(Array("content\n".utf8)) }
+            try await onBlockingPool { try OpenFile.open(source, [.writeOnly, .create]).write("content\n") }
             configuration.mounts = [.init(.bind(source), at: "/data/deep/file", isReadOnly: true)]
             let result = try await run(runner, configuration)
             #expect(result.output.hasPrefix("content\n127.0.0.1\tlocalhost\n"))
@@ -224,8 +225,8 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
         try await withSandbox { runner, root in
             try await onBlockingPool {
                 let directory = try RootedDirectory(root)
-                try directory.createSymbolicLink("etc/resolv.conf", target: Array("../../../run/stub/resolv.conf".utf8))
-                try directory.createSymbolicLink("loop", target: Array("loop".utf8))
+                try directory.createSymbolicLink("etc/resolv.conf", target: "../../../run/stub/resolv.conf")
+                try directory.createSymbolicLink("loop", target: "loop")
             }
             let result = try await run(runner, step(root, "cat /run/stub/resolv.conf | wc -c"))
             #expect(result.status.isSuccess)
@@ -239,7 +240,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
     @Test(arguments: ["dev", "proc", "sys"]) func `a hostile top directory is refused`(_ name: String) async throws {
         try await withSandbox { runner, root in
             try await onBlockingPool {
-                try RootedDirectory(root).createSymbolicLink(FilePath(name), target: Array("/tmp".utf8))
+                try RootedDirectory(root).createSymbolicLink(FilePath(name), target: "/tmp")
             }
             await #expect(throws: SandboxError.unsafeRoot(path: FilePath("/\(name)"), is: .symbolicLink)) {
                 try await run(runner, step(root, "true"))
@@ -253,7 +254,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
     func `a working directory in the kernel's file systems is refused`(_ path: String) async throws {
         try await withSandbox { runner, root in
             try await onBlockingPool {
-                try RootedDirectory(root).createSymbolicLink("sneaky", target: Array("/proc/self/fd/9".utf8))
+                try RootedDirectory(root).createSymbolicLink("sneaky", target: "/proc/self/fd/9")
             }
             var configuration = step(root, "pwd")
             configuration.workingDirectory = FilePath(path)
@@ -276,7 +277,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
     @Test func `a user has its groups and its home`() async throws {
         try await withSandbox { runner, root in
             var configuration = step(root, "id -u; id -G; echo $HOME; grep CapEff /proc/self/status")
-            configuration.user = Array("app".utf8)
+            configuration.user = "app"
             let output = try await run(runner, configuration).output
             #expect(output == "1000\n1001 29\n/home/app\nCapEff:\t0000000000000000\n")
         }
@@ -286,10 +287,10 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
         try await withSandbox { runner, root in
             try await onBlockingPool {
                 let directory = try RootedDirectory(root)
-                try directory.open("bin/text", O_WRONLY | O_CREAT, mode: 0o644).write(Array("text".utf8))
-                try directory.open("bin/garbage", O_WRONLY | O_CREAT, mode: 0o755).write([1, 2, 3, 4])
-                try directory.open("bin/script", O_WRONLY | O_CREAT, mode: 0o755).write(
-                    Array("#!/bin/nothing\r\n".utf8)
+                try directory.open("bin/text", [.writeOnly, .create], mode: 0o644).write("text")
+                try directory.open("bin/garbage", [.writeOnly, .create], mode: 0o755).write([1, 2, 3, 4])
+                try directory.open("bin/script", [.writeOnly, .create], mode: 0o755).write(
+                    "#!/bin/nothing\r\n"
                 )
             }
             func error(_ program: String) async -> SandboxError? {
@@ -372,7 +373,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
                 streams: streams
             ) { process in
                 let terminal = try #require(process.terminal)
-                try await terminal.makeWriter().write(Array("hello\n".utf8))
+                try await terminal.makeWriter().write("hello\n")
                 let reader = try terminal.makeReader()
                 var text: [UInt8] = []
                 while let bytes = try await reader.read() { text += bytes }

@@ -1,10 +1,10 @@
 import Archive
-import Glibc
 import LinuxSystem
 import Snapshots
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 @Suite(.requires(.root)) struct `Snapshots and what outlives a step` {
     private func layer(_ snapshots: SnapshotStore, on tree: FileTree, _ name: String, _ text: String) async throws
@@ -12,7 +12,7 @@ import Testing
     {
         try await snapshots.lasting.withActiveSnapshot(on: tree) { active in
             try await onBlockingPool {
-                try OpenFile.open(active.root.appending(name), O_WRONLY | O_CREAT | O_TRUNC).write(Array(text.utf8))
+                try OpenFile.open(active.root.appending(name), [.writeOnly, .create, .truncate]).write(Array(text.utf8))
             }
         }.layer
     }
@@ -23,7 +23,9 @@ import Testing
             let base = FileTree(layers: [try await layer(snapshots, on: .empty, "base", "base")])
             await #expect(throws: SnapshotError.stillInUse) {
                 _ = try await snapshots.lasting.withActiveSnapshot(on: base) { active in
-                    try await onBlockingPool { try OpenFile.open(active.root.appending("leaked"), O_WRONLY | O_CREAT) }
+                    try await onBlockingPool {
+                        try OpenFile.open(active.root.appending("leaked"), [.writeOnly, .create])
+                    }
                 }
             }
         }
@@ -35,9 +37,9 @@ import Testing
             let one = try await layer(snapshots, on: .empty, "file", "one")
             let two = try await layer(snapshots, on: FileTree(layers: [one]), "file", "two")
             let text = try await snapshots.lasting.withMounted(FileTree(layers: [one, two, one])) { path in
-                try await onBlockingPool { try OpenFile.open(path.appending("file"), O_RDONLY).readToEnd() }
+                try await onBlockingPool { try OpenFile.open(path.appending("file"), .readOnly).readToEnd() }
             }
-            #expect(text == Array("one".utf8))
+            #expect(text == "one")
         }
     }
 }

@@ -71,7 +71,7 @@ struct `Snapshots` {
         let file = store.layout.snapshot(layer).appending("fs/d/f")
         let times = try await onBlockingPool { try HostFiles.status(of: file) }
         try Data("two\n".utf8).write(to: URL(filePath: file.string))
-        try await onBlockingPool { try OpenFile.open(file, O_RDWR).setTimes(modified: times?.modified ?? .epoch) }
+        try await onBlockingPool { try OpenFile.open(file, .readWrite).setTimes(modified: times?.modified ?? .epoch) }
         let error = await #expect(throws: SnapshotError.self) {
             try await snapshots.lasting.writeArchive(of: layer, to: DigestingBox())
         }

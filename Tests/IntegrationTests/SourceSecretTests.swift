@@ -5,6 +5,7 @@ import RemoteSources
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Secrets and keys for what a build fetches: ADD, contexts, Dockerfiles.
 @Suite(.requires(.root, .program("crun"), .program("git"), .program("python3")))
@@ -239,13 +240,13 @@ struct `Secrets of sources` {
         let sshd = try await SSHServer.start()
         let text = "ssh://root@127.0.0.1:\(sshd.port)\(server.directory.path)/a.git"
         var source = GitSource(remote: try #require(GitRemote(parsing: Array(text.utf8))))
-        source.agent = Array("default".utf8)
+        source.agent = "default"
         let stranger = try await SSHServer.start().knownHost.split(separator: " ").dropFirst().joined(separator: " ")
         let store = try await Store.open(at: FilePath(self.store.path + "/a 'store'"))
         let scratch = FilePath(self.scratch.path + "/a'b c")
         try FileManager.default.createDirectory(atPath: scratch.string, withIntermediateDirectories: true)
         try await withAgents(
-            [(id: Array("default".utf8), source: .keys([FilePath(sshd.key)]))],
+            [(id: "default", source: .keys([FilePath(sshd.key)]))],
             scratch: { scratch }
         ) { agents in
             for (lines, isRight) in [
@@ -254,7 +255,7 @@ struct `Secrets of sources` {
                 source.knownHosts = Array(lines.utf8)
                 let repositories = GitRepositories(
                     store: store,
-                    variables: [Array("PATH".utf8): Array((ProcessInfo.processInfo.environment["PATH"] ?? "").utf8)],
+                    variables: ["PATH": Array((ProcessInfo.processInfo.environment["PATH"] ?? "").utf8)],
                     client: ClientServices(agents: agents)
                 )
                 let wasReached: Bool

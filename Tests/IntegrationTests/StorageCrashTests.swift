@@ -5,6 +5,7 @@ import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Ingests blobs, holds them, and collects garbage in a loop until the process ends.
 private func workForever(on root: String) async throws {
@@ -65,7 +66,7 @@ private func dieAfter(milliseconds: UInt32) {
         try await withScratchDirectory { scratch in
             let root = scratch.appending("store").string
             let store = try await Store.open(at: FilePath(root))
-            let own = try await store.blobs.put(Array("mine".utf8), in: store.lastingLease)
+            let own = try await store.blobs.put("mine", in: store.lastingLease)
             async let first: Void = dieThreeTimes(on: root)
             async let second: Void = dieThreeTimes(on: root)
             _ = await (first, second)
@@ -74,7 +75,7 @@ private func dieAfter(milliseconds: UInt32) {
                 _ = try await again.collectGarbage()
                 await again.close()
             }
-            #expect(try await store.blobs.read(own) == Array("mine".utf8))
+            #expect(try await store.blobs.read(own) == "mine")
             #expect(try await store.check(full: true).problems.isEmpty)
             await store.close()
         }

@@ -20,7 +20,7 @@ struct `Archives that readers understand differently` {
     /// The members of an archive: name, kind, size, mode, owner, link and digest of the content.
     private func members(_ file: FilePath) async throws -> [[String]] {
         try await onBlockingPool {
-            let reader = TarReader(FileSource(try OpenFile.open(file, 0)))
+            let reader = TarReader(FileSource(try OpenFile.open(file, .readOnly)))
             var members: [[String]] = []
             while let entry = try reader.next() {
                 var content = [UInt8](repeating: 0, count: Int(entry.size))

@@ -76,6 +76,29 @@ struct `Volumes` {
         )
     }
 
+    @Test func `a path of the host that is no UTF-8 is mounted, by every way to name it`() async throws {
+        let slipway = try await Slipway.shared()
+        let scratch = try TemporaryDirectory()
+        let script = """
+            cd "$1" && name=$(printf 'd\\377') && mkdir "$name" && echo inside > "$name/file"
+            "$2" run --rm -v "./$name:/m:ro" busybox cat /m/file
+            "$2" run --rm --mount "type=bind,source=$1/$name/file,target=/m" busybox cat /m
+            cd "$name" && "$2" run -d --name bytes-mounted -v "$1/$name:/m" -v .:/n busybox sleep 100 > /dev/null
+            "$2" exec bytes-mounted cat /m/file /n/file
+            "$2" inspect -f '{{range .Mounts}}{{.Source}} {{end}}' bytes-mounted
+            "$2" rm -f bytes-mounted
+            """
+        let result = try await runProgram(
+            "sh",
+            ["-c", script, "sh", scratch.url.path, try Slipway.binary],
+            environment: ["SLIPWAY_ROOT": slipway.root]
+        )
+        // Docker writes U+FFFD for the byte, for its answers are JSON.
+        let shown = "\(scratch.url.path)/d\u{fffd}"
+        let expected = ["inside", "inside", "inside", "inside", "\(shown) \(shown) ", "bytes-mounted"]
+        #expect(lines(result.text) == expected, "\(result.errorText)")
+    }
+
     @Test func `that a container has cannot be removed, are filled once and counted`() async throws {
         let slipway = try await Slipway.shared()
         let name = "test-\(UUID().uuidString.lowercased().prefix(8))"

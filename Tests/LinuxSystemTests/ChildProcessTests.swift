@@ -2,6 +2,7 @@ import Glibc
 import LinuxSystem
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Child processes` {
     private func shell(_ script: String) -> ChildProcessConfiguration {
@@ -12,12 +13,12 @@ import Testing
 
     @Test func `exit codes and signals are told apart`() async throws {
         #expect(try await ChildProcess.run(shell("exit 7")).status == .exited(code: 7))
-        #expect(try await ChildProcess.run(shell("kill -9 $$")).status == .signaled(SIGKILL))
-        #expect(ExitStatus.signaled(SIGTERM).shellCode == 143)
+        #expect(try await ChildProcess.run(shell("kill -9 $$")).status == .signaled(.kill))
+        #expect(ExitStatus.signaled(.terminate).shellCode == 143)
     }
 
     @Test func `input is fed and both streams are collected`() async throws {
-        let output = try await ChildProcess.run(shell("tr a-z A-Z; echo problem >&2"), input: Array("hello".utf8))
+        let output = try await ChildProcess.run(shell("tr a-z A-Z; echo problem >&2"), input: "hello")
         #expect(text(output.output) == "HELLO")
         #expect(text(output.errors) == "problem\n")
     }
@@ -37,18 +38,18 @@ import Testing
     @Test func `arguments and environment are bytes`() async throws {
         var configuration = shell("printf '%s' \"$1\" \"$X\"")
         configuration.arguments += [[0x78], [0xff, 0xfe]]
-        configuration.environment = [Array("X=".utf8) + [0xcc, 0x81]]
+        configuration.environment = ["X=" + [0xcc, 0x81]]
         #expect(try await ChildProcess.run(configuration).output == [0xff, 0xfe, 0xcc, 0x81])
     }
 
     @Test func `only the given descriptors are open`() async throws {
-        let leaked = try await onBlockingPool { try OpenFile.open("/", O_RDONLY) }
+        let leaked = try await onBlockingPool { try OpenFile.open("/", .readOnly) }
         _ = dup(leaked.descriptor)
         var configuration = shell(
             "for i in 0 1 2 3 4 5 6 7 8 9 11 12 13 14 15 16; do [ -e /proc/$$/fd/$i ] && printf \"$i \"; done; head -c 4 <&5"
         )
         let pipe = try makePipe()
-        try await onBlockingPool { try pipe.writing.write(Array("five".utf8)) }
+        try await onBlockingPool { try pipe.writing.write("five") }
         configuration.files[5] = .open(pipe.reading)
         #expect(text(try await ChildProcess.run(configuration).output) == "0 1 2 5 five")
     }
@@ -87,8 +88,8 @@ import Testing
         let waiting = Task { try await child.waitOrTerminate(grace: .milliseconds(100)) }
         waiting.cancel()
         await #expect(throws: CancellationError.self) { try await waiting.value }
-        #expect(try await child.wait() == .signaled(SIGKILL))
-        #expect(try child.send(signal: SIGTERM) == false)
+        #expect(try await child.wait() == .signaled(.kill))
+        #expect(try child.send(signal: .terminate) == false)
     }
 
     @Test func `many children at once hold no thread each`() async throws {

@@ -1,8 +1,8 @@
 import Foundation
-import Glibc
 import LinuxSystem
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Files` {
     private let directory: FilePath
@@ -17,14 +17,14 @@ import Testing
         defer { try? removeTree(directory) }
         let root = try RootedDirectory(directory)
         try root.createDirectory("kept")
-        _ = try root.open("kept/file", O_WRONLY | O_CREAT, mode: 0o644)
+        _ = try root.open("kept/file", [.writeOnly, .create], mode: 0o644)
         try root.createDirectory("gone")
         try root.createSymbolicLink("gone/link", target: directory.appending("kept").bytes)
         try root.createDirectory("gone/inner")
-        _ = try root.open(FilePath(bytes: Array("gone/inner/".utf8) + [0xff, 0x0a]), O_WRONLY | O_CREAT, mode: 0o644)
+        _ = try root.open(FilePath(bytes: "gone/inner/" + [0xff, 0x0a]), [.writeOnly, .create], mode: 0o644)
         try removeTree(directory.appending("gone"))
-        #expect(try root.entries() == [Array("kept".utf8)])
-        #expect(try root.entries(of: "kept") == [Array("file".utf8)])
+        #expect(try root.entries() == ["kept"])
+        #expect(try root.entries(of: "kept") == ["file"])
     }
 
     @Test func `removing what is not there is no error`() throws {
@@ -64,18 +64,18 @@ import Testing
     @Test func `attributes of a file come back sorted and whole`() throws {
         defer { try? removeTree(directory) }
         let root = try RootedDirectory(directory)
-        let file = try root.open("file", O_RDWR | O_CREAT, mode: 0o644)
+        let file = try root.open("file", [.readWrite, .create], mode: 0o644)
         let long = [UInt8](repeating: 7, count: 1000)
-        try file.setExtendedAttribute(Array("user.b".utf8), long)
-        try file.setExtendedAttribute(Array("user.a".utf8), [])
-        let attributes = try root.open("file", O_PATH).extendedAttributes()
-        #expect(attributes.map(\.name) == [Array("user.a".utf8), Array("user.b".utf8)])
+        try file.setExtendedAttribute("user.b", long)
+        try file.setExtendedAttribute("user.a", [])
+        let attributes = try root.open("file", .pathOnly).extendedAttributes()
+        #expect(attributes.map(\.name) == ["user.a", "user.b"])
         #expect(attributes.map(\.value) == [[], long])
     }
 
     @Test func `an error names the call, the path and the reason`() throws {
         defer { try? removeTree(directory) }
-        let error = #expect(throws: SystemCallError.self) { try OpenFile.open("/no/such\u{1b}file", O_RDONLY) }
+        let error = #expect(throws: SystemCallError.self) { try OpenFile.open("/no/such\u{1b}file", .readOnly) }
         #expect(error?.description == "open /no/such\\x1bfile: no such file or directory")
     }
 }

@@ -3,6 +3,7 @@ import Glibc
 import LinuxSystem
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Files that are not complete` {
     private let scratch: FilePath
@@ -25,7 +26,7 @@ import Testing
     @Test func `have no name, and then theirs`() throws {
         defer { try? removeTree(scratch) }
         let pending = try PendingFile(replacing: scratch.appending("out"))
-        try pending.file.write(Array("new".utf8))
+        try pending.file.write("new")
         #expect(try names() == [])
         try pending.publish()
         #expect(try names() == ["out"])
@@ -37,13 +38,13 @@ import Testing
 
     @Test func `leave what has their name as it is until they take its place`() throws {
         defer { try? removeTree(scratch) }
-        try HostFiles.write(Array("old".utf8), to: scratch.appending("out"))
+        try HostFiles.write("old", to: scratch.appending("out"))
         let abandoned = try PendingFile(replacing: scratch.appending("out"))
-        try abandoned.file.write(Array("half".utf8))
+        try abandoned.file.write("half")
         abandoned.discard()
         #expect(try text("out") == "old")
         let pending = try PendingFile(replacing: scratch.appending("out"))
-        try pending.file.write(Array("new".utf8))
+        try pending.file.write("new")
         #expect(try text("out") == "old")
         try pending.publish()
         #expect(try text("out") == "new")

@@ -65,11 +65,11 @@ import Testing
         let before = try await digester.contentKey(of: [Selection(copy)])
         let name = bytes("system.posix_acl_access")
         func list(of path: String) async throws -> [UInt8]? {
-            try await onBlockingPool { try OpenFile.open(FilePath(path), O_RDONLY).extendedAttribute(name) }
+            try await onBlockingPool { try OpenFile.open(FilePath(path), .readOnly).extendedAttribute(name) }
         }
         do {
             try await onBlockingPool {
-                try OpenFile.open(FilePath("\(context)/a"), O_RDONLY).setExtendedAttribute(name, Self.list)
+                try OpenFile.open(FilePath("\(context)/a"), .readOnly).setExtendedAttribute(name, Self.list)
             }
         } catch let error as SystemCallError where error.errno == .notSupported {
             // A file system without them has nothing to lose.

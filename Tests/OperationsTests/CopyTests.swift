@@ -229,7 +229,7 @@ func copying(
             let copied = try root.status("x/sparse")
             #expect(copied.size == 64 << 20)
             #expect(copied.blocks * 512 < 1 << 20)
-            let end = try root.open("x/sparse", O_RDONLY).readToEnd().suffix(3)
+            let end = try root.open("x/sparse", .readOnly).readToEnd().suffix(3)
             #expect(Array(end) == bytes("end"))
         }
         try await copying("d/a", to: "/stamped", from: context, in: image) { $0.timestamp = 5_000_000_007 }
@@ -253,7 +253,7 @@ func copying(
     @Test func `an empty file takes the place of a socket`() async throws {
         let context = try scratch.tree("context", ["d/a": "1"])
         try await onBlockingPool {
-            let directory = try OpenFile.open(FilePath("\(context)/d"), O_RDONLY | O_DIRECTORY)
+            let directory = try OpenFile.open(FilePath("\(context)/d"), [.readOnly, .directory])
             try directory.createNode(named: bytes("socket"), type: .socket, mode: 0o640)
         }
         try await copying("d", to: "/x", from: context, in: image)
@@ -283,11 +283,11 @@ func copying(
     @Test func `a tree deeper than a path may be long is copied`() async throws {
         let context = try scratch.tree("context")
         try await onBlockingPool {
-            var directory = try OpenFile.open(context, O_RDONLY | O_DIRECTORY)
+            var directory = try OpenFile.open(context, [.readOnly, .directory])
             for _ in 0..<300 {
                 let name = bytes(String(repeating: "d", count: 20))
                 try directory.createDirectory(named: name)
-                directory = try directory.openEntry(named: name, O_RDONLY | O_DIRECTORY)
+                directory = try directory.openEntry(named: name, [.readOnly, .directory])
             }
             try directory.createFile(named: bytes("f")).write(bytes("deep"))
         }

@@ -1,5 +1,6 @@
 import Operations
 import Testing
+import Text
 
 /// How the output of a step is cut; the texts are BuildKit's.
 @Suite struct `Logs of steps` {
@@ -15,9 +16,9 @@ import Testing
 
     @Test func `end where their size does, and their last words come at the end`() {
         var clipper = LogClipper(LogLimits(size: 6))
-        #expect(text(clipper.take(Array("four".utf8), after: 0)) == "four")
-        #expect(text(clipper.take(Array("five5".utf8), after: 0)) == "fi\n[output clipped, log limit 6B reached]\n")
-        #expect(text(clipper.take(Array("more".utf8), after: 60)) == "")
+        #expect(text(clipper.take("four", after: 0)) == "four")
+        #expect(text(clipper.take("five5", after: 0)) == "fi\n[output clipped, log limit 6B reached]\n")
+        #expect(text(clipper.take("more", after: 60)) == "")
         #expect(text(clipper.finish()) == "ve5more")
     }
 

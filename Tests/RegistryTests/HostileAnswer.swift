@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Text
 
 /// Numbers that look random and are the same for a seed.
 struct SeededNumbers: RandomNumberGenerator {
@@ -66,7 +67,7 @@ struct HostileAnswer {
     private mutating func addInterimAnswers() {
         for _ in 0..<numbers.pick([1, 2, 5, 33, 400]) {
             let status = numbers.pick(["100", "102", "103", "103", "150", "199"])
-            bytes += "HTTP/1.1 \(status) Wait\r\nLink: </x>\r\n\r\n".utf8
+            bytes += "HTTP/1.1 \(status) Wait\r\nLink: </x>\r\n\r\n"
         }
     }
 
@@ -113,15 +114,15 @@ struct HostileAnswer {
                 isWhole
                 ? "\(body.count)"
                 : numbers.pick(["\(body.count)", "\(body.count + 1)", "0", "-5", "9223372036854775808"])
-            bytes += "Content-Length: \(length)\r\n".utf8
-            if !isWhole, numbers.isOne(in: 6) { bytes += "Content-Length: 3\r\n".utf8 }
+            bytes += "Content-Length: \(length)\r\n"
+            if !isWhole, numbers.isOne(in: 6) { bytes += "Content-Length: 3\r\n" }
             bytes += Self.lineEnd + body
             return
         }
         let coding = numbers.pick([
             "chunked", "chunked", "chunked", "gzip, chunked", "chunked, chunked", "identity", " chunked;x",
         ])
-        bytes += "Transfer-Encoding: \(coding)\r\n\r\n".utf8
+        bytes += "Transfer-Encoding: \(coding)\r\n\r\n"
         for _ in 0..<numbers.pick([0, 1, 3]) {
             let size = numbers.pick([
                 String(body.count, radix: 16), "ffffffffffffffff", "8000000000000000", "-1", "0x3", "",

@@ -73,13 +73,13 @@ import Text
             part in
             body.withLock { $0 += part }
         }
-        #expect(body.withLock { $0 } == Array("bytes".utf8))
+        #expect(body.withLock { $0 } == "bytes")
     }
 
     @Test func `that goes on with interim answers for ever is given up`() async throws {
         // Each comes within the time limit, which counts for the answer.
         let server = try await RawServer.start(repeatingEvery: .milliseconds(100)) { _ in
-            (Array("HTTP/1.1 103 Early\r\n\r\n".utf8), staysOpen: true)
+            ("HTTP/1.1 103 Early\r\n\r\n", staysOpen: true)
         }
         let error = await #expect(throws: RegistryError.self) {
             try await client(server.host).manifest(reference("\(server.host)/x:1"))

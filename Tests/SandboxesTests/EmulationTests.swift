@@ -45,7 +45,7 @@ import Testing
         let directory = FilePath(platformString: template)
         return try await onBlockingPool {
             for (name, text) in handlers {
-                try OpenFile.open(directory.appending(name), O_WRONLY | O_CREAT).write(Array(text.utf8))
+                try OpenFile.open(directory.appending(name), [.writeOnly, .create]).write(Array(text.utf8))
             }
             let emulation = Emulation(handlers: directory, machine: machine)
             let answer = try emulation.answer(os: os, architecture: architecture)

@@ -1,5 +1,6 @@
 import SystemPackage
 import Testing
+import Text
 
 @testable import Sandboxes
 
@@ -35,7 +36,7 @@ import Testing
 @Suite struct `The hosts file of a sandbox` {
     private func hosts(_ change: (inout SandboxConfiguration) -> Void) -> String {
         var configuration = SandboxConfiguration(root: "/", arguments: [])
-        configuration.hostname = Array("name".utf8)
+        configuration.hostname = "name"
         configuration.hosts = [("db", "192.0.2.7")]
         change(&configuration)
         return String(decoding: NetworkFiles.hosts(configuration), as: UTF8.self)

@@ -1,12 +1,13 @@
 import LinuxSystem
 import SystemPackage
 import Testing
+import Text
 
 @testable import Sandboxes
 
 @Suite struct `Errors of the runtime on standard error` {
     private func pass(_ pieces: String..., failure: SandboxError? = nil) -> (shown: String, error: SandboxError?) {
-        var filter = StandardErrorFilter(program: Array("prog".utf8), workingDirectory: "/work")
+        var filter = StandardErrorFilter(program: "prog", workingDirectory: "/work")
         var shown = pieces.flatMap { filter.pass(Array($0.utf8)) }
         switch filter.finish(status: .exited(code: 1), failure: failure) {
         case .success(let rest):
@@ -22,7 +23,7 @@ import Testing
         "exec: Exec format error\n", "chdir `/work`: Permission denied\n",
         "\u{1b}[1;31mexec: Exec format error\u{1b}[0m\r\n",
     ]) func `the runtime's own line is not shown where its log tells of a failure`(_ line: String) {
-        let failure = SandboxError.programNotFound(Array("prog".utf8))
+        let failure = SandboxError.programNotFound("prog")
         let (shown, error) = pass(String(line.prefix(9)), String(line.dropFirst(9)), failure: failure)
         #expect(shown.isEmpty && error == failure)
     }
@@ -32,7 +33,7 @@ import Testing
         for text in [line + "\n", "\u{1b}[1;31m" + line + "\u{1b}[0m\r\n"] {
             let (shown, error) = pass(text)
             #expect(shown.isEmpty)
-            #expect(error == .programNotExecutable(Array("prog".utf8), reason: "exec format error"))
+            #expect(error == .programNotExecutable("prog", reason: "exec format error"))
         }
     }
 
@@ -41,6 +42,6 @@ import Testing
         #expect(pass("exec: Exec format error\n").shown == "exec: Exec format error\n")
         #expect(pass("open", " the door\n").shown == "open the door\n")
         var filter = StandardErrorFilter(program: [])
-        #expect(filter.pass(Array("prompt$ ".utf8)) == Array("prompt$ ".utf8))
+        #expect(filter.pass("prompt$ ") == "prompt$ ")
     }
 }

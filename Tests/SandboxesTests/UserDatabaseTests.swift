@@ -1,5 +1,6 @@
 import Sandboxes
 import Testing
+import Text
 
 @Suite struct `The users of a root file system` {
     private let database = UserDatabase(
@@ -27,7 +28,7 @@ import Testing
     private func user(_ text: String) throws -> ProcessUser { try database.user(Array(text.utf8)) }
 
     @Test func `an empty name is root, with root's home`() throws {
-        #expect(try user("") == ProcessUser(userID: 0, groupID: 0, home: Array("/root".utf8)))
+        #expect(try user("") == ProcessUser(userID: 0, groupID: 0, home: "/root"))
     }
 
     @Test func `a user has the primary group of its line and the groups that list it`() throws {
@@ -35,14 +36,14 @@ import Testing
             userID: 1000,
             groupID: 1001,
             additionalGroups: [29, 44],
-            home: Array("/home/app".utf8)
+            home: "/home/app"
         )
         #expect(try user("app") == expected)
         #expect(try user("1000") == expected)
     }
 
     @Test func `a group given explicitly is the only one`() throws {
-        #expect(try user("app:video") == ProcessUser(userID: 1000, groupID: 44, home: Array("/home/app".utf8)))
+        #expect(try user("app:video") == ProcessUser(userID: 1000, groupID: 44, home: "/home/app"))
         #expect(try user("app:5").groupID == 5)
         #expect(try user("app:").additionalGroups == [29, 44])
     }
@@ -55,18 +56,18 @@ import Testing
     @Test func `a number is a number, also where a line has it as its name`() throws {
         #expect(try user("1234") == ProcessUser(userID: 1234, groupID: 0))
         #expect(try user("0:99").groupID == 99)
-        #expect(try user("5") == ProcessUser(userID: 5, groupID: 6, home: Array("/five".utf8)))
+        #expect(try user("5") == ProcessUser(userID: 5, groupID: 6, home: "/five"))
     }
 
     @Test func `unknown names and numbers out of range are refused`() throws {
-        #expect(throws: SandboxError.userNotFound(Array("nobody".utf8))) { try user("nobody") }
-        #expect(throws: SandboxError.groupNotFound(Array("wheel".utf8))) { try user("app:wheel") }
-        #expect(throws: SandboxError.userOutOfRange(Array("2147483648".utf8))) { try user("2147483648") }
-        #expect(throws: SandboxError.userOutOfRange(Array("-1".utf8))) { try user("-1") }
+        #expect(throws: SandboxError.userNotFound("nobody")) { try user("nobody") }
+        #expect(throws: SandboxError.groupNotFound("wheel")) { try user("app:wheel") }
+        #expect(throws: SandboxError.userOutOfRange("2147483648")) { try user("2147483648") }
+        #expect(throws: SandboxError.userOutOfRange("-1")) { try user("-1") }
         // To setuid(2) this means "as before", which is root.
-        #expect(throws: SandboxError.userNotFound(Array("keep".utf8))) { try user("keep") }
+        #expect(throws: SandboxError.userNotFound("keep")) { try user("keep") }
         #expect(
-            SandboxError.userNotFound(Array("nobody".utf8)).description
+            SandboxError.userNotFound("nobody").description
                 == "unable to find user nobody: no matching entries in passwd file"
         )
     }

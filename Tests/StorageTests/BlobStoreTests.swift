@@ -1,12 +1,12 @@
-import Glibc
 import LinuxSystem
 import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Blobs` {
-    private let content = Array("the content of a blob".utf8)
+    private let content: [UInt8] = "the content of a blob"
 
     @Test func `a blob is read back by the digest of its content`() async throws {
         try await withStore { store in
@@ -20,7 +20,7 @@ import Testing
 
     @Test func `content of another digest is refused and leaves nothing`() async throws {
         try await withStore { store in
-            let expected = Digest.sha256(of: Array("else".utf8))
+            let expected = Digest.sha256(of: "else")
             let error = await #expect(throws: StorageError.self) {
                 try await store.blobs.ingest(in: store.lastingLease, expecting: expected) {
                     try await $0.write(content)
@@ -151,7 +151,7 @@ import Testing
         try await withStore { store in
             let digest = try await store.blobs.put(content, in: store.lastingLease)
             try await onBlockingPool {
-                try OpenFile.open(store.blobs.path(of: digest), O_WRONLY).write(Array("THE".utf8))
+                try OpenFile.open(store.blobs.path(of: digest), .writeOnly).write("THE")
             }
             let error = await #expect(throws: StorageError.self) { try await store.blobs.read(digest) }
             #expect(error?.description.contains("blob \(digest) is damaged") == true)

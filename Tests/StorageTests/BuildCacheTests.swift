@@ -1,5 +1,4 @@
 import GRDB
-import Glibc
 import LinuxSystem
 import OCI
 import Storage

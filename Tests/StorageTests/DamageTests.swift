@@ -5,6 +5,7 @@ import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Lends a store with one image of one layer that nobody has open.
 private func withClosedStore(_ body: (StoreLayout) async throws -> Void) async throws {
@@ -43,7 +44,7 @@ private func awaitClosed(_ root: FilePath) async throws {
 private func fillStore(at root: FilePath) async throws {
     let store = try await Store.open(at: root)
     try await store.withLease { lease in
-        let configuration = try await store.blobs.put(Array("{}".utf8), in: lease)
+        let configuration = try await store.blobs.put("{}", in: lease)
         try await store.database.write { db in
             try HostFiles.createDirectories(store.layout.snapshot(LayerID(rawValue: 1)).appending("fs"))
             try db.execute(
@@ -76,7 +77,7 @@ private func file(_ suffix: String, of layout: StoreLayout) -> FilePath {
 /// Changes one bit of a file.
 private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
     try await onBlockingPool {
-        let file = try OpenFile.open(path, O_RDWR)
+        let file = try OpenFile.open(path, .readWrite)
         var value: [UInt8] = [0]
         _ = try value.withUnsafeMutableBytes { try file.read(into: $0, at: byte) }
         value[0] ^= 1 << UInt8(bit)
@@ -91,7 +92,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
         #expect(error?.description.contains("slipway system check --repair") == true)
         let left = try await onBlockingPool { try HostFiles.entries(of: layout.snapshots) }
-        #expect(left == [Array("1".utf8)])
+        #expect(left == ["1"])
         let rebuilt = try #require(try await Store.rebuildIfDamaged(at: layout.root))
         #expect(rebuilt.images == 1 && rebuilt.layers == 1)
         try await expectWhole(layout)
@@ -125,7 +126,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
     @Test func `whose log was cut is named and made again`() async throws {
         try await withClosedStore { layout in
             try await onBlockingPool {
-                let log = try OpenFile.open(file("-wal", of: layout), O_RDWR)
+                let log = try OpenFile.open(file("-wal", of: layout), .readWrite)
                 try log.truncate(to: try log.status().size - 100)
             }
             try await expectDamage(in: layout, "it has lost its last 1 changes")
@@ -151,11 +152,11 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
     @Test func `that is an older copy of itself is named and made again`() async throws {
         try await withClosedStore { layout in
             let log = file("-wal", of: layout)
-            let old = try await onBlockingPool { try OpenFile.open(log, O_RDONLY).readToEnd() }
+            let old = try await onBlockingPool { try OpenFile.open(log, .readOnly).readToEnd() }
             try await changeTwice(layout)
             try await awaitClosed(layout.root)
             try await onBlockingPool {
-                let file = try OpenFile.open(log, O_RDWR | O_TRUNC)
+                let file = try OpenFile.open(log, [.readWrite, .truncate])
                 try file.write(old)
             }
             try await expectDamage(in: layout, "it has lost its last 2 changes")

@@ -1,10 +1,10 @@
 import GRDB
-import Glibc
 import LinuxSystem
 import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Garbage collection` {
     @Test func `a blob goes when its lease is over`() async throws {
@@ -43,7 +43,7 @@ import Testing
             let (kept, configuration) = try await store.withLease { lease in
                 let kept = try await store.blobs.put([1], in: lease)
                 let loose = try await store.blobs.put([2], in: lease)
-                let configuration = try await store.blobs.put(Array("{}".utf8), in: lease)
+                let configuration = try await store.blobs.put("{}", in: lease)
                 try await store.database.write { db in
                     for (id, blob) in [(1, kept), (2, loose)] {
                         try HostFiles.createDirectories(
@@ -75,7 +75,7 @@ import Testing
             #expect(garbage.bytes == 101)
             #expect(try await store.blobs.present(among: [kept, configuration]) == [kept, configuration])
             let left = try await onBlockingPool { try HostFiles.entries(of: store.layout.snapshots) }
-            #expect(left == [Array("1".utf8)])
+            #expect(left == ["1"])
             #expect(try await store.check(full: true).problems.isEmpty)
         }
     }
@@ -126,10 +126,10 @@ import Testing
             // As a process leaves it that is killed while it makes a container.
             let container = store.layout.containers.appending(String(repeating: "5f", count: 32))
             try await onBlockingPool {
-                try OpenFile.open(path, O_WRONLY | O_CREAT).write([9])
+                try OpenFile.open(path, [.writeOnly, .create]).write([9])
                 try HostFiles.createDirectories(container.appending("fs"))
                 try HostFiles.createDirectory(store.layout.containers.appending("other"))
-                try OpenFile.open(store.layout.containers.appending("end.lock"), O_WRONLY | O_CREAT).write([9])
+                try OpenFile.open(store.layout.containers.appending("end.lock"), [.writeOnly, .create]).write([9])
             }
             #expect(try await store.check().problems == [.orphan(path), .orphan(container)])
             _ = try await store.repair()

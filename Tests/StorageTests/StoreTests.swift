@@ -5,6 +5,7 @@ import OCI
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 /// Lends a store in a directory of its own, which is removed when the test is over.
 func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Value {
@@ -34,9 +35,9 @@ func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Val
 
     @Test func `a store is opened again with what was in it`() async throws {
         try await withStore { store in
-            let digest = try await store.blobs.put(Array("hello".utf8), in: store.lastingLease)
+            let digest = try await store.blobs.put("hello", in: store.lastingLease)
             let again = try await Store.open(at: store.root)
-            #expect(try await again.blobs.read(digest) == Array("hello".utf8))
+            #expect(try await again.blobs.read(digest) == "hello")
         }
     }
 
@@ -68,7 +69,7 @@ func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Val
             let path = store.root.appending("other")
             try await onBlockingPool {
                 try HostFiles.createDirectory(path)
-                let file = try OpenFile.open(path.appending("slipway.db"), O_WRONLY | O_CREAT)
+                let file = try OpenFile.open(path.appending("slipway.db"), [.writeOnly, .create])
                 try file.write(Array(repeating: 7, count: 8192))
             }
             let error = await #expect(throws: StorageError.self) { _ = try await Store.open(at: path) }
@@ -82,7 +83,7 @@ func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Val
             let dead = store.root.appending("tmp").appending("1.2.feedface.x")
             try await onBlockingPool {
                 try HostFiles.createDirectories(dead.appending("deep"))
-                try OpenFile.open(store.root.appending("ingest/1.2.feedface.x.7"), O_CREAT | O_WRONLY).write([1])
+                try OpenFile.open(store.root.appending("ingest/1.2.feedface.x.7"), [.create, .writeOnly]).write([1])
             }
             let again = try await Store.open(at: store.root)
             let (kept, removed, incoming) = try await onBlockingPool {

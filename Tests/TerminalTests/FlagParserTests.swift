@@ -162,8 +162,8 @@ private func texts(_ list: [[UInt8]]) -> [String] { list.map { String(decoding: 
     }
 
     @Test func `a filter has a name and a value`() throws {
-        #expect(try ListFilter(parsing: Array("Label = a=b".utf8)) == ListFilter(name: "label", value: "a=b"))
-        #expect(throws: FlagValueError.self) { try ListFilter(parsing: Array("dangling".utf8)) }
+        #expect(try ListFilter(parsing: "Label = a=b") == ListFilter(name: "label", value: "a=b"))
+        #expect(throws: FlagValueError.self) { try ListFilter(parsing: "dangling") }
     }
 
     @Test func `suggestions are near`() {

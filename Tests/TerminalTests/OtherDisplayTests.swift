@@ -3,6 +3,7 @@ import OCI
 import Synchronization
 import Terminal
 import Testing
+import Text
 
 @Suite struct `Progress for programs` {
     @Test func `is BuildKit's JSON, a status a line`() {
@@ -104,7 +105,7 @@ import Testing
                 "failed to solve: process \"/bin/sh -c \u{1b}[2J\" did not complete successfully: exit code: 3"
             }
         }
-        let source = VertexWarning.Source(fileName: "Dockerfile", data: Array("FROM x\nRUN y".utf8), lines: [2...2])
+        let source = VertexWarning.Source(fileName: "Dockerfile", data: "FROM x\nRUN y", lines: [2...2])
         #expect(
             BuildEpilogue.failure(Failure(), source: source) == """
                 Dockerfile:2

@@ -60,7 +60,7 @@ import Text
         for path in ["a", "a/b", "a/b/c", "a/b/c/d", "q/x", "q/x/y", "a/z/keep", "m.o", "n"] {
             var verdict = IgnoreFile.Verdict.root
             var walked: [UInt8] = []
-            for part in bytes(path).split(separator: UInt8(ascii: "/")) {
+            for part in bytes(path).split(separator: "/") {
                 walked += (walked.isEmpty ? [] : bytes("/")) + part
                 verdict = file.verdict(for: walked, in: verdict)
             }
@@ -96,7 +96,7 @@ import Text
         let time = try ContinuousClock().measure {
             for index in 0..<2_000 { #expect(!file.ignores(bytes("src/module\(index)/main.swift"))) }
             let stars = try IgnoreFile(parsing: bytes(String(repeating: "*a", count: 200) + "b"))
-            #expect(!stars.ignores([UInt8](repeating: UInt8(ascii: "a"), count: 4_000)))
+            #expect(!stars.ignores([UInt8](repeating: "a", count: 4_000)))
         }
         #expect(time < .seconds(60))
         #expect(throws: IgnoreFileError.tooManyWildcards(limit: 1_000)) {

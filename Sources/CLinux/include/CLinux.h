@@ -16,6 +16,11 @@
 /// openat2(2) with the fields of `struct open_how` spelled out. Returns a descriptor or -1 with errno.
 int slipway_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
 
+/// Flags that Glibc declares under `_GNU_SOURCE` only, so that Swift does not import them.
+extern const int slipway_O_PATH;
+extern const int slipway_O_TMPFILE;
+extern const int slipway_AT_EMPTY_PATH;
+
 extern const uint64_t slipway_RESOLVE_IN_ROOT;
 extern const uint64_t slipway_RESOLVE_NO_MAGICLINKS;
 extern const uint64_t slipway_RESOLVE_NO_SYMLINKS;

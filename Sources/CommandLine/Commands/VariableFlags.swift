@@ -1,5 +1,6 @@
 internal import LinuxSystem
 internal import Terminal
+internal import Text
 
 extension Flag {
     /// `--env`.
@@ -7,7 +8,7 @@ extension Flag {
         .values("env", short: "e", path, placeholder: "list", help: "Set environment variables") {
             bytes throws(FlagValueError) in
             // A name must stand before the equal sign, and something must stand there at all.
-            guard let first = bytes.first, first != UInt8(ascii: "=") else {
+            guard let first = bytes.first, first != "=" else {
                 throw FlagValueError("invalid environment variable: \(String(decoding: bytes, as: UTF8.self))")
             }
             return [bytes]
@@ -28,7 +29,7 @@ extension SlipwayEnvironment {
         var lines: [[UInt8]] = []
         for file in files {
             let path = path(file)
-            let content = try await onBlockingPool { try OpenFile.open(path, 0).readToEnd(limit: 1 << 20) }
+            let content = try await onBlockingPool { try OpenFile.open(path, .readOnly).readToEnd(limit: 1 << 20) }
             do throws(EnvironmentFileError) {
                 lines += try EnvironmentFile.variables(content)
             } catch {
@@ -36,8 +37,8 @@ extension SlipwayEnvironment {
             }
         }
         return try (lines + given).compactMap { line in
-            if line.contains(UInt8(ascii: "=")) { return try FlagValues.text(line) }
-            return try variables[line].map { try FlagValues.text(line + [UInt8(ascii: "=")] + $0) }
+            if line.contains("=") { return try FlagValues.text(line) }
+            return try variables[line].map { try FlagValues.text(line + "=" + $0) }
         }
     }
 }

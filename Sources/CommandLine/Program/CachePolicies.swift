@@ -29,13 +29,13 @@ extension SlipwayEnvironment {
         else { return }
         var child = ChildProcessConfiguration(
             .path("/proc/self/exe"),
-            [Array("--root".utf8), store.root.bytes]
+            ["--root", store.root.bytes]
                 + ["builder", "prune", "--force", "--policies"].map { Array($0.utf8) }
         )
-        child.name = Array("slipway".utf8)
+        child.name = "slipway"
         child.grouping = .ownSession
         child.diesWithParent = false
-        child.environment = variables.map { $0.key + [UInt8(ascii: "=")] + $0.value }
+        child.environment = variables.map { $0.key + "=" + $0.value }
         child.workingDirectory = "/"
         _ = try? await ChildProcess.start(child)
     }

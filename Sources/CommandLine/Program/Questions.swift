@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 internal import Terminal
 
@@ -35,7 +34,7 @@ extension SlipwayEnvironment {
         { signal in
             guard signal != .windowChange else { return }
             try? modes?.apply(to: StandardStream.input.descriptor)
-            _exit(CommandStatus.interrupted.rawValue)
+            ProcessContext.exitAtOnce(CommandStatus.interrupted.rawValue)
         }
     }
 }

@@ -1,4 +1,3 @@
-internal import Glibc
 package import LinuxSystem
 internal import Synchronization
 internal import Terminal
@@ -7,12 +6,12 @@ internal import Terminal
 ///
 /// A command that has its own use for signals, as `run` hands them on to the container, says so for a while.
 package final class SignalRouter: Sendable {
-    package typealias Handler = @Sendable (ProcessSignal) -> Void
+    package typealias Handler = @Sendable (Signal) -> Void
 
     private struct State {
         var handlers: [(id: Int, handle: Handler)] = []
         var lastID = 0
-        var interruption: ProcessSignal?
+        var interruption: Signal?
     }
 
     private let state = Mutex(State())
@@ -41,7 +40,7 @@ package final class SignalRouter: Sendable {
     }
 
     /// Called for each signal, in order.
-    func receive(_ signal: ProcessSignal, cancel: () -> Void) {
+    func receive(_ signal: Signal, cancel: () -> Void) {
         enum Action { case hand(Handler), cancel, exit, nothing }
         let action: Action = state.withLock { state in
             if let handler = state.handlers.last { return .hand(handler.handle) }
@@ -56,7 +55,7 @@ package final class SignalRouter: Sendable {
         switch action {
         case .hand(let handle): handle(signal)
         case .cancel: cancel()
-        case .exit: _exit(CommandStatus.interrupted.rawValue)
+        case .exit: ProcessContext.exitAtOnce(CommandStatus.interrupted.rawValue)
         case .nothing: break
         }
     }

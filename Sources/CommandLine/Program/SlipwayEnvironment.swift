@@ -1,6 +1,7 @@
 package import LinuxSystem
 package import SystemPackage
 package import Terminal
+import Text
 
 /// What a command works in: the process's streams, variables and directories, and the engine that it opens when it needs it.
 package final class SlipwayEnvironment: Sendable {
@@ -26,7 +27,7 @@ package final class SlipwayEnvironment: Sendable {
         errorOutput = TextOutput(.error)
         clock = { FileTime.now() }
         homeDirectory =
-            variables[Array("HOME".utf8)].map { FilePath(bytes: $0) }.flatMap { $0.isAbsolute ? $0 : nil }
+            variables["HOME"].map { FilePath(bytes: $0) }.flatMap { $0.isAbsolute ? $0 : nil }
             ?? ProcessContext.homeDirectory
     }
 
@@ -47,7 +48,7 @@ package final class SlipwayEnvironment: Sendable {
         self.output = output
         self.errorOutput = errorOutput
         self.clock = clock
-        homeDirectory = variables[Array("HOME".utf8)].map { FilePath(bytes: $0) }
+        homeDirectory = variables["HOME"].map { FilePath(bytes: $0) }
     }
 
     /// An environment variable; nil where it is not set or empty.

@@ -43,7 +43,7 @@ extension BuildOptions {
     package var replacedLintOptions: LintOptions? {
         get throws {
             if let lintOptions { return lintOptions }
-            guard let argument = buildArguments[[UInt8]("BUILDKIT_DOCKERFILE_CHECK")] else { return nil }
+            guard let argument = buildArguments["BUILDKIT_DOCKERFILE_CHECK"] else { return nil }
             do throws(DockerfileError) {
                 return try LintOptions(parsing: argument.displayText)
             } catch {

@@ -7,7 +7,7 @@ internal import Text
 extension StageBuilder {
     mutating func workdir(_ word: Word) throws {
         let path = try expand(word.bytes)
-        let isAbsolute = path.first == UInt8(ascii: "/")
+        let isAbsolute = path.first == "/"
         if !state.hasWorkdir, !isAbsolute {
             let shown = quoted(path).displayText
             report(
@@ -18,8 +18,8 @@ extension StageBuilder {
         state.hasWorkdir = true
         state.workingDirectory = isAbsolute ? path : joinedPath(state.directory, path)
         let directory = state.workingDirectory
-        guard !directory.equals("/"), let instruction = command?.instruction else {
-            state.record(Array("WORKDIR ".utf8) + directory, hasLayer: false)
+        guard directory != "/", let instruction = command?.instruction else {
+            state.record("WORKDIR " + directory, hasLayer: false)
             return
         }
         // The directory belongs to the stage's user, as in BuildKit.
@@ -31,7 +31,7 @@ extension StageBuilder {
         )
         let title = self.title(titleText(instruction.text, translator.expander))
         try change([.makeDirectory(creation)], metadata: Metadata(name: title))
-        state.record(Array("WORKDIR ".utf8) + directory, hasLayer: true)
+        state.record("WORKDIR " + directory, hasLayer: true)
     }
 
     /// A transfer after expansion.
@@ -70,7 +70,7 @@ extension StageBuilder {
             if command.copySource == nil { reportIgnored(path, isAdd: isAdd) }
             var copy = FileCopy.instruction(source: path, destination: destination(copying.destination))
             if transfer.parents { try keepParents(of: path, &copy) }
-            copy.source = cleanedPath([UInt8(ascii: "/")] + copy.source)
+            copy.source = cleanedPath("/" + copy.source)
             copy.unpacksArchives = isAdd && transfer.unpacks ?? true
             copy.owner = owner()
             copy.mode = mode
@@ -80,7 +80,7 @@ extension StageBuilder {
         for document in copying.documents {
             let file = try inlineFile(document, mode: 0o644)
             var copy = FileCopy(
-                source: cleanedPath([UInt8(ascii: "/")] + document.name),
+                source: cleanedPath("/" + document.name),
                 destination: destination(copying.destination)
             )
             copy.createsDestination = true
@@ -92,7 +92,7 @@ extension StageBuilder {
         try add(changes, title: title, isLinked: isLinked, text: command.instruction.text)
         if command.copySource == nil {
             for path in copying.sources where RemoteKind(of: path) == nil {
-                run.contextPaths.insert(cleanedPath([UInt8(ascii: "/")] + path))
+                run.contextPaths.insert(cleanedPath("/" + path))
             }
         }
         state.record(historyLine(transfer, copying, isAdd: isAdd), hasLayer: true)
@@ -107,7 +107,7 @@ extension StageBuilder {
         try change(changes, metadata: metadata)
         guard let below, let copied = state.output else { return }
         repeatTitleNumber()
-        let linkTitle = self.title(Array("LINK ".utf8) + titleText(text, translator.expander))
+        let linkTitle = self.title("LINK " + titleText(text, translator.expander))
         do throws(LLBError) {
             state.output = try Output.merge(
                 [below, copied],
@@ -173,37 +173,37 @@ extension StageBuilder {
 
     /// The destination from the root; a slash, or `/.`, at its end keeps its meaning.
     private func destination(_ path: [UInt8]) -> [UInt8] {
-        let path = path.isEmpty || path.equals(".") ? Array("./".utf8) : path
-        let isAbsolute = path.first == UInt8(ascii: "/")
+        let path = path.isEmpty || path == "." ? "./" : path
+        let isAbsolute = path.first == "/"
         let clean = isAbsolute ? cleanedPath(path) : joinedPath(state.directory, path)
-        let isRoot = clean.equals("/")
-        if path.last == UInt8(ascii: "/"), !isRoot { return clean + [UInt8(ascii: "/")] }
-        if path.suffix(2).equals("/.") { return clean + Array((isRoot ? "." : "/.").utf8) }
+        let isRoot = clean == "/"
+        if path.last == "/", !isRoot { return clean + "/" }
+        if path.suffix(2) == "/." { return clean + (isRoot ? "." : "/.") }
         return clean
     }
 
     /// `--parents`: the whole path, or what follows `/./` in it, is kept below the destination.
     private func keepParents(of path: [UInt8], _ copy: inout FileCopy) throws(FrontendError) {
-        let pivot: [UInt8] = Array("/./".utf8)
-        var parent: [UInt8] = [UInt8(ascii: "/")]
+        let pivot: [UInt8] = "/./"
+        var parent: [UInt8] = "/"
         var pattern = path
         if let index = path.indices.first(where: { path[$0...].starts(with: pivot) }) {
             parent = Array(path[..<index])
             pattern = Array(path[(index + pivot.count)...])
         }
-        let clean = cleanedPath([UInt8(ascii: "/")] + pattern)
+        let clean = cleanedPath("/" + pattern)
         copy.source = parent
         copy.includePatterns = [Array(clean.dropFirst())]
         // Only what is named exactly must be there.
         let hasWildcard = GlobPattern.isPattern(parent) || GlobPattern.isPattern(pattern)
-        let required = cleanedPath([UInt8(ascii: "/")] + parent + [UInt8(ascii: "/")] + pattern)
+        let required = cleanedPath("/" + parent + "/" + pattern)
         copy.requiredPaths = hasWildcard ? [] : [required]
     }
 
     /// A tree with one file whose content stands in the Dockerfile.
     func inlineFile(_ document: InlineDocument, mode: UInt32) throws(FrontendError) -> Output {
         let creation = FileCreation(
-            path: cleanedPath([UInt8(ascii: "/")] + document.name),
+            path: cleanedPath("/" + document.name),
             mode: mode,
             content: document.content
         )
@@ -212,7 +212,7 @@ extension StageBuilder {
                 on: nil,
                 [.makeFile(creation)],
                 platform: state.platform,
-                metadata: Metadata(name: Array("[internal] preparing inline document".utf8))
+                metadata: Metadata(name: "[internal] preparing inline document")
             )
         } catch {
             throw failure(.definition(error))
@@ -223,10 +223,10 @@ extension StageBuilder {
         // With exceptions it cannot be told from the name alone.
         guard let ignore = options.ignoreFile, !ignore.isEmpty, !ignore.hasExceptions else { return }
         let clean = cleanedPath(path)
-        let isRoot = clean.equals(".") || clean.equals("/")
+        let isRoot = clean == "." || clean == "/"
         let isIgnored =
             isRoot
-            ? ignore.patterns.contains { $0.equals("*") || $0.equals("**") || $0.equals("**/*") }
+            ? ignore.patterns.contains { $0 == "*" || $0 == "**" || $0 == "**/*" }
             : ignore.ignores(clean)
         guard isIgnored else { return }
         let text = clean.displayText
@@ -237,12 +237,12 @@ extension StageBuilder {
     }
 
     private func historyLine(_ transfer: Transfer, _ copying: Copying, isAdd: Bool) -> [UInt8] {
-        var line: [UInt8] = Array((isAdd ? "ADD" : "COPY").utf8)
-        if transfer.parents { line += Array(" --parents".utf8) }
-        if !copying.owner.isEmpty { line += Array(" --chown=".utf8) + copying.owner }
-        if !copying.mode.isEmpty { line += Array(" --chmod=".utf8) + copying.mode }
+        var line: [UInt8] = isAdd ? "ADD" : "COPY"
+        if transfer.parents { line += " --parents" }
+        if !copying.owner.isEmpty { line += " --chown=" + copying.owner }
+        if !copying.mode.isEmpty { line += " --chmod=" + copying.mode }
         for source in copying.sources { line += [0x20] + withoutCredentials(source) }
-        for document in copying.documents { line += Array(" <<".utf8) + document.name }
-        return line + [0x20] + copying.destination + Array(" # buildkit".utf8)
+        for document in copying.documents { line += " <<" + document.name }
+        return line + [0x20] + copying.destination + " # buildkit"
     }
 }

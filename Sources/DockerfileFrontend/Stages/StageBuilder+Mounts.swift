@@ -54,10 +54,10 @@ extension StageBuilder {
             )
         }
         if mount.kind == .ssh {
-            let name = mount.id ?? Array("default".utf8)
+            let name = mount.id ?? "default"
             if outline.agents[name] == nil { outline.agents[name] = need(name) }
         } else {
-            let target = (mount.target ?? []).split(separator: UInt8(ascii: "/")).last.map { Array($0) } ?? []
+            let target = (mount.target ?? []).split(separator: "/").last.map { Array($0) } ?? []
             let name = mount.source ?? mount.id ?? target
             if outline.secrets[name] == nil { outline.secrets[name] = need(name) }
         }
@@ -70,14 +70,14 @@ extension StageBuilder {
             mounts.secretVariables.append(SecretVariable(id: id, name: name, isOptional: !mount.isRequired))
             if mount.target == nil { return }
         }
-        let target = mount.target ?? Array("/run/secrets/".utf8) + lastPathComponent(of: id)
+        let target = mount.target ?? "/run/secrets/" + lastPathComponent(of: id)
         let file = clientFile(id, mount, mode: 0o400)
         mounts.secrets.append(Mount(.secret(file), at: target))
     }
 
     private func addAgent(_ mount: ExpandedMount, to mounts: inout RunMounts) {
-        let target = mount.target ?? Array("/run/buildkit/ssh_agent.\(mounts.agents.count)".utf8)
-        let file = clientFile(mount.id ?? Array("default".utf8), mount, mode: 0o600)
+        let target = mount.target ?? "/run/buildkit/ssh_agent.\(mounts.agents.count)"
+        let file = clientFile(mount.id ?? "default", mount, mode: 0o600)
         mounts.agents.append(Mount(.ssh(file), at: target))
     }
 
@@ -92,7 +92,7 @@ extension StageBuilder {
     }
 
     private func lastPathComponent(of path: [UInt8]) -> [UInt8] {
-        path.split(separator: UInt8(ascii: "/")).last.map { Array($0) } ?? [UInt8(ascii: "/")]
+        path.split(separator: "/").last.map { Array($0) } ?? "/"
     }
 
     /// The variables with those that secrets would fill masked, for titles.
@@ -102,7 +102,7 @@ extension StageBuilder {
             guard let mount = try? flag.mount(expanding: { $0 }), mount.kind == .secret,
                 let name = mount.environmentName
             else { continue }
-            variables.set(name, to: Array("****".utf8))
+            variables.set(name, to: "****")
         }
         return variables
     }
@@ -111,11 +111,11 @@ extension StageBuilder {
         let target = try target(of: mount)
         if mount.kind == .tmpfs { return Mount(.temporary(size: mount.size ?? 0), at: target) }
         var tree = try tree(of: mount, source: source, target: target)
-        let path = cleanedPath([UInt8(ascii: "/")] + (mount.source ?? []))
-        var selector: [UInt8] = path.equals("/") ? [] : path
+        let path = cleanedPath("/" + (mount.source ?? []))
+        var selector: [UInt8] = path == "/" ? [] : path
         if selector.isEmpty, mount.kind == .cache, mount.uid != nil || mount.gid != nil || mount.mode != nil {
             tree = try cacheRoot(mount, on: tree)
-            selector = Array("/cache".utf8)
+            selector = "/cache"
         }
         if mount.kind == .bind, mount.from == nil { run.contextPaths.insert(path) }
         guard mount.kind == .cache else {
@@ -128,8 +128,8 @@ extension StageBuilder {
             case .locked: .locked
             case .shared, nil: .shared
             }
-        let namespace = options.buildArguments[[UInt8]("BUILDKIT_CACHE_MOUNT_NS")] ?? []
-        let id = namespace + [UInt8(ascii: "/")] + (mount.id ?? cleanedPath(mount.target ?? []))
+        let namespace = options.buildArguments["BUILDKIT_CACHE_MOUNT_NS"] ?? []
+        let id = namespace + "/" + (mount.id ?? cleanedPath(mount.target ?? []))
         return Mount(
             .cache(id: id, sharing: sharing),
             of: tree,
@@ -141,8 +141,8 @@ extension StageBuilder {
 
     private func target(of mount: ExpandedMount) throws(FrontendError) -> [UInt8] {
         let path = mount.target ?? []
-        let target = path.first == UInt8(ascii: "/") ? path : joinedPath(state.directory, path)
-        guard !cleanedPath(target).equals("/") else {
+        let target = path.first == "/" ? path : joinedPath(state.directory, path)
+        guard cleanedPath(target) != "/" else {
             throw failure(.invalidMountTarget(target.displayText))
         }
         return target
@@ -165,7 +165,7 @@ extension StageBuilder {
     /// The first content of a cache whose directory has an owner or permissions of its own.
     private func cacheRoot(_ mount: ExpandedMount, on tree: Output?) throws(FrontendError) -> Output {
         let creation = DirectoryCreation(
-            path: Array("/cache".utf8),
+            path: "/cache",
             mode: mount.mode ?? 0o755,
             makesParents: false,
             owner: Owner(user: .id(mount.uid ?? 0), group: .id(mount.gid ?? 0))
@@ -175,7 +175,7 @@ extension StageBuilder {
                 on: tree,
                 [.makeDirectory(creation)],
                 platform: state.platform,
-                metadata: Metadata(name: Array("[internal] setting cache mount permissions".utf8))
+                metadata: Metadata(name: "[internal] setting cache mount permissions")
             )
         } catch {
             throw failure(.definition(error))

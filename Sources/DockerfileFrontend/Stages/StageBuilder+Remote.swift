@@ -10,7 +10,7 @@ enum RemoteKind {
     init?(of source: [UInt8]) {
         if GitSource.mayBeRepository(source) {
             self = .git
-        } else if source.starts(with: "http://".utf8) || source.starts(with: "https://".utf8) {
+        } else if source.starts(with: "http://") || source.starts(with: "https://") {
             self = .http
         } else {
             return nil
@@ -41,7 +41,7 @@ extension StageBuilder {
         title: [UInt8]
     ) throws(FrontendError) -> (action: FileCopy, source: Output) {
         var source = HTTPSource(url: url)
-        let name = source.nameInAddress ?? Array("__unnamed__".utf8)
+        let name = source.nameInAddress ?? "__unnamed__"
         source.fileName = name
         if let word = transfer.checksum {
             let text = try expand(word.bytes).displayText
@@ -54,7 +54,7 @@ extension StageBuilder {
             throw failure(.definition(error))
         }
         place(output)
-        var copy = FileCopy(source: [UInt8(ascii: "/")] + name, destination: [])
+        var copy = FileCopy(source: "/" + name, destination: [])
         copy.createsDestination = true
         copy.unpacksArchives = transfer.unpacks ?? false
         return (copy, output)
@@ -87,7 +87,7 @@ extension StageBuilder {
             throw failure(.definition(error))
         }
         place(output)
-        var copy = FileCopy(source: [UInt8(ascii: "/")], destination: [])
+        var copy = FileCopy(source: "/", destination: [])
         copy.copiesDirectoryContents = true
         copy.createsDestination = true
         return (copy, output)

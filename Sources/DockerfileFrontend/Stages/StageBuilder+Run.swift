@@ -22,7 +22,7 @@ extension StageBuilder {
         execution.mounts = try mounts(of: run, command)
         if options.sharedMemorySize > 0 {
             execution.extraMounts.append(
-                Mount(.temporary(size: options.sharedMemorySize), at: Array("/dev/shm".utf8))
+                Mount(.temporary(size: options.sharedMemorySize), at: "/dev/shm")
             )
         }
         var expander = translator.expander
@@ -37,18 +37,18 @@ extension StageBuilder {
     private mutating func execute(_ execution: Execution, _ run: Run, title: [UInt8], text: [UInt8]) throws {
         var process = Process(
             arguments: execution.arguments,
-            environment: state.variables.ordered.map { $0.name + [UInt8(ascii: "=")] + $0.value },
+            environment: state.variables.ordered.map { $0.name + "=" + $0.value },
             directory: state.directory,
             user: state.user
         )
-        let hostname = options.buildArguments[[UInt8]("BUILDKIT_SANDBOX_HOSTNAME")] ?? []
+        let hostname = options.buildArguments["BUILDKIT_SANDBOX_HOSTNAME"] ?? []
         process.hostname = hostname.isEmpty ? options.hostname : hostname
         process.extraHosts = options.extraHosts
         process.limits = options.limits
         process.cgroupParent = options.cgroupParent
         process.removesMountStubsRecursively = true
         process.proxy = proxies(in: options.buildArguments)
-        let agentVariable = Array("SSH_AUTH_SOCK=".utf8)
+        let agentVariable: [UInt8] = "SSH_AUTH_SOCK="
         if let agent = execution.mounts.agents.first,
             !process.environment.contains(where: { $0.starts(with: agentVariable) })
         {
@@ -108,12 +108,12 @@ extension StageBuilder {
             return Execution(arguments: state.withShell(script), titleText: instruction.text)
         }
         let content = first.effectiveContent
-        let title = instruction.text + Array(" (".utf8) + Self.summary(first.content) + [UInt8(ascii: ")")]
-        guard content.starts(with: "#!".utf8), state.platform.os != "windows" else {
+        let title = instruction.text + " (" + Self.summary(first.content) + ")"
+        guard content.starts(with: "#!"), state.platform.os != "windows" else {
             return Execution(arguments: state.withShell(content), titleText: title)
         }
         // A script with an interpreter of its own is a file that is run.
-        let directory: [UInt8] = Array("/dev/pipes/".utf8)
+        let directory: [UInt8] = "/dev/pipes/"
         let file = try inlineFile(InlineDocument(name: first.name, content: content, expands: false), mode: 0o755)
         return Execution(
             arguments: state.withShell(joinedPath(directory, first.name)),
@@ -125,8 +125,8 @@ extension StageBuilder {
     /// Whether the line is one heredoc and nothing else.
     private static func isOnlyHeredoc(_ text: [UInt8], _ heredocs: [Heredoc]) -> Bool {
         guard heredocs.count == 1, let heredoc = heredocs.first else { return false }
-        var rest = text.drop { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-        guard rest.starts(with: "<<".utf8) else { return false }
+        var rest = text.drop { ("0"..."9").contains($0) }
+        guard rest.starts(with: "<<") else { return false }
         rest = rest.dropFirst(2)
         if heredoc.stripsTabs { rest = rest.dropFirst() }
         let word = Array(rest.drop { $0 == 0x20 || $0 == 0x09 })
@@ -141,7 +141,7 @@ extension StageBuilder {
         let lines = content.trimmed.split(separator: 0x0a, omittingEmptySubsequences: false)
         let first = lines.first.map { Array($0) } ?? []
         let line = first.last == 0x0d ? Array(first.dropLast()) : first
-        return lines.count > 1 ? line + Array("...".utf8) : line
+        return lines.count > 1 ? line + "..." : line
     }
 
     /// `RUN |N name=value … command # buildkit`: the declared arguments are part of the line.
@@ -152,9 +152,9 @@ extension StageBuilder {
             if values[argument.name] == nil { names.append(argument.name) }
             values[argument.name] = state.variables[argument.name] ?? argument.value ?? []
         }
-        var line: [UInt8] = Array("RUN ".utf8)
-        if !names.isEmpty { line += Array("|\(names.count) ".utf8) }
-        for name in names { line += name + [UInt8(ascii: "=")] + (values[name] ?? []) + [0x20] }
-        return line + Array(arguments.joined(separator: [0x20])) + Array(" # buildkit".utf8)
+        var line: [UInt8] = "RUN "
+        if !names.isEmpty { line += "|\(names.count) " }
+        for name in names { line += name + "=" + (values[name] ?? []) + [0x20] }
+        return line + Array(arguments.joined(separator: [0x20])) + " # buildkit"
     }
 }

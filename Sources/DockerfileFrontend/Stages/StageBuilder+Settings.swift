@@ -53,14 +53,14 @@ extension StageBuilder {
         pairs.reduce(into: Array(instruction.utf8)) { line, pair in
             line.append(0x20)
             line += pair.key
-            line.append(UInt8(ascii: "="))
+            line.append("=")
             line += pair.value
         }
     }
 
     /// ARG: a given value, else the default, else the value of the same name before the first stage.
     mutating func declare(_ definitions: [ArgumentDefinition]) throws {
-        var line: [UInt8] = Array("ARG".utf8)
+        var line: [UInt8] = "ARG"
         for definition in definitions {
             checkSecret("ARG", definition.name)
             var value = options.buildArguments[definition.name]
@@ -86,7 +86,7 @@ extension StageBuilder {
             if let value, !isOnlyForBuilder(definition.name) { state.variables.set(definition.name, to: value) }
             state.arguments.append((definition.name, value))
             line += [0x20] + definition.name
-            if let value { line += [UInt8(ascii: "=")] + value }
+            if let value { line += "=" + value }
         }
         state.record(line, hasLayer: false)
     }
@@ -107,7 +107,7 @@ extension StageBuilder {
     }
 
     private static func quotedList(_ words: [[UInt8]]) -> [UInt8] {
-        [UInt8(ascii: "[")] + words.map(quoted).joined(separator: [0x20]) + [UInt8(ascii: "]")]
+        "[" + words.map(quoted).joined(separator: [0x20]) + "]"
     }
 
     mutating func setCommand(_ line: CommandLine) throws {
@@ -117,7 +117,7 @@ extension StageBuilder {
             defaults.argumentsEscaped = true
         }
         state.hasCommand = true
-        state.record(Array("CMD ".utf8) + Self.quotedList(words), hasLayer: false)
+        state.record("CMD " + Self.quotedList(words), hasLayer: false)
     }
 
     mutating func setEntrypoint(_ line: CommandLine) throws {
@@ -128,17 +128,17 @@ extension StageBuilder {
             // The base's command was meant for the base's entrypoint.
             if !keepsCommand { defaults.command = nil }
         }
-        state.record(Array("ENTRYPOINT ".utf8) + Self.quotedList(words), hasLayer: false)
+        state.record("ENTRYPOINT " + Self.quotedList(words), hasLayer: false)
     }
 
     mutating func setHealthcheck(_ command: HealthcheckCommand) {
-        var test: [[UInt8]] = [Array("NONE".utf8)]
+        var test: [[UInt8]] = ["NONE"]
         var options = HealthcheckOptions()
         if case .test(let line, let given) = command {
             options = given
             switch line {
-            case .shell(let text): test = [Array("CMD-SHELL".utf8), text]
-            case .exec(let words): test = [Array("CMD".utf8)] + words
+            case .shell(let text): test = ["CMD-SHELL", text]
+            case .exec(let words): test = ["CMD"] + words
             }
         }
         var check = Healthcheck(test: test.map(\.displayText))
@@ -155,8 +155,8 @@ extension StageBuilder {
         ]
         let shown = times.map { " \($0.0):\(durationText($0.1))" }.joined()
         let line =
-            Array("HEALTHCHECK {Test:[".utf8) + Array(test.joined(separator: [0x20]))
-            + Array("]\(shown) Retries:\(options.retries)}".utf8)
+            "HEALTHCHECK {Test:[" + Array(test.joined(separator: [0x20]))
+            + "]\(shown) Retries:\(options.retries)}"
         state.record(line, hasLayer: false)
     }
 
@@ -188,7 +188,7 @@ extension StageBuilder {
             if defaults.exposedPorts == nil { defaults.exposedPorts = [:] }
             for port in ports { defaults.exposedPorts?[port] = EmptyObject() }
         }
-        state.record(Array("EXPOSE [\(ports.joined(separator: " "))]".utf8), hasLayer: false)
+        state.record("EXPOSE [\(ports.joined(separator: " "))]", hasLayer: false)
     }
 
     mutating func addVolumes(_ words: [Word]) throws {
@@ -203,30 +203,30 @@ extension StageBuilder {
             for path in paths { defaults.volumes?[path.displayText] = EmptyObject() }
         }
         let list = Array(paths.joined(separator: [0x20]))
-        state.record(Array("VOLUME [".utf8) + list + [UInt8(ascii: "]")], hasLayer: false)
+        state.record("VOLUME [" + list + "]", hasLayer: false)
     }
 
     mutating func setUser(_ word: Word) throws {
         state.user = try expand(word.bytes)
-        state.record(Array("USER ".utf8) + state.user, hasLayer: false)
+        state.record("USER " + state.user, hasLayer: false)
     }
 
     mutating func setStopSignal(_ word: Word) throws {
         let signal = try expand(word.bytes).displayText
         guard isSignal(signal) else { throw failure(.invalidSignal(signal)) }
         state.change { $0.stopSignal = signal }
-        state.record(Array("STOPSIGNAL \(signal)".utf8), hasLayer: false)
+        state.record("STOPSIGNAL \(signal)", hasLayer: false)
     }
 
     mutating func setShell(_ words: [[UInt8]]) {
         state.shell = words
         let list = Array(words.joined(separator: [0x20]))
-        state.record(Array("SHELL [".utf8) + list + [UInt8(ascii: "]")], hasLayer: false)
+        state.record("SHELL [" + list + "]", hasLayer: false)
     }
 
     mutating func setMaintainer(_ word: Word) {
         state.setAuthor(word.bytes)
-        state.record(Array("MAINTAINER ".utf8) + word.bytes, hasLayer: false)
+        state.record("MAINTAINER " + word.bytes, hasLayer: false)
     }
 
     mutating func addTrigger(_ trigger: Trigger) {

@@ -82,7 +82,7 @@ struct StageBuilder {
         if let instruction = node.stage?.instruction { description[Self.commandKey] = instruction.text }
         do throws(LLBError) {
             if let layout = image.layout {
-                let title = Array("[context ".utf8) + layout + Array("] OCI load from client".utf8)
+                let title: [UInt8] = "[context " + layout + "] OCI load from client"
                 state.output = try Output.layout(
                     name,
                     store: layout,
@@ -90,7 +90,7 @@ struct StageBuilder {
                     metadata: Metadata(name: title, description: description)
                 )
             } else {
-                let title = self.title(Array("FROM \(name)".utf8))
+                let title = self.title("FROM \(name)")
                 state.output = try Output.image(
                     name,
                     platform: image.platform,
@@ -110,7 +110,7 @@ struct StageBuilder {
 
     /// The files of a directory of the client as a tree that a stage can go on from.
     private func copied(_ directory: Output) throws -> Output {
-        var copy = FileCopy(source: Array("/".utf8), destination: Array("/".utf8))
+        var copy = FileCopy(source: "/", destination: "/")
         copy.copiesDirectoryContents = true
         copy.createsDestination = true
         do throws(LLBError) {
@@ -231,7 +231,7 @@ struct StageBuilder {
 
     /// `->arm64` where the stage's arguments say that it builds for another platform.
     private var crossTarget: String {
-        guard let text = state.variables[[UInt8]("TARGETPLATFORM")],
+        guard let text = state.variables["TARGETPLATFORM"],
             let target = (try? Platform(parsing: text.displayText))?.normalized
         else { return "" }
         guard target.os == state.platform.os else { return "->\(target)" }

@@ -120,7 +120,7 @@ struct StageGraph {
         // BuildKit compares the base with the lower-case names of earlier stages as it stands.
         if let index = names[name.displayText] { return .stage(index) }
         if let given = replacement(of: name, platform) { return given }
-        if name.equals("scratch") { return .scratch }
+        if name == "scratch" { return .scratch }
         do throws(OCIError) {
             return .image(try ImageReference(parsing: name.displayText).withDefaultTag, layout: nil)
         } catch {
@@ -202,7 +202,7 @@ struct StageGraph {
     /// A node for an image that no stage is based on; one node per image.
     private mutating func addImage(_ name: [UInt8], at range: SourceRange) throws(FrontendError) -> Int {
         if let index = images[name] { return index }
-        let base: StageNode.Base = name.equals("scratch") ? .scratch : try self.base(named: name, at: range)
+        let base: StageNode.Base = name == "scratch" ? .scratch : try self.base(named: name, at: range)
         nodes.append(
             StageNode(stage: nil, label: "", baseName: name, base: base, platform: nil, place: range)
         )
@@ -220,7 +220,7 @@ struct StageGraph {
                 trigger: expression,
                 firingAt: place,
                 of: dockerfile.source,
-                escape: UInt8(ascii: "\\")
+                escape: "\\"
             )
             commands.append(try command(instruction, number: 0, trigger: number + 1))
         }

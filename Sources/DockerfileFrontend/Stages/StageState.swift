@@ -31,7 +31,7 @@ struct StageState {
         self.platform = platform
         image = ImageConfiguration(platform: platform)
         image.config = ContainerDefaults()
-        workingDirectory = [UInt8(ascii: "/")]
+        workingDirectory = "/"
         addDefaultPath()
     }
 
@@ -47,7 +47,7 @@ struct StageState {
         self.image.config?.onBuild = nil
         for text in defaults.environment ?? [] {
             let bytes = Array(text.utf8)
-            let equals = bytes.firstIndex(of: UInt8(ascii: "=")) ?? bytes.count
+            let equals = bytes.firstIndex(of: "=") ?? bytes.count
             let value = Array(bytes[min(equals + 1, bytes.count)...])
             appendEnvironment(Array(bytes[..<equals]), value)
         }
@@ -66,7 +66,7 @@ struct StageState {
     }
 
     private mutating func addDefaultPath() {
-        let path = [UInt8]("PATH")
+        let path: [UInt8] = "PATH"
         if image.os != "windows", places[path] == nil {
             let value = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
             appendEnvironment(path, Array(value.utf8))
@@ -75,10 +75,10 @@ struct StageState {
     }
 
     /// Where commands run and relative paths begin.
-    var directory: [UInt8] { workingDirectory.isEmpty ? [UInt8(ascii: "/")] : absolute(workingDirectory) }
+    var directory: [UInt8] { workingDirectory.isEmpty ? "/" : absolute(workingDirectory) }
 
     private func absolute(_ path: [UInt8]) -> [UInt8] {
-        path.first == UInt8(ascii: "/") ? path : joinedPath([UInt8(ascii: "/")], path)
+        path.first == "/" ? path : joinedPath("/", path)
     }
 
     /// The command that runs text: what SHELL says.
@@ -135,7 +135,7 @@ struct StageState {
     /// It cannot hold bytes that are not UTF-8.
     var configuration: ImageConfiguration {
         var configuration = image
-        let variables = environment.map { ($0.name + [UInt8(ascii: "=")] + $0.value).displayText }
+        let variables = environment.map { ($0.name + "=" + $0.value).displayText }
         configuration.config?.environment = variables.isEmpty ? nil : variables
         configuration.config?.workingDirectory = workingDirectory.isEmpty ? nil : workingDirectory.displayText
         configuration.config?.user = user.isEmpty ? nil : user.displayText

@@ -21,7 +21,7 @@ func predefinedArguments(build: Platform, target: Platform, stage: String, given
 
 /// Whether an argument tells only the builder something and reaches no command.
 func isOnlyForBuilder(_ name: [UInt8]) -> Bool {
-    name.equals("BUILDKIT_SBOM_SCAN_CONTEXT") || name.equals("BUILDKIT_SBOM_SCAN_STAGE")
+    name == "BUILDKIT_SBOM_SCAN_CONTEXT" || name == "BUILDKIT_SBOM_SCAN_STAGE"
 }
 
 /// The proxies among build arguments: known without ARG, given to RUN steps, and part of no cache key.
@@ -50,7 +50,7 @@ func unusedArguments(_ given: Variables, in dockerfile: Dockerfile, predefined: 
     }
     let proxyNames = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"]
     return given.names.filter { name in
-        !known.contains(name) && !name.starts(with: "BUILDKIT_".utf8) && !name.equals("SOURCE_DATE_EPOCH")
+        !known.contains(name) && !name.starts(with: "BUILDKIT_") && name != "SOURCE_DATE_EPOCH"
             && !proxyNames.contains(name.asciiLowercased.displayText)
     }
     .sorted { $0.lexicographicallyPrecedes($1) }

@@ -44,7 +44,7 @@ package struct BuildOptions: Sendable {
     /// The size of `/dev/shm` in RUN steps, in bytes; 0 for the default.
     package var sharedMemorySize: Int64 = 0
     /// The name of the local source that the build context is.
-    package var contextName: [UInt8] = Array("context".utf8)
+    package var contextName: [UInt8] = "context"
     /// The build context, if it is not a directory of the client.
     package var context: Output?
     /// What names of stages and images lead to instead (`--build-context`).

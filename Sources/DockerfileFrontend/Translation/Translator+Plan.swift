@@ -83,10 +83,10 @@ extension Translator {
         source.sharedKeyHint = options.contextName
         source.excludePatterns = options.ignoreFile?.patterns ?? []
         // The whole context: no paths to look for.
-        if !paths.contains([UInt8(ascii: "/")]) {
+        if !paths.contains("/") {
             source.followPaths = paths.map { Array($0.dropFirst()) }.sorted { $0.lexicographicallyPrecedes($1) }
         }
-        return try Output.local(source, metadata: Metadata(name: Array("[internal] load build context".utf8)))
+        return try Output.local(source, metadata: Metadata(name: "[internal] load build context"))
     }
 
     private func checkBasePlatform(_ index: Int) {

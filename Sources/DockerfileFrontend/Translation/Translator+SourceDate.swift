@@ -43,7 +43,7 @@ extension Translator {
     }
 
     func sourceDateName() throws -> SourceDateName? {
-        let name = [UInt8]("SOURCE_DATE_EPOCH")
+        let name: [UInt8] = "SOURCE_DATE_EPOCH"
         guard let value = options.buildArguments[name] ?? globalArguments[name], !value.isEmpty else { return nil }
         let text = value.displayText
         if let seconds = Int64(text) { return .time(seconds) }

@@ -108,7 +108,7 @@ struct Translator {
             contexts: options.namedContexts,
             targetPlatform: targetPlatform
         )
-        try checkFrontend(of: dockerfile.source, options.buildArguments[[UInt8]("BUILDKIT_SYNTAX")])
+        try checkFrontend(of: dockerfile.source, options.buildArguments["BUILDKIT_SYNTAX"])
     }
 
     /// Finds the target, and the images that it needs, or that all stages need.
@@ -220,8 +220,8 @@ struct Translator {
             let reason = FrontendError.Reason.invalidPlatform(expression: expression, error, didYouMean: meant())
             throw failure(reason, at: stage.instruction.range)
         }
-        if result.matched == [[UInt8]("TARGETPLATFORM")], result.unmatched.isEmpty,
-            globalArguments[[UInt8]("TARGETPLATFORM")] == result.text
+        if result.matched == ["TARGETPLATFORM"], result.unmatched.isEmpty,
+            globalArguments["TARGETPLATFORM"] == result.text
         {
             report(
                 .redundantTargetPlatform,

@@ -1,15 +1,16 @@
 import LLB
+import Text
 
 extension ModeChange {
     /// Reads the value of `--chmod`: octal from 0 to 07777, or symbolic as chmod(1) takes it.
     /// - Returns: nil for anything else.
     init?(parsing text: [UInt8]) {
-        if let first = text.first, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) {
+        if let first = text.first, ("0"..."9").contains(first) {
             guard let bits = UInt32(String(decoding: text, as: UTF8.self), radix: 8), bits <= 0o7777 else { return nil }
             self = .bits(bits)
             return
         }
-        let clauses = text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+        let clauses = text.split(separator: ",", omittingEmptySubsequences: false)
         guard clauses.allSatisfy(Self.isClause) else { return nil }
         self = .symbolic(text)
     }
@@ -33,9 +34,9 @@ extension Owner {
     ///
     /// Numbers need no account; names are looked up in `tree`.
     init(parsing text: [UInt8], in tree: FileInput) {
-        let parts = text.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         func account(_ part: ArraySlice<UInt8>) -> Account {
-            if part.elementsEqual("root".utf8) { return .id(0) }
+            if part == "root" { return .id(0) }
             let text = String(decoding: part, as: UTF8.self)
             if let id = Int32(text), id >= 0, !text.hasPrefix("+") { return .id(UInt32(id)) }
             return part.isEmpty ? .id(0) : .named(Array(part), in: tree)

@@ -32,30 +32,30 @@ extension GitSource {
     /// - Returns: nil for any other address.
     package init?(parsing text: [UInt8]) throws(GitReferenceError) {
         guard Self.mayBeRepository(text) else { return nil }
-        let parts = text.split(separator: UInt8(ascii: "#"), maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = text.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
         let before = parts.first ?? []
-        let query = before.firstIndex(of: UInt8(ascii: "?"))
+        let query = before.firstIndex(of: "?")
         guard let remote = GitRemote(parsing: Array(before[..<(query ?? before.endIndex)])) else {
             throw .invalidAddress(withoutCredentials(text).displayText)
         }
         self.init(remote: remote)
         // As BuildKit's client names them.
-        authorizationSecret = Array("GIT_AUTH_HEADER".utf8)
-        tokenSecret = Array("GIT_AUTH_TOKEN".utf8)
-        if remote.transport == .ssh { agent = Array("default".utf8) }
+        authorizationSecret = "GIT_AUTH_HEADER"
+        tokenSecret = "GIT_AUTH_TOKEN"
+        if remote.transport == .ssh { agent = "default" }
         if parts.count > 1 { setFragment(parts[1]) }
         if let query { try setQuery(before[(query + 1)...]) }
     }
 
     /// By its beginning; over HTTP only names that end in `.git` are repositories.
     package static func mayBeRepository(_ text: [UInt8]) -> Bool {
-        let address = text.prefix { $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "?") }
-        if text.starts(with: "http://".utf8) || text.starts(with: "https://".utf8) {
-            return address.suffix(4).elementsEqual(".git".utf8)
+        let address = text.prefix { $0 != "#" && $0 != "?" }
+        if text.starts(with: "http://") || text.starts(with: "https://") {
+            return address.suffix(4) == ".git"
         }
-        if text.starts(with: "git://".utf8) || text.starts(with: "ssh://".utf8) { return true }
+        if text.starts(with: "git://") || text.starts(with: "ssh://") { return true }
         // user@host:path
-        return !text.starts(with: "./".utf8) && !text.starts(with: "../".utf8)
+        return !text.starts(with: "./") && !text.starts(with: "../")
             && GitRemote(parsing: Array(address)) != nil
     }
 
@@ -63,8 +63,8 @@ extension GitSource {
         var seen: Set<[UInt8]> = []
         var tag: [UInt8]?
         var branch: [UInt8]?
-        for field in query.split(separator: UInt8(ascii: "&")) {
-            let pair = field.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+        for field in query.split(separator: "&") {
+            let pair = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let key = percentDecoded(pair.first ?? [])
             let name = key.displayText
             let value = pair.count > 1 ? percentDecoded(pair[1]) : []
@@ -88,8 +88,8 @@ extension GitSource {
             }
         }
         if tag != nil, branch != nil { throw .branchAndTag }
-        if let tag { reference = try agreed("ref", reference, Array("refs/tags/".utf8) + tag) }
-        if let branch { reference = try agreed("ref", reference, Array("refs/heads/".utf8) + branch) }
+        if let tag { reference = try agreed("ref", reference, "refs/tags/" + tag) }
+        if let branch { reference = try agreed("ref", reference, "refs/heads/" + branch) }
         // No server resolves an abbreviated commit id: it is looked for on the default branch.
         if reference == nil, let checksum, [40, 64].contains(checksum.count) { reference = checksum }
     }

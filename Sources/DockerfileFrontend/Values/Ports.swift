@@ -64,7 +64,7 @@ struct ExposedPorts {
     }
 
     private static func port(_ text: Substring) -> UInt16? {
-        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? UInt16(text) : nil
+        text.utf8.allSatisfy { ("0"..."9").contains($0) } ? UInt16(text) : nil
     }
 
     /// Whether a text may be an IPv4 or IPv6 address; it is checked, not used.
@@ -74,9 +74,9 @@ struct ExposedPorts {
         if text.contains(":") {
             return text.utf8.allSatisfy { byte in
                 let lower = byte | 0x20
-                return (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(lower) || byte == UInt8(ascii: ":")
-                    || byte == UInt8(ascii: ".")
+                return ("0"..."9").contains(byte)
+                    || ("a"..."f").contains(lower) || byte == ":"
+                    || byte == "."
             }
         }
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)

@@ -63,7 +63,7 @@ struct DirectiveReader {
         let line = line.trimmed
         guard line.starts(with: comment) else { return nil }
         let text = Array(line.dropFirst(comment.utf8CodeUnitCount))
-        guard let equals = text.firstIndex(of: UInt8(ascii: "=")) else { return nil }
+        guard let equals = text.firstIndex(of: "=") else { return nil }
         let name = Array(text[..<equals]).trimmed
         let value = Array(text[(equals + 1)...]).trimmed
         guard !value.isEmpty, let known = Directive.Name(rawValue: name.asciiLowercased.displayText) else { return nil }

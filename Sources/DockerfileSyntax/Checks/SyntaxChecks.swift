@@ -141,7 +141,7 @@ private struct SyntaxFindings {
 
 /// Whether a variable's name says that its value is a secret, as BuildKit's check `SecretsUsedInArgOrEnv` reads names.
 package func namesSecret(_ name: [UInt8]) -> Bool {
-    let words = name.asciiLowercased.split(separator: UInt8(ascii: "_")).map(\.displayText)
+    let words = name.asciiLowercased.split(separator: "_").map(\.displayText)
     let secrets: Set = [
         "apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token",
     ]

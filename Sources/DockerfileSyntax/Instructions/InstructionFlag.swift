@@ -22,8 +22,8 @@ extension LineContext {
             let start = position
             guard text[position..<range.upperBound].starts(with: "--") else { return (flags, start..<range.upperBound) }
             let word = unquotedWord(at: &position, until: range.upperBound)
-            if word.equals("--") { return (flags, position..<range.upperBound) }
-            let equals = word.firstIndex(of: UInt8(ascii: "="))
+            if word == "--" { return (flags, position..<range.upperBound) }
+            let equals = word.firstIndex(of: "=")
             flags.append(
                 InstructionFlag(
                     name: Array(word[2..<(equals ?? word.count)]),
@@ -46,7 +46,7 @@ extension LineContext {
                 quote = nil
                 continue
             }
-            if quote == nil, byte == UInt8(ascii: "'") || byte == UInt8(ascii: "\"") {
+            if quote == nil, byte == "'" || byte == "\"" {
                 quote = byte
                 continue
             }
@@ -101,6 +101,6 @@ struct FlagReader {
 
     /// Nil where the flag was not given.
     func boolean(_ name: String) -> Bool? {
-        values[name]?.first.map { $0.value.map { $0.asciiLowercased.equals("true") } ?? true }
+        values[name]?.first.map { $0.value.map { $0.asciiLowercased == "true" } ?? true }
     }
 }

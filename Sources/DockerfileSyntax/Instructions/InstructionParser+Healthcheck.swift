@@ -19,11 +19,11 @@ extension InstructionParser {
                 "interval": .text, "timeout": .text, "start-period": .text, "start-interval": .text, "retries": .text,
             ]
         )
-        if type.equals("NONE") {
+        if type == "NONE" {
             guard rest.isEmpty else { throw context.failure(.healthcheckNoneArguments) }
             return .none
         }
-        guard type.equals("CMD") else {
+        guard type == "CMD" else {
             throw context.failure(.unknownHealthcheckType(quoted(type).displayText))
         }
         switch line {

@@ -117,7 +117,7 @@ struct InstructionParser {
         }
         var definitions: [ArgumentDefinition] = []
         for word in words {
-            let equals = word.bytes.firstIndex(of: UInt8(ascii: "="))
+            let equals = word.bytes.firstIndex(of: "=")
             let name = Array(word.bytes[..<(equals ?? word.bytes.count)])
             guard !name.isEmpty else { throw context.failure(.blankName(instruction: Keyword.arg.name)) }
             definitions.append(
@@ -143,7 +143,7 @@ struct InstructionParser {
     private func from(_ parts: Parts) throws(DockerfileError) -> From {
         let words = try context.plainWords(in: parts.arguments)
         var name: String?
-        if words.count == 3, words[1].bytes.asciiLowercased.equals("as") {
+        if words.count == 3, words[1].bytes.asciiLowercased == "as" {
             let lowercased = words[2].bytes.asciiLowercased
             guard Self.isStageName(lowercased) else {
                 throw context.failure(.invalidStageName(quoted(words[2].bytes).displayText))

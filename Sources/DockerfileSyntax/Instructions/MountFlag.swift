@@ -59,7 +59,7 @@ extension MountFlag {
     /// Splits the value of the flag into its fields.
     init(parsing value: [UInt8], at range: SourceRange) throws(MountError) {
         fields = try mountFields(value).map { field in
-            let equals = field.firstIndex(of: UInt8(ascii: "="))
+            let equals = field.firstIndex(of: "=")
             return Field(
                 key: Array(field[..<(equals ?? field.count)]).asciiLowercased.displayText,
                 value: equals.map { Array(field[($0 + 1)...]) },
@@ -68,15 +68,14 @@ extension MountFlag {
         }
         self.range = range
         for field in fields where field.key == "from" {
-            if let value = field.value, let dollar = value.firstIndex(of: UInt8(ascii: "$")), dollar != value.count - 1
-            {
+            if let value = field.value, let dollar = value.firstIndex(of: "$"), dollar != value.count - 1 {
                 throw .expandedFrom
             }
         }
     }
 
     /// Whether the mount can be known before any variable is.
-    var isConstant: Bool { !fields.contains { $0.value?.contains(UInt8(ascii: "$")) ?? false } }
+    var isConstant: Bool { !fields.contains { $0.value?.contains("$") ?? false } }
 
     /// Gives the fields their meaning.
     /// - Parameter expand: replaces the variables of a value.
@@ -198,8 +197,8 @@ package struct DeviceFlag: Hashable, Sendable {
 
     init(parsing value: [UInt8]) throws(MountError) {
         for field in try mountFields(value) {
-            guard let equals = field.firstIndex(of: UInt8(ascii: "=")) else {
-                if field.asciiLowercased.equals("required") {
+            guard let equals = field.firstIndex(of: "=") else {
+                if field.asciiLowercased == "required" {
                     isRequired = true
                 } else if name.isEmpty {
                     name = field

@@ -37,7 +37,7 @@ extension LineContext {
                 let byte = text[position]
                 if quote == nil, isBlank(byte) { break }
                 position += 1
-                if byte == escape, quote != UInt8(ascii: "'") {
+                if byte == escape, quote != "'" {
                     // An escape character at the very end goes away.
                     guard position < range.upperBound else { break }
                     bytes += [byte, text[position]]
@@ -46,7 +46,7 @@ extension LineContext {
                 }
                 if byte == quote {
                     quote = nil
-                } else if quote == nil, byte == UInt8(ascii: "'") || byte == UInt8(ascii: "\"") {
+                } else if quote == nil, byte == "'" || byte == "\"" {
                     quote = byte
                 }
                 bytes.append(byte)
@@ -64,7 +64,7 @@ extension LineContext {
     func keyValues(in range: Range<Int>, of instruction: Keyword) throws(DockerfileError) -> [KeyValue] {
         let words = try quotedWords(in: range)
         guard let first = words.first else { return [] }
-        guard first.bytes.contains(UInt8(ascii: "=")) else {
+        guard first.bytes.contains("=") else {
             let text = self.text
             guard let space = range.first(where: { isBlank(text[$0]) }) else {
                 throw failure(.needsTwoArguments(instruction: instruction.name))
@@ -82,7 +82,7 @@ extension LineContext {
         }
         var pairs: [KeyValue] = []
         for word in words {
-            guard let equals = word.bytes.firstIndex(of: UInt8(ascii: "=")) else {
+            guard let equals = word.bytes.firstIndex(of: "=") else {
                 throw failure(.missingEquals(word: quoted(word.bytes).displayText))
             }
             pairs.append(

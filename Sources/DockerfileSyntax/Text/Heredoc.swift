@@ -22,16 +22,16 @@ package struct Heredoc: Hashable, Sendable {
         var descriptor: UInt = 0
         while index < word.count, isDigit(word[index]) {
             let (product, overflow) = descriptor.multipliedReportingOverflow(by: 10)
-            descriptor = overflow ? .max : product &+ UInt(word[index] - UInt8(ascii: "0"))
+            descriptor = overflow ? .max : product &+ UInt(word[index] - "0")
             index += 1
         }
-        guard word.dropFirst(index).starts(with: [UInt8]("<<")) else { return nil }
+        guard word.dropFirst(index).starts(with: "<<") else { return nil }
         index += 2
-        stripsTabs = index < word.count && word[index] == UInt8(ascii: "-")
+        stripsTabs = index < word.count && word[index] == "-"
         if stripsTabs { index += 1 }
         while index < word.count, isBlank(word[index]) { index += 1 }
         let rest = Array(word[index...])
-        guard !rest.isEmpty, !rest.contains(UInt8(ascii: "<")) else { return nil }
+        guard !rest.isEmpty, !rest.contains("<") else { return nil }
         var expander = WordExpander()
         expander.keepsUnset = true
         let plain = try expander.expand(rest, with: Variables()).words
@@ -44,7 +44,7 @@ package struct Heredoc: Hashable, Sendable {
     }
 
     private static func quoteCount(_ bytes: [UInt8]) -> Int {
-        bytes.count { $0 == UInt8(ascii: "'") || $0 == UInt8(ascii: "\"") }
+        bytes.count { $0 == "'" || $0 == "\"" }
     }
 
     /// The body as a shell would see it: without leading tabs for `<<-`.

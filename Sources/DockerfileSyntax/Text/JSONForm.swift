@@ -16,14 +16,14 @@ enum JSONForm {
     static func array(_ text: [UInt8]) -> Outcome {
         var reader = Reader(bytes: text)
         reader.skipSpace()
-        guard reader.take(UInt8(ascii: "[")) else { return .notAnArray }
+        guard reader.take("[") else { return .notAnArray }
         var strings: [[UInt8]] = []
         var allStrings = true
         reader.skipSpace()
-        if !reader.take(UInt8(ascii: "]")) {
+        if !reader.take("]") {
             repeat {
                 reader.skipSpace()
-                if reader.peek == UInt8(ascii: "\"") {
+                if reader.peek == "\"" {
                     guard let string = reader.string() else { return .notAnArray }
                     strings.append(string)
                 } else {
@@ -31,8 +31,8 @@ enum JSONForm {
                     allStrings = false
                 }
                 reader.skipSpace()
-            } while reader.take(UInt8(ascii: ","))
-            guard reader.take(UInt8(ascii: "]")) else { return .notAnArray }
+            } while reader.take(",")
+            guard reader.take("]") else { return .notAnArray }
         }
         reader.skipSpace()
         guard reader.isAtEnd else { return .notAnArray }
@@ -40,28 +40,28 @@ enum JSONForm {
     }
 
     /// The string under `name` in an object that is the whole of `text`.
-    static func stringMember(_ name: StaticString, of text: [UInt8]) -> [UInt8]? {
+    static func stringMember(_ name: [UInt8], of text: [UInt8]) -> [UInt8]? {
         var reader = Reader(bytes: text)
         reader.skipSpace()
-        guard reader.take(UInt8(ascii: "{")) else { return nil }
+        guard reader.take("{") else { return nil }
         var found: [UInt8]?
         reader.skipSpace()
-        if !reader.take(UInt8(ascii: "}")) {
+        if !reader.take("}") {
             repeat {
                 reader.skipSpace()
-                guard reader.peek == UInt8(ascii: "\""), let key = reader.string() else { return nil }
+                guard reader.peek == "\"", let key = reader.string() else { return nil }
                 reader.skipSpace()
-                guard reader.take(UInt8(ascii: ":")) else { return nil }
+                guard reader.take(":") else { return nil }
                 reader.skipSpace()
-                if key.equals(name) {
-                    guard reader.peek == UInt8(ascii: "\""), let value = reader.string() else { return nil }
+                if key == name {
+                    guard reader.peek == "\"", let value = reader.string() else { return nil }
                     found = value
                 } else {
                     guard reader.skipValue() else { return nil }
                 }
                 reader.skipSpace()
-            } while reader.take(UInt8(ascii: ","))
-            guard reader.take(UInt8(ascii: "}")) else { return nil }
+            } while reader.take(",")
+            guard reader.take("}") else { return nil }
         }
         reader.skipSpace()
         return reader.isAtEnd ? found : nil
@@ -96,19 +96,19 @@ private struct Reader {
         while let byte = peek {
             position += 1
             switch byte {
-            case UInt8(ascii: "\""): return result
+            case "\"": return result
             case 0..<0x20: return nil
-            case UInt8(ascii: "\\"):
+            case "\\":
                 guard let escape = peek else { return nil }
                 position += 1
                 switch escape {
-                case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): result.append(escape)
-                case UInt8(ascii: "b"): result.append(0x08)
-                case UInt8(ascii: "f"): result.append(0x0c)
-                case UInt8(ascii: "n"): result.append(0x0a)
-                case UInt8(ascii: "r"): result.append(0x0d)
-                case UInt8(ascii: "t"): result.append(0x09)
-                case UInt8(ascii: "u"):
+                case "\"", "\\", "/": result.append(escape)
+                case "b": result.append(0x08)
+                case "f": result.append(0x0c)
+                case "n": result.append(0x0a)
+                case "r": result.append(0x0d)
+                case "t": result.append(0x09)
+                case "u":
                     guard let scalar = unicodeEscape() else { return nil }
                     result += Array(String(Character(scalar)).utf8)
                 default: return nil
@@ -124,7 +124,7 @@ private struct Reader {
         guard let unit = hexadecimalUnit() else { return nil }
         if let scalar = Unicode.Scalar(UInt32(unit)) { return scalar }
         let before = position
-        if UTF16.isLeadSurrogate(unit), take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")), let low = hexadecimalUnit(),
+        if UTF16.isLeadSurrogate(unit), take("\\"), take("u"), let low = hexadecimalUnit(),
             UTF16.isTrailSurrogate(low)
         {
             return UTF16.decode(UTF16.EncodedScalar([unit, low]))
@@ -136,7 +136,7 @@ private struct Reader {
     private mutating func hexadecimalUnit() -> UInt16? {
         guard position + 4 <= bytes.count else { return nil }
         let text = bytes[position..<(position + 4)]
-        guard text.allSatisfy({ isDigit($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0 | 0x20) }) else {
+        guard text.allSatisfy({ isDigit($0) || ("a"..."f").contains($0 | 0x20) }) else {
             return nil
         }
         position += 4
@@ -149,18 +149,18 @@ private struct Reader {
         while true {
             skipSpace()
             switch peek {
-            case UInt8(ascii: "{"), UInt8(ascii: "["):
-                let isObject = peek == UInt8(ascii: "{")
+            case "{", "[":
+                let isObject = peek == "{"
                 position += 1
                 skipSpace()
-                let close = isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")
+                let close: UInt8 = isObject ? "}" : "]"
                 if !take(close) {
                     guard open.count < Self.maximumDepth else { return false }
                     open.append(close)
                     guard !isObject || key() else { return false }
                     continue
                 }
-            case UInt8(ascii: "\""): guard string() != nil else { return false }
+            case "\"": guard string() != nil else { return false }
             default: guard scalar() else { return false }
             }
             while true {
@@ -170,25 +170,25 @@ private struct Reader {
                     open.removeLast()
                     continue
                 }
-                guard take(UInt8(ascii: ",")) else { return false }
+                guard take(",") else { return false }
                 skipSpace()
-                guard close != UInt8(ascii: "}") || key() else { return false }
+                guard close != "}" || key() else { return false }
                 break
             }
         }
     }
 
     private mutating func key() -> Bool {
-        guard peek == UInt8(ascii: "\""), string() != nil else { return false }
+        guard peek == "\"", string() != nil else { return false }
         skipSpace()
-        return take(UInt8(ascii: ":"))
+        return take(":")
     }
 
     private mutating func scalar() -> Bool {
         let start = position
         while let byte = peek, isDigit(byte) || isLetter(byte) || "+-.".utf8.contains(byte) { position += 1 }
         let text = bytes[start..<position]
-        if text.equals("true") || text.equals("false") || text.equals("null") { return true }
+        if text == "true" || text == "false" || text == "null" { return true }
         return Self.isNumber(text)
     }
 
@@ -199,15 +199,15 @@ private struct Reader {
             rest = rest.dropFirst(count)
             return count
         }
-        if rest.first == UInt8(ascii: "-") { rest.removeFirst() }
+        if rest.first == "-" { rest.removeFirst() }
         let leading = rest.first
         let count = takeDigits()
-        guard count == 1 || (count > 1 && leading != UInt8(ascii: "0")) else { return false }
-        if rest.first == UInt8(ascii: ".") {
+        guard count == 1 || (count > 1 && leading != "0") else { return false }
+        if rest.first == "." {
             rest.removeFirst()
             guard takeDigits() > 0 else { return false }
         }
-        if let byte = rest.first, byte | 0x20 == UInt8(ascii: "e") {
+        if let byte = rest.first, byte | 0x20 == "e" {
             rest.removeFirst()
             if let sign = rest.first, "+-".utf8.contains(sign) { rest.removeFirst() }
             guard takeDigits() > 0 else { return false }

@@ -21,7 +21,7 @@ package struct WordExpander: Sendable {
     /// References to variables that are not set stay as they are: for titles of steps.
     package var keepsUnset = false
 
-    package init(escape: UInt8 = UInt8(ascii: "\\")) { self.escape = escape }
+    package init(escape: UInt8 = "\\") { self.escape = escape }
 
     /// A word after expansion.
     package struct Result: Sendable {
@@ -101,19 +101,19 @@ private struct Scan {
                 return (result, words.done)
             }
             switch byte {
-            case UInt8(ascii: "$"):
+            case "$":
                 let value = try dollar(keepingEscapes: keepingEscapes)
                 result += value
                 for byte in value { words.add(byte) }
-            case UInt8(ascii: "<"):
+            case "<":
                 let value = heredocMark()
                 result += value
                 words.current += value
-            case UInt8(ascii: "'") where !expander.ignoresQuotes:
+            case "'" where !expander.ignoresQuotes:
                 let value = try singleQuoted()
                 result += value
                 words.current += value
-            case UInt8(ascii: "\"") where !expander.ignoresQuotes:
+            case "\"" where !expander.ignoresQuotes:
                 let value = try doubleQuoted(keepingEscapes: keepingEscapes)
                 result += value
                 words.current += value
@@ -148,7 +148,7 @@ private struct Scan {
         let start = position
         position += 1
         while let byte = next() {
-            guard byte == UInt8(ascii: "'") else { continue }
+            guard byte == "'" else { continue }
             return Array(expander.keepsQuotes ? input[start..<position] : input[(start + 1)..<(position - 1)])
         }
         throw .unmatchedSingleQuote
@@ -156,14 +156,14 @@ private struct Scan {
 
     private mutating func doubleQuoted(keepingEscapes: Bool) throws(ExpansionError) -> [UInt8] {
         position += 1
-        var result: [UInt8] = expander.keepsQuotes ? [UInt8(ascii: "\"")] : []
+        var result: [UInt8] = expander.keepsQuotes ? "\"" : []
         while let byte = peek {
             switch byte {
-            case UInt8(ascii: "\""):
+            case "\"":
                 position += 1
                 if expander.keepsQuotes { result.append(byte) }
                 return result
-            case UInt8(ascii: "$"):
+            case "$":
                 result += try dollar(keepingEscapes: keepingEscapes)
                 try check(result)
             case expander.escape:
@@ -171,7 +171,7 @@ private struct Scan {
                 if keepingEscapes { result.append(byte) }
                 guard let escaped = peek else { continue }
                 // Only these can be escaped here; before anything else the escape character is itself.
-                if escaped == UInt8(ascii: "\"") || escaped == UInt8(ascii: "$") || escaped == expander.escape {
+                if escaped == "\"" || escaped == "$" || escaped == expander.escape {
                     position += 1
                     result.append(escaped)
                 } else {
@@ -188,9 +188,9 @@ private struct Scan {
     /// `<<` takes the blanks after it along, so that `<< EOF` is one word.
     private mutating func heredocMark() -> [UInt8] {
         position += 1
-        guard peek == UInt8(ascii: "<") else { return [UInt8(ascii: "<")] }
+        guard peek == "<" else { return "<" }
         position += 1
-        var mark: [UInt8] = Array("<<")
+        var mark: [UInt8] = "<<"
         while let byte = peek, byte == 0x20 || byte == 0x09 || byte == 0x0d {
             mark.append(byte)
             position += 1
@@ -200,11 +200,11 @@ private struct Scan {
 
     private mutating func dollar(keepingEscapes: Bool) throws(ExpansionError) -> [UInt8] {
         position += 1
-        guard peek == UInt8(ascii: "{") else {
+        guard peek == "{" else {
             let name = variableName()
-            if name.isEmpty { return [UInt8(ascii: "$")] }
+            if name.isEmpty { return "$" }
             guard let value = value(of: name) else {
-                return expander.keepsUnset ? [UInt8(ascii: "$")] + name : []
+                return expander.keepsUnset ? "$" + name : []
             }
             return value
         }
@@ -214,7 +214,7 @@ private struct Scan {
         guard depth <= WordExpander.maximumDepth else { throw .nestedTooDeep(limit: WordExpander.maximumDepth) }
         switch peek {
         case nil: throw .missingBrace
-        case UInt8(ascii: "{"), UInt8(ascii: "}"), UInt8(ascii: ":"): throw .badSubstitution
+        case "{", "}", ":": throw .badSubstitution
         default: return try braces(name: variableName())
         }
     }
@@ -223,34 +223,34 @@ private struct Scan {
         guard var modifier = next() else { throw .missingBrace }
         var written = [modifier]
         switch modifier {
-        case UInt8(ascii: "}"):
+        case "}":
             guard let value = value(of: name) else {
-                return expander.keepsUnset ? Array("${") + name + [UInt8(ascii: "}")] : []
+                return expander.keepsUnset ? "${" + name + "}" : []
             }
             return value
-        case UInt8(ascii: "/"): return try replacement(in: name)
-        case UInt8(ascii: ":"):
+        case "/": return try replacement(in: name)
+        case ":":
             guard let second = next() else { throw .missingBrace }
             modifier = second
             written.append(second)
         default: break
         }
-        let strips = modifier == UInt8(ascii: "#") || modifier == UInt8(ascii: "%")
+        let strips = modifier == "#" || modifier == "%"
         guard "-+?#%".utf8.contains(modifier), !(strips && written.count > 1) else {
             // BuildKit reports a missing brace before an unknown modifier.
-            if written.count > 1, !strips { _ = try operand(until: UInt8(ascii: "}"), keepingEscapes: false) }
+            if written.count > 1, !strips { _ = try operand(until: "}", keepingEscapes: false) }
             throw .unsupportedModifier(written.displayText)
         }
-        let word = try operand(until: UInt8(ascii: "}"), keepingEscapes: strips)
+        let word = try operand(until: "}", keepingEscapes: strips)
         let value = value(of: name)
         if expander.keepsUnset, value == nil {
-            return Array("${") + name + written + word + [UInt8(ascii: "}")]
+            return "${" + name + written + word + "}"
         }
         let isMissing = value == nil || (written.count > 1 && value == [])
         switch modifier {
-        case UInt8(ascii: "-"): return isMissing ? word : value ?? []
-        case UInt8(ascii: "+"): return isMissing ? [] : word
-        case UInt8(ascii: "?"):
+        case "-": return isMissing ? word : value ?? []
+        case "+": return isMissing ? [] : word
+        case "?":
             guard isMissing else { return value ?? [] }
             let reason = value == nil ? "is not allowed to be unset" : "is not allowed to be empty"
             throw .unset(name: name.displayText, message: word.isEmpty ? reason : word.displayText)
@@ -277,7 +277,7 @@ private struct Scan {
         let isGreedy = word.first == modifier
         let pattern = try SubstitutionPattern(isGreedy ? Array(word.dropFirst()) : word)
         let scalars = ScalarText(value).scalars
-        if modifier == UInt8(ascii: "#") {
+        if modifier == "#" {
             guard let end = try pattern.end(in: scalars, from: 0, longest: isGreedy, work: &work) else { return value }
             return ScalarText.bytes(of: scalars[end...])
         }
@@ -289,19 +289,19 @@ private struct Scan {
     }
 
     private mutating func replacement(in name: [UInt8]) throws(ExpansionError) -> [UInt8] {
-        let replacesAll = peek == UInt8(ascii: "/")
+        let replacesAll = peek == "/"
         if replacesAll { position += 1 }
         let word: [UInt8]
         do throws(ExpansionError) {
-            word = try operand(until: UInt8(ascii: "/"), keepingEscapes: true)
+            word = try operand(until: "/", keepingEscapes: true)
         } catch {
             throw error == .missingBrace ? .missingSlash : error
         }
-        let substitute = try operand(until: UInt8(ascii: "}"), keepingEscapes: true)
+        let substitute = try operand(until: "}", keepingEscapes: true)
         guard let value = value(of: name) else {
             guard expander.keepsUnset else { return [] }
-            let slash = [UInt8(ascii: "/")]
-            return Array("${") + name + slash + word + slash + substitute + [UInt8(ascii: "}")]
+            let slash: [UInt8] = "/"
+            return "${" + name + slash + word + slash + substitute + "}"
         }
         let pattern = try SubstitutionPattern(word)
         let scalars = ScalarText(value).scalars
@@ -338,7 +338,7 @@ private struct Scan {
             return [first]
         }
         while let byte = peek {
-            if isLetter(byte) || isDigit(byte) || byte == UInt8(ascii: "_") {
+            if isLetter(byte) || isDigit(byte) || byte == "_" {
                 position += 1
             } else if let width = widthOfForeignLetter() {
                 position += width

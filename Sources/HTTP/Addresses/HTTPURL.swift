@@ -1,3 +1,5 @@
+import Text
+
 /// An absolute `http` or `https` address in a form that can only be read one way.
 ///
 /// Made by hand rather than by Foundation's `URL`: that one turns odd characters of a host into a punycode label and accepts user
@@ -86,7 +88,7 @@ package struct HTTPURL: Hashable, Sendable, CustomStringConvertible {
 
     /// The host as a URL spells it, with the port where it is not the scheme's own.
     package var authority: String {
-        let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
+        let name = host.utf8.contains(":") ? "[\(host)]" : host
         return port == scheme.defaultPort ? name : "\(name):\(port)"
     }
 
@@ -96,7 +98,7 @@ package struct HTTPURL: Hashable, Sendable, CustomStringConvertible {
     package var redacted: String { "\(scheme.rawValue)://\(authority)\(target.prefix { $0 != "?" })" }
 
     private static func checkCharacters(_ text: String) throws(HTTPError) {
-        guard text.utf8.count <= 8192, text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "\\") })
+        guard text.utf8.count <= 8192, text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != "\\" })
         else {
             throw .invalidURL(
                 String(text.unicodeScalars.prefix(200).map { $0.isASCII && $0.value >= 0x20 ? Character($0) : "?" }),
@@ -117,21 +119,21 @@ package struct Authority: Hashable, Sendable {
         let bytes = Array(text.utf8)
         var name = bytes[...]
         var portText: ArraySlice<UInt8>?
-        if bytes.first == UInt8(ascii: "[") {
-            guard let close = bytes.firstIndex(of: UInt8(ascii: "]")) else { return nil }
+        if bytes.first == "[" {
+            guard let close = bytes.firstIndex(of: "]") else { return nil }
             name = bytes[1..<close]
             let rest = bytes[(close + 1)...]
             guard !name.isEmpty,
-                name.allSatisfy({ isHexadecimal($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") })
+                name.allSatisfy({ isHexadecimal($0) || $0 == ":" || $0 == "." })
             else {
                 return nil
             }
             if !rest.isEmpty {
-                guard rest.first == UInt8(ascii: ":") else { return nil }
+                guard rest.first == ":" else { return nil }
                 portText = rest.dropFirst()
             }
         } else {
-            if let colon = bytes.firstIndex(of: UInt8(ascii: ":")) {
+            if let colon = bytes.firstIndex(of: ":") {
                 name = bytes[..<colon]
                 portText = bytes[(colon + 1)...]
             }
@@ -150,27 +152,27 @@ package struct Authority: Hashable, Sendable {
 
     private static func isName(_ bytes: ArraySlice<UInt8>) -> Bool {
         guard !bytes.isEmpty, bytes.count <= 253 else { return false }
-        return bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy { label in
+        return bytes.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
             !label.isEmpty
                 && label.allSatisfy {
-                    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) || (0x30...0x39).contains($0)
-                        || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_")
+                    ("a"..."z").contains($0 | 0x20) || (0x30...0x39).contains($0)
+                        || $0 == "-" || $0 == "_"
                 }
         }
     }
 }
 
 private func isHexadecimal(_ byte: UInt8) -> Bool {
-    (0x30...0x39).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
+    (0x30...0x39).contains(byte) || ("a"..."f").contains(byte | 0x20)
 }
 
 /// Text with everything but RFC 3986's unreserved characters written as `%XX`.
 package func percentEncoded(_ text: String) -> String {
-    let digits = Array("0123456789ABCDEF")
+    let digits = "0123456789ABCDEF".map(\.self)
     return text.utf8.reduce(into: "") { result, byte in
         let isUnreserved =
             (0x30...0x39).contains(byte)
-            || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) && byte & 0x80 == 0
+            || ("a"..."z").contains(byte | 0x20) && byte & 0x80 == 0
             || "-._~".utf8.contains(byte)
         if isUnreserved {
             result.unicodeScalars.append(Unicode.Scalar(byte))

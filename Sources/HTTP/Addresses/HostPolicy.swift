@@ -1,4 +1,5 @@
-internal import Glibc
+internal import LinuxSystem
+internal import Text
 
 /// What is known about a host from its name alone, to decide where credentials and redirects may go.
 package struct HostPolicy: Hashable, Sendable {
@@ -14,7 +15,7 @@ package struct HostPolicy: Hashable, Sendable {
     /// Where a host lies that is given in lower case, without brackets or port.
     package static func reach(of host: String) -> Reach {
         if host == "localhost" || host.hasSuffix(".localhost") { return .loopback }
-        if host.utf8.contains(UInt8(ascii: ":")) { return reach(ofIPv6: host) }
+        if host.utf8.contains(":") { return reach(ofIPv6: host) }
         let labels = host.split(separator: ".", omittingEmptySubsequences: false)
         guard let last = labels.last, isNumeric(last) else { return .open }
         let parts = labels.compactMap { label -> UInt8? in
@@ -39,10 +40,9 @@ package struct HostPolicy: Hashable, Sendable {
     }
 
     private static func reach(ofIPv6 host: String) -> Reach {
-        var address = in6_addr()
-        guard inet_pton(AF_INET6, host, &address) == 1 else { return .special }
-        let bytes = withUnsafeBytes(of: address) { Array($0.prefix(16)) }
-        if bytes == [UInt8](repeating: 0, count: 15) + [1] { return .loopback }
+        guard let address = InternetAddress(host), address.isIPv6 else { return .special }
+        if address.isLoopback { return .loopback }
+        let bytes = address.bytes
         // Only 2000::/3 is open; forms that carry an IPv4 address inside (6to4, mapped, NAT64) count as special.
         if bytes[0] == 0x20, bytes[1] == 0x02 { return .special }
         return bytes[0] & 0xe0 == 0x20 ? .open : .special
@@ -53,7 +53,7 @@ package struct HostPolicy: Hashable, Sendable {
     /// An approximation of the public suffix list that errs on the side of a longer name: such a realm has to be allowed by configuration.
     package static func registrableDomain(of host: String) -> String {
         let labels = host.split(separator: ".")
-        guard labels.count > 2, reach(of: host) == .open, !host.utf8.contains(UInt8(ascii: ":")) else { return host }
+        guard labels.count > 2, reach(of: host) == .open, !host.utf8.contains(":") else { return host }
         let lastTwo = labels.suffix(2).joined(separator: ".")
         let secondLevel = labels[labels.count - 2]
         let isCountrySuffix =

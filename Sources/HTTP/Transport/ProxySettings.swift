@@ -1,5 +1,6 @@
 internal import AsyncHTTPClient
-internal import Glibc
+internal import LinuxSystem
+internal import Text
 
 /// Through which proxies hosts are reached: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, read as Go's programs read them.
 package struct ProxySettings: Sendable, Hashable {
@@ -42,7 +43,7 @@ package struct ProxySettings: Sendable, Hashable {
     /// - Throws: `HTTPError.unusableSetting` naming the variable that cannot be used.
     func server(for url: HTTPURL) throws(HTTPError) -> Server? {
         let host = url.host.lowercased()
-        if host == "localhost" || Address(host)?.isLoopback ?? false { return nil }
+        if host == "localhost" || InternetAddress(host)?.isLoopback ?? false { return nil }
         if exceptions.contains(where: { $0.covers(host, port: url.port) }) { return nil }
         switch url.scheme == .https ? https : http {
         case .direct: return nil
@@ -84,7 +85,7 @@ package struct ProxySettings: Sendable, Hashable {
     /// One word of `NO_PROXY`.
     private enum Exception: Sendable, Hashable {
         case everything
-        case network(Address, prefix: Int)
+        case network(InternetAddress, prefix: Int)
         /// The host itself, and the hosts of the domain.
         case domain(String, port: Int?)
         /// The hosts of a domain only.
@@ -96,7 +97,7 @@ package struct ProxySettings: Sendable, Hashable {
                 return
             }
             let parts = word.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-            if let address = Address(String(parts[0])) {
+            if let address = InternetAddress(String(parts[0])) {
                 let whole = address.bytes.count * 8
                 self = .network(address, prefix: parts.count > 1 ? min(Int(parts[1]) ?? whole, whole) : whole)
                 return
@@ -114,39 +115,10 @@ package struct ProxySettings: Sendable, Hashable {
         func covers(_ host: String, port: Int) -> Bool {
             switch self {
             case .everything: true
-            case .network(let network, let prefix): Address(host)?.isIn(network, prefix) ?? false
+            case .network(let network, let prefix): InternetAddress(host)?.isIn(network, prefix: prefix) ?? false
             case .domain(let name, let only):
                 (only == nil || only == port) && (host == name || host.hasSuffix("." + name))
             case .subdomains(let name, let only): (only == nil || only == port) && host.hasSuffix(name)
-            }
-        }
-    }
-
-    /// An address of IPv4 or IPv6.
-    ///
-    /// See inet_pton(3).
-    private struct Address: Sendable, Hashable {
-        let bytes: [UInt8]
-
-        init?(_ text: String) {
-            var six = [UInt8](repeating: 0, count: 16)
-            var four = [UInt8](repeating: 0, count: 4)
-            if inet_pton(AF_INET, text, &four) == 1 {
-                bytes = four
-            } else if inet_pton(AF_INET6, text, &six) == 1 {
-                bytes = six
-            } else {
-                return nil
-            }
-        }
-
-        var isLoopback: Bool { bytes.count == 4 ? bytes[0] == 127 : bytes == Array(repeating: 0, count: 15) + [1] }
-
-        func isIn(_ network: Address, _ prefix: Int) -> Bool {
-            guard bytes.count == network.bytes.count else { return false }
-            return (0..<max(0, prefix)).allSatisfy { bit in
-                let difference: UInt8 = bytes[bit / 8] ^ network.bytes[bit / 8]
-                return difference & (0x80 >> UInt8(bit % 8)) == 0
             }
         }
     }
@@ -166,7 +138,7 @@ private func percentDecoded(_ text: Substring) -> String {
     var bytes: [UInt8] = []
     var rest = Array(text.utf8)[...]
     while let byte = rest.popFirst() {
-        if byte == UInt8(ascii: "%"), rest.count >= 2,
+        if byte == "%", rest.count >= 2,
             let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
         {
             bytes.append(value)

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import LinuxSystem
 internal import NIOHTTP1
 
 /// Repeats an attempt as its policy says.
@@ -33,7 +33,7 @@ package struct Retrier: Sendable {
 extension HTTPTransport.Answer {
     /// This answer as a failure, with what its body says.
     package func failure() async -> AttemptFailure {
-        let retryAfter = RetryPolicy.retryAfter(header("Retry-After"), date: header("Date"), now: Int64(time(nil)))
+        let retryAfter = RetryPolicy.retryAfter(header("Retry-After"), date: header("Date"), now: currentTime())
         let challenged = headers.contains(name: "WWW-Authenticate")
         return AttemptFailure(
             url: url,

@@ -66,7 +66,7 @@ struct ArchiveMembers: Sendable {
 
     private mutating func take(_ entry: TarEntry, _ content: MemberSource, _ intake: LayerIntake) throws -> Member {
         let start = try content.peek()
-        let looksLikeJSON = start == UInt8(ascii: "{") || start == UInt8(ascii: "[")
+        let looksLikeJSON = start == "{" || start == "["
         // What is tiny, as `VERSION`, is no blob until something calls it a layer.
         if entry.size < 4096 || (looksLikeJSON && entry.size <= Int64(Self.maximumDocument)) {
             documentBytes += Int(entry.size)
@@ -90,10 +90,10 @@ struct ArchiveMembers: Sendable {
 
     /// The parts of a path, joined to those of a directory; `..` may not leave the archive.
     private static func path(_ path: [UInt8], in directory: [UInt8]) throws -> [UInt8] {
-        let slash = UInt8(ascii: "/")
+        let slash: UInt8 = "/"
         var parts = path.first == slash ? [] : directory.split(separator: slash)
-        for part in path.split(separator: slash) where !part.elementsEqual(".".utf8) {
-            if part.elementsEqual("..".utf8) {
+        for part in path.split(separator: slash) where part != "." {
+            if part == ".." {
                 guard parts.popLast() != nil else {
                     throw ImageError.invalidArchive(reason: "\"\(escapedForDisplay(path))\" leads out of it")
                 }
@@ -135,7 +135,7 @@ struct ArchiveMembers: Sendable {
 }
 
 extension [UInt8] {
-    fileprivate var dropLastPart: [UInt8] { Array(self[..<(lastIndex(of: UInt8(ascii: "/")) ?? 0)]) }
+    fileprivate var dropLastPart: [UInt8] { Array(self[..<(lastIndex(of: "/") ?? 0)]) }
 }
 
 /// A source that ends with an error once its task is cancelled.

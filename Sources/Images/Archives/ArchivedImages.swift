@@ -1,6 +1,7 @@
 internal import LinuxSystem
 internal import OCI
 internal import Storage
+internal import Text
 
 /// What an archive has under some names.
 struct ArchivedEntry: Sendable {
@@ -49,7 +50,7 @@ struct ArchivedImages {
             throw ImageError.invalidArchive(reason: "does not contain a manifest.json or an index.json")
         }
         // The checks are for objects; docker's document is an array.
-        let wrapped = Array("{\"items\":".utf8) + manifest + Array("}".utf8)
+        let wrapped: [UInt8] = "{\"items\":" + manifest + "}"
         let items = try StrictJSON.decode(
             DockerManifest.self,
             from: wrapped,

@@ -1,9 +1,9 @@
 internal import Archive
-internal import Glibc
 package import LinuxSystem
 package import OCI
 internal import Storage
 package import SystemPackage
+internal import Text
 
 extension ImageArchiver {
     /// Writes images as an archive that `docker load` and readers of OCI layouts understand alike, as docker does from 25 on.
@@ -29,7 +29,7 @@ extension ImageArchiver {
     package func save(_ names: [String], to path: FilePath, platforms: [Platform] = []) async throws {
         let existing = try await onBlockingPool { try HostFiles.status(of: path) }
         if let existing, existing.type != .regular {
-            let output = try await onBlockingPool { try OpenFile.open(path, O_WRONLY) }
+            let output = try await onBlockingPool { try OpenFile.open(path, .writeOnly) }
             return try await save(names, to: output, platforms: platforms)
         }
         do {
@@ -304,7 +304,7 @@ private struct SavedDocuments {
         var documents = [
             ("index.json", try StrictJSON.encode(Index(mediaType: .ociIndex, manifests: manifests))),
             ("manifest.json", try StrictJSON.encode(items)),
-            ("oci-layout", Array("{\"imageLayoutVersion\":\"1.0.0\"}".utf8)),
+            ("oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}"),
         ]
         if !repositories.isEmpty { documents.append(("repositories", try StrictJSON.encode(repositories))) }
         return documents

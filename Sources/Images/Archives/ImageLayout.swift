@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 package import OCI
 internal import Storage
@@ -17,12 +16,12 @@ package struct LayoutAddress: Hashable, Sendable {
     package init(parsing text: [UInt8]) throws(OCIError) {
         var rest = text[...]
         var digest: Digest?
-        if let at = rest.lastIndex(of: UInt8(ascii: "@")), Self.looksLikeDigest(rest[(at + 1)...]) {
+        if let at = rest.lastIndex(of: "@"), Self.looksLikeDigest(rest[(at + 1)...]) {
             digest = try Digest(parsing: String(decoding: rest[(at + 1)...], as: UTF8.self))
             rest = rest[..<at]
         }
         var tag: String?
-        if let colon = rest.lastIndex(of: UInt8(ascii: ":")), ImageReference.couldBeTag(rest[(colon + 1)...]) {
+        if let colon = rest.lastIndex(of: ":"), ImageReference.couldBeTag(rest[(colon + 1)...]) {
             tag = String(decoding: rest[(colon + 1)...], as: UTF8.self)
             rest = rest[..<colon]
         }
@@ -32,10 +31,10 @@ package struct LayoutAddress: Hashable, Sendable {
     }
 
     private static func looksLikeDigest(_ text: ArraySlice<UInt8>) -> Bool {
-        let parts = text.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         return parts.count == 2
             && parts.allSatisfy { part in
-                !part.isEmpty && part.allSatisfy { $0 < 0x80 && $0 != UInt8(ascii: "/") }
+                !part.isEmpty && part.allSatisfy { $0 < 0x80 && $0 != "/" }
             }
     }
 }
@@ -104,7 +103,7 @@ package struct ImageLayout: Sendable {
             name += component
             do throws(SystemCallError) {
                 directory = RootedDirectory(
-                    directory: try directory.open(FilePath(component), O_PATH | O_DIRECTORY | O_NOFOLLOW)
+                    directory: try directory.open(FilePath(component), [.pathOnly, .directory, .noFollow])
                 )
             } catch {
                 throw failure(name, error)
@@ -120,7 +119,7 @@ package struct ImageLayout: Sendable {
         let status: FileStatus
         do throws(SystemCallError) {
             // A pipe must not make anybody wait.
-            file = try directory.open(FilePath(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+            file = try directory.open(FilePath(name), [.readOnly, .noFollow, .nonBlocking])
             status = try file.status()
         } catch {
             throw failure(shown, error)

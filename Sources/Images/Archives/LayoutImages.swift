@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 package import OCI
 internal import Registry

@@ -1,6 +1,7 @@
 internal import GRDB
 package import OCI
 internal import Storage
+internal import Text
 
 /// One thing that a removal did, as `rmi` prints it.
 package enum ImageRemoval: Sendable, Hashable, CustomStringConvertible {
@@ -240,7 +241,7 @@ extension ImageStore {
             )
             for row in rows {
                 guard let diffID: Digest = row[1] else { break }
-                let next = chain.map { Digest.sha256(of: Array("\($0) \(diffID)".utf8)) } ?? diffID
+                let next = chain.map { Digest.sha256(of: "\($0.description) \(diffID.description)") } ?? diffID
                 layers.append((row[0], next))
                 chain = next
             }

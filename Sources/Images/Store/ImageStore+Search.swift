@@ -1,6 +1,7 @@
 package import OCI
 package import Snapshots
 internal import Storage
+internal import Text
 
 /// What a search of the blobs for images has found.
 package struct ImageSearchResult: Sendable, Hashable {
@@ -21,7 +22,7 @@ extension ImageStore {
         var configurations: [Digest: ImageConfiguration] = [:]
         var manifests: [(origin: ManifestOrigin, content: Manifest)] = []
         for digest in try await store.blobs.digests(smallerThan: StrictJSON.maximumSize) {
-            guard let bytes = try? await store.blobs.read(digest), bytes.first == UInt8(ascii: "{") else { continue }
+            guard let bytes = try? await store.blobs.read(digest), bytes.first == "{" else { continue }
             if let configuration = try? ImageConfiguration(parsing: bytes) {
                 configurations[digest] = configuration
             } else if let type = try? ImageSearch.statedType(of: bytes), type.isManifest,

@@ -3,6 +3,7 @@ internal import LinuxSystem
 internal import OCI
 package import Storage
 internal import SystemPackage
+internal import Text
 
 /// What `system df` shows: what takes how much of the disk, and how much of it nobody uses.
 package struct SystemUsage: Sendable {
@@ -138,7 +139,7 @@ private func treeSize(_ path: FilePath) throws -> Int64 {
     var pending: [FilePath] = ["."]
     while let directory = pending.popLast() {
         for name in try root.entriesIfPresent(of: directory) {
-            let entry = FilePath(bytes: directory.bytes + [UInt8(ascii: "/")] + name)
+            let entry = FilePath(bytes: directory.bytes + "/" + name)
             guard let status = try root.statusIfPresent(entry) else { continue }
             total += status.blocks * 512
             if status.type == .directory { pending.append(entry) }

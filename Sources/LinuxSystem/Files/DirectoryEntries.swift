@@ -14,15 +14,21 @@ extension OpenFile {
     /// - Throws: `EEXIST` where the name is taken.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createFile(named name: [UInt8], mode: UInt32 = 0o600) throws(SystemCallError) -> OpenFile {
-        try openEntry(named: name, O_WRONLY | O_CREAT | O_EXCL, mode: mode)
+        try openEntry(named: name, [.writeOnly, .createNew], mode: mode)
     }
 
-    /// Opens an entry; a symbolic link is an `ELOOP` error unless `flags` hold `O_PATH`.
+    /// Opens an entry; a symbolic link is an `ELOOP` error unless `options` hold `pathOnly`.
     ///
     /// See openat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package func openEntry(named name: [UInt8], _ flags: CInt, mode: UInt32 = 0) throws(SystemCallError) -> OpenFile {
-        let opened = try onEntry(name, "openat") { openat(descriptor, $0, flags | O_NOFOLLOW | O_CLOEXEC, mode) }
+    package func openEntry(
+        named name: [UInt8],
+        _ options: OpenOptions,
+        mode: UInt32 = 0
+    ) throws(SystemCallError) -> OpenFile {
+        let opened = try onEntry(name, "openat") {
+            openat(descriptor, $0, options.rawValue | O_NOFOLLOW | O_CLOEXEC, mode)
+        }
         return OpenFile(owning: opened, entry: name, of: self)
     }
 
@@ -127,7 +133,9 @@ extension OpenFile {
     /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(user: UInt32, group: UInt32) throws(SystemCallError) {
-        _ = try retryingSystemCall("fchownat", path: path) { fchownat(descriptor, "", user, group, AT_EMPTY_PATH_) }
+        _ = try retryingSystemCall("fchownat", path: path) {
+            fchownat(descriptor, "", user, group, slipway_AT_EMPTY_PATH)
+        }
     }
 
     /// Changes the permission bits of the open file, which is no symbolic link; works for `O_PATH` too.
@@ -150,6 +158,14 @@ extension OpenFile {
         _ = try retryingSystemCall("utimensat", path: path) {
             procPath.withPlatformString { utimensat(AT_FDCWD, $0, [time, time], 0) }
         }
+    }
+
+    /// Notes that the open file was used now: its access and modification times.
+    ///
+    /// See futimens(3).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func setTimesToNow() throws(SystemCallError) {
+        _ = try retryingSystemCall("futimens", path: path) { futimens(descriptor, nil) }
     }
 
     /// Writes all bytes at an offset, without moving the file position.
@@ -194,8 +210,5 @@ extension OpenFile {
         SystemCallError(call, path: path.appending(FilePath(bytes: name).components), errno: Errno(rawValue: code))
     }
 }
-
-/// AT_EMPTY_PATH, which Glibc declares under `_GNU_SOURCE` only.
-private let AT_EMPTY_PATH_: CInt = 0x1000
 
 private func terminated(_ bytes: [UInt8]) -> [CChar] { bytes.map { CChar(bitPattern: $0) } + [0] }

@@ -14,7 +14,7 @@ package final class FileLock: Sendable {
     /// Waits until the lock is held; the file is created when missing.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func acquire(_ path: FilePath, _ mode: Mode) throws(SystemCallError) -> FileLock {
-        let file = try OpenFile.open(path, O_RDWR | O_CREAT, mode: 0o600)
+        let file = try OpenFile.open(path, [.readWrite, .create], mode: 0o600)
         _ = try retryingSystemCall("flock", path: path) { flock(file.descriptor, mode == .shared ? LOCK_SH : LOCK_EX) }
         return FileLock(file: file)
     }
@@ -22,7 +22,7 @@ package final class FileLock: Sendable {
     /// Waits until the exclusive lock of a directory, which is there, is held.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func acquire(directory path: FilePath) throws(SystemCallError) -> FileLock {
-        let file = try OpenFile.open(path, O_RDONLY | O_DIRECTORY)
+        let file = try OpenFile.open(path, [.readOnly, .directory])
         _ = try retryingSystemCall("flock", path: path) { flock(file.descriptor, LOCK_EX) }
         return FileLock(file: file)
     }
@@ -30,7 +30,7 @@ package final class FileLock: Sendable {
     /// Takes the lock if nobody else holds it; nil otherwise.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func tryAcquire(_ path: FilePath, _ mode: Mode) throws(SystemCallError) -> FileLock? {
-        try tryLock(OpenFile.open(path, O_RDWR | O_CREAT, mode: 0o600), mode)
+        try tryLock(OpenFile.open(path, [.readWrite, .create], mode: 0o600), mode)
     }
 
     /// Takes the exclusive lock of a directory, which is there, if nobody else holds it; nil otherwise.
@@ -39,7 +39,7 @@ package final class FileLock: Sendable {
         directory path: FilePath,
         _ mode: Mode = .exclusive
     ) throws(SystemCallError) -> FileLock? {
-        try tryLock(OpenFile.open(path, O_RDONLY | O_DIRECTORY), mode)
+        try tryLock(OpenFile.open(path, [.readOnly, .directory]), mode)
     }
 
     private static func tryLock(_ file: OpenFile, _ mode: Mode) throws(SystemCallError) -> FileLock? {

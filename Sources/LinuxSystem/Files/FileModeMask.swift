@@ -18,6 +18,9 @@ package enum FileModeMask {
         callers.withLock { $0 = $0 ?? previous }
     }
 
+    /// Whether the program's own mask is in force.
+    static var isTakenOver: Bool { callers.withLock { $0 != nil } }
+
     /// What the caller's mask leaves of a mode; all of it where the caller's mask is still in force.
     package static func callersShare(of mode: UInt32) -> UInt32 { mode & ~(callers.withLock { $0 } ?? 0) }
 }

@@ -1,5 +1,5 @@
 internal import CLinux
-package import Glibc
+internal import Glibc
 
 /// What kind of file a path names.
 package enum FileType: UInt8, Sendable, Hashable, CaseIterable {
@@ -61,7 +61,7 @@ package struct FileStatus: Sendable, Hashable {
     /// 512-byte blocks in use.
     package var blocks: Int64
 
-    package init(_ raw: stat) {
+    init(_ raw: stat) {
         type =
             switch raw.st_mode & S_IFMT {
             case S_IFDIR: .directory

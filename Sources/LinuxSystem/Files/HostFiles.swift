@@ -3,6 +3,18 @@ package import SystemPackage
 
 /// Operations on files of the host under paths that Slipway made up itself; hostile paths go through `RootedDirectory`.
 package enum HostFiles {
+    /// Creates a directory of exactly this mode; one that is there already is an `EEXIST` error.
+    ///
+    /// See mkdir(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func createNewDirectory(_ path: FilePath, mode: UInt32 = 0o755) throws(SystemCallError) {
+        _ = try retryingSystemCall("mkdir", path: path) { path.withPlatformString { mkdir($0, mode) } }
+        // The program's own mask takes nothing from other modes.
+        if mode & 0o7022 != 0 || !FileModeMask.isTakenOver {
+            _ = try retryingSystemCall("chmod", path: path) { path.withPlatformString { chmod($0, mode) } }
+        }
+    }
+
     /// Creates a directory of exactly this mode; one that is there already is no error.
     ///
     /// Returns whether it was created. See mkdir(2).
@@ -10,11 +22,7 @@ package enum HostFiles {
     @discardableResult
     package static func createDirectory(_ path: FilePath, mode: UInt32 = 0o755) throws(SystemCallError) -> Bool {
         do throws(SystemCallError) {
-            _ = try retryingSystemCall("mkdir", path: path) { path.withPlatformString { mkdir($0, mode) } }
-            // The program's own mask takes nothing from other modes.
-            if mode & 0o7022 != 0 {
-                _ = try retryingSystemCall("chmod", path: path) { path.withPlatformString { chmod($0, mode) } }
-            }
+            try createNewDirectory(path, mode: mode)
             return true
         } catch {
             if error.errno == .fileExists { return false }
@@ -144,7 +152,7 @@ package enum HostFiles {
     /// See readdir(3).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func entries(of path: FilePath) throws(SystemCallError) -> [[UInt8]] {
-        try directoryEntries(of: try OpenFile.open(path, O_RDONLY | O_DIRECTORY))
+        try directoryEntries(of: try OpenFile.open(path, [.readOnly, .directory]))
     }
 
     /// Makes the entries of a directory durable: what was created in it, renamed into it or removed from it.
@@ -152,7 +160,7 @@ package enum HostFiles {
     /// See fsync(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func synchronizeDirectory(_ path: FilePath) throws(SystemCallError) {
-        try OpenFile.open(path, O_RDONLY | O_DIRECTORY).synchronize()
+        try OpenFile.open(path, [.readOnly, .directory]).synchronize()
     }
 }
 
@@ -218,7 +226,7 @@ extension OpenFile {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func openLocked(_ path: FilePath, mode: UInt32 = 0o600) throws(SystemCallError) -> OpenFile? {
         while true {
-            let file = try OpenFile.open(path, O_RDWR | O_CREAT, mode: mode)
+            let file = try OpenFile.open(path, [.readWrite, .create], mode: mode)
             guard try file.tryLock(.exclusive) else { return nil }
             let opened = try file.status()
             if let named = try HostFiles.status(of: path), named.inode == opened.inode, named.device == opened.device {

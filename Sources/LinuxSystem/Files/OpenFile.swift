@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 package import SystemPackage
+internal import Text
 
 /// An open file description that is closed when its last owner lets go.
 package final class OpenFile: Sendable {
@@ -26,8 +27,8 @@ package final class OpenFile: Sendable {
             guard case .path(let path) = origin else { return "" }
             if names.isEmpty { return path }
             // At once: each step of a deep path would go through all before it.
-            let below = names.reversed().joined(separator: [UInt8(ascii: "/")])
-            return FilePath(bytes: path.isEmpty ? Array(below) : path.bytes + [UInt8(ascii: "/")] + below)
+            let below = names.reversed().joined(separator: ["/"])
+            return FilePath(bytes: path.isEmpty ? Array(below) : path.bytes + "/" + below)
         }
     }
 
@@ -49,10 +50,13 @@ package final class OpenFile: Sendable {
     ///
     /// See open(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package static func open(_ path: FilePath, _ flags: CInt, mode: UInt32 = 0o666) throws(SystemCallError) -> OpenFile
-    {
+    package static func open(
+        _ path: FilePath,
+        _ options: OpenOptions,
+        mode: UInt32 = 0o666
+    ) throws(SystemCallError) -> OpenFile {
         let descriptor = try retryingSystemCall("open", path: path) {
-            path.withPlatformString { Glibc.open($0, flags | O_CLOEXEC, mode) }
+            path.withPlatformString { Glibc.open($0, options.rawValue | O_CLOEXEC, mode) }
         }
         return OpenFile(owning: descriptor, path: path)
     }

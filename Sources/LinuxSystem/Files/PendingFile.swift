@@ -1,5 +1,6 @@
 internal import Glibc
 package import SystemPackage
+internal import Text
 
 /// A file that appears under its name when it is complete, and not at all where it never is.
 ///
@@ -24,13 +25,13 @@ package struct PendingFile: Sendable {
         let mode = FileModeMask.callersShare(of: mode)
         try removeAbandoned(beside: path)
         do throws(SystemCallError) {
-            file = try OpenFile.open(directory(of: path), O_TMPFILE | O_WRONLY, mode: mode)
+            file = try OpenFile.open(directory(of: path), [.unnamed, .writeOnly], mode: mode)
             name = nil
         } catch {
             // EISDIR: a kernel that does not know the flag.
             guard [.notSupported, .isDirectory, .invalidArgument].contains(error.errno) else { throw error }
             let partial = partialPath(beside: path)
-            file = try OpenFile.open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+            file = try OpenFile.open(partial, [.writeOnly, .create, .truncate, .noFollow], mode: mode)
             name = partial
         }
     }
@@ -74,15 +75,15 @@ package struct PendingFile: Sendable {
 
 /// What something is called beside its place until it is complete.
 package func partialPath(beside path: FilePath) -> FilePath {
-    FilePath(bytes: path.bytes + Array(".\(getpid()).partial".utf8))
+    FilePath(bytes: path.bytes + ".\(getpid()).partial")
 }
 
 /// Removes what processes that are no more left beside a path under `partialPath`.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func removeAbandoned(beside path: FilePath) throws(SystemCallError) {
     guard let last = path.lastComponent else { return }
-    let prefix = FilePath(root: nil, [last]).bytes + [UInt8(ascii: ".")]
-    let suffix = Array(".partial".utf8)
+    let prefix = FilePath(root: nil, [last]).bytes + "."
+    let suffix: [UInt8] = ".partial"
     for name in try HostFiles.entries(of: directory(of: path)) {
         guard name.starts(with: prefix), name.count > prefix.count + suffix.count,
             name.suffix(suffix.count).elementsEqual(suffix),

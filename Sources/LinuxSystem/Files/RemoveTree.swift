@@ -26,7 +26,7 @@ package func removeTree(_ path: FilePath) throws(SystemCallError) {
         var opened: OpenFile?
         // Another process may remove the same tree.
         try ignoringAbsence { () throws(SystemCallError) in
-            opened = try OpenFile.open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+            opened = try OpenFile.open(directory, [.readOnly, .directory, .noFollow])
         }
         guard let file = opened else { continue }
         pending.append((directory, true))

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 package import SystemPackage
+internal import Text
 
 /// A directory treated as `/`: no path given to it, whatever links it contains, reaches outside.
 ///
@@ -13,25 +14,25 @@ package struct RootedDirectory: Sendable {
     /// Opens a directory of the host as a root.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package init(_ path: FilePath) throws(SystemCallError) {
-        directory = try OpenFile.open(path, O_PATH | O_DIRECTORY)
+        directory = try OpenFile.open(path, [.pathOnly, .directory])
     }
 
     /// Treats an already open directory as a root.
     package init(directory: OpenFile) { self.directory = directory }
 
-    /// Opens a file inside the root, following links inside it unless `flags` hold `O_NOFOLLOW`.
+    /// Opens a file inside the root, following links inside it unless `options` hold `noFollow`.
     ///
     /// See openat2(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package func open(_ path: FilePath, _ flags: CInt, mode: UInt32 = 0) throws(SystemCallError) -> OpenFile {
+    package func open(_ path: FilePath, _ options: OpenOptions, mode: UInt32 = 0) throws(SystemCallError) -> OpenFile {
         let inside = path.isEmpty ? FilePath(".") : path
-        let creates = flags & O_CREAT != 0
+        let creates = options.contains(.create)
         while true {
             let descriptor = inside.withPlatformString { pointer in
                 slipway_openat2(
                     directory.descriptor,
                     pointer,
-                    UInt64(flags | O_CLOEXEC),
+                    UInt64(options.rawValue | O_CLOEXEC),
                     creates ? UInt64(mode) : 0,
                     slipway_RESOLVE_IN_ROOT | slipway_RESOLVE_NO_MAGICLINKS
                 )
@@ -47,7 +48,7 @@ package struct RootedDirectory: Sendable {
     /// Opens a directory inside the root for use as a root of its own (`O_PATH`).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func openDirectory(_ path: FilePath) throws(SystemCallError) -> RootedDirectory {
-        RootedDirectory(directory: try open(path, O_PATH | O_DIRECTORY))
+        RootedDirectory(directory: try open(path, [.pathOnly, .directory]))
     }
 
     /// The status of an entry; a link in the last component is not followed.
@@ -55,7 +56,7 @@ package struct RootedDirectory: Sendable {
     /// See fstatat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func status(_ path: FilePath) throws(SystemCallError) -> FileStatus {
-        try open(path, O_PATH | O_NOFOLLOW).status()
+        try open(path, [.pathOnly, .noFollow]).status()
     }
 
     /// The status of an entry, or nil where there is none.
@@ -74,7 +75,7 @@ package struct RootedDirectory: Sendable {
     /// See readlinkat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func readLink(_ path: FilePath) throws(SystemCallError) -> [UInt8] {
-        let link = try open(path, O_PATH | O_NOFOLLOW)
+        let link = try open(path, [.pathOnly, .noFollow])
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)
         let count = try retryingSystemCall("readlinkat", path: path) {
             buffer.withUnsafeMutableBytes { bytes in
@@ -89,7 +90,7 @@ package struct RootedDirectory: Sendable {
     /// See readdir(3).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func entries(of path: FilePath = ".") throws(SystemCallError) -> [[UInt8]] {
-        let file = try open(path, O_RDONLY | O_DIRECTORY)
+        let file = try open(path, [.readOnly, .directory])
         return try directoryEntries(of: file)
     }
 
@@ -178,7 +179,7 @@ package struct RootedDirectory: Sendable {
     /// See chmod(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeMode(_ path: FilePath, _ mode: UInt32) throws(SystemCallError) {
-        let file = try open(path, O_PATH | O_NOFOLLOW)
+        let file = try open(path, [.pathOnly, .noFollow])
         if try file.status().type == .symbolicLink { return }
         // fchmodat2(2) is newer than Debian 12's kernel; /proc/self/fd reaches the O_PATH file without a second lookup.
         _ = try retryingSystemCall("chmod", path: path) { file.procPath.withPlatformString { chmod($0, mode) } }
@@ -196,7 +197,7 @@ package struct RootedDirectory: Sendable {
     /// Runs `body`, which makes or removes entries of a directory, and then gives the directory back the time it had.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func keepingTime<Value>(of directory: FilePath, _ body: () throws -> Value) throws -> Value {
-        let file = try open(directory.isEmpty ? "." : directory, O_PATH | O_DIRECTORY)
+        let file = try open(directory.isEmpty ? "." : directory, [.pathOnly, .directory])
         let time = try file.status().modified
         let value = try body()
         try file.setTimes(modified: time)
@@ -209,10 +210,10 @@ package struct RootedDirectory: Sendable {
     /// it is resolved and acted on as `.`.
     private func parent(of path: FilePath) throws(SystemCallError) -> (OpenFile, [UInt8]) {
         guard let last = path.components.last, last.kind == .regular else {
-            return (try open(path, O_PATH | O_DIRECTORY), [UInt8(ascii: ".")])
+            return (try open(path, [.pathOnly, .directory]), ".")
         }
         let name = last.withPlatformString { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
-        return (try open(path.removingLastComponent(), O_PATH | O_DIRECTORY), name)
+        return (try open(path.removingLastComponent(), [.pathOnly, .directory]), name)
     }
 
     private func inParent(

@@ -5,7 +5,7 @@ package import SystemPackage
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func contentsIfPresent(of path: FilePath, limit: Int) throws(SystemCallError) -> [UInt8]? {
     do throws(SystemCallError) {
-        return try OpenFile.open(path, O_RDONLY).readToEnd(limit: limit)
+        return try OpenFile.open(path, .readOnly).readToEnd(limit: limit)
     } catch {
         if error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory { return nil }
         throw error
@@ -22,7 +22,7 @@ package func replaceFile(at path: FilePath, with content: [UInt8], mode: UInt32)
     try createDirectories(parent)
     let temporary = parent.appending(".slipway-\(getpid())-\(UInt64.random(in: 0 ... .max))")
     do throws(SystemCallError) {
-        let file = try OpenFile.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: mode)
+        let file = try OpenFile.open(temporary, [.writeOnly, .createNew, .noFollow], mode: mode)
         try file.write(content)
         try file.synchronize()
         _ = try retryingSystemCall("rename", path: target) {
@@ -32,7 +32,7 @@ package func replaceFile(at path: FilePath, with content: [UInt8], mode: UInt32)
         _ = temporary.withPlatformString { unlink($0) }
         throw error
     }
-    try OpenFile.open(parent, O_RDONLY | O_DIRECTORY).synchronize()
+    try OpenFile.open(parent, [.readOnly, .directory]).synchronize()
 }
 
 /// What a symbolic link names in the end, or the path itself where it is none.

@@ -42,7 +42,7 @@ package struct DetachedMount: Sendable {
         recursive: Bool = false,
         readOnly: Bool = false
     ) throws(SystemCallError) -> DetachedMount {
-        try bind(try OpenFile.open(source, O_PATH), recursive: recursive, readOnly: readOnly)
+        try bind(try OpenFile.open(source, .pathOnly), recursive: recursive, readOnly: readOnly)
     }
 
     /// Clones the mount at an already opened file or directory, so that no path is looked up a second time.
@@ -163,7 +163,7 @@ package enum MountNamespace {
     /// - Throws: `EBUSY` when the process already has more than one thread.
     @available(*, noasync, message: "call it at the start of main")
     package static func enterPrivate() throws(SystemCallError) {
-        let threads = try directoryEntries(of: try OpenFile.open("/proc/self/task", O_RDONLY | O_DIRECTORY))
+        let threads = try directoryEntries(of: try OpenFile.open("/proc/self/task", [.readOnly, .directory]))
         guard threads.count == 1 else { throw SystemCallError("unshare", errno: .resourceBusy) }
         _ = try retryingSystemCall("unshare") { slipway_unshare(slipway_CLONE_NEWNS) }
         _ = try retryingSystemCall("mount", path: "/") { slipway_make_root_slave() }

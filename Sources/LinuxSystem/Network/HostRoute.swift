@@ -55,7 +55,7 @@ package struct HostRoute: Sendable, Hashable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func all() throws(SystemCallError) -> [HostRoute] {
         // That of the thread: the file of a process is that of its first thread, which may be elsewhere.
-        let bytes = try OpenFile.open("/proc/thread-self/net/route", O_RDONLY).readToEnd(limit: 16 << 20)
+        let bytes = try OpenFile.open("/proc/thread-self/net/route", .readOnly).readToEnd(limit: 16 << 20)
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").compactMap { HostRoute(line: $0) }
     }
 }

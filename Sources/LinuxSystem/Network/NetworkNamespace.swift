@@ -13,7 +13,7 @@ package struct NetworkNamespace: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package init() throws(SystemCallError) {
         (file, interfaces) = try inNewNetworkNamespace { () throws(SystemCallError) in
-            (try OpenFile.open("/proc/thread-self/ns/net", O_RDONLY), try NetworkInterfaces())
+            (try OpenFile.open("/proc/thread-self/ns/net", .readOnly), try NetworkInterfaces())
         }
     }
 }
@@ -25,9 +25,9 @@ package struct NetworkNamespace: Sendable {
 /// It lives as long as that mount or a process in it does.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func makeNetworkNamespace(at path: FilePath) throws(SystemCallError) {
-    _ = try OpenFile.open(path, O_WRONLY | O_CREAT | O_NOFOLLOW, mode: 0o600)
+    _ = try OpenFile.open(path, [.writeOnly, .create, .noFollow], mode: 0o600)
     let made = try inNewNetworkNamespace { () throws(SystemCallError) in
-        try OpenFile.open("/proc/thread-self/ns/net", O_RDONLY)
+        try OpenFile.open("/proc/thread-self/ns/net", .readOnly)
     }
     try DetachedMount.bind(made).attach(at: path)
 }
@@ -36,7 +36,7 @@ package func makeNetworkNamespace(at path: FilePath) throws(SystemCallError) {
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 private func inNewNetworkNamespace<Value>(_ body: () throws(SystemCallError) -> Value) throws(SystemCallError) -> Value
 {
-    let previous = try OpenFile.open("/proc/thread-self/ns/net", O_RDONLY)
+    let previous = try OpenFile.open("/proc/thread-self/ns/net", .readOnly)
     _ = try retryingSystemCall("unshare") { slipway_unshare(slipway_CLONE_NEWNET) }
     let result = Result { () throws(SystemCallError) in try body() }
     _ = try retryingSystemCall("setns") { slipway_setns(previous.descriptor, slipway_CLONE_NEWNET) }

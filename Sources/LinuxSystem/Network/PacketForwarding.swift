@@ -1,5 +1,6 @@
 internal import Glibc
 internal import SystemPackage
+internal import Text
 
 /// Whether this host passes packets on from one of its networks to another: `net.ipv4.ip_forward`.
 ///
@@ -18,7 +19,7 @@ package enum PacketForwarding {
     package static func turnOn() throws(SystemCallError) {
         let held = try FileLock.acquire(lock, .exclusive)
         defer { withExtendedLifetime(held) {} }
-        let isOff = try OpenFile.open(setting, O_RDONLY).readToEnd(limit: 16).first == UInt8(ascii: "0")
+        let isOff = try OpenFile.open(setting, .readOnly).readToEnd(limit: 16).first == "0"
         guard isOff else { return }
         // First of all: however this process ends, what it changed is known.
         let interfaces = try others()
@@ -62,6 +63,6 @@ package enum PacketForwarding {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func write(_ value: String) throws(SystemCallError) {
-        try OpenFile.open(setting, O_WRONLY).write(Array(value.utf8))
+        try OpenFile.open(setting, .writeOnly).write(Array(value.utf8))
     }
 }

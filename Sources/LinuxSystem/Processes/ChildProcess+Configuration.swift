@@ -31,11 +31,16 @@ package struct ChildProcessConfiguration: Sendable {
         package var source: FilePath
         package var target: FilePath
         package var type: String?
-        /// `MS_…` flags.
-        package var flags: UInt
+        package var flags: MountFlags
         package var options: String?
 
-        package init(source: FilePath, target: FilePath, type: String? = nil, flags: UInt = 0, options: String? = nil) {
+        package init(
+            source: FilePath,
+            target: FilePath,
+            type: String? = nil,
+            flags: MountFlags = [],
+            options: String? = nil
+        ) {
             self.source = source
             self.target = target
             self.type = type

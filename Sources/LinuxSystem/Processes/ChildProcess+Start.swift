@@ -140,7 +140,7 @@ private struct ChildFiles {
             let source: OpenFile
             switch file {
             case .null:
-                source = try OpenFile.open("/dev/null", O_RDWR)
+                source = try OpenFile.open("/dev/null", .readWrite)
             case .inherited:
                 source = OpenFile(
                     owning: try retryingSystemCall("fcntl") { slipway_duplicate_above(target, count) },
@@ -208,7 +208,7 @@ private final class MountSteps {
             step.source = UnsafePointer(text.pointer[0])
             step.target = UnsafePointer(text.pointer[1])
             step.type = mount.type == nil ? nil : UnsafePointer(text.pointer[2])
-            step.flags = mount.flags
+            step.flags = mount.flags.rawValue
             step.options = mount.options == nil ? nil : UnsafePointer(text.pointer[3])
             pointer.advanced(by: index).initialize(to: step)
             strings.append(text)

@@ -43,9 +43,11 @@ package final class ChildProcess: Sendable {
     ///
     /// See pidfd_send_signal(2).
     @discardableResult
-    package func send(signal: CInt) throws(SystemCallError) -> Bool {
+    package func send(signal: Signal) throws(SystemCallError) -> Bool {
         do throws(SystemCallError) {
-            _ = try retryingSystemCall("pidfd_send_signal") { slipway_pidfd_send_signal(handle.descriptor, signal) }
+            _ = try retryingSystemCall("pidfd_send_signal") {
+                slipway_pidfd_send_signal(handle.descriptor, signal.rawValue)
+            }
             return true
         } catch {
             if error.errno == .noSuchProcess { return false }
@@ -92,7 +94,8 @@ package final class ChildProcess: Sendable {
     ///   - grace: how long the process may take before SIGKILL.
     /// - Returns: how it ended.
     /// - Throws: `CancellationError` after the process is gone.
-    package func waitOrTerminate(signal: CInt = SIGTERM, grace: Duration = .seconds(2)) async throws -> ExitStatus {
+    package func waitOrTerminate(signal: Signal = .terminate, grace: Duration = .seconds(2)) async throws -> ExitStatus
+    {
         do {
             return try await wait()
         } catch is CancellationError {
@@ -105,7 +108,7 @@ package final class ChildProcess: Sendable {
     ///
     /// Works in a cancelled task.
     @discardableResult
-    package func terminate(signal: CInt = SIGTERM, grace: Duration = .seconds(2)) async throws -> ExitStatus {
+    package func terminate(signal: Signal = .terminate, grace: Duration = .seconds(2)) async throws -> ExitStatus {
         try send(signal: signal)
         let milliseconds = CInt(
             clamping: grace.components.seconds * 1000 + grace.components.attoseconds / 1_000_000_000_000_000
@@ -115,7 +118,7 @@ package final class ChildProcess: Sendable {
             var poll = pollfd(fd: handle.descriptor, events: Int16(POLLIN), revents: 0)
             return Glibc.poll(&poll, 1, milliseconds) > 0
         }
-        if !ended { try send(signal: SIGKILL) }
+        if !ended { try send(signal: .kill) }
         // Waiting in a task of its own: this one may be cancelled, and the process is as good as gone.
         return try await Task { try await self.wait() }.value
     }

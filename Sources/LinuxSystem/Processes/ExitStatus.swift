@@ -1,9 +1,7 @@
-internal import Glibc
-
 /// How a process ended.
 package enum ExitStatus: Sendable, Hashable {
     case exited(code: CInt)
-    case signaled(CInt)
+    case signaled(Signal)
 
     package var isSuccess: Bool { self == .exited(code: 0) }
 
@@ -11,7 +9,7 @@ package enum ExitStatus: Sendable, Hashable {
     package var shellCode: CInt {
         switch self {
         case .exited(let code): code
-        case .signaled(let signal): 128 + signal
+        case .signaled(let signal): 128 + signal.rawValue
         }
     }
 
@@ -19,6 +17,6 @@ package enum ExitStatus: Sendable, Hashable {
     ///
     /// See waitid(2).
     init(code: CInt, status: CInt) {
-        self = code == 1 ? .exited(code: status) : .signaled(status)
+        self = code == 1 ? .exited(code: status) : .signaled(Signal(rawValue: status))
     }
 }

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 package import SystemPackage
+internal import Text
 
 /// What the process was given when it was started.
 package enum ProcessContext {
@@ -29,7 +30,7 @@ package enum ProcessContext {
         guard var next = slipway_environment() else { return variables }
         while let entry = next.pointee {
             let parts = bytes(of: entry).split(
-                separator: UInt8(ascii: "="),
+                separator: "=",
                 maxSplits: 1,
                 omittingEmptySubsequences: false
             )
@@ -39,6 +40,19 @@ package enum ProcessContext {
         }
         return variables
     }
+
+    /// See getpid(2).
+    package static var processID: Int32 { getpid() }
+
+    /// Ends the process after what its exit handlers do.
+    ///
+    /// See exit(3).
+    package static func exit(_ status: Int32) -> Never { Glibc.exit(status) }
+
+    /// Ends the process at once.
+    ///
+    /// See _exit(2).
+    package static func exitAtOnce(_ status: Int32) -> Never { _exit(status) }
 
     /// The user that the kernel checks permissions for.
     ///

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import SystemPackage
+internal import Text
 
 /// A process's own namespace of process numbers, and its number in that one and in those around it.
 ///
@@ -18,8 +19,8 @@ package struct ProcessNamespaces: Sendable, Hashable {
         var buffer = [UInt8](repeating: 0, count: 64)
         let count = readlink("/proc/\(processID)/ns/pid", &buffer, buffer.count)
         guard count > 0,
-            let status = try? OpenFile.open(FilePath("/proc/\(processID)/status"), O_RDONLY).readToEnd(limit: 65_536),
-            let line = status.split(separator: 0x0a).first(where: { $0.starts(with: "NSpid:".utf8) })
+            let status = try? OpenFile.open(FilePath("/proc/\(processID)/status"), .readOnly).readToEnd(limit: 65_536),
+            let line = status.split(separator: 0x0a).first(where: { $0.starts(with: "NSpid:") })
         else { return nil }
         namespace = Array(buffer[..<count])
         numbers = line.split(separator: 0x09).dropFirst().compactMap { Int32(String(decoding: $0, as: UTF8.self)) }

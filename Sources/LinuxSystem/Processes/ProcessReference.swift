@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import SystemPackage
+internal import Text
 
 /// A process that this one need not have started, by number and the time it started: a number alone may have gone to another.
 package struct ProcessReference: Sendable, Hashable, Codable {
@@ -33,10 +34,12 @@ package struct ProcessReference: Sendable, Hashable, Codable {
     /// See pidfd_send_signal(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     @discardableResult
-    package func send(signal: CInt) throws(SystemCallError) -> Bool {
+    package func send(signal: Signal) throws(SystemCallError) -> Bool {
         guard let handle = try openHandle() else { return false }
         do throws(SystemCallError) {
-            _ = try retryingSystemCall("pidfd_send_signal") { slipway_pidfd_send_signal(handle.descriptor, signal) }
+            _ = try retryingSystemCall("pidfd_send_signal") {
+                slipway_pidfd_send_signal(handle.descriptor, signal.rawValue)
+            }
             return true
         } catch {
             if error.errno == .noSuchProcess { return false }
@@ -64,7 +67,7 @@ package struct ProcessReference: Sendable, Hashable, Codable {
     /// The file that it executes; nil where that cannot be seen.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package var executable: FileStatus? {
-        guard let file = try? OpenFile.open(FilePath("/proc/\(processID)/exe"), O_PATH).status() else { return nil }
+        guard let file = try? OpenFile.open(FilePath("/proc/\(processID)/exe"), .pathOnly).status() else { return nil }
         return isRunning ? file : nil
     }
 
@@ -100,12 +103,12 @@ package struct ProcessReference: Sendable, Hashable, Codable {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func startTime(of processID: Int32) -> UInt64? {
-        guard let bytes = try? OpenFile.open(FilePath("/proc/\(processID)/stat"), O_RDONLY).readToEnd(limit: 65_536)
+        guard let bytes = try? OpenFile.open(FilePath("/proc/\(processID)/stat"), .readOnly).readToEnd(limit: 65_536)
         else {
             return nil
         }
         // The name, in parentheses, may hold anything; what follows the last one is fields 3 and on.
-        guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+        guard let end = bytes.lastIndex(of: ")") else { return nil }
         let fields = String(decoding: bytes[(end + 1)...], as: UTF8.self).split(separator: " ")
         guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
         return UInt64(fields[19])
@@ -113,7 +116,7 @@ package struct ProcessReference: Sendable, Hashable, Codable {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func currentBootID() -> String {
-        let bytes = try? OpenFile.open("/proc/sys/kernel/random/boot_id", O_RDONLY).readToEnd(limit: 64)
+        let bytes = try? OpenFile.open("/proc/sys/kernel/random/boot_id", .readOnly).readToEnd(limit: 64)
         return String(decoding: (bytes ?? []).filter { $0 != 0x0a }, as: UTF8.self)
     }
 }

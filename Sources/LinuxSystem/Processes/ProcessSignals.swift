@@ -2,21 +2,6 @@ internal import CLinux
 internal import Glibc
 internal import SystemPackage
 
-/// A signal by its number.
-package struct ProcessSignal: RawRepresentable, Sendable, Hashable {
-    package let rawValue: CInt
-    package init(rawValue: CInt) { self.rawValue = rawValue }
-
-    package static let interrupt = ProcessSignal(rawValue: SIGINT)
-    package static let terminate = ProcessSignal(rawValue: SIGTERM)
-    package static let hangUp = ProcessSignal(rawValue: SIGHUP)
-    package static let quit = ProcessSignal(rawValue: SIGQUIT)
-    package static let windowChange = ProcessSignal(rawValue: SIGWINCH)
-    package static let brokenPipe = ProcessSignal(rawValue: SIGPIPE)
-    package static let user1 = ProcessSignal(rawValue: SIGUSR1)
-    package static let user2 = ProcessSignal(rawValue: SIGUSR2)
-}
-
 /// The signals of the process as a stream of values.
 ///
 /// See signal(7).
@@ -29,12 +14,12 @@ package enum ProcessSignals {
     package static func ignoreBrokenPipe() { _ = slipway_ignore_signal(SIGPIPE) }
 
     /// Puts back what a signal does by itself.
-    package static func restoreDefault(_ signal: ProcessSignal) { _ = slipway_default_signal(signal.rawValue) }
+    package static func restoreDefault(_ signal: Signal) { _ = slipway_default_signal(signal.rawValue) }
 
     /// Delivers the given signals to the returned source from now on, instead of what they do by themselves.
     ///
     /// Called once in the life of a process.
-    package static func receive(_ signals: [ProcessSignal]) throws(SystemCallError) -> ProcessSignalSource {
+    package static func receive(_ signals: [Signal]) throws(SystemCallError) -> ProcessSignalSource {
         let pipe = try makePipe()
         // Never closed, for handlers that may still run; and it never waits.
         let writing = try retryingSystemCall("fcntl") { slipway_duplicate_above(pipe.writing.descriptor, 3) }
@@ -55,7 +40,7 @@ package final class ProcessSignalSource: Sendable {
 
     /// Waits for the next signal, without holding a thread; nil never comes while the process lives.
     /// - Throws: `CancellationError`.
-    package func next() async throws -> ProcessSignal? {
-        try await reader.read(limit: 1)?.first.map { ProcessSignal(rawValue: CInt($0)) }
+    package func next() async throws -> Signal? {
+        try await reader.read(limit: 1)?.first.map { Signal(rawValue: CInt($0)) }
     }
 }

@@ -1,5 +1,6 @@
 internal import Glibc
 package import SystemPackage
+internal import Text
 
 /// Where to find a program.
 package enum Program: Sendable, Hashable {
@@ -17,7 +18,7 @@ package enum Program: Sendable, Hashable {
             guard Self.isExecutable(path) else { throw ProgramNotFound(name: path.string) }
             return path
         case .named(let name):
-            guard !name.utf8.contains(UInt8(ascii: "/")) else { return try Program.path(FilePath(name)).resolve() }
+            guard !name.utf8.contains("/") else { return try Program.path(FilePath(name)).resolve() }
             for directory in Self.searchPath {
                 let candidate = directory.appending(name)
                 if Self.isExecutable(candidate) { return candidate }

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import SystemPackage
+internal import Text
 
 /// One of the three descriptors that every process is born with; never closed.
 package struct StandardStream: Sendable, Hashable {
@@ -97,7 +98,7 @@ package struct StandardStream: Sendable, Hashable {
         while true {
             let byte = try await read(limit: 1)
             if byte.isEmpty { return line.isEmpty ? nil : line }
-            if byte[0] == UInt8(ascii: "\n") { return line }
+            if byte[0] == "\n" { return line }
             line += byte
         }
     }

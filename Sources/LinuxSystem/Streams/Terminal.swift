@@ -45,7 +45,10 @@ package struct PseudoTerminal: Sendable {
         var name = [CChar](repeating: 0, count: 64)
         let descriptor = try retryingSystemCall("posix_openpt") { slipway_open_terminal(&name, name.count) }
         let file = OpenFile(owning: descriptor, path: "/dev/ptmx")
-        return (PseudoTerminal(file), try OpenFile.open(FilePath(platformString: name), O_RDWR | O_NOCTTY))
+        return (
+            PseudoTerminal(file),
+            try OpenFile.open(FilePath(platformString: name), [.readWrite, .noControllingTerminal])
+        )
     }
 
     /// What the program writes; ends when nobody has the other side open.

@@ -1,5 +1,4 @@
 internal import BuildGraph
-internal import Glibc
 internal import LinuxSystem
 internal import OCI
 internal import Text

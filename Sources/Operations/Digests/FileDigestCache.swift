@@ -1,6 +1,5 @@
 internal import Archive
 internal import Crypto
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 import Tasks
@@ -70,12 +69,12 @@ private func digest(
         case .regular, .directory: break
         }
         let directory = file.path.parentPath
-        let name = file.path.isEmpty ? [UInt8(ascii: ".")] : file.path.lastComponent
+        let name = file.path.isEmpty ? "." : file.path.lastComponent
         let found = try ifPresent { () throws(SystemCallError) in
             if parent?.path != directory {
-                parent = (directory, try tree.root.open(directory.filePath, O_PATH | O_DIRECTORY))
+                parent = (directory, try tree.root.open(directory.filePath, [.pathOnly, .directory]))
             }
-            return try parent?.file.openEntry(named: name, O_RDONLY | O_NONBLOCK)
+            return try parent?.file.openEntry(named: name, [.readOnly, .nonBlocking])
         }
         guard let open = found ?? nil else { return nil }
         let status = try open.status()

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LLB
 internal import LinuxSystem
 internal import SystemPackage
@@ -54,7 +53,7 @@ struct DirectoryMaker {
 /// Depth costs no stack.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 func removeTree(_ path: [UInt8], in root: RootedDirectory) throws(SystemCallError) {
-    let parent = try root.open(path.parentPath.filePath, O_PATH | O_DIRECTORY)
+    let parent = try root.open(path.parentPath.filePath, [.pathOnly, .directory])
     try removeTree(named: path.lastComponent, in: parent)
 }
 
@@ -64,7 +63,7 @@ private func removeTree(named name: [UInt8], in parent: OpenFile) throws(SystemC
     if status.type != .directory { return try parent.removeEntry(named: name) }
     var open: [(directory: OpenFile, parent: OpenFile, name: [UInt8])] = []
     func enter(_ name: [UInt8], _ parent: OpenFile) throws(SystemCallError) {
-        open.append((try parent.openEntry(named: name, O_RDONLY | O_DIRECTORY), parent, name))
+        open.append((try parent.openEntry(named: name, [.readOnly, .directory]), parent, name))
     }
     try enter(name, parent)
     while let (directory, parent, name) = open.last {
@@ -114,11 +113,11 @@ struct TreeChanges {
             guard status.type == .regular else {
                 throw OperationError.invalidPath(creation.path, reason: "something other than a file has that name")
             }
-            file = try root.open(found.resolved.filePath, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_NONBLOCK)
+            file = try root.open(found.resolved.filePath, [.writeOnly, .truncate, .noFollow, .nonBlocking])
         } else {
             try requireParent(of: found.resolved, for: creation.path)
             file = try root.keepingTime(of: found.resolved.parentPath.filePath) {
-                try root.open(found.resolved.filePath, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+                try root.open(found.resolved.filePath, [.writeOnly, .createNew, .noFollow], mode: 0o600)
             }
             try file.changeMode(creation.mode & 0o777)
         }
@@ -150,7 +149,7 @@ struct TreeChanges {
         guard !rootedPath(removal.path).isEmpty else {
             throw OperationError.invalidPath(removal.path, reason: "the root cannot be removed")
         }
-        let tree = SourceTree(root: root, name: Array("the image".utf8))
+        let tree = SourceTree(root: root, name: "the image")
         do {
             for match in try selection.matches(in: tree) {
                 guard !match.path.isEmpty else {

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 internal import Text
@@ -34,7 +33,7 @@ struct TreePath {
             var status: FileStatus? = try root.status(".")
             var links = 0
             while let component = pending.popLast() {
-                if component.elementsEqual("..".utf8) {
+                if component == ".." {
                     _ = resolved.popLast()
                     status = try root.statusIfPresent([UInt8](components: resolved).filePath)
                     continue

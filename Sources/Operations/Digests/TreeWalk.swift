@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 internal import Text
@@ -75,12 +74,12 @@ struct TreeWalk {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func walk(_ match: Selection.Match, _ visitor: inout some TreeVisitor) throws {
         let vanished = OperationError.notFound(path: [[UInt8].slash] + match.path, in: tree.name, hint: nil)
-        guard let parent = try open(match.path.parentPath, O_PATH) else { throw vanished }
+        guard let parent = try open(match.path.parentPath, .pathOnly) else { throw vanished }
         guard match.status.type == .directory else {
             try visitor.visit(entry(match, parent: parent, file: nil))
             return
         }
-        guard let file = try open(match.path, O_RDONLY) else { throw vanished }
+        guard let file = try open(match.path, .readOnly) else { throw vanished }
         let top = entry(match, parent: parent, file: file)
         guard try visitor.enter(top) else { return }
         var frames = [
@@ -103,15 +102,16 @@ struct TreeWalk {
         }
     }
 
-    private func open(_ directory: [UInt8], _ flags: CInt) throws(SystemCallError) -> OpenFile? {
-        try ifPresent { () throws(SystemCallError) in try tree.root.open(directory.filePath, flags | O_DIRECTORY) }
+    private func open(_ directory: [UInt8], _ options: OpenOptions) throws(SystemCallError) -> OpenFile? {
+        try ifPresent { () throws(SystemCallError) in try tree.root.open(directory.filePath, options.union(.directory))
+        }
     }
 
     private func entry(_ match: Selection.Match, parent: OpenFile, file: OpenFile?) -> TreeEntry {
         TreeEntry(
             parent: parent,
             file: file,
-            name: match.path.isEmpty ? [UInt8(ascii: ".")] : match.path.lastComponent,
+            name: match.path.isEmpty ? "." : match.path.lastComponent,
             path: match.path,
             relative: [],
             status: match.status
@@ -143,7 +143,7 @@ struct TreeWalk {
         }
         guard inTree.mayHoldIncluded && inWalk.mayHoldIncluded || isIncluded else { return }
         let opened = try ifPresent { () throws(SystemCallError) in
-            try directory.openEntry(named: name, O_RDONLY | O_DIRECTORY)
+            try directory.openEntry(named: name, [.readOnly, .directory])
         }
         guard let file = opened else { return }
         let entry = TreeEntry(parent: directory, file: file, name: name, path: path, relative: relative, status: status)

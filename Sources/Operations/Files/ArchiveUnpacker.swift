@@ -1,5 +1,4 @@
 import Archive
-import Glibc
 import LinuxSystem
 import SystemPackage
 internal import Text
@@ -49,10 +48,10 @@ struct ArchiveUnpacker {
     private func read(_ match: Selection.Match) throws -> (path: [UInt8], root: RootedDirectory) {
         guard let scratch, source.record != nil else { return (match.path, source.root) }
         let original = try open(match.path, source.root)
-        let name = Array("archive".utf8)
+        let name: [UInt8] = "archive"
         let root = try RootedDirectory(scratch)
         if try root.statusIfPresent(name.filePath) != nil { try root.remove(name.filePath) }
-        let copy = try root.open(name.filePath, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        let copy = try root.open(name.filePath, [.writeOnly, .createNew], mode: 0o600)
         try FileContentCopier().copy(original, status: try original.status(), to: copy)
         return (name, root)
     }
@@ -65,7 +64,7 @@ struct ArchiveUnpacker {
         _ root: RootedDirectory
     ) throws {
         guard let record = source.record else { return }
-        let parent = try source.root.open(match.path.parentPath.filePath, O_PATH | O_DIRECTORY)
+        let parent = try source.root.open(match.path.parentPath.filePath, [.pathOnly, .directory])
         let entry = TreeEntry(
             parent: parent,
             file: nil,
@@ -108,6 +107,6 @@ struct ArchiveUnpacker {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func open(_ path: [UInt8], _ root: RootedDirectory) throws(SystemCallError) -> OpenFile {
-        try root.open(path.filePath, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        try root.open(path.filePath, [.readOnly, .noFollow, .nonBlocking])
     }
 }

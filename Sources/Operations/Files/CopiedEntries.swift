@@ -1,5 +1,4 @@
 internal import Archive
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 internal import Text
@@ -53,12 +52,12 @@ struct CopiedEntries: Sendable {
             try parent.removeEntry(named: name)
             try parent.createDirectory(named: name, mode: 0o700)
             return Directory(
-                file: try parent.openEntry(named: name, O_PATH | O_DIRECTORY),
+                file: try parent.openEntry(named: name, [.pathOnly, .directory]),
                 isNew: true,
                 time: FileTime(timestamp)
             )
         }
-        let file = try parent.openEntry(named: name, O_PATH | O_DIRECTORY)
+        let file = try parent.openEntry(named: name, [.pathOnly, .directory])
         let time = isNew ? FileTime(timestamp) : try file.status().modified
         return Directory(file: file, isNew: isNew, time: time)
     }
@@ -106,7 +105,7 @@ struct CopiedEntries: Sendable {
         let entry = place.entry
         // Not blocking: a file that became a FIFO since it was looked at is found out below, not waited for.
         func open() throws(SystemCallError) -> OpenFile {
-            try entry.parent.openEntry(named: entry.name, O_RDONLY | O_NONBLOCK)
+            try entry.parent.openEntry(named: entry.name, [.readOnly, .nonBlocking])
         }
         if source.record == nil { return try open() }
         guard let file = try ifPresent(open), try file.status().type == .regular else { return nil }
@@ -179,7 +178,7 @@ struct CopiedEntries: Sendable {
         _ attributes: [(name: [UInt8], value: [UInt8])]
     ) throws {
         guard let record = source.record, record.compares else { return }
-        let copy = try place.parent.openEntry(named: place.name, O_RDONLY)
+        let copy = try place.parent.openEntry(named: place.name, .readOnly)
         status.size = try copy.status().size
         let content = try digestContent(of: copy, size: status.size)
         let digests = FileDigests(content: content, attributes: digest(of: attributes))
@@ -261,7 +260,7 @@ struct CopiedEntries: Sendable {
         let (parent, name, status) = (place.parent, place.name, place.entry.status)
         let (user, group) = ownership(of: status)
         try parent.changeOwner(ofEntry: name, user: user, group: group)
-        if changesMode { try parent.openEntry(named: name, O_PATH).changeMode(modeChange.mode(for: status)) }
+        if changesMode { try parent.openEntry(named: name, .pathOnly).changeMode(modeChange.mode(for: status)) }
         try parent.setTimes(ofEntry: name, modified: time(of: status))
     }
 

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 internal import Text
@@ -69,10 +68,10 @@ struct CopyWriter: TreeVisitor {
         let destination = entries.destination
         var made: CopiedEntries.Directory
         if makesTop {
-            let parent = try destination.open(target.parentPath.filePath, O_PATH | O_DIRECTORY)
+            let parent = try destination.open(target.parentPath.filePath, [.pathOnly, .directory])
             made = try entries.makeDirectory(target.lastComponent, in: parent, path: target)
         } else {
-            let file = try destination.open(target.filePath, O_PATH | O_DIRECTORY)
+            let file = try destination.open(target.filePath, [.pathOnly, .directory])
             made = CopiedEntries.Directory(file: file, isNew: false, time: try file.status().modified)
         }
         // Of a directory whose contents are copied, name and attributes do not matter.
@@ -98,7 +97,7 @@ struct CopyWriter: TreeVisitor {
         if let directory = directories.last?.file {
             place = CopiedEntries.Place(entry: file, name: file.name, parent: directory, path: path)
         } else {
-            let parent = try entries.destination.open(target.parentPath.filePath, O_PATH | O_DIRECTORY)
+            let parent = try entries.destination.open(target.parentPath.filePath, [.pathOnly, .directory])
             place = CopiedEntries.Place(entry: file, name: target.lastComponent, parent: parent, path: path)
         }
         place.number = number(of: file)

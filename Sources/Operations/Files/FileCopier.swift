@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LLB
 internal import LinuxSystem
 internal import SystemPackage

@@ -1,3 +1,5 @@
+import Text
+
 /// A change of permissions as chmod(1) takes it: `u=rwX,go=rX`, `a+x`, `g-w,o=`, `u+s`, `+t`, `g=u`.
 ///
 /// Without `ugoa` everybody is meant, whatever the umask is, as in BuildKit.
@@ -19,7 +21,7 @@ struct ModeExpression: Sendable, Hashable {
 
     /// - Throws: `OperationError.invalidMode`.
     init(_ text: [UInt8]) throws(OperationError) {
-        for part in text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             guard let parsed = Self.clauses(part) else { throw .invalidMode(text) }
             clauses += parsed
         }
@@ -41,15 +43,15 @@ struct ModeExpression: Sendable, Hashable {
             while let byte = rest.first, !"+-=".utf8.contains(byte) {
                 rest.removeFirst()
                 switch byte {
-                case UInt8(ascii: "r"): clause.permissions |= 4
-                case UInt8(ascii: "w"): clause.permissions |= 2
-                case UInt8(ascii: "x"): clause.permissions |= 1
-                case UInt8(ascii: "X"): clause.executableIfAny = true
-                case UInt8(ascii: "s"): clause.permissions |= special
-                case UInt8(ascii: "t"): clause.permissions |= sticky
-                case UInt8(ascii: "u"): clause.copiesFrom = 6
-                case UInt8(ascii: "g"): clause.copiesFrom = 3
-                case UInt8(ascii: "o"): clause.copiesFrom = 0
+                case "r": clause.permissions |= 4
+                case "w": clause.permissions |= 2
+                case "x": clause.permissions |= 1
+                case "X": clause.executableIfAny = true
+                case "s": clause.permissions |= special
+                case "t": clause.permissions |= sticky
+                case "u": clause.copiesFrom = 6
+                case "g": clause.copiesFrom = 3
+                case "o": clause.copiesFrom = 0
                 default: return nil
                 }
             }
@@ -61,10 +63,10 @@ struct ModeExpression: Sendable, Hashable {
     /// `u` is 4, `g` 2, `o` 1.
     private static func classBits(_ byte: UInt8) -> UInt32? {
         switch byte {
-        case UInt8(ascii: "u"): 4
-        case UInt8(ascii: "g"): 2
-        case UInt8(ascii: "o"): 1
-        case UInt8(ascii: "a"): 7
+        case "u": 4
+        case "g": 2
+        case "o": 1
+        case "a": 7
         default: nil
         }
     }
@@ -92,8 +94,8 @@ extension ModeExpression.Clause {
         if permissions & 16 != 0 { bits |= 0o1000 }
         if who == 7 { mask |= 0o1000 }
         switch operation {
-        case UInt8(ascii: "+"): return mode | bits
-        case UInt8(ascii: "-"): return mode & ~bits
+        case "+": return mode | bits
+        case "-": return mode & ~bits
         default: return (mode & ~mask) | bits
         }
     }

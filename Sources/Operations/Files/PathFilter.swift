@@ -23,7 +23,7 @@ struct PathFilter: Sendable {
         do throws(IgnoreFileError) {
             return try IgnoreFile(patterns: patterns)
         } catch {
-            throw .invalidPattern(Array(patterns.joined(separator: [UInt8(ascii: " ")])))
+            throw .invalidPattern(Array(patterns.joined(separator: [" "])))
         }
     }
 

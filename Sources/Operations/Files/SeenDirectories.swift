@@ -27,7 +27,7 @@ final class SeenDirectories: Sendable {
 extension Selection {
     /// What a mount uses of its source.
     init(_ mount: Mount) {
-        self.init(path: mount.selector.isEmpty ? [UInt8(ascii: "/")] : mount.selector)
+        self.init(path: mount.selector.isEmpty ? "/" : mount.selector)
         followsLinks = true
         takesDirectoryContents = true
     }

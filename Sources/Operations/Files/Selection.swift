@@ -1,5 +1,4 @@
 internal import DockerfileSyntax
-internal import Glibc
 package import LLB
 internal import LinuxSystem
 internal import SystemPackage
@@ -107,7 +106,7 @@ package struct Selection: Hashable, Sendable {
     ) throws -> [[UInt8]] {
         guard let pattern = patterns.first else { return [] }
         let opened = try ifPresent { () throws(SystemCallError) in
-            try tree.root.open(directory.filePath, O_RDONLY | O_DIRECTORY)
+            try tree.root.open(directory.filePath, [.readOnly, .directory])
         }
         guard let open = opened else { return [] }
         var found: [[UInt8]] = []

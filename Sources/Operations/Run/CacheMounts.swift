@@ -1,10 +1,10 @@
-import Glibc
 import LLB
 import LinuxSystem
 import OCI
 import Snapshots
 import Storage
 import SystemPackage
+import Text
 
 /// The directories of `RUN --mount=type=cache`: they outlive builds, and no image ever holds them.
 ///
@@ -44,7 +44,7 @@ struct CacheMounts: Sendable {
     ) async throws -> Value {
         // As in BuildKit: what begins with other files is another cache.
         let layers = seed.map { $0.tree.layers.map { "\($0)" }.joined(separator: ",") }
-        let key = id + (layers.map { Array(":\($0):".utf8) + (seed?.path ?? []) } ?? [])
+        let key = id + (layers.map { ":\($0):" + (seed?.path ?? []) } ?? [])
         let slots = CacheDirectory(layout: store.layout, name: Digest.sha256(of: key).hex)
         let lent = try await take(slots, id, sharing, waits)
         if try await onBlockingPool({ try HostFiles.status(of: lent.directory) == nil }) {
@@ -105,7 +105,7 @@ struct CacheMounts: Sendable {
                 try await onBlockingPool { try Self.copy(seed.path, of: root, to: fresh) }
             }
         } else {
-            try await onBlockingPool { try OpenFile.open(fresh, O_RDONLY | O_DIRECTORY).changeMode(0o755) }
+            try await onBlockingPool { try OpenFile.open(fresh, [.readOnly, .directory]).changeMode(0o755) }
         }
         try await onBlockingPool {
             do throws(SystemCallError) {
@@ -122,7 +122,7 @@ struct CacheMounts: Sendable {
         let source = try RootedDirectory(root).openDirectory(path.isEmpty ? "/" : FilePath(bytes: path))
         let status = try source.status(".")
         try copyTree(from: source, to: RootedDirectory(fresh))
-        let made = try OpenFile.open(fresh, O_RDONLY | O_DIRECTORY)
+        let made = try OpenFile.open(fresh, [.readOnly, .directory])
         try made.changeOwner(user: status.userID, group: status.groupID)
         try made.changeMode(UInt32(status.mode))
     }

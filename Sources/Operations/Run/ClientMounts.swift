@@ -1,5 +1,4 @@
 import ClientServices
-import Glibc
 import LLB
 import LinuxSystem
 import Snapshots
@@ -37,7 +36,7 @@ extension OperationEnvironment {
         try await withMemoryDirectory { directory in
             let path = directory.appending("secret")
             try await onBlockingPool {
-                let made = try OpenFile.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+                let made = try OpenFile.open(path, [.writeOnly, .createNew], mode: 0o600)
                 try made.write(secret.revealBytes())
                 try made.changeOwner(user: file.userID, group: file.groupID)
                 try made.changeMode(file.mode & 0o777)

@@ -1,6 +1,7 @@
 import BuildGraph
 import LLB
 import OCI
+import Text
 
 /// What of a process's definition decides its result, field by field.
 ///
@@ -25,7 +26,7 @@ struct ExecKey {
         var components = [KeyComponent("kind", "exec")]
         for argument in process.arguments { components.append(KeyComponent("command", argument)) }
         for variable in process.environment {
-            let name = variable.prefix { $0 != UInt8(ascii: "=") }
+            let name = variable.prefix { $0 != "=" }
             components.append(
                 KeyComponent(
                     "environment \(String(decoding: name, as: UTF8.self))",
@@ -79,7 +80,7 @@ struct ExecKey {
 
     /// Every step has a `/dev/shm`; the mount only says how large it is.
     private static func isSharedMemory(_ mount: Mount) -> Bool {
-        if case .temporary = mount.kind { return mount.destination.elementsEqual("/dev/shm".utf8) }
+        if case .temporary = mount.kind { return mount.destination == "/dev/shm" }
         return false
     }
 

@@ -1,6 +1,5 @@
 import BuildGraph
 import ClientServices
-import Glibc
 import LLB
 import LinuxSystem
 import OCI
@@ -37,7 +36,7 @@ struct ExecOperation: VertexOperation {
         let mounts = exec.mounts.filter { $0.input == input }
         let isRead = mounts.allSatisfy {
             $0.kind == .bind && $0.output == nil && $0.contentCache != .off
-                && ($0.contentCache == .on || !$0.destination.elementsEqual("/".utf8))
+                && ($0.contentCache == .on || $0.destination != "/")
         }
         guard isRead else { return .definition }
         let selections = mounts.map(Selection.init)
@@ -51,7 +50,7 @@ struct ExecOperation: VertexOperation {
     // MARK: Running
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
-        guard let root = exec.mounts.first(where: { $0.destination.elementsEqual("/".utf8) }) else {
+        guard let root = exec.mounts.first(where: { $0.destination == "/" }) else {
             throw OperationError.unsupported("a step without a root file system cannot run")
         }
         return try await environment.networks.withNetwork(for: exec.network, context) { network in
@@ -124,7 +123,7 @@ struct ExecRun: Sendable {
         }
         let rest = mounts.dropFirst()
         // As docker takes it: a relative target is one below the step's directory.
-        let target = FilePath(bytes: [UInt8(ascii: "/")] + exec.process.directory).pushing(
+        let target = FilePath(bytes: "/" + exec.process.directory).pushing(
             FilePath(bytes: mount.destination)
         )
         func go(_ source: SandboxConfiguration.Mount.Source) async throws -> [Int: BuildOutput] {
@@ -135,7 +134,7 @@ struct ExecRun: Sendable {
         case .temporary(let size):
             return try await go(.tmpfs(size: size > 0 ? size : nil, mode: nil))
         case .cache(let id, let sharing):
-            let name = id.first == UInt8(ascii: "/") ? Array(id.dropFirst()) : id
+            let name = id.first == "/" ? Array(id.dropFirst()) : id
             return try await environment.cacheMounts.withDirectory(
                 id: id,
                 sharing: sharing,
@@ -212,12 +211,12 @@ struct ExecRun: Sendable {
             let tree = try RootedDirectory(root)
             let selected: OpenFile
             do throws(SystemCallError) {
-                selected = try tree.open(FilePath(bytes: selector), O_PATH)
+                selected = try tree.open(FilePath(bytes: selector), .pathOnly)
             } catch {
                 guard error.errno == .noSuchFileOrDirectory else { throw error }
                 throw OperationError.notFound(
-                    path: [UInt8(ascii: "/")] + rootedPath(selector),
-                    in: Array("mount".utf8),
+                    path: "/" + rootedPath(selector),
+                    in: "mount",
                     hint: nil
                 )
             }
@@ -225,7 +224,7 @@ struct ExecRun: Sendable {
             var target = point
             if try selected.status().type != .directory {
                 target = point.appending("file")
-                _ = try OpenFile.open(target, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+                _ = try OpenFile.open(target, [.writeOnly, .createNew], mode: 0o600)
             }
             try DetachedMount.bind(selected).attach(at: target)
             return (point: point, target: target)

@@ -20,7 +20,7 @@ extension ExecRun {
         configuration.environment = process.environment + proxyVariables
         configuration.workingDirectory = process.directory.isEmpty ? "/" : FilePath(bytes: process.directory)
         configuration.user = process.user
-        configuration.hostname = process.hostname.isEmpty ? Array("buildkitsandbox".utf8) : process.hostname
+        configuration.hostname = process.hostname.isEmpty ? "buildkitsandbox" : process.hostname
         configuration.mounts = mounts
         configuration.resourceLimits = process.limits.map { limit in
             SandboxConfiguration.ResourceLimit(
@@ -167,7 +167,7 @@ extension ExecRun {
             guard !value.contains(0), String(validating: value, as: UTF8.self) != nil else {
                 throw ClientServiceError.secretIsNoText(variable.id)
             }
-            let prefix = variable.name + [UInt8(ascii: "=")]
+            let prefix = variable.name + "="
             configuration.environment.removeAll { $0.starts(with: prefix) }
             configuration.environment.append(prefix + value)
             hasSecrets = hasSecrets || offered != nil
@@ -185,7 +185,7 @@ extension ExecRun {
             ("NO_PROXY", proxy.none), ("ALL_PROXY", proxy.all),
         ]
         return pairs.filter { !$0.1.isEmpty }.flatMap { name, value in
-            [Array("\(name)=".utf8) + value, Array("\(name.lowercased())=".utf8) + value]
+            ["\(name)=" + value, "\(name.lowercased())=" + value]
         }
     }
 }

@@ -114,7 +114,7 @@ package struct FailureEvidence: Sendable {
     /// A program of another machine, or a script that does not say what runs it.
     private func foreignFormat(_ name: String, _ head: [UInt8]) -> String? {
         guard let machine = ExecutableFormat(head) else {
-            guard !head.starts(with: "#!".utf8), !head.isEmpty,
+            guard !head.starts(with: "#!"), !head.isEmpty,
                 head.allSatisfy({ $0 >= 0x20 || $0 == 0x0a || $0 == 0x09 || $0 == 0x0d })
             else { return nil }
             return
@@ -136,7 +136,7 @@ package struct FailureEvidence: Sendable {
         guard exitCode == 127 else { return nil }
         let endings = ["command not found", "not found", "No such file or directory"]
         guard let name = lines.lazy.compactMap({ program(in: $0, endingWith: endings) }).first else { return nil }
-        if name.contains(UInt8(ascii: "/")) {
+        if name.contains("/") {
             return absolute(name).flatMap { broken($0, file) }
         }
         return located(name, file) == nil ? absent(name, file) : nil
@@ -145,11 +145,11 @@ package struct FailureEvidence: Sendable {
     /// A program that is in no directory of PATH.
     private func absent(_ name: [UInt8], _ file: ([UInt8]) -> File?) -> String? {
         let shown = escapedForDisplay(name)
-        if name.elementsEqual("/bin/sh".utf8), file(name) == nil {
+        if name == "/bin/sh", file(name) == nil {
             return
                 "the image has no shell (/bin/sh), as images made from scratch: RUN in an earlier stage and COPY --from it, or use the JSON form RUN [\"program\", \"argument\"]"
         }
-        guard !name.contains(UInt8(ascii: "/")) else { return nil }
+        guard !name.contains("/") else { return nil }
         let installers = [
             ("/usr/bin/apt-get", "RUN apt-get update && apt-get install -y --no-install-recommends PACKAGE"),
             ("/sbin/apk", "RUN apk add --no-cache PACKAGE"), ("/usr/bin/dnf", "RUN dnf install -y PACKAGE"),
@@ -166,7 +166,7 @@ package struct FailureEvidence: Sendable {
     private func broken(_ path: [UInt8], _ file: ([UInt8]) -> File?) -> String? {
         guard let head = file(path)?.head else { return nil }
         let shown = escapedForDisplay(path)
-        if head.starts(with: "#!".utf8) {
+        if head.starts(with: "#!") {
             let line = head.dropFirst(2).prefix { $0 != 0x0a }
             if line.last == 0x0d {
                 return
@@ -213,7 +213,7 @@ extension FailureEvidence {
         for ending in endings
         where line.count > ending.utf8.count && line.suffix(ending.utf8.count).elementsEqual(ending.utf8) {
             let words = line.dropLast(ending.utf8.count).split(
-                separator: UInt8(ascii: ":"),
+                separator: ":",
                 omittingEmptySubsequences: true
             )
             .map { Array($0.drop { $0 == 0x20 }) }.filter { !$0.isEmpty }
@@ -227,25 +227,25 @@ extension FailureEvidence {
     }
 
     private func isShell(_ name: [UInt8]) -> Bool {
-        let last = name.split(separator: UInt8(ascii: "/")).last.map { Array($0) } ?? []
+        let last = name.split(separator: "/").last.map { Array($0) } ?? []
         return ["sh", "ash", "bash", "dash", "zsh", "ksh"].contains { last.elementsEqual($0.utf8) }
     }
 
     /// Where a program is, as execvp(3) looks for it.
     private func located(_ name: [UInt8], _ file: ([UInt8]) -> File?) -> [UInt8]? {
-        if name.contains(UInt8(ascii: "/")) { return absolute(name) }
-        let prefix = Array("PATH=".utf8)
+        if name.contains("/") { return absolute(name) }
+        let prefix: [UInt8] = "PATH="
         let path = environment.last { $0.starts(with: prefix) }?.dropFirst(prefix.count) ?? []
-        return path.split(separator: UInt8(ascii: ":")).lazy.map { Array($0) + [UInt8(ascii: "/")] + name }.first {
+        return path.split(separator: ":").lazy.map { Array($0) + "/" + name }.first {
             file($0) != nil
         }
     }
 
     /// A path from the root; nil where the command may have changed its directory before.
     private func absolute(_ name: [UInt8]) -> [UInt8]? {
-        if name.first == UInt8(ascii: "/") { return name }
+        if name.first == "/" { return name }
         guard !arguments.contains(where: { contains($0, "cd ") || contains($0, "pushd ") }) else { return nil }
-        return directory + [UInt8(ascii: "/")] + name
+        return directory + "/" + name
     }
 
     private func contains(_ bytes: [UInt8], _ text: String) -> Bool {

@@ -1,4 +1,3 @@
-import Glibc
 import LLB
 import LinuxSystem
 import Sandboxes
@@ -61,11 +60,11 @@ final class FailureWatch: Sendable {
 
     private static func file(_ path: [UInt8], in root: RootedDirectory) -> FailureEvidence.File? {
         // Not what a link to a device or FIFO would block on.
-        guard let found = try? root.open(FilePath(bytes: path), O_PATH), let status = try? found.status() else {
+        guard let found = try? root.open(FilePath(bytes: path), .pathOnly), let status = try? found.status() else {
             return nil
         }
         guard status.type == .regular else { return FailureEvidence.File(mode: UInt32(status.mode), head: nil) }
-        let head = try? root.open(FilePath(bytes: path), O_RDONLY | O_NONBLOCK).readToEnd(limit: 4096)
+        let head = try? root.open(FilePath(bytes: path), [.readOnly, .nonBlocking]).readToEnd(limit: 4096)
         return FailureEvidence.File(mode: UInt32(status.mode), head: head)
     }
 }

@@ -1,5 +1,6 @@
 import BuildGraph
 import Synchronization
+import Text
 
 /// How much of a step's output is shown.
 ///
@@ -43,7 +44,7 @@ package struct LogClipper: Sendable {
         if tail.count > 2 * Self.tailLimit { tail.removeFirst(tail.count - Self.tailLimit) }
         if isClipping { return Array(bytes[..<count]) }
         isClipping = true
-        return bytes[..<count] + Array("\n[output clipped, log limit \(limit) reached]\n".utf8)
+        return Array(bytes[..<count]) + "\n[output clipped, log limit \(limit) reached]\n"
     }
 
     /// The end of what was not shown, when nothing more comes: what a step says last is what it failed of.

@@ -1,6 +1,7 @@
 import LinuxSystem
 import Sandboxes
 import SystemPackage
+import Text
 
 /// The devices that a step with `--security=insecure` has, as with BuildKit: those that mounting and emulating take.
 ///
@@ -15,7 +16,7 @@ func unconfinedDevices() throws -> [DeviceNode] {
     ]
     let blocks = try HostFiles.status(of: "/sys/block") == nil ? [] : try HostFiles.entries(of: "/sys/block")
     let numbers = blocks.compactMap { name in
-        name.starts(with: "loop".utf8) ? UInt32(String(decoding: name.dropFirst(4), as: UTF8.self)) : nil
+        name.starts(with: "loop") ? UInt32(String(decoding: name.dropFirst(4), as: UTF8.self)) : nil
     }
     let loops = 0...((numbers.max() ?? 0) + 8)
     return characters + loops.map { node("/dev/loop\($0)", .block, 7, $0) }

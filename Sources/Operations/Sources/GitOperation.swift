@@ -34,7 +34,7 @@ struct GitOperation: VertexOperation {
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
         let commit = try await environment.repositories.resolve(source)
-        await context.log(Array("\(commit.id)\t\(commit.reference.map { escapedForDisplay($0) } ?? "commit")\n".utf8))
+        await context.log("\(commit.id)\t\(commit.reference.map { escapedForDisplay($0) } ?? "commit")\n")
         let (_, layer) = try await environment.snapshots.withActiveSnapshot(on: .empty) { active in
             try await environment.repositories.checkOut(commit, of: source, into: active.root)
         }

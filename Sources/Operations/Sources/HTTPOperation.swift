@@ -1,5 +1,4 @@
 import BuildGraph
-import Glibc
 import LLB
 import LinuxSystem
 import OCI
@@ -56,7 +55,7 @@ struct HTTPOperation: VertexOperation {
             try await onCancellablePool { [source, environment] isCancelled in
                 let root = try RootedDirectory(active.root)
                 let path = FilePath(bytes: download.fileName)
-                let file = try root.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+                let file = try root.open(path, [.writeOnly, .createNew, .noFollow], mode: 0o600)
                 let content = try BlobReader(download.digest, in: environment.store.blobs)
                 try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 4096) { buffer in
                     while true {

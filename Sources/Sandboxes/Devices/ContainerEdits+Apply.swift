@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 internal import Text
@@ -13,7 +12,7 @@ extension ContainerEdits {
     func apply(to configuration: inout SandboxConfiguration, from file: FilePath) throws(DeviceError) {
         for variable in environment {
             let bytes = Array(variable.utf8)
-            let prefix = bytes.prefix { $0 != UInt8(ascii: "=") } + [UInt8(ascii: "=")]
+            let prefix = Array(bytes.prefix { $0 != "=" }) + "="
             configuration.environment.removeAll { $0.starts(with: prefix) }
             configuration.environment.append(bytes)
         }
@@ -24,7 +23,7 @@ extension ContainerEdits {
             configuration.mounts.append(made)
         }
         configuration.hooks += hooks
-        configuration.additionalGroups += additionalGroups.map { Array("\($0)".utf8) }
+        configuration.additionalGroups += additionalGroups.map { "\($0)" }
     }
 
     private func unusable(_ what: String, _ path: FilePath, _ file: FilePath, _ reason: String) -> DeviceError {

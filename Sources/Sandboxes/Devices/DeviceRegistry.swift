@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 package import SystemPackage
 internal import Text
@@ -59,7 +58,7 @@ package struct DeviceRegistry: Sendable {
     private mutating func read(_ file: FilePath, _ directory: Int) {
         guard ["json", "yaml"].contains(file.extension) else { return }
         do {
-            let opened = try OpenFile.open(file, O_RDONLY | O_NONBLOCK)
+            let opened = try OpenFile.open(file, [.readOnly, .nonBlocking])
             guard try opened.status().type == .regular else { return }
             let bytes = try opened.readToEnd(limit: DeviceSpecification.maximumSize)
             add(try DeviceSpecification(parsing: bytes, file: file), directory)

@@ -63,8 +63,8 @@ extension DeviceSpecification {
 
 /// Whether a name is of letters, digits and some marks, none of them at an end.
 private func isName(_ name: [UInt8], startsWithLetter: Bool, and marks: String) -> Bool {
-    func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) }
-    func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+    func isLetter(_ byte: UInt8) -> Bool { ("a"..."z").contains(byte | 0x20) }
+    func isDigit(_ byte: UInt8) -> Bool { ("0"..."9").contains(byte) }
     guard let first = name.first, let last = name.last else { return false }
     return (isLetter(first) || !startsWithLetter && isDigit(first)) && (isLetter(last) || isDigit(last))
         && name.allSatisfy { isLetter($0) || isDigit($0) || marks.utf8.contains($0) }

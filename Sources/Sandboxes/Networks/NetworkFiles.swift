@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 
@@ -70,7 +69,7 @@ enum NetworkFiles {
     /// The host's file; where it only names systemd-resolved's stub, the file with the real servers.
     private static func hostResolver() -> [UInt8] {
         for path in ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"] as [FilePath] {
-            guard let content = try? OpenFile.open(path, O_RDONLY).readToEnd(limit: 1 << 20) else { continue }
+            guard let content = try? OpenFile.open(path, .readOnly).readToEnd(limit: 1 << 20) else { continue }
             let text = String(decoding: content, as: UTF8.self)
             if path == "/etc/resolv.conf", text.contains("nameserver 127.0.0.53") { continue }
             return content

@@ -1,7 +1,7 @@
 internal import FoundationEssentials
-internal import Glibc
 package import LinuxSystem
 package import SystemPackage
+internal import Text
 
 /// One more process for a sandbox that runs: a directory with what the runtime is told of it, and what the runtime says.
 package struct AdditionalProcess: Sendable {
@@ -40,7 +40,7 @@ package struct AdditionalProcess: Sendable {
         let process = try SandboxBundle.process(configuration, terminal, in: workingDirectory, users)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.withoutEscapingSlashes]
-        let file = try OpenFile.open(document, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+        let file = try OpenFile.open(document, [.writeOnly, .createNew, .noFollow], mode: 0o600)
         try file.write(Array(try encoder.encode(process)))
     }
 
@@ -54,7 +54,7 @@ package struct AdditionalProcess: Sendable {
         from workingDirectory: FilePath,
         in root: RootedDirectory
     ) throws {
-        let slash = UInt8(ascii: "/")
+        let slash: UInt8 = "/"
         if program.contains(slash) {
             guard let status = try status(of: workingDirectory.pushing(FilePath(bytes: program)), in: root) else {
                 throw SandboxError.programNotFound(program)
@@ -64,8 +64,8 @@ package struct AdditionalProcess: Sendable {
             }
             return
         }
-        let path = environment.last { $0.starts(with: "PATH=".utf8) }?.dropFirst(5) ?? []
-        for directory in path.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false) {
+        let path = environment.last { $0.starts(with: "PATH=") }?.dropFirst(5) ?? []
+        for directory in path.split(separator: ":", omittingEmptySubsequences: false) {
             if program.isEmpty { break }
             let place = workingDirectory.pushing(FilePath(bytes: directory + [slash] + program))
             if let status = try status(of: place, in: root), status.type == .regular, status.mode & 0o111 != 0 {
@@ -77,7 +77,7 @@ package struct AdditionalProcess: Sendable {
 
     private static func status(of path: FilePath, in root: RootedDirectory) throws(SystemCallError) -> FileStatus? {
         do throws(SystemCallError) {
-            return try root.open(path, O_PATH).status()
+            return try root.open(path, .pathOnly).status()
         } catch {
             switch error.errno {
             case .noSuchFileOrDirectory, .notDirectory: return nil

@@ -1,6 +1,7 @@
 package import LinuxSystem
 internal import Synchronization
 package import SystemPackage
+internal import Text
 
 /// The program that starts the processes of sandboxes: crun, and no other.
 ///
@@ -29,10 +30,10 @@ package enum ContainerRuntime {
 
     /// Whether a runtime that says this of its version applies the filters that it is given.
     static func confines(version: [UInt8]) -> Bool {
-        let lines = version.split(separator: UInt8(ascii: "\n"))
-        guard let first = lines.first, first.starts(with: "crun version ".utf8) else { return false }
+        let lines = version.split(separator: "\n")
+        guard let first = lines.first, first.starts(with: "crun version ") else { return false }
         // The features that it was built with stand in the last line, as `+SYSTEMD +SECCOMP`.
-        let words = lines.dropFirst().flatMap { $0.split(separator: UInt8(ascii: " ")) }
-        return words.contains { $0.elementsEqual("+SECCOMP".utf8) }
+        let words = lines.dropFirst().flatMap { $0.split(separator: " ") }
+        return words.contains { $0 == "+SECCOMP" }
     }
 }

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 
@@ -106,7 +105,7 @@ struct PreparedRoot: Sendable {
                 guard status.type == .directory else { return nil }
                 if isLast { return UInt32(status.mode) }
             } else if isLast, kind == .file {
-                let file = try directory.open(place, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o755)
+                let file = try directory.open(place, [.writeOnly, .createNew, .noFollow], mode: 0o755)
                 try file.changeMode(0o755)
             } else {
                 try directory.createDirectory(place)
@@ -244,7 +243,7 @@ struct PreparedRoot: Sendable {
         if isDirectory {
             try root.createDirectory(path)
         } else {
-            _ = try root.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o644)
+            _ = try root.open(path, [.writeOnly, .createNew, .noFollow], mode: 0o644)
         }
         // Whatever the umask of whoever builds: a step's user must be able to pass.
         try root.changeMode(path, isDirectory ? 0o755 : 0o644)

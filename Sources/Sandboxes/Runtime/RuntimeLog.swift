@@ -1,7 +1,7 @@
 internal import FoundationEssentials
-internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// What the runtime wrote into its log, understood.
 enum RuntimeLog {
@@ -15,7 +15,7 @@ enum RuntimeLog {
     static func failure(_ path: FilePath, program: [UInt8]) throws -> SandboxError? {
         let content: [UInt8]
         do throws(SystemCallError) {
-            content = try OpenFile.open(path, O_RDONLY).readToEnd(limit: 1 << 20)
+            content = try OpenFile.open(path, .readOnly).readToEnd(limit: 1 << 20)
         } catch {
             if error.errno == .noSuchFileOrDirectory { return nil }
             throw error
@@ -24,7 +24,7 @@ enum RuntimeLog {
     }
 
     static func failure(in content: [UInt8], program: [UInt8]) -> SandboxError? {
-        let lines = content.split(separator: UInt8(ascii: "\n")).compactMap {
+        let lines = content.split(separator: "\n").compactMap {
             try? JSONDecoder().decode(Line.self, from: Data($0))
         }
         guard let message = lines.last(where: { $0.level == "error" })?.msg else { return nil }
@@ -35,14 +35,14 @@ enum RuntimeLog {
     ///
     /// The last step of a start, execve(2), fails in the process itself, where the runtime's log is closed already.
     static func failure(onStandardError bytes: [UInt8], program: [UInt8]) -> SandboxError? {
-        let marks = [red, Array("\u{1b}[0m".utf8)]
+        let marks = [red, "\u{1b}[0m"]
         let line = bytes.starts(with: red) ? marks.reduce(bytes) { $0.removing($1) } : bytes
         guard line.starts(with: Self.execFailure), line.count < 16_384 else { return nil }
         return failure(in: line, program: program)
     }
 
     /// How such a line begins.
-    private static let execFailure = Array("{\"msg\":\"exec container process".utf8)
+    private static let execFailure: [UInt8] = "{\"msg\":\"exec container process"
 
     /// How all lines begin that the runtime writes to the standard error of a process that it cannot start.
     static func beginnings(program: [UInt8], workingDirectory: [UInt8]) -> [[UInt8]] {
@@ -52,14 +52,14 @@ enum RuntimeLog {
         let lines = reasons.flatMap { ["exec: \($0)", "open executable: \($0)"] }.map { Array($0.utf8) }
         let plain =
             [
-                execFailure, Array("executable file `".utf8) + program + Array("` not found in $PATH: ".utf8),
-                Array("chdir `".utf8) + workingDirectory + Array("`: ".utf8),
+                execFailure, "executable file `" + program + "` not found in $PATH: ",
+                "chdir `" + workingDirectory + "`: ",
             ] + lines
         // On a terminal they are red.
         return plain + plain.map { red + $0 }
     }
 
-    private static let red = Array("\u{1b}[1;31m".utf8)
+    private static let red: [UInt8] = "\u{1b}[1;31m"
 
     /// Translates crun's words into the errors that users of docker know.
     private static func error(for message: String, program: [UInt8]) -> SandboxError {

@@ -1,6 +1,6 @@
-internal import Glibc
 package import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// What the runtime sees of the host.
 package enum RuntimeSurroundings {
@@ -10,8 +10,8 @@ package enum RuntimeSurroundings {
     /// `/sys/fs/cgroup` mixes both versions of cgroups; it is shown a plain one, which it is told not to manage anyway.
     package static var mounts: [ChildProcessConfiguration.Mount] {
         let base: [ChildProcessConfiguration.Mount] = [
-            .init(source: "none", target: "/", flags: UInt(MS_REC | MS_PRIVATE)),
-            .init(source: "proc", target: "/proc", type: "proc", flags: UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)),
+            .init(source: "none", target: "/", flags: recursivelyPrivate),
+            .init(source: "proc", target: "/proc", type: "proc", flags: filesOnly),
         ]
         return hasPlainControlGroups ? base : base + [controlGroups]
     }
@@ -21,24 +21,27 @@ package enum RuntimeSurroundings {
     /// The runtime would mount its program read-only itself and start that: each step would start it twice.
     static func protecting(_ runtime: FilePath) -> [ChildProcessConfiguration.Mount] {
         [
-            .init(source: runtime, target: runtime, flags: UInt(MS_BIND)),
-            .init(source: "none", target: runtime, flags: UInt(MS_REMOUNT | MS_BIND | MS_RDONLY)),
+            .init(source: runtime, target: runtime, flags: .bind),
+            .init(source: "none", target: runtime, flags: [.remount, .bind, .readOnly]),
         ]
     }
 
     /// Lets the runtime ask whether its program is read-only; where it is not, or another runtime does not know the variable, it sees
     /// to that itself.
-    static let protectionMark = "_LIBCONTAINER_CLONED_BINARY=1"
+    static let protectionMark: [UInt8] = "_LIBCONTAINER_CLONED_BINARY=1"
 
-    /// Keeps what is mounted in a mount namespace from reaching any other: `MS_REC | MS_PRIVATE` of mount(2).
-    package static let recursivelyPrivate = UInt(MS_REC | MS_PRIVATE)
+    /// Keeps what is mounted in a mount namespace from reaching any other.
+    package static let recursivelyPrivate: MountFlags = [.recursive, .isPrivate]
+
+    /// Nothing in the mount is run, or opened as a device.
+    private static let filesOnly: MountFlags = [.noSetuid, .noDevices, .noExecution]
 
     /// Shows the runtime a plain cgroup hierarchy.
     package static let controlGroups = ChildProcessConfiguration.Mount(
         source: "cgroup",
         target: "/sys/fs/cgroup",
         type: "cgroup2",
-        flags: UInt(MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        flags: filesOnly
     )
 
     /// Whether the host has cgroups of version 2 only: its `/sys/fs/cgroup` is then of that type.

@@ -1,7 +1,7 @@
 internal import FoundationEssentials
-internal import Glibc
 package import LinuxSystem
 package import SystemPackage
+internal import Text
 
 /// A directory with everything the runtime reads: the configuration, and the files that are mounted into the sandbox.
 package struct SandboxBundle: Sendable {
@@ -66,7 +66,9 @@ package struct SandboxBundle: Sendable {
         )
         for mount in kernelMounts { try root.makeKernelDirectory(FilePath(mount.destination)) }
         let files = try networkFiles(configuration, in: directory)
-        let mounts = try (files + configuration.mounts).map { try specification(of: $0, &root) }
+        let mounts = try (files + configuration.mounts).enumerated().map { number, mount in
+            try specification(of: mount, &root, link: directory.appending("source-\(number)"))
+        }
         let workingDirectory = try root.workingDirectory(
             configuration.workingDirectory,
             owner: configuration.purpose == .step ? try users.user(configuration.user) : .root
@@ -102,10 +104,10 @@ package struct SandboxBundle: Sendable {
         let user = try users.user(configuration.user)
         let groups = user.additionalGroups + (try configuration.additionalGroups.map { try users.group($0) })
         var environment = configuration.environment
-        let home = environment.last { $0.starts(with: "HOME=".utf8) }
+        let home = environment.last { $0.starts(with: "HOME=") }
         if home?.elementsEqual("HOME=".utf8) ?? true {
-            environment.removeAll { $0.starts(with: "HOME=".utf8) }
-            environment.append(Array("HOME=".utf8) + user.home)
+            environment.removeAll { $0.starts(with: "HOME=") }
+            environment.append("HOME=" + user.home)
         }
         let capabilities = configuration.capabilities.map(\.rawValue).sorted()
         // Another user than root starts without effective capabilities, whatever the bounding set allows programs to gain.
@@ -177,11 +179,12 @@ package struct SandboxBundle: Sendable {
 
     private static func specification(
         of mount: SandboxConfiguration.Mount,
-        _ root: inout PreparedRoot
+        _ root: inout PreparedRoot,
+        link: FilePath
     ) throws -> RuntimeSpecification.Mount {
         switch mount.source {
         case .bind(let source):
-            let isDirectory = try OpenFile.open(source, O_PATH).status().type == .directory
+            let isDirectory = try OpenFile.open(source, .pathOnly).status().type == .directory
             let target = try root.mountPoint(
                 mount.target,
                 isDirectory ? .directory : .file,
@@ -193,7 +196,7 @@ package struct SandboxBundle: Sendable {
             return RuntimeSpecification.Mount(
                 destination: try text(target.bytes, "the mount target"),
                 type: nil,
-                source: try text(source.bytes, "the mount source"),
+                source: try name(of: source, link: link),
                 options: ["rbind", mount.isReadOnly ? "ro" : "rw"]
                     + (mount.options.contains { $0.hasSuffix("shared") || $0.hasSuffix("slave") } ? [] : ["rprivate"])
                     + mount.options
@@ -214,6 +217,14 @@ package struct SandboxBundle: Sendable {
         }
     }
 
+    /// How the runtime is told of a path of the host: its configuration is text, so a path that is no UTF-8 is linked to.
+    private static func name(of path: FilePath, link: FilePath) throws -> String {
+        if let text = String(validating: path.bytes, as: UTF8.self) { return text }
+        let place = try RootedDirectory(link.removingLastComponent())
+        try place.createSymbolicLink(FilePath(root: nil, link.components.suffix(1)), target: path.bytes)
+        return try text(link.bytes, "the path")
+    }
+
     private static func networkFiles(
         _ configuration: SandboxConfiguration,
         in directory: FilePath
@@ -223,7 +234,7 @@ package struct SandboxBundle: Sendable {
             ("/etc/resolv.conf", NetworkFiles.resolver(configuration)),
         ]
         if configuration.purpose == .container, !configuration.hostname.isEmpty {
-            contents.append(("/etc/hostname", configuration.hostname + [UInt8(ascii: "\n")]))
+            contents.append(("/etc/hostname", configuration.hostname + "\n"))
         }
         return try contents.compactMap { path, content in
             if configuration.mounts.contains(where: { $0.target == path }) { return nil }
@@ -241,10 +252,10 @@ package struct SandboxBundle: Sendable {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func write(_ bytes: [UInt8], to path: FilePath) throws(SystemCallError) {
-        let file = try OpenFile.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o644)
+        let file = try OpenFile.open(path, [.writeOnly, .create, .truncate, .noFollow], mode: 0o644)
         try file.write(bytes)
         // Users in the sandbox read these files too, whatever our umask.
-        _ = try retryingSystemCall("fchmod", path: path) { fchmod(file.descriptor, 0o644) }
+        try file.changeMode(0o644)
     }
 
     private static func text(_ bytes: [UInt8], _ what: String) throws(SandboxError) -> String {

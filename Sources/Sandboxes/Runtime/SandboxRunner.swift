@@ -1,7 +1,7 @@
-internal import Glibc
 package import LinuxSystem
 internal import Synchronization
 package import SystemPackage
+internal import Text
 
 /// Runs processes in sandboxes with the `crun` runtime.
 ///
@@ -133,7 +133,7 @@ package struct SandboxRunner: Sendable {
             ]
         )
         configuration.environment = [
-            Array("PATH=/usr/sbin:/usr/bin:/sbin:/bin".utf8), Array(RuntimeSurroundings.protectionMark.utf8),
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin", RuntimeSurroundings.protectionMark,
         ]
         configuration.workingDirectory = bundle.directory
         configuration.namespaces = [.mount, .process]
@@ -146,10 +146,10 @@ package struct SandboxRunner: Sendable {
         var terminal: TerminalReceiver?
         if streams.terminal != nil {
             let receiver = try await onBlockingPool { try TerminalReceiver() }
-            configuration.arguments += ["--console-socket".bytes, receiver.path.bytes]
+            configuration.arguments += ["--console-socket", receiver.path.bytes]
             terminal = receiver
         }
-        configuration.arguments.append("main".bytes)
+        configuration.arguments.append("main")
         let child = try await ChildProcess.start(configuration)
         let outcome: Result<Value, any Error>
         do {
@@ -208,7 +208,7 @@ package struct SandboxProcess: Sendable {
     /// Sends a signal to the sandboxed process.
     ///
     /// As process 1 it gets only those that it handles, and SIGKILL.
-    package func send(signal: CInt) throws(SystemCallError) { try child.send(signal: signal) }
+    package func send(signal: Signal) throws(SystemCallError) { try child.send(signal: signal) }
 
     /// Waits for its end.
     package func wait() async throws -> ExitStatus { try await child.wait() }

@@ -1,4 +1,3 @@
-internal import Glibc
 package import LinuxSystem
 internal import SystemPackage
 
@@ -53,7 +52,7 @@ package enum Capability: String, Sendable, Hashable, CaseIterable {
     /// See `CapBnd` in proc(5).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func available() throws(SystemCallError) -> Set<Capability> {
-        let text = String(decoding: try OpenFile.open("/proc/self/status", O_RDONLY).readToEnd(), as: UTF8.self)
+        let text = String(decoding: try OpenFile.open("/proc/self/status", .readOnly).readToEnd(), as: UTF8.self)
         let line = text.split(separator: "\n").first { $0.hasPrefix("CapBnd:") }
         let mask = line.flatMap { UInt64($0.dropFirst(7).drop { $0 == "\t" || $0 == " " }, radix: 16) } ?? 0
         return Set(byNumber.enumerated().filter { mask >> UInt64($0.offset) & 1 == 1 }.map(\.element))

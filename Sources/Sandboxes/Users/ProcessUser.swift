@@ -1,3 +1,5 @@
+import Text
+
 /// Who a process in a sandbox is.
 package struct ProcessUser: Sendable, Hashable {
     package var userID: UInt32
@@ -14,5 +16,5 @@ package struct ProcessUser: Sendable, Hashable {
         self.home = home
     }
 
-    package static let root = ProcessUser(userID: 0, groupID: 0, home: Array("/root".utf8))
+    package static let root = ProcessUser(userID: 0, groupID: 0, home: "/root")
 }

@@ -1,6 +1,6 @@
-internal import Glibc
 package import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// The users and groups of a root file system: its own `/etc/passwd` and `/etc/group`, not the host's.
 package struct UserDatabase: Sendable {
@@ -43,7 +43,7 @@ package struct UserDatabase: Sendable {
         }
         groups = Self.records(group).compactMap { fields in
             guard fields.count >= 3, let groupID = Self.number(fields[2]) else { return nil }
-            let members = fields.count > 3 ? fields[3].split(separator: UInt8(ascii: ",")) : []
+            let members = fields.count > 3 ? fields[3].split(separator: ",") : []
             return Group(name: fields[0], groupID: groupID, members: members)
         }
     }
@@ -54,7 +54,7 @@ package struct UserDatabase: Sendable {
     /// belongs to the groups that list it, unless a group is given.
     /// - Throws: `SandboxError.userNotFound`, `.groupNotFound`, `.userOutOfRange`.
     package func user(_ specification: [UInt8]) throws(SandboxError) -> ProcessUser {
-        let parts = specification.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = specification.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         let userPart = parts.first ?? []
         let groupPart = parts.count > 1 ? parts[1] : []
         let userNumber = userPart.isEmpty ? 0 : try Self.identifier(userPart)
@@ -94,8 +94,8 @@ package struct UserDatabase: Sendable {
 
     /// A decimal number, nil for a name.
     private static func identifier(_ text: ArraySlice<UInt8>) throws(SandboxError) -> UInt32? {
-        let digits = text.first == UInt8(ascii: "-") ? text.dropFirst() : text
-        guard !digits.isEmpty, digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+        let digits = text.first == "-" ? text.dropFirst() : text
+        guard !digits.isEmpty, digits.allSatisfy({ ("0"..."9").contains($0) }) else {
             return nil
         }
         guard let number = number(text), number <= Int32.max else { throw .userOutOfRange(Array(text)) }
@@ -108,8 +108,8 @@ package struct UserDatabase: Sendable {
     }
 
     private static func records(_ content: [UInt8]) -> [[ArraySlice<UInt8>]] {
-        content.split(separator: UInt8(ascii: "\n")).map {
-            $0.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        content.split(separator: "\n").map {
+            $0.split(separator: ":", omittingEmptySubsequences: false)
         }
     }
 
@@ -117,7 +117,7 @@ package struct UserDatabase: Sendable {
     private static func content(of path: FilePath, in root: RootedDirectory) throws(SandboxError) -> [UInt8] {
         do throws(SystemCallError) {
             // Non-blocking, so that a FIFO of that name does not wait for a writer.
-            let file = try root.open(path, O_RDONLY | O_NONBLOCK)
+            let file = try root.open(path, [.readOnly, .nonBlocking])
             let status = try file.status()
             guard status.type == .regular else { throw SystemCallError("open", path: path, errno: .invalidArgument) }
             return try file.readToEnd(limit: maximumSize)

@@ -64,7 +64,7 @@ struct HelperProtocol: Sendable {
     private static let tokenUser = "<token>"
 
     init(name: String, helper: any CredentialHelper) throws(SettingsError) {
-        guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "/") }) else {
+        guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != "/" }) else {
             throw .credentialHelper(
                 name: escapedForDisplay(Array(name.utf8)),
                 action: "start",

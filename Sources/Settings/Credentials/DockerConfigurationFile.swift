@@ -109,11 +109,11 @@ package struct DockerConfigurationFile: Sendable {
         let key = old ?? Self.keys(for: domain)[0]
         switch credential {
         case .password(let user, let password):
-            auths[key] = .object(sorting: ["auth": .string(base64(Array("\(user):\(password.reveal())".utf8)))])
+            auths[key] = .object(sorting: ["auth": .string(base64("\(user):\(password.reveal())"))])
         case .identityToken(let token):
             // Docker keeps the pair that its own reader expects beside the token.
             auths[key] = .object(sorting: [
-                "auth": .string(base64(Array("00000000-0000-0000-0000-000000000000:".utf8))),
+                "auth": .string(base64("00000000-0000-0000-0000-000000000000:")),
                 "identitytoken": .string(token.reveal()),
             ])
         case .registryToken(let token): auths[key] = .object(sorting: ["registrytoken": .string(token.reveal())])

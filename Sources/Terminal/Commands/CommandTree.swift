@@ -77,7 +77,7 @@ package struct CommandTree<Environment: Sendable>: Sendable {
     /// - Throws: `LocatedUsageError`.
     package func parse(_ arguments: [[UInt8]]) throws(LocatedUsageError) -> Invocation<Environment> {
         guard let first = arguments.first else { return .help(programHelp()) }
-        if first == Array("help".utf8) { return try help(for: Array(arguments.dropFirst())) }
+        if first == "help" { return try help(for: Array(arguments.dropFirst())) }
         return try parse(arguments[...], in: nodes, path: [])
     }
 
@@ -87,7 +87,7 @@ package struct CommandTree<Environment: Sendable>: Sendable {
         path: [String]
     ) throws(LocatedUsageError) -> Invocation<Environment> {
         guard let word = arguments.first else { return .help(groupHelp(path, siblings)) }
-        if word.first == UInt8(ascii: "-") {
+        if word.first == "-" {
             var nothing = NoOptions()
             let parser = FlagParser<NoOptions>([], allowsFlagsAfterArguments: false)
             do throws(UsageError) {

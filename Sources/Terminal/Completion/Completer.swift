@@ -29,7 +29,7 @@ extension CommandTree {
         while index < before.count {
             let word = before[index]
             index += 1
-            if word.first == UInt8(ascii: "-") {
+            if word.first == "-" {
                 guard let flag = flagAwaitingValue(word, flags) else { continue }
                 if index == before.count { return offer(flag.completion, typed: last, prefix: "") }
                 index += 1
@@ -47,7 +47,7 @@ extension CommandTree {
                 argument = type.about.completion
             }
         }
-        if last.first == UInt8(ascii: "-") {
+        if last.first == "-" {
             let text = escapedForDisplay(last)
             if let separator = text.firstIndex(of: "="), text.hasPrefix("--") {
                 let name = text[text.index(text.startIndex, offsetBy: 2)..<separator]

@@ -141,6 +141,6 @@ package struct FlagParser<Options: Sendable> {
         return Suggestions.nearest(to: name, among: visible).first
     }
 
-    private var dash: UInt8 { UInt8(ascii: "-") }
-    private var equals: UInt8 { UInt8(ascii: "=") }
+    private var dash: UInt8 { "-" }
+    private var equals: UInt8 { "=" }
 }

@@ -57,7 +57,7 @@ package enum FlagValues {
     package static func fields(_ bytes: [UInt8]) throws(FlagValueError) -> [(key: String, value: [UInt8]?)] {
         var pairs: [(key: String, value: [UInt8]?)] = []
         for field in try commaSeparated(bytes) {
-            let parts = field.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let key = parts.first, !key.isEmpty else {
                 throw FlagValueError("\"\(escapedForDisplay(field))\" is no key=value field")
             }

@@ -1,3 +1,5 @@
+import Text
+
 /// A regular expression for names, as docker's filters take it: RE2's syntax as far as names need it, on bytes, in linear time.
 ///
 /// It is found anywhere in a text unless `^` and `$` say otherwise. What is not understood is refused, never guessed. See
@@ -85,9 +87,9 @@ struct ByteSet: Sendable, Hashable {
     init(_ bytes: some Sequence<UInt8>) { for byte in bytes { insert(byte) } }
 
     package static let all = ByteSet(0...255)
-    package static let digits = ByteSet(UInt8(ascii: "0")...UInt8(ascii: "9"))
-    static let lower = ByteSet(UInt8(ascii: "a")...UInt8(ascii: "z"))
-    static let upper = ByteSet(UInt8(ascii: "A")...UInt8(ascii: "Z"))
+    package static let digits = ByteSet("0"..."9")
+    static let lower = ByteSet("a"..."z")
+    static let upper = ByteSet("A"..."Z")
     package static let word = digits.union(lower).union(upper).union(ByteSet("_".utf8))
     package static let space = ByteSet("\t\n\u{0c}\r ".utf8)
     static let newline = ByteSet("\n".utf8)
@@ -110,7 +112,7 @@ struct ByteSet: Sendable, Hashable {
     /// With both cases of each letter.
     var withoutCase: ByteSet {
         var result = self
-        for byte in UInt8(ascii: "a")...UInt8(ascii: "z") where contains(byte) || contains(byte - 32) {
+        for byte in ("a"..."z") as ClosedRange<UInt8> where contains(byte) || contains(byte - 32) {
             result.insert(byte)
             result.insert(byte - 32)
         }

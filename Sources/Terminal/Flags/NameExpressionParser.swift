@@ -1,3 +1,5 @@
+import Text
+
 /// A part of an expression.
 indirect enum NameExpressionNode: Sendable {
     case set(ByteSet)
@@ -42,7 +44,7 @@ struct NameExpressionParser {
 
     private mutating func sequence() throws(Refusal) -> NameExpressionNode {
         var parts: [NameExpressionNode] = []
-        while let byte = next, byte != UInt8(ascii: "|"), byte != UInt8(ascii: ")") {
+        while let byte = next, byte != "|", byte != ")" {
             // Flags apply to the rest of their group, and are no part of it that could be repeated.
             if try skipFlags() { continue }
             parts.append(try repeated(try atom()))
@@ -83,7 +85,7 @@ struct NameExpressionParser {
 
     /// `{n}`, `{n,}` or `{n,m}`; as in Go, anything else after a brace is the brace itself.
     private mutating func bounds() throws(Refusal) -> (Int, Int?)? {
-        guard next == UInt8(ascii: "{"), let end = pattern[position...].firstIndex(of: UInt8(ascii: "}")) else {
+        guard next == "{", let end = pattern[position...].firstIndex(of: "}") else {
             return nil
         }
         let inside = String(decoding: pattern[(position + 1)..<end], as: UTF8.self)
@@ -109,13 +111,13 @@ struct NameExpressionParser {
         guard let byte = next else { throw Refusal(reason: "it ends unexpectedly") }
         position += 1
         switch byte {
-        case UInt8(ascii: "^"): return .assertion(.start)
-        case UInt8(ascii: "$"): return .assertion(.end)
-        case UInt8(ascii: "."): return .set(ByteSet.newline.inverted)
-        case UInt8(ascii: "["): return .set(folded(try bracket()))
-        case UInt8(ascii: "("): return try group()
-        case UInt8(ascii: "\\"): return try escape()
-        case UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "?"):
+        case "^": return .assertion(.start)
+        case "$": return .assertion(.end)
+        case ".": return .set(ByteSet.newline.inverted)
+        case "[": return .set(folded(try bracket()))
+        case "(": return try group()
+        case "\\": return try escape()
+        case "*", "+", "?":
             throw Refusal(reason: "missing argument to repetition operator")
         default: return .set(folded(ByteSet([byte])))
         }
@@ -130,7 +132,7 @@ struct NameExpressionParser {
         let outer = ignoresCase
         if skip("?i:") {
             ignoresCase = true
-        } else if !skip("?:"), next == UInt8(ascii: "?") {
+        } else if !skip("?:"), next == "?" {
             throw Refusal(reason: "groups that begin with (? are not supported, apart from (?:, (?i) and (?i:")
         }
         let node = try choice()
@@ -143,26 +145,26 @@ struct NameExpressionParser {
         guard let byte = next else { throw Refusal(reason: "trailing backslash at end of expression") }
         position += 1
         switch byte {
-        case UInt8(ascii: "A"): return .assertion(.start)
-        case UInt8(ascii: "z"): return .assertion(.end)
-        case UInt8(ascii: "b"): return .assertion(.wordBoundary)
-        case UInt8(ascii: "B"): return .assertion(.noWordBoundary)
+        case "A": return .assertion(.start)
+        case "z": return .assertion(.end)
+        case "b": return .assertion(.wordBoundary)
+        case "B": return .assertion(.noWordBoundary)
         default: return .set(folded(try escapedSet(byte)))
         }
     }
 
     private func escapedSet(_ byte: UInt8) throws(Refusal) -> ByteSet {
         switch byte {
-        case UInt8(ascii: "d"): return .digits
-        case UInt8(ascii: "D"): return ByteSet.digits.inverted
-        case UInt8(ascii: "w"): return .word
-        case UInt8(ascii: "W"): return ByteSet.word.inverted
-        case UInt8(ascii: "s"): return .space
-        case UInt8(ascii: "S"): return ByteSet.space.inverted
-        case UInt8(ascii: "n"): return .newline
-        case UInt8(ascii: "t"): return ByteSet("\t".utf8)
+        case "d": return .digits
+        case "D": return ByteSet.digits.inverted
+        case "w": return .word
+        case "W": return ByteSet.word.inverted
+        case "s": return .space
+        case "S": return ByteSet.space.inverted
+        case "n": return .newline
+        case "t": return ByteSet("\t".utf8)
         default:
-            guard !ByteSet.word.contains(byte) || byte == UInt8(ascii: "_") else {
+            guard !ByteSet.word.contains(byte) || byte == "_" else {
                 throw Refusal(reason: "the escape \\\(Character(Unicode.Scalar(byte))) is not supported")
             }
             return ByteSet([byte])
@@ -185,7 +187,7 @@ struct NameExpressionParser {
         var isFirst = true
         while true {
             guard let byte = next else { throw Refusal(reason: "missing closing ]") }
-            if byte == UInt8(ascii: "]"), !isFirst { break }
+            if byte == "]", !isFirst { break }
             isFirst = false
             if let (name, members) = Self.classes.first(where: { pattern[position...].starts(with: $0.0.utf8) }) {
                 position += name.utf8.count
@@ -193,8 +195,8 @@ struct NameExpressionParser {
                 continue
             }
             let (members, first) = try member()
-            guard let first, pattern[position...].starts(with: "-".utf8), position + 1 < pattern.count,
-                pattern[position + 1] != UInt8(ascii: "]")
+            guard let first, pattern[position...].starts(with: "-"), position + 1 < pattern.count,
+                pattern[position + 1] != "]"
             else {
                 set = set.union(members)
                 continue
@@ -213,7 +215,7 @@ struct NameExpressionParser {
     private mutating func member() throws(Refusal) -> (set: ByteSet, byte: UInt8?) {
         guard let byte = next else { throw Refusal(reason: "missing closing ]") }
         position += 1
-        guard byte == UInt8(ascii: "\\") else { return (ByteSet([byte]), byte) }
+        guard byte == "\\" else { return (ByteSet([byte]), byte) }
         guard let escaped = next else { throw Refusal(reason: "trailing backslash at end of expression") }
         position += 1
         let set = try escapedSet(escaped)

@@ -1,3 +1,5 @@
+import Text
+
 /// A line of a step's output as a terminal would show it in the end.
 ///
 /// What a carriage return begins again replaces what stood there, as progress bars do, and sequences that colour, erase or move
@@ -25,14 +27,14 @@ func unsettledLength(_ line: [UInt8]) -> Int {
     let tail = line.suffix(longestControlSequence)
     if let start = tail.lastIndex(of: escape), controlSequenceLength(tail[start...]) == 0,
         tail[start...].dropFirst(2).allSatisfy({ (0x20..<0x40).contains($0) }),
-        tail.endIndex - start < 2 || tail[start + 1] == UInt8(ascii: "[")
+        tail.endIndex - start < 2 || tail[start + 1] == "["
     {
         return tail.endIndex - start
     }
     return unfinishedCharacterLength(line)
 }
 
-private let carriageReturn = UInt8(ascii: "\r")
+private let carriageReturn: UInt8 = "\r"
 private let escape: UInt8 = 0x1b
 /// What is longer is no sequence that anybody writes.
 private let longestControlSequence = 32
@@ -40,7 +42,7 @@ private let longestControlSequence = 32
 /// The length of the control sequence that bytes begin with; 0 where they do not begin with a whole one.
 private func controlSequenceLength(_ bytes: ArraySlice<UInt8>) -> Int {
     let candidate = bytes.prefix(longestControlSequence)
-    guard candidate.count > 2, candidate[candidate.startIndex + 1] == UInt8(ascii: "[") else { return 0 }
+    guard candidate.count > 2, candidate[candidate.startIndex + 1] == "[" else { return 0 }
     let parameters = candidate.dropFirst(2)
     guard let final = parameters.firstIndex(where: { !(0x20..<0x40).contains($0) }) else { return 0 }
     return (0x40..<0x7f).contains(candidate[final]) ? final - candidate.startIndex + 1 : 0

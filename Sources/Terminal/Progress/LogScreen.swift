@@ -1,3 +1,5 @@
+import Text
+
 /// The last lines of a step's output as a terminal would show them: carriage returns, backspaces, tabs and erasing act, colours and
 /// all other escape sequences vanish.
 struct LogScreen: Sendable {
@@ -54,7 +56,7 @@ struct LogScreen: Sendable {
             switch scalar.value {
             case 0x40...0x7e:
                 mode = .text
-                control(scalar, Int(String(decoding: parameters.prefix { $0 != UInt8(ascii: ";") }, as: UTF8.self)))
+                control(scalar, Int(String(decoding: parameters.prefix { $0 != ";" }, as: UTF8.self)))
             case 0x20..<0x40 where parameters.count < 32: mode = .control(parameters + [UInt8(scalar.value)])
             default: mode = .text
             }

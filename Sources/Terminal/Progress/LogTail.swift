@@ -1,3 +1,5 @@
+import Text
+
 /// The last lines of a step's output, each with its time, for the report of a failure.
 struct LogTail: Sendable {
     private let lineLimit: Int
@@ -18,7 +20,7 @@ struct LogTail: Sendable {
     package mutating func append(_ data: [UInt8], at seconds: Double) {
         var rest = data[...]
         while !rest.isEmpty {
-            let end = rest.firstIndex(of: UInt8(ascii: "\n"))
+            let end = rest.firstIndex(of: "\n")
             let piece = rest[..<(end ?? rest.endIndex)]
             if isOpen, lines.count > head {
                 // Of a line that is longer than the limit the beginning is kept.

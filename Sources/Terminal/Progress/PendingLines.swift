@@ -1,3 +1,5 @@
+import Text
+
 /// Output of a step that is to be written, cut into lines.
 ///
 /// The last one may still be growing.
@@ -11,11 +13,11 @@ struct PendingLines: Sendable {
     package mutating func append(_ data: [UInt8], at seconds: Double) {
         var rest = data[...]
         while !rest.isEmpty {
-            let end = rest.firstIndex(of: UInt8(ascii: "\n"))
+            let end = rest.firstIndex(of: "\n")
             let piece = rest[..<(end ?? rest.endIndex)]
             if isOpen, !lines.isEmpty {
                 // What follows a carriage return begins the line again.
-                if lines[lines.count - 1].text == [UInt8(ascii: "\r")] { lines[lines.count - 1].seconds = seconds }
+                if lines[lines.count - 1].text == "\r" { lines[lines.count - 1].seconds = seconds }
                 lines[lines.count - 1].text += piece
             } else {
                 lines.append((seconds, Array(piece)))
@@ -44,7 +46,7 @@ struct PendingLines: Sendable {
                 bytes.removeLast(length)
                 if bytes.isEmpty { break }
             }
-            if isContinued, bytes.dropLast().contains(UInt8(ascii: "\r")) {
+            if isContinued, bytes.dropLast().contains("\r") {
                 // It begins the line again, whose text is written already.
                 text += "\n"
                 isContinued = false

@@ -53,7 +53,7 @@ private func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
 }
 
 private func escaped(_ byte: UInt8) -> String {
-    let digits = Array("0123456789abcdef")
+    let digits = "0123456789abcdef".map(\.self)
     return "\\x\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
 }
 

@@ -1,4 +1,5 @@
 internal import OCI
+internal import Text
 
 /// Lines of a Dockerfile around the place that is meant, as BuildKit frames them.
 ///
@@ -13,7 +14,7 @@ internal import OCI
 ///   - ranges: The lines that are meant, from 1.
 /// - Returns: The frame with a line end; empty if the lines are not in the file.
 package func sourceFrame(fileName: String, data: [UInt8], ranges: [ClosedRange<Int>]) -> String {
-    let lines = data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    let lines = data.split(separator: "\n", omittingEmptySubsequences: false)
     guard var first = ranges.map(\.lowerBound).min(), var last = ranges.map(\.upperBound).max(), first >= 1,
         first <= lines.count
     else { return "" }
@@ -37,7 +38,7 @@ package func sourceFrame(fileName: String, data: [UInt8], ranges: [ClosedRange<I
         let mark = ranges.contains { $0.contains(number) } ? ">>>" : "   "
         let padding = String(repeating: " ", count: max(0, 3 - "\(number)".count))
         var line = lines[number - 1]
-        if line.last == UInt8(ascii: "\r") { line = line.dropLast() }
+        if line.last == "\r" { line = line.dropLast() }
         text += " \(padding)\(number) | \(mark) \(safeText(withoutCredentials(Array(line))))\n"
     }
     return text + "--------------------\n"

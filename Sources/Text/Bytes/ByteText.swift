@@ -4,12 +4,12 @@
 package func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0d).contains(byte) }
 
 /// Whether a byte is an ASCII digit.
-package func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+package func isDigit(_ byte: UInt8) -> Bool { ("0"..."9").contains(byte) }
 
 /// Whether a byte is an ASCII letter.
 package func isLetter(_ byte: UInt8) -> Bool {
     let lower = byte | 0x20
-    return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(lower)
+    return ("a"..."z").contains(lower)
 }
 
 extension Collection where Element == UInt8 {
@@ -20,25 +20,16 @@ extension Collection where Element == UInt8 {
 
     /// ASCII letters in lower case; everything else untouched.
     package var asciiLowercased: [UInt8] {
-        map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 | 0x20 : $0 }
+        map { ("A"..."Z").contains($0) ? $0 | 0x20 : $0 }
     }
 
     /// ASCII letters in upper case; everything else untouched.
     package var asciiUppercased: [UInt8] {
-        map { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) ? $0 & ~0x20 : $0 }
-    }
-
-    package func equals(_ text: StaticString) -> Bool {
-        count == text.utf8CodeUnitCount
-            && elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        map { ("a"..."z").contains($0) ? $0 & ~0x20 : $0 }
     }
 }
 
 extension RandomAccessCollection where Element == UInt8, Index == Int {
-    package func starts(with text: StaticString) -> Bool {
-        prefix(text.utf8CodeUnitCount).equals(text)
-    }
-
     /// The range without the blanks at both ends.
     package func trimmedRange(_ range: Range<Int>) -> Range<Int> {
         var range = range
@@ -49,10 +40,6 @@ extension RandomAccessCollection where Element == UInt8, Index == Int {
 }
 
 extension [UInt8] {
-    package init(_ text: StaticString) {
-        self = Array(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-    }
-
     /// The bytes without blanks at both ends.
     package var trimmed: [UInt8] { Array(self[trimmedRange(indices)]) }
 }

@@ -30,7 +30,7 @@ package enum ByteCount {
 /// - Returns: nil for anything else, and for what does not fit 63 bits.
 package func parsedByteCount(_ text: String) -> Int64? {
     let bytes = Array(text.utf8)
-    let digits = bytes.prefix { isDigit($0) || $0 == UInt8(ascii: ".") }
+    let digits = bytes.prefix { isDigit($0) || $0 == "." }
     guard !digits.isEmpty, let number = Double(digits.displayText) else { return nil }
     var unit = Array(bytes.dropFirst(digits.count)).asciiLowercased
     if unit.first == 0x20 { unit.removeFirst() }

@@ -2,15 +2,15 @@
 /// - Returns: nil for anything else, and for what does not fit 63 bits.
 package func parsedDuration(_ text: [UInt8]) -> Int64? {
     var rest = text[...]
-    let isNegative = rest.first == UInt8(ascii: "-")
+    let isNegative = rest.first == "-"
     if let sign = rest.first, "+-".utf8.contains(sign) { rest.removeFirst() }
-    if rest.equals("0") { return 0 }
+    if rest == "0" { return 0 }
     guard !rest.isEmpty else { return nil }
     var total: Int64 = 0
     while !rest.isEmpty {
-        let number = rest.prefix { isDigit($0) || $0 == UInt8(ascii: ".") }
+        let number = rest.prefix { isDigit($0) || $0 == "." }
         rest = rest.dropFirst(number.count)
-        let unitText = rest.prefix { !isDigit($0) && $0 != UInt8(ascii: ".") }
+        let unitText = rest.prefix { !isDigit($0) && $0 != "." }
         rest = rest.dropFirst(unitText.count)
         guard let unit = nanoseconds(ofUnit: Array(unitText)), let amount = scaled(number, by: unit) else { return nil }
         let (sum, overflow) = total.addingReportingOverflow(amount)
@@ -38,7 +38,7 @@ private func nanoseconds(ofUnit unit: [UInt8]) -> Int64? {
 }
 
 private func scaled(_ number: ArraySlice<UInt8>, by unit: Int64) -> Int64? {
-    let parts = number.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    let parts = number.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count <= 2, parts.contains(where: { !$0.isEmpty }) else { return nil }
     guard let whole = parts[0].isEmpty ? 0 : Int64(parts[0].displayText) else { return nil }
     let (product, overflow) = whole.multipliedReportingOverflow(by: unit)
@@ -52,7 +52,7 @@ private func scaled(_ number: ArraySlice<UInt8>, by unit: Int64) -> Int64? {
             let (next, overflow) = denominator.multipliedReportingOverflow(by: 10)
             guard !overflow else { break }
             denominator = next
-            numerator = numerator * 10 + Int64(digit - UInt8(ascii: "0"))
+            numerator = numerator * 10 + Int64(digit - "0")
         }
         fraction = Int64(Double(numerator) / Double(denominator) * Double(unit))
     }
@@ -64,12 +64,12 @@ private func scaled(_ number: ArraySlice<UInt8>, by unit: Int64) -> Int64? {
 package func durationMistake(_ text: [UInt8]) -> String {
     let whole = quoted(text).displayText
     let invalid = "time: invalid duration \(whole)"
-    func isPartOfNumber(_ byte: UInt8) -> Bool { isDigit(byte) || byte == UInt8(ascii: ".") }
+    func isPartOfNumber(_ byte: UInt8) -> Bool { isDigit(byte) || byte == "." }
     var rest = text[...]
-    if let sign = rest.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") { rest = rest.dropFirst() }
+    if let sign = rest.first, sign == "-" || sign == "+" { rest = rest.dropFirst() }
     while !rest.isEmpty {
         let number = rest.prefix(while: isPartOfNumber)
-        guard !number.isEmpty, number.contains(where: { $0 != UInt8(ascii: ".") }) else { return invalid }
+        guard !number.isEmpty, number.contains(where: { $0 != "." }) else { return invalid }
         rest = rest.dropFirst(number.count)
         let unit = rest.prefix { !isPartOfNumber($0) }
         guard !unit.isEmpty else { return "time: missing unit in duration \(whole)" }

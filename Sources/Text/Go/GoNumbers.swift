@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// Numbers as Go's fmt package prints them.
 package enum GoNumbers {
     /// `%.Ng`: so many significant digits without trailing zeros, with an exponent where the number needs one.
@@ -7,14 +5,9 @@ package enum GoNumbers {
         if number == 0 { return "0" }
         if !number.isFinite { return number.isNaN ? "NaN" : number < 0 ? "-Inf" : "+Inf" }
         let precision = max(precision, 1)
-        var exponent = Int(log10(abs(number)).rounded(.down))
-        // Rounding may carry into one more digit: 999.9 with three digits is 1.00e+03.
-        let rounded = fixed(abs(number) / pow(10, Double(exponent)), decimals: precision - 1)
-        if rounded.hasPrefix("10") { exponent += 1 }
-        if exponent < -4 || exponent >= precision {
-            let mantissa = stripZeros(fixed(number / pow(10, Double(exponent)), decimals: precision - 1))
-            return mantissa + exponentText(exponent)
-        }
+        let parts = scientific(number, decimals: precision - 1).split(separator: "e")
+        let exponent = parts.last.flatMap { Int($0) } ?? 0
+        if exponent < -4 || exponent >= precision { return stripZeros(String(parts[0])) + exponentText(exponent) }
         return stripZeros(fixed(number, decimals: precision - 1 - exponent))
     }
 
@@ -39,23 +32,12 @@ package enum GoNumbers {
 
     /// `%.Ne`.
     package static func scientific(_ number: Double, decimals: Int) -> String {
-        if number == 0 { return fixed(0, decimals: decimals) + "e+00" }
-        var exponent = Int(log10(abs(number)).rounded(.down))
-        var mantissa = fixed(number / pow(10, Double(exponent)), decimals: decimals)
-        if mantissa.drop(while: { $0 == "-" }).hasPrefix("10") {
-            exponent += 1
-            mantissa = fixed(number / pow(10, Double(exponent)), decimals: decimals)
-        }
-        return mantissa + exponentText(exponent)
+        numberText(number == 0 ? 0 : number, .scientific, decimals: decimals)
     }
 
     /// `%.Nf`.
     package static func fixed(_ number: Double, decimals: Int) -> String {
-        withVaList([CInt(max(0, decimals)), number]) { arguments in
-            var buffer = [CChar](repeating: 0, count: 400)
-            let count = vsnprintf(&buffer, buffer.count, "%.*f", arguments)
-            return String(decoding: buffer.prefix(Int(max(0, count))).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        }
+        numberText(number, .fixed, decimals: decimals)
     }
 
     private static func exponentText(_ exponent: Int) -> String {

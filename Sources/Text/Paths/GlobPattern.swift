@@ -19,9 +19,9 @@ package struct GlobPattern: Sendable {
         for byte in component {
             if isEscaped {
                 isEscaped = false
-            } else if byte == UInt8(ascii: "\\") {
+            } else if byte == "\\" {
                 isEscaped = true
-            } else if byte == UInt8(ascii: "*") || byte == UInt8(ascii: "?") || byte == UInt8(ascii: "[") {
+            } else if byte == "*" || byte == "?" || byte == "[" {
                 return true
             }
         }
@@ -36,13 +36,13 @@ package struct GlobPattern: Sendable {
         for byte in component {
             if isEscaped {
                 isEscaped = false
-            } else if byte == UInt8(ascii: "\\") {
+            } else if byte == "\\" {
                 isEscaped = true
             } else if isInSet {
-                isInSet = byte != UInt8(ascii: "]")
-            } else if byte == UInt8(ascii: "[") {
+                isInSet = byte != "]"
+            } else if byte == "[" {
                 isInSet = true
-            } else if byte == UInt8(ascii: "*"), result.last == byte, !endsEscaped(result) {
+            } else if byte == "*", result.last == byte, !endsEscaped(result) {
                 continue
             }
             result.append(byte)
@@ -52,6 +52,6 @@ package struct GlobPattern: Sendable {
 
     /// Whether the last byte has an odd number of backslashes before it.
     private static func endsEscaped(_ bytes: [UInt8]) -> Bool {
-        bytes.dropLast().reversed().prefix { $0 == UInt8(ascii: "\\") }.count % 2 == 1
+        bytes.dropLast().reversed().prefix { $0 == "\\" }.count % 2 == 1
     }
 }

@@ -39,16 +39,16 @@ package struct IgnoreFile: Sendable {
         var patterns: [[UInt8]] = []
         var rest = bytes[...]
         if rest.starts(with: "\u{feff}") { rest = rest.dropFirst(3) }
-        for line in rest.split(separator: 0x0a) where line.first != UInt8(ascii: "#") {
+        for line in rest.split(separator: 0x0a) where line.first != "#" {
             var pattern = Array(line).trimmed
             guard let first = pattern.first else { continue }
-            let isNegated = first == UInt8(ascii: "!")
+            let isNegated = first == "!"
             if isNegated { pattern = Array(pattern.dropFirst()).trimmed }
             if !pattern.isEmpty {
                 pattern = cleanedPath(pattern)
-                if pattern.count > 1, pattern.first == UInt8(ascii: "/") { pattern.removeFirst() }
+                if pattern.count > 1, pattern.first == "/" { pattern.removeFirst() }
             }
-            patterns.append(isNegated ? [UInt8(ascii: "!")] + pattern : pattern)
+            patterns.append(isNegated ? "!" + pattern : pattern)
         }
         try self.init(patterns: patterns)
     }
@@ -60,7 +60,7 @@ package struct IgnoreFile: Sendable {
             var pattern = text.trimmed
             guard !pattern.isEmpty else { continue }
             pattern = cleanedPath(pattern)
-            let isNegated = pattern.first == UInt8(ascii: "!")
+            let isNegated = pattern.first == "!"
             if isNegated { pattern.removeFirst() }
             guard !pattern.isEmpty else { throw .loneNegation }
             guard let compiled = PathPattern(pattern) else { throw .invalidPattern(text.displayText) }
@@ -71,7 +71,7 @@ package struct IgnoreFile: Sendable {
                 irregular.append((compiled, rules.count))
             }
             rules.append(Rule(isNegated: isNegated, head: compiled.literalDirectory))
-            self.patterns.append(isNegated ? [UInt8(ascii: "!")] + pattern : pattern)
+            self.patterns.append(isNegated ? "!" + pattern : pattern)
         }
     }
 
@@ -114,7 +114,7 @@ package struct IgnoreFile: Sendable {
 
     /// Whether something in an ignored directory may be taken back in: if not, a walk need not enter it.
     package func mayReinclude(below directory: [UInt8], verdict: Verdict) -> Bool {
-        let slash = [UInt8(ascii: "/")]
+        let slash: [UInt8] = "/"
         let below = directory + slash
         return rules.dropFirst(verdict.rule + 1).contains { rule in
             guard rule.isNegated else { return false }
@@ -127,7 +127,7 @@ package struct IgnoreFile: Sendable {
     private func lastRule(matching path: [UInt8]) -> Int {
         var best = tree.lastRule(matching: path)
         for (pattern, rule) in irregular where rule > best {
-            let ends = path.indices.filter { path[$0] == UInt8(ascii: "/") } + [path.count]
+            let ends = path.indices.filter { path[$0] == "/" } + [path.count]
             if ends.contains(where: { pattern.matches(Array(path[..<$0])) }) { best = rule }
         }
         return best
@@ -157,14 +157,14 @@ struct PatternTree: Sendable {
     /// Adds a pattern; a later rule has a greater number.
     /// - Returns: false for a pattern that cannot be taken apart into components.
     mutating func insert(_ pattern: [UInt8], rule: Int) throws(IgnoreFileError) -> Bool {
-        let components = pattern.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { Array($0) }
+        let components = pattern.split(separator: "/", omittingEmptySubsequences: false).map { Array($0) }
         var compiled: [PathPattern?] = []
         for component in components {
-            guard !component.equals("**") else {
+            guard component != "**" else {
                 compiled.append(nil)
                 continue
             }
-            let hasDouble = component.indices.dropLast().contains { component[$0...].starts(with: "**".utf8) }
+            let hasDouble = component.indices.dropLast().contains { component[$0...].starts(with: "**") }
             guard !component.isEmpty, !hasDouble, let part = PathPattern(component) else { return false }
             compiled.append(part)
         }
@@ -216,7 +216,7 @@ struct PatternTree: Sendable {
         var best = -1
         var states = States()
         enter(0, &states)
-        for component in path.split(separator: UInt8(ascii: "/")).map({ Array($0) }) {
+        for component in path.split(separator: "/").map({ Array($0) }) {
             var next = States()
             for state in states.list {
                 let node = nodes[state]

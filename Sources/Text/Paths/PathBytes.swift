@@ -1,15 +1,15 @@
 /// Paths as bytes: text rules only. What a path means in a tree only the tree can say.
 extension [UInt8] {
-    package static let slash = UInt8(ascii: "/")
+    package static let slash: UInt8 = "/"
 
     /// The components that are neither empty nor `.`.
     package var pathComponents: [[UInt8]] {
-        split(separator: Self.slash).compactMap { $0.elementsEqual(".".utf8) ? nil : Array($0) }
+        split(separator: Self.slash).compactMap { $0 == "." ? nil : Array($0) }
     }
 
     /// Whether the path asks to be a directory: it ends in `/` or in a component `.`.
     package var endsAsDirectory: Bool {
-        last == Self.slash || elementsEqual(".".utf8) || Array(suffix(2)) == [Self.slash, UInt8(ascii: ".")]
+        last == Self.slash || elementsEqual(".".utf8) || Array(suffix(2)) == [Self.slash, "."]
     }
 
     /// The path of an entry in the directory of this path; the empty path is the root.

@@ -138,7 +138,7 @@ package struct PathPattern: Sendable, Hashable {
         }
         let bytes = ScalarText.bytes(of: head)
         if literal != nil { return bytes }
-        return Array(bytes[..<(bytes.lastIndex(of: UInt8(ascii: "/")) ?? 0)])
+        return Array(bytes[..<(bytes.lastIndex(of: "/") ?? 0)])
     }
 
     /// Whether the pattern matches the whole of a path.
@@ -148,7 +148,7 @@ package struct PathPattern: Sendable, Hashable {
             guard path.count >= head.count + tail.count, path.starts(with: head),
                 path.suffix(tail.count).elementsEqual(tail)
             else { return false }
-            return !path[head.count..<(path.count - tail.count)].contains(UInt8(ascii: "/"))
+            return !path[head.count..<(path.count - tail.count)].contains("/")
         }
         return matches(scalars: ScalarText(path).scalars)
     }

@@ -15,7 +15,7 @@ private func reference(_ text: String) throws -> ImageReference { try ImageRefer
 @Suite(.requires(.root, .program("docker-registry"), .program("skopeo"), .program("openssl")), .serialized)
 struct `Images between stores and a registry` {
     private static let contents: [[String: [UInt8]]] = [
-        ["etc/name": Array("first".utf8)], ["app/file": Array("second".utf8)],
+        ["etc/name": "first"], ["app/file": "second"],
     ]
 
     @Test func `what another tool pushed is pulled, unpacked and known`() async throws {
@@ -37,9 +37,9 @@ struct `Images between stores and a registry` {
             let image = try await setup.remote.images.image(name.description)
             #expect(image.repositoryDigests.map(\.digest) == [pulled.digest])
             let text = try await setup.remote.snapshots.lasting.withMounted(FileTree(layers: image.layers)) { path in
-                try await onBlockingPool { try OpenFile.open(path.appending("app/file"), 0).readToEnd() }
+                try await onBlockingPool { try OpenFile.open(path.appending("app/file"), .readOnly).readToEnd() }
             }
-            #expect(text == Array("second".utf8))
+            #expect(text == "second")
             let again = Events()
             try await setup.remote.pull(name, platform: .current) { again.add($0) }
             #expect(again.lines.filter { $0.hasSuffix(": Already exists") }.count == 2)
@@ -86,7 +86,7 @@ struct `Images between stores and a registry` {
             let registry = try await RegistryServer.start(in: root)
             try await ForeignImage.make(in: root, Self.contents).push(to: "\(registry.host)/library/python:3-alpine")
             let tables = try SlipwayConfiguration(
-                parsing: Array("[registry.\"docker.io\"]\nmirrors = [\"localhost:\(registry.port)\"]\n".utf8),
+                parsing: "[registry.\"docker.io\"]\nmirrors = [\"localhost:\(registry.port)\"]\n",
                 file: "slipway.toml"
             )
             let setup = try await RemoteSetup(root: root, tables: tables)
@@ -98,9 +98,9 @@ struct `Images between stores and a registry` {
                 #expect(image.configuration.rootFileSystem.diffIDs.count == 2)
                 #expect(try await setup.store.blobs.present(among: Set(image.blobs.map(\.digest))).isEmpty)
                 let text = try await setup.remote.snapshots.lasting.withMounted(image.tree) { path in
-                    try await onBlockingPool { try OpenFile.open(path.appending("etc/name"), 0).readToEnd() }
+                    try await onBlockingPool { try OpenFile.open(path.appending("etc/name"), .readOnly).readToEnd() }
                 }
-                #expect(text == Array("first".utf8))
+                #expect(text == "first")
             }
             // By digest, what is here needs no registry.
             let found = try await setup.remote.resolve(
@@ -157,7 +157,7 @@ struct `Images between stores and a registry` {
             let name = try reference("\(registry.host)/x:1")
             func tables(_ text: String) throws -> SlipwayConfiguration {
                 try SlipwayConfiguration(
-                    parsing: Array("[registry.\"\(registry.host)\"]\n\(text)\n".utf8),
+                    parsing: "[registry.\"\(registry.host)\"]\n\(text)\n",
                     file: "/slipway.toml"
                 )
             }

@@ -1,7 +1,7 @@
 import Foundation
-import Glibc
 import LinuxSystem
 import SystemPackage
+import Text
 
 /// A root file system of one static program, busybox, with links for what it does.
 func makeBusyboxRoot(in parent: FilePath, name: String = "root") async throws -> FilePath {
@@ -18,13 +18,13 @@ func makeBusyboxRoot(in parent: FilePath, name: String = "root") async throws ->
             "readlink",
             "stty", "tty", "date", "chmod", "ln", "umount", "unshare", "chown", "test", "yes", "wc",
         ] {
-            try directory.createSymbolicLink(FilePath("bin/\(program)"), target: Array("busybox".utf8))
+            try directory.createSymbolicLink(FilePath("bin/\(program)"), target: "busybox")
         }
         try directory.createDirectory("etc")
-        let passwd = try directory.open("etc/passwd", O_WRONLY | O_CREAT, mode: 0o644)
-        try passwd.write(Array("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n".utf8))
-        let group = try directory.open("etc/group", O_WRONLY | O_CREAT, mode: 0o644)
-        try group.write(Array("root:x:0:\napp:x:1001:\naudio:x:29:app\n".utf8))
+        let passwd = try directory.open("etc/passwd", [.writeOnly, .create], mode: 0o644)
+        try passwd.write("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n")
+        let group = try directory.open("etc/group", [.writeOnly, .create], mode: 0o644)
+        try group.write("root:x:0:\napp:x:1001:\naudio:x:29:app\n")
     }
     return root
 }

@@ -3,6 +3,7 @@ import LinuxSystem
 import Synchronization
 import SystemPackage
 import Testing
+import Text
 
 /// The program under test on a terminal of its own, typed at and read from.
 final class TerminalSession: Sendable {
@@ -37,11 +38,11 @@ final class TerminalSession: Sendable {
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await Task.sleep(for: .seconds(20))
-                try session.child.send(signal: 9)
+                try session.child.send(signal: .kill)
             }
             defer { group.cancelAll() }
             do { try await body(session) } catch {
-                try session.child.send(signal: 9)
+                try session.child.send(signal: .kill)
                 throw error
             }
             let status = try await session.child.wait()
@@ -55,7 +56,7 @@ final class TerminalSession: Sendable {
         try terminal.resize(TerminalSize(rows: 30, columns: 90))
         var command = ChildProcessConfiguration(.path(FilePath(try Slipway.binary)), arguments)
         let variables = ProcessInfo.processInfo.environment.merging(slipway.environment) { $1 }
-        command.environment = variables.merging(["SLIPWAY_ROOT": slipway.root]) { $1 }.map { Array("\($0)=\($1)".utf8) }
+        command.environment = variables.merging(["SLIPWAY_ROOT": slipway.root]) { $1 }.map { "\($0)=\($1)" }
         command.files = [0: .open(device), 1: .open(device), 2: .open(device)]
         command.grouping = .ownTerminalSession
         return try TerminalSession(terminal, try await ChildProcess.start(command))

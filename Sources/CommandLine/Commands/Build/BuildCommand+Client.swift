@@ -1,6 +1,5 @@
 import BuildEngine
 import ClientServices
-import Glibc
 import LinuxSystem
 import SystemPackage
 internal import Terminal
@@ -39,14 +38,14 @@ extension BuildCommand {
         var sources: [(id: [UInt8], source: AgentSource)] = []
         // As buildx does: whoever names a repository by ssh means it to be reached.
         let isOverSSH = arguments.first.map(BuildRequest.isOverSSH) ?? false
-        for text in agents.isEmpty && isOverSSH ? [Array("default".utf8)] : agents {
-            let parts = text.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+        for text in agents.isEmpty && isOverSSH ? ["default"] : agents {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = parts.first.map { Array($0) } ?? []
-            let id = name.isEmpty ? Array("default".utf8) : name
+            let id = name.isEmpty ? "default" : name
             guard !sources.contains(where: { $0.id == id }) else {
                 throw failedBuild("invalid duplicate ID \(escapedForDisplay(id))")
             }
-            let paths = parts.dropFirst().flatMap { $0.split(separator: UInt8(ascii: ",")) }.map {
+            let paths = parts.dropFirst().flatMap { $0.split(separator: ",") }.map {
                 environment.path(Array($0))
             }
             sources.append((id, try await Self.agent(paths, environment)))
@@ -86,7 +85,7 @@ struct SecretOption: Sendable {
             throw failedBuild("failed to parse csv secret: \(error.reason)")
         }
         for field in fields {
-            guard let separator = field.firstIndex(of: UInt8(ascii: "=")) else {
+            guard let separator = field.firstIndex(of: "=") else {
                 throw failedBuild("invalid field '\(escapedForDisplay(field))' must be a key=value pair")
             }
             let key = escapedForDisplay(field[..<separator]).lowercased()
@@ -120,7 +119,7 @@ struct SecretOption: Sendable {
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 private func status(of path: FilePath) throws -> FileStatus {
     do throws(SystemCallError) {
-        return try OpenFile.open(path, O_PATH).status()
+        return try OpenFile.open(path, .pathOnly).status()
     } catch {
         let reason = SystemCallError.text(of: error.errno)
         throw failedBuild("failed to stat \(escapedForDisplay(path.bytes)): \(reason)")

@@ -32,7 +32,7 @@ extension BuildCommand {
     /// What is said where a builder is chosen, which `BUILDX_BUILDER` does too.
     func builderWarnings(_ environment: SlipwayEnvironment) -> [String] {
         guard let name = builder ?? environment.variable(.builder), !name.isEmpty,
-            !name.elementsEqual("default".utf8)
+            name != "default"
         else { return [] }
         return ["the builder \"\(escapedForDisplay(name))\" is ignored: Slipway builds in its own process."]
     }
@@ -90,9 +90,9 @@ struct AttestationOption: Sendable, Hashable {
     init(_ kind: Kind, shorthand bytes: [UInt8]) throws(FlagValueError) {
         if let isWanted = try? FlagValues.boolean(bytes) {
             if isWanted { throw Self.refusal(of: kind) }
-            try self.init(parsing: Array("type=\(kind.rawValue),disabled=true".utf8))
+            try self.init(parsing: "type=\(kind.rawValue),disabled=true")
         } else {
-            try self.init(parsing: Array("type=\(kind.rawValue),".utf8) + bytes)
+            try self.init(parsing: "type=\(kind.rawValue)," + bytes)
         }
     }
 

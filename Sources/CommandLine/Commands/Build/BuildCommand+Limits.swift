@@ -82,24 +82,24 @@ extension BuildCommand {
     private static func hosts(_ bytes: [UInt8]) throws(FlagValueError) -> [(name: [UInt8], address: [UInt8])] {
         let invalid = FlagValueError("invalid host \(escapedForDisplay(bytes))")
         // As buildx: an equals sign anywhere separates, else the first colon.
-        let separator = bytes.firstIndex(of: UInt8(ascii: "=")) ?? bytes.firstIndex(of: UInt8(ascii: ":"))
+        let separator = bytes.firstIndex(of: "=") ?? bytes.firstIndex(of: ":")
         guard let separator, separator > 0, separator + 1 < bytes.count else { throw invalid }
         let name = Array(bytes[..<separator])
         let addresses = bytes[(separator + 1)...]
         // What it is is known when a step has its network.
-        if addresses.elementsEqual("host-gateway".utf8) { return [(name, Array(addresses))] }
+        if addresses == "host-gateway" { return [(name, Array(addresses))] }
         var hosts: [(name: [UInt8], address: [UInt8])] = []
-        for part in addresses.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
-            let isBracketed = part.first == UInt8(ascii: "[") && part.last == UInt8(ascii: "]")
+        for part in addresses.split(separator: ",", omittingEmptySubsequences: false) {
+            let isBracketed = part.first == "[" && part.last == "]"
             let address = Array(isBracketed ? part.dropFirst().dropLast() : part)
-            guard isInternetAddress(String(decoding: address, as: UTF8.self)) else { throw invalid }
+            guard InternetAddress(String(decoding: address, as: UTF8.self)) != nil else { throw invalid }
             hosts.append((name, address))
         }
         return hosts
     }
 
     private static func resource(_ bytes: [UInt8]) throws(FlagValueError) -> ResourceOption {
-        guard let separator = bytes.firstIndex(of: UInt8(ascii: "=")) else {
+        guard let separator = bytes.firstIndex(of: "=") else {
             throw FlagValueError("invalid resource \(escapedForDisplay(bytes)), expected key=value")
         }
         return try resource(try FlagValues.text(Array(bytes[..<separator])), Array(bytes[(separator + 1)...]))

@@ -166,7 +166,7 @@ extension BuildCommand {
         if argument.isEmpty {
             throw failedBuild("please specify build context (e.g. \".\" for the current directory)")
         }
-        if argument.elementsEqual("-".utf8) { return .stream(environment.input) }
+        if argument == "-" { return .stream(environment.input) }
         let path = environment.path(argument).lexicallyNormalized()
         if try await onBlockingPool({ try HostFiles.status(of: path) }) != nil { return .directory(path) }
         return BuildRequest.isAddress(argument) ? .address(argument) : .directory(path)
@@ -174,14 +174,14 @@ extension BuildCommand {
 
     private func setDockerfile(of request: inout BuildRequest, _ environment: SlipwayEnvironment) async throws {
         guard let file else { return }
-        if file.elementsEqual("-".utf8) {
+        if file == "-" {
             if case .stream = request.context {
                 throw CommandFailure(
                     "ERROR: failed to build: invalid argument: can't use stdin for both build context and dockerfile"
                 )
             }
             request.dockerfile = .content(try await environment.input.readToEnd(limit: 4 << 20))
-        } else if file.starts(with: "http://".utf8) || file.starts(with: "https://".utf8) {
+        } else if file.starts(with: "http://") || file.starts(with: "https://") {
             request.dockerfile = .address(file)
         } else {
             let path = FilePath(bytes: file)
@@ -207,7 +207,7 @@ extension BuildCommand {
 
     /// A pair, or a name alone, that has a name.
     private static func named(_ bytes: [UInt8]) throws(FlagValueError) -> [UInt8] {
-        guard let first = bytes.first, first != UInt8(ascii: "=") else {
+        guard let first = bytes.first, first != "=" else {
             throw FlagValueError("invalid key-value pair \"\(escapedForDisplay(bytes))\": empty key")
         }
         return bytes
@@ -220,6 +220,6 @@ extension BuildCommand {
     }
 
     private static func pair(_ text: [UInt8]) -> (name: [UInt8], value: [UInt8])? {
-        text.firstIndex(of: UInt8(ascii: "=")).map { (Array(text[..<$0]), Array(text[($0 + 1)...])) }
+        text.firstIndex(of: "=").map { (Array(text[..<$0]), Array(text[($0 + 1)...])) }
     }
 }

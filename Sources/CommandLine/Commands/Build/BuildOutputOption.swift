@@ -25,8 +25,8 @@ struct BuildOutputOption: Sendable {
     /// Parses `type=…,dest=…`, a directory, or `-` for an archive on standard output, as buildx does.
     init(parsing bytes: [UInt8]) throws(FlagValueError) {
         let fields = try FlagValues.commaSeparated(bytes)
-        if fields.count == 1, fields[0] == bytes, !bytes.starts(with: "type=".utf8) {
-            kind = bytes.elementsEqual("-".utf8) ? .tar : .local
+        if fields.count == 1, fields[0] == bytes, !bytes.starts(with: "type=") {
+            kind = bytes == "-" ? .tar : .local
             destination = bytes
             return
         }
@@ -50,7 +50,7 @@ struct BuildOutputOption: Sendable {
     private static func pairs(_ fields: [[UInt8]]) throws(FlagValueError) -> [(key: String, value: [UInt8])] {
         var pairs: [(key: String, value: [UInt8])] = []
         for field in fields {
-            guard let equals = field.firstIndex(of: UInt8(ascii: "=")) else {
+            guard let equals = field.firstIndex(of: "=") else {
                 throw FlagValueError("invalid value \(escapedForDisplay(field))")
             }
             let key = try FlagValues.text(Array(field[..<equals])).trimmed.lowercased()
@@ -103,7 +103,7 @@ struct BuildOutputOption: Sendable {
                 throw FlagValueError("dest cannot be stdout for \(kind.rawValue) exporter")
             }
         } else if destination?.isEmpty ?? true {
-            destination = kind == .tar || kind == .oci ? Array("-".utf8) : nil
+            destination = kind == .tar || kind == .oci ? "-" : nil
         }
     }
 

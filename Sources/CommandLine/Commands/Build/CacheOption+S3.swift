@@ -95,7 +95,7 @@ extension CacheAttributeReader {
 
     private static func isHostName(_ text: String) -> Bool {
         text.utf8.allSatisfy { byte in
-            (0x30...0x39).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+            (0x30...0x39).contains(byte) || ("a"..."z").contains(byte | 0x20)
                 || "-._".utf8.contains(byte)
         }
     }

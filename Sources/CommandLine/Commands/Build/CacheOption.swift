@@ -29,13 +29,13 @@ package struct CacheOption: Sendable, Hashable {
     package static func parse(_ bytes: [UInt8]) throws(FlagValueError) -> [CacheOption] {
         if bytes.isEmpty { return [] }
         let fields = try FlagValues.commaSeparated(bytes)
-        guard bytes.contains(UInt8(ascii: "=")) else {
+        guard bytes.contains("=") else {
             return fields.map { CacheOption(type: "registry", attributes: ["ref": $0]) }
         }
         var type: String?
         var attributes: [String: [UInt8]] = [:]
         for field in fields {
-            guard let separator = field.firstIndex(of: UInt8(ascii: "=")) else {
+            guard let separator = field.firstIndex(of: "=") else {
                 throw FlagValueError("invalid value \(escapedForDisplay(field))")
             }
             let key = try FlagValues.text(Array(field[..<separator])).lowercased()

@@ -19,7 +19,7 @@ struct Attachment: Sendable {
         let output = environment.output
         let errorOutput = environment.errorOutput
         // Signals come one at a time; a container that does not take them would get no more than these.
-        let (signals, sender) = AsyncStream.makeStream(of: CInt.self, bufferingPolicy: .bufferingNewest(64))
+        let (signals, sender) = AsyncStream.makeStream(of: Signal.self, bufferingPolicy: .bufferingNewest(64))
         let streams = AttachedStreams(
             input: keepsInput ? try ByteReader(environment.input.duplicate()) : nil,
             signals: signals,
@@ -36,7 +36,7 @@ struct Attachment: Sendable {
             if keepsInput { input.restoreWaiting() }
             sender.finish()
         }
-        return try await environment.router.handling({ signal in sender.yield(signal.rawValue) }) {
+        return try await environment.router.handling({ signal in sender.yield(signal) }) {
             try await body(streams)
         }
     }

@@ -3,6 +3,7 @@ internal import Images
 internal import LinuxSystem
 internal import OCI
 internal import Storage
+internal import SystemPackage
 internal import Terminal
 
 extension NameExpression {
@@ -153,7 +154,7 @@ extension ContainerRecord {
     var mountNames: [String] {
         configuration.mounts.compactMap { mount in
             switch mount.kind {
-            case .bind(let source): source
+            case .bind(let source): source.string
             case .volume(let name, _): name
             case .tmpfs: nil
             }

@@ -1,5 +1,6 @@
 internal import Containers
 internal import LinuxSystem
+internal import SystemPackage
 internal import Terminal
 internal import Text
 
@@ -9,13 +10,17 @@ enum ContainerFlagValues {
     static func mount(_ bytes: [UInt8]) throws(FlagValueError) -> ContainerMount {
         if bytes.isEmpty { throw FlagValueError("value is empty") }
         var type = "volume"
-        var source: String?
+        var source: [UInt8]?
         var size: Int64?
         var mount = ContainerMount(.tmpfs(size: nil), at: "")
         for (name, value) in try FlagValues.fields(bytes) {
             let key = name.lowercased()
             if value == nil, !["readonly", "ro", "volume-nocopy", "rw"].contains(key) {
                 throw FlagValueError("invalid field '\(name)' must be a key=value pair")
+            }
+            if ["source", "src"].contains(key) {
+                source = value
+                continue
             }
             let text = try FlagValues.text(value ?? [])
             func truth() throws(FlagValueError) -> Bool {
@@ -26,7 +31,6 @@ enum ContainerFlagValues {
             }
             switch key {
             case "type": type = text.lowercased()
-            case "source", "src": source = text
             case "target", "dst", "destination": mount.target = text
             case "readonly", "ro": mount.isReadOnly = try truth()
             case "rw": mount.isReadOnly = try !truth()
@@ -56,24 +60,25 @@ enum ContainerFlagValues {
 
     private static func kind(
         _ type: String,
-        _ source: String?,
+        _ source: [UInt8]?,
         _ size: Int64?
     ) throws(FlagValueError) -> ContainerMount.Kind {
         switch type {
         case "bind":
             guard let source, !source.isEmpty else { throw FlagValueError("source is required") }
-            guard source.hasPrefix("/") || source.hasPrefix(".") else {
-                throw FlagValueError("invalid mount path: '\(source)' mount path must be absolute")
+            guard source.first == "/" || source.first == "." else {
+                throw FlagValueError("invalid mount path: '\(escapedForDisplay(source))' mount path must be absolute")
             }
-            return .bind(source: source)
+            return .bind(source: FilePath(bytes: source))
         case "volume":
             guard let source, !source.isEmpty else {
                 return .volume(name: ContainerNames.makeID(), isAnonymous: true)
             }
-            guard ContainerNames.isValid(source) else {
-                throw FlagValueError("\(ContainerError.invalidVolumeName(source))")
+            let name = escapedForDisplay(source)
+            guard ContainerNames.isValid(name) else {
+                throw FlagValueError("\(ContainerError.invalidVolumeName(name))")
             }
-            return .volume(name: source, isAnonymous: false)
+            return .volume(name: name, isAnonymous: false)
         case "tmpfs":
             guard source == nil else { throw FlagValueError("field Source must not be specified") }
             return .tmpfs(size: size)
@@ -90,7 +95,7 @@ enum ContainerFlagValues {
         }
         var address = String(text[text.index(after: separator)...])
         if address.hasPrefix("["), address.hasSuffix("]") { address = String(address.dropFirst().dropLast()) }
-        guard address == "host-gateway" || isInternetAddress(address) else {
+        guard address == "host-gateway" || InternetAddress(address) != nil else {
             throw FlagValueError("invalid IP address in add-host: \"\(address)\"")
         }
         return ContainerOptions.Host(name: String(text[..<separator]), address: address)
@@ -98,7 +103,9 @@ enum ContainerFlagValues {
 
     static func address(_ bytes: [UInt8]) throws(FlagValueError) -> String {
         let text = try FlagValues.text(bytes)
-        guard isInternetAddress(text) else { throw FlagValueError("IP address is not correctly formatted: \(text)") }
+        guard InternetAddress(text) != nil else {
+            throw FlagValueError("IP address is not correctly formatted: \(text)")
+        }
         return text
     }
 

@@ -115,7 +115,7 @@ extension ContainerFlags {
     private func absolute(_ mount: ContainerMount, _ environment: SlipwayEnvironment) -> ContainerMount {
         guard case .bind(let source) = mount.kind else { return mount }
         var mount = mount
-        mount.kind = .bind(source: environment.path(Array(source.utf8)).lexicallyNormalized().string)
+        mount.kind = .bind(source: environment.path(source.bytes).lexicallyNormalized())
         return mount
     }
 }

@@ -136,7 +136,7 @@ extension ContainerFlags {
         var lines: [[UInt8]] = []
         for file in labelFiles {
             let path = environment.path(file)
-            let content = try await onBlockingPool { try OpenFile.open(path, 0).readToEnd(limit: 1 << 20) }
+            let content = try await onBlockingPool { try OpenFile.open(path, .readOnly).readToEnd(limit: 1 << 20) }
             do throws(EnvironmentFileError) {
                 lines += try EnvironmentFile.variables(content)
             } catch {

@@ -115,8 +115,7 @@ struct ContainerFlags: Sendable {
         },
         .values("volume", short: "v", \.mounts, placeholder: "list", help: "Bind mount a volume") {
             bytes throws(FlagValueError) in
-            let text = try FlagValues.text(bytes)
-            return [try inWords { () throws(ContainerError) in try ContainerMount(parsingVolume: text) }]
+            [try inWords { () throws(ContainerError) in try ContainerMount(parsingVolume: bytes) }]
         },
         .value(
             "shm-size",

@@ -50,8 +50,8 @@ struct CopyCommand: RunnableCommand {
 
     /// `CONTAINER:PATH`, or a path of the host: one that is absolute or begins with a dot always is.
     static func end(_ argument: [UInt8]) -> (container: String?, path: [UInt8]) {
-        guard argument.first != UInt8(ascii: "/"), argument.first != UInt8(ascii: "."),
-            let colon = argument.firstIndex(of: UInt8(ascii: ":")), colon > 0
+        guard argument.first != "/", argument.first != ".",
+            let colon = argument.firstIndex(of: ":"), colon > 0
         else { return (nil, argument) }
         return (escapedForDisplay(argument[..<colon]), Array(argument[(colon + 1)...]))
     }
@@ -71,7 +71,7 @@ struct CopyCommand: RunnableCommand {
         }
         let wanted = copy
         try await containers.withFiles(of: container, at: path) { source in
-            if target.elementsEqual("-".utf8) {
+            if target == "-" {
                 if environment.output.isTerminal { throw CommandError.outputIsTerminal }
                 let output = try StandardStream.output.duplicate()
                 return try await onCancellablePool { try wanted.cancelled(by: $0).write(source, to: FileSink(output)) }
@@ -80,7 +80,7 @@ struct CopyCommand: RunnableCommand {
                 try await onCancellablePool { try wanted.cancelled(by: $0).run(from: source, to: destination) }
             }
         }
-        if !target.elementsEqual("-".utf8) { try await report(escapedForDisplay(target), environment) }
+        if target != "-" { try await report(escapedForDisplay(target), environment) }
     }
 
     private func copyIn(
@@ -93,7 +93,7 @@ struct CopyCommand: RunnableCommand {
         let container = try await containers.container(name)
         var copy = try await containers.fileCopy()
         copy.followsLink = followsLink
-        let isArchive = path.elementsEqual("-".utf8)
+        let isArchive = path == "-"
         // Docker keeps the numbers of the source here, with `--archive` or without.
         let wanted = copy
         try await containers.withFiles(of: container, at: target, toWrite: true) { destination in

@@ -2,6 +2,7 @@ internal import Containers
 internal import GoTemplate
 internal import OCI
 internal import Sandboxes
+internal import SystemPackage
 
 /// `HostConfig` and `Config` of a container, with every field of docker's: what Slipway has no notion of is as docker has it unset.
 extension InspectionDocument {
@@ -34,7 +35,7 @@ extension InspectionDocument {
             let options = mount.writtenOptions ?? (mount.isReadOnly ? "ro" : "")
             let suffix = options.isEmpty ? "" : ":" + options
             switch mount.kind {
-            case .bind(let source): return "\(source):\(mount.target)" + suffix
+            case .bind(let source): return "\(source.string):\(mount.target)" + suffix
             case .volume(let name, false): return "\(name):\(mount.target)" + suffix
             case .volume, .tmpfs: return nil
             }

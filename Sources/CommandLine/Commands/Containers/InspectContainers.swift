@@ -4,6 +4,7 @@ internal import Images
 internal import LinuxSystem
 internal import OCI
 internal import Storage
+internal import SystemPackage
 internal import Terminal
 internal import Text
 
@@ -218,7 +219,7 @@ extension InspectionDocument {
         }
         switch mount.kind {
         case .bind(let source):
-            return entry("bind", name: nil, source: source, propagation: propagation ?? "rprivate")
+            return entry("bind", name: nil, source: source.string, propagation: propagation ?? "rprivate")
         case .tmpfs: return entry("tmpfs", name: nil, source: "", propagation: propagation ?? "")
         case .volume(let name, _):
             let source = escapedForDisplay(containers.content(ofVolume: name).bytes)

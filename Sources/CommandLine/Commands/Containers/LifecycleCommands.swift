@@ -163,7 +163,7 @@ struct TopCommand: RunnableCommand {
             listed = try await ChildProcess.run(ChildProcessConfiguration(.named("ps"), options))
         }
         guard listed.status.isSuccess else {
-            let reason = Array(listed.errors.prefix { $0 != UInt8(ascii: "\n") })
+            let reason = Array(listed.errors.prefix { $0 != "\n" })
             throw CommandFailure("Error: ps: \(escapedForDisplay(reason))")
         }
         try await environment.output.write(

@@ -67,7 +67,7 @@ struct LogsCommand: RunnableCommand {
 
     private func text(of line: ContainerLogLine) -> [UInt8] {
         var text: [UInt8] = []
-        if showsTimes, let time = line.time { text += Array("\(time.withNanoseconds)Z ".utf8) }
+        if showsTimes, let time = line.time { text += "\(time.withNanoseconds)Z " }
         // No log driver here has details, for which docker leaves this space.
         if showsDetails { text.append(0x20) }
         return text + line.bytes

@@ -1,5 +1,4 @@
 internal import DockerfileFrontend
-internal import Glibc
 internal import Images
 internal import LinuxSystem
 internal import OCI
@@ -33,7 +32,7 @@ struct SaveCommand: RunnableCommand {
         if let output {
             try await engine.archiver.save(names, to: environment.path(output), platforms: platforms)
         } else {
-            let file = try await onBlockingPool { try OpenFile.open("/dev/stdout", O_WRONLY) }
+            let file = try await onBlockingPool { try OpenFile.open("/dev/stdout", .writeOnly) }
             try await engine.archiver.save(names, to: file, platforms: platforms)
         }
         await engine.store.close()
@@ -65,7 +64,7 @@ struct LoadCommand: RunnableCommand {
             throw CommandFailure("requested load from stdin, but stdin is empty")
         }
         let path = input.map { environment.path($0) } ?? "/dev/stdin"
-        let file = try await onBlockingPool { try OpenFile.open(path, O_RDONLY) }
+        let file = try await onBlockingPool { try OpenFile.open(path, .readOnly) }
         let engine = try await environment.engine()
         let loaded = try await engine.archiver.load(file, platforms: platforms)
         await engine.store.close()
@@ -99,15 +98,15 @@ struct ImportCommand: RunnableCommand {
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let source = arguments[0]
-        if source.starts(with: Array("http://".utf8)) || source.starts(with: Array("https://".utf8)) {
+        if source.starts(with: "http://") || source.starts(with: "https://") {
             throw CommandFailure("Error: importing from a URL is not supported: download the archive and give its file")
         }
         var name: ImageReference?
         if arguments.count > 1 { name = try ImageReference(parsing: try textArguments()[1]).withDefaultTag }
         let changes = try changes.map { try FlagValues.text($0) }
         let defaults = try await ImageChanges.apply(changes)
-        let path: FilePath = source == Array("-".utf8) ? "/dev/stdin" : environment.path(source)
-        let file = try await onBlockingPool { try OpenFile.open(path, O_RDONLY) }
+        let path: FilePath = source == "-" ? "/dev/stdin" : environment.path(source)
+        let file = try await onBlockingPool { try OpenFile.open(path, .readOnly) }
         let engine = try await environment.engine()
         let id = try await engine.archiver.importFileSystem(
             file,
