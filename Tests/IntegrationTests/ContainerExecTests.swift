@@ -163,8 +163,8 @@ struct `Processes of exec` {
         try await withContainer(keeping) { slipway, name in
             let shell = ["exec", "-it", name, "sh", "-c"]
             let script = """
-                # As with docker, the size comes a moment after the start.
-                until stty size 2> /dev/null; do sleep 0.05; done; read -r x; echo "<$x>"
+                # As with docker, the size comes a moment after the start; until then stty fails with status 0.
+                until [ "$(stty size 2> /dev/null)" = "30 90" ]; do sleep 0.05; done; stty size; read -r x; echo "<$x>"
                 until [ "$(stty size)" = "44 55" ]; do sleep 0.05; done; echo resized; exit 5
                 """
             let asked = try await TerminalSession.run(slipway, shell + [script]) {
