@@ -40,7 +40,7 @@ extension ContainerStore {
     private func check(_ record: ContainerRecord, _ plan: HealthPlan) async throws -> ContainerHealth.Check {
         let start = FileTime.now().rfc3339
         let output = CheckOutput()
-        let (signals, sender) = AsyncStream.makeStream(of: CInt.self, bufferingPolicy: .bufferingNewest(1))
+        let (signals, sender) = AsyncStream.makeStream(of: Signal.self, bufferingPolicy: .bufferingNewest(1))
         let streams = AttachedStreams(signals: signals) { _, bytes in output.append(bytes) }
         let request = ExecRequest(arguments: plan.arguments)
         let code = try await withThrowingTaskGroup(of: CInt?.self) { group in
@@ -60,7 +60,7 @@ extension ContainerStore {
             }
             defer { group.cancelAll() }
             if let first = try await group.next(), let code = first { return code }
-            sender.yield(9)
+            sender.yield(.kill)
             _ = try await group.next()
             output.append(Array("Health check exceeded timeout (\(plan.timeout))".utf8))
             return -1
