@@ -5,7 +5,7 @@ package func escapedForDisplay(_ bytes: some Collection<UInt8>) -> String {
     {
         return text
     }
-    let digits: [UInt8] = "0123456789abcdef"
+    let digits = "0123456789abcdef".map(\.self)
     return bytes.reduce(into: "") { text, byte in
         if (0x20..<0x7f).contains(byte) {
             text.unicodeScalars.append(Unicode.Scalar(byte))
