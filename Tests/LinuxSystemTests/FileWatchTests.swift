@@ -81,7 +81,7 @@ import Testing
         let looks = Looks()
         let found = Task { try await wait(for: file, in: [scratch], while: process, looks: looks) }
         try await begun(looks)
-        try child.send(signal: 9)
+        try child.send(signal: .kill)
         _ = try await child.wait()
         #expect(try await found.value == nil)
         // What the process has written before its end is found.
