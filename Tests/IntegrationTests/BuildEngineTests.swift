@@ -1,6 +1,7 @@
 import BuildEngine
 import BuildGraph
 import DockerfileFrontend
+import Exporters
 import Foundation
 import HTTP
 import Images

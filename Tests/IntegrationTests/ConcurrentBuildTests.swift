@@ -1,5 +1,6 @@
 import BuildEngine
 import BuildGraph
+import Exporters
 import Foundation
 import Images
 import LinuxSystem
@@ -30,7 +31,7 @@ struct `Two builds at once in one engine` {
             try #require(packed.status == 0, "\(packed.errorText)")
         }
         _ = try await ImageArchiver(images: images, layers: snapshots).importFileSystem(
-            try await onBlockingPool { try OpenFile.open(FilePath(archive), 0) },
+            try await onBlockingPool { try OpenFile.open(FilePath(archive), .readOnly) },
             name: try ImageReference(parsing: "busybox"),
             created: FileTime(seconds: 1_700_000_000)
         )
