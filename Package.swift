@@ -271,7 +271,8 @@ targets += [
 
 // Functions that must bear any bytes: tests replay their corpora, and with SLIPWAY_FUZZ=1 libFuzzer looks for worse inputs.
 let fuzzed = [
-    "Archive", "DockerfileFrontend", "DockerfileSyntax", "LLB", "LinuxSystem", "OCI", "Sandboxes", "Text",
+    "Archive", "DockerfileFrontend", "DockerfileSyntax", "GoTemplate", "LLB", "LinuxSystem", "OCI", "Sandboxes",
+    "Settings", "Text",
 ]
 targets += [
     .target(
@@ -292,7 +293,7 @@ if Context.environment["SLIPWAY_FUZZ"] != nil {
             dependencies: [.target(name: "FuzzTargets")],
             path: "Fuzz/Driver",
             swiftSettings: settings,
-            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]
         )
     )
 }

@@ -1,7 +1,7 @@
 import FuzzTargets
 import Glibc
 
-/// libFuzzer's own main function, which SwiftPM's entry point replaces.
+/// What libFuzzer's own main function would call; SwiftPM's entry point replaces that.
 @_silgen_name("LLVMFuzzerRunDriver")
 func runFuzzer(
     _ count: UnsafeMutablePointer<CInt>,
@@ -10,7 +10,7 @@ func runFuzzer(
 ) -> CInt
 
 /// The target that `SLIPWAY_FUZZ_TARGET` names.
-let target: FuzzTarget = {
+private let target: FuzzTarget = {
     let name = getenv("SLIPWAY_FUZZ_TARGET").map { String(cString: $0) } ?? ""
     if let target = FuzzTarget.named(name) { return target }
     let names = FuzzTarget.all.map(\.name).joined(separator: " ")
@@ -19,11 +19,12 @@ let target: FuzzTarget = {
     exit(2)
 }()
 
-var count = CommandLine.argc
-var arguments = CommandLine.unsafeArgv
-exit(
-    runFuzzer(&count, &arguments) { bytes, count in
-        target.run(Array(UnsafeBufferPointer(start: bytes, count: count)))
-        return 0
-    }
-)
+@_cdecl("LLVMFuzzerTestOneInput")
+func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    target.run(Array(UnsafeBufferPointer(start: bytes, count: count)))
+    return 0
+}
+
+private var count = CommandLine.argc
+private var arguments = CommandLine.unsafeArgv
+exit(runFuzzer(&count, &arguments, testOneInput))

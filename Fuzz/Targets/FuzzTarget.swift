@@ -26,7 +26,7 @@ package struct FuzzTarget: Sendable {
         .dockerfile, .frontend, .ignoreFile, .wordExpansion,
         .tar, .paxHeader, .gzip, .zstd, .xz, .bzip2,
         .manifest, .index, .configuration, .imageReference, .platform,
-        .llb, .deviceSpecification,
+        .llb, .template, .slipwayConfiguration, .deviceSpecification,
     ]
 
     package static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

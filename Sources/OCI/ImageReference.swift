@@ -100,8 +100,12 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
     package var repository: String { "\(domain)/\(path)" }
 
     /// Host and path as docker shows them, for example `python`.
+    ///
+    /// Docker Hub's host stays where the path alone would name another host, as in `docker.io/example.com/app`.
     package var familiarRepository: String {
-        guard domain == Self.defaultDomain else { return repository }
+        let first = path.prefix { $0 != "/" }
+        let looksLikeHost = first.count < path.count && (first.contains(".") || first == "localhost")
+        guard domain == Self.defaultDomain, !looksLikeHost else { return repository }
         guard path.hasPrefix("library/"), !path.dropFirst(8).contains("/") else { return path }
         return String(path.dropFirst(8))
     }

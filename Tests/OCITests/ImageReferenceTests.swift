@@ -17,6 +17,13 @@ import Testing
         #expect(reference.familiar == familiar)
     }
 
+    @Test(arguments: ["docker.io/example.com/app:1", "docker.io/localhost/app", "docker.io/a.b/c/d"])
+    func `keep Docker Hub's host where the rest would name another`(text: String) throws {
+        let reference = try ImageReference(parsing: text)
+        #expect(reference.familiar == text)
+        #expect(try ImageReference(parsing: reference.familiar) == reference)
+    }
+
     @Test(arguments: [
         "", "Python", "a//b", "a:", "a:-x", "a@sha256:1", "-a", "a_", "a___b", "a b", "a\r\nb", "ⓚ/x", "a:\u{301}x",
         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
