@@ -16,9 +16,7 @@ extension SnapshotStore {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func removeUntouched(_ candidates: [[UInt8]], of layer: LayerFiles, above tree: FileTree) throws -> Int64 {
         guard !candidates.isEmpty, !tree.layers.isEmpty else { return 0 }
-        let below = try mountReadOnly(tree, isCancelled: { false })
-        defer { try? below.unmount() }
-        let difference = UntouchedDirectories(layer: layer, below: try RootedDirectory(below.root))
+        let difference = UntouchedDirectories(layer: layer, below: try OverlaidLayers(tree.layers.map(layerFiles)))
         var count: Int64 = 0
         for candidate in candidates {
             var path = FilePath(bytes: candidate)
@@ -34,7 +32,7 @@ extension SnapshotStore {
 /// Compares directories of a layer with those below them.
 private struct UntouchedDirectories {
     let layer: LayerFiles
-    let below: RootedDirectory
+    let below: OverlaidLayers
 
     /// Removes a directory that is empty and was not changed; says whether it did.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -52,14 +50,14 @@ private struct UntouchedDirectories {
     }
 
     private func isUntouched(_ path: FilePath) throws -> Bool {
-        // What stands below a name counts only while the layer shows it: no part of the path hides it, and none is a link there.
+        // What stands below a name counts only while the layer shows it: no part of the path hides it.
         var prefix = FilePath("")
         for component in path.components {
             prefix.append(component)
-            guard try below.statusIfPresent(prefix)?.type == .directory else { return false }
-            if try layer.isOpaque(try directory(prefix, of: layer.root)) { return false }
+            if try layer.isOpaque(try directory(prefix)) { return false }
         }
-        let (mine, other) = (try directory(path, of: layer.root), try directory(path, of: below))
+        guard let other = try below.directory(path) else { return false }
+        let mine = try directory(path)
         let (now, before) = (try mine.status(), try other.status())
         guard now.mode == before.mode, now.userID == before.userID, now.groupID == before.groupID,
             now.modified == before.modified
@@ -67,8 +65,8 @@ private struct UntouchedDirectories {
         return try attributes(of: mine) == attributes(of: other)
     }
 
-    private func directory(_ path: FilePath, of root: RootedDirectory) throws(SystemCallError) -> OpenFile {
-        try root.open(path, [.pathOnly, .directory, .noFollow])
+    private func directory(_ path: FilePath) throws(SystemCallError) -> OpenFile {
+        try layer.root.open(path, [.pathOnly, .directory, .noFollow])
     }
 
     private func attributes(of directory: OpenFile) throws(SystemCallError) -> [[[UInt8]]] {

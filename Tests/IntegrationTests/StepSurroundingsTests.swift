@@ -117,6 +117,28 @@ struct `What a step finds and leaves` {
         #expect(layers[7] == ["drwxr-xr-x 0/0 made/", "-rw-r--r-- 0/0 made/kept"])
     }
 
+    @Test func `a directory that a step leaves as the layers below show it is no change`() async throws {
+        let layers = try await layers(
+            of: """
+                FROM busybox AS tools
+                FROM scratch
+                COPY --from=tools /bin /bin
+                RUN mkdir -p /a/b/c /gone/d /new && touch /a/b/x
+                RUN rm -r /a/b && mkdir -p /a/b/c && chmod 750 /a/b/c && rm -r /gone
+                RUN chmod 755 /new /a/b && chmod 750 /a/b/c
+                RUN mkdir -p /gone/d && chmod 755 /gone/d
+                RUN rm -r /a/b && mkdir /a/b && mkdir /a/b/c && chmod 750 /a/b/c
+                RUN rm -r /new && touch /new && rm /new && mkdir /new
+                """
+        )
+        try #require(layers.count == 7, "\(layers)")
+        #expect(layers[3].isEmpty)
+        #expect(layers[4] == ["drwxr-xr-x 0/0 gone/", "drwxr-xr-x 0/0 gone/d/"])
+        // What was made anew hides what was there, also where it looks the same.
+        #expect(layers[5].contains("drwxr-x--- 0/0 a/b/c/"))
+        #expect(layers[6].contains("drwxr-xr-x 0/0 new/"))
+    }
+
     @Test func `a directory has the time at which the step changed it`() async throws {
         let built = try await build(
             """

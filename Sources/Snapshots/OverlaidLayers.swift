@@ -1,0 +1,47 @@
+import LinuxSystem
+import SystemPackage
+import Text
+
+/// Looks directories up as overlayfs shows them, without a mount: making one costs milliseconds, a look-up microseconds a layer.
+///
+/// The rules are those of the kernel's Documentation/filesystems/overlayfs.rst for layers in the form `LayerForm.overlay`.
+struct OverlaidLayers {
+    /// The highest first.
+    private let roots: [OpenFile]
+
+    /// - Parameter layers: the lowest first.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    init(_ layers: [LayerFiles]) throws(SystemCallError) {
+        var roots: [OpenFile] = []
+        for layer in layers.reversed() {
+            roots.append(try layer.root.open("", [.pathOnly, .directory]))
+            if try layer.hidesEverything { break }
+        }
+        self.roots = roots
+    }
+
+    /// The directory whose owner, mode, times and attributes the view has at a path.
+    /// - Returns: nil where the view has nothing there, or something else; also where the path leads through a link.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func directory(_ path: FilePath) throws(SystemCallError) -> OpenFile? {
+        var merged = roots
+        for component in path.components {
+            merged = try directories(named: FilePath(root: nil, [component]).bytes, in: merged)
+        }
+        return merged.first
+    }
+
+    /// The directories of one name that the view merges, the highest first.
+    private func directories(named name: [UInt8], in parents: [OpenFile]) throws(SystemCallError) -> [OpenFile] {
+        var found: [OpenFile] = []
+        for parent in parents {
+            guard let status = try parent.entryStatus(named: name) else { continue }
+            // A mark that the name is gone, or a file, hides what is below it.
+            guard status.type == .directory else { break }
+            let directory = try parent.openEntry(named: name, [.pathOnly, .directory])
+            found.append(directory)
+            if try directory.extendedAttribute(LayerFiles.opaqueAttribute) == "y" { break }
+        }
+        return found
+    }
+}
