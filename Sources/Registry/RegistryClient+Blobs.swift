@@ -69,7 +69,7 @@ extension RegistryClient {
         -> [UInt8]
     {
         guard descriptor.size <= limit else {
-            throw RegistryError.tooLarge(what: "blob \(descriptor.digest)", limit: limit)
+            throw RegistryError.tooLarge(what: "blob \(descriptor.digest) of \(repository)", limit: limit)
         }
         var bytes: [UInt8] = []
         try await blob(descriptor, from: repository) { bytes += $0 }
@@ -144,7 +144,7 @@ extension RegistryClient {
             position = moved
             throw failure
         }
-        if isOver { throw RegistryError.tooLarge(what: "blob \(descriptor.digest)", limit: descriptor.size) }
+        if isOver { throw RegistryError.tooLarge(what: "blob \(descriptor.digest) of \(repository)", limit: descriptor.size) }
         try await handOn()
         position = moved
         guard position == descriptor.size else { throw AttemptFailure(url: answer.url, reason: .connection(.closed)) }
