@@ -103,12 +103,31 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         try self.init(parsing: try contentsIfPresent(of: path, limit: 1 << 20) ?? [], file: path)
     }
 
+    /// The first line that begins like the head of a table and goes on with what begins no name.
+    ///
+    /// toml++ ends the process at one (an assertion in `parse_key`), in release builds too.
+    private static func lineOfNamelessTable(_ text: [UInt8]) -> Int? {
+        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            var rest = line.drop { $0 == " " || $0 == "\t" }
+            guard rest.popFirst() == "[" else { continue }
+            if rest.first == "[" { rest.removeFirst() }
+            switch rest.drop(while: { $0 == " " || $0 == "\t" }).first {
+            case "a"..."z", "A"..."Z", "0"..."9", "_", "-", "\"", "'", "]": continue
+            default: return number + 1
+            }
+        }
+        return nil
+    }
+
     /// Reads the text of a configuration.
     /// - Throws: `SettingsError.invalid` naming file and key; a key that is not known is an error too.
     package init(parsing bytes: [UInt8], file: FilePath) throws(SettingsError) {
         let name = escapedForDisplay(file.bytes)
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw .invalid(file: name, key: nil, reason: "it is not UTF-8")
+        }
+        if let line = Self.lineOfNamelessTable(bytes) {
+            throw .invalid(file: name, key: nil, reason: "line \(line): the name of a table must follow [")
         }
         let root: TOMLTable
         do {

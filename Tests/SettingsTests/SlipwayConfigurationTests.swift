@@ -49,6 +49,15 @@ import Testing
         ("[[registry.\"a.io\".keypair]]\nkey = \"k\"", "registry.\"a.io\".keypair[0]: both key and cert are needed"),
         ("[grpc]\nx = 1", "grpc: unknown key"),
         ("[registry\n", "/etc/slipway/slipway.toml: line 1"),
+        // The library ends the process at these.
+        ("[", "/etc/slipway/slipway.toml: line 1: the name of a table must follow ["),
+        ("\n  [\n", "line 2: the name of a table must follow ["),
+        ("[[ .a]]", "line 1: the name of a table must follow ["),
+        ("[#a]\n", "line 1: the name of a table must follow ["),
+        ("[ =", "line 1: the name of a table must follow ["),
+        ("[\u{e9}]", "line 1: the name of a table must follow ["),
+        ("[[[a]]]", "line 1: the name of a table must follow ["),
+        ("[]", "/etc/slipway/slipway.toml: line 1, column"),
     ])
     func `a mistake is told with its file and key`(text: String, message: String) {
         let error = #expect(throws: SettingsError.self) { try parse(text) }
