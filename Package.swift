@@ -154,16 +154,25 @@ let layers: [[Room]] = [
         ),
         Room("Containers", .store, sees: [.values, .platform, .store], external: [system, grdb]),
     ],
-    // 8: the engine
+    // 8: what builds keep of each other
+    [
+        Room(
+            "BuildCache",
+            .build,
+            sees: [.values, .platform, .store, .network, .build],
+            external: [system, grdb]
+        )
+    ],
+    // 9: the engine
     [
         Room(
             "BuildEngine",
             .build,
             sees: [.values, .platform, .language, .store, .network, .build],
-            external: [system, grdb]
+            external: [system]
         )
     ],
-    // 9: doors
+    // 10: doors
     [
         Room(
             "CommandLine",
@@ -244,8 +253,13 @@ targets += [
     tests("ContainersTests", of: ["Containers"], external: [system]),
     tests("ClientServicesTests", of: ["ClientServices"], external: [system]),
     tests("SandboxesTests", of: ["Sandboxes"], external: [system]),
-    tests("BuildEngineTests", of: ["BuildEngine"], external: [logging, system]),
-    tests("IntegrationTests", of: ["BuildEngine", "Containers"], external: [logging, nioCore, nioPosix, system]),
+    tests("BuildEngineTests", of: ["BuildEngine", "CommandLine"], external: [logging, system]),
+    tests(
+        "IntegrationTests",
+        of: ["BuildEngine", "CommandLine", "Containers"],
+        external: [grdb, logging, nioCore, nioPosix, system],
+        exclude: ["Fixtures"]
+    ),
     // Builds Dockerfiles with Slipway and with builders of Debian's packages, as root, and compares the images.
     tests(
         "DifferentialTests",
@@ -258,7 +272,8 @@ targets += [
     tests("RemoteCacheTests", of: ["RemoteCache"]),
     tests("RemoteSourcesTests", of: ["RemoteSources"]),
     tests("ComplexityTests", of: ["CommandLine"]),
-    tests("StorageTests", of: ["Storage"], external: [system, grdb]),
+    tests("StorageTests", of: ["Images"], and: ["Containers"], external: [system, grdb]),
+    tests("BuildCacheTests", of: ["BuildCache"], external: [system, grdb]),
     tests("DockerfileSyntaxTests", of: ["DockerfileSyntax"]),
     tests("DockerfileFrontendTests", of: ["DockerfileFrontend"]),
     tests("ImagesTests", of: ["Images"], external: [system, grdb]),

@@ -1,3 +1,4 @@
+import BuildCache
 import BuildGraph
 import DockerfileFrontend
 import Images
@@ -60,21 +61,14 @@ extension Build {
     /// Where the build looks for results: in the store, and in the caches that it reads.
     func cacheIndex(
         with imported: [ImportedCache]
-    ) -> (stored: StoredCacheIndex<BuildOutput>, index: any CacheIndex<BuildOutput>) {
-        let stored = StoredCacheIndex<BuildOutput>(
+    ) -> (stored: StoredCacheIndex, index: any CacheIndex<BuildOutput>) {
+        let stored = StoredCacheIndex(
             store: store,
             lease: snapshots.lease,
-            tree: \.tree,
-            output: BuildOutput.tree,
             canFetch: { [offers = snapshots.offers] in offers?.isOffered($0) ?? false }
         )
         if imported.isEmpty { return (stored, stored) }
-        let index = ImportingCacheIndex(
-            stored: stored,
-            imported: imported,
-            snapshots: snapshots,
-            output: BuildOutput.tree
-        )
+        let index = ImportingCacheIndex(stored: stored, imported: imported, snapshots: snapshots)
         return (stored, index)
     }
 

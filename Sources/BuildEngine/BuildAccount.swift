@@ -1,3 +1,4 @@
+import BuildCache
 import BuildGraph
 import Exporters
 import LinuxSystem

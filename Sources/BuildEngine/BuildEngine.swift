@@ -1,3 +1,4 @@
+import BuildCache
 package import BuildGraph
 import ClientServices
 import Exporters

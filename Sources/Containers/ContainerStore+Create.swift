@@ -1,5 +1,4 @@
 import FoundationEssentials
-import GRDB
 import LinuxSystem
 import OCI
 import Sandboxes
@@ -67,27 +66,21 @@ extension ContainerStore {
         let directory = directory(of: id)
         let name = try await store.database.write { db in
             var name = request.name ?? ContainerNames.makeName()
-            while let owner = try String.fetchOne(
-                db,
-                sql: "SELECT id FROM containers WHERE name = ?",
-                arguments: [name]
-            ) {
+            while let owner = try ContainerTable.id(named: name, in: db) {
                 guard request.name == nil else { throw ContainerError.nameInUse(name: name, id: owner) }
                 name = "\(ContainerNames.makeName())\(Int.random(in: 0..<100))"
             }
-            try db.execute(
-                sql: """
-                    INSERT INTO containers (id, name, image_id, image_name, created, running, configuration, state)
-                    VALUES (?, ?, ?, ?, ?, 0, ?, ?)
-                    """,
-                arguments: [id, name, request.image.id, request.imageName, now, text, stateText]
+            let row = ContainerTable.Container(
+                id: id,
+                name: name,
+                image: request.image.id.description,
+                imageName: request.imageName,
+                created: now,
+                running: false,
+                configuration: text,
+                state: stateText
             )
-            for (position, layer) in configuration.layers.enumerated() {
-                try db.execute(
-                    sql: "INSERT INTO container_layers (container_id, position, layer_id) VALUES (?, ?, ?)",
-                    arguments: [id, position, layer]
-                )
-            }
+            try ContainerTable.insert(row, layers: configuration.layers, in: db)
             try HostFiles.rename(draft, to: directory)
             return name
         }

@@ -1,4 +1,3 @@
-import GRDB
 package import LinuxSystem
 import Storage
 import SystemPackage
@@ -127,9 +126,7 @@ extension ContainerStore {
             try unmount(directory.appending("root"), lazy: true)
             try removeTree(directory)
         }
-        try await store.database.writeErasing { db in
-            try db.execute(sql: "DELETE FROM containers WHERE id = ?", arguments: [record.id])
-        }
+        try await store.database.writeErasing { db in try ContainerTable.delete(record.id, in: db) }
     }
 
     /// A signal by name, with or without SIG, or by number.

@@ -1,4 +1,3 @@
-import GRDB
 import LinuxSystem
 import Storage
 import SystemPackage
@@ -11,10 +10,10 @@ extension ContainerStore {
         guard name != container.name else { throw ContainerError.sameName }
         guard ContainerNames.isValid(name) else { throw ContainerError.invalidName(newName) }
         try await store.database.write { db in
-            if let owner = try String.fetchOne(db, sql: "SELECT id FROM containers WHERE name = ?", arguments: [name]) {
+            if let owner = try ContainerTable.id(named: name, in: db) {
                 throw ContainerError.nameInUse(name: name, id: owner)
             }
-            try db.execute(sql: "UPDATE containers SET name = ? WHERE id = ?", arguments: [name, container.id])
+            try ContainerTable.rename(container.id, to: name, in: db)
         }
     }
 

@@ -1,5 +1,4 @@
 import FoundationEssentials
-import GRDB
 import LinuxSystem
 import Storage
 import SystemPackage
@@ -91,7 +90,7 @@ extension ContainerStore {
     /// The other containers that have an address.
     private func networked(besides id: String) async throws -> [ContainerRecord] {
         try await store.database.read { db in
-            try Self.records(db, where: "id <> ?", [id]).filter { $0.state.network != nil }
+            try ContainerTable.records(.allBut(id), in: db).filter { $0.state.network != nil }
         }
     }
 

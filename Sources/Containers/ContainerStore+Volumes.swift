@@ -46,7 +46,7 @@ extension ContainerStore {
     package func volumeUsers() async throws -> [String: [ContainerRecord]] {
         var users: [String: [ContainerRecord]] = [:]
         // As they are noted: which volumes a container has does not change when it ends.
-        for record in try await store.database.read({ db in try Self.records(db, where: "1") }) {
+        for record in try await store.database.read({ db in try ContainerTable.records(.all, in: db) }) {
             for name in Set(record.volumeNames) { users[name, default: []].append(record) }
         }
         return users

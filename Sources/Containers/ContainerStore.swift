@@ -1,5 +1,4 @@
 import FoundationEssentials
-import GRDB
 import LinuxSystem
 import OCI
 package import Snapshots
@@ -44,7 +43,7 @@ package final class ContainerStore: Sendable {
 
     /// All containers, the newest first, after what has ended since anybody looked was written down.
     package func list() async throws -> [ContainerRecord] {
-        let found = try await store.database.read { db in try Self.records(db, where: "1") }
+        let found = try await store.database.read { db in try ContainerTable.records(.all, in: db) }
         var current: [ContainerRecord] = []
         for record in found {
             if let record = try await reconcile(record) { current.append(record) }
@@ -58,7 +57,7 @@ package final class ContainerStore: Sendable {
         guard !nameOrID.isEmpty else { throw ContainerError.emptyName }
         let text = nameOrID.hasPrefix("/") ? String(nameOrID.dropFirst()) : nameOrID
         let named = try await store.database.read { db in
-            try Self.records(db, where: "name = ? OR id = ?", [text, text])
+            try ContainerTable.records(.idOrName(text), in: db)
         }
         if let record = named.first {
             guard let current = try await reconcile(record) else { throw ContainerError.notFound(nameOrID) }
@@ -66,8 +65,7 @@ package final class ContainerStore: Sendable {
         }
         guard !text.isEmpty, text.allSatisfy(\.isHexDigit) else { throw ContainerError.notFound(nameOrID) }
         let matching = try await store.database.read { db in
-            // `g` is the character after the last of those that ids have.
-            try Self.records(db, where: "id >= ? AND id < ?", [text, text + "g"])
+            try ContainerTable.records(.prefix(text), in: db)
         }
         guard let first = matching.first else { throw ContainerError.notFound(nameOrID) }
         guard matching.count == 1 else { throw ContainerError.ambiguous(text) }
@@ -100,7 +98,7 @@ package final class ContainerStore: Sendable {
         let lock = store.layout.containers.appending("end.lock")
         let held = try await FileLock.obtain(lock, .exclusive)
         defer { withExtendedLifetime(held) {} }
-        let found = try await store.database.read { db in try Self.records(db, where: "id = ?", [id]) }
+        let found = try await store.database.read { db in try ContainerTable.records(.id(id), in: db) }
         guard let current = found.first else { return nil }
         return try await body(current)
     }
@@ -119,7 +117,7 @@ package final class ContainerStore: Sendable {
 
     /// Puts away a container that has ended; nothing where it runs, or where that was done.
     package func noteEnd(of id: String) async throws {
-        let found = try await store.database.read { db in try Self.records(db, where: "id = ?", [id]) }
+        let found = try await store.database.read { db in try ContainerTable.records(.id(id), in: db) }
         for record in found { _ = try await reconcile(record) }
     }
 
@@ -164,30 +162,6 @@ package final class ContainerStore: Sendable {
 
     // MARK: Keeping
 
-    static func records(_ db: Database, where condition: String, _ arguments: StatementArguments = []) throws
-        -> [ContainerRecord]
-    {
-        let rows = try Row.fetchAll(
-            db,
-            sql:
-                "SELECT id, name, created, configuration, state FROM containers WHERE \(condition) ORDER BY created DESC, rowid DESC",
-            arguments: arguments
-        )
-        return try rows.map { row in
-            ContainerRecord(
-                id: row[0],
-                name: row[1],
-                created: row[2],
-                configuration: try decode(row[3]),
-                state: try decode(row[4])
-            )
-        }
-    }
-
-    private static func decode<Value: Decodable>(_ text: String) throws -> Value {
-        try JSONDecoder().decode(Value.self, from: Data(text.utf8))
-    }
-
     static func encode(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -201,7 +175,7 @@ package final class ContainerStore: Sendable {
         ContainerRecord, [ContainerMachine.Action]
     )? {
         try await store.database.write { db in
-            guard var record = try Self.records(db, where: "id = ?", [id]).first else { return nil }
+            guard var record = try ContainerTable.records(.id(id), in: db).first else { return nil }
             var machine = ContainerMachine(record.state, isRemovedAtEnd: record.configuration.isRemovedAtEnd)
             let actions: [ContainerMachine.Action]
             do throws(ContainerMachine.Refusal) {
@@ -210,10 +184,8 @@ package final class ContainerStore: Sendable {
                 throw ContainerError(error, record)
             }
             record.state = machine.state
-            try db.execute(
-                sql: "UPDATE containers SET state = ?, running = ? WHERE id = ?",
-                arguments: [try Self.encode(record.state), record.state.status == .running ? 1 : 0, id]
-            )
+            let state = try Self.encode(record.state)
+            try ContainerTable.setState(state, isRunning: record.state.status == .running, of: id, in: db)
             return (record, actions)
         }
     }

@@ -1,6 +1,5 @@
 package import ClientServices
 internal import FoundationEssentials
-internal import GRDB
 package import HTTP
 package import LLB
 internal import LinuxSystem
@@ -224,18 +223,15 @@ package final class Downloads: Sendable {
 
     private func keptAnswer(_ key: Digest) async throws -> Answer? {
         try await store.database.read { db in
-            let row = try Row.fetchOne(
-                db,
-                sql: "SELECT digest, size, etag, last_modified, name FROM downloads WHERE request = ?",
-                arguments: [key.description]
-            )
-            guard let row, let digest = try? Digest(parsing: row["digest"] as String) else { return nil }
+            guard let row = try DownloadTable.find(key, in: db), let digest = try? Digest(parsing: row.digest) else {
+                return nil
+            }
             return Answer(
                 digest: digest,
-                size: row["size"],
-                etag: row["etag"],
-                lastModified: row["last_modified"],
-                name: (row["name"] as Data?).map(Array.init)
+                size: row.size,
+                etag: row.etag,
+                lastModified: row.lastModified,
+                name: row.name.map(Array.init)
             )
         }
     }
@@ -245,17 +241,16 @@ package final class Downloads: Sendable {
         guard answer.etag != nil || answer.lastModified != nil else { return }
         try await store.database.write { db in
             let now = currentTime()
-            try db.execute(
-                sql: """
-                    INSERT OR REPLACE INTO downloads (request, digest, size, etag, last_modified, name, checked)
-                    VALUES (?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
-                    key.description, answer.digest.description, answer.size, answer.etag, answer.lastModified,
-                    answer.name.map { Data($0) }, now,
-                ]
+            let row = DownloadTable.Download(
+                request: key.description,
+                digest: answer.digest.description,
+                size: answer.size,
+                etag: answer.etag,
+                lastModified: answer.lastModified,
+                name: answer.name.map { Data($0) },
+                checked: now
             )
-            try db.execute(sql: "DELETE FROM downloads WHERE checked < ?", arguments: [now - 90 * 86_400])
+            try DownloadTable.keep(row, forgettingBefore: now - 90 * 86_400, in: db)
         }
     }
 }

@@ -6,8 +6,8 @@ struct RecordedRows: Sendable {
     var tables: [String: [String: String]] = [:]
     /// The identity of the store.
     var store: String?
-    /// The greatest id of a layer that was ever given out.
-    var greatestLayer: Int64 = 0
+    /// The greatest ids that were ever given out.
+    var ids = RecordedIDs()
     /// How far the records go.
     var generation: Generation?
     /// What is wrong with the file of records; nil for nothing.
@@ -57,17 +57,18 @@ struct RecordedRows: Sendable {
             switch (line.first.map { UnicodeScalar($0) }, parts.count) {
             case ("+", 3):
                 tables[parts[0], default: [:]][parts[1]] = parts[2]
-                note(parts[0], parts[1])
+                // Of a key that is one number.
+                note(parts[0], id: Int64(parts[1].dropFirst().dropLast()))
             case ("-", 2): tables[parts[0]]?[parts[1]] = nil
             case ("=", 2) where parts[0] == "store": store = parts[1]
-            case ("=", 2) where parts[0] == "layers": greatestLayer = max(greatestLayer, Int64(parts[1]) ?? 0)
+            case ("=", 2): note(parts[0], id: Int64(parts[1]))
             default: continue
             }
         }
     }
 
-    private mutating func note(_ table: String, _ key: String) {
-        guard table == "layers" else { return }
-        greatestLayer = max(greatestLayer, Int64(key.dropFirst().dropLast()) ?? 0)
+    private mutating func note(_ table: String, id: Int64?) {
+        guard let id else { return }
+        ids.greatest[table] = max(ids.greatest(of: table), id)
     }
 }

@@ -3,18 +3,19 @@ internal import GRDB
 /// The tables whose rows are recorded outside of the database too, and how: triggers write each changed row into `changes`,
 /// from where its commit takes it.
 ///
-/// Not recorded is what a build finds out again: the cache, the history, downloads, digests of files; nor `blobs`, which the
-/// files themselves tell.
-enum RecordedTables {
+/// Which they are, their owners say. Not recorded is what a build finds out again: the cache, the history, downloads, digests of
+/// files; nor `blobs`, which the files themselves tell.
+struct RecordedTables: Sendable {
     /// In the order in which their rows refer to each other.
-    static let shared = [
-        "layers", "layer_blobs", "remote_layers", "derived_layers", "blob_sources", "images", "image_names",
-        "image_digests", "image_layers", "image_members",
-    ]
-    /// Recorded beside each container; the second column's value is the container's id.
-    static let ofContainers = [(table: "containers", id: "id"), (table: "container_layers", id: "container_id")]
+    let tables: [RecordedTable]
 
-    static var all: [String] { shared + ofContainers.map(\.table) }
+    var shared: [String] { tables.filter { $0.directoryColumn == nil }.map(\.name) }
+    /// Recorded in a directory of `containers/` each; the second column's value is the directory's name.
+    var apart: [(table: String, id: String)] {
+        tables.compactMap { table in table.directoryColumn.map { (table.name, $0) } }
+    }
+
+    var all: [String] { shared + apart.map(\.table) }
 
     /// The columns of a table, those of its key first.
     struct Columns {
@@ -47,22 +48,23 @@ enum RecordedTables {
         }
     }
 
-    /// Makes the triggers for the tables as they are now.
-    static func makeTriggers(in db: Database) throws {
-        for table in shared {
+    /// Makes the triggers for the tables as they are now, once there is something for them to write to.
+    func makeTriggers(in db: Database) throws {
+        guard try db.tableExists("changes") else { return }
+        for table in shared where try db.tableExists(table) {
             let columns = try Columns(of: table, in: db)
             let gone = "SELECT '-\(table)' || char(9) || \(columns.keyText("OLD"))"
             let there = "SELECT \(columns.line(table, "NEW"))"
             // A row whose key changes is another row.
             let moved = "\(gone) WHERE \(columns.keyText("OLD")) <> \(columns.keyText("NEW"))"
-            try make(table, "INSERT", [there], in: db)
-            try make(table, "UPDATE", [moved, there], in: db)
-            try make(table, "DELETE", [gone], in: db)
+            try Self.make(table, "INSERT", [there], in: db)
+            try Self.make(table, "UPDATE", [moved, there], in: db)
+            try Self.make(table, "DELETE", [gone], in: db)
         }
-        for (table, id) in ofContainers {
-            try make(table, "INSERT", ["SELECT '*' || NEW.\(id)"], in: db)
-            try make(table, "UPDATE", ["SELECT '*' || NEW.\(id)"], in: db)
-            try make(table, "DELETE", ["SELECT '*' || OLD.\(id)"], in: db)
+        for (table, id) in apart where try db.tableExists(table) {
+            try Self.make(table, "INSERT", ["SELECT '*' || NEW.\(id)"], in: db)
+            try Self.make(table, "UPDATE", ["SELECT '*' || NEW.\(id)"], in: db)
+            try Self.make(table, "DELETE", ["SELECT '*' || OLD.\(id)"], in: db)
         }
     }
 
@@ -76,7 +78,7 @@ enum RecordedTables {
     // MARK: Reading rows
 
     /// Every row of the shared tables, each as a line.
-    static func lines(in db: Database) throws -> [UInt8] {
+    func lines(in db: Database) throws -> [UInt8] {
         var lines: [UInt8] = []
         for table in shared {
             let sql = "SELECT \(try Columns(of: table, in: db).line(table, "t")) FROM \(table) AS t"
@@ -86,20 +88,34 @@ enum RecordedTables {
         return lines
     }
 
-    /// The rows of one container, each as a line; empty where it is gone.
-    static func lines(ofContainer container: String, in db: Database) throws -> [UInt8] {
-        try ofContainers.flatMap { table, id in
+    /// The rows that are recorded in one directory, each as a line; empty where they are gone.
+    func lines(ofDirectory directory: String, in db: Database) throws -> [UInt8] {
+        try apart.flatMap { table, id in
             let line = try Columns(of: table, in: db).line(table, "t")
             let sql = "SELECT \(line) FROM \(table) AS t WHERE t.\(id) = ?"
-            return try String.fetchAll(db, sql: sql, arguments: [container]).flatMap {
+            return try String.fetchAll(db, sql: sql, arguments: [directory]).flatMap {
                 Array($0.utf8) + [UInt8(ascii: "\n")]
             }
         }
     }
 
     /// Every row of every recorded table, as records hold it.
-    static func rows(in db: Database) throws -> [String: [String: String]] {
-        try all.reduce(into: [:]) { tables, table in tables[table] = try rows(of: table, in: db) }
+    func rows(in db: Database) throws -> [String: [String: String]] {
+        try all.reduce(into: [:]) { tables, table in tables[table] = try Self.rows(of: table, in: db) }
+    }
+
+    /// The directories that rows are recorded in.
+    func directories(in db: Database) throws -> [String] {
+        try apart.reduce(into: Set()) { directories, table in
+            directories.formUnion(try String.fetchSet(db, sql: "SELECT \(table.id) FROM \(table.table)"))
+        }.sorted()
+    }
+
+    /// The greatest ids that shared tables ever gave out, of those that never give one out twice.
+    func greatestIDs(in db: Database) throws -> RecordedIDs {
+        let rows = try Row.fetchAll(db, sql: "SELECT name, seq FROM sqlite_sequence")
+        let greatest = Dictionary(rows.map { ($0[0] as String, $0[1] as Int64) }) { max($0, $1) }
+        return RecordedIDs(greatest: greatest.filter { shared.contains($0.key) })
     }
 
     static func rows(of table: String, in db: Database) throws -> [String: String] {

@@ -43,9 +43,8 @@ package enum StoreProblem: Hashable, Sendable, CustomStringConvertible {
 
 /// What a check of the store looked at, and what it found.
 package struct StoreCheck: Sendable {
-    package var blobs = 0
-    package var layers = 0
-    package var images = 0
+    /// How many rows the tables have that people count.
+    package var counts: [String: Int] = [:]
     package var problems: [StoreProblem] = []
 }
 
@@ -85,15 +84,13 @@ extension Store {
             case .blobDamaged(let digest, _), .blobMissing(let digest), .blobSize(let digest, _, _):
                 _ = try await blobs.removeIfDamaged(digest)
             case .snapshotMissing(let layer):
-                try await database.write { db in
-                    try db.execute(sql: "UPDATE layers SET unpacked = 0 WHERE id = ?", arguments: [layer])
-                }
+                try await database.write { [tables = database.tables] db in try tables.forgetFiles(of: layer, in: db) }
             case .records: try await onBlockingPool { try self.database.exclusively(self.database.recordEverything) }
             case .orphan, .database, .layerWithoutContent, .layerDamaged, .imageConfigurationMissing: continue
             }
         }
         return try await onBlockingPool {
-            let losses = try self.database.write { db in try LostContent.remove(in: db) }
+            let losses = try self.database.write { db in try self.database.tables.removeLost(in: db) }
             try self.removeOrphans()
             return (found, losses)
         }
@@ -107,13 +104,13 @@ extension Store {
             try whileDoing("setting aside damaged layers", in: layout.root) {
                 try self.database.write { db in
                     for layer in layers {
-                        try db.execute(sql: "UPDATE layers SET unpacked = 0 WHERE id = ?", arguments: [layer])
+                        try self.database.tables.forgetFiles(of: layer, in: db)
                         // A container that runs keeps the files that it has open.
                         if try HostFiles.status(of: layout.snapshot(layer)) != nil {
                             try Quarantine(layout: layout).take(layout.snapshot(layer))
                         }
                     }
-                    return try LostContent.remove(in: db)
+                    return try self.database.tables.removeLost(in: db)
                 }
             }
         }
@@ -121,16 +118,7 @@ extension Store {
 
     /// The images that a layer is part of, by name where they have one.
     package func imageNames(with layer: LayerID) async throws -> [String] {
-        try await database.read { db in
-            try String.fetchAll(
-                db,
-                sql: """
-                    SELECT COALESCE(name, image_layers.image_id) FROM image_layers
-                    LEFT JOIN image_names ON image_names.image_id = image_layers.image_id WHERE layer_id = ? ORDER BY 1
-                    """,
-                arguments: [layer]
-            )
-        }
+        try await database.read { [tables = database.tables] db in try tables.names(ofUsersOf: layer, in: db) }
     }
 
     private func checkRows(integrity: Bool) throws -> StoreCheck {
@@ -146,15 +134,10 @@ extension Store {
         let (first, counts) = try database.read { db in
             (
                 try problems(in: db),
-                try Row.fetchOne(
-                    db,
-                    sql: """
-                        SELECT (SELECT count(*) FROM blobs), (SELECT count(*) FROM layers), (SELECT count(*) FROM images)
-                        """
-                ).map { (($0[0] ?? 0) as Int, ($0[1] ?? 0) as Int, ($0[2] ?? 0) as Int) }
+                try database.tables.counts(in: db)
             )
         }
-        (result.blobs, result.layers, result.images) = counts ?? (0, 0, 0)
+        result.counts = counts
         if !first.isEmpty {
             // Processes that are at work look inconsistent for a moment; with the write lock held nobody does.
             let second = try database.write { db in try problems(in: db) }
@@ -164,41 +147,8 @@ extension Store {
     }
 
     private func problems(in db: Database) throws -> [StoreProblem] {
-        var problems: [StoreProblem] = []
-        let blobRows = try Row.fetchAll(db, sql: "SELECT digest, size FROM blobs ORDER BY digest")
-        for row in blobRows {
-            let text: String = row[0]
-            let size: Int64 = row[1]
-            guard let digest = try? Digest(parsing: text) else {
-                problems.append(.database("blobs has a row for \"\(text)\", which is no digest"))
-                continue
-            }
-            guard let status = try HostFiles.status(of: layout.blob(digest)) else {
-                problems.append(.blobMissing(digest))
-                continue
-            }
-            if status.size != size { problems.append(.blobSize(digest, recorded: size, actual: status.size)) }
-        }
-        for id in try LayerID.fetchAll(db, sql: "SELECT id FROM layers WHERE unpacked = 1 ORDER BY id")
-        where try HostFiles.status(of: layout.snapshot(id)) == nil {
-            problems.append(.snapshotMissing(layer: id))
-        }
-        let empty = """
-            SELECT id FROM layers WHERE unpacked = 0 AND NOT EXISTS (SELECT 1 FROM layer_blobs WHERE layer_id = layers.id)
-            ORDER BY id
-            """
-        problems += try LayerID.fetchAll(db, sql: empty).map { .layerWithoutContent(layer: $0) }
-        let bare = "SELECT id FROM images WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE digest = images.id) ORDER BY id"
-        for image in try String.fetchAll(db, sql: bare) {
-            let names = try String.fetchAll(
-                db,
-                sql: "SELECT name FROM image_names WHERE image_id = ? ORDER BY name",
-                arguments: [image]
-            )
-            problems.append(.imageConfigurationMissing(image: image, names: names))
-        }
+        let problems = try database.tables.problems(in: db, layout)
         let orphans = try orphans(in: db)
-        problems += orphans.all.map(StoreProblem.orphan)
-        return problems
+        return problems + orphans.all.map(StoreProblem.orphan)
     }
 }

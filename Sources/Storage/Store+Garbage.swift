@@ -11,8 +11,19 @@ package struct CollectedGarbage: Sendable, Hashable {
     package var layerDiffIDs: [Digest] = []
     /// Bytes given back: of blobs as stored, of layers as unpacked.
     package var bytes: Int64 = 0
+    /// The layers among them that had files.
+    private(set) var directories: [LayerID] = []
 
     package init() {}
+
+    /// Adds a layer; `bytes` are those of its files, nil where it has none.
+    package mutating func add(_ layer: LayerID, diffID: Digest?, bytes: Int64?) {
+        layers.append(layer)
+        if let diffID { layerDiffIDs.append(diffID) }
+        guard let bytes else { return }
+        directories.append(layer)
+        self.bytes += bytes
+    }
 }
 
 extension Store {
@@ -62,61 +73,11 @@ extension Store {
                 }
             }
             var garbage = CollectedGarbage()
-            try Self.deleteLayers(in: db, into: &garbage)
-            try Self.deleteBlobs(in: db, into: &garbage)
-            try db.execute(
-                sql: "DELETE FROM content_entries WHERE digest NOT IN (SELECT digest FROM cache_contents)"
-            )
+            var needed = database.tables.held
+            needed.layers.append(ContentReference("held_layers", "id"))
+            needed.blobs.append(ContentReference("held_blobs", "digest"))
+            try database.tables.collect(&garbage, keeping: needed, in: db)
             return garbage
-        }
-    }
-
-    private static func deleteLayers(in db: Database, into garbage: inout CollectedGarbage) throws {
-        let rows = try Row.fetchAll(
-            db,
-            sql: """
-                SELECT id, diff_id, unpacked, size FROM layers
-                WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE layer_id = layers.id)
-                AND NOT EXISTS (SELECT 1 FROM container_layers WHERE layer_id = layers.id)
-                AND NOT EXISTS (SELECT 1 FROM cache_layers WHERE layer_id = layers.id)
-                AND NOT EXISTS (SELECT 1 FROM held_layers WHERE id = layers.id)
-                """
-        )
-        for row in rows {
-            let id: LayerID = row[0]
-            garbage.layers.append(id)
-            if let digest: Digest = row[1] {
-                garbage.layerDiffIDs.append(digest)
-            }
-            if row[2] {
-                garbage.bytes += row[3] ?? 0
-                try db.execute(sql: "INSERT INTO tombstones VALUES ('layer', ?)", arguments: ["\(id)"])
-            }
-            try db.execute(sql: "DELETE FROM layers WHERE id = ?", arguments: [id])
-        }
-    }
-
-    private static func deleteBlobs(in db: Database, into garbage: inout CollectedGarbage) throws {
-        let rows = try Row.fetchAll(
-            db,
-            sql: """
-                SELECT digest, size FROM blobs
-                WHERE NOT EXISTS (SELECT 1 FROM layer_blobs WHERE digest = blobs.digest)
-                AND NOT EXISTS (SELECT 1 FROM images WHERE id = blobs.digest)
-                AND NOT EXISTS (SELECT 1 FROM images WHERE manifest_digest = blobs.digest)
-                AND NOT EXISTS (SELECT 1 FROM images WHERE index_digest = blobs.digest)
-                AND NOT EXISTS (SELECT 1 FROM image_members WHERE manifest_digest = blobs.digest)
-                AND NOT EXISTS (SELECT 1 FROM cache_blobs WHERE digest = blobs.digest)
-                AND NOT EXISTS (SELECT 1 FROM held_blobs WHERE digest = blobs.digest)
-                """
-        )
-        for row in rows {
-            let text: String = row[0]
-            garbage.bytes += row[1] as Int64
-            if let digest = try? Digest(parsing: text) { garbage.blobs.append(digest) }
-            try db.execute(sql: "INSERT OR IGNORE INTO tombstones VALUES ('blob', ?)", arguments: [text])
-            try db.execute(sql: "DELETE FROM blobs WHERE digest = ?", arguments: [text])
-            try db.execute(sql: "DELETE FROM blob_sources WHERE digest = ?", arguments: [text])
         }
     }
 
@@ -133,6 +94,8 @@ extension Store {
             // Slices, so that other writers wait for milliseconds only.
             isDone = try database.write { db in
                 let rows = try Row.fetchAll(db, sql: "SELECT kind, name FROM tombstones LIMIT 100")
+                let hasLayers = rows.contains { $0[0] as String == "layer" }
+                let wanted = hasLayers ? try database.tables.layersWithFiles(in: db) : []
                 for row in rows {
                     let kind: String = row[0]
                     let name: String = row[1]
@@ -140,12 +103,8 @@ extension Store {
                         try unlinkBlob(named: name, in: db)
                     } else {
                         let target = discarded.appending("\(try process.owner().nextNumber())")
-                        let isWanted = try Bool.fetchOne(
-                            db,
-                            sql: "SELECT EXISTS (SELECT 1 FROM layers WHERE unpacked = 1 AND id = CAST(? AS INTEGER))",
-                            arguments: [name]
-                        )
-                        if isWanted != true, try moveIfPresent(layout.snapshots.appending(name), to: target) {
+                        let isWanted = Int64(name).map { wanted.contains(LayerID(rawValue: $0)) } ?? false
+                        if !isWanted, try moveIfPresent(layout.snapshots.appending(name), to: target) {
                             trees.append(target)
                         }
                     }
@@ -215,6 +174,22 @@ extension Store {
             guard let status = try HostFiles.status(of: path), status.modified.seconds < limit else { continue }
             guard let file = try OpenFile.openLocked(path) else { continue }
             try withExtendedLifetime(file) { _ = try HostFiles.remove(path) }
+        }
+    }
+}
+
+extension Store {
+    /// Whether it is time to look after the size of the cache, which is seldom; who is told so is expected to do it.
+    ///
+    /// A new store is looked after for the first time when it is as old.
+    package func takesTurnToCollect(every seconds: Int64 = 3600) async throws -> Bool {
+        try await onBlockingPool { [layout] in
+            let stamp = layout.root.appending("gc")
+            let last = try HostFiles.status(of: stamp)?.modified.seconds
+            let now = currentTime()
+            if let last, (0..<seconds).contains(now - last) { return false }
+            try HostFiles.write([], to: stamp, mode: 0o600)
+            return last != nil
         }
     }
 }

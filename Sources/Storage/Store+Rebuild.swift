@@ -11,9 +11,8 @@ package struct RebuiltDatabase: Sendable {
     package fileprivate(set) var hasRecords = true
     /// Where it is now, and what else was set aside.
     package fileprivate(set) var setAside: [FilePath] = []
-    package fileprivate(set) var images = 0
-    package fileprivate(set) var layers = 0
-    package fileprivate(set) var containers = 0
+    /// How many rows the tables have that people count.
+    package fileprivate(set) var counts: [String: Int] = [:]
     /// What could not be had again, each as a sentence.
     package fileprivate(set) var losses: [String] = []
 }
@@ -24,20 +23,22 @@ extension Store {
     /// What the database was, and what the records do not name, is set aside.
     /// - Returns: what was done; nil for a database that is as its records say.
     /// - Throws: `StorageError.inUse`, and what opening a store throws but `.databaseDamaged`.
-    package static func rebuildIfDamaged(at root: FilePath) async throws -> RebuiltDatabase? {
+    package static func rebuildIfDamaged(at root: FilePath, tables: StoreTables) async throws -> RebuiltDatabase? {
         try await onBlockingPool {
             try whileDoing("making the database anew", in: root) {
                 let layout = StoreLayout(root: root)
-                guard try HostFiles.status(of: root) != nil, let damage = try damage(of: layout) else { return nil }
-                return try rebuild(layout, damage)
+                guard try HostFiles.status(of: root) != nil, let damage = try damage(of: layout, tables) else {
+                    return nil
+                }
+                return try rebuild(layout, tables, damage)
             }
         }
     }
 
     /// What is wrong with the database; nil for nothing.
-    private static func damage(of layout: StoreLayout) throws -> String? {
+    private static func damage(of layout: StoreLayout, _ tables: StoreTables) throws -> String? {
         do {
-            let database = try StoreDatabase(path: layout.database)
+            let database = try StoreDatabase(path: layout.database, tables: tables)
             if let problem = try database.integrityProblems().first { return problem }
             if case .differ(let reason) = try database.comparisonWithRecords() { return reason }
             return nil
@@ -48,7 +49,9 @@ extension Store {
         }
     }
 
-    private static func rebuild(_ layout: StoreLayout, _ damage: String) throws -> RebuiltDatabase {
+    private static func rebuild(_ layout: StoreLayout, _ tables: StoreTables, _ damage: String) throws
+        -> RebuiltDatabase
+    {
         try layout.create()
         try checkAlone(in: layout)
         var rebuilt = RebuiltDatabase(damage: damage)
@@ -56,11 +59,11 @@ extension Store {
         try removeTree(scratch)
         try HostFiles.createDirectory(scratch, mode: 0o700)
         try WriteLock(database: layout.database, timeout: .seconds(60)).withLock {
-            try draft(in: scratch, for: layout, &rebuilt)
+            try draft(in: scratch, for: layout, tables, &rebuilt)
             try place(scratch, layout, &rebuilt)
         }
         try removeTree(scratch)
-        let database = try StoreDatabase(path: layout.database)
+        let database = try StoreDatabase(path: layout.database, tables: tables)
         database.distrust()
         let store = Store(layout: layout, database: database)
         let unknown = try store.removeOrphans()
@@ -84,29 +87,35 @@ extension Store {
     }
 
     /// Makes a database in a directory of its own that says what the records say.
-    private static func draft(in scratch: FilePath, for layout: StoreLayout, _ rebuilt: inout RebuiltDatabase) throws {
+    private static func draft(
+        in scratch: FilePath,
+        for layout: StoreLayout,
+        _ tables: StoreTables,
+        _ rebuilt: inout RebuiltDatabase
+    ) throws {
         var rows = try StoreRecords(database: layout.database).load()
         rebuilt.hasRecords = rows.generation != nil
-        if !rebuilt.hasRecords { rows.tables.merge(salvage(layout)) { own, _ in own } }
-        let database = try StoreDatabase(path: scratch.appending("slipway.db"))
-        let refused = try database.write { db in try fill(db, with: rows, layout) }
+        if !rebuilt.hasRecords { rows.tables.merge(salvage(layout, tables)) { own, _ in own } }
+        let database = try StoreDatabase(path: scratch.appending("slipway.db"), tables: tables)
+        let refused = try database.write { db in try fill(db, tables, with: rows, layout) }
         try database.exclusively { db in
             guard try Int.fetchOne(db, sql: "PRAGMA wal_checkpoint(TRUNCATE)") == 0 else {
                 throw StorageError.database(path: database.path, reason: "its log could not be emptied")
             }
-            (rebuilt.images, rebuilt.layers, rebuilt.containers) = try (
-                Int.fetchOne(db, sql: "SELECT count(*) FROM images") ?? 0,
-                Int.fetchOne(db, sql: "SELECT count(*) FROM layers") ?? 0,
-                Int.fetchOne(db, sql: "SELECT count(*) FROM containers") ?? 0
-            )
+            rebuilt.counts = try tables.counts(in: db)
         }
         rebuilt.losses += rows.losses + refused
         rebuilt.losses.append("the build cache and the history of builds are empty: builds run all their steps once")
     }
 
-    private static func fill(_ db: Database, with rows: RecordedRows, _ layout: StoreLayout) throws -> [String] {
+    private static func fill(
+        _ db: Database,
+        _ tables: StoreTables,
+        with rows: RecordedRows,
+        _ layout: StoreLayout
+    ) throws -> [String] {
         var refused: [String] = []
-        for table in RecordedTables.all {
+        for table in tables.recorded.all {
             let columns = try RecordedTables.Columns(of: table, in: db)
             for (key, row) in (rows.tables[table] ?? [:]).sorted(by: { $0.key < $1.key }) {
                 do {
@@ -116,7 +125,7 @@ extension Store {
                 }
             }
         }
-        try fillFromFiles(db, greatestLayer: rows.greatestLayer, layout)
+        try tables.restore(rows.ids, from: layout, in: db)
         if let store = rows.store, let generation = rows.generation {
             // One commit ahead of the records: what they belong to, and what follows.
             try db.execute(
@@ -125,35 +134,6 @@ extension Store {
             )
         }
         return refused
-    }
-
-    /// What the files themselves tell: blobs, and which layers are unpacked.
-    private static func fillFromFiles(_ db: Database, greatestLayer: Int64, _ layout: StoreLayout) throws {
-        for algorithm in ["sha256", "sha384", "sha512"] {
-            for name in try HostFiles.entries(of: layout.blobs.appending(algorithm)) {
-                guard let digest = try? Digest(parsing: "\(algorithm):" + String(decoding: name, as: UTF8.self)),
-                    let status = try HostFiles.status(of: layout.blob(digest))
-                else { continue }
-                try db.execute(
-                    sql: "INSERT OR REPLACE INTO blobs (digest, size, created, last_used) VALUES (?, ?, ?, ?)",
-                    arguments: [digest, status.size, status.modified.seconds, currentTime()]
-                )
-            }
-        }
-        var unpacked: Set<Int64> = []
-        for name in try HostFiles.entries(of: layout.snapshots) {
-            if let id = Int64(String(decoding: name, as: UTF8.self)) { unpacked.insert(id) }
-        }
-        for id in try Int64.fetchAll(db, sql: "SELECT id FROM layers WHERE unpacked") where !unpacked.contains(id) {
-            try db.execute(sql: "UPDATE layers SET unpacked = 0 WHERE id = ?", arguments: [id])
-        }
-        // Ids are never used twice, also those of layers that are gone.
-        let greatest = max(greatestLayer, unpacked.max() ?? 0)
-        try db.execute(
-            sql: "INSERT OR REPLACE INTO layers (id, created, last_used) VALUES (?, 0, 0)",
-            arguments: [greatest + 1]
-        )
-        try db.execute(sql: "DELETE FROM layers WHERE id = ?", arguments: [greatest + 1])
     }
 
     /// Puts the new database where the old one was.
@@ -177,10 +157,10 @@ extension Store {
     }
 
     /// What a damaged database without records still gives away.
-    private static func salvage(_ layout: StoreLayout) -> [String: [String: String]] {
-        let database = StoreDatabase(damaged: layout.database)
+    private static func salvage(_ layout: StoreLayout, _ known: StoreTables) -> [String: [String: String]] {
+        let database = StoreDatabase(damaged: layout.database, tables: known)
         var tables: [String: [String: String]] = [:]
-        for table in RecordedTables.all {
+        for table in known.recorded.all {
             tables[table] = try? database.read { db in try RecordedTables.rows(of: table, in: db) }
         }
         return tables

@@ -85,12 +85,12 @@ extension Store {
                 blobs.append(FilePath(bytes: directory.bytes + [UInt8(ascii: "/")] + entry))
             }
         }
-        let layers = try Set(String.fetchAll(db, sql: "SELECT CAST(id AS TEXT) FROM layers WHERE unpacked = 1"))
+        let layers = try Set(database.tables.layersWithFiles(in: db).map(\.description))
             .union(try String.fetchAll(db, sql: "SELECT name FROM tombstones WHERE kind = 'layer'"))
         let snapshots = try HostFiles.entries(of: layout.snapshots)
             .filter { !layers.contains(String(decoding: $0, as: UTF8.self)) }
             .map { FilePath(bytes: layout.snapshots.bytes + [UInt8(ascii: "/")] + $0) }
-        let known = try Set(String.fetchAll(db, sql: "SELECT id FROM containers"))
+        let known = try Set(database.recorded.directories(in: db))
         let containers = try HostFiles.entries(of: layout.containers)
             .filter { Self.isContainerID($0) && !known.contains(String(decoding: $0, as: UTF8.self)) }
             .map { FilePath(bytes: layout.containers.bytes + [UInt8(ascii: "/")] + $0) }

@@ -15,6 +15,9 @@ package final class Store: Sendable {
     private let reserve: SpaceReserve
     private let freesSpace: Bool
 
+    /// What keeps layers and blobs from being removed.
+    package var held: HeldContent { database.tables.held }
+
     /// The store's directory.
     package var root: FilePath { layout.root }
 
@@ -31,16 +34,17 @@ package final class Store: Sendable {
     ///
     /// - Parameters:
     ///   - root: the store's directory.
+    ///   - tables: the tables of its database.
     ///   - freesSpace: whether what is done with the store is to work on a full disk: removing, stopping, listing.
     /// - Returns: the store.
     /// - Throws: `StorageError.newerSchema`, `.databaseDamaged`, `.databaseLocked`, `.noSpace`, `.unusable`.
-    package static func open(at root: FilePath, freesSpace: Bool = false) async throws -> Store {
-        try await onBlockingPool { try openBlocking(at: root, freesSpace: freesSpace) }
+    package static func open(at root: FilePath, tables: StoreTables, freesSpace: Bool = false) async throws -> Store {
+        try await onBlockingPool { try openBlocking(at: root, tables: tables, freesSpace: freesSpace) }
     }
 
     /// Opens a store; for code that runs on a thread that may block.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package static func openBlocking(at root: FilePath, freesSpace: Bool = false) throws -> Store {
+    package static func openBlocking(at root: FilePath, tables: StoreTables, freesSpace: Bool = false) throws -> Store {
         let layout = StoreLayout(root: root)
         let reserve = SpaceReserve(layout: layout)
         if freesSpace { reserve.giveUpIfNeeded() }
@@ -52,7 +56,9 @@ package final class Store: Sendable {
             }
             throw StorageError.unusable(root: root, reason: error)
         }
-        let database = try whileDoing("opening the database", in: root) { try StoreDatabase(path: layout.database) }
+        let database = try whileDoing("opening the database", in: root) {
+            try StoreDatabase(path: layout.database, tables: tables)
+        }
         let store = Store(layout: layout, database: database, freesSpace: freesSpace)
         if !freesSpace { reserve.hold() }
         try whileDoing("clearing away what an earlier process left", in: root) { try store.recover() }

@@ -16,18 +16,19 @@ extension StoreDatabase {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func comparisonWithRecords() throws -> RecordComparison {
         try exclusively { db in
-            let recorded = try records.load()
-            if let damage = recorded.damage { return .damaged(damage) }
+            let records = try records.load()
+            if let damage = records.damage { return .damaged(damage) }
             guard let own = try Identity(in: db) else { return .differ("it does not say which store it belongs to") }
-            guard recorded.store == own.store else { return .differ("its records are those of another store") }
-            guard recorded.generation == own.generation else { return .behind }
-            let rows = try RecordedTables.rows(in: db)
-            for table in RecordedTables.shared where rows[table, default: [:]] != recorded.tables[table, default: [:]] {
+            guard records.store == own.store else { return .differ("its records are those of another store") }
+            guard records.generation == own.generation else { return .behind }
+            let rows = try recorded.rows(in: db)
+            for table in recorded.shared where rows[table, default: [:]] != records.tables[table, default: [:]] {
                 return .differ("its table \(table) is not what was written")
             }
-            let containers = rows["containers", default: [:]]
-            for (key, row) in containers where recorded.tables["containers"]?[key] != row {
-                return .damaged("the record of container \(key) is missing or damaged")
+            for (table, _) in recorded.apart {
+                for (key, row) in rows[table, default: [:]] where records.tables[table]?[key] != row {
+                    return .damaged("the record of container \(key) is missing or damaged")
+                }
             }
             return .agree
         }

@@ -29,8 +29,9 @@ extension StoreDatabase {
     }
 
     /// Compares the database with how far its records go, which was read before the database was.
-    static func wholeness(of db: Database, recorded end: StoreRecords.End) throws -> Wholeness {
-        guard try Schema.version(in: db) >= Schema.generationVersion else {
+    func wholeness(of db: Database, recorded end: StoreRecords.End) throws -> Wholeness {
+        // Asking for the table would read the whole schema, each time that a store is opened.
+        guard try StoreTables.version(in: db) == tables.version || db.tableExists("generation") else {
             return end == .missing ? .unknown : .damaged("it is older than its records")
         }
         guard let own = try Identity(in: db) else { return .damaged("it does not say which store it belongs to") }
@@ -43,7 +44,7 @@ extension StoreDatabase {
     }
 
     /// Counts a commit, and takes what it changed out of `changes`; called as the last thing of a transaction.
-    static func advance(_ db: Database) throws -> StoreRecords.Change {
+    func advance(_ db: Database) throws -> StoreRecords.Change {
         guard let own = try Identity(in: db) else {
             throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "it does not say which store it belongs to")
         }
@@ -64,21 +65,21 @@ extension StoreDatabase {
                 change.lines += Array(line.utf8) + [UInt8(ascii: "\n")]
             }
         }
-        change.containers = try containers.sorted().map { ($0, try RecordedTables.lines(ofContainer: $0, in: db)) }
+        change.containers = try containers.sorted().map { ($0, try recorded.lines(ofDirectory: $0, in: db)) }
         return change
     }
 
     /// Everything that records hold, as of the database's last commit.
-    static func everything(in db: Database) throws -> StoreRecords.Change {
+    func everything(in db: Database) throws -> StoreRecords.Change {
         guard let own = try Identity(in: db) else {
             throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "it does not say which store it belongs to")
         }
-        let greatest = try Int64.fetchOne(db, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'layers'") ?? 0
-        let head = "=store\t\(own.store)\n=layers\t\(greatest)\n"
+        let greatest = try recorded.greatestIDs(in: db).greatest.sorted { $0.key < $1.key }
+        let head = "=store\t\(own.store)\n" + greatest.map { "=\($0.key)\t\($0.value)\n" }.joined()
         var change = StoreRecords.Change(previous: own.generation, generation: own.generation)
-        change.lines = Array(head.utf8) + (try RecordedTables.lines(in: db))
-        change.containers = try String.fetchAll(db, sql: "SELECT id FROM containers").map {
-            ($0, try RecordedTables.lines(ofContainer: $0, in: db))
+        change.lines = Array(head.utf8) + (try recorded.lines(in: db))
+        change.containers = try recorded.directories(in: db).map {
+            ($0, try recorded.lines(ofDirectory: $0, in: db))
         }
         return change
     }
@@ -92,7 +93,7 @@ extension StoreDatabase {
     }
 
     /// Replaces the records by what the database says; the caller holds the write lock.
-    func recordEverything(_ db: Database) throws { try records.replace(with: Self.everything(in: db)) }
+    func recordEverything(_ db: Database) throws { try records.replace(with: everything(in: db)) }
 
     /// Throws where the store had a database before and has none now.
     static func checkAbsence(of path: FilePath) throws {

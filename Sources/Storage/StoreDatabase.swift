@@ -29,12 +29,17 @@ package final class StoreDatabase: Sendable {
     var isKnownWhole: Bool { knownWhole.withLock { $0 } }
     private let knownWhole = Mutex(false)
     let records: StoreRecords
+    /// Who has which tables.
+    package let tables: StoreTables
+    let recorded: RecordedTables
 
     /// Opens the database, creating it or bringing its schema up to date where needed.
     /// - Throws: `StorageError.newerSchema`, `.databaseDamaged`, `.databaseLocked`, `.noSpace`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    init(path: FilePath, lockTimeout: Duration = .seconds(60)) throws {
+    init(path: FilePath, tables: StoreTables, lockTimeout: Duration = .seconds(60)) throws {
         self.path = path
+        self.tables = tables
+        recorded = tables.recorded
         lock = WriteLock(database: path, timeout: lockTimeout)
         records = StoreRecords(database: path)
         guard Self.comparesPages else {
@@ -46,19 +51,21 @@ package final class StoreDatabase: Sendable {
         if let status, status.mode & 0o077 != 0 { try keepPrivate() }
         let isPresent = (status?.size ?? 0) > 0
         let found = isPresent ? try opened(recorded) : (version: 0, wholeness: .whole)
-        if found.version > Schema.currentVersion {
-            throw StorageError.newerSchema(found: found.version, known: Schema.currentVersion, path: path)
+        if found.version > tables.version {
+            throw StorageError.newerSchema(found: found.version, known: tables.version, path: path)
         }
         if case .damaged(let reason) = found.wholeness {
             throw StorageError.databaseDamaged(path: path, reason: reason)
         }
         knownWhole.withLock { $0 = found.wholeness == .whole }
-        if found.version < Schema.currentVersion { try migrate() }
+        if found.version < tables.version { try migrate() }
     }
 
     /// A database that is read as far as it can be, whatever it is.
-    init(damaged path: FilePath) {
+    init(damaged path: FilePath, tables: StoreTables) {
         self.path = path
+        self.tables = tables
+        recorded = tables.recorded
         lock = WriteLock(database: path, timeout: .seconds(1))
         records = StoreRecords(database: path)
     }
@@ -71,9 +78,9 @@ package final class StoreDatabase: Sendable {
     private func opened(_ recorded: StoreRecords.End) throws -> (version: Int, wholeness: Wholeness) {
         do {
             return try read { db in
-                let version = try Schema.version(in: db)
-                if version > Schema.currentVersion { return (version, .unknown) }
-                return (version, try Self.wholeness(of: db, recorded: recorded))
+                let version = try StoreTables.version(in: db)
+                if version > tables.version { return (version, .unknown) }
+                return (version, try wholeness(of: db, recorded: recorded))
             }
         } catch StorageError.database where recorded == .missing {
             return (0, .unknown)
@@ -153,7 +160,7 @@ package final class StoreDatabase: Sendable {
             let before = db.totalChangesCount
             let value = try body(db)
             let hasChanged = countsAlways || db.totalChangesCount != before
-            result = (value, hasChanged ? try Self.advance(db) : nil)
+            result = (value, hasChanged ? try advance(db) : nil)
             return .commit
         }
         guard let result else { throw StorageError.database(path: path, reason: "a transaction gave no result") }
@@ -247,14 +254,14 @@ package final class StoreDatabase: Sendable {
                         try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
                         _ = try String.fetchOne(db, sql: "PRAGMA journal_mode = WAL")
                     }
-                    return try Schema.version(in: db)
+                    return try StoreTables.version(in: db)
                 }
-                if version > Schema.currentVersion {
-                    throw StorageError.newerSchema(found: version, known: Schema.currentVersion, path: path)
+                if version > tables.version {
+                    throw StorageError.newerSchema(found: version, known: tables.version, path: path)
                 }
                 if version == 0 { try Self.checkAbsence(of: path) }
-                if version < Schema.currentVersion {
-                    try Schema.migrate(queue)
+                if version < tables.version {
+                    try tables.migrate(queue)
                     queue.writeWithoutTransaction { db in try? recordEverything(db) }
                 }
             }

@@ -80,6 +80,39 @@ import Testing
     }
 }
 
+/// A table of the store's database belongs to one target.
+@Suite struct `Tables` {
+    /// What names a table in SQL, and in GRDB's records.
+    private static let mentions = ["CREATE TABLE ", "FROM ", "JOIN ", "INTO ", "UPDATE ", "databaseTableName = \""]
+
+    /// Every word that follows a mention, by file.
+    private func mentioned(in text: String) -> Set<String> {
+        Self.mentions.reduce(into: []) { names, mention in
+            for part in text.components(separatedBy: mention).dropFirst() {
+                names.insert(String(part.prefix { $0 == "_" || ($0.isASCII && ($0.isLetter || $0.isNumber)) }))
+            }
+        }
+    }
+
+    @Test func `are spoken to by the target that creates them alone`() throws {
+        let files = try sourceFiles().filter { !$0.isGenerated }
+        var owners: [String: String] = [:]
+        for file in files {
+            for part in file.text.components(separatedBy: "CREATE TABLE ").dropFirst() {
+                let name = String(part.prefix { $0 == "_" || ($0.isASCII && $0.isLetter) })
+                #expect(owners.updateValue(file.target, forKey: name) == nil, "\(name) is created twice")
+            }
+        }
+        #expect(owners.count > 20)
+        let strangers = files.flatMap { file in
+            mentioned(in: file.text).compactMap { name in
+                owners[name].flatMap { $0 == file.target ? nil : "\(file.name): \(name) belongs to \($0)" }
+            }
+        }
+        #expect(strangers.isEmpty, "\(strangers.sorted().joined(separator: "\n"))")
+    }
+}
+
 /// What each target may import: the rule of the manifest, computed anew from its table of rooms.
 private func visibleTargets() throws -> [String: Set<String>] {
     let manifest = try String(contentsOf: root.appending(path: "Package.swift"), encoding: .utf8)

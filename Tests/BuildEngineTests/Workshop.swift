@@ -1,4 +1,5 @@
 import BuildEngine
+import CommandLine
 import DockerfileFrontend
 import Glibc
 import HTTP
@@ -25,7 +26,7 @@ struct Workshop: Sendable {
 
     init(root: FilePath) async throws {
         self.root = root
-        store = try await Store.open(at: root.appending("store"))
+        store = try await Store.open(at: root.appending("store"), tables: .all)
         bases = ListedBases()
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let configuration = RegistryClient.Configuration(

@@ -1,4 +1,5 @@
 import Archive
+import BuildCache
 import CommandLine
 import HTTP
 import OCI

@@ -2,6 +2,7 @@ import Archive
 import Images
 import LinuxSystem
 import OCI
+import Snapshots
 import Storage
 import SystemPackage
 import Testing

@@ -1,5 +1,6 @@
 import BuildEngine
 import BuildGraph
+import CommandLine
 import DockerfileFrontend
 import Exporters
 import Foundation
@@ -65,7 +66,7 @@ struct `The build engine` {
     init() throws { scratch = try TemporaryDirectory() }
 
     private func engine() async throws -> (BuildEngine, ImageStore, SnapshotStore) {
-        let store = try await Store.open(at: FilePath(scratch.url.appending(path: "store").path))
+        let store = try await Store.open(at: FilePath(scratch.url.appending(path: "store").path), tables: .all)
         let snapshots = SnapshotStore(store: store)
         let images = ImageStore(store: store)
         let engine = try await BuildEngine.withoutRegistry(snapshots, images)

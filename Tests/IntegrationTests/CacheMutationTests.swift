@@ -1,6 +1,8 @@
+import BuildCache
 import BuildEngine
 import BuildGraph
 import ClientServices
+import CommandLine
 import DockerfileFrontend
 import Foundation
 import HTTP
@@ -342,7 +344,7 @@ private final class MutationBuilds: Sendable {
 
     private static func make() async throws -> MutationBuilds {
         let directory = try TemporaryDirectory()
-        let store = try await Store.open(at: FilePath(directory.url.appending(path: "store").path))
+        let store = try await Store.open(at: FilePath(directory.url.appending(path: "store").path), tables: .all)
         let snapshots = SnapshotStore(store: store)
         let images = ImageStore(store: store)
         let script =

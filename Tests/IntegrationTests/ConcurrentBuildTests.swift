@@ -1,5 +1,6 @@
 import BuildEngine
 import BuildGraph
+import CommandLine
 import Exporters
 import Foundation
 import Images
@@ -21,7 +22,7 @@ struct `Two builds at once in one engine` {
 
     /// An engine over a store of its own, which has an image named busybox.
     private func engine(_ name: String = "store") async throws -> (engine: BuildEngine, images: ImageStore) {
-        let store = try await Store.open(at: FilePath(scratch.url.appending(path: name).path))
+        let store = try await Store.open(at: FilePath(scratch.url.appending(path: name).path), tables: .all)
         let snapshots = SnapshotStore(store: store)
         let images = ImageStore(store: store)
         let archive = scratch.url.appending(path: "busybox.tar").path

@@ -1,3 +1,4 @@
+import CommandLine
 import Containers
 import Foundation
 import LinuxSystem
@@ -17,7 +18,7 @@ struct `Containers` {
     {
         try await withScratchDirectory { scratch in
             let root = try await makeBusyboxRoot(in: scratch)
-            let store = try await Store.open(at: scratch.appending("store"))
+            let store = try await Store.open(at: scratch.appending("store"), tables: .all)
             let snapshots = SnapshotStore(store: store)
             let (_, layer) = try await snapshots.lasting.withActiveSnapshot(on: .empty) { active in
                 let copied = try await ChildProcess.run(

@@ -1,3 +1,4 @@
+import CommandLine
 import Foundation
 import Images
 import LinuxSystem
@@ -16,7 +17,7 @@ import Testing
             do {
                 let stores = try await FaultyStores(at: scratch.string)
                 try await onBlockingPool {
-                    try Store.openBlocking(at: FilePath(stores.directory + "/pages")).database.compact()
+                    try Store.openBlocking(at: FilePath(stores.directory + "/pages"), tables: .all).database.compact()
                 }
                 try await body(stores)
             } catch {
@@ -122,7 +123,7 @@ private func names(in store: Store) async throws -> Set<String> {
 private func mend(_ root: String, _ expected: Set<String>) async throws {
     let path = FilePath(root)
     do {
-        let store = try await Store.open(at: path)
+        let store = try await Store.open(at: path, tables: .all)
         guard try await names(in: store) == expected else { throw Misbehaviour(description: "other images") }
         try await readLayers(of: store)
         _ = try await store.check(full: true)
@@ -130,8 +131,8 @@ private func mend(_ root: String, _ expected: Set<String>) async throws {
     } catch let error as StorageError {
         guard error.description.contains("system check --repair") else { throw error }
     }
-    let rebuilt = try await Store.rebuildIfDamaged(at: path)
-    let store = try await Store.open(at: path)
+    let rebuilt = try await Store.rebuildIfDamaged(at: path, tables: .all)
+    let store = try await Store.open(at: path, tables: .all)
     let snapshots = SnapshotStore(store: store)
     var losses = (rebuilt?.losses ?? []) + (try await store.repair().losses)
     losses += try await store.discardFiles(of: try await snapshots.checkFiles().layers)

@@ -1,3 +1,4 @@
+import CommandLine
 import Foundation
 import LinuxSystem
 import Storage
@@ -137,7 +138,7 @@ struct `A disk that is full` {
                 try await onBlockingPool {
                     _ = try HostFiles.remove(FilePath(path("disk/filler")))
                     // Each finds the disk as it is when it fills up, with the space that was held.
-                    _ = try Store.openBlocking(at: FilePath(slipway.root))
+                    _ = try Store.openBlocking(at: FilePath(slipway.root), tables: .all)
                 }
                 try await fillUp()
                 let result = try await slipway.run(command)

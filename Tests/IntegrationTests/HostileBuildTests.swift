@@ -1,4 +1,5 @@
 import ClientServices
+import CommandLine
 import Foundation
 import LLB
 import LinuxSystem
@@ -374,7 +375,7 @@ struct `Hostile builds` {
     @Test func `a branch that moves between question and fetch gives the commit that was found`() async throws {
         let git = try await GitFixture()
         try await git.makeRepository("a.git")
-        let store = try await Store.open(at: FilePath(self.store.path + "/git-store"))
+        let store = try await Store.open(at: FilePath(self.store.path + "/git-store"), tables: .all)
         let remote = try #require(GitRemote(parsing: Array(git.address("a.git").utf8)))
         var source = GitSource(remote: remote)
         source.reference = "main"

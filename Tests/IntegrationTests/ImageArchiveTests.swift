@@ -1,4 +1,5 @@
 import Archive
+import CommandLine
 import DockerfileFrontend
 import Foundation
 import Glibc
@@ -32,7 +33,7 @@ private func makeFileSystem(in scratch: FilePath, size: Int = 300_000) async thr
 }
 
 private func makeArchiver(at root: FilePath) async throws -> (archiver: ImageArchiver, snapshots: SnapshotStore) {
-    let store = try await Store.open(at: root)
+    let store = try await Store.open(at: root, tables: .all)
     let snapshots = SnapshotStore(store: store)
     return (ImageArchiver(images: ImageStore(store: store), layers: snapshots), snapshots)
 }

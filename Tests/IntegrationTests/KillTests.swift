@@ -1,3 +1,4 @@
+import CommandLine
 import Foundation
 import LinuxSystem
 import Storage
@@ -185,7 +186,7 @@ struct `Commands killed at any step` {
     /// announced stays hidden then.
     private func tryOne(_ workload: Workload, _ point: Point, _ expected: String, isWatched: Bool) async throws {
         let slipway = try await copyTemplate()
-        let watcher = isWatched ? try await Store.open(at: FilePath(slipway.root)) : nil
+        let watcher = isWatched ? try await Store.open(at: FilePath(slipway.root), tables: .all) : nil
         _ = try await watcher?.check()
         defer { withExtendedLifetime(watcher) {} }
         let injection = "inject=\(point.call):signal=KILL:when=\(point.count)"

@@ -1,4 +1,5 @@
 import Archive
+import CommandLine
 import Foundation
 import LinuxSystem
 import OCI
@@ -48,7 +49,7 @@ struct `Snapshots without overlayfs` {
         + "-printf '\\n' | sort; getfattr -R -d -m - . | sort"
 
     private func open(_ name: String, _ means: SnapshotMeans?) async throws -> (Store, SnapshotStore) {
-        let store = try await Store.open(at: FilePath(scratch.url.appending(path: name).path))
+        let store = try await Store.open(at: FilePath(scratch.url.appending(path: name).path), tables: .all)
         return (store, SnapshotStore(store: store, means: means))
     }
 

@@ -1,4 +1,5 @@
 import Archive
+import CommandLine
 import LinuxSystem
 import Snapshots
 import Storage
@@ -19,7 +20,7 @@ import Text
 
     @Test func `a file kept open for writing fails the step`() async throws {
         try await withScratchDirectory { root in
-            let snapshots = SnapshotStore(store: try await Store.open(at: root.appending("store")))
+            let snapshots = SnapshotStore(store: try await Store.open(at: root.appending("store"), tables: .all))
             let base = FileTree(layers: [try await layer(snapshots, on: .empty, "base", "base")])
             await #expect(throws: SnapshotError.stillInUse) {
                 _ = try await snapshots.lasting.withActiveSnapshot(on: base) { active in
@@ -33,7 +34,7 @@ import Text
 
     @Test func `a layer may stand twice in a tree`() async throws {
         try await withScratchDirectory { root in
-            let snapshots = SnapshotStore(store: try await Store.open(at: root.appending("store")))
+            let snapshots = SnapshotStore(store: try await Store.open(at: root.appending("store"), tables: .all))
             let one = try await layer(snapshots, on: .empty, "file", "one")
             let two = try await layer(snapshots, on: FileTree(layers: [one]), "file", "two")
             let text = try await snapshots.lasting.withMounted(FileTree(layers: [one, two, one])) { path in

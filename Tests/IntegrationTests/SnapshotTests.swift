@@ -1,4 +1,5 @@
 import Archive
+import CommandLine
 import Foundation
 import Glibc
 import Images
@@ -17,7 +18,7 @@ struct `Snapshots` {
     init() throws { scratch = try TemporaryDirectory() }
 
     private func open(_ name: String = "store") async throws -> (Store, SnapshotStore) {
-        let store = try await Store.open(at: FilePath(scratch.url.appending(path: name).path))
+        let store = try await Store.open(at: FilePath(scratch.url.appending(path: name).path), tables: .all)
         return (store, SnapshotStore(store: store))
     }
 

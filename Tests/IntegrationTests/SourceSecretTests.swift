@@ -1,4 +1,5 @@
 import ClientServices
+import CommandLine
 import Foundation
 import LLB
 import RemoteSources
@@ -242,7 +243,7 @@ struct `Secrets of sources` {
         var source = GitSource(remote: try #require(GitRemote(parsing: Array(text.utf8))))
         source.agent = "default"
         let stranger = try await SSHServer.start().knownHost.split(separator: " ").dropFirst().joined(separator: " ")
-        let store = try await Store.open(at: FilePath(self.store.path + "/a 'store'"))
+        let store = try await Store.open(at: FilePath(self.store.path + "/a 'store'"), tables: .all)
         let scratch = FilePath(self.scratch.path + "/a'b c")
         try FileManager.default.createDirectory(atPath: scratch.string, withIntermediateDirectories: true)
         try await withAgents(

@@ -1,3 +1,4 @@
+import CommandLine
 import Foundation
 import Glibc
 import LinuxSystem
@@ -9,7 +10,7 @@ import Text
 
 /// Ingests blobs, holds them, and collects garbage in a loop until the process ends.
 private func workForever(on root: String) async throws {
-    let store = try await Store.open(at: FilePath(root))
+    let store = try await Store.open(at: FilePath(root), tables: .all)
     try await withThrowingTaskGroup(of: Void.self) { group in
         for task in 0..<4 {
             group.addTask {
@@ -50,7 +51,7 @@ private func dieAfter(milliseconds: UInt32) {
                     dieAfter(milliseconds: delay)
                     try await workForever(on: root)
                 }
-                let store = try await Store.open(at: FilePath(root))
+                let store = try await Store.open(at: FilePath(root), tables: .all)
                 let problems = try await store.check(full: true).problems
                 #expect(problems.isEmpty, "after \(delay) ms: \(problems)")
                 await store.close()
@@ -65,13 +66,13 @@ private func dieAfter(milliseconds: UInt32) {
     @Test func `processes that die do not disturb one that lives`() async throws {
         try await withScratchDirectory { scratch in
             let root = scratch.appending("store").string
-            let store = try await Store.open(at: FilePath(root))
+            let store = try await Store.open(at: FilePath(root), tables: .all)
             let own = try await store.blobs.put("mine", in: store.lastingLease)
             async let first: Void = dieThreeTimes(on: root)
             async let second: Void = dieThreeTimes(on: root)
             _ = await (first, second)
             for _ in 0..<3 {
-                let again = try await Store.open(at: FilePath(root))
+                let again = try await Store.open(at: FilePath(root), tables: .all)
                 _ = try await again.collectGarbage()
                 await again.close()
             }
@@ -109,7 +110,7 @@ private func dieAfter(milliseconds: UInt32) {
     }
 
     private func fill(_ mount: FilePath) async throws {
-        let store = try await Store.open(at: mount.appending("store"))
+        let store = try await Store.open(at: mount.appending("store"), tables: .all)
         let kept = try await store.blobs.put([UInt8](repeating: 1, count: 1 << 20), in: store.lastingLease)
         let error = await #expect(throws: StorageError.self) {
             try await store.blobs.put([UInt8](repeating: 2, count: 5 << 20), in: store.lastingLease)
@@ -120,7 +121,7 @@ private func dieAfter(milliseconds: UInt32) {
         #expect(try await store.blobs.present(among: [kept, small]) == [kept, small])
         #expect(try await store.check(full: true).problems.isEmpty)
         await store.close()
-        let again = try await Store.open(at: mount.appending("store"))
+        let again = try await Store.open(at: mount.appending("store"), tables: .all)
         #expect(try await again.collectGarbage().blobs.count == 2)
         await again.close()
     }

@@ -90,7 +90,10 @@ import Testing
     }
 
     @Test func `the memo spares reading what did not change and notices what did`() async throws {
-        let store = try await Store.open(at: scratch.path.appending("store"))
+        let store = try await Store.open(
+            at: scratch.path.appending("store"),
+            tables: StoreTables([FileDigestTable.self])
+        )
         let memo = StoredFileDigests(store)
         let old = timeval(tv_sec: 1_000_000, tv_usec: 0)
         #expect(utimes("\(context)/d/a", [old, old]) == 0)
@@ -105,7 +108,10 @@ import Testing
     }
 
     @Test func `a memoized digest is used when nothing about the file differs`() async throws {
-        let store = try await Store.open(at: scratch.path.appending("store"))
+        let store = try await Store.open(
+            at: scratch.path.appending("store"),
+            tables: StoreTables([FileDigestTable.self])
+        )
         let memo = StoredFileDigests(store)
         // Two seconds later the digests may be kept; here they are put in as if that time had passed.
         let fresh = try await key(memo: memo)

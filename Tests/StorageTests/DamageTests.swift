@@ -42,7 +42,7 @@ private func awaitClosed(_ root: FilePath) async throws {
 }
 
 private func fillStore(at root: FilePath) async throws {
-    let store = try await Store.open(at: root)
+    let store = try await Store.open(at: root, tables: .all)
     try await store.withLease { lease in
         let configuration = try await store.blobs.put("{}", in: lease)
         try await store.database.write { db in
@@ -64,7 +64,7 @@ private func fillStore(at root: FilePath) async throws {
 }
 
 private func names(in layout: StoreLayout) async throws -> [String] {
-    let store = try await Store.open(at: layout.root)
+    let store = try await Store.open(at: layout.root, tables: .all)
     let names = try await store.database.read { db in try String.fetchAll(db, sql: "SELECT name FROM image_names") }
     await store.close()
     return names
@@ -93,18 +93,18 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         #expect(error?.description.contains("slipway system check --repair") == true)
         let left = try await onBlockingPool { try HostFiles.entries(of: layout.snapshots) }
         #expect(left == ["1"])
-        let rebuilt = try #require(try await Store.rebuildIfDamaged(at: layout.root))
-        #expect(rebuilt.images == 1 && rebuilt.layers == 1)
+        let rebuilt = try #require(try await Store.rebuildIfDamaged(at: layout.root, tables: .all))
+        #expect(rebuilt.counts == ["images": 1, "layers": 1, "containers": 0, "blobs": 1])
         try await expectWhole(layout)
     }
 
     private func expectWhole(_ layout: StoreLayout) async throws {
         #expect(try await names(in: layout) == ["a:1"])
-        let store = try await Store.open(at: layout.root)
+        let store = try await Store.open(at: layout.root, tables: .all)
         #expect(try await store.check(full: true).problems.isEmpty)
         #expect(try await store.collectGarbage().layers.isEmpty)
         await store.close()
-        #expect(try await Store.rebuildIfDamaged(at: layout.root) == nil)
+        #expect(try await Store.rebuildIfDamaged(at: layout.root, tables: .all) == nil)
     }
 
     @Test func `that lost its log is named and made again`() async throws {
@@ -141,7 +141,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
     }
 
     private func changeTwice(_ layout: StoreLayout) async throws {
-        let store = try await Store.open(at: layout.root)
+        let store = try await Store.open(at: layout.root, tables: .all)
         try await store.database.write { db in
             try db.execute(sql: "INSERT INTO image_names SELECT 'b:1', id, 0 FROM images")
         }
@@ -180,7 +180,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         try await withClosedStore { layout in
             let pages =
                 try await onBlockingPool {
-                    let store = try Store.openBlocking(at: layout.root)
+                    let store = try Store.openBlocking(at: layout.root, tables: .all)
                     try store.database.compact()
                     return try HostFiles.status(of: layout.database)?.size ?? 0
                 } / 4096
@@ -190,9 +190,9 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
                 try await flip(Int(page % 8), of: page * 4096 + 4000 - page, in: layout.database)
                 let found = try? await names(in: layout)
                 #expect(found == nil || found == ["a:1"], "page \(page)")
-                _ = try await Store.rebuildIfDamaged(at: layout.root)
+                _ = try await Store.rebuildIfDamaged(at: layout.root, tables: .all)
                 try await expectWhole(layout)
-                try await onBlockingPool { try Store.openBlocking(at: layout.root).database.compact() }
+                try await onBlockingPool { try Store.openBlocking(at: layout.root, tables: .all).database.compact() }
             }
         }
     }
@@ -201,7 +201,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         try await withClosedStore { layout in
             try await flip(0, of: 100, in: layout.records)
             #expect(try await names(in: layout) == ["a:1"])
-            let store = try await Store.open(at: layout.root)
+            let store = try await Store.open(at: layout.root, tables: .all)
             let problems = try await store.check(full: true).problems
             #expect(problems.count == 1 && problems.first?.description.hasPrefix("records of the database: ") == true)
             _ = try await store.repair()
@@ -214,7 +214,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
 @Suite struct `Records of a database` {
     @Test func `say the same as the database after every change`() async throws {
         try await withClosedStore { layout in
-            let store = try await Store.open(at: layout.root)
+            let store = try await Store.open(at: layout.root, tables: .all)
             let changes = [
                 "UPDATE image_names SET name = 'b:1'", "INSERT INTO image_names SELECT 'c:1', id, 1 FROM images",
                 "UPDATE layers SET size = 12, diff_id = NULL",
@@ -253,7 +253,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
             }
             #expect(try await names(in: layout) == ["a:1"])
             try await onBlockingPool { _ = try HostFiles.remove(layout.database) }
-            #expect(try await Store.rebuildIfDamaged(at: layout.root)?.images == 1)
+            #expect(try await Store.rebuildIfDamaged(at: layout.root, tables: .all)?.counts["images"] == 1)
             #expect(try await names(in: layout) == ["a:1"])
         }
     }
@@ -264,7 +264,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         try await withStore { outer in
             let root = outer.root.appending("tmp").appending("open")
             _ = try await onBlockingPool { try HostFiles.createDirectory(root, mode: 0o755) }
-            let store = try await Store.open(at: root)
+            let store = try await Store.open(at: root, tables: .all)
             try await store.database.write { db in try db.execute(sql: "INSERT INTO blob_sources VALUES ('a', 'b')") }
             _ = try await store.collectGarbage(thoroughly: true)
             try await onBlockingPool {

@@ -26,7 +26,7 @@ import Text
 
     @Test func `what another opening of the store holds stays`() async throws {
         try await withStore { store in
-            let other = try await Store.open(at: store.root)
+            let other = try await Store.open(at: store.root, tables: .all)
             let digest = try await store.withLease { lease in
                 let digest = try await store.blobs.put([1], in: lease)
                 try await other.lastingLease.hold([.blob(digest)])
@@ -108,7 +108,7 @@ import Text
                 for _ in 0..<3 {
                     group.addTask {
                         for number in UInt8(0)..<40 {
-                            let other = try await Store.open(at: store.root)
+                            let other = try await Store.open(at: store.root, tables: .all)
                             try await other.lastingLease.hold([.blob(Digest.sha256(of: [number]))])
                             await other.close()
                         }

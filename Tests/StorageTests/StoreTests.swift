@@ -1,11 +1,19 @@
+import Containers
 import GRDB
 import Glibc
+import Images
 import LinuxSystem
 import OCI
+import Snapshots
 import Storage
 import SystemPackage
 import Testing
 import Text
+
+extension StoreTables {
+    /// Those that the tests of the store fill.
+    static let all = StoreTables([LayerTable.self, ImageTable.self, ContainerTable.self])
+}
 
 /// Lends a store in a directory of its own, which is removed when the test is over.
 func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Value {
@@ -13,7 +21,7 @@ func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Val
     guard mkdtemp(&template) != nil else { throw SystemCallError("mkdtemp", errno: Errno(rawValue: errno)) }
     let root = FilePath(platformString: template)
     do {
-        let store = try await Store.open(at: root.appending("store"))
+        let store = try await Store.open(at: root.appending("store"), tables: .all)
         let value = try await body(store)
         await store.close()
         try await onBlockingPool { try removeTree(root) }
@@ -36,7 +44,7 @@ func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Val
     @Test func `a store is opened again with what was in it`() async throws {
         try await withStore { store in
             let digest = try await store.blobs.put("hello", in: store.lastingLease)
-            let again = try await Store.open(at: store.root)
+            let again = try await Store.open(at: store.root, tables: .all)
             #expect(try await again.blobs.read(digest) == "hello")
         }
     }
@@ -48,7 +56,7 @@ func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Val
             for _ in 0..<20 {
                 let root = store.root
                 let start = clock.now
-                let opened = try await Store.open(at: root)
+                let opened = try await Store.open(at: root, tables: .all)
                 best = min(best, clock.now - start)
                 await opened.close()
             }
@@ -59,7 +67,9 @@ func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Val
     @Test func `a store of a newer version is refused with both versions`() async throws {
         try await withStore { store in
             try await store.database.write { db in try db.execute(sql: "PRAGMA user_version = 999") }
-            let error = await #expect(throws: StorageError.self) { _ = try await Store.open(at: store.root) }
+            let error = await #expect(throws: StorageError.self) {
+                _ = try await Store.open(at: store.root, tables: .all)
+            }
             #expect(error?.description.contains("was written by a newer Slipway (its format is 999") == true)
         }
     }
@@ -72,7 +82,7 @@ func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Val
                 let file = try OpenFile.open(path.appending("slipway.db"), [.writeOnly, .create])
                 try file.write(Array(repeating: 7, count: 8192))
             }
-            let error = await #expect(throws: StorageError.self) { _ = try await Store.open(at: path) }
+            let error = await #expect(throws: StorageError.self) { _ = try await Store.open(at: path, tables: .all) }
             #expect(error?.description.contains("is damaged") == true)
         }
     }
@@ -85,7 +95,7 @@ func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Val
                 try HostFiles.createDirectories(dead.appending("deep"))
                 try OpenFile.open(store.root.appending("ingest/1.2.feedface.x.7"), [.create, .writeOnly]).write([1])
             }
-            let again = try await Store.open(at: store.root)
+            let again = try await Store.open(at: store.root, tables: .all)
             let (kept, removed, incoming) = try await onBlockingPool {
                 (
                     try HostFiles.status(of: living), try HostFiles.status(of: dead),
@@ -103,7 +113,7 @@ func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Val
         try await withStore { store in
             let paths = [store.layout.run.appending("some.socket"), store.layout.tmp.appending("x")]
             try await onBlockingPool { for path in paths { try HostFiles.createDirectories(path.appending("deep")) } }
-            let again = try await Store.open(at: store.root)
+            let again = try await Store.open(at: store.root, tables: .all)
             for path in paths {
                 let status = try await onBlockingPool { try HostFiles.status(of: path) }
                 #expect(status != nil)
@@ -130,7 +140,7 @@ func withStore<Value>(_ body: (Store) async throws -> Value) async throws -> Val
 
     @Test func `many writers and readers of two openings do not disturb each other`() async throws {
         try await withStore { store in
-            let other = try await Store.open(at: store.root)
+            let other = try await Store.open(at: store.root, tables: .all)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for index in 0..<40 {
                     let target = index % 2 == 0 ? store : other

@@ -1,6 +1,7 @@
+package import BuildCache
 internal import LinuxSystem
 internal import Settings
-package import Storage
+internal import Storage
 internal import SystemPackage
 internal import Terminal
 internal import Text

@@ -29,7 +29,7 @@ extension SlipwayEnvironment {
     ///
     /// Registries are not spoken to before something asks for them. What `freesSpace`, or only looks, works on a full disk, too.
     package func engine(freesSpace: Bool = false) async throws -> Engine {
-        let store = try await Store.open(at: try root(), freesSpace: freesSpace)
+        let store = try await Store.open(at: try root(), tables: .all, freesSpace: freesSpace)
         let logger = logger()
         let client = RegistryClient(try await registryConfiguration(), logger: logger)
         let blobs = RegistryBlobProvider(store: store, client: client)

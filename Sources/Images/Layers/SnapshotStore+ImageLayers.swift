@@ -1,5 +1,4 @@
 internal import Archive
-internal import GRDB
 internal import LinuxSystem
 internal import OCI
 package import Snapshots
@@ -8,21 +7,15 @@ package import Storage
 extension SnapshotStore: ImageLayers {
     /// How many bytes the layer's archive has without compression; found out once and remembered.
     package func archiveSize(of layer: LayerID, in lease: Lease) async throws -> Int64 {
-        let known = try await store.database.read { db in
-            try Int64.fetchOne(db, sql: "SELECT archive_size FROM layers WHERE id = ?", arguments: [layer])
-        }
-        if let known { return known }
+        if let known = try await knownArchiveSize(of: layer) { return known }
         let plain: [MediaType] = [.ociLayer, .dockerLayer]
         if let blob = try await info(of: layer).blobs.first(where: { plain.contains($0.mediaType) }) {
             return blob.size
         }
         let counter = CountingSink()
         try await leased(by: lease).writeArchive(of: layer, to: counter)
-        let size = counter.count
-        try await store.database.write { db in
-            try db.execute(sql: "UPDATE layers SET archive_size = ? WHERE id = ?", arguments: [size, layer])
-        }
-        return size
+        try await noteArchiveSize(counter.count, of: layer)
+        return counter.count
     }
 
     /// Gives out the layer's archive without compression, in pieces and in order.

@@ -1,6 +1,6 @@
-internal import GRDB
 internal import LinuxSystem
 package import OCI
+internal import Snapshots
 internal import Storage
 
 /// One row of `image history`, the newest first.
@@ -23,15 +23,8 @@ extension ImageStore {
     /// - Throws: as `image(_:platform:)`; `ImageError.layersDoNotMatch` for a history with more layers than the image has.
     package func history(_ name: String, platform: Platform? = nil) async throws -> [ImageHistoryRow] {
         let image = try await image(name, platform: platform)
-        let sizes = try await store.database.read { db in
-            try image.layers.map { layer in
-                try Int64.fetchOne(
-                    db,
-                    sql: "SELECT \(Self.layerSize) FROM layers WHERE id = ?",
-                    arguments: [layer]
-                ) ?? 0
-            }
-        }
+        let known = try await store.database.read { db in try LayerTable.sizes(of: Set(image.layers), in: db) }
+        let sizes = image.layers.map { known[$0] ?? 0 }
         var layer = 0
         var rows: [ImageHistoryRow] = []
         let entries = image.configuration.history ?? []

@@ -1,5 +1,6 @@
 internal import GRDB
 internal import OCI
+internal import Snapshots
 internal import Storage
 internal import Text
 
@@ -10,7 +11,7 @@ extension ImageStore {
     /// - Throws: `ImageError.noSuchImage` for a `before` or `since` image that is not here.
     package func list(_ filter: ImageFilter = ImageFilter()) async throws -> [ImageSummary] {
         let patterns = try filter.references.map { text throws(ImageError) in try ImageFilter.pattern(text) }
-        return try await store.database.read { db in
+        return try await store.database.read { [users] db in
             var before = filter.until
             for name in filter.before {
                 let created = try Self.created(of: name, in: db)
@@ -18,7 +19,7 @@ extension ImageStore {
             }
             var since: Int64?
             for name in filter.since { since = max(since ?? .min, try Self.created(of: name, in: db)) }
-            return try Self.summaries(in: db).compactMap { image in
+            return try Self.summaries(in: db, users: try users(db)).compactMap { image in
                 if let before, image.created.map({ $0 >= before }) ?? true { return nil }
                 if let since, image.created.map({ $0 <= since }) ?? true { return nil }
                 guard filter.labels.allSatisfy({ $0.matches(image.labels) }),
@@ -37,7 +38,7 @@ extension ImageStore {
     }
 
     /// All images, read with a handful of queries however many there are.
-    static func summaries(in db: Database) throws -> [ImageSummary] {
+    static func summaries(in db: Database, users: [ImageUser]) throws -> [ImageSummary] {
         var names: [String: [ImageReference]] = [:]
         for row in try Row.fetchAll(db, sql: "SELECT image_id, name FROM image_names ORDER BY name") {
             names[row[0], default: []].append(try ImageReference(parsing: row[1]))
@@ -47,27 +48,8 @@ extension ImageStore {
         for row in try Row.fetchAll(db, sql: digestSQL) {
             digests[row[0], default: []].append(try ImageReference(parsing: row[1]))
         }
-        var sizes: [String: (all: Int64, shared: Int64)] = [:]
-        let sizeSQL = """
-            WITH parts AS (
-                    SELECT image_id, layer_id FROM image_layers WHERE image_id NOT IN (\(hiddenMembers))
-                    UNION SELECT index_id, layer_id FROM image_members JOIN image_layers USING (image_id)
-                ),
-                used AS (SELECT layer_id, count(*) AS images FROM parts GROUP BY layer_id),
-                sized AS (SELECT layers.id AS layer_id, \(layerSize) AS bytes FROM layers)
-            SELECT image_id, sum(bytes), sum(CASE WHEN images > 1 THEN bytes ELSE 0 END)
-            FROM parts JOIN used USING (layer_id) JOIN sized USING (layer_id) GROUP BY image_id
-            """
-        for row in try Row.fetchAll(db, sql: sizeSQL) { sizes[row[0]] = (row[1], row[2]) }
-        var containers: [String: Int] = [:]
-        let containerSQL = """
-            WITH made AS (
-                SELECT id, image_id FROM containers
-                UNION SELECT id, index_id FROM containers JOIN image_members USING (image_id)
-            )
-            SELECT image_id, count(*) FROM made WHERE image_id IS NOT NULL GROUP BY image_id
-            """
-        for row in try Row.fetchAll(db, sql: containerSQL) { containers[row[0]] = row[1] }
+        let sizes = try sizes(in: db)
+        let containers = try containerCounts(users, in: db)
         // Docker sorts by the time of creation alone; what was stored or tagged last comes first among equals.
         let imageSQL = """
             SELECT id, created, stored, labels, os, architecture, variant FROM images WHERE id NOT IN (\(hiddenMembers))
@@ -99,6 +81,38 @@ extension ImageStore {
                 platform: platform,
                 platforms: platforms[text] ?? [platform]
             )
+        }
+    }
+
+    /// The bytes of each image that is listed, and of those the bytes that others have too.
+    private static func sizes(in db: Database) throws -> [String: (all: Int64, shared: Int64)] {
+        let sql = """
+            WITH parts AS (
+                    SELECT image_id, layer_id FROM image_layers WHERE image_id NOT IN (\(hiddenMembers))
+                    UNION SELECT index_id, layer_id FROM image_members JOIN image_layers USING (image_id)
+                ),
+                used AS (SELECT layer_id, count(*) AS images FROM parts GROUP BY layer_id)
+            SELECT image_id, layer_id, images > 1 FROM parts JOIN used USING (layer_id)
+            """
+        let parts = try Row.fetchAll(db, sql: sql)
+        let bytes = try LayerTable.sizes(of: Set(parts.map { $0[1] }), in: db)
+        return parts.reduce(into: [:]) { sizes, part in
+            let size = bytes[part[1]] ?? 0
+            let isShared: Bool = part[2]
+            sizes[part[0], default: (0, 0)].all += size
+            if isShared { sizes[part[0], default: (0, 0)].shared += size }
+        }
+    }
+
+    /// How many containers were made of each image, or of a member of it.
+    private static func containerCounts(_ users: [ImageUser], in db: Database) throws -> [String: Int] {
+        if users.isEmpty { return [:] }
+        var owners: [Digest: Set<Digest>] = [:]
+        for row in try Row.fetchAll(db, sql: "SELECT image_id, index_id FROM image_members") {
+            owners[row[0], default: []].insert(row[1])
+        }
+        return users.compactMap(\.image).reduce(into: [:]) { counts, image in
+            for id in (owners[image] ?? []).union([image]) { counts[id.description, default: 0] += 1 }
         }
     }
 

@@ -1,5 +1,6 @@
 internal import GRDB
 package import OCI
+internal import Snapshots
 internal import Storage
 
 extension ImageStore {
@@ -121,14 +122,12 @@ extension ImageStore {
         guard let row = try Row.fetchOne(db, sql: "SELECT * FROM images WHERE id = ?", arguments: [id]) else {
             return nil
         }
-        let layers = try Row.fetchAll(
+        let layers = try LayerID.fetchAll(
             db,
-            sql: """
-                SELECT layer_id, \(Self.layerSize) FROM image_layers JOIN layers ON layers.id = layer_id
-                WHERE image_id = ? ORDER BY image_layers.position
-                """,
+            sql: "SELECT layer_id FROM image_layers WHERE image_id = ? ORDER BY position",
             arguments: [id]
         )
+        let sizes = try LayerTable.sizes(of: Set(layers), in: db)
         var manifest: ManifestOrigin?
         if let digest: Digest = row["manifest_digest"], let type: String = row["manifest_media_type"] {
             manifest = ManifestOrigin(digest: digest, mediaType: MediaType(rawValue: type), index: row["index_digest"])
@@ -141,17 +140,11 @@ extension ImageStore {
             manifest: manifest,
             names: try names(of: id, in: db),
             digests: try repositoryDigests(of: id, in: db),
-            layers: layers.map { $0[0] },
-            size: layers.reduce(0) { $0 + ($1[1] as Int64) },
+            layers: layers,
+            size: layers.reduce(0) { $0 + (sizes[$1] ?? 0) },
             members: try memberRows(of: id, in: db)
         )
     }
-
-    /// SQL for the size of a row of `layers`: of its files, or the best guess before it was ever unpacked.
-    static let layerSize = """
-        COALESCE(layers.size, layers.archive_size,
-            (SELECT max(layer_blobs.size) FROM layer_blobs WHERE layer_blobs.layer_id = layers.id), 0)
-        """
 
     static func names(of id: Digest, in db: Database) throws -> [ImageReference] {
         let sql = "SELECT name FROM image_names WHERE image_id = ? ORDER BY name"

@@ -1,4 +1,5 @@
 internal import OCI
+internal import Snapshots
 internal import Storage
 
 /// What a prune removed.

@@ -1,5 +1,6 @@
 internal import GRDB
 package import OCI
+internal import Snapshots
 internal import Storage
 internal import Text
 
@@ -36,16 +37,22 @@ extension ImageStore {
     ) async throws -> [ImageRemoval] {
         var running: Set<String>?
         if let isRunning {
-            let containers = try await store.database.read { db in
-                try Self.containers(of: try Self.resolve(name, in: db), in: db)
+            let containers = try await store.database.read { [users] db in
+                try Self.containers(of: try Self.resolve(name, in: db), among: try users(db), in: db)
             }
             var found: Set<String> = []
-            for container in containers where await isRunning(container) { found.insert(container) }
+            for container in containers where await isRunning(container.id) { found.insert(container.id) }
             running = found
         }
         let known = running
-        let (removals, chain) = try await store.database.write { db in
-            var removal = Removal(id: try Self.resolve(name, in: db), db: db, force: force, running: known)
+        let (removals, chain) = try await store.database.write { [users] db in
+            var removal = Removal(
+                id: try Self.resolve(name, in: db),
+                db: db,
+                force: force,
+                users: try users(db),
+                running: known
+            )
             try removal.run(name)
             return (removal.lines, removal.layers)
         }
@@ -63,11 +70,12 @@ extension ImageStore {
         for id in ids {
             do {
                 removed.append(
-                    try await store.database.write { db in
+                    try await store.database.write { [users] db in
                         var removal = Removal(
                             id: try Self.resolve(id.description, in: db),
                             db: db,
                             force: false,
+                            users: try users(db),
                             running: nil
                         )
                         try removal.runWhole()
@@ -88,15 +96,9 @@ extension ImageStore {
     }
 
     /// The containers made of an image or of any of its members, the oldest first.
-    private static func containers(of id: Digest, in db: Database) throws -> [String] {
-        try String.fetchAll(
-            db,
-            sql: """
-                SELECT id FROM containers WHERE image_id = ?1
-                OR image_id IN (SELECT image_id FROM image_members WHERE index_id = ?1) ORDER BY created
-                """,
-            arguments: [id]
-        )
+    private static func containers(of id: Digest, among users: [ImageUser], in db: Database) throws -> [ImageUser] {
+        let images = Set(try memberRows(of: id, in: db).map(\.image) + [id])
+        return users.filter { $0.image.map(images.contains) ?? false }.sorted { $0.created < $1.created }
     }
 
     /// The steps of one removal inside its transaction.
@@ -104,6 +106,7 @@ extension ImageStore {
         let id: Digest
         let db: Database
         let force: Bool
+        let users: [ImageUser]
         let running: Set<String>?
         var lines: [ImageRemoval] = []
         /// The layers of the removed image with their chain ids.
@@ -123,7 +126,7 @@ extension ImageStore {
             }
             let reference = try ImageReference(parsing: name).withDefaultTag
             if !force, Self.isSingle(references), let container = try containers().first {
-                throw ImageError.nameInUse(name, container: container, image: id)
+                throw ImageError.nameInUse(name, container: container.id, image: id)
             }
             try untag(reference)
             var rest = try allReferences()
@@ -157,7 +160,9 @@ extension ImageStore {
                 && Set(references.map(\.repository)).count == 1
         }
 
-        private func containers() throws -> [String] { try ImageStore.containers(of: id, in: db) }
+        private func containers() throws -> [ImageUser] {
+            try ImageStore.containers(of: id, among: users, in: db)
+        }
 
         /// A member goes with the image of several platforms that it belongs to.
         private func checkMembership() throws {
@@ -166,19 +171,17 @@ extension ImageStore {
             throw ImageError.conflict(id, isHard: true, reason: reason)
         }
 
-        private func isRunning(_ container: String) throws -> Bool {
-            if let running { return running.contains(container) }
-            let sql = "SELECT running FROM containers WHERE id = ?"
-            return try Bool.fetchOne(db, sql: sql, arguments: [container]) ?? false
+        private func isRunning(_ container: ImageUser) -> Bool {
+            running?.contains(container.id) ?? container.isRunning
         }
 
         private func checkConflicts(stopped: Bool, names: Bool) throws {
             let containers = try containers()
-            if let container = try containers.first(where: isRunning) {
+            if let container = containers.first(where: isRunning) {
                 throw ImageError.conflict(
                     id,
                     isHard: true,
-                    reason: "image is being used by running container \(container.prefix(12))"
+                    reason: "image is being used by running container \(container.id.prefix(12))"
                 )
             }
             if names, try !allReferences().isEmpty {
@@ -188,7 +191,7 @@ extension ImageStore {
                 throw ImageError.conflict(
                     id,
                     isHard: false,
-                    reason: "image is being used by stopped container \(container.prefix(12))"
+                    reason: "image is being used by stopped container \(container.id.prefix(12))"
                 )
             }
         }
@@ -231,18 +234,15 @@ extension ImageStore {
         /// Removes an image's row, and notes the layers that may go with it.
         private mutating func drop(_ id: Digest) throws {
             var chain: Digest?
-            let rows = try Row.fetchAll(
+            let own = try LayerID.fetchAll(
                 db,
-                sql: """
-                    SELECT layer_id, diff_id FROM image_layers JOIN layers ON layers.id = layer_id
-                    WHERE image_id = ? ORDER BY position
-                    """,
+                sql: "SELECT layer_id FROM image_layers WHERE image_id = ? ORDER BY position",
                 arguments: [id]
             )
-            for row in rows {
-                guard let diffID: Digest = row[1] else { break }
+            for layer in own {
+                guard let diffID = try LayerTable.diffID(of: layer, in: db) else { break }
                 let next = chain.map { Digest.sha256(of: "\($0.description) \(diffID.description)") } ?? diffID
-                layers.append((row[0], next))
+                layers.append((layer, next))
                 chain = next
             }
             try db.execute(sql: "DELETE FROM images WHERE id = ?", arguments: [id])

@@ -1,6 +1,7 @@
 internal import GRDB
 internal import LinuxSystem
 package import OCI
+internal import Snapshots
 package import Storage
 
 /// The images of a store: their names, configurations and layers.
@@ -8,8 +9,16 @@ package import Storage
 /// Everything here is rows and small blobs; no layer is fetched, unpacked or compressed.
 package final class ImageStore: Sendable {
     package let store: Store
+    /// Tells which containers there are.
+    let users: ImageUsers
 
-    package init(store: Store) { self.store = store }
+    /// - Parameters:
+    ///   - store: where images are kept.
+    ///   - users: tells which containers there are.
+    package init(store: Store, users: @escaping ImageUsers) {
+        self.store = store
+        self.users = users
+    }
 
     // MARK: Keeping
 
@@ -75,11 +84,7 @@ package final class ImageStore: Sendable {
             )
         }
         for (position, layer) in image.layers.enumerated() {
-            let known: Digest? = try Digest.fetchOne(
-                db,
-                sql: "SELECT diff_id FROM layers WHERE id = ?",
-                arguments: [layer]
-            )
+            let known = try LayerTable.diffID(of: layer, in: db)
             let wanted = configuration.rootFileSystem.diffIDs[position]
             if let known, known != wanted {
                 throw ImageError.layersDoNotMatch(

@@ -1,7 +1,8 @@
 internal import GRDB
 internal import LinuxSystem
 internal import OCI
-package import Storage
+internal import Snapshots
+internal import Storage
 internal import SystemPackage
 internal import Text
 
@@ -46,20 +47,21 @@ package struct SystemUsage: Sendable {
     package let rows: [Row]
     package let images: [ImageSummary]
     package let containers: [Container]
-    package let buildCache: [CacheUsage]
 }
 
 extension ImageStore {
-    /// The disk usage of everything in the store.
+    /// The disk usage of images and containers.
     ///
     /// `isRunning` says of a container (by its id) whether it runs now; nil believes what the store last noted.
     package func systemUsage(isRunning: (@Sendable (String) async -> Bool)? = nil) async throws -> SystemUsage {
         let usage = try await store.diskUsage()
-        let cache = try await store.buildCache()
         let images = try await list()
-        let active = try await store.database.read { db in try Self.activeBytes(in: db) }
+        let (users, active) = try await store.database.read { [users] db in
+            let users = try users(db)
+            return (users, try Self.activeBytes(users, in: db))
+        }
         var containers: [SystemUsage.Container] = []
-        for container in try await noted() {
+        for container in users.sorted(by: { ($1.created, $0.id) < ($0.created, $1.id) }) {
             let runs = if let isRunning { await isRunning(container.id) } else { container.isRunning }
             let directory = store.layout.containers.appending(container.id)
             let size = try await onBlockingPool { try treeSize(directory) }
@@ -67,7 +69,7 @@ extension ImageStore {
                 SystemUsage.Container(
                     id: container.id,
                     name: container.name,
-                    image: container.image,
+                    image: container.imageName,
                     isRunning: runs,
                     size: size
                 )
@@ -89,37 +91,17 @@ extension ImageStore {
                 size: containers.reduce(0) { $0 + $1.size },
                 reclaimable: containers.reduce(0) { $0 + ($1.isRunning ? 0 : $1.size) }
             ),
-            SystemUsage.Row(kind: .volumes, total: 0, active: 0, size: 0, reclaimable: 0),
-            SystemUsage.Row(
-                kind: .buildCache,
-                total: cache.count,
-                active: 0,
-                size: usage.cacheLayers,
-                reclaimable: usage.cacheLayers
-            ),
         ]
-        return SystemUsage(rows: rows, images: images, containers: containers, buildCache: cache)
-    }
-
-    private func noted() async throws -> [(id: String, name: String, image: String, isRunning: Bool)] {
-        try await store.database.read { db in
-            try Row.fetchAll(db, sql: "SELECT id, name, image_name, running FROM containers ORDER BY created DESC, id")
-                .map { ($0[0], $0[1], $0[2], $0[3]) }
-        }
+        return SystemUsage(rows: rows, images: images, containers: containers)
     }
 
     /// Bytes of the layers, unpacked and as blobs, of images that containers were made of.
-    private static func activeBytes(in db: Database) throws -> Int64 {
-        let used = """
-            SELECT layer_id FROM image_layers JOIN containers USING (image_id)
-            UNION SELECT layer_id FROM container_layers
-            """
-        let files = "SELECT sum(COALESCE(size, 0)) FROM layers WHERE unpacked = 1 AND id IN (\(used))"
-        let blobs = """
-            SELECT sum(size) FROM blobs WHERE digest IN (SELECT digest FROM layer_blobs WHERE layer_id IN (\(used)))
-            OR digest IN (SELECT image_id FROM containers)
-            """
-        return (try Int64.fetchOne(db, sql: files) ?? 0) + (try Int64.fetchOne(db, sql: blobs) ?? 0)
+    private static func activeBytes(_ users: [ImageUser], in db: Database) throws -> Int64 {
+        let images = Set(users.compactMap(\.image))
+        let sql = "SELECT layer_id FROM image_layers WHERE image_id IN (SELECT value FROM json_each(?))"
+        let layers = try LayerID.fetchSet(db, sql: sql, arguments: [Digest.json(images)]).union(users.flatMap(\.layers))
+        let blobs = try LayerTable.blobs(of: layers, in: db).union(images)
+        return try LayerTable.unpackedBytes(of: layers, in: db) + BlobTable.bytes(of: blobs, in: db)
     }
 }
 

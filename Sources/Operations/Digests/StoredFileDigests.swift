@@ -41,7 +41,7 @@ package struct StoredFileDigests: FileDigestCache {
     private func lookUp(_ files: [FileStatus]) async throws -> [FileDigests?] {
         if files.isEmpty { return [] }
         return try await database.read { db in
-            let statement = try db.makeStatement(
+            let statement = try db.cachedStatement(
                 sql: "SELECT size, mtime_ns, ctime_ns, digest FROM file_digests WHERE device = ? AND inode = ?"
             )
             return try files.map { status in
@@ -61,7 +61,7 @@ package struct StoredFileDigests: FileDigestCache {
     private func save(_ rows: [MemoRow]) async throws {
         if rows.isEmpty { return }
         try await database.write { db in
-            let statement = try db.makeStatement(
+            let statement = try db.cachedStatement(
                 sql: """
                     INSERT OR REPLACE INTO file_digests (device, inode, size, mtime_ns, ctime_ns, digest)
                     VALUES (?, ?, ?, ?, ?, ?)
@@ -74,6 +74,27 @@ package struct StoredFileDigests: FileDigestCache {
             }
         }
     }
+}
+
+/// Digests of files of build contexts.
+package enum FileDigestTable: TableOwner {
+    package static let migrations = [
+        Migration(
+            "blobs and layers",
+            sql: """
+                -- Valid as long as the other columns match.
+                CREATE TABLE file_digests (
+                    device INTEGER NOT NULL,
+                    inode INTEGER NOT NULL,
+                    size INTEGER NOT NULL,
+                    mtime_ns INTEGER NOT NULL,
+                    ctime_ns INTEGER NOT NULL,
+                    digest BLOB NOT NULL,
+                    PRIMARY KEY (device, inode)
+                ) WITHOUT ROWID;
+                """
+        )
+    ]
 }
 
 /// A row of `file_digests`.

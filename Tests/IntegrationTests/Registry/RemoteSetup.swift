@@ -1,4 +1,5 @@
 import Archive
+import CommandLine
 import Foundation
 import Images
 import LinuxSystem
@@ -24,7 +25,7 @@ struct RemoteSetup {
         credentials: [String: Credential] = [:],
         tables: SlipwayConfiguration = SlipwayConfiguration()
     ) async throws {
-        store = try await Store.open(at: root.appending(name))
+        store = try await Store.open(at: root.appending(name), tables: .all)
         let configuration = RegistryClient.Configuration(
             endpoints: EndpointResolver(tables),
             credentials: GivenCredentials(credentials)

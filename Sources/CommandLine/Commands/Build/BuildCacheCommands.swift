@@ -1,3 +1,4 @@
+internal import BuildCache
 internal import GoTemplate
 internal import Images
 internal import LinuxSystem

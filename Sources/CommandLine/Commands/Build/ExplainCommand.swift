@@ -1,3 +1,4 @@
+import BuildCache
 import BuildEngine
 import Images
 internal import Terminal

@@ -1,3 +1,4 @@
+internal import BuildCache
 internal import Containers
 internal import GoTemplate
 internal import Images
@@ -30,15 +31,16 @@ struct DiskUsageCommand: RunnableCommand {
         let engine = try await environment.engine(freesSpace: true)
         let usage = try await engine.images.systemUsage()
         let volumes = try await VolumeUsage.all(try environment.containers(engine))
+        let cache = try await engine.store.buildCache()
+        let cacheBytes = try await engine.store.diskUsage().cacheLayers
         await engine.store.close()
         if isVerbose {
-            try await environment.output.write(verbose(usage, volumes, now: environment.clock()))
+            try await environment.output.write(verbose(usage, volumes, cache, now: environment.clock()))
             return .success
         }
         let headers = Dictionary(Self.columns.map { ($0.field, $0.header) }) { first, _ in first }
-        let rows: [(fields: [String: TemplateValue], methods: [String: TemplateRecord.Method])] = usage.rows.map {
-            row in
-            let row = row.kind == .volumes ? VolumeUsage.row(volumes) : row
+        let all = usage.rows + [VolumeUsage.row(volumes), Self.row(cache, bytes: cacheBytes)]
+        let rows: [(fields: [String: TemplateValue], methods: [String: TemplateRecord.Method])] = all.map { row in
             let share = row.size > 0 ? " (\(row.reclaimable * 100 / row.size)%)" : ""
             let reclaimable = ByteCount.decimal(row.reclaimable, digits: 4)
             return (
@@ -54,7 +56,16 @@ struct DiskUsageCommand: RunnableCommand {
         return .success
     }
 
-    private func verbose(_ usage: SystemUsage, _ volumes: [VolumeUsage], now: FileTime) -> String {
+    private static func row(_ cache: [CacheUsage], bytes: Int64) -> SystemUsage.Row {
+        SystemUsage.Row(kind: .buildCache, total: cache.count, active: 0, size: bytes, reclaimable: bytes)
+    }
+
+    private func verbose(
+        _ usage: SystemUsage,
+        _ volumes: [VolumeUsage],
+        _ cached: [CacheUsage],
+        now: FileTime
+    ) -> String {
         func ago(_ seconds: Int64?) -> String {
             seconds.map { DurationText.ago(FileTime(seconds: $0), now: now) } ?? "N/A"
         }
@@ -85,7 +96,7 @@ struct DiskUsageCommand: RunnableCommand {
         for volume in volumes { volumeTable.append([volume.name, "\(volume.links)", size(volume.size)]) }
         var cache = TextTable()
         cache.append(["CACHE ID", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED", "STEP"])
-        for record in usage.buildCache {
+        for record in cached {
             cache.append([
                 "\(record.id)", size(record.size), ago(record.created), ago(record.lastUsed), "\(record.usageCount)",
                 "\(record.isShared)", record.name,
@@ -208,7 +219,7 @@ struct CheckCommand: RunnableCommand {
     var repairs = false
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let rebuilt = repairs ? try await Store.rebuildIfDamaged(at: try environment.root()) : nil
+        let rebuilt = repairs ? try await Store.rebuildIfDamaged(at: try environment.root(), tables: .all) : nil
         if let rebuilt { try await environment.output.write(Self.account(of: rebuilt)) }
         let engine = try await environment.engine(freesSpace: true)
         do {
@@ -222,7 +233,7 @@ struct CheckCommand: RunnableCommand {
         if rebuilt?.hasRecords == false {
             let search = try await engine.images.searchBlobs(engine.snapshots)
             for id in search.found { try await environment.output.writeLine("found: image \(id), without its names") }
-            found.images += search.found.count
+            found.counts["images", default: 0] += search.found.count
             losses += search.losses
         }
         var layers = ""
@@ -237,13 +248,16 @@ struct CheckCommand: RunnableCommand {
         for problem in found.problems { try await environment.output.writeLine("\(problem)") }
         for loss in losses { try await environment.output.writeLine("lost: \(loss)") }
         let verdict = found.problems.isEmpty ? "no problems" : "\(found.problems.count) problems"
-        let counts = "\(found.blobs) blobs, \(found.layers) layers\(layers), \(found.images) images"
+        func count(_ table: String) -> String { "\(found.counts[table, default: 0]) \(table)" }
+        let counts = "\(count("blobs")), \(count("layers"))\(layers), \(count("images"))"
         try await environment.output.writeLine("Checked \(counts): \(verdict)" + (repairs ? ", repaired" : ""))
         return found.problems.isEmpty || repairs ? .success : .failure
     }
 
     private static func account(of rebuilt: RebuiltDatabase) -> String {
-        let counts = "\(rebuilt.images) images, \(rebuilt.layers) layers, \(rebuilt.containers) containers"
+        let counts = ["images", "layers", "containers"].map { "\(rebuilt.counts[$0, default: 0]) \($0)" }.joined(
+            separator: ", "
+        )
         let places = rebuilt.setAside.map { "set aside: \(escapedForDisplay($0.bytes))\n" }.joined()
         let source =
             rebuilt.hasRecords

@@ -1,5 +1,6 @@
-internal import LinuxSystem
-internal import Text
+import LinuxSystem
+package import Storage
+import Text
 
 /// One thing that the build cache keeps: the result of a step, or the directory of a cache mount.
 package struct CacheItem: Sendable, Identifiable {

@@ -1,5 +1,6 @@
-internal import LinuxSystem
-internal import SystemPackage
+import LinuxSystem
+package import Storage
+import SystemPackage
 
 /// What of the build cache is to go: all that the filters match, the longest unused first, until the limits are kept.
 package struct CachePolicy: Sendable {
@@ -108,19 +109,5 @@ extension Store {
             bytes += removed.bytes
         }
         return (gone, bytes)
-    }
-
-    /// Whether it is time to look after the size of the cache, which is seldom; who is told so is expected to do it.
-    ///
-    /// A new store is looked after for the first time when it is as old.
-    package func takesTurnToCollect(every seconds: Int64 = 3600) async throws -> Bool {
-        try await onBlockingPool { [layout] in
-            let stamp = layout.root.appending("gc")
-            let last = try HostFiles.status(of: stamp)?.modified.seconds
-            let now = currentTime()
-            if let last, (0..<seconds).contains(now - last) { return false }
-            try HostFiles.write([], to: stamp, mode: 0o600)
-            return last != nil
-        }
     }
 }

@@ -3,18 +3,19 @@ import FoundationEssentials
 import GRDB
 import LinuxSystem
 package import OCI
-package import Snapshots
+package import Operations
+import Snapshots
 package import Storage
 import Synchronization
 
 /// The build cache in the store's database: keys, the records they lead to, and the layers of the records' results.
 ///
 /// Layers of a record live as long as the record does. What a record's key was made of is kept beside it, for `explain`.
-package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
+package final class StoredCacheIndex: CacheIndex {
+    package typealias Output = BuildOutput
+
     private let store: Store
     private let lease: Lease
-    private let tree: @Sendable (Output) -> FileTree?
-    private let output: @Sendable (FileTree) -> Output
     private let canFetch: @Sendable (Digest) -> Bool
     /// Records that were used and are not marked so yet.
     private let used = Mutex<Set<Int64>>([])
@@ -22,20 +23,14 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
     /// - Parameters:
     ///   - store: where the cache is.
     ///   - lease: what holds the results that are found.
-    ///   - tree: the files of an output; nil for one that cannot be kept.
-    ///   - output: the output that is these files.
     ///   - canFetch: whether a blob that only a remote cache has can be had of it now.
     package init(
         store: Store,
         lease: Lease,
-        tree: @escaping @Sendable (Output) -> FileTree?,
-        output: @escaping @Sendable (FileTree) -> Output,
         canFetch: @escaping @Sendable (Digest) -> Bool = { _ in false }
     ) {
         self.store = store
         self.lease = lease
-        self.tree = tree
-        self.output = output
         self.canFetch = canFetch
     }
 
@@ -53,13 +48,13 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
         }
     }
 
-    package func outputs(of record: CacheRecord) async throws -> [Output]? {
+    package func outputs(of record: CacheRecord) async throws -> [BuildOutput]? {
         guard record.source == nil, let layers = try await layers(of: record) else { return nil }
         // Held first and asked again: what is there then stays.
         try await lease.hold(Set(layers.joined()).map { .layer($0) })
         guard try await self.layers(of: record) == layers else { return nil }
         _ = used.withLock { $0.insert(record.id) }
-        return layers.map { output(FileTree(layers: $0)) }
+        return layers.map { .tree(FileTree(layers: $0)) }
     }
 
     /// The layers of each output; nil if the record or a layer's content is gone.
@@ -71,22 +66,21 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
             else { return nil }
             let layers = try db.cachedStatement(
                 sql: """
-                    SELECT c.output, c.layer_id, l.unpacked OR EXISTS
-                        (SELECT 1 FROM layer_blobs b WHERE b.layer_id = l.id
-                        AND (r.layer_id IS NULL OR EXISTS (SELECT 1 FROM blobs WHERE digest = b.digest))) AS present,
-                        CASE WHEN r.layer_id IS NULL THEN NULL ELSE
-                        (SELECT digest FROM layer_blobs b WHERE b.layer_id = l.id ORDER BY position LIMIT 1) END AS remote
-                    FROM cache_layers c JOIN layers l ON l.id = c.layer_id LEFT JOIN remote_layers r ON r.layer_id = l.id
-                    WHERE c.record_id = ? ORDER BY c.output, c.position
+                    SELECT output, layer_id FROM cache_layers WHERE record_id = ? ORDER BY output, position
                     """
             )
+            let rows = try Row.fetchAll(layers, arguments: [record.id])
+            let presence = try LayerTable.presence(of: Set(rows.map { $0[1] }), in: db)
             var outputs = [[LayerID]](repeating: [], count: counts.count)
-            for row in try Row.fetchAll(layers, arguments: [record.id]) {
-                let index: Int = row["output"]
-                let remote: Digest? = row["remote"]
-                let isPresent: Bool = row["present"] || remote.map(canFetch) ?? false
-                guard isPresent, outputs.indices.contains(index) else { return nil }
-                outputs[index].append(row["layer_id"])
+            for row in rows {
+                let (index, layer): (Int, LayerID) = (row[0], row[1])
+                guard outputs.indices.contains(index) else { return nil }
+                switch presence[layer] {
+                case .present: break
+                case .remote(let blob): if !canFetch(blob) { return nil }
+                case .absent, nil: return nil
+                }
+                outputs[index].append(layer)
             }
             return outputs.map(\.count) == counts ? outputs : nil
         }
@@ -102,8 +96,8 @@ package final class StoredCacheIndex<Output: Sendable>: CacheIndex {
         }
     }
 
-    package func save(_ outputs: [Output], _ entry: CacheEntry) async throws -> CacheRecord {
-        let trees = outputs.map(tree)
+    package func save(_ outputs: [BuildOutput], _ entry: CacheEntry) async throws -> CacheRecord {
+        let trees = outputs.map(\.tree)
         guard !trees.contains(nil) else {
             // Nothing that could be found again: the result is used by this build only.
             return CacheRecord(id: -1, canonicalKey: entry.canonicalKey)

@@ -1,9 +1,31 @@
+import BuildCache
 import GRDB
+import Glibc
+import Images
 import LinuxSystem
-import OCI
+import Snapshots
 import Storage
 import SystemPackage
 import Testing
+
+/// Lends a store with layers, images and a build cache, which is removed when the test is over.
+private func withStore(_ body: (Store) async throws -> Void) async throws {
+    var template = Array("/tmp/slipway-cache-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw SystemCallError("mkdtemp", errno: Errno(rawValue: errno)) }
+    let root = FilePath(platformString: template)
+    let tables = StoreTables([LayerTable.self, ImageTable.self, CacheTable.self])
+    let result: Result<Void, any Error>
+    do {
+        let store = try await Store.open(at: root.appending("store"), tables: tables)
+        try await body(store)
+        await store.close()
+        result = .success(())
+    } catch {
+        result = .failure(error)
+    }
+    try await onBlockingPool { try removeTree(root) }
+    try result.get()
+}
 
 @Suite struct `The build cache on disk` {
     /// Keeps a record that was last used at a time and made a layer of 100 bytes on top of another.

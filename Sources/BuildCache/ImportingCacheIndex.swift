@@ -1,35 +1,31 @@
-import BuildGraph
-import RemoteCache
-import Snapshots
+package import BuildGraph
+package import Operations
+package import RemoteCache
+package import Snapshots
 import Synchronization
 
 /// The build cache of the store, and beside it caches that a build reads.
 ///
 /// What the store has comes first. A record of a remote cache becomes one of the store when a step is found by it, under the key that it
 /// was found by and its canonical key alone: nothing that a remote cache says changes what another key leads to.
-final class ImportingCacheIndex<Output: Sendable>: CacheIndex {
-    private let stored: StoredCacheIndex<Output>
+package final class ImportingCacheIndex: CacheIndex {
+    package typealias Output = BuildOutput
+
+    private let stored: StoredCacheIndex
     private let imported: [ImportedCache]
     private let snapshots: LeasedSnapshots
-    private let output: @Sendable (FileTree) -> Output
     /// Records of remote caches that were found, by the ids they got for this build.
     private let found = Mutex<[Int64: (cache: ImportedCache, record: ImportedCache.Found)]>([:])
 
-    init(
-        stored: StoredCacheIndex<Output>,
-        imported: [ImportedCache],
-        snapshots: LeasedSnapshots,
-        output: @escaping @Sendable (FileTree) -> Output
-    ) {
+    package init(stored: StoredCacheIndex, imported: [ImportedCache], snapshots: LeasedSnapshots) {
         self.stored = stored
         self.imported = imported
         self.snapshots = snapshots
-        self.output = output
     }
 
-    var hasForeignRecords: Bool { !imported.isEmpty }
+    package var hasForeignRecords: Bool { !imported.isEmpty }
 
-    func record(for key: CacheKey) async throws -> CacheRecord? {
+    package func record(for key: CacheKey) async throws -> CacheRecord? {
         let own = try await stored.record(for: key)
         if let own, try await stored.outputs(of: own) != nil { return own }
         let candidates = imported.compactMap { cache in cache.record(for: key).map { (cache, $0) } }
@@ -51,25 +47,27 @@ final class ImportingCacheIndex<Output: Sendable>: CacheIndex {
         return CacheRecord(id: id, canonicalKey: record.key, source: cache.name)
     }
 
-    func outputs(of record: CacheRecord) async throws -> [Output]? {
+    package func outputs(of record: CacheRecord) async throws -> [BuildOutput]? {
         guard record.source != nil else { return try await stored.outputs(of: record) }
         guard let (cache, record) = found.withLock({ $0[record.id] }), let layers = record.outputs else { return nil }
-        var outputs: [Output] = []
-        for layers in layers { outputs.append(output(try await snapshots.tree(of: layers, from: cache.name))) }
+        var outputs: [BuildOutput] = []
+        for layers in layers { outputs.append(.tree(try await snapshots.tree(of: layers, from: cache.name))) }
         return outputs
     }
 
-    func alias(_ key: CacheKey, to record: CacheRecord) async throws {
+    package func alias(_ key: CacheKey, to record: CacheRecord) async throws {
         if record.source == nil { try await stored.alias(key, to: record) }
     }
 
-    func save(_ outputs: [Output], _ entry: CacheEntry) async throws -> CacheRecord {
+    package func save(_ outputs: [BuildOutput], _ entry: CacheEntry) async throws -> CacheRecord {
         try await stored.save(outputs, entry)
     }
 
-    func latestEntry(slot: String) async throws -> CacheEntry? { try await stored.latestEntry(slot: slot) }
+    package func latestEntry(slot: String) async throws -> CacheEntry? { try await stored.latestEntry(slot: slot) }
 
-    func adopt(_ record: CacheRecord, _ outputs: [Output], foundBy key: CacheKey, _ entry: CacheEntry) async throws {
+    package func adopt(_ record: CacheRecord, _ outputs: [BuildOutput], foundBy key: CacheKey, _ entry: CacheEntry)
+        async throws
+    {
         let own = CacheEntry(
             canonicalKey: record.canonicalKey,
             aliases: key == record.canonicalKey ? entry.aliases : [key],

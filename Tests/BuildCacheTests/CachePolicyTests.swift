@@ -1,4 +1,4 @@
-import Storage
+import BuildCache
 import Testing
 
 @Suite struct `Policies of the build cache` {

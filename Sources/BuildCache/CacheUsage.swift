@@ -1,4 +1,6 @@
-internal import GRDB
+import GRDB
+import Snapshots
+package import Storage
 
 /// One record of the build cache, as `system df -v` and `builder prune` show it.
 package struct CacheUsage: Sendable, Hashable, Identifiable {
@@ -34,38 +36,43 @@ package struct CachePruning: Sendable, Hashable {
 extension Store {
     /// The records of the build cache, the longest unused first.
     package func buildCache() async throws -> [CacheUsage] {
-        try await database.read { db in try Self.cacheUsage(in: db) }
+        let held = held
+        return try await database.read { db in try Self.cacheUsage(held, in: db) }
     }
 
-    private static func cacheUsage(in db: Database) throws -> [CacheUsage] {
+    private static func cacheUsage(_ held: HeldContent, in db: Database) throws -> [CacheUsage] {
         let rows = try Row.fetchAll(
             db,
-            sql: """
-                SELECT cache_records.id, name, cache_records.created, cache_records.last_used, cache_records.usage_count,
-                    COALESCE(sum(COALESCE(layers.size, 0)), 0),
-                    COALESCE(max(EXISTS (SELECT 1 FROM image_layers WHERE image_layers.layer_id = layers.id)
-                        OR EXISTS (SELECT 1 FROM container_layers WHERE container_layers.layer_id = layers.id)), 0)
-                FROM cache_records
-                LEFT JOIN cache_layers AS own ON own.record_id = cache_records.id AND own.position = (
-                    SELECT max(position) FROM cache_layers
-                    WHERE record_id = own.record_id AND output = own.output)
-                LEFT JOIN layers ON layers.id = own.layer_id
-                GROUP BY cache_records.id ORDER BY cache_records.last_used, cache_records.id
-                """
+            sql: "SELECT id, name, created, last_used, usage_count FROM cache_records ORDER BY last_used, id"
         )
+        let made = try madeLayers(in: db)
+        let usage = try LayerTable.usage(of: Set(made.values.joined()), held, in: db)
         let parents = try Self.parents(in: db)
         return rows.map { row in
-            CacheUsage(
+            let own = (made[row[0]] ?? []).compactMap { usage[$0] }
+            return CacheUsage(
                 id: row[0],
                 name: row[1],
                 created: row[2],
                 lastUsed: row[3],
                 usageCount: row[4],
-                size: row[5],
-                isShared: row[6],
+                size: own.reduce(0) { $0 + $1.bytes },
+                isShared: own.contains(where: \.isInUse),
                 parents: parents[row[0]] ?? []
             )
         }
+    }
+
+    /// For each record the topmost layer of each of its outputs.
+    private static func madeLayers(in db: Database) throws -> [Int64: [LayerID]] {
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT record_id, layer_id FROM cache_layers AS own WHERE position = (
+                    SELECT max(position) FROM cache_layers WHERE record_id = own.record_id AND output = own.output)
+                """
+        )
+        return rows.reduce(into: [:]) { $0[$1[0], default: []].append($1[1]) }
     }
 
     /// For each record those that have all of its layers but the topmost.
@@ -87,8 +94,9 @@ extension Store {
     package func pruneBuildCache(
         _ pruning: CachePruning = CachePruning()
     ) async throws -> (records: [CacheUsage], garbage: CollectedGarbage) {
+        let held = held
         let removed = try await database.write { db in
-            let records = try Self.cacheUsage(in: db)
+            let records = try Self.cacheUsage(held, in: db)
             var own = records.reduce(Int64(0)) { $0 + ($1.isShared ? 0 : $1.size) }
             var removed: [CacheUsage] = []
             for record in records where pruning.all || !record.isShared {

@@ -1,0 +1,146 @@
+package import GRDB
+internal import LinuxSystem
+package import OCI
+internal import SystemPackage
+
+/// The store's own tables: blobs, what is still to be unlinked, and what the records compare.
+package enum BlobTable: TableOwner {
+    package static let migrations = [
+        Migration("blobs and layers", sql: blobs),
+        Migration("generations") { db in
+            try db.execute(sql: generations)
+            try db.execute(
+                sql: "INSERT INTO generation VALUES (1, ?, 1, ?, '')",
+                arguments: [Generation.makeTag() + Generation.makeTag(), Generation.makeTag()]
+            )
+        },
+    ]
+
+    private static let blobs = """
+        -- A blob whose row is here is in blobs/<algorithm>/<hex>, complete, verified and durable.
+        CREATE TABLE blobs (
+            digest TEXT PRIMARY KEY NOT NULL,
+            size INTEGER NOT NULL,
+            created INTEGER NOT NULL,
+            last_used INTEGER NOT NULL
+        ) WITHOUT ROWID;
+
+        -- Rows were deleted, files are still to be: the second half of a two-phase removal. kind is blob or layer.
+        CREATE TABLE tombstones (
+            kind TEXT NOT NULL,
+            name TEXT NOT NULL,
+            PRIMARY KEY (kind, name)
+        ) WITHOUT ROWID;
+
+        -- Repositories (docker.io/library/python) known to hold a blob: mounted from there rather than uploaded.
+        CREATE TABLE blob_sources (
+            digest TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            PRIMARY KEY (digest, repository)
+        ) WITHOUT ROWID;
+        """
+
+    private static let generations = """
+        -- Which store this is, how many commits it had, and words that say which the last two were: compared with the records
+        -- outside of the database, they tell whether it is whole.
+        CREATE TABLE generation (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            store TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            tag TEXT NOT NULL,
+            previous TEXT NOT NULL
+        );
+
+        -- What the transaction that runs has changed of recorded tables; empty outside of transactions.
+        CREATE TABLE changes (
+            id INTEGER PRIMARY KEY,
+            line TEXT NOT NULL
+        );
+        """
+
+    // The blobs themselves are told by their files.
+    package static let recordedTables = [RecordedTable("blob_sources")]
+    package static let countedTables = ["blobs"]
+
+    // MARK: For other owners
+
+    /// Whether a blob is here.
+    package static func contains(_ digest: Digest, in db: Database) throws -> Bool {
+        let statement = try db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?)")
+        return try Bool.fetchOne(statement, arguments: [digest]) ?? false
+    }
+
+    /// Whether a registry is known to have a blob.
+    package static func isElsewhere(_ digest: Digest, in db: Database) throws -> Bool {
+        let statement = try db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM blob_sources WHERE digest = ?)")
+        return try Bool.fetchOne(statement, arguments: [digest]) ?? false
+    }
+
+    /// How many blobs are here, and their bytes.
+    package static func usage(in db: Database) throws -> (count: Int, bytes: Int64) {
+        let row = try Row.fetchOne(db, sql: "SELECT count(*), COALESCE(sum(size), 0) FROM blobs")
+        return row.map { ($0[0], $0[1]) } ?? (0, 0)
+    }
+
+    /// The bytes of those blobs that are here.
+    package static func bytes(of digests: Set<Digest>, in db: Database) throws -> Int64 {
+        let sql = "SELECT sum(size) FROM blobs WHERE digest IN (SELECT value FROM json_each(?))"
+        return try Int64.fetchOne(db, sql: sql, arguments: [Digest.json(digests)]) ?? 0
+    }
+
+    // MARK: Keeping house
+
+    package static func collect(
+        keeping held: HeldContent,
+        into garbage: inout CollectedGarbage,
+        in db: Database
+    ) throws {
+        let rows = try Row.fetchAll(
+            db,
+            sql: "SELECT digest, size FROM blobs WHERE NOT \(held.holdsBlob("blobs.digest"))"
+        )
+        for row in rows {
+            let text: String = row[0]
+            garbage.bytes += row[1] as Int64
+            if let digest = try? Digest(parsing: text) { garbage.blobs.append(digest) }
+            try db.execute(sql: "INSERT OR IGNORE INTO tombstones VALUES ('blob', ?)", arguments: [text])
+            try db.execute(sql: "DELETE FROM blobs WHERE digest = ?", arguments: [text])
+            try db.execute(sql: "DELETE FROM blob_sources WHERE digest = ?", arguments: [text])
+        }
+        for layer in garbage.directories {
+            try db.execute(sql: "INSERT INTO tombstones VALUES ('layer', ?)", arguments: ["\(layer)"])
+        }
+    }
+
+    package static func problems(in db: Database, _ layout: StoreLayout) throws -> [StoreProblem] {
+        var problems: [StoreProblem] = []
+        for row in try Row.fetchAll(db, sql: "SELECT digest, size FROM blobs ORDER BY digest") {
+            let text: String = row[0]
+            let size: Int64 = row[1]
+            guard let digest = try? Digest(parsing: text) else {
+                problems.append(.database("blobs has a row for \"\(text)\", which is no digest"))
+                continue
+            }
+            guard let status = try HostFiles.status(of: layout.blob(digest)) else {
+                problems.append(.blobMissing(digest))
+                continue
+            }
+            if status.size != size { problems.append(.blobSize(digest, recorded: size, actual: status.size)) }
+        }
+        return problems
+    }
+
+    package static func restore(_ recorded: RecordedIDs, from layout: StoreLayout, in db: Database) throws {
+        for algorithm in ["sha256", "sha384", "sha512"] {
+            for name in try HostFiles.entries(of: layout.blobs.appending(algorithm)) {
+                guard let digest = try? Digest(parsing: "\(algorithm):" + String(decoding: name, as: UTF8.self)),
+                    let status = try HostFiles.status(of: layout.blob(digest))
+                else { continue }
+                try db.execute(
+                    sql: "INSERT OR REPLACE INTO blobs (digest, size, created, last_used) VALUES (?, ?, ?, ?)",
+                    arguments: [digest, status.size, status.modified.seconds, currentTime()]
+                )
+            }
+        }
+    }
+}
