@@ -135,7 +135,7 @@ extension Build {
     private static func retain(_ outputs: [BuildOutput], _ snapshots: LeasedSnapshots) async throws -> Bool {
         let layers = Set(outputs.compactMap(\.tree).flatMap(\.layers))
         try await snapshots.lease.hold(layers.map { .layer($0) })
-        return try await snapshots.snapshots.areKnown(layers)
+        return try await snapshots.canHave(layers)
     }
 
     /// The caches of the steps that are to run as if there were none.

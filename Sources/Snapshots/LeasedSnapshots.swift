@@ -22,4 +22,18 @@ extension LeasedSnapshots {
     /// What the store knows of a layer.
     /// - Throws: `SnapshotError.unknownLayer`.
     package func info(of layer: LayerID) async throws -> SnapshotStore.LayerInfo { try await snapshots.info(of: layer) }
+
+    /// Whether the content of all these layers is in the store, or offered to this work by a cache that it reads.
+    ///
+    /// What another build has found in a cache of its own is of no use to one that does not read that cache.
+    package func canHave(_ layers: Set<LayerID>) async throws -> Bool {
+        let presence = try await store.database.read { try LayerTable.presence(of: layers, in: $0) }
+        return layers.allSatisfy { layer in
+            switch presence[layer] {
+            case .present: true
+            case .remote(let blob): offers?.isOffered(blob) ?? false
+            case .absent, nil: false
+            }
+        }
+    }
 }

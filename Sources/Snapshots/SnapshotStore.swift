@@ -170,15 +170,6 @@ package final class SnapshotStore: Sendable {
         }
     }
 
-    /// Whether all of these layers are in the store.
-    package func areKnown(_ layers: Set<LayerID>) async throws -> Bool {
-        try await store.database.read { db in
-            try layers.allSatisfy { layer in
-                try Bool.fetchOne(db, sql: "SELECT 1 FROM layers WHERE id = ?", arguments: [layer]) ?? false
-            }
-        }
-    }
-
     /// Adds an archive to those of a layer; one that is there may become a checked one.
     static func add(_ archive: LayerBlob, to layer: LayerID, in db: Database) throws {
         let blob = archive.blob
