@@ -111,7 +111,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
             var rest = line.drop { $0 == " " || $0 == "\t" }
             guard rest.popFirst() == "[" else { continue }
             if rest.first == "[" { rest.removeFirst() }
-            switch rest.drop(while: { $0 == " " || $0 == "\t" }).first {
+            switch rest.first(where: { $0 != " " && $0 != "\t" }) ?? "\n" {
             case "a"..."z", "A"..."Z", "0"..."9", "_", "-", "\"", "'", "]": continue
             default: return number + 1
             }
