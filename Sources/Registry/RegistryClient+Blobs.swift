@@ -144,7 +144,9 @@ extension RegistryClient {
             position = moved
             throw failure
         }
-        if isOver { throw RegistryError.tooLarge(what: "blob \(descriptor.digest) of \(repository)", limit: descriptor.size) }
+        if isOver {
+            throw RegistryError.tooLarge(what: "blob \(descriptor.digest) of \(repository)", limit: descriptor.size)
+        }
         try await handOn()
         position = moved
         guard position == descriptor.size else { throw AttemptFailure(url: answer.url, reason: .connection(.closed)) }

@@ -10,6 +10,7 @@ struct OverlaidLayers {
     private let roots: [OpenFile]
 
     /// - Parameter layers: the lowest first.
+    /// - Throws: `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     init(_ layers: [LayerFiles]) throws(SystemCallError) {
         var roots: [OpenFile] = []

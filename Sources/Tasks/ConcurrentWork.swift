@@ -3,6 +3,7 @@ extension Sequence where Element: Sendable {
     /// - Parameters:
     ///   - limit: how many at a time, at least one.
     ///   - body: the work.
+    /// - Returns: the results, in the order of the elements.
     /// - Throws: the first error; the rest is cancelled then, and waited for.
     package func mapConcurrently<Value: Sendable>(
         limit: Int,

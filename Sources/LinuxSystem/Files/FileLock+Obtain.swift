@@ -9,6 +9,7 @@ extension FileLock {
     ///   - path: the file.
     ///   - mode: with whom the lock is shared.
     ///   - whenTaken: is called first where it has to be waited for.
+    /// - Returns: the lock.
     /// - Throws: `SystemCallError`, `ThreadShortage`, `CancellationError`.
     package static func obtain(
         _ path: FilePath,

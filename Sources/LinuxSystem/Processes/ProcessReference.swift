@@ -52,6 +52,7 @@ package struct ProcessReference: Sendable, Hashable, Codable {
     ///   - file: what it executes before, as `executable` gave it.
     ///   - time: how long to wait at most.
     /// - Returns: whether it was seen to execute another file; one that does so and ends at once may not be seen.
+    /// - Throws: `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func waitUntilExecuting(otherThan file: FileStatus?, atMost time: Duration) throws(SystemCallError) -> Bool
     {
