@@ -41,11 +41,13 @@ extension BuildEngine {
             ),
             logger: logger
         )
+        // Fetches what caches offer, as the program does.
+        let blobs = RegistryBlobProvider(store: store, client: client)
         let remote = RemoteImages(
             images: images,
-            snapshots: snapshots,
+            snapshots: SnapshotStore(store: store, blobProvider: blobs),
             client: client,
-            blobs: RegistryBlobProvider(store: store, client: client),
+            blobs: blobs,
             logger: logger
         )
         var parts = BuildEngine.Parts(
