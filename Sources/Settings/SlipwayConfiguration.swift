@@ -107,13 +107,16 @@ package struct SlipwayConfiguration: Sendable, Hashable {
     ///
     /// toml++ ends the process at one (an assertion in `parse_key`), in release builds too.
     private static func lineOfNamelessTable(_ text: [UInt8]) -> Int? {
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            var rest = line.drop { $0 == " " || $0 == "\t" }
+        var number = 1
+        // What toml++ takes for the end of a line, or passes over at the beginning of one or of the text.
+        for line in text.split(omittingEmptySubsequences: false, whereSeparator: { (0x0a...0x0d).contains($0) }) {
+            defer { if line.endIndex < text.endIndex, text[line.endIndex] == "\n" { number += 1 } }
+            var rest = line.drop { [" ", "\t", 0xef, 0xbb, 0xbf].contains($0) }
             guard rest.popFirst() == "[" else { continue }
             if rest.first == "[" { rest.removeFirst() }
             switch rest.first(where: { $0 != " " && $0 != "\t" }) ?? "\n" {
             case "a"..."z", "A"..."Z", "0"..."9", "_", "-", "\"", "'", "]": continue
-            default: return number + 1
+            default: return number
             }
         }
         return nil

@@ -57,6 +57,8 @@ import Testing
         ("[ =", "line 1: the name of a table must follow ["),
         ("[\u{e9}]", "line 1: the name of a table must follow ["),
         ("[[[a]]]", "line 1: the name of a table must follow ["),
+        ("\u{feff}[\u{c}", "line 1: the name of a table must follow ["),
+        ("a = 1\r\n[\r\n", "line 2: the name of a table must follow ["),
         ("[]", "/etc/slipway/slipway.toml: line 1, column"),
     ])
     func `a mistake is told with its file and key`(text: String, message: String) {
