@@ -12,7 +12,7 @@ package struct BaseQuestion: Sendable {
     package let platform: Platform
     /// Whether the registry is asked although the store has the name (`--pull`).
     package var asksRegistry = false
-    /// Whether somebody asked for the platform, or it is only this machine's.
+    /// Whether the request named the platform; otherwise it is this machine's.
     package var isPlatformGiven = false
 }
 

@@ -12,7 +12,7 @@ import Snapshots
 import Storage
 import SystemPackage
 
-/// Graphs that are to be solved, whoever made them.
+/// Graphs to solve, from the frontend or from a client.
 struct SolveWork: Sendable {
     let definitions: [Definition]
     /// Where the steps come from.

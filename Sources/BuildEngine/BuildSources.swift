@@ -94,7 +94,7 @@ extension Build {
     }
 
     func readIgnoreFile(_ context: BuildContext) async throws -> IgnoreFile? {
-        // What comes from elsewhere was chosen by whoever made it: nothing is left out.
+        // Another tool chose what this holds: nothing is left out.
         guard let directory = context.directory else { return nil }
         let location = request.dockerfile
         return try await progress.step("[internal] load .dockerignore") { step in

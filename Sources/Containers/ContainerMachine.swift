@@ -50,7 +50,7 @@ package struct ContainerMachine: Sendable, Hashable {
         self.isRemovedAtEnd = isRemovedAtEnd
     }
 
-    /// Takes in what has happened, or what somebody wants to do.
+    /// Takes in what has happened, or what a command asks for.
     /// - Returns: what is to be done, in this order, when the new state is kept.
     /// - Throws: `Refusal`; nothing has changed then.
     package mutating func receive(_ event: Event) throws(Refusal) -> [Action] {

@@ -92,7 +92,7 @@ extension ContainerStore {
     /// Waits, but not for long, until those who wait for a container have read its exit code.
     func awaitReaders(of exits: FilePath) async throws {
         guard try await onBlockingPool({ try HostFiles.status(of: exits) }) != nil else { return }
-        // Where the directory goes meanwhile, nobody reads in it.
+        // If the directory goes meanwhile, no one reads in it.
         _ = try? await FileLock.obtain(directory: exits, within: .seconds(2))
     }
 

@@ -39,7 +39,7 @@ extension Exporter {
         var exported = plain.exported
         exported.names = names.map(\.withDefaultTag)
         guard options.isStored else { return exported }
-        // Whoever uses the image later need not have the cache that its layers were found in.
+        // Later users of the image may lack the cache that its layers were found in.
         for image in results { try await snapshots.fetchRemoteLayers(among: image.tree.layers) }
         try await keep(plain, ImageNaming(tags: exported.names), step)
         if options.unpacks == true { try await unpack(results.map(\.tree.layers), exported, step) }

@@ -61,7 +61,7 @@ package enum ImageTable: TableOwner {
 
     private static let members = """
         -- An image of several platforms is a row of images whose id is the digest of an index's bytes, a blob too; its other columns
-        -- are those of the member that is taken where nobody asks for a platform. These are its members.
+        -- are those of the member taken by default, without a platform. These are its members.
         CREATE TABLE image_members (
             index_id TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE,
             position INTEGER NOT NULL,

@@ -16,7 +16,7 @@ extension LeasedSnapshots {
     /// The layer of a blob of which a remote cache says what it unpacks to.
     ///
     /// What such a cache says is believed of its own records only: files that are here already are taken for the same digest, but a
-    /// layer of somebody else never gets the cache's blob. The layer is neither fetched nor unpacked.
+    /// layer of another source never gets the cache's blob. The layer is neither fetched nor unpacked.
     /// - Parameters:
     ///   - diffID: the digest of the uncompressed archive, checked when the layer is unpacked.
     ///   - blob: the archive as the cache has it.

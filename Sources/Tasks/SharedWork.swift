@@ -5,7 +5,7 @@ internal import Synchronization
 /// - Who asks for work that runs joins it.
 /// - Who is cancelled leaves, at once, unless it is the last: the last one cancels the work and waits for its end, so
 ///   that nothing of it goes on when all have left.
-/// - Who asks for work that is being cancelled starts it anew: nobody gets the cancellation of others.
+/// - Who asks for work that is being cancelled starts it anew: no task gets the cancellation of another.
 ///
 /// The work is no child of any of those tasks, but has the task-local values of the one that started it.
 package final class SharedWork<Key: Hashable & Sendable, Value: Sendable>: Sendable {

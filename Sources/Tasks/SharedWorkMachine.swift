@@ -1,4 +1,4 @@
-/// Decides for whom a piece of shared work runs, and when it stops.
+/// Decides which tasks a piece of shared work runs for, and when it stops.
 ///
 /// It performs no work itself.
 package struct SharedWorkMachine: Hashable, Sendable {

@@ -1,4 +1,4 @@
-/// A password, token or file that nobody may see: nothing that prints a value of this type, by description or by reflection, shows
+/// A password, token or file that must stay secret: nothing that prints a value of this type, by description or by reflection, shows
 /// what it holds.
 ///
 /// It has no coding either: code that sends or stores it calls `reveal()` or `revealBytes()`, which are easy to find.

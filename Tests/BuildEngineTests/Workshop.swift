@@ -77,7 +77,7 @@ func withWorkshop(_ body: (Workshop) async throws -> Void) async throws {
     try await onBlockingPool { try removeTree(root) }
 }
 
-/// Has one base image, for every platform, and one that nobody ever finds out about.
+/// Has one base image, for every platform, and one whose lookup never ends.
 final class ListedBases: BaseImages {
     private let questions = Mutex<[Platform]>([])
 

@@ -15,7 +15,7 @@ import Testing
         Solver(index: index, member: member, retain: retain)
     }
 
-    /// Waits until a solve is told that a vertex runs: it has joined whoever began it.
+    /// Waits until a solve is told that a vertex runs: it has joined the solve that began it.
     private func start(_ progress: ProgressChannel) async {
         for await event in progress {
             if case .vertex(let vertex) = event, vertex.started != nil { return }

@@ -52,7 +52,7 @@ struct `The life of a container` {
             #expect(try await slipway.succeed("logs", name) == "")
             let state = ["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", name]
             #expect(try await slipway.run(state).text == "created 126\n")
-            // A program that ends at once is none that was refused, whatever it writes.
+            // A program that ends at once was not refused, whatever it writes.
             let brief = ["run", "-d", "--network", "none", "--name", "\(name)-brief", "busybox", "sh", "-c"]
             let line = #"echo '{"msg":"exec container process` it was"}' >&2"#
             #expect(try await slipway.run(brief + [line]).status == 0)

@@ -164,7 +164,7 @@ private final class Count: Sendable {
         await #expect(throws: CancellationError.self) { try await task.value }
     }
 
-    /// Many tasks come and go at random; a task that nobody cancels gets a right value every time.
+    /// Many tasks come and go at random; a task that is not cancelled gets a right value every time.
     @Test func `gives nobody the cancellation of another`() async throws {
         let work = SharedWork<Int, Int>()
         try await withThrowingTaskGroup(of: Void.self) { group in

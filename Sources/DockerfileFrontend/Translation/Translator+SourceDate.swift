@@ -58,7 +58,7 @@ extension Translator {
     }
 
     /// The value that `SOURCE_DATE_EPOCH` has where it names something: empty where that has no time.
-    /// - Returns: nil where it names nothing, or nobody finds times.
+    /// - Returns: nil if it names nothing, or no one can find times.
     func namedSourceTime(for target: Int) async throws -> [UInt8]? {
         guard let find = options.sourceTime, let name = try sourceDateName() else { return nil }
         if case .time = name { return nil }

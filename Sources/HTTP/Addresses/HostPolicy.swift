@@ -63,7 +63,7 @@ package struct HostPolicy: Hashable, Sendable {
         return labels.suffix(isCountrySuffix ? 3 : 2).joined(separator: ".")
     }
 
-    /// Domains below which anybody can have a name.
+    /// Domains below which anyone can register a name.
     private static let sharedSuffixes: Set<String> = [
         "amazonaws.com", "azurecr.io", "azurewebsites.net", "cloudapp.net", "cloudfront.net", "appspot.com", "run.app",
         "pkg.dev", "github.io", "gitlab.io", "herokuapp.com", "fly.dev", "onrender.com", "vercel.app", "netlify.app",

@@ -7,7 +7,7 @@ extension FileLock {
     /// However many wait, they take no thread of the pool: who has the lock may need those to go on.
     /// - Parameters:
     ///   - path: the file.
-    ///   - mode: with whom the lock is shared.
+    ///   - mode: shared or exclusive.
     ///   - whenTaken: is called first where it has to be waited for.
     /// - Returns: the lock.
     /// - Throws: `SystemCallError`, `ThreadShortage`, `CancellationError`.

@@ -29,7 +29,7 @@ package struct OpenOptions: OptionSet, Sendable, Hashable {
     package static let directory = OpenOptions(rawValue: O_DIRECTORY)
     /// Fails on a symbolic link in the last component or, with `pathOnly`, opens the link itself.
     package static let noFollow = OpenOptions(rawValue: O_NOFOLLOW)
-    /// Waits for nobody at the other end of a pipe.
+    /// Does not wait for the other end of a pipe.
     package static let nonBlocking = OpenOptions(rawValue: O_NONBLOCK)
     /// Does not make a terminal the controlling terminal of the process.
     package static let noControllingTerminal = OpenOptions(rawValue: O_NOCTTY)

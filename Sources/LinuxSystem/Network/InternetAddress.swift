@@ -7,7 +7,7 @@ package struct InternetAddress: Sendable, Hashable {
     /// In network order: 4 of IPv4, 16 of IPv6.
     package let bytes: [UInt8]
 
-    /// Reads an address as it is written; nil where the text is none.
+    /// Reads an address as it is written; nil if the text is malformed.
     package init?(_ text: String) {
         var four = [UInt8](repeating: 0, count: 4)
         var six = [UInt8](repeating: 0, count: 16)

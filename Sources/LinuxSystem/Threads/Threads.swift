@@ -140,7 +140,7 @@ package final class BlockingQueue<Element>: @unchecked Sendable {
         defer { pthread_mutex_unlock(mutex) }
         while elements.isEmpty, !isClosed { pthread_cond_wait(condition, mutex) }
         if elements.isEmpty { return nil }
-        // Taken out under the lock, so that nobody else has it any more.
+        // Taken out under the lock, so that no other thread has it any more.
         nonisolated(unsafe) let element = elements.removeFirst()
         pthread_cond_broadcast(condition)
         return element

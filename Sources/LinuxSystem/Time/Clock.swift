@@ -10,7 +10,7 @@ package func currentTime() -> Int64 { realTimeNanoseconds() / 1_000_000_000 }
 /// See clock_gettime(2).
 package func realTimeNanoseconds() -> Int64 { nanoseconds(of: CLOCK_REALTIME) }
 
-/// Nanoseconds of a clock that nobody sets; only differences mean something.
+/// Nanoseconds of a clock that cannot be set; only differences mean something.
 ///
 /// See clock_gettime(2).
 package func monotonicNanoseconds() -> Int64 { nanoseconds(of: CLOCK_MONOTONIC) }
