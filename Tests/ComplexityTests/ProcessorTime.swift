@@ -4,7 +4,7 @@ import Testing
 /// Work on an input of some size, and the means to tell a square from what it should be.
 struct Work: Sendable {
     let name: String
-    /// The greatest size from which it is doubled.
+    /// Half of the greatest size that is tried.
     let limit: Int
     /// Makes an input of a size and gives what works on it: only the work is measured.
     let prepare: @Sendable (Int) throws -> @Sendable () async throws -> Void
@@ -19,23 +19,23 @@ struct Work: Sendable {
         self.prepare = prepare
     }
 
-    /// How many times the processor time of a size twice that size takes.
+    /// How many times the processor time of a size four times that size takes.
     ///
     /// Noise only ever adds to a time, so the least of several is the nearest to the truth, and to measure more often cannot make
-    /// a square (which takes four times) look like less.
+    /// a square (which takes sixteen times) look like less. Twice the linear growth is left for caches that are too small.
     func growth(from size: Int) async throws -> Double {
-        let (small, large) = (try prepare(size), try prepare(2 * size))
+        let (small, large) = (try prepare(size), try prepare(4 * size))
         let count = max(1, Int(0.01 / max(1e-6, try await Self.time(small))))
         var least = (small: Double.infinity, large: Double.infinity)
         for round in 1...8 {
             least.small = min(least.small, try await Self.time(small, count: count))
             least.large = min(least.large, try await Self.time(large, count: count))
-            if round > 1 || least.large > 0.2, least.large / least.small <= Self.bound { break }
+            if round > 1 || least.large > 0.2, least.large / least.small < Self.bound { break }
         }
         return least.large / least.small
     }
 
-    static let bound = 2.5
+    static let bound = 8.0
 
     /// The processor time of this thread: what else the machine does is not in it.
     private static func time(_ work: @Sendable () async throws -> Void, count: Int = 1) async throws -> Double {
