@@ -6,7 +6,8 @@ import PackageDescription
 //
 // Wings exist for two reasons. A room that must not know of something does not name its wing: the Dockerfile's frontend
 // knows no store. And a build from nothing goes on beside the slowest packages: `.network` holds all that waits for
-// async-http-client and `.language` all that waits for protobuf, so that rooms which name neither compile meanwhile.
+// async-http-client, `.service` all that waits for grpc-swift and `.language` all that waits for protobuf, so that rooms
+// which name none of them compile meanwhile.
 
 /// A group of rooms that are seen together or not at all.
 enum Wing {
@@ -21,6 +22,8 @@ enum Wing {
     case network
     /// Images moved whole, and what steps and builds do.
     case build
+    /// What speaks gRPC.
+    case service
     /// What a terminal needs and no build does.
     case terminal
 }
@@ -57,6 +60,12 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let grpcCore = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let grpcTransport = Target.Dependency.product(
+    name: "GRPCNIOTransportHTTP2Posix",
+    package: "grpc-swift-nio-transport"
+)
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
@@ -95,6 +104,12 @@ let layers: [[Room]] = [
             .network,
             sees: [.values, .platform],
             external: [system, httpClient, nioCore, nioHTTP1, nioPosix, nioSSL]
+        ),
+        Room(
+            "RPC",
+            .service,
+            sees: [.values, .platform],
+            external: [system, grpcCore, grpcProtobuf, grpcTransport, nioCore, nioHTTP1, nioPosix, protobuf]
         ),
         Room("Sandboxes", .platform, sees: [.values, .platform], external: [system, yaml]),
         Room("ClientServices", .platform, sees: [.values, .platform], external: [system, crypto]),
@@ -172,12 +187,21 @@ let layers: [[Room]] = [
             external: [system]
         )
     ],
-    // 10: doors
+    // 10: doors for programs
+    [
+        Room(
+            "BuildKitService",
+            .service,
+            sees: [.values, .platform, .language, .store, .network, .build, .service],
+            external: [system, crypto, grpcCore, nioCore, protobuf]
+        )
+    ],
+    // 11: the door for people
     [
         Room(
             "CommandLine",
             .terminal,
-            sees: [.values, .platform, .language, .store, .network, .build, .terminal],
+            sees: [.values, .platform, .language, .store, .network, .build, .service, .terminal],
             external: [system, logging]
         )
     ],
@@ -334,7 +358,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
