@@ -21,6 +21,7 @@ extension Build {
         switch request.context {
         case .directory(let path): context.directory = try await onBlockingPool { try ContextDirectory(path) }
         case .stream(let stream): try await read(stream, into: &context)
+        case .offered: context.offered = request.offeredFiles
         case .address(let address):
             if let source = try repository(at: address) {
                 let name = Array("[internal] load git source ".utf8) + withoutCredentials(address)

@@ -1,40 +1,41 @@
 import BuildCache
-import BuildGraph
+package import BuildGraph
 import DockerfileFrontend
 import DockerfileSyntax
-import LLB
+package import LLB
 import LinuxSystem
-import OCI
-import Operations
-import RemoteCache
+package import OCI
+package import Operations
+package import RemoteCache
 import Sandboxes
-import Snapshots
+package import Snapshots
 import Storage
-import SystemPackage
 
 /// Graphs to solve, from the frontend or from a client.
-struct SolveWork: Sendable {
-    let definitions: [Definition]
+package struct SolveWork: Sendable {
+    package let definitions: [Definition]
     /// Where the steps come from.
-    var origins: [Digest: StepOrigin] = [:]
-    /// The directories of the client, by the names that sources have for them.
-    var directories: [[UInt8]: FilePath] = [:]
+    package var origins: [Digest: StepOrigin] = [:]
+    /// The directories of the client.
+    package var files: any LocalFiles = LocalDirectories()
     /// The outputs of nodes that the build has already.
-    var known: [Digest: [BuildOutput]] = [:]
+    package var known: [Digest: [BuildOutput]] = [:]
     /// The caches outside of the store that are looked at.
-    var imported: [ImportedCache] = []
+    package var imported: [ImportedCache] = []
+
+    package init(definitions: [Definition]) { self.definitions = definitions }
 }
 
 /// What a solve left for those who export it; the build's lease holds it.
-struct SolvedBuild: Sendable {
+package struct SolvedBuild: Sendable {
     /// The files of each target.
-    var trees: [FileTree]
+    package var trees: [FileTree]
     /// Why each step ran or did not.
-    var steps: [StepExplanation] = []
+    package var steps: [StepExplanation] = []
     /// The steps that a cache can keep.
     var cacheable: [CacheableStep] = []
     /// The outputs of nodes, as far as they came to be needed.
-    var outputs: [Digest: [BuildOutput]] = [:]
+    package var outputs: [Digest: [BuildOutput]] = [:]
 }
 
 extension Build {
@@ -46,18 +47,18 @@ extension Build {
     ) async throws -> SolvedBuild {
         var work = SolveWork(definitions: plans.map(\.definition))
         work.origins = origins(of: plans)
-        work.directories = sources.context.directories
+        work.files = sources.context.files
         work.known = sources.context.known
         work.imported = imported
         return try await solve(work)
     }
 
     /// Runs what must run of graphs, what they have in common once.
-    func solve(_ work: SolveWork) async throws -> SolvedBuild {
+    package func solve(_ work: SolveWork) async throws -> SolvedBuild {
         let (graph, targets) = try makeGraph(
             of: work.definitions,
             origins: work.origins,
-            environment: environment(work.directories)
+            environment: environment(work.files)
         )
         let wanted = targets.compactMap(\.self)
         if wanted.isEmpty { return SolvedBuild(trees: targets.map { _ in .empty }) }
@@ -93,14 +94,14 @@ extension Build {
     }
 
     /// What the operations of the build work with.
-    private func environment(_ directories: [[UInt8]: FilePath]) -> OperationEnvironment {
+    private func environment(_ files: any LocalFiles) -> OperationEnvironment {
         var environment = OperationEnvironment(
             snapshots: snapshots,
             sandboxes: parts.sandboxes,
             networks: parts.networks,
             sources: OperationSources(images: images, downloads: downloads, repositories: repositories)
         )
-        environment.localDirectories = directories
+        environment.localFiles = files
         environment.client = client
         environment.logLimits = request.logLimits
         environment.devices = devices

@@ -1,14 +1,14 @@
-import BuildGraph
+package import BuildGraph
 import ClientServices
 import DockerfileFrontend
-import Exporters
+package import Exporters
 import Images
 import LinuxSystem
-import OCI
+package import OCI
 import Operations
 import RemoteSources
 import Sandboxes
-import Snapshots
+package import Snapshots
 import Storage
 
 /// One build: a request, and all that there is for it alone.
@@ -16,15 +16,15 @@ import Storage
 /// It lives inside of `BuildEngine.withBuild`. `run` shows the life of the data: sources, plans, what solving them
 /// gives, and what becomes of that. Each step can be asked for by itself: a client that brings its own graph enters at
 /// `solve`.
-struct Build: Sendable {
+package struct Build: Sendable {
     let parts: BuildEngine.Parts
-    let request: BuildRequest
+    private(set) var request: BuildRequest
     /// Shows what happens.
-    let progress: BuildSteps
+    package let progress: BuildSteps
     /// What the client offers to steps and to those who fetch.
     let client: ClientServices
     /// The layers; what is made and found is held, and what the caches of this build offer is fetched.
-    let snapshots: LeasedSnapshots
+    package let snapshots: LeasedSnapshots
     /// Serve this build alone, so that all of it sees the same files.
     let downloads: Downloads
     let repositories: GitRepositories
@@ -47,13 +47,13 @@ struct Build: Sendable {
     }
 
     /// What a build gave.
-    struct Result: Sendable {
+    package struct Result: Sendable {
         /// Nil where only files were asked for.
-        var image: ExportedImage?
+        package var image: ExportedImage?
         /// Of the build cache that was written.
-        var cacheManifest: Descriptor?
+        package var cacheManifest: Descriptor?
         /// Why each step ran or did not.
-        let steps: [StepExplanation]
+        package let steps: [StepExplanation]
     }
 
     init(_ parts: BuildEngine.Parts, _ request: BuildRequest, _ progress: BuildSteps, _ scope: Scope) {
@@ -70,6 +70,13 @@ struct Build: Sendable {
         images = BuildImages(bases: parts.bases, lease: scope.lease)
     }
 
+    /// The same build with another question: a client that leads its build may have several Dockerfiles.
+    func asking(_ request: BuildRequest) -> Build {
+        var build = self
+        build.request = request
+        return build
+    }
+
     /// Carries the request out.
     func run() async throws -> Result {
         try checkExports()
@@ -83,7 +90,7 @@ struct Build: Sendable {
     // MARK: Exporting
 
     /// Refuses what cannot be done with a result, before it is made.
-    private func checkExports() throws {
+    func checkExports() throws {
         let platforms = request.platforms.isEmpty ? [Platform.current.normalized] : request.platforms.map(\.normalized)
         for export in request.exports {
             try export.check(
@@ -96,7 +103,11 @@ struct Build: Sendable {
 
     /// Does with what was built what the request asks for.
     func export(_ solved: SolvedBuild, of plans: [BuildPlan]) async throws -> Result {
-        let outcome = try await outcome(solved, of: plans)
+        try await export(try await outcome(solved, of: plans), of: solved)
+    }
+
+    /// Does with images what the request asks for.
+    func export(_ outcome: BuildOutcome, of solved: SolvedBuild) async throws -> Result {
         if request.exports.contains(where: { outcome.lacksTime(for: $0) }) {
             progress.warn("rewrite-timestamp is specified, but no source-date-epoch was found")
         }

@@ -19,7 +19,7 @@ import Tasks
 /// once; apart from that no build affects another. Several engines, in this process or others, may use one store.
 package final class BuildEngine: Sendable {
     let parts: Parts
-    private let pool = SolverPool<BuildOutput>()
+    private let pool: SolverPool<BuildOutput>
 
     /// What an engine works with.
     package struct Parts: Sendable {
@@ -57,7 +57,17 @@ package final class BuildEngine: Sendable {
         }
     }
 
-    package init(_ parts: Parts) { self.parts = parts }
+    package init(_ parts: Parts) {
+        self.parts = parts
+        pool = SolverPool()
+    }
+
+    /// An engine for a client with parts of its own, such as other credentials, whose builds share steps with those of
+    /// another.
+    package init(_ parts: Parts, sharingWith other: BuildEngine) {
+        self.parts = parts
+        pool = other.pool
+    }
 
     /// Carries out a request; what happens is told through `progress`, which the caller finishes.
     ///
@@ -93,7 +103,7 @@ package final class BuildEngine: Sendable {
     ///
     /// Another build may have joined a step that this one began. The step then goes on with this build's secrets and
     /// directories, which are kept until its end. This call does not wait for it.
-    func withBuild<Value: Sendable>(
+    package func withBuild<Value: Sendable>(
         _ request: BuildRequest,
         progress: ProgressChannel,
         _ body: @escaping @Sendable (Build) async throws -> Value

@@ -8,12 +8,15 @@ package import Operations
 package import RemoteCache
 package import Sandboxes
 package import SystemPackage
+import Text
 
 /// One build as a user asks for it.
 package struct BuildRequest: Sendable {
     /// What COPY and ADD take files from.
     package var context: ContextLocation
     package var dockerfile: DockerfileLocation
+    /// Where `offered` directories come from.
+    package var offeredFiles: any LocalFiles = LocalDirectories()
     /// `--build-context`: what names of stages and images lead to instead.
     package var namedContexts: [(name: [UInt8], value: [UInt8])] = []
     /// What relative paths of named contexts start from.
@@ -124,18 +127,24 @@ package enum ContextLocation: Sendable {
     case address([UInt8])
     /// An archive of files, or a Dockerfile.
     case stream(StandardStream)
+    /// A directory that the client offers under a name.
+    case offered([UInt8])
 
     /// What names it in histories and messages, without credentials.
     package var name: [UInt8] {
         switch self {
         case .directory(let path): path.bytes
         case .address(let address): withoutCredentials(address)
-        case .stream: [UInt8(ascii: "-")]
+        case .stream: "-"
+        case .offered(let name): name
         }
     }
 
     /// Whether its files are not where a client could name one by a path of its own.
     package var isRemote: Bool { if case .directory = self { false } else { true } }
+
+    /// The name under which the client offers it.
+    var offeredName: [UInt8]? { if case .offered(let name) = self { name } else { nil } }
 }
 
 /// Where the Dockerfile is.
@@ -150,6 +159,8 @@ package enum DockerfileLocation: Sendable {
     case inContext(FilePath)
     /// A file of a web server.
     case address([UInt8])
+    /// A path inside of a directory that the client offers under a name; `dockerfile` stands in for `Dockerfile`.
+    case offered([UInt8], FilePath)
 }
 
 /// What a build gave.

@@ -21,6 +21,8 @@ struct BuildSources: Sendable {
 struct BuildContext: Sendable {
     /// The directory that is read in place; nil for a context that came from elsewhere.
     var directory: ContextDirectory?
+    /// The client offers its directories under names.
+    var offered: (any LocalFiles)?
     /// What brings the files of such a context in.
     var node: Output?
     /// The files that it gave.
@@ -34,11 +36,12 @@ struct BuildContext: Sendable {
     /// The Dockerfile, where the context is nothing else.
     var dockerfile: [UInt8]?
 
-    /// All directories, by the names that sources have for them.
-    var directories: [[UInt8]: FilePath] {
+    /// All directories of the client.
+    var files: any LocalFiles {
+        if let offered { return offered }
         var directories = namedDirectories
         if let directory { directories[BuildOptions().contextName] = directory.path }
-        return directories
+        return LocalDirectories(directories)
     }
 }
 
@@ -67,7 +70,7 @@ extension Build {
     /// The text of the Dockerfile that the request names.
     func readDockerfile(_ context: BuildContext) async throws -> ContextDirectory.File {
         try await progress.step(loadStep) { step in
-            let file = try await dockerfile(in: context)
+            let file = try await dockerfile(in: context, step)
             await step.withStatus("transferring dockerfile:") { report in
                 report(Int64(file.bytes.count), 0)
             }
@@ -79,7 +82,7 @@ extension Build {
         let name =
             switch request.dockerfile {
             case .default, .content, .address: "Dockerfile"
-            case .file(let path), .inContext(let path): path.shownName ?? "Dockerfile"
+            case .file(let path), .inContext(let path), .offered(_, let path): path.shownName ?? "Dockerfile"
             }
         return "[internal] load build definition from \(name)"
     }
@@ -95,15 +98,54 @@ extension Build {
 
     func readIgnoreFile(_ context: BuildContext) async throws -> IgnoreFile? {
         // Another tool chose what this holds: nothing is left out.
-        guard let directory = context.directory else { return nil }
-        let location = request.dockerfile
+        guard context.directory != nil || request.context.offeredName != nil else { return nil }
         return try await progress.step("[internal] load .dockerignore") { step in
-            let file = try await onBlockingPool { try directory.readIgnoreFile(for: location) }
+            let file = try await ignoreFile(in: context, step)
             await step.withStatus("transferring context:") { report in
                 report(Int64(file?.bytes.count ?? 0), 0)
             }
             return try file.map { try IgnoreFile(parsing: $0.bytes) }
         }
+    }
+
+    private func ignoreFile(
+        in context: BuildContext,
+        _ step: OperationContext
+    ) async throws -> ContextDirectory.File? {
+        let location = request.dockerfile
+        if let directory = context.directory {
+            return try await onBlockingPool { try directory.readIgnoreFile(for: location) }
+        }
+        if case .offered(let name, let path) = location {
+            // It came with the Dockerfile.
+            let directory = try await offeredDirectory(name, having: path, step)
+            if let own = try await onBlockingPool({ try directory.readIgnoreFile(besides: path) }) { return own }
+        }
+        guard let name = request.context.offeredName else { return nil }
+        let directory = try await offeredDirectory(name, followPaths: [".dockerignore"], step)
+        return try await onBlockingPool { try directory.readIgnoreFile(for: .inContext(".dockerignore")) }
+    }
+
+    /// A directory of the client with a Dockerfile and the ignore file beside it.
+    private func offeredDirectory(
+        _ name: [UInt8],
+        having dockerfile: FilePath,
+        _ step: OperationContext
+    ) async throws -> ContextDirectory {
+        var paths = [dockerfile.bytes, dockerfile.bytes + ".dockerignore"]
+        if dockerfile == "Dockerfile" { paths.append("dockerfile") }
+        return try await offeredDirectory(name, followPaths: paths, step)
+    }
+
+    private func offeredDirectory(
+        _ name: [UInt8],
+        followPaths: [[UInt8]],
+        _ step: OperationContext
+    ) async throws -> ContextDirectory {
+        var source = LocalSource(name: name)
+        source.followPaths = followPaths
+        let path = try await request.offeredFiles.directory(for: source, step)
+        return try await onBlockingPool { try ContextDirectory(path) }
     }
 
     /// Shows a finding under the step that loaded the Dockerfile, as BuildKit does.
@@ -125,13 +167,16 @@ extension Build {
     }
 
     /// The Dockerfile, wherever it is.
-    private func dockerfile(in context: BuildContext) async throws -> ContextDirectory.File {
+    private func dockerfile(in context: BuildContext, _ step: OperationContext) async throws -> ContextDirectory.File {
         let location = request.dockerfile
         switch location {
         case .address(let address):
             let bytes = try await content(of: HTTPSource(url: address))
             return ContextDirectory.File(name: "Dockerfile", bytes: bytes)
         case .content(let bytes): return ContextDirectory.File(name: "Dockerfile", bytes: bytes)
+        case .offered(let name, let path):
+            let directory = try await offeredDirectory(name, having: path, step)
+            return try await onBlockingPool { try directory.readDockerfile(at: location) }
         case .file(let path) where context.directory == nil:
             // From this machine, with files from elsewhere.
             return try await onBlockingPool {

@@ -1,21 +1,21 @@
-import BuildGraph
+package import BuildGraph
 import OCI
 
 /// The engine's own steps in a build's progress: `[internal] load …`, `exporting to image`.
-struct BuildSteps: Sendable {
-    let channel: ProgressChannel
-    let now: @Sendable () -> Timestamp
+package struct BuildSteps: Sendable {
+    package let channel: ProgressChannel
+    package let now: @Sendable () -> Timestamp
 
     /// The digest that a step of this name is shown with.
     static func digest(of name: String) -> Digest { Digest.sha256(of: Array("engine:\(name)".utf8)) }
 
     /// Warns of something that belongs to no step.
-    func warn(_ text: String) { channel.post(.warning(VertexWarning(vertex: nil, short: text))) }
+    package func warn(_ text: String) { channel.post(.warning(VertexWarning(vertex: nil, short: text))) }
 
     /// Shows a step as long as `body` runs, and how it ended.
     ///
     /// Steps of one name that are not the same have numbers.
-    func step<Value>(
+    package func step<Value>(
         _ name: String,
         number: Int = 0,
         _ body: (OperationContext) async throws -> Value

@@ -35,7 +35,8 @@ struct ContextDirectory: Sendable {
         switch location {
         case .content(let bytes):
             return File(name: "Dockerfile", bytes: bytes)
-        case .inContext(let path):
+        case .offered(_, "Dockerfile"): return try readDockerfile(at: .default)
+        case .inContext(let path), .offered(_, let path):
             let name = path.shownName ?? "Dockerfile"
             let shown = escapedForDisplay(path.bytes)
             let file = try opened(shown) { () throws(SystemCallError) in try root.open(path, [.readOnly, .nonBlocking])
@@ -79,19 +80,19 @@ struct ContextDirectory: Sendable {
             ) {
                 return file
             }
-        case .default:
-            let name = "Dockerfile.dockerignore"
-            if let file = try ignoreFile(
-                name,
-                { () throws(SystemCallError) in
-                    try root.open(FilePath(name), [.readOnly, .nonBlocking])
-                }
-            ) {
-                return file
-            }
-        case .content, .inContext, .address: break
+        case .default: if let file = try readIgnoreFile(besides: "Dockerfile") { return file }
+        case .content, .inContext, .address, .offered: break
         }
         return try ignoreFile(own.string) { () throws(SystemCallError) in try root.open(own, [.readOnly, .nonBlocking])
+        }
+    }
+
+    /// Reads the ignore file that belongs to a Dockerfile of this directory.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func readIgnoreFile(besides dockerfile: FilePath) throws -> File? {
+        let path = FilePath(bytes: dockerfile.bytes + ".dockerignore")
+        return try ignoreFile(path.shownName ?? "") { () throws(SystemCallError) in
+            try root.open(path, [.readOnly, .nonBlocking])
         }
     }
 

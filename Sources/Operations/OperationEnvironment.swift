@@ -7,7 +7,7 @@ package import RemoteSources
 package import Sandboxes
 package import Snapshots
 import Storage
-package import SystemPackage
+import SystemPackage
 import Text
 
 /// Finds the files of images for the steps that start from them.
@@ -45,8 +45,8 @@ package struct OperationEnvironment: Sendable {
     let downloads: Downloads
     let repositories: GitRepositories
     let cacheMounts: CacheMounts
-    /// Directories of the client by the names that sources use.
-    package var localDirectories: [[UInt8]: FilePath] = [:]
+    /// The directories of the client.
+    package var localFiles: any LocalFiles = LocalDirectories()
     /// What the client offers to steps that ask for it.
     package var client = ClientServices()
     /// How much of the output of each step is shown.

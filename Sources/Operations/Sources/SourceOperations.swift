@@ -45,9 +45,7 @@ struct LocalOperation: VertexOperation {
     }
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
-        guard let path = environment.localDirectories[source.name] else {
-            throw OperationError.unknownLocalDirectory(source.name)
-        }
+        let path = try await environment.localFiles.directory(for: source, context)
         let filter = try PathFilter(includes: source.includePatterns, excludes: source.excludePatterns)
         let tree = try await onBlockingPool { [source] in
             SourceTree(

@@ -1,0 +1,79 @@
+import BuildCache
+package import DockerfileFrontend
+import Exporters
+import Images
+import LLB
+package import LinuxSystem
+package import OCI
+import Operations
+import RemoteCache
+package import Snapshots
+import SystemPackage
+
+/// What a client that leads its build asks for, one thing after the other.
+extension Build {
+    /// What the Dockerfile of a request comes to, for each of its platforms.
+    package func plans(for request: BuildRequest) async throws -> [BuildPlan] {
+        let build = asking(request)
+        return try await build.plan(try await build.sources())
+    }
+
+    /// Answers a question about the Dockerfile of a request.
+    package func answer(_ call: FrontendCall, for request: BuildRequest) async throws -> FrontendAnswer {
+        try await asking(request).answer(call)
+    }
+
+    /// Finds an image, and makes its layers known to the steps that start from it.
+    package func resolve(_ question: BaseQuestion) async throws -> ResolvedBase {
+        try await images.resolve(question)
+    }
+
+    /// Lends the files of a tree.
+    package func withFiles<Value: Sendable>(
+        of tree: FileTree,
+        _ body: (RootedDirectory) async throws -> Value
+    ) async throws -> Value {
+        try await snapshots.withMounted(tree) { root in
+            try await body(try await onBlockingPool { try RootedDirectory(root) })
+        }
+    }
+
+    /// Does with images, which the client put together of results, what the request asks for.
+    package func export(_ images: [ClientImage], isMultiPlatform: Bool, of solved: SolvedBuild) async throws -> Result {
+        var built: [BuiltImage] = []
+        for image in images {
+            var one = BuiltImage(
+                configuration: image.configuration,
+                base: image.base,
+                tree: image.tree,
+                time: try await time(of: image.sourceDate)
+            )
+            if request.hasInlineCache { one.encode = { try solved.inlineCache(in: $0, of: image.tree) } }
+            built.append(one)
+        }
+        let outcome = BuildOutcome(images: built, isMultiPlatform: isMultiPlatform, names: request.names)
+        return try await export(outcome, of: solved)
+    }
+}
+
+/// An image that a client put together: files, and what it says of them.
+package struct ClientImage: Sendable {
+    package let configuration: ImageConfiguration
+    /// The configuration of the image that it goes on from.
+    package let base: ImageConfiguration?
+    package let tree: FileTree
+    /// What its times are taken from; nil for the times of its layers.
+    package let sourceDate: SourceDate?
+
+    package init(
+        configuration: ImageConfiguration,
+        base: ImageConfiguration? = nil,
+        tree: FileTree,
+        sourceDate: SourceDate? = nil
+    ) {
+        self.configuration = configuration
+        self.base = base
+        self.tree = tree
+        self.sourceDate = sourceDate
+    }
+}
