@@ -134,14 +134,15 @@ let layers: [[Room]] = [
             external: [system, grdb]
         ),
     ],
-    // 5: registries
+    // 5: registries, and pages about the program
     [
         Room(
             "Registry",
             .network,
             sees: [.values, .platform, .network],
             external: [system, httpClient, logging, nioCore, nioHTTP1]
-        )
+        ),
+        Room("Manual", .terminal, sees: [.values, .platform, .network, .terminal]),
     ],
     // 6: images
     [

@@ -3,7 +3,7 @@ internal import Text
 
 /// An environment variable that Slipway reads; `docs/reference/environment.md` is made of these.
 ///
-/// Commands read variables through `SlipwayEnvironment.variable(_:)`, which takes nothing else. Targets below this one
+/// Commands read variables through `SlipwayEnvironment.variable(_:)`, which takes nothing else. Targets below those
 /// spell out the names; a test looks in their sources for names that are not declared here.
 package struct EnvironmentVariable: Sendable {
     /// A heading of the reference.

@@ -10,7 +10,7 @@ extension Reference {
             ".SH DESCRIPTION\n"
             + line("Slipway builds container images from Dockerfiles, keeps them, runs them and moves them")
         text += line("to and from registries. No daemon has to run.") + ".SH OPTIONS\n"
-        text += flags(GlobalOptions.flags.map(\.description).sorted { $0.name < $1.name }, of: nil) + ".SH COMMANDS\n"
+        text += flags(globalFlags, of: nil) + ".SH COMMANDS\n"
         for topic in topics {
             text += ".TP\n.BR slipway\\-\(roff(topic.fileName)) (1)\n" + line(topic.type.about.summary + ".")
         }
@@ -71,7 +71,7 @@ extension Reference {
     private func head(_ name: String, section: Int, summary: String) -> String {
         ".\\\" Made by `slipway __docs` from what the program declares.\n"
             + ".TH \"\(roff(name.uppercased()))\" \"\(section)\" \"\""
-            + " \"Slipway \(SlipwayVersion.number)\" \"Slipway\"\n"
+            + " \"Slipway \(version)\" \"Slipway\"\n"
             + ".SH NAME\n\(roff(name)) \\- \(roff(summary))\n"
     }
 

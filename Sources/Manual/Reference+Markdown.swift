@@ -3,7 +3,9 @@ internal import Terminal
 
 /// The pages of `docs/reference/`.
 extension Reference {
-    private static let origin = "<!-- Made by `make reference` from what the program declares. Do not edit. -->\n\n"
+    private static var origin: String {
+        "<!-- Made by `make reference` from what the program declares. Do not edit. -->\n\n"
+    }
 
     var indexPage: String {
         var text = Self.origin + "# Reference\n\n"
@@ -21,7 +23,7 @@ extension Reference {
             }
         )
         text += "\n## Global options\n\nThese stand before the command: `slipway --root /srv/slipway images`.\n\n"
-        return text + flagTable(GlobalOptions.flags.map(\.description).sorted { $0.name < $1.name }, of: nil)
+        return text + flagTable(globalFlags, of: nil)
     }
 
     func commandPage(_ topic: Topic) -> String {

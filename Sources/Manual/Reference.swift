@@ -10,11 +10,11 @@ package struct ReferencePage: Sendable {
 /// The reference: everything that the program declares of itself, as pages.
 ///
 /// `slipway __docs` writes it; `docs/reference/` is compared with it by a test.
-package struct Reference: Sendable {
+package struct Reference<Environment: Sendable>: Sendable {
     /// What a page is about: one command, under the first spelling that the tree has for it.
     struct Topic: Sendable {
         let path: [String]
-        let type: any RunnableCommand<SlipwayEnvironment>.Type
+        let type: any RunnableCommand<Environment>.Type
 
         /// The words of the command, as `image prune`.
         var name: String { path.joined(separator: " ") }
@@ -22,16 +22,19 @@ package struct Reference: Sendable {
         var fileName: String { path.joined(separator: "-") }
     }
 
-    let tree: CommandTree<SlipwayEnvironment>
+    let tree: CommandTree<Environment>
+    /// Of the program, as manual pages show it at the foot.
+    let version: String
 
-    package init(_ tree: CommandTree<SlipwayEnvironment> = CommandTree(SlipwayCommands.all)) {
+    package init(_ tree: CommandTree<Environment>, version: String) {
         self.tree = tree
+        self.version = version
     }
 
     /// Every command that help shows, once.
     var topics: [Topic] {
         var seen: [ObjectIdentifier] = []
-        func walk(_ nodes: [CommandNode<SlipwayEnvironment>], _ path: [String]) -> [Topic] {
+        func walk(_ nodes: [CommandNode<Environment>], _ path: [String]) -> [Topic] {
             nodes.filter { !$0.isHidden }.flatMap { node -> [Topic] in
                 switch node.body {
                 case .group(_, let children): return walk(children, path + [node.name])
@@ -46,6 +49,9 @@ package struct Reference: Sendable {
     }
 
     func flags(of topic: Topic) -> [FlagDescription] { tree.descriptions(topic.type) }
+
+    /// The flags before the command.
+    var globalFlags: [FlagDescription] { tree.globalFlags.sorted { $0.name < $1.name } }
 
     /// The usage line.
     func usage(of topic: Topic) -> String {

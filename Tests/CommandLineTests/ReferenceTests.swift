@@ -3,14 +3,17 @@ import Terminal
 import Testing
 
 @testable import CommandLine
+@testable import Manual
 
 private let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
 
+private let reference = Reference(CommandTree(SlipwayCommands.all), version: SlipwayVersion.number)
+
 @Suite struct `The reference` {
     @Test func `in docs is what the program declares`() throws {
         let directory = root.appending(path: "docs/reference")
-        let pages = Reference().pages
+        let pages = reference.pages
         var stale: [String] = []
         for page in pages {
             let text = try? String(contentsOf: directory.appending(path: page.path), encoding: .utf8)
@@ -23,7 +26,6 @@ private let root = URL(filePath: #filePath).deletingLastPathComponent().deleting
     }
 
     @Test func `describes every flag that help shows`() throws {
-        let reference = Reference()
         for topic in reference.topics {
             let page = reference.commandPage(topic)
             let manual = reference.manualPage(topic)
@@ -38,7 +40,7 @@ private let root = URL(filePath: #filePath).deletingLastPathComponent().deleting
     }
 
     @Test func `has examples that the program understands`() throws {
-        let names = Set(Reference().topics.map(\.name))
+        let names = Set(reference.topics.map(\.name))
         for command in CommandExample.commands {
             #expect(names.contains(command), "\(command) is no command")
             for example in CommandExample.of(command) {
@@ -59,7 +61,6 @@ private let root = URL(filePath: #filePath).deletingLastPathComponent().deleting
     }
 
     @Test func `gives variables commands and flags that exist`() {
-        let reference = Reference()
         let topics = Dictionary(uniqueKeysWithValues: reference.topics.map { ($0.name, $0) })
         for variable in EnvironmentVariable.all {
             for command in variable.commands {
@@ -128,7 +129,7 @@ private let root = URL(filePath: #filePath).deletingLastPathComponent().deleting
 
 @Suite struct `Manual pages` {
     @Test func `keep text from being taken for requests`() throws {
-        for page in Reference().manualPages {
+        for page in reference.manualPages {
             #expect(page.text.contains(".SH NAME\n") && page.text.contains(".TH "), "\(page.path)")
             for line in page.text.split(separator: "\n") where line.hasPrefix(".") {
                 let request = line.dropFirst().prefix { !$0.isWhitespace }

@@ -1,5 +1,6 @@
 package import BuildCache
 internal import LinuxSystem
+internal import Manual
 internal import Settings
 internal import Storage
 internal import SystemPackage

@@ -3,6 +3,7 @@ internal import HTTP
 package import Images
 internal import LinuxSystem
 package import Logging
+internal import Manual
 internal import OCI
 package import Registry
 internal import RemoteCache

@@ -1,4 +1,5 @@
 package import LinuxSystem
+package import Manual
 package import SystemPackage
 package import Terminal
 import Text

@@ -1,6 +1,5 @@
 internal import BuildGraph
 internal import OCI
-internal import Terminal
 internal import Text
 
 extension BuildExplanation {

@@ -1,5 +1,4 @@
 package import BuildGraph
-internal import Terminal
 
 /// Why the steps of a build ran or did not, as `slipway explain` says it.
 package struct BuildExplanation: Sendable {

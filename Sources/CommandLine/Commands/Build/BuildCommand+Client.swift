@@ -1,6 +1,7 @@
 import BuildEngine
 import ClientServices
 import LinuxSystem
+internal import Manual
 import SystemPackage
 internal import Terminal
 internal import Text

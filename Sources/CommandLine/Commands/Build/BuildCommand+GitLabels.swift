@@ -1,5 +1,6 @@
 internal import BuildEngine
 internal import LinuxSystem
+internal import Manual
 internal import RemoteSources
 internal import SystemPackage
 internal import Terminal

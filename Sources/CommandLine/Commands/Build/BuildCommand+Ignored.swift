@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Manual
 internal import Terminal
 internal import Text
 

@@ -4,6 +4,7 @@ internal import DockerfileFrontend
 internal import DockerfileSyntax
 internal import Exporters
 internal import LinuxSystem
+internal import Manual
 internal import OCI
 internal import Terminal
 internal import Text

@@ -1,6 +1,7 @@
 import BuildEngine
 import Exporters
 import LinuxSystem
+internal import Manual
 import OCI
 import Operations
 import SystemPackage

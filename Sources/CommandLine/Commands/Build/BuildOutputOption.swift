@@ -1,6 +1,7 @@
 internal import BuildEngine
 internal import Exporters
 internal import LinuxSystem
+internal import Manual
 internal import OCI
 internal import SystemPackage
 internal import Terminal

@@ -1,4 +1,5 @@
 internal import HTTP
+internal import Manual
 internal import RemoteCache
 internal import Terminal
 internal import Text

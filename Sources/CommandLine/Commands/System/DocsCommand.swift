@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Manual
 internal import SystemPackage
 internal import Terminal
 internal import Text
@@ -15,10 +16,11 @@ struct DocsCommand: RunnableCommand {
     var arguments: [[UInt8]] = []
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let reference = Reference(CommandTree(SlipwayCommands.all), version: SlipwayVersion.number)
         let pages: [ReferencePage]
         switch String(decoding: arguments[0], as: UTF8.self) {
-        case "reference": pages = Reference().pages
-        case "man": pages = Reference().manualPages
+        case "reference": pages = reference.pages
+        case "man": pages = reference.manualPages
         default: throw CommandFailure("Error: \"\(escapedForDisplay(arguments[0]))\" is neither reference nor man")
         }
         let directory = environment.path(arguments[1])

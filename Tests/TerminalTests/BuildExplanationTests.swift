@@ -1,6 +1,6 @@
 import BuildGraph
-import CommandLine
 import OCI
+import Terminal
 import Testing
 import Text
 
