@@ -3,6 +3,7 @@ import FoundationEssentials
 import GRDB
 package import OCI
 package import Storage
+internal import Text
 
 /// The record of one build: what was asked, how it ended, and why each step ran or did not.
 package struct BuildRecord: Hashable, Sendable, Codable {
@@ -86,7 +87,7 @@ package struct BuildHistory: Sendable {
     /// The build of an id or a unique beginning of one, else the last build that made the image of that id.
     package func find(_ text: String) async throws -> BuildRecord? {
         let isHexadecimal = text.utf8.allSatisfy {
-            UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0
+            ("0"..."9").contains($0) || ("a"..."f").contains($0)
         }
         guard isHexadecimal, !text.isEmpty else { return nil }
         return try await record(

@@ -1,3 +1,5 @@
+internal import Text
+
 /// One `--filter` of `du` and `prune`, or of a policy; all of them must match.
 package enum CacheFilter: Sendable, Hashable {
     /// A part of the id.
@@ -63,21 +65,21 @@ package struct TextPattern: Sendable, Hashable {
         while let byte = bytes.popFirst() {
             let last = alternatives.count - 1
             switch byte {
-            case UInt8(ascii: "|"): alternatives.append([])
-            case UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "?"):
+            case "|": alternatives.append([])
+            case "*", "+", "?":
                 guard var piece = alternatives[last].popLast() else {
                     throw Invalid(reason: "nothing is there to repeat")
                 }
-                if byte != UInt8(ascii: "+") { piece.isOptional = true }
-                if byte != UInt8(ascii: "?") { piece.repeats = true }
+                if byte != "+" { piece.isOptional = true }
+                if byte != "?" { piece.repeats = true }
                 alternatives[last].append(piece)
-            case UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "{"), UInt8(ascii: "}"):
+            case "(", ")", "{", "}":
                 throw Invalid(reason: "groups and counts are not supported; write \\ before a bracket that is meant")
-            case UInt8(ascii: "."): alternatives[last].append(Piece(atom: .any))
-            case UInt8(ascii: "^"): alternatives[last].append(Piece(atom: .start))
-            case UInt8(ascii: "$"): alternatives[last].append(Piece(atom: .end))
-            case UInt8(ascii: "["): alternatives[last].append(Piece(atom: try Self.set(&bytes)))
-            case UInt8(ascii: "\\"):
+            case ".": alternatives[last].append(Piece(atom: .any))
+            case "^": alternatives[last].append(Piece(atom: .start))
+            case "$": alternatives[last].append(Piece(atom: .end))
+            case "[": alternatives[last].append(Piece(atom: try Self.set(&bytes)))
+            case "\\":
                 guard let next = bytes.popFirst() else { throw Invalid(reason: "it ends with a backslash") }
                 alternatives[last].append(Piece(atom: .character(next)))
             default: alternatives[last].append(Piece(atom: .character(byte)))
@@ -87,14 +89,14 @@ package struct TextPattern: Sendable, Hashable {
     }
 
     private static func set(_ bytes: inout ArraySlice<UInt8>) throws(Invalid) -> Atom {
-        let isNegated = bytes.first == UInt8(ascii: "^")
+        let isNegated = bytes.first == "^"
         if isNegated { bytes.removeFirst() }
         var ranges: [ClosedRange<UInt8>] = []
         while let byte = bytes.popFirst() {
-            if byte == UInt8(ascii: "]"), !ranges.isEmpty { return .set(ranges, isNegated: isNegated) }
-            let first = byte == UInt8(ascii: "\\") ? bytes.popFirst() ?? byte : byte
+            if byte == "]", !ranges.isEmpty { return .set(ranges, isNegated: isNegated) }
+            let first = byte == "\\" ? bytes.popFirst() ?? byte : byte
             var last = first
-            if bytes.first == UInt8(ascii: "-"), let end = bytes.dropFirst().first, end != UInt8(ascii: "]") {
+            if bytes.first == "-", let end = bytes.dropFirst().first, end != "]" {
                 bytes = bytes.dropFirst(2)
                 last = end
             }

@@ -1,5 +1,6 @@
 import BuildGraph
 import OCI
+internal import Text
 
 /// Lists of files in few bytes: a COPY of 50,000 files has 50,000 entries, which JSON would make megabytes of.
 ///
@@ -61,7 +62,7 @@ extension Digest {
     /// The digest itself, two digits a byte.
     fileprivate var bytes: [UInt8] {
         let digits = Array(hex.utf8).map {
-            $0 < UInt8(ascii: "a") ? $0 - UInt8(ascii: "0") : $0 - UInt8(ascii: "a") + 10
+            $0 < "a" ? $0 - "0" : $0 - "a" + 10
         }
         return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
     }

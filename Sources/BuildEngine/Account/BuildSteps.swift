@@ -1,5 +1,6 @@
 package import BuildGraph
 import OCI
+internal import Text
 
 /// The engine's own steps in a build's progress: `[internal] load …`, `exporting to image`.
 package struct BuildSteps: Sendable {
@@ -7,7 +8,7 @@ package struct BuildSteps: Sendable {
     package let now: @Sendable () -> Timestamp
 
     /// The digest that a step of this name is shown with.
-    static func digest(of name: String) -> Digest { Digest.sha256(of: Array("engine:\(name)".utf8)) }
+    static func digest(of name: String) -> Digest { Digest.sha256(of: "engine:\(name)") }
 
     /// Warns of something that belongs to no step.
     package func warn(_ text: String) { channel.post(.warning(VertexWarning(vertex: nil, short: text))) }

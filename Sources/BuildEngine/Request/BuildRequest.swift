@@ -77,7 +77,7 @@ package struct BuildRequest: Sendable {
 
     /// Whether a context's name is the address of a repository that is reached with ssh.
     package static func isOverSSH(_ text: [UInt8]) -> Bool {
-        let address = text.prefix { $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "?") }
+        let address = text.prefix { $0 != "#" && $0 != "?" }
         return GitSource.mayBeRepository(text) && GitRemote(parsing: Array(address))?.transport == .ssh
     }
 

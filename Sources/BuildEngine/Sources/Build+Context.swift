@@ -24,7 +24,7 @@ extension Build {
         case .offered: context.offered = request.offeredFiles
         case .address(let address):
             if let source = try repository(at: address) {
-                let name = Array("[internal] load git source ".utf8) + withoutCredentials(address)
+                let name = "[internal] load git source " + withoutCredentials(address)
                 context.node = try Output.git(source, metadata: Metadata(name: name))
             } else {
                 try await download(address, into: &context)
@@ -46,7 +46,7 @@ extension Build {
     func repository(at address: [UInt8]) throws -> GitSource? {
         // Kept for those who still write it; it is a directory's name as well.
         let isShort = address.starts(with: "github.com/".utf8)
-        guard var source = try GitSource(parsing: isShort ? Array("https://".utf8) + address : address) else {
+        guard var source = try GitSource(parsing: isShort ? "https://" + address : address) else {
             guard isShort else { return nil }
             throw BuildError.contextAddress(escapedForDisplay(address), reason: "a repository's address ends in .git")
         }
@@ -96,21 +96,21 @@ extension Build {
             return
         }
         // As BuildKit calls what its client uploads; no server is asked for it.
-        var source = HTTPSource(url: Array("http://buildkit-session/\(digest.hex)".utf8))
+        var source = HTTPSource(url: "http://buildkit-session/\(digest.hex)")
         source.fileName = Self.contextFile
         downloads.provide(digest, size: size, at: source.url)
-        let name = Array("[internal] load remote build context".utf8)
+        let name: [UInt8] = "[internal] load remote build context"
         context.node = try unpacked(try Output.http(source, metadata: Metadata(name: name)))
     }
 
     /// How BuildKit names the file that a context arrives in.
-    static let contextFile = Array("context".utf8)
+    static let contextFile: [UInt8] = "context"
 
     /// The files of an archive.
     private func unpacked(_ file: Output) throws -> Output {
-        var copy = FileCopy(source: Array("/context".utf8), destination: Array("/".utf8))
+        var copy = FileCopy(source: "/context", destination: "/")
         copy.unpacksArchives = true
-        let name = Array("copy /context /".utf8)
+        let name: [UInt8] = "copy /context /"
         return try Output.file(on: nil, [.copy(copy, from: .output(file))], metadata: Metadata(name: name))
     }
 

@@ -30,12 +30,12 @@ extension Build {
                         "contexts of the kind \(text.prefix { $0 != ":" }): are not supported by this version of Slipway"
                 )
             } else if let source = try repository(at: value) {
-                let title = Array("[context \(shown)] \(escapedForDisplay(withoutCredentials(value)))".utf8)
+                let title: [UInt8] = "[context \(shown)] \(escapedForDisplay(withoutCredentials(value)))"
                 named = .tree(try Output.git(source, metadata: Metadata(name: title)))
             } else if BuildRequest.isAddress(value) {
                 var source = HTTPSource(url: value)
                 source.fileName = Self.contextFile
-                let title = Array("[context \(shown)] \(escapedForDisplay(withoutCredentials(value)))".utf8)
+                let title: [UInt8] = "[context \(shown)] \(escapedForDisplay(withoutCredentials(value)))"
                 named = .tree(try Output.http(source, metadata: Metadata(name: title)))
             } else {
                 let path = request.workingDirectory.pushing(FilePath(bytes: value)).lexicallyNormalized()
@@ -74,7 +74,7 @@ extension Build {
         _ context: inout BuildContext
     ) async throws -> Output {
         let shown = escapedForDisplay(name)
-        var source = LocalSource(name: Array("context:".utf8) + name)
+        var source = LocalSource(name: "context:" + name)
         let ignored = try await progress.step("[context \(shown)] load .dockerignore") { _ in
             try await onBlockingPool { () throws -> IgnoreFile? in
                 let file = try ContextDirectory(path).readIgnoreFile(for: .inContext("Dockerfile"))
@@ -84,6 +84,6 @@ extension Build {
         source.excludePatterns = ignored?.patterns ?? []
         source.sharedKeyHint = source.name
         context.namedDirectories[source.name] = path
-        return try Output.local(source, metadata: Metadata(name: Array("[context \(shown)] load from client".utf8)))
+        return try Output.local(source, metadata: Metadata(name: "[context \(shown)] load from client"))
     }
 }

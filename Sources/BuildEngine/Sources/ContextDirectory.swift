@@ -71,7 +71,7 @@ struct ContextDirectory: Sendable {
         switch location {
         case .file(let path):
             let name = (path.shownName ?? "") + ".dockerignore"
-            let beside = FilePath(bytes: path.bytes + Array(".dockerignore".utf8))
+            let beside = FilePath(bytes: path.bytes + ".dockerignore")
             if let file = try ignoreFile(
                 name,
                 { () throws(SystemCallError) in

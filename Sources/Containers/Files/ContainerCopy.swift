@@ -2,6 +2,7 @@ package import Archive
 import LinuxSystem
 import Snapshots
 package import SystemPackage
+internal import Text
 
 /// Copies files as `cp -a` does, with each end looked up in its own root: no link of the one leads into the other.
 package struct ContainerCopy: Sendable {
@@ -45,7 +46,7 @@ package struct ContainerCopy: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func write(_ source: CopyEnd, to sink: any ByteSink) throws {
         let (path, status) = try find(source)
-        let name = source.namesContents ? [UInt8(ascii: ".")] : lastName(of: path)
+        let name = source.namesContents ? "." : lastName(of: path)
         guard status.type == .directory else { return try write(path, status, as: name, of: source.root, to: sink) }
         let file = try temporaryFile()
         let tree = try source.root.openDirectory(path)
@@ -53,7 +54,7 @@ package struct ContainerCopy: Sendable {
         try file.seek(to: 0)
         let reader = TarReader(FileSource(file))
         let writer = TarWriter(sink)
-        let top = name.isEmpty ? [] : name + [UInt8(ascii: "/")]
+        let top = name.isEmpty ? [] : name + "/"
         if !name.isEmpty { try writer.begin(entry(status, as: name, .directory)) }
         while var entry = try reader.next() {
             entry.path = top + entry.path

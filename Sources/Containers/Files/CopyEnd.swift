@@ -14,8 +14,8 @@ package struct CopyEnd: Sendable {
     init(root: RootedDirectory, path: FilePath, written bytes: [UInt8]) {
         self.root = root
         self.path = path
-        namesDirectory = bytes.last == UInt8(ascii: "/")
-        namesContents = bytes.elementsEqual(".".utf8) || bytes.suffix(2).elementsEqual("/.".utf8)
+        namesDirectory = bytes.last == "/"
+        namesContents = bytes == "." || bytes.suffix(2) == "/."
     }
 }
 

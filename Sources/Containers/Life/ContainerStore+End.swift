@@ -1,6 +1,7 @@
 package import LinuxSystem
 import Storage
 import SystemPackage
+internal import Text
 
 /// How a container came to run no more.
 enum ContainerEnd: Sendable, Hashable {
@@ -86,7 +87,7 @@ extension ContainerStore {
     static func note(_ code: CInt, of container: ContainerRecord, in exits: FilePath) throws {
         let path = exits.appending(container.id)
         guard try HostFiles.status(of: exits) != nil, try HostFiles.status(of: path) == nil else { return }
-        try HostFiles.write(Array("\(code)".utf8), to: path, mode: 0o600)
+        try HostFiles.write("\(code)", to: path, mode: 0o600)
     }
 
     /// Waits, but not for long, until those who wait for a container have read its exit code.

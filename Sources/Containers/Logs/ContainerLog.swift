@@ -1,6 +1,7 @@
 package import LinuxSystem
 internal import Synchronization
 internal import SystemPackage
+internal import Text
 
 /// One line of a container's log, as the monitor writes it: time, stream, whether the line is partial, and the text.
 package struct ContainerLogLine: Sendable, Hashable {
@@ -26,16 +27,16 @@ package struct ContainerLogLine: Sendable, Hashable {
             return rest[..<end]
         }
         guard let stamp = field(), let name = field(), let form = field() else { return nil }
-        if name.elementsEqual("stdout".utf8) {
+        if name == "stdout" {
             stream = 1
-        } else if name.elementsEqual("stderr".utf8) {
+        } else if name == "stderr" {
             stream = 2
         } else {
             return nil
         }
         self.stamp = stamp
         text = rest
-        isWhole = form.first == UInt8(ascii: "F")
+        isWhole = form.first == "F"
     }
 }
 

@@ -1,5 +1,6 @@
 import LinuxSystem
 import SystemPackage
+internal import Text
 
 /// What the kernel lets pass from and to the bridge of a store, and its account of the ports of the host that the store has.
 ///
@@ -62,7 +63,7 @@ enum BridgeRules {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func hideOtherAddresses(on bridge: BridgeNetwork) throws {
         let setting = FilePath("/proc/sys/net/ipv4/conf").appending(bridge.interface).appending("arp_ignore")
-        try OpenFile.open(setting, .writeOnly).write(Array("1".utf8))
+        try OpenFile.open(setting, .writeOnly).write("1")
     }
 
     private static func chains(_ interface: String) -> [PacketFilter.Chain] {

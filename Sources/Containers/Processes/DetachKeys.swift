@@ -1,3 +1,5 @@
+internal import Text
+
 /// The keys that, typed one after another, let go of a process's terminal and leave the process running.
 package struct DetachKeys: Sendable, Hashable {
     let bytes: [UInt8]
@@ -20,11 +22,11 @@ package struct DetachKeys: Sendable, Hashable {
 
     private static func byte(of key: [UInt8]) -> UInt8? {
         if key.count == 1 { return key[0] }
-        if key.elementsEqual("DEL".utf8) { return 0x7f }
+        if key == "DEL" { return 0x7f }
         guard key.count == 6, key.starts(with: "ctrl-".utf8) else { return nil }
         switch key[5] {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): return key[5] - 0x60
-        case UInt8(ascii: "@"), UInt8(ascii: "[")...UInt8(ascii: "_"): return key[5] - 0x40
+        case "a"..."z": return key[5] - 0x60
+        case "@", "["..."_": return key[5] - 0x40
         default: return nil
         }
     }

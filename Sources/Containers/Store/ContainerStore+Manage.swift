@@ -1,6 +1,7 @@
 import LinuxSystem
 import Storage
 import SystemPackage
+internal import Text
 
 extension ContainerStore {
     /// Gives a container another name, which may begin with a slash, as docker shows names.
@@ -127,7 +128,7 @@ extension ContainerStore {
             guard let number = Int32(String(decoding: name, as: UTF8.self)) else { continue }
             // One that has ended since is no longer anybody's child.
             guard let bytes = try? OpenFile.open(FilePath("/proc/\(number)/stat"), .readOnly).readToEnd(limit: 65_536),
-                let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+                let end = bytes.lastIndex(of: ")")
             else { continue }
             let fields = String(decoding: bytes[(end + 1)...], as: UTF8.self).split(separator: " ")
             if fields.count > 1, let parent = Int32(fields[1]) { parents[number] = parent }

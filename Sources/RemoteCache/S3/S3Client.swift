@@ -234,7 +234,7 @@ enum S3Answer {
     static func message(in body: [UInt8]) -> String? {
         guard let code = field("Code", in: body) else { return nil }
         let message = field("Message", in: body).map { ": \($0.prefix(300))" } ?? ""
-        return escapedForDisplay(Array("\(code)\(message)".utf8))
+        return escapedForDisplay((code + message).utf8)
     }
 
     static func escaped(_ text: String) -> String {

@@ -1,5 +1,6 @@
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// The lock beside the database that makes write transactions and checkpoints of all processes follow one another.
 struct WriteLock: Sendable {
@@ -9,7 +10,7 @@ struct WriteLock: Sendable {
 
     init(database: FilePath, timeout: Duration) {
         self.database = database
-        path = FilePath(bytes: database.bytes + Array(".lock".utf8))
+        path = FilePath(bytes: database.bytes + ".lock")
         self.timeout = timeout
     }
 
@@ -19,8 +20,8 @@ struct WriteLock: Sendable {
         let file = try OpenFile.open(path, [.readWrite, .create], mode: 0o600)
         try wait(for: file)
         // Who has the lock, for the message of those that wait in vain; nothing else depends on it.
-        var text = Array("\(ProcessContext.processID)\n".utf8)
-        text += [UInt8](repeating: UInt8(ascii: " "), count: max(0, 12 - text.count))
+        var text: [UInt8] = "\(ProcessContext.processID)\n"
+        text += [UInt8](repeating: " ", count: max(0, 12 - text.count))
         try file.write(text)
         return try withExtendedLifetime(file) { try body() }
     }
@@ -28,7 +29,7 @@ struct WriteLock: Sendable {
     /// The process that took the lock last.
     func holder() -> Int32? {
         guard let content = try? OpenFile.open(path, .readOnly).readToEnd(limit: 64) else { return nil }
-        return Int32(String(decoding: content.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+        return Int32(String(decoding: content.prefix { $0 != "\n" }, as: UTF8.self))
     }
 
     private func wait(for file: OpenFile) throws {

@@ -1,4 +1,5 @@
 internal import OCI
+internal import Text
 
 /// The state of the database after one of its commits: how many there were, and a random word that no other commit has.
 struct Generation: Hashable, Sendable {
@@ -41,7 +42,7 @@ struct RecordFrame: Hashable, Sendable {
     static let lineLength = "slipway 1 C ".utf8.count + 10 + 1 + 19 + 1 + 16 + 1 + 16 + 1
 
     var encoded: [UInt8] {
-        let line = Array("\(start) \(Self.check(start, content))\n".utf8)
+        let line: [UInt8] = "\(start) \(Self.check(start, content))\n"
         return line + content + line
     }
 
@@ -67,7 +68,7 @@ struct RecordFrame: Hashable, Sendable {
 
     /// Reads the line that begins and ends a frame; nil for anything else.
     static func line(_ bytes: ArraySlice<UInt8>) -> Line? {
-        guard bytes.count == lineLength, bytes.last == UInt8(ascii: "\n") else { return nil }
+        guard bytes.count == lineLength, bytes.last == "\n" else { return nil }
         let parts = String(decoding: bytes.dropLast(), as: UTF8.self).split(separator: " ")
         guard parts.count == 7, parts[0] == "slipway", parts[1] == "1", let kind = Kind(rawValue: String(parts[2])),
             let length = Int(parts[3]), let number = Int64(parts[4]), length >= 0, number >= 0
@@ -75,7 +76,7 @@ struct RecordFrame: Hashable, Sendable {
         let generation = Generation(number: number, tag: String(parts[5]))
         let line = Line(kind: kind, length: length, generation: generation, check: String(parts[6]))
         // Only what is written is read: another spelling of a number is damage.
-        return Array("\(start(line)) \(line.check)\n".utf8) == Array(bytes) ? line : nil
+        return Array(bytes) == "\(start(line)) \(line.check)\n" ? line : nil
     }
 
     /// Reads the frame at the start of bytes; nil where there is none that is whole.

@@ -1,4 +1,5 @@
 internal import OCI
+internal import Text
 
 /// The rows that records hold, as JSON texts by the JSON of their keys.
 struct RecordedRows: Sendable {
@@ -51,7 +52,7 @@ struct RecordedRows: Sendable {
     }
 
     private mutating func apply(_ content: [UInt8]) {
-        for line in content.split(separator: UInt8(ascii: "\n")) {
+        for line in content.split(separator: "\n") {
             let text = String(decoding: line.dropFirst(), as: UTF8.self)
             let parts = text.split(separator: "\t", maxSplits: 2).map(String.init)
             switch (line.first.map { UnicodeScalar($0) }, parts.count) {

@@ -1,4 +1,5 @@
 internal import GRDB
+internal import Text
 
 /// The tables whose rows are recorded outside of the database too, and how: triggers write each changed row into `changes`,
 /// from where its commit takes it.
@@ -83,7 +84,7 @@ struct RecordedTables: Sendable {
         for table in shared {
             let sql = "SELECT \(try Columns(of: table, in: db).line(table, "t")) FROM \(table) AS t"
             let rows = try String.fetchCursor(db, sql: sql)
-            while let line = try rows.next() { lines += Array(line.utf8) + [UInt8(ascii: "\n")] }
+            while let line = try rows.next() { lines += "\(line)\n" }
         }
         return lines
     }
@@ -93,8 +94,8 @@ struct RecordedTables: Sendable {
         try apart.flatMap { table, id in
             let line = try Columns(of: table, in: db).line(table, "t")
             let sql = "SELECT \(line) FROM \(table) AS t WHERE t.\(id) = ?"
-            return try String.fetchAll(db, sql: sql, arguments: [directory]).flatMap {
-                Array($0.utf8) + [UInt8(ascii: "\n")]
+            return try String.fetchAll(db, sql: sql, arguments: [directory]).flatMap { row -> [UInt8] in
+                "\(row)\n"
             }
         }
     }

@@ -1,6 +1,7 @@
 internal import GRDB
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 /// Whether a database has everything that was committed to it.
 enum Wholeness: Hashable, Sendable {
@@ -62,7 +63,7 @@ extension StoreDatabase {
             if line.hasPrefix("*") {
                 containers.insert(String(line.dropFirst()))
             } else {
-                change.lines += Array(line.utf8) + [UInt8(ascii: "\n")]
+                change.lines += "\(line)\n"
             }
         }
         change.containers = try containers.sorted().map { ($0, try recorded.lines(ofDirectory: $0, in: db)) }

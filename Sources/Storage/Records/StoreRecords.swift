@@ -80,7 +80,7 @@ struct StoreRecords: Sendable {
         }
         guard try HostFiles.status(of: containers) != nil else { return rows }
         for name in try HostFiles.entries(of: containers) {
-            let directory = FilePath(bytes: containers.bytes + [UInt8(ascii: "/")] + name)
+            let directory = FilePath(bytes: containers.bytes + "/" + name)
             guard try HostFiles.status(of: directory)?.type == .directory else { continue }
             let content = try contentsIfPresent(of: directory.appending("record"), limit: .max)
             rows.readContainer(named: String(decoding: name, as: UTF8.self), content)
@@ -137,7 +137,7 @@ struct StoreRecords: Sendable {
     }
 
     private func write(_ frame: RecordFrame, to path: FilePath, isDurable: Bool) throws(SystemCallError) {
-        let draft = FilePath(bytes: path.bytes + Array(".new".utf8))
+        let draft = FilePath(bytes: path.bytes + ".new")
         do throws(SystemCallError) {
             let file = try OpenFile.open(draft, [.writeOnly, .create, .truncate, .noFollow], mode: 0o600)
             try file.changeMode(0o600)

@@ -2,6 +2,7 @@ internal import GRDB
 internal import LinuxSystem
 package import OCI
 internal import SystemPackage
+internal import Text
 
 /// What a garbage collection removed.
 package struct CollectedGarbage: Sendable, Hashable {
@@ -142,7 +143,7 @@ extension Store {
     func heldResources() throws -> Set<StoreResource> {
         var held: Set<StoreResource> = []
         for name in try HostFiles.entries(of: layout.run) where StoreOwner.isName(name) {
-            let path = FilePath(bytes: layout.run.bytes + [UInt8(ascii: "/")] + name)
+            let path = FilePath(bytes: layout.run.bytes + "/" + name)
             // Its process may end meanwhile, and nothing is held then.
             guard let content = try contentsIfPresent(of: path, limit: .max) else { continue }
             held.formUnion(Self.resources(in: content))
@@ -170,7 +171,7 @@ extension Store {
     private func removeStalePartials() throws {
         let limit = currentTime() - 86_400
         for name in try HostFiles.entries(of: layout.ingest) where name.starts(with: "partial-".utf8) {
-            let path = FilePath(bytes: layout.ingest.bytes + [UInt8(ascii: "/")] + name)
+            let path = FilePath(bytes: layout.ingest.bytes + "/" + name)
             guard let status = try HostFiles.status(of: path), status.modified.seconds < limit else { continue }
             guard let file = try OpenFile.openLocked(path) else { continue }
             try withExtendedLifetime(file) { _ = try HostFiles.remove(path) }

@@ -1,13 +1,14 @@
 internal import GRDB
 internal import LinuxSystem
 internal import SystemPackage
+internal import Text
 
 extension Store {
     /// Clears away the scratch of dead processes; a process that died while it held something may also have left files
     /// that no row knows, which are looked for then.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func recover() throws {
-        let incoming = try HostFiles.entries(of: layout.ingest).filter { !$0.starts(with: "partial-".utf8) }
+        let incoming = try HostFiles.entries(of: layout.ingest).filter { !$0.starts(with: "partial-") }
         var names = Set(incoming.map(Self.ownerName))
         for directory in [layout.run, layout.tmp, layout.mounts] {
             names.formUnion(try HostFiles.entries(of: directory))
@@ -19,7 +20,7 @@ extension Store {
             else { continue }
             if try file.status().size > 0 { try removeOrphans() }
             for entry in incoming where Self.ownerName(of: entry) == name {
-                try HostFiles.remove(FilePath(bytes: layout.ingest.bytes + [UInt8(ascii: "/")] + entry))
+                try HostFiles.remove(FilePath(bytes: layout.ingest.bytes + "/" + entry))
             }
             try StoreOwner.removeTraces(of: text, in: layout)
             withExtendedLifetime(file) {}
@@ -28,7 +29,7 @@ extension Store {
 
     /// `<pid>.<start>.<boot>.<salt>.<number>` without its last part.
     private static func ownerName(of entry: [UInt8]) -> [UInt8] {
-        Array(entry[..<(entry.lastIndex(of: UInt8(ascii: ".")) ?? entry.endIndex)])
+        Array(entry[..<(entry.lastIndex(of: ".") ?? entry.endIndex)])
     }
 
     /// Removes the files of blobs, layers and containers that the database does not know, or sets them aside where it
@@ -82,23 +83,23 @@ extension Store {
             let directory = layout.blobs.appending(algorithm)
             for entry in try HostFiles.entries(of: directory)
             where !digests.contains("\(algorithm):" + String(decoding: entry, as: UTF8.self)) {
-                blobs.append(FilePath(bytes: directory.bytes + [UInt8(ascii: "/")] + entry))
+                blobs.append(FilePath(bytes: directory.bytes + "/" + entry))
             }
         }
         let layers = try Set(database.tables.layersWithFiles(in: db).map(\.description))
             .union(try String.fetchAll(db, sql: "SELECT name FROM tombstones WHERE kind = 'layer'"))
         let snapshots = try HostFiles.entries(of: layout.snapshots)
             .filter { !layers.contains(String(decoding: $0, as: UTF8.self)) }
-            .map { FilePath(bytes: layout.snapshots.bytes + [UInt8(ascii: "/")] + $0) }
+            .map { FilePath(bytes: layout.snapshots.bytes + "/" + $0) }
         let known = try Set(database.recorded.directories(in: db))
         let containers = try HostFiles.entries(of: layout.containers)
             .filter { Self.isContainerID($0) && !known.contains(String(decoding: $0, as: UTF8.self)) }
-            .map { FilePath(bytes: layout.containers.bytes + [UInt8(ascii: "/")] + $0) }
+            .map { FilePath(bytes: layout.containers.bytes + "/" + $0) }
         return Orphans(blobs: blobs, snapshots: snapshots, containers: containers)
     }
 
     /// Whether an entry is called as containers' directories are; locks are there too.
     private static func isContainerID(_ name: [UInt8]) -> Bool {
-        name.count == 64 && name.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+        name.count == 64 && name.allSatisfy { ("0"..."9").contains($0) || ("a"..."f").contains($0) }
     }
 }

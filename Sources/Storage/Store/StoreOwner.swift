@@ -2,6 +2,7 @@ internal import LinuxSystem
 package import OCI
 internal import Synchronization
 internal import SystemPackage
+internal import Text
 
 /// A living process that uses a store: the owner of scratch directories and of leases.
 ///
@@ -48,7 +49,7 @@ final class StoreOwner: Sendable {
 
     /// Whether an entry of `run/`, `tmp/` or `mounts/` has the name of an owner; what has another name is not ours to clear.
     static func isName(_ entry: [UInt8]) -> Bool {
-        let parts = entry.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        let parts = entry.split(separator: ".", omittingEmptySubsequences: false)
         let isDigit: (UInt8) -> Bool = { (0x30...0x39).contains($0) }
         return parts.count == 4 && parts.allSatisfy { !$0.isEmpty } && parts[0].allSatisfy(isDigit)
             && parts[1].allSatisfy(isDigit) && parts[2].count == 8
@@ -95,7 +96,7 @@ final class StoreOwner: Sendable {
     func endLease(_ lease: Int) throws {
         try state.withLock { state in
             state.activeLeases -= 1
-            if state.activeLeases == 0 { try log.truncate(to: 0) } else { try log.write(Array("-\(lease)\n".utf8)) }
+            if state.activeLeases == 0 { try log.truncate(to: 0) } else { try log.write("-\(lease)\n") }
         }
     }
 
@@ -117,7 +118,7 @@ final class StoreOwner: Sendable {
         let mounts = layout.mounts.appending(name)
         if try HostFiles.status(of: mounts) != nil {
             for entry in try HostFiles.entries(of: mounts) {
-                try HostFiles.removeDirectoryIfEmpty(FilePath(bytes: mounts.bytes + [UInt8(ascii: "/")] + entry))
+                try HostFiles.removeDirectoryIfEmpty(FilePath(bytes: mounts.bytes + "/" + entry))
             }
             try HostFiles.removeDirectoryIfEmpty(mounts)
         }

@@ -35,7 +35,7 @@ package func parsedByteCount(_ text: String) -> Int64? {
     var unit = Array(bytes.dropFirst(digits.count)).asciiLowercased
     if unit.first == 0x20 { unit.removeFirst() }
     var scale = 1.0
-    if let letter = unit.first, let power = Array("bkmgtp".utf8).firstIndex(of: letter) {
+    if let letter = unit.first, let power = ("bkmgtp" as [UInt8]).firstIndex(of: letter) {
         for _ in 0..<power { scale *= 1024 }
         unit.removeFirst()
         guard power > 0 ? ["", "b", "ib"].contains(unit.displayText) : unit.isEmpty else { return nil }
