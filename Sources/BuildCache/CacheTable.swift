@@ -1,4 +1,6 @@
+import FoundationEssentials
 package import GRDB
+import OCI
 package import Storage
 
 /// Results of builds, and the history of builds.
@@ -89,6 +91,42 @@ package enum CacheTable: TableOwner {
         CREATE INDEX build_history_started ON build_history(started_ns);
         CREATE INDEX build_history_subject ON build_history(subject, started_ns);
         """
+
+    // MARK: Rows
+
+    /// A row of `cache_records`, without what is kept of its entry.
+    struct Record: Decodable, FetchableRecord {
+        static let columns = "id, name, created, last_used AS lastUsed, usage_count AS usageCount"
+
+        let id: Int64
+        let name: String
+        let created: Int64
+        let lastUsed: Int64
+        let usageCount: Int
+    }
+
+    /// A record as a key leads to it.
+    struct Found: Decodable, FetchableRecord {
+        let id: Int64
+        let canonicalKey: Digest
+    }
+
+    /// What is kept of the entry of a record, in JSON.
+    struct Kept: Decodable, FetchableRecord {
+        let id: Int64
+        let outputs: Data
+    }
+
+    /// A row of `cache_layers`.
+    struct Layer: Decodable, FetchableRecord {
+        static let columns = "record_id AS record, output, layer_id AS layer"
+
+        let record: Int64
+        let output: Int
+        let layer: LayerID
+    }
+
+    // MARK: Keeping house
 
     package static let heldLayers = [ContentReference("cache_layers", "layer_id", isCache: true)]
     package static let heldBlobs = [ContentReference("cache_blobs", "digest", isCache: true)]

@@ -41,48 +41,50 @@ extension Store {
     }
 
     private static func cacheUsage(_ held: HeldContent, in db: Database) throws -> [CacheUsage] {
-        let rows = try Row.fetchAll(
+        let records = try CacheTable.Record.fetchAll(
             db,
-            sql: "SELECT id, name, created, last_used, usage_count FROM cache_records ORDER BY last_used, id"
+            sql: "SELECT \(CacheTable.Record.columns) FROM cache_records ORDER BY last_used, id"
         )
         let made = try madeLayers(in: db)
         let usage = try LayerTable.usage(of: Set(made.values.joined()), held, in: db)
         let parents = try Self.parents(in: db)
-        return rows.map { row in
-            let own = (made[row[0]] ?? []).compactMap { usage[$0] }
+        return records.map { record in
+            let own = (made[record.id] ?? []).compactMap { usage[$0] }
             return CacheUsage(
-                id: row[0],
-                name: row[1],
-                created: row[2],
-                lastUsed: row[3],
-                usageCount: row[4],
+                id: record.id,
+                name: record.name,
+                created: record.created,
+                lastUsed: record.lastUsed,
+                usageCount: record.usageCount,
                 size: own.reduce(0) { $0 + $1.bytes },
                 isShared: own.contains(where: \.isInUse),
-                parents: parents[row[0]] ?? []
+                parents: parents[record.id] ?? []
             )
         }
     }
 
     /// For each record the topmost layer of each of its outputs.
     private static func madeLayers(in db: Database) throws -> [Int64: [LayerID]] {
-        let rows = try Row.fetchAll(
+        let rows = try CacheTable.Layer.fetchAll(
             db,
             sql: """
-                SELECT record_id, layer_id FROM cache_layers AS own WHERE position = (
+                SELECT \(CacheTable.Layer.columns) FROM cache_layers AS own WHERE position = (
                     SELECT max(position) FROM cache_layers WHERE record_id = own.record_id AND output = own.output)
                 """
         )
-        return rows.reduce(into: [:]) { $0[$1[0], default: []].append($1[1]) }
+        return rows.reduce(into: [:]) { $0[$1.record, default: []].append($1.layer) }
     }
 
     /// For each record those that have all of its layers but the topmost.
     private static func parents(in db: Database) throws -> [Int64: [Int64]] {
-        let rows = try Row.fetchCursor(
+        let rows = try CacheTable.Layer.fetchCursor(
             db,
-            sql: "SELECT record_id, layer_id FROM cache_layers WHERE output = 0 ORDER BY record_id, position"
+            sql: """
+                SELECT \(CacheTable.Layer.columns) FROM cache_layers WHERE output = 0 ORDER BY record_id, position
+                """
         )
-        var layers: [Int64: [Int64]] = [:]
-        while let row = try rows.next() { layers[row[0], default: []].append(row[1]) }
+        var layers: [Int64: [LayerID]] = [:]
+        while let row = try rows.next() { layers[row.record, default: []].append(row.layer) }
         let owners = Dictionary(grouping: layers.keys.sorted(), by: { layers[$0] ?? [] })
         return layers.mapValues { $0.count > 1 ? owners[Array($0.dropLast())] ?? [] : [] }
     }
@@ -99,11 +101,12 @@ extension Store {
             let records = try Self.cacheUsage(held, in: db)
             var own = records.reduce(Int64(0)) { $0 + ($1.isShared ? 0 : $1.size) }
             var removed: [CacheUsage] = []
+            let delete = try db.cachedStatement(sql: "DELETE FROM cache_records WHERE id = ?")
             for record in records where pruning.all || !record.isShared {
                 if let ids = pruning.ids, !ids.contains(record.id) { continue }
                 if let limit = pruning.unusedSince, record.lastUsed >= limit { continue }
                 if let keep = pruning.keepBytes, own <= keep { break }
-                try db.execute(sql: "DELETE FROM cache_records WHERE id = ?", arguments: [record.id])
+                try delete.execute(arguments: [record.id])
                 if !record.isShared { own -= record.size }
                 removed.append(record)
             }

@@ -38,12 +38,12 @@ package final class StoredCacheIndex: CacheIndex {
         try await store.database.read { db in
             let statement = try db.cachedStatement(
                 sql: """
-                    SELECT r.id, r.canonical_key FROM cache_keys k JOIN cache_records r ON r.id = k.record_id
+                    SELECT r.id, r.canonical_key AS canonicalKey FROM cache_keys k JOIN cache_records r ON r.id = k.record_id
                     WHERE k.key = ?
                     """
             )
-            return try Row.fetchOne(statement, arguments: [key.digest]).map {
-                CacheRecord(id: $0["id"], canonicalKey: CacheKey($0["canonical_key"]))
+            return try CacheTable.Found.fetchOne(statement, arguments: [key.digest]).map {
+                CacheRecord(id: $0.id, canonicalKey: CacheKey($0.canonicalKey))
             }
         }
     }
@@ -66,21 +66,20 @@ package final class StoredCacheIndex: CacheIndex {
             else { return nil }
             let layers = try db.cachedStatement(
                 sql: """
-                    SELECT output, layer_id FROM cache_layers WHERE record_id = ? ORDER BY output, position
+                    SELECT \(CacheTable.Layer.columns) FROM cache_layers WHERE record_id = ? ORDER BY output, position
                     """
             )
-            let rows = try Row.fetchAll(layers, arguments: [record.id])
-            let presence = try LayerTable.presence(of: Set(rows.map { $0[1] }), in: db)
+            let rows = try CacheTable.Layer.fetchAll(layers, arguments: [record.id])
+            let presence = try LayerTable.presence(of: Set(rows.map(\.layer)), in: db)
             var outputs = [[LayerID]](repeating: [], count: counts.count)
             for row in rows {
-                let (index, layer): (Int, LayerID) = (row[0], row[1])
-                guard outputs.indices.contains(index) else { return nil }
-                switch presence[layer] {
+                guard outputs.indices.contains(row.output) else { return nil }
+                switch presence[row.layer] {
                 case .present: break
                 case .remote(let blob): if !canFetch(blob) { return nil }
                 case .absent, nil: return nil
                 }
-                outputs[index].append(layer)
+                outputs[row.output].append(row.layer)
             }
             return outputs.map(\.count) == counts ? outputs : nil
         }
@@ -88,10 +87,8 @@ package final class StoredCacheIndex: CacheIndex {
 
     package func alias(_ key: CacheKey, to record: CacheRecord) async throws {
         try await store.database.write { db in
-            guard try Bool.fetchOne(db, sql: "SELECT 1 FROM cache_records WHERE id = ?", arguments: [record.id]) != nil
-            else {
-                return
-            }
+            let known = try db.cachedStatement(sql: "SELECT 1 FROM cache_records WHERE id = ?")
+            guard try Bool.fetchOne(known, arguments: [record.id]) != nil else { return }
             try Self.insertKey(key, record.id, in: db)
         }
     }
@@ -120,47 +117,27 @@ package final class StoredCacheIndex: CacheIndex {
             )
             let id = db.lastInsertedRowID
             for key in [entry.canonicalKey] + entry.aliases { try Self.insertKey(key, id, in: db) }
-            for (index, layers) in layers.enumerated() {
-                for (position, layer) in layers.enumerated() {
-                    try db.execute(
-                        sql: "INSERT INTO cache_layers (record_id, output, position, layer_id) VALUES (?, ?, ?, ?)",
-                        arguments: [id, index, position, layer]
-                    )
-                }
-            }
-            for (input, digest, packed) in contents {
-                try db.execute(
-                    sql: "INSERT INTO content_entries (digest, entries) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
-                    arguments: [digest, Data(packed)]
-                )
-                try db.execute(
-                    sql: "INSERT INTO cache_contents (record_id, input, digest) VALUES (?, ?, ?)",
-                    arguments: [id, input, digest]
-                )
-            }
+            try Self.insert(layers, of: id, in: db)
+            try Self.insert(contents, of: id, in: db)
             return CacheRecord(id: id, canonicalKey: entry.canonicalKey)
         }
     }
 
     package func latestEntry(slot: String) async throws -> CacheEntry? {
         try await store.database.read { db in
-            let row = try Row.fetchOne(
-                db,
-                sql: "SELECT id, outputs FROM cache_records WHERE slot = ? ORDER BY id DESC LIMIT 1",
-                arguments: [slot]
+            let latest = try db.cachedStatement(
+                sql: "SELECT id, outputs FROM cache_records WHERE slot = ? ORDER BY id DESC LIMIT 1"
             )
-            guard let row else { return nil }
-            let id: Int64 = row["id"]
-            let kept = try JSONDecoder().decode(KeptEntry.self, from: row["outputs"] as Data)
-            return try kept.entry { input in
-                try Data.fetchOne(
-                    db,
-                    sql: """
-                        SELECT e.entries FROM cache_contents c JOIN content_entries e ON e.digest = c.digest
-                        WHERE c.record_id = ? AND c.input = ?
-                        """,
-                    arguments: [id, input]
-                ).map { PackedContentEntries.unpack(Array($0)) } ?? []
+            guard let kept = try CacheTable.Kept.fetchOne(latest, arguments: [slot]) else { return nil }
+            let content = try db.cachedStatement(
+                sql: """
+                    SELECT e.entries FROM cache_contents c JOIN content_entries e ON e.digest = c.digest
+                    WHERE c.record_id = ? AND c.input = ?
+                    """
+            )
+            return try JSONDecoder().decode(KeptEntry.self, from: kept.outputs).entry { input in
+                try Data.fetchOne(content, arguments: [kept.id, input])
+                    .map { PackedContentEntries.unpack(Array($0)) } ?? []
             }
         }
     }
@@ -192,11 +169,37 @@ package final class StoredCacheIndex: CacheIndex {
     }
 
     private static func insertKey(_ key: CacheKey, _ record: Int64, in db: Database) throws {
-        try db.execute(
-            sql:
-                "INSERT INTO cache_keys (key, record_id) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET record_id = excluded.record_id",
-            arguments: [key.digest, record]
+        let insert = try db.cachedStatement(
+            sql: """
+                INSERT INTO cache_keys (key, record_id) VALUES (?, ?)
+                ON CONFLICT (key) DO UPDATE SET record_id = excluded.record_id
+                """
         )
+        try insert.execute(arguments: [key.digest, record])
+    }
+
+    private static func insert(_ outputs: [[LayerID]], of record: Int64, in db: Database) throws {
+        let insert = try db.cachedStatement(
+            sql: "INSERT INTO cache_layers (record_id, output, position, layer_id) VALUES (?, ?, ?, ?)"
+        )
+        for (index, layers) in outputs.enumerated() {
+            for (position, layer) in layers.enumerated() {
+                try insert.execute(arguments: [record, index, position, layer])
+            }
+        }
+    }
+
+    private static func insert(_ contents: [KeptEntry.Content], of record: Int64, in db: Database) throws {
+        let keep = try db.cachedStatement(
+            sql: "INSERT INTO content_entries (digest, entries) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
+        )
+        let insert = try db.cachedStatement(
+            sql: "INSERT INTO cache_contents (record_id, input, digest) VALUES (?, ?, ?)"
+        )
+        for (input, digest, packed) in contents {
+            try keep.execute(arguments: [digest, Data(packed)])
+            try insert.execute(arguments: [record, input, digest])
+        }
     }
 }
 

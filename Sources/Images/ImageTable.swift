@@ -94,6 +94,64 @@ package enum ImageTable: TableOwner {
         )
     }
 
+    // MARK: Rows
+
+    /// A row of `images`; its digests are as they stand there, which may be none.
+    struct Image: Decodable, FetchableRecord {
+        static let columns = """
+            id, manifest_digest AS manifestDigest, manifest_media_type AS manifestMediaType, index_digest AS indexDigest,
+            created, labels, os, architecture, variant, stored, last_tagged AS lastTagged
+            """
+
+        let id: String
+        let manifestDigest: String?
+        let manifestMediaType: String?
+        let indexDigest: String?
+        let created: Int64?
+        /// A JSON object.
+        let labels: String
+        let os: String
+        let architecture: String
+        let variant: String?
+        let stored: Int64
+        let lastTagged: Int64?
+
+        var platform: Platform { Platform(os: os, architecture: architecture, variant: variant) }
+        var manifest: ManifestOrigin? {
+            guard let digest = manifestDigest.flatMap({ try? Digest(parsing: $0) }), let manifestMediaType else {
+                return nil
+            }
+            return ManifestOrigin(
+                digest: digest,
+                mediaType: MediaType(rawValue: manifestMediaType),
+                index: indexDigest.flatMap { try? Digest(parsing: $0) }
+            )
+        }
+    }
+
+    /// A name of an image, with a tag or by digest.
+    struct Name: Decodable, FetchableRecord {
+        let image: String
+        let name: String
+    }
+
+    /// A row of `image_members`.
+    struct Member: Decodable, FetchableRecord {
+        static let columns = "index_id AS \"index\", image_id AS image, manifest_digest AS manifest"
+
+        let index: Digest
+        let image: Digest
+        let manifest: Digest
+    }
+
+    /// The layers of an image, the lowest first.
+    static func layers(of image: Digest, in db: Database) throws -> [LayerID] {
+        let statement = try db.cachedStatement(
+            sql: "SELECT layer_id FROM image_layers WHERE image_id = ? ORDER BY position"
+        )
+        return try LayerID.fetchAll(statement, arguments: [image])
+    }
+
     // MARK: Problems
 
     package static func problems(in db: Database, _ layout: StoreLayout) throws -> [StoreProblem] {
@@ -123,10 +181,10 @@ package enum ImageTable: TableOwner {
         let sql = "SELECT image_id FROM image_layers WHERE layer_id IN (SELECT value FROM json_each(?))"
         gone.formUnion(try String.fetchSet(db, sql: sql, arguments: [LayerID.json(lost.layers)]))
         // An image of several platforms goes with any of its images, and before them.
-        let indexes = try Row.fetchAll(db, sql: "SELECT index_id, image_id, manifest_digest FROM image_members")
-            .filter { row in
-                try gone.contains(row[0]) || gone.contains(row[1]) || !BlobTable.contains(row[2], in: db)
-            }.map { $0[0] as String }
+        let indexes = try Member.fetchAll(db, sql: "SELECT \(Member.columns) FROM image_members").filter { member in
+            try gone.contains(member.index.description) || gone.contains(member.image.description)
+                || !BlobTable.contains(member.manifest, in: db)
+        }.map(\.index.description)
         let inOrder = Set(indexes).sorted() + gone.subtracting(indexes).sorted()
         return try inOrder.map { try removeLost($0, in: db) }
     }

@@ -118,6 +118,31 @@ package final class SnapshotStore: Sendable {
         let recipe: String?
         /// Whether it is known to hold the layer; of one that is not, an image or a cache says so.
         let isChecked: Bool
+
+        init(blob: Descriptor, recipe: String?, isChecked: Bool) {
+            self.blob = blob
+            self.recipe = recipe
+            self.isChecked = isChecked
+        }
+
+        init(_ row: LayerTable.Blob) throws {
+            let annotations = try row.annotations.map {
+                try StrictJSON.decode(
+                    [String: String].self,
+                    from: Array($0.utf8),
+                    kind: "annotations",
+                    fields: .map
+                )
+            }
+            blob = Descriptor(
+                mediaType: MediaType(rawValue: row.mediaType),
+                digest: row.digest,
+                size: row.size,
+                annotations: annotations
+            )
+            recipe = row.recipe
+            isChecked = row.isChecked
+        }
     }
 
     /// What the store knows of a layer.
@@ -129,43 +154,13 @@ package final class SnapshotStore: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func infoBlocking(of layer: LayerID) throws -> LayerInfo {
         try store.database.read { db in
-            guard
-                let row = try Row.fetchOne(
-                    db,
-                    sql: "SELECT diff_id, unpacked, size, created FROM layers WHERE id = ?",
-                    arguments: [layer]
-                )
-            else { throw SnapshotError.unknownLayer(layer) }
-            let archives = try Row.fetchAll(
-                db,
-                sql: """
-                    SELECT digest, media_type, size, annotations, recipe, checked FROM layer_blobs
-                    WHERE layer_id = ? ORDER BY position, digest
-                    """,
-                arguments: [layer]
-            ).map { row in
-                let annotations: String? = row["annotations"]
-                let blob = Descriptor(
-                    mediaType: MediaType(rawValue: row["media_type"]),
-                    digest: row["digest"],
-                    size: row["size"],
-                    annotations: try annotations.map {
-                        try StrictJSON.decode(
-                            [String: String].self,
-                            from: Array($0.utf8),
-                            kind: "annotations",
-                            fields: .map
-                        )
-                    }
-                )
-                return LayerBlob(blob: blob, recipe: row["recipe"], isChecked: row["checked"])
-            }
+            guard let row = try LayerTable.find(layer, in: db) else { throw SnapshotError.unknownLayer(layer) }
             return LayerInfo(
-                diffID: row["diff_id"],
-                isUnpacked: row["unpacked"],
-                size: row["size"],
-                created: row["created"],
-                archives: archives
+                diffID: row.diffID,
+                isUnpacked: row.isUnpacked,
+                size: row.size,
+                created: row.created,
+                archives: try LayerTable.archives(of: layer, in: db).map { try LayerBlob($0) }
             )
         }
     }
@@ -175,12 +170,14 @@ package final class SnapshotStore: Sendable {
         let blob = archive.blob
         let kept = (blob.annotations ?? [:]).filter { keptAnnotations.contains($0.key) }
         let annotations = kept.isEmpty ? nil : String(decoding: try StrictJSON.encode(kept), as: UTF8.self)
-        try db.execute(
+        let insert = try db.cachedStatement(
             sql: """
                 INSERT INTO layer_blobs (layer_id, digest, media_type, size, annotations, recipe, checked, position)
                 VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM layer_blobs WHERE layer_id = ?))
                 ON CONFLICT (layer_id, digest) DO UPDATE SET checked = max(checked, excluded.checked)
-                """,
+                """
+        )
+        try insert.execute(
             arguments: [
                 layer, blob.digest, blob.mediaType.rawValue, blob.size, annotations, archive.recipe, archive.isChecked,
                 layer,

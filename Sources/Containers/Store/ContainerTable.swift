@@ -42,11 +42,11 @@ package enum ContainerTable: TableOwner {
     /// Containers stay, with what they have written.
     package static func removeLost(_ lost: LostContent, in db: Database) throws -> [String] {
         let sql = """
-            SELECT id, name FROM containers WHERE id IN (
+            SELECT * FROM containers WHERE id IN (
                 SELECT container_id FROM container_layers WHERE layer_id IN (SELECT value FROM json_each(?)))
             """
-        return try Row.fetchAll(db, sql: sql, arguments: [LayerID.json(lost.layers)]).map { row in
-            "container \((row[0] as String).prefix(12)) (\(row[1] as String)): files of its image are lost"
+        return try Container.fetchAll(db, sql: sql, arguments: [LayerID.json(lost.layers)]).map { container in
+            "container \(container.id.prefix(12)) (\(container.name)): files of its image are lost"
         }
     }
 

@@ -57,11 +57,9 @@ extension ImageStore {
 
     private static func insert(_ index: ImageIndex, shownAs image: CheckedImage?, in db: Database) throws {
         try image?.insertRow(id: index.id, at: currentTime(), in: db)
+        let insert = try db.cachedStatement(sql: "INSERT INTO image_members VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
         for (position, member) in index.members.enumerated() {
-            try db.execute(
-                sql: "INSERT INTO image_members VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                arguments: [index.id, position, member.image, member.manifest.digest]
-            )
+            try insert.execute(arguments: [index.id, position, member.image, member.manifest.digest])
         }
     }
 
@@ -75,22 +73,15 @@ extension ImageStore {
         return try await index(id, rows)
     }
 
-    /// What the database knows of one member.
-    struct MemberRow: Sendable {
-        let image: Digest
-        let manifest: Digest
-    }
-
-    static func memberRows(of index: Digest, in db: Database) throws -> [MemberRow] {
-        try Row.fetchAll(
-            db,
-            sql: "SELECT image_id, manifest_digest FROM image_members WHERE index_id = ? ORDER BY position",
-            arguments: [index]
-        ).map { MemberRow(image: $0[0], manifest: $0[1]) }
+    static func memberRows(of index: Digest, in db: Database) throws -> [ImageTable.Member] {
+        let statement = try db.cachedStatement(
+            sql: "SELECT \(ImageTable.Member.columns) FROM image_members WHERE index_id = ? ORDER BY position"
+        )
+        return try ImageTable.Member.fetchAll(statement, arguments: [index])
     }
 
     /// Reads an index's document; nil where an image has no members.
-    func index(_ id: Digest, _ rows: [MemberRow]) async throws -> ImageIndex? {
+    func index(_ id: Digest, _ rows: [ImageTable.Member]) async throws -> ImageIndex? {
         if rows.isEmpty { return nil }
         let bytes = try await store.blobs.read(id, limit: StrictJSON.maximumSize)
         let type = try Index.mediaType(of: bytes)

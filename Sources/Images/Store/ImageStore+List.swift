@@ -39,49 +39,57 @@ extension ImageStore {
 
     /// All images, read with a handful of queries however many there are.
     static func summaries(in db: Database, users: [ImageUser]) throws -> [ImageSummary] {
-        var names: [String: [ImageReference]] = [:]
-        for row in try Row.fetchAll(db, sql: "SELECT image_id, name FROM image_names ORDER BY name") {
-            names[row[0], default: []].append(try ImageReference(parsing: row[1]))
-        }
-        var digests: [String: [ImageReference]] = [:]
-        let digestSQL = "SELECT image_id, repository || '@' || digest FROM image_digests ORDER BY repository, digest"
-        for row in try Row.fetchAll(db, sql: digestSQL) {
-            digests[row[0], default: []].append(try ImageReference(parsing: row[1]))
-        }
+        let names = try references("SELECT image_id AS image, name FROM image_names ORDER BY name", in: db)
+        let digests = try references(
+            """
+            SELECT image_id AS image, repository || '@' || digest AS name FROM image_digests ORDER BY repository, digest
+            """,
+            in: db
+        )
         let sizes = try sizes(in: db)
         let containers = try containerCounts(users, in: db)
         // Docker sorts by the time of creation alone; what was stored or tagged last comes first among equals.
         let imageSQL = """
-            SELECT id, created, stored, labels, os, architecture, variant FROM images WHERE id NOT IN (\(hiddenMembers))
+            SELECT \(ImageTable.Image.columns) FROM images WHERE id NOT IN (\(hiddenMembers))
             ORDER BY COALESCE(created, 0) DESC, COALESCE(last_tagged, stored) DESC, id
             """
         let platforms = try memberPlatforms(in: db)
-        return try Row.fetchAll(db, sql: imageSQL).compactMap { row in
-            let text: String = row[0]
-            guard let id = try? Digest(parsing: text) else { return nil }
-            let labels: String = row[3]
-            let platform = Platform(os: row[4], architecture: row[5], variant: row[6])
+        return try ImageTable.Image.fetchAll(db, sql: imageSQL).compactMap { image in
+            guard let id = try? Digest(parsing: image.id) else { return nil }
             return ImageSummary(
                 id: id,
-                names: names[text] ?? [],
-                repositoryDigests: digests[text] ?? [],
-                created: row[1],
-                stored: row[2],
-                size: sizes[text]?.all ?? 0,
-                sharedSize: sizes[text]?.shared ?? 0,
-                containers: containers[text] ?? 0,
-                labels: labels == "{}"
-                    ? [:]
-                    : try StrictJSON.decode(
-                        [String: String].self,
-                        from: Array(labels.utf8),
-                        kind: "labels",
-                        fields: .map
-                    ),
-                platform: platform,
-                platforms: platforms[text] ?? [platform]
+                names: names[image.id] ?? [],
+                repositoryDigests: digests[image.id] ?? [],
+                created: image.created,
+                stored: image.stored,
+                size: sizes[image.id]?.all ?? 0,
+                sharedSize: sizes[image.id]?.shared ?? 0,
+                containers: containers[image.id] ?? 0,
+                labels: try labels(image.labels),
+                platform: image.platform,
+                platforms: platforms[image.id] ?? [image.platform]
             )
         }
+    }
+
+    /// The names of all images, by id.
+    private static func references(_ sql: String, in db: Database) throws -> [String: [ImageReference]] {
+        try ImageTable.Name.fetchAll(db, sql: sql).reduce(into: [:]) { references, row in
+            references[row.image, default: []].append(try ImageReference(parsing: row.name))
+        }
+    }
+
+    private static func labels(_ text: String) throws -> [String: String] {
+        if text == "{}" { return [:] }
+        return try StrictJSON.decode([String: String].self, from: Array(text.utf8), kind: "labels", fields: .map)
+    }
+
+    /// A layer of an image, or of a member of it.
+    private struct Part: Decodable, FetchableRecord {
+        let image: String
+        let layer: LayerID
+        /// Whether other images have it, too.
+        let isShared: Bool
     }
 
     /// The bytes of each image that is listed, and of those the bytes that others have too.
@@ -92,15 +100,14 @@ extension ImageStore {
                     UNION SELECT index_id, layer_id FROM image_members JOIN image_layers USING (image_id)
                 ),
                 used AS (SELECT layer_id, count(*) AS images FROM parts GROUP BY layer_id)
-            SELECT image_id, layer_id, images > 1 FROM parts JOIN used USING (layer_id)
+            SELECT image_id AS image, layer_id AS layer, images > 1 AS isShared FROM parts JOIN used USING (layer_id)
             """
-        let parts = try Row.fetchAll(db, sql: sql)
-        let bytes = try LayerTable.sizes(of: Set(parts.map { $0[1] }), in: db)
+        let parts = try Part.fetchAll(db, sql: sql)
+        let bytes = try LayerTable.sizes(of: Set(parts.map(\.layer)), in: db)
         return parts.reduce(into: [:]) { sizes, part in
-            let size = bytes[part[1]] ?? 0
-            let isShared: Bool = part[2]
-            sizes[part[0], default: (0, 0)].all += size
-            if isShared { sizes[part[0], default: (0, 0)].shared += size }
+            let size = bytes[part.layer] ?? 0
+            sizes[part.image, default: (0, 0)].all += size
+            if part.isShared { sizes[part.image, default: (0, 0)].shared += size }
         }
     }
 
@@ -108,8 +115,11 @@ extension ImageStore {
     private static func containerCounts(_ users: [ImageUser], in db: Database) throws -> [String: Int] {
         if users.isEmpty { return [:] }
         var owners: [Digest: Set<Digest>] = [:]
-        for row in try Row.fetchAll(db, sql: "SELECT image_id, index_id FROM image_members") {
-            owners[row[0], default: []].insert(row[1])
+        for member in try ImageTable.Member.fetchAll(
+            db,
+            sql: "SELECT \(ImageTable.Member.columns) FROM image_members"
+        ) {
+            owners[member.image, default: []].insert(member.index)
         }
         return users.compactMap(\.image).reduce(into: [:]) { counts, image in
             for id in (owners[image] ?? []).union([image]) { counts[id.description, default: 0] += 1 }
@@ -122,16 +132,22 @@ extension ImageStore {
         WHERE image_id NOT IN (SELECT image_id FROM image_names) AND image_id NOT IN (SELECT image_id FROM image_digests)
         """
 
+    private struct MemberPlatform: Decodable, FetchableRecord {
+        let index: String
+        let os: String
+        let architecture: String
+        let variant: String?
+    }
+
     private static func memberPlatforms(in db: Database) throws -> [String: [Platform]] {
-        var platforms: [String: [Platform]] = [:]
         let sql = """
-            SELECT index_id, os, architecture, variant FROM image_members JOIN images ON images.id = image_id
+            SELECT index_id AS "index", os, architecture, variant FROM image_members JOIN images ON images.id = image_id
             ORDER BY index_id, position
             """
-        for row in try Row.fetchAll(db, sql: sql) {
-            platforms[row[0], default: []].append(Platform(os: row[1], architecture: row[2], variant: row[3]))
+        return try MemberPlatform.fetchAll(db, sql: sql).reduce(into: [:]) { platforms, row in
+            let platform = Platform(os: row.os, architecture: row.architecture, variant: row.variant)
+            platforms[row.index, default: []].append(platform)
         }
-        return platforms
     }
 }
 

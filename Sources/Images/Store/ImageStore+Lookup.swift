@@ -68,17 +68,13 @@ extension ImageStore {
 
     static func id(of reference: ImageReference, in db: Database) throws -> Digest? {
         if let digest = reference.digest {
-            return try Digest.fetchOne(
-                db,
-                sql: "SELECT image_id FROM image_digests WHERE repository = ? AND digest = ?",
-                arguments: [reference.repository, digest]
+            let statement = try db.cachedStatement(
+                sql: "SELECT image_id FROM image_digests WHERE repository = ? AND digest = ?"
             )
+            return try Digest.fetchOne(statement, arguments: [reference.repository, digest])
         }
-        return try Digest.fetchOne(
-            db,
-            sql: "SELECT image_id FROM image_names WHERE name = ?",
-            arguments: [reference.withDefaultTag.description]
-        )
+        let statement = try db.cachedStatement(sql: "SELECT image_id FROM image_names WHERE name = ?")
+        return try Digest.fetchOne(statement, arguments: [reference.withDefaultTag.description])
     }
 
     private static func exists(_ id: Digest, in db: Database) throws -> Bool {
@@ -110,7 +106,7 @@ extension ImageStore {
         var layers: [LayerID]
         var size: Int64
         /// Of an image of several platforms.
-        var members: [MemberRow]
+        var members: [ImageTable.Member]
     }
 
     static func row(of id: Digest, in db: Database) throws -> RecordRow {
@@ -119,25 +115,16 @@ extension ImageStore {
     }
 
     static func rowIfPresent(of id: Digest, in db: Database) throws -> RecordRow? {
-        guard let row = try Row.fetchOne(db, sql: "SELECT * FROM images WHERE id = ?", arguments: [id]) else {
-            return nil
-        }
-        let layers = try LayerID.fetchAll(
-            db,
-            sql: "SELECT layer_id FROM image_layers WHERE image_id = ? ORDER BY position",
-            arguments: [id]
-        )
+        let statement = try db.cachedStatement(sql: "SELECT \(ImageTable.Image.columns) FROM images WHERE id = ?")
+        guard let image = try ImageTable.Image.fetchOne(statement, arguments: [id]) else { return nil }
+        let layers = try ImageTable.layers(of: id, in: db)
         let sizes = try LayerTable.sizes(of: Set(layers), in: db)
-        var manifest: ManifestOrigin?
-        if let digest: Digest = row["manifest_digest"], let type: String = row["manifest_media_type"] {
-            manifest = ManifestOrigin(digest: digest, mediaType: MediaType(rawValue: type), index: row["index_digest"])
-        }
         return RecordRow(
             id: id,
-            created: row["created"],
-            stored: row["stored"],
-            lastTagged: row["last_tagged"],
-            manifest: manifest,
+            created: image.created,
+            stored: image.stored,
+            lastTagged: image.lastTagged,
+            manifest: image.manifest,
             names: try names(of: id, in: db),
             digests: try repositoryDigests(of: id, in: db),
             layers: layers,

@@ -234,12 +234,7 @@ extension ImageStore {
         /// Removes an image's row, and notes the layers that may go with it.
         private mutating func drop(_ id: Digest) throws {
             var chain: Digest?
-            let own = try LayerID.fetchAll(
-                db,
-                sql: "SELECT layer_id FROM image_layers WHERE image_id = ? ORDER BY position",
-                arguments: [id]
-            )
-            for layer in own {
+            for layer in try ImageTable.layers(of: id, in: db) {
                 guard let diffID = try LayerTable.diffID(of: layer, in: db) else { break }
                 let next = chain.map { Digest.sha256(of: "\($0.description) \(diffID.description)") } ?? diffID
                 layers.append((layer, next))

@@ -83,6 +83,9 @@ package final class ImageStore: Sendable {
                 arguments: [manifest.digest, manifest.mediaType.rawValue, manifest.index, id]
             )
         }
+        let insert = try db.cachedStatement(
+            sql: "INSERT INTO image_layers VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET layer_id = excluded.layer_id"
+        )
         for (position, layer) in image.layers.enumerated() {
             let known = try LayerTable.diffID(of: layer, in: db)
             let wanted = configuration.rootFileSystem.diffIDs[position]
@@ -92,10 +95,7 @@ package final class ImageStore: Sendable {
                     reason: "layer \(position + 1) is \(known), it names \(wanted)"
                 )
             }
-            try db.execute(
-                sql: "INSERT INTO image_layers VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET layer_id = excluded.layer_id",
-                arguments: [id, position, layer]
-            )
+            try insert.execute(arguments: [id, position, layer])
         }
         for name in image.names { try setName(name, to: id, at: now, in: db) }
         for digest in image.repositoryDigests { try addRepositoryDigest(digest, to: id, in: db) }

@@ -6,16 +6,20 @@ package import Storage
 extension LayerTable {
     /// The bytes of each layer's files, or the best guess before it was ever unpacked.
     package static func sizes(of layers: Set<LayerID>, in db: Database) throws -> [LayerID: Int64] {
-        let rows = try Row.fetchAll(
-            db,
+        let statement = try db.cachedStatement(
             sql: """
                 SELECT id, COALESCE(size, archive_size,
-                    (SELECT max(layer_blobs.size) FROM layer_blobs WHERE layer_blobs.layer_id = layers.id), 0)
+                    (SELECT max(layer_blobs.size) FROM layer_blobs WHERE layer_blobs.layer_id = layers.id), 0) AS bytes
                 FROM layers WHERE id IN (SELECT value FROM json_each(?))
-                """,
-            arguments: [LayerID.json(layers)]
+                """
         )
-        return Dictionary(uniqueKeysWithValues: rows.map { ($0[0], $0[1]) })
+        let rows = try Size.fetchAll(statement, arguments: [LayerID.json(layers)])
+        return Dictionary(uniqueKeysWithValues: rows.map { ($0.id, $0.bytes) })
+    }
+
+    private struct Size: Decodable, FetchableRecord {
+        let id: LayerID
+        let bytes: Int64
     }
 
     /// The digest of a layer's uncompressed archive; nil while unknown.
@@ -53,42 +57,56 @@ extension LayerTable {
     package static func presence(of layers: Set<LayerID>, in db: Database) throws -> [LayerID: Presence] {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT id, unpacked, \(SnapshotStore.isRemote),
-                    (SELECT digest FROM layer_blobs WHERE layer_id = layers.id ORDER BY position LIMIT 1)
+                SELECT id, unpacked AS isUnpacked, \(SnapshotStore.isRemote) AS isRemote,
+                    (SELECT digest FROM layer_blobs WHERE layer_id = layers.id ORDER BY position LIMIT 1) AS blob
                 FROM layers WHERE id IN (SELECT value FROM json_each(?))
                 """
         )
-        return try Row.fetchAll(statement, arguments: [LayerID.json(layers)]).reduce(into: [:]) { presence, row in
-            presence[row[0]] = try self.presence(row[0], isUnpacked: row[1], isRemote: row[2], blob: row[3], in: db)
+        return try Place.fetchAll(statement, arguments: [LayerID.json(layers)]).reduce(into: [:]) { presence, place in
+            presence[place.id] = try self.presence(of: place, in: db)
         }
     }
 
-    private static func presence(_ layer: LayerID, isUnpacked: Bool, isRemote: Bool, blob: Digest?, in db: Database)
-        throws
-        -> Presence
-    {
-        if isUnpacked { return .present }
-        guard let blob else { return .absent }
-        if !isRemote { return .present }
-        let isHere = try blobs(of: [layer], in: db).contains { try BlobTable.contains($0, in: db) }
+    private struct Place: Decodable, FetchableRecord {
+        let id: LayerID
+        let isUnpacked: Bool
+        let isRemote: Bool
+        /// The preferred one.
+        let blob: Digest?
+    }
+
+    private static func presence(of place: Place, in db: Database) throws -> Presence {
+        if place.isUnpacked { return .present }
+        guard let blob = place.blob else { return .absent }
+        if !place.isRemote { return .present }
+        let isHere = try blobs(of: [place.id], in: db).contains { try BlobTable.contains($0, in: db) }
         return isHere ? .present : .remote(blob)
     }
 
-    /// The bytes of a layer's files as far as they are known, and whether anything but a cache needs it.
+    /// What a layer takes of the disk.
+    package struct Usage: Decodable, FetchableRecord, Sendable {
+        package let id: LayerID
+        /// Of its files, as far as they are known.
+        package let bytes: Int64
+        /// Whether anything but a cache needs it.
+        package let isInUse: Bool
+    }
+
+    /// What layers take of the disk; a layer that is gone is left out.
     package static func usage(
         of layers: Set<LayerID>,
         _ held: HeldContent,
         in db: Database
-    ) throws -> [LayerID: (bytes: Int64, isInUse: Bool)] {
-        let rows = try Row.fetchAll(
+    ) throws -> [LayerID: Usage] {
+        let rows = try Usage.fetchAll(
             db,
             sql: """
-                SELECT id, COALESCE(size, 0), \(held.usesLayer("layers.id")) FROM layers
+                SELECT id, COALESCE(size, 0) AS bytes, \(held.usesLayer("layers.id")) AS isInUse FROM layers
                 WHERE id IN (SELECT value FROM json_each(?))
                 """,
             arguments: [LayerID.json(layers)]
         )
-        return Dictionary(uniqueKeysWithValues: rows.map { ($0[0], ($0[1], $0[2])) })
+        return Dictionary(uniqueKeysWithValues: rows.map { ($0.id, $0) })
     }
 }
 
@@ -103,7 +121,8 @@ extension SnapshotStore {
     /// Remembers how many bytes the layer's archive has without compression.
     package func noteArchiveSize(_ size: Int64, of layer: LayerID) async throws {
         try await store.database.write { db in
-            try db.execute(sql: "UPDATE layers SET archive_size = ? WHERE id = ?", arguments: [size, layer])
+            let update = try db.cachedStatement(sql: "UPDATE layers SET archive_size = ? WHERE id = ?")
+            try update.execute(arguments: [size, layer])
         }
     }
 }

@@ -1,5 +1,6 @@
 package import GRDB
 import LinuxSystem
+import OCI
 package import Storage
 
 /// The layers of file trees, and the blobs that they can be read from.
@@ -77,6 +78,45 @@ package enum LayerTable: TableOwner {
     package static let countedTables = ["layers"]
     package static let heldBlobs = [ContentReference("layer_blobs", "digest")]
 
+    // MARK: Rows
+
+    /// A row of `layers`.
+    struct Layer: Decodable, FetchableRecord {
+        static let columns = "id, diff_id AS diffID, unpacked AS isUnpacked, size, created"
+
+        let id: LayerID
+        let diffID: Digest?
+        let isUnpacked: Bool
+        let size: Int64?
+        let created: Int64
+    }
+
+    /// A row of `layer_blobs`.
+    struct Blob: Decodable, FetchableRecord {
+        static let columns = "digest, media_type AS mediaType, size, annotations, recipe, checked AS isChecked"
+
+        let digest: Digest
+        let mediaType: String
+        let size: Int64
+        /// A JSON object.
+        let annotations: String?
+        let recipe: String?
+        let isChecked: Bool
+    }
+
+    static func find(_ layer: LayerID, in db: Database) throws -> Layer? {
+        let statement = try db.cachedStatement(sql: "SELECT \(Layer.columns) FROM layers WHERE id = ?")
+        return try Layer.fetchOne(statement, arguments: [layer])
+    }
+
+    /// The archives that a layer is said to be in, the preferred one first.
+    static func archives(of layer: LayerID, in db: Database) throws -> [Blob] {
+        let statement = try db.cachedStatement(
+            sql: "SELECT \(Blob.columns) FROM layer_blobs WHERE layer_id = ? ORDER BY position, digest"
+        )
+        return try Blob.fetchAll(statement, arguments: [layer])
+    }
+
     // MARK: Keeping house
 
     package static func collect(
@@ -84,11 +124,11 @@ package enum LayerTable: TableOwner {
         into garbage: inout CollectedGarbage,
         in db: Database
     ) throws {
-        let sql = "SELECT id, diff_id, unpacked, size FROM layers WHERE NOT \(held.holdsLayer("layers.id"))"
-        for row in try Row.fetchAll(db, sql: sql) {
-            let id: LayerID = row[0]
-            garbage.add(id, diffID: row[1], bytes: row[2] ? row[3] ?? 0 : nil)
-            try db.execute(sql: "DELETE FROM layers WHERE id = ?", arguments: [id])
+        let unheld = "SELECT \(Layer.columns) FROM layers WHERE NOT \(held.holdsLayer("layers.id"))"
+        let delete = try db.cachedStatement(sql: "DELETE FROM layers WHERE id = ?")
+        for layer in try Layer.fetchAll(db, sql: unheld) {
+            garbage.add(layer.id, diffID: layer.diffID, bytes: layer.isUnpacked ? layer.size ?? 0 : nil)
+            try delete.execute(arguments: [layer.id])
         }
     }
 

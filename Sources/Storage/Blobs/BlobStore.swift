@@ -39,7 +39,8 @@ package final class BlobStore: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func storedSize(of digest: Digest) throws -> Int64? {
         let size = try database.read { db in
-            try Int64.fetchOne(db, sql: "SELECT size FROM blobs WHERE digest = ?", arguments: [digest])
+            let statement = try db.cachedStatement(sql: "SELECT size FROM blobs WHERE digest = ?")
+            return try Int64.fetchOne(statement, arguments: [digest])
         }
         guard let size, try HostFiles.status(of: path(of: digest))?.size == size else { return nil }
         return size
@@ -124,24 +125,18 @@ package final class BlobStore: Sendable {
     /// Remembers that blobs were used now, for the order in which they are removed.
     package func markUsed(_ digests: [Digest], at time: Int64) async throws {
         try await database.write { db in
-            for digest in digests {
-                try db.execute(
-                    sql: "UPDATE blobs SET last_used = ? WHERE digest = ?",
-                    arguments: [time, digest.description]
-                )
-            }
+            let mark = try db.cachedStatement(sql: "UPDATE blobs SET last_used = ? WHERE digest = ?")
+            for digest in digests { try mark.execute(arguments: [time, digest]) }
         }
     }
 
     /// Remembers that a repository (`docker.io/library/python`) holds blobs, so that they can be mounted from there.
     package func recordSource(_ repository: String, of digests: [Digest]) async throws {
         try await database.write { db in
-            for digest in digests {
-                try db.execute(
-                    sql: "INSERT OR IGNORE INTO blob_sources (digest, repository) VALUES (?, ?)",
-                    arguments: [digest, repository]
-                )
-            }
+            let insert = try db.cachedStatement(
+                sql: "INSERT OR IGNORE INTO blob_sources (digest, repository) VALUES (?, ?)"
+            )
+            for digest in digests { try insert.execute(arguments: [digest, repository]) }
         }
     }
 

@@ -62,6 +62,28 @@ package enum BlobTable: TableOwner {
     package static let recordedTables = [RecordedTable("blob_sources")]
     package static let countedTables = ["blobs"]
 
+    // MARK: Rows
+
+    /// A row of `blobs`; its digest is as it stands there, which may be none.
+    struct Blob: Decodable, FetchableRecord {
+        let digest: String
+        let size: Int64
+    }
+
+    /// A row of `tombstones`.
+    struct Tombstone: Decodable, FetchableRecord {
+        enum Kind: String, Decodable { case blob, layer }
+
+        let kind: Kind
+        let name: String
+    }
+
+    /// How many blobs are here, and their bytes.
+    package struct Usage: Decodable, FetchableRecord, Sendable {
+        package let count: Int
+        package let bytes: Int64
+    }
+
     // MARK: For other owners
 
     /// Whether a blob is here.
@@ -77,9 +99,9 @@ package enum BlobTable: TableOwner {
     }
 
     /// How many blobs are here, and their bytes.
-    package static func usage(in db: Database) throws -> (count: Int, bytes: Int64) {
-        let row = try Row.fetchOne(db, sql: "SELECT count(*), COALESCE(sum(size), 0) FROM blobs")
-        return row.map { ($0[0], $0[1]) } ?? (0, 0)
+    package static func usage(in db: Database) throws -> Usage {
+        try Usage.fetchOne(db, sql: "SELECT count(*) AS count, COALESCE(sum(size), 0) AS bytes FROM blobs")
+            ?? Usage(count: 0, bytes: 0)
     }
 
     /// The bytes of those blobs that are here.
@@ -95,51 +117,47 @@ package enum BlobTable: TableOwner {
         into garbage: inout CollectedGarbage,
         in db: Database
     ) throws {
-        let rows = try Row.fetchAll(
-            db,
-            sql: "SELECT digest, size FROM blobs WHERE NOT \(held.holdsBlob("blobs.digest"))"
-        )
-        for row in rows {
-            let text: String = row[0]
-            garbage.bytes += row[1] as Int64
-            if let digest = try? Digest(parsing: text) { garbage.blobs.append(digest) }
-            try db.execute(sql: "INSERT OR IGNORE INTO tombstones VALUES ('blob', ?)", arguments: [text])
-            try db.execute(sql: "DELETE FROM blobs WHERE digest = ?", arguments: [text])
-            try db.execute(sql: "DELETE FROM blob_sources WHERE digest = ?", arguments: [text])
+        let unheld = "SELECT digest, size FROM blobs WHERE NOT \(held.holdsBlob("blobs.digest"))"
+        let bury = try db.cachedStatement(sql: "INSERT OR IGNORE INTO tombstones VALUES ('blob', ?)")
+        let delete = try db.cachedStatement(sql: "DELETE FROM blobs WHERE digest = ?")
+        let forget = try db.cachedStatement(sql: "DELETE FROM blob_sources WHERE digest = ?")
+        for blob in try Blob.fetchAll(db, sql: unheld) {
+            garbage.bytes += blob.size
+            if let digest = try? Digest(parsing: blob.digest) { garbage.blobs.append(digest) }
+            for statement in [bury, delete, forget] { try statement.execute(arguments: [blob.digest]) }
         }
-        for layer in garbage.directories {
-            try db.execute(sql: "INSERT INTO tombstones VALUES ('layer', ?)", arguments: ["\(layer)"])
-        }
+        let buryLayer = try db.cachedStatement(sql: "INSERT INTO tombstones VALUES ('layer', ?)")
+        for layer in garbage.directories { try buryLayer.execute(arguments: ["\(layer)"]) }
     }
 
     package static func problems(in db: Database, _ layout: StoreLayout) throws -> [StoreProblem] {
         var problems: [StoreProblem] = []
-        for row in try Row.fetchAll(db, sql: "SELECT digest, size FROM blobs ORDER BY digest") {
-            let text: String = row[0]
-            let size: Int64 = row[1]
-            guard let digest = try? Digest(parsing: text) else {
-                problems.append(.database("blobs has a row for \"\(text)\", which is no digest"))
+        for blob in try Blob.fetchAll(db, sql: "SELECT digest, size FROM blobs ORDER BY digest") {
+            guard let digest = try? Digest(parsing: blob.digest) else {
+                problems.append(.database("blobs has a row for \"\(blob.digest)\", which is no digest"))
                 continue
             }
             guard let status = try HostFiles.status(of: layout.blob(digest)) else {
                 problems.append(.blobMissing(digest))
                 continue
             }
-            if status.size != size { problems.append(.blobSize(digest, recorded: size, actual: status.size)) }
+            if status.size != blob.size {
+                problems.append(.blobSize(digest, recorded: blob.size, actual: status.size))
+            }
         }
         return problems
     }
 
     package static func restore(_ recorded: RecordedIDs, from layout: StoreLayout, in db: Database) throws {
+        let insert = try db.cachedStatement(
+            sql: "INSERT OR REPLACE INTO blobs (digest, size, created, last_used) VALUES (?, ?, ?, ?)"
+        )
         for algorithm in ["sha256", "sha384", "sha512"] {
             for name in try HostFiles.entries(of: layout.blobs.appending(algorithm)) {
                 guard let digest = try? Digest(parsing: "\(algorithm):" + String(decoding: name, as: UTF8.self)),
                     let status = try HostFiles.status(of: layout.blob(digest))
                 else { continue }
-                try db.execute(
-                    sql: "INSERT OR REPLACE INTO blobs (digest, size, created, last_used) VALUES (?, ?, ?, ?)",
-                    arguments: [digest, status.size, status.modified.seconds, currentTime()]
-                )
+                try insert.execute(arguments: [digest, status.size, status.modified.seconds, currentTime()])
             }
         }
     }

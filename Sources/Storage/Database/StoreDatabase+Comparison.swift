@@ -18,7 +18,9 @@ extension StoreDatabase {
         try exclusively { db in
             let records = try records.load()
             if let damage = records.damage { return .damaged(damage) }
-            guard let own = try Identity(in: db) else { return .differ("it does not say which store it belongs to") }
+            guard let own = try Identity.read(in: db) else {
+                return .differ("it does not say which store it belongs to")
+            }
             guard records.store == own.store else { return .differ("its records are those of another store") }
             guard records.generation == own.generation else { return .behind }
             let rows = try recorded.rows(in: db)

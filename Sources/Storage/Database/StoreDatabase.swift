@@ -230,12 +230,17 @@ package final class StoreDatabase: Sendable {
     package func integrityProblems() throws -> [String] {
         try read { db in
             let text = try String.fetchAll(db, sql: "PRAGMA integrity_check(20)").filter { $0 != "ok" }
-            let dangling = try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").prefix(20)
+            let dangling = try Dangling.fetchAll(db, sql: "PRAGMA foreign_key_check").prefix(20)
             return text
-                + dangling.map { row in
-                    "\(row[0] as String? ?? "") row \(row[1] as Int64? ?? 0) names a missing \(row[2] as String? ?? "")"
-                }
+                + dangling.map { "\($0.table ?? "") row \($0.rowid ?? 0) names a missing \($0.parent ?? "")" }
         }
+    }
+
+    /// A row that refers to one that is not there, as SQLite reports it.
+    private struct Dangling: Decodable, FetchableRecord {
+        let table: String?
+        let rowid: Int64?
+        let parent: String?
     }
 
     // MARK: Connections
@@ -333,6 +338,8 @@ package final class StoreDatabase: Sendable {
                     reason: "\(phase): \(reason)" + (error.sql.map { " (\($0))" } ?? "")
                 )
             }
+        } catch is RowDecodingError {
+            throw StorageError.databaseDamaged(path: path, reason: "a row of it is not what was written")
         } catch let error as SystemCallError {
             throw StorageError(error, while: phase, in: path)
         }

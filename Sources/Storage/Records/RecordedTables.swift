@@ -24,13 +24,19 @@ struct RecordedTables: Sendable {
         let all: [String]
 
         init(of table: String, in db: Database) throws {
-            let rows = try Row.fetchAll(
+            let columns = try TableColumn.fetchAll(
                 db,
                 sql: "SELECT name, pk FROM pragma_table_info(?) ORDER BY cid",
                 arguments: [table]
             )
-            all = rows.map { $0[0] }
-            key = rows.filter { ($0[1] as Int) > 0 }.sorted { ($0[1] as Int) < ($1[1] as Int) }.map { $0[0] }
+            all = columns.map(\.name)
+            key = columns.filter { $0.pk > 0 }.sorted { $0.pk < $1.pk }.map(\.name)
+        }
+
+        private struct TableColumn: Decodable, FetchableRecord {
+            let name: String
+            /// The place in the key, from 1 on; 0 for a column that is not part of it.
+            let pk: Int
         }
 
         /// SQL for the key as a JSON array, of a row that is called `row`.
@@ -114,19 +120,31 @@ struct RecordedTables: Sendable {
 
     /// The greatest ids that shared tables ever gave out, of those that never give one out twice.
     func greatestIDs(in db: Database) throws -> RecordedIDs {
-        let rows = try Row.fetchAll(db, sql: "SELECT name, seq FROM sqlite_sequence")
-        let greatest = Dictionary(rows.map { ($0[0] as String, $0[1] as Int64) }) { max($0, $1) }
+        let counters = try Counter.fetchAll(db, sql: "SELECT name, seq FROM sqlite_sequence")
+        let greatest = Dictionary(counters.map { ($0.name, $0.seq) }) { max($0, $1) }
         return RecordedIDs(greatest: greatest.filter { shared.contains($0.key) })
+    }
+
+    /// The last id that SQLite gave out in a table.
+    private struct Counter: Decodable, FetchableRecord {
+        let name: String
+        let seq: Int64
+    }
+
+    /// A row as records hold it: its key and all of it, in JSON.
+    private struct RecordedText: Decodable, FetchableRecord {
+        let id: String
+        let content: String
     }
 
     static func rows(of table: String, in db: Database) throws -> [String: String] {
         let columns = try Columns(of: table, in: db)
-        let cursor = try Row.fetchCursor(
+        let cursor = try RecordedText.fetchCursor(
             db,
-            sql: "SELECT \(columns.keyText("t")), \(columns.rowText("t")) FROM \(table) AS t"
+            sql: "SELECT \(columns.keyText("t")) AS id, \(columns.rowText("t")) AS content FROM \(table) AS t"
         )
         var rows: [String: String] = [:]
-        while let row = try cursor.next() { rows[row[0]] = row[1] }
+        while let row = try cursor.next() { rows[row.id] = row.content }
         return rows
     }
 

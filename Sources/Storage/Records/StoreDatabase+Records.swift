@@ -13,19 +13,17 @@ enum Wholeness: Hashable, Sendable {
 }
 
 extension StoreDatabase {
-    /// The rows of `generation`.
-    struct Identity {
-        var store: String
-        var generation: Generation
-        var previous: String
+    /// The row of `generation`.
+    struct Identity: Decodable, FetchableRecord {
+        let store: String
+        let number: Int64
+        let tag: String
+        let previous: String
 
-        init?(in db: Database) throws {
-            guard let row = try Row.fetchOne(db, sql: "SELECT store, number, tag, previous FROM generation") else {
-                return nil
-            }
-            store = row[0]
-            generation = Generation(number: row[1], tag: row[2])
-            previous = row[3]
+        var generation: Generation { Generation(number: number, tag: tag) }
+
+        static func read(in db: Database) throws -> Identity? {
+            try fetchOne(try db.cachedStatement(sql: "SELECT store, number, tag, previous FROM generation"))
         }
     }
 
@@ -35,7 +33,7 @@ extension StoreDatabase {
         guard try StoreTables.version(in: db) == tables.version || db.tableExists("generation") else {
             return end == .missing ? .unknown : .damaged("it is older than its records")
         }
-        guard let own = try Identity(in: db) else { return .damaged("it does not say which store it belongs to") }
+        guard let own = try Identity.read(in: db) else { return .damaged("it does not say which store it belongs to") }
         guard case .generation(let recorded) = end else { return .unknown }
         let missing = recorded.number - own.generation.number
         if missing > 0 { return .damaged("it has lost its last \(missing) changes") }
@@ -46,7 +44,7 @@ extension StoreDatabase {
 
     /// Counts a commit, and takes what it changed out of `changes`; called as the last thing of a transaction.
     func advance(_ db: Database) throws -> StoreRecords.Change {
-        guard let own = try Identity(in: db) else {
+        guard let own = try Identity.read(in: db) else {
             throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "it does not say which store it belongs to")
         }
         var change = StoreRecords.Change(
@@ -72,7 +70,7 @@ extension StoreDatabase {
 
     /// Everything that records hold, as of the database's last commit.
     func everything(in db: Database) throws -> StoreRecords.Change {
-        guard let own = try Identity(in: db) else {
+        guard let own = try Identity.read(in: db) else {
             throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "it does not say which store it belongs to")
         }
         let greatest = try recorded.greatestIDs(in: db).greatest.sorted { $0.key < $1.key }

@@ -65,12 +65,12 @@ extension Store {
                     DELETE FROM held_blobs;
                     """
             )
+            let holdLayer = try db.cachedStatement(sql: "INSERT OR IGNORE INTO held_layers VALUES (?)")
+            let holdBlob = try db.cachedStatement(sql: "INSERT OR IGNORE INTO held_blobs VALUES (?)")
             for resource in held {
                 switch resource {
-                case .layer(let id):
-                    try db.execute(sql: "INSERT OR IGNORE INTO held_layers VALUES (?)", arguments: [id])
-                case .blob(let digest):
-                    try db.execute(sql: "INSERT OR IGNORE INTO held_blobs VALUES (?)", arguments: [digest])
+                case .layer(let id): try holdLayer.execute(arguments: [id])
+                case .blob(let digest): try holdBlob.execute(arguments: [digest])
                 }
             }
             var garbage = CollectedGarbage()
@@ -94,24 +94,24 @@ extension Store {
             var trees: [FilePath] = []
             // Slices, so that other writers wait for milliseconds only.
             isDone = try database.write { db in
-                let rows = try Row.fetchAll(db, sql: "SELECT kind, name FROM tombstones LIMIT 100")
-                let hasLayers = rows.contains { $0[0] as String == "layer" }
+                let buried = try BlobTable.Tombstone.fetchAll(db, sql: "SELECT kind, name FROM tombstones LIMIT 100")
+                let hasLayers = buried.contains { $0.kind == .layer }
                 let wanted = hasLayers ? try database.tables.layersWithFiles(in: db) : []
-                for row in rows {
-                    let kind: String = row[0]
-                    let name: String = row[1]
-                    if kind == "blob" {
-                        try unlinkBlob(named: name, in: db)
-                    } else {
+                let delete = try db.cachedStatement(sql: "DELETE FROM tombstones WHERE kind = ? AND name = ?")
+                for tombstone in buried {
+                    let name = tombstone.name
+                    switch tombstone.kind {
+                    case .blob: try unlinkBlob(named: name, in: db)
+                    case .layer:
                         let target = discarded.appending("\(try process.owner().nextNumber())")
                         let isWanted = Int64(name).map { wanted.contains(LayerID(rawValue: $0)) } ?? false
                         if !isWanted, try moveIfPresent(layout.snapshots.appending(name), to: target) {
                             trees.append(target)
                         }
                     }
-                    try db.execute(sql: "DELETE FROM tombstones WHERE kind = ? AND name = ?", arguments: [kind, name])
+                    try delete.execute(arguments: [tombstone.kind.rawValue, name])
                 }
-                return rows.count < 100
+                return buried.count < 100
             }
             for tree in trees { try removeTree(tree) }
         }
@@ -119,12 +119,8 @@ extension Store {
 
     private func unlinkBlob(named name: String, in db: Database) throws {
         guard let digest = try? Digest(parsing: name) else { return }
-        let cameBack = try Bool.fetchOne(
-            db,
-            sql: "SELECT EXISTS (SELECT 1 FROM blobs WHERE digest = ?)",
-            arguments: [name]
-        )
-        if cameBack != true { try HostFiles.remove(layout.blob(digest)) }
+        let cameBack = try BlobTable.contains(digest, in: db)
+        if !cameBack { try HostFiles.remove(layout.blob(digest)) }
     }
 
     private func moveIfPresent(_ path: FilePath, to target: FilePath) throws(SystemCallError) -> Bool {
