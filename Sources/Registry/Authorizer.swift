@@ -8,6 +8,20 @@ internal import Text
 
 /// Answers a registry's challenges, and remembers what it accepted.
 actor Authorizer {
+    /// Which access is wanted, and of whom.
+    struct Demand {
+        let endpoint: Endpoint
+        /// The address that the endpoint was asked at.
+        let registry: HTTPURL
+        let scopes: [AccessScope]
+    }
+
+    /// Who gives out tokens, as a challenge names it.
+    private struct TokenService {
+        let realm: HTTPURL
+        let name: String?
+    }
+
     private struct Key: Hashable {
         let domain: String
         let scopes: [AccessScope]
@@ -55,23 +69,16 @@ actor Authorizer {
     /// Gets an `Authorization` that answers a 401.
     /// - Parameters:
     ///   - challenges: what the registry offers.
-    ///   - endpoint: the host that asked.
-    ///   - registry: the address it was asked at.
-    ///   - scopes: what is needed.
+    ///   - demand: what is needed, of the host that asked.
     ///   - rejected: the header that was just refused, if there was one.
     /// - Returns: the header's value; nil where nothing more can be offered.
     /// - Throws: `RegistryError`: `.credentialsRefused` if they were sent and not accepted, `.authenticationRequired` if there are none.
-    func answer(
-        _ challenges: [Challenge],
-        from endpoint: Endpoint,
-        at registry: HTTPURL,
-        scopes: [AccessScope],
-        rejected: Secret?
-    ) async throws -> Secret? {
+    func answer(_ challenges: [Challenge], for demand: Demand, rejected: Secret?) async throws -> Secret? {
         forget(rejected)
         if let bearer = challenges.first(where: { $0.scheme == "bearer" }) {
-            return try await token(bearer, endpoint, registry, scopes)
+            return try await token(bearer, for: demand)
         }
+        let endpoint = demand.endpoint
         guard challenges.contains(where: { $0.scheme == "basic" }) else { return nil }
         switch try await credentials.credential(for: endpoint.domain) {
         case .password(let user, let password):
@@ -96,15 +103,11 @@ actor Authorizer {
         Secret("Basic " + base64("\(user):\(password.reveal())"))
     }
 
-    private func token(
-        _ challenge: Challenge,
-        _ endpoint: Endpoint,
-        _ registry: HTTPURL,
-        _ scopes: [AccessScope]
-    ) async throws -> Secret {
-        let credential = try await credentials.credential(for: endpoint.domain)
+    private func token(_ challenge: Challenge, for demand: Demand) async throws -> Secret {
+        let domain = demand.endpoint.domain
+        let credential = try await credentials.credential(for: domain)
         if case .registryToken(let token)? = credential { return Secret("Bearer \(token.reveal())") }
-        let answer = try await fetchToken(challenge, credential, endpoint, registry, scopes, offline: false)
+        let answer = try await fetchToken(challenge, credential, for: demand, offline: false)
         guard let text = answer.token ?? answer.access_token, !text.isEmpty,
             text.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
         else {
@@ -113,7 +116,7 @@ actor Authorizer {
         let header = Secret("Bearer \(text)")
         // The token protocol's default is a minute; a little less, so that one does not expire on its way.
         let life = min(max(answer.expires_in ?? 60, 60), 86_400)
-        tokens[Key(domain: endpoint.domain, scopes: scopes)] = Token(
+        tokens[Key(domain: domain, scopes: demand.scopes)] = Token(
             header: header,
             expires: timekeeper.now() + .seconds(life - min(10, life / 10))
         )
@@ -121,30 +124,29 @@ actor Authorizer {
     }
 
     /// Asks the token service for a refresh token, which is what `login` stores; nil where it gives none.
-    func identityToken(_ challenge: Challenge, endpoint: Endpoint, at registry: HTTPURL) async throws -> Secret? {
-        let credential = try await credentials.credential(for: endpoint.domain)
-        let answer = try await fetchToken(challenge, credential, endpoint, registry, [], offline: true)
+    func identityToken(_ challenge: Challenge, for demand: Demand) async throws -> Secret? {
+        let credential = try await credentials.credential(for: demand.endpoint.domain)
+        let answer = try await fetchToken(challenge, credential, for: demand, offline: true)
         return answer.refresh_token.flatMap { $0.isEmpty ? nil : Secret($0) }
     }
 
     private func fetchToken(
         _ challenge: Challenge,
         _ credential: Credential?,
-        _ endpoint: Endpoint,
-        _ registry: HTTPURL,
-        _ scopes: [AccessScope],
+        for demand: Demand,
         offline: Bool
     ) async throws -> TokenAnswer {
+        let registry = demand.registry
         guard let text = challenge.parameters["realm"] else {
             throw RegistryError.invalidResponse(url: registry.redacted, reason: "its challenge names no realm")
         }
         let realm = try HTTPURL(parsing: text)
-        let policy = RealmPolicy(registry: registry, allowedHosts: endpoint.authHosts)
+        let policy = RealmPolicy(registry: registry, allowedHosts: demand.endpoint.authHosts)
         if let reason = credential == nil ? policy.refusal(of: realm) : policy.refusalOfCredentials(to: realm) {
-            throw RegistryError.untrustedRealm(host: endpoint.domain, realm: realm.redacted, reason: reason)
+            throw RegistryError.untrustedRealm(host: demand.endpoint.domain, realm: realm.redacted, reason: reason)
         }
-        let service = challenge.parameters["service"]
-        let request = tokenRequest(realm, service, credential, endpoint, registry, scopes, offline)
+        let service = TokenService(realm: realm, name: challenge.parameters["service"])
+        let request = tokenRequest(service, credential, for: demand, offline: offline)
         let bytes: [UInt8]
         do {
             bytes = try await retrier.run { [transport] in
@@ -153,7 +155,7 @@ actor Authorizer {
                 return try await answer.collect(limit: Self.tokenLimit, what: "the token of \(realm.redacted)")
             }
         } catch let failure as AttemptFailure {
-            throw Self.refusal(failure, endpoint, credential, scopes)
+            throw Self.refusal(failure, of: credential, for: demand)
         }
         do {
             return try JSONDecoder().decode(TokenAnswer.self, from: Data(bytes))
@@ -163,20 +165,18 @@ actor Authorizer {
     }
 
     private func tokenRequest(
-        _ realm: HTTPURL,
-        _ service: String?,
+        _ service: TokenService,
         _ credential: Credential?,
-        _ endpoint: Endpoint,
-        _ registry: HTTPURL,
-        _ scopes: [AccessScope],
-        _ offline: Bool
+        for demand: Demand,
+        offline: Bool
     ) -> HTTPTransport.Request {
+        let realm = service.realm
         // A token service on the registry's own host shares its certificate authority.
-        let trust = realm.host == registry.host ? endpoint.trust : nil
-        let scopeTexts = scopes.sorted().map(\.description)
+        let trust = realm.host == demand.registry.host ? demand.endpoint.trust : nil
+        let scopeTexts = demand.scopes.sorted().map(\.description)
         if case .identityToken(let token)? = credential {
             var fields = [("grant_type", "refresh_token"), ("client_id", "slipway"), ("refresh_token", token.reveal())]
-            if let service { fields.append(("service", service)) }
+            if let name = service.name { fields.append(("service", name)) }
             if !scopeTexts.isEmpty { fields.append(("scope", scopeTexts.joined(separator: " "))) }
             let form = fields.map { "\(percentEncoded($0.0))=\(percentEncoded($0.1))" }.joined(separator: "&")
             var request = HTTPTransport.Request(method: .POST, url: realm, trust: trust)
@@ -185,7 +185,7 @@ actor Authorizer {
             return request
         }
         var query: [(name: String, value: String)] = []
-        if let service { query.append(("service", service)) }
+        if let name = service.name { query.append(("service", name)) }
         query += scopeTexts.map { ("scope", $0) }
         if offline { query += [("offline_token", "true"), ("client_id", "slipway")] }
         var headers = HTTPHeaders()
@@ -222,9 +222,8 @@ actor Authorizer {
 
     private static func refusal(
         _ failure: AttemptFailure,
-        _ endpoint: Endpoint,
-        _ credential: Credential?,
-        _ scopes: [AccessScope]
+        of credential: Credential?,
+        for demand: Demand
     ) -> any Error {
         guard case .status(let status, _, let document, _) = failure.reason,
             status == 401 || status == 403 || status == 400
@@ -235,6 +234,10 @@ actor Authorizer {
             // Left to the caller, who knows the name that the user gave.
             return AttemptFailure(url: failure.url, reason: .status(401, retryAfter: nil, document, challenged: true))
         }
-        return RegistryError.credentialsRefused(host: endpoint.domain, user: credential.user, detail: document.text)
+        return RegistryError.credentialsRefused(
+            host: demand.endpoint.domain,
+            user: credential.user,
+            detail: document.text
+        )
     }
 }

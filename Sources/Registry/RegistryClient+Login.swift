@@ -24,7 +24,8 @@ extension RegistryClient {
                         port: answer.url.port,
                         target: "/v2/"
                     )
-                    return try await self.authorizer.identityToken(bearer, endpoint: endpoint, at: registry)
+                    let demand = Authorizer.Demand(endpoint: endpoint, registry: registry, scopes: [])
+                    return try await self.authorizer.identityToken(bearer, for: demand)
                 }
                 _ = try await self.attempt(Request(.GET, endpoint, nil, "", accepting: [200]))
                 return nil

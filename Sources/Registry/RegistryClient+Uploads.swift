@@ -63,35 +63,43 @@ extension RegistryClient {
     ) async throws -> UploadOutcome {
         if try await contains(source.digest, in: repository) { return .existed }
         return try await writing(repository) { endpoint in
+            let upload = Upload(source: source, endpoint: endpoint, repository: repository)
             for candidate in candidates.prefix(3) where candidate.domain == repository.domain && candidate != repository
             {
-                let started = try await self.start(source, endpoint, repository, mountingFrom: candidate)
+                let started = try await self.start(upload, mountingFrom: candidate)
                 guard let location = started else { return .mounted(from: candidate) }
                 // The registry opened an upload instead; the last one is used, others expire.
                 if candidate == candidates.last {
-                    try await self.send(source, endpoint, repository, session: location, progress)
+                    try await self.send(upload, session: location, progress)
                     return .uploaded
                 }
             }
-            try await self.send(source, endpoint, repository, session: nil, progress)
+            try await self.send(upload, session: nil, progress)
             return .uploaded
         }
     }
 
+    /// A blob on its way into a repository of one host.
+    private struct Upload: Sendable {
+        let source: BlobSource
+        let endpoint: Endpoint
+        let repository: Repository
+
+        func request(_ method: HTTPMethod, _ rest: String = "", accepting: Set<Int>) -> Request {
+            Request(method, endpoint, repository, rest, push: true, accepting: accepting)
+        }
+    }
+
     /// Opens an upload; nil means that the registry linked the blob.
-    private func start(
-        _ source: BlobSource,
-        _ endpoint: Endpoint,
-        _ repository: Repository,
-        mountingFrom candidate: Repository? = nil
-    ) async throws -> HTTPURL? {
+    private func start(_ upload: Upload, mountingFrom candidate: Repository? = nil) async throws -> HTTPURL? {
         try await retrier.run { () async throws -> HTTPURL? in
-            var request = Request(.POST, endpoint, repository, "blobs/uploads/", push: true, accepting: [201, 202])
+            var request = upload.request(.POST, "blobs/uploads/", accepting: [201, 202])
             request.headers.add(name: "Content-Length", value: "0")
             request.isUpload = true
             if let candidate {
-                request.query = [("mount", source.digest.description), ("from", candidate.path)]
-                request.scopes.append(AccessScope(repository: endpoint.path(of: candidate.path), mayPush: false))
+                request.query = [("mount", upload.source.digest.description), ("from", candidate.path)]
+                let path = upload.endpoint.path(of: candidate.path)
+                request.scopes.append(AccessScope(repository: path, mayPush: false))
             }
             let answer = try await self.attempt(request)
             if answer.status == 201, candidate != nil { return nil }
@@ -110,12 +118,11 @@ extension RegistryClient {
     }
 
     private func send(
-        _ source: BlobSource,
-        _ endpoint: Endpoint,
-        _ repository: Repository,
+        _ upload: Upload,
         session opened: HTTPURL?,
         _ progress: @escaping @Sendable (Int64) async -> Void
     ) async throws {
+        let (source, endpoint) = (upload.source, upload.endpoint)
         var machine = UploadMachine(
             size: source.size,
             monolithicLimit: Self.monolithicLimit,
@@ -129,17 +136,17 @@ extension RegistryClient {
             do {
                 switch action {
                 case .open:
-                    guard let location = try await start(source, endpoint, repository) else {
+                    guard let location = try await start(upload) else {
                         throw RegistryError.invalidResponse(url: endpoint.domain, reason: "it opened no upload")
                     }
                     event = .opened(location)
                 case .append(let session):
-                    event = .appended(try await patch(source, endpoint, repository, session, progress))
+                    event = .appended(try await patch(upload, session, progress))
                 case .complete(let session, let withBlob):
                     let body = withBlob ? try await source.read(0, Int(source.size)) : nil
-                    try await finish(source, endpoint, repository, session, body: body)
+                    try await finish(upload, session, body: body)
                     event = .completed
-                case .locate(let session): event = .located(try await whereItStopped(endpoint, repository, session))
+                case .locate(let session): event = .located(try await whereItStopped(upload, session))
                 case .rest(let delay):
                     logger.debug("upload goes on", metadata: ["blob": "\(source.digest)", "delay": "\(delay)"])
                     try await timekeeper.sleep(delay)
@@ -160,13 +167,12 @@ extension RegistryClient {
 
     /// Sends the rest of a blob in one streamed chunk.
     private func patch(
-        _ source: BlobSource,
-        _ endpoint: Endpoint,
-        _ repository: Repository,
+        _ upload: Upload,
         _ session: UploadSession,
         _ progress: @escaping @Sendable (Int64) async -> Void
     ) async throws -> HTTPURL {
-        var request = Request(.PATCH, endpoint, repository, "", push: true, accepting: [201, 202, 204])
+        let source = upload.source
+        var request = upload.request(.PATCH, accepting: [201, 202, 204])
         request.location = session.location
         request.headers.add(name: "Content-Type", value: "application/octet-stream")
         // A first chunk without a range is what every registry knows from docker; a later one says where it belongs.
@@ -181,14 +187,9 @@ extension RegistryClient {
         return try Self.location(of: try await attempt(request))
     }
 
-    private func finish(
-        _ source: BlobSource,
-        _ endpoint: Endpoint,
-        _ repository: Repository,
-        _ session: UploadSession,
-        body: [UInt8]?
-    ) async throws {
-        var request = Request(.PUT, endpoint, repository, "", push: true, accepting: [201, 204])
+    private func finish(_ upload: Upload, _ session: UploadSession, body: [UInt8]?) async throws {
+        let source = upload.source
+        var request = upload.request(.PUT, accepting: [201, 204])
         request.location = session.location.adding(query: [("digest", source.digest.description)])
         request.headers.add(name: "Content-Type", value: "application/octet-stream")
         request.body = .bytes(body ?? [])
@@ -204,12 +205,10 @@ extension RegistryClient {
     }
 
     /// Asks how far a broken upload came; nil where the registry knows nothing of it any more.
-    private func whereItStopped(_ endpoint: Endpoint, _ repository: Repository, _ session: UploadSession) async throws
-        -> UploadSession?
-    {
+    private func whereItStopped(_ upload: Upload, _ session: UploadSession) async throws -> UploadSession? {
         do {
             let answer = try await retrier.run {
-                var request = Request(.GET, endpoint, repository, "", push: true, accepting: [200, 202, 204])
+                var request = upload.request(.GET, accepting: [200, 202, 204])
                 request.location = session.location
                 return try await self.attempt(request)
             }

@@ -173,9 +173,7 @@ package final class RegistryClient: Sendable {
             guard answer.status == 401, round < 2, answer.url.hasSameOrigin(as: registry) else { throw failure }
             let next = try await authorizer.answer(
                 Challenge.parse(answer.headers["WWW-Authenticate"]),
-                from: request.endpoint,
-                at: registry,
-                scopes: request.scopes,
+                for: Authorizer.Demand(endpoint: request.endpoint, registry: registry, scopes: request.scopes),
                 rejected: authorization
             )
             guard let next, next != authorization else { throw failure }

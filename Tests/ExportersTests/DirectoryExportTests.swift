@@ -53,7 +53,7 @@ import Text
 
     @Test func `keeps the time of a FIFO and the attributes of files and directories`() throws {
         defer { try? removeTree(scratch) }
-        try result.createNode("fifo", type: .fifo, mode: 0o640)
+        try result.createNode("fifo", SpecialFile(.fifo), mode: 0o640)
         try result.setTimes("fifo", modified: FileTime(seconds: 1_000_000_000))
         try result.createDirectory("d", mode: 0o755)
         try write("1", to: "d/f", in: result)

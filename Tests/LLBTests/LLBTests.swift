@@ -38,18 +38,19 @@ func exampleDefinition() throws -> Definition {
     process.proxy = ProxyEnvironment()
     process.extraHosts = [HostAddress(host: bytes("h"), address: bytes("10.0.0.1"))]
     process.limits = [ResourceLimit(name: bytes("nofile"), soft: 10, hard: 20)]
-    let built = try copied.run(
-        process,
+    let exec = Exec(
+        process: process,
         mounts: [
+            .root(copied),
             Mount(.bind, of: context, selector: bytes("/src"), at: bytes("/src"), isReadOnly: true),
             Mount(.temporary(size: 4096), at: bytes("/tmp")),
             Mount(.cache(id: bytes("c"), sharing: .locked), at: bytes("/cache")),
             Mount(.secret(ClientFile(id: bytes("s"))), at: bytes("/run/secrets/s")),
             Mount(.ssh(ClientFile(id: bytes("default"), mode: 0o600)), at: bytes("/run/ssh")),
         ],
-        secretEnvironment: [SecretVariable(id: bytes("t"), name: bytes("TOKEN"))],
-        platform: platform
+        secretEnvironment: [SecretVariable(id: bytes("t"), name: bytes("TOKEN"))]
     )
+    let built = try Output.run(exec, platform: platform)
     let difference = try Output.diff(lower: copied, upper: built)
     let merged = try Output.merge([base, difference])
     let file = SourceMap.File(name: bytes("Dockerfile"), content: bytes("FROM alpine\n"))

@@ -254,7 +254,7 @@ func copying(
         let context = try scratch.tree("context", ["d/a": "1"])
         try await onBlockingPool {
             let directory = try OpenFile.open(FilePath("\(context)/d"), [.readOnly, .directory])
-            try directory.createNode(named: bytes("socket"), type: .socket, mode: 0o640)
+            try directory.createNode(named: bytes("socket"), SpecialFile(.socket), mode: 0o640)
         }
         try await copying("d", to: "/x", from: context, in: image)
         try await onBlockingPool { [image] in

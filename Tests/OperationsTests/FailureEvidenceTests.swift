@@ -12,12 +12,10 @@ import Testing
         files: [String: (mode: UInt32, head: [UInt8])] = [:],
         _ change: (inout FailureEvidence) -> Void = { _ in }
     ) -> String? {
-        var evidence = FailureEvidence(
-            exitCode: exitCode,
-            output: bytes(output),
-            arguments: [bytes("/bin/sh"), bytes("-c"), bytes("x")],
-            environment: [bytes("PATH=/usr/bin:/bin")]
-        )
+        var evidence = FailureEvidence(exitCode: exitCode)
+        evidence.output = bytes(output)
+        evidence.arguments = [bytes("/bin/sh"), bytes("-c"), bytes("x")]
+        evidence.environment = [bytes("PATH=/usr/bin:/bin")]
         change(&evidence)
         return evidence.advice { path in
             files[String(decoding: path, as: UTF8.self)].map { FailureEvidence.File(mode: $0.mode, head: $0.head) }

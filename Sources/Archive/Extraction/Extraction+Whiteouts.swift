@@ -33,7 +33,7 @@ extension Extraction {
             return true
         }
         switch try parent.entryStatus(named: hidden)?.type {
-        case nil: try parent.createNode(named: hidden, type: .characterDevice, mode: 0)
+        case nil: try parent.createNode(named: hidden, SpecialFile(.characterDevice), mode: 0)
         case .directory:
             // The layer removes the old directory and brings a new one.
             let directory = try parent.openEntry(named: hidden, [.pathOnly, .directory])

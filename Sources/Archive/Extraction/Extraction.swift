@@ -67,10 +67,12 @@ final class Extraction {
             try parent.changeOwner(ofEntry: name, user: owner.user, group: owner.group)
             try parent.setTimes(ofEntry: name, modified: bounded(entry.modified))
         case .hardLink(let target): try makeHardLink(entry, name, parent, target)
-        case .fifo: try makeNode(entry, name, parent, .fifo)
+        case .fifo: try makeNode(entry, name, parent, SpecialFile(.fifo))
         case .characterDevice(0, 0): throw refused(entry, "a device 0:0 is how overlayfs marks removed files")
-        case .characterDevice(let major, let minor): try makeNode(entry, name, parent, .characterDevice, major, minor)
-        case .blockDevice(let major, let minor): try makeNode(entry, name, parent, .blockDevice, major, minor)
+        case .characterDevice(let major, let minor):
+            try makeNode(entry, name, parent, SpecialFile(.characterDevice, major: major, minor: minor))
+        case .blockDevice(let major, let minor):
+            try makeNode(entry, name, parent, SpecialFile(.blockDevice, major: major, minor: minor))
         }
     }
 
@@ -233,16 +235,9 @@ final class Extraction {
         }
     }
 
-    private func makeNode(
-        _ entry: TarEntry,
-        _ name: [UInt8],
-        _ parent: OpenFile,
-        _ type: LinuxSystem.FileType,
-        _ major: UInt32 = 0,
-        _ minor: UInt32 = 0
-    ) throws {
+    private func makeNode(_ entry: TarEntry, _ name: [UInt8], _ parent: OpenFile, _ file: SpecialFile) throws {
         try replacing(name, in: parent) { () throws(SystemCallError) in
-            try parent.createNode(named: name, type: type, mode: 0o600, major: major, minor: minor)
+            try parent.createNode(named: name, file, mode: 0o600)
         }
         try applyMetadata(entry, try parent.openEntry(named: name, .pathOnly))
     }

@@ -27,15 +27,15 @@ package struct ContainerCopy: Sendable {
     /// Copies one end to the other.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func run(from source: CopyEnd, to destination: CopyEnd) throws {
-        let (path, status) = try find(source)
+        let found = try find(source)
         let place = try followed(destination)
-        guard status.type == .directory else {
+        guard found.status.type == .directory else {
             if source.namesDirectory || source.namesContents { throw CopyError.notDirectory(source.path.bytes) }
-            let (directory, name) = try placeOfFile(path, destination, place)
-            return try pass({ try write(path, status, as: name, of: source.root, to: $0) }, into: directory)
+            let (directory, name) = try placeOfFile(found.path, destination, place)
+            return try pass({ try write(found, as: name, of: source.root, to: $0) }, into: directory)
         }
-        let directory = try placeOfDirectory(path, status, source, destination, place)
-        let tree = try source.root.openDirectory(path)
+        let directory = try placeOfDirectory(found, source, destination, place)
+        let tree = try source.root.openDirectory(found.path)
         try pass(
             { try writeTreeArchive(of: [([], tree)], to: $0, isLiving: true, isCancelled: isCancelled) },
             into: directory
@@ -45,17 +45,17 @@ package struct ContainerCopy: Sendable {
     /// Writes an end as an archive with its last name at the top.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func write(_ source: CopyEnd, to sink: any ByteSink) throws {
-        let (path, status) = try find(source)
-        let name = source.namesContents ? "." : lastName(of: path)
-        guard status.type == .directory else { return try write(path, status, as: name, of: source.root, to: sink) }
+        let found = try find(source)
+        let name = source.namesContents ? "." : lastName(of: found.path)
+        guard found.status.type == .directory else { return try write(found, as: name, of: source.root, to: sink) }
         let file = try temporaryFile()
-        let tree = try source.root.openDirectory(path)
+        let tree = try source.root.openDirectory(found.path)
         try writeTreeArchive(of: [([], tree)], to: FileSink(file), isLiving: true, isCancelled: isCancelled)
         try file.seek(to: 0)
         let reader = TarReader(FileSource(file))
         let writer = TarWriter(sink)
         let top = name.isEmpty ? [] : name + "/"
-        if !name.isEmpty { try writer.begin(entry(status, as: name, .directory)) }
+        if !name.isEmpty { try writer.begin(entry(found.status, as: name, .directory)) }
         while var entry = try reader.next() {
             entry.path = top + entry.path
             if case .hardLink(let target) = entry.kind { entry.kind = .hardLink(target: top + target) }
@@ -84,15 +84,21 @@ package struct ContainerCopy: Sendable {
         let status: FileStatus?
     }
 
-    private func find(_ source: CopyEnd) throws -> (path: FilePath, status: FileStatus) {
+    /// What is copied.
+    private struct Found {
+        let path: FilePath
+        let status: FileStatus
+    }
+
+    private func find(_ source: CopyEnd) throws -> Found {
         guard let status = try source.root.statusIfPresent(source.path) else {
             throw CopyError.notFound(source.path.bytes)
         }
         let follows = followsLink || source.namesDirectory || source.namesContents
-        guard status.type == .symbolicLink, follows else { return (source.path, status) }
+        guard status.type == .symbolicLink, follows else { return Found(path: source.path, status: status) }
         let place = try followed(source)
         guard let status = place.status else { throw CopyError.notFound(source.path.bytes) }
-        return (place.path, status)
+        return Found(path: place.path, status: status)
     }
 
     private func followed(_ end: CopyEnd) throws -> Place {
@@ -130,16 +136,16 @@ package struct ContainerCopy: Sendable {
     }
 
     private func placeOfDirectory(
-        _ path: FilePath,
-        _ status: FileStatus,
+        _ found: Found,
         _ source: CopyEnd,
         _ destination: CopyEnd,
         _ place: Place
     ) throws -> RootedDirectory {
+        let status = found.status
         var target = place.path
         if let existing = place.status {
             guard existing.type == .directory else { throw CopyError.cannotCopyDirectory }
-            if !source.namesContents, let name = path.lastComponent { target.append(name) }
+            if !source.namesContents, let name = found.path.lastComponent { target.append(name) }
         } else {
             _ = try parent(of: target, in: destination.root)
         }
@@ -196,12 +202,12 @@ package struct ContainerCopy: Sendable {
     }
 
     private func write(
-        _ path: FilePath,
-        _ status: FileStatus,
+        _ found: Found,
         as name: [UInt8],
         of root: RootedDirectory,
         to sink: any ByteSink
     ) throws {
+        let (path, status) = (found.path, found.status)
         let writer = TarWriter(sink)
         var entry = entry(status, as: name, .regular)
         switch status.type {

@@ -38,7 +38,8 @@ extension ContainerStore {
             return try await withVolumeLock {
                 try await makeVolumes(of: configuration.mounts)
                 return try await store.withLease { lease in
-                    try await insert(request, id, configuration, draft, lease)
+                    try await lease.hold(configuration.layers.map { .layer($0) })
+                    return try await insert(request, id, configuration, draft)
                 }
             }
         } catch {
@@ -55,10 +56,8 @@ extension ContainerStore {
         _ request: ContainerRequest,
         _ id: String,
         _ configuration: ContainerConfiguration,
-        _ draft: FilePath,
-        _ lease: Lease
+        _ draft: FilePath
     ) async throws -> ContainerRecord {
-        try await lease.hold(configuration.layers.map { .layer($0) })
         let text = try Self.encode(configuration)
         let state = ContainerState()
         let stateText = try Self.encode(state)

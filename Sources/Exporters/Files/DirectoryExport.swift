@@ -95,13 +95,7 @@ package struct DirectoryExport {
     }
 
     private func makeNode(_ path: FilePath, _ status: FileStatus) throws(SystemCallError) {
-        try destination.createNode(
-            path,
-            type: status.type,
-            mode: 0o600,
-            major: status.deviceMajor,
-            minor: status.deviceMinor
-        )
+        try destination.createNode(path, status.specialFile, mode: 0o600)
     }
 
     private mutating func write(_ path: FilePath, _ status: FileStatus) throws {

@@ -59,31 +59,6 @@ extension Output {
         return Output(try Node(.file(actions), platform: platform, metadata: metadata))
     }
 
-    /// Runs a process on this tree as its root file system; the result is the changed tree.
-    ///
-    /// `mounts` is what else the process finds, apart from `/`.
-    package func run(
-        _ process: Process,
-        mounts: [Mount] = [],
-        network: NetworkMode = .sandbox,
-        security: SecurityMode = .sandbox,
-        secretEnvironment: [SecretVariable] = [],
-        platform: Platform? = nil,
-        metadata: Metadata = Metadata()
-    ) throws(LLBError) -> Output {
-        try Self.run(
-            Exec(
-                process: process,
-                mounts: [.root(self)] + mounts,
-                network: network,
-                security: security,
-                secretEnvironment: secretEnvironment
-            ),
-            platform: platform,
-            metadata: metadata
-        )
-    }
-
     /// Runs a process whose mounts, the one at `/` included, are given; the result is the node's first.
     package static func run(
         _ exec: Exec,

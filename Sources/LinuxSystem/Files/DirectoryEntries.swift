@@ -77,15 +77,9 @@ extension OpenFile {
 
     /// Creates a device node or FIFO: mknodat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package func createNode(
-        named name: [UInt8],
-        type: FileType,
-        mode: UInt32,
-        major: UInt32 = 0,
-        minor: UInt32 = 0
-    ) throws(SystemCallError) {
+    package func createNode(named name: [UInt8], _ file: SpecialFile, mode: UInt32) throws(SystemCallError) {
         _ = try onEntry(name, "mknodat") {
-            mknodat(descriptor, $0, type.nodeBits | mode, dev_t(slipway_makedev(major, minor)))
+            mknodat(descriptor, $0, file.type.nodeBits | mode, dev_t(slipway_makedev(file.major, file.minor)))
         }
     }
 

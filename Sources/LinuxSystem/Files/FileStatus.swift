@@ -40,6 +40,22 @@ package struct FileTime: Sendable, Hashable, Comparable {
     }
 }
 
+/// A file that has no content of its own: a device, FIFO or socket.
+///
+/// See mknod(2).
+package struct SpecialFile: Sendable, Hashable {
+    package var type: FileType
+    /// Of devices.
+    package var major: UInt32
+    package var minor: UInt32
+
+    package init(_ type: FileType, major: UInt32 = 0, minor: UInt32 = 0) {
+        self.type = type
+        self.major = major
+        self.minor = minor
+    }
+}
+
 /// The metadata of one file.
 ///
 /// See stat(2).
@@ -85,4 +101,7 @@ package struct FileStatus: Sendable, Hashable {
         deviceMinor = slipway_minor(UInt64(raw.st_rdev))
         blocks = Int64(raw.st_blocks)
     }
+
+    /// What makes another one like this, where it is a device, FIFO or socket.
+    package var specialFile: SpecialFile { SpecialFile(type, major: deviceMajor, minor: deviceMinor) }
 }

@@ -136,15 +136,9 @@ package struct RootedDirectory: Sendable {
     ///
     /// See mknodat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package func createNode(
-        _ path: FilePath,
-        type: FileType,
-        mode: UInt32,
-        major: UInt32 = 0,
-        minor: UInt32 = 0
-    ) throws(SystemCallError) {
+    package func createNode(_ path: FilePath, _ file: SpecialFile, mode: UInt32) throws(SystemCallError) {
         try inParent(of: path, "mknodat") {
-            mknodat($0, $1, type.nodeBits | mode, dev_t(slipway_makedev(major, minor)))
+            mknodat($0, $1, file.type.nodeBits | mode, dev_t(slipway_makedev(file.major, file.minor)))
         }
     }
 

@@ -7,14 +7,19 @@ internal import Text
 /// Directories are made as the walk enters them. Regular files are gathered and copied by several threads at once; a directory gets
 /// its attributes after what was gathered in it.
 struct CopyWriter: TreeVisitor {
+    /// What the walk begins with, and where it goes.
+    struct Top {
+        let name: [UInt8]
+        /// Whether the copy takes the contents of directories only.
+        let takesContents: Bool
+        /// Without links.
+        let target: [UInt8]
+        /// Whether a directory is copied itself, rather than only what is in it.
+        let isMade: Bool
+    }
+
     private let entries: CopiedEntries
-    /// The name of what the walk begins with.
-    private let name: [UInt8]
-    private let takesContents: Bool
-    /// Where what the walk begins with goes, without links.
-    private let target: [UInt8]
-    /// Whether the directory that the walk begins with is copied itself, rather than only what is in it.
-    private let makesTop: Bool
+    private let top: Top
     private let checkCancellation: @Sendable () throws -> Void
     /// One for each thread.
     private let contents: [FileContentCopier]
@@ -34,18 +39,12 @@ struct CopyWriter: TreeVisitor {
 
     init(
         _ entries: CopiedEntries,
-        name: [UInt8],
-        takesContents: Bool,
-        target: [UInt8],
-        makesTop: Bool,
+        _ top: Top,
         contents: [FileContentCopier],
         checkCancellation: @escaping @Sendable () throws -> Void
     ) {
         self.entries = entries
-        self.name = name
-        self.takesContents = takesContents
-        self.target = target
-        self.makesTop = makesTop
+        self.top = top
         self.contents = contents
         self.checkCancellation = checkCancellation
     }
@@ -67,21 +66,21 @@ struct CopyWriter: TreeVisitor {
     private func madeTop(_ directory: TreeEntry) throws -> CopiedEntries.Directory {
         let destination = entries.destination
         var made: CopiedEntries.Directory
-        if makesTop {
-            let parent = try destination.open(target.parentPath.filePath, [.pathOnly, .directory])
-            made = try entries.makeDirectory(target.lastComponent, in: parent, path: target)
+        if top.isMade {
+            let parent = try destination.open(top.target.parentPath.filePath, [.pathOnly, .directory])
+            made = try entries.makeDirectory(top.target.lastComponent, in: parent, path: top.target)
         } else {
-            let file = try destination.open(target.filePath, [.pathOnly, .directory])
+            let file = try destination.open(top.target.filePath, [.pathOnly, .directory])
             made = CopiedEntries.Directory(file: file, isNew: false, time: try file.status().modified)
         }
         // Of a directory whose contents are copied, name and attributes do not matter.
-        if !takesContents { made.number = number(of: directory) }
+        if !top.takesContents { made.number = number(of: directory) }
         return made
     }
 
     /// The number of an entry in the record of the copy, if there is one.
     private func number(of entry: TreeEntry) -> Int? {
-        entries.source.record?.begin(ContentItem(entry, match: name, takesContents: takesContents))
+        entries.source.record?.begin(ContentItem(entry, match: top.name, takesContents: top.takesContents))
     }
 
     mutating func leave(_ directory: TreeEntry) throws {
@@ -97,8 +96,8 @@ struct CopyWriter: TreeVisitor {
         if let directory = directories.last?.file {
             place = CopiedEntries.Place(entry: file, name: file.name, parent: directory, path: path)
         } else {
-            let parent = try entries.destination.open(target.parentPath.filePath, [.pathOnly, .directory])
-            place = CopiedEntries.Place(entry: file, name: target.lastComponent, parent: parent, path: path)
+            let parent = try entries.destination.open(top.target.parentPath.filePath, [.pathOnly, .directory])
+            place = CopiedEntries.Place(entry: file, name: top.target.lastComponent, parent: parent, path: path)
         }
         place.number = number(of: file)
         switch file.status.type {
@@ -137,6 +136,6 @@ struct CopyWriter: TreeVisitor {
     }
 
     private func path(of entry: TreeEntry) -> [UInt8] {
-        entry.relative.isEmpty ? target : target.appending(component: entry.relative)
+        entry.relative.isEmpty ? top.target : top.target.appending(component: entry.relative)
     }
 }

@@ -102,15 +102,13 @@ struct FileCopier {
             timestamp: copy.timestamp,
             replaces: copy.replacesDestination
         )
-        var writer = CopyWriter(
-            entries,
+        let top = CopyWriter.Top(
             name: match.name,
             takesContents: copy.copiesDirectoryContents,
             target: target,
-            makesTop: !mergesContents,
-            contents: contents,
-            checkCancellation: checkCancellation
+            isMade: !mergesContents
         )
+        var writer = CopyWriter(entries, top, contents: contents, checkCancellation: checkCancellation)
         // The copied tree has times of its own; what it is put into keeps the one it had.
         try destination.keepingTime(of: target.parentPath.filePath) {
             try TreeWalk(tree: source, filter: filter).walk(match, &writer)

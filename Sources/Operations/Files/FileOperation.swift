@@ -44,26 +44,33 @@ struct FileOperation: VertexOperation {
 
     // MARK: Running
 
+    /// What actions can work on: the inputs, and what earlier actions made.
+    private struct Trees {
+        let inputs: [BuildOutput]
+        /// By the numbers of the actions.
+        var made: [Int: BuildOutput] = [:]
+    }
+
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
-        var trees: [Int: BuildOutput] = [:]
+        var trees = Trees(inputs: inputs)
         let records = CopyRecords(of: self, inputs, context)
         for group in groups {
             guard let first = group.first, let last = group.last else { continue }
-            let base = try tree(of: actions[first].base, inputs, trees)
+            let base = try tree(of: actions[first].base, trees)
             let layer: LayerID
             do {
-                layer = try await make(group, on: base, inputs, trees, records)
+                layer = try await make(group, on: base, trees, records)
             } catch is ArchiveUnpacker.ArchiveChanged {
                 layer = try await withScratch { scratch in
-                    try await make(group, on: base, inputs, trees, records.again(in: scratch))
+                    try await make(group, on: base, trees, records.again(in: scratch))
                 }
             }
-            trees[last] = .tree(base.adding(layer))
+            trees.made[last] = .tree(base.adding(layer))
         }
         records.correct(context)
         var outputs: [Int: BuildOutput] = [:]
         for (index, action) in actions.enumerated() {
-            if let number = action.output { outputs[number] = trees[index] }
+            if let number = action.output { outputs[number] = trees.made[index] }
         }
         return try (0..<outputs.count).map { index in
             guard let output = outputs[index] else {
@@ -78,14 +85,13 @@ struct FileOperation: VertexOperation {
     private func make(
         _ group: [Int],
         on base: FileTree,
-        _ inputs: [BuildOutput],
-        _ done: [Int: BuildOutput],
+        _ trees: Trees,
         _ records: CopyRecords
     ) async throws -> LayerID {
         try await environment.snapshots.withActiveSnapshot(on: base) { active in
             for index in group {
                 records.of[index]?.reset()
-                try await carryOut(index, on: active.root, inputs, done, records)
+                try await carryOut(index, on: active.root, trees, records)
             }
         }.layer
     }
@@ -123,23 +129,24 @@ struct FileOperation: VertexOperation {
         return groups
     }
 
-    private func output(of input: FileInput, _ inputs: [BuildOutput], _ done: [Int: BuildOutput]) throws -> BuildOutput
-    {
+    private func output(of input: FileInput, _ trees: Trees) throws -> BuildOutput {
         switch input {
         case .scratch: return .tree(.empty)
         case .action(let index):
-            guard let output = done[index] else { throw OperationError.unsupported("a file action uses a later one") }
+            guard let output = trees.made[index] else {
+                throw OperationError.unsupported("a file action uses a later one")
+            }
             return output
         case .output(let output):
-            guard let position = self.inputs.firstIndex(of: output), position < inputs.count else {
+            guard let position = inputs.firstIndex(of: output), position < trees.inputs.count else {
                 throw OperationError.unsupported("a file action uses an input that the step does not have")
             }
-            return inputs[position]
+            return trees.inputs[position]
         }
     }
 
-    private func tree(of input: FileInput, _ inputs: [BuildOutput], _ done: [Int: BuildOutput]) throws -> FileTree {
-        switch try output(of: input, inputs, done) {
+    private func tree(of input: FileInput, _ trees: Trees) throws -> FileTree {
+        switch try output(of: input, trees) {
         case .tree(let tree): return tree
         case .directory:
             throw OperationError.unsupported("the build context cannot be changed; copy from it into a stage")
@@ -149,13 +156,12 @@ struct FileOperation: VertexOperation {
     private func carryOut(
         _ index: Int,
         on path: FilePath,
-        _ inputs: [BuildOutput],
-        _ done: [Int: BuildOutput],
+        _ trees: Trees,
         _ records: CopyRecords
     ) async throws {
         let action = actions[index]
         let root = try await onBlockingPool { try RootedDirectory(path) }
-        let owner = try await owner(of: action, in: root, inputs, done)
+        let owner = try await owner(of: action, in: root, trees)
         let changes = TreeChanges(root: root)
         switch action.change {
         case .makeFile(let creation): try await onBlockingPool { try changes.makeFile(creation, owner: owner) }
@@ -165,7 +171,7 @@ struct FileOperation: VertexOperation {
             try await onBlockingPool { try changes.makeSymbolicLink(creation, owner: owner) }
         case .remove(let removal): try await onBlockingPool { try changes.remove(removal) }
         case .copy(let copy, let from):
-            try await environment.withSource(try output(of: from, inputs, done)) { source in
+            try await environment.withSource(try output(of: from, trees)) { source in
                 let source = source.recording(records.of[index])
                 try await onCancellablePool { isCancelled in
                     let copier = try FileCopier(copy, from: source, to: root, owner: owner) {
@@ -189,14 +195,13 @@ struct FileOperation: VertexOperation {
     private func owner(
         of action: FileAction,
         in root: RootedDirectory,
-        _ inputs: [BuildOutput],
-        _ done: [Int: BuildOutput]
+        _ trees: Trees
     ) async throws -> NumericOwner? {
         guard let owner = action.change.owner else { return nil }
         /// Names are looked up in the tree that they are of: usually the one that is changed.
         func users(of input: FileInput) async throws -> UserDatabase {
             if input == action.base { return try await onBlockingPool { try UserDatabase(root: root) } }
-            return try await environment.withSource(try output(of: input, inputs, done)) { source in
+            return try await environment.withSource(try output(of: input, trees)) { source in
                 try await onBlockingPool { try UserDatabase(root: source.root) }
             }
         }

@@ -35,27 +35,7 @@ package struct FailureEvidence: Sendable {
     /// Of the file system that the step's root is on.
     package var space: FileSystemSpace?
 
-    package init(
-        exitCode: Int32,
-        output: [UInt8] = [],
-        failure: SandboxError? = nil,
-        arguments: [[UInt8]] = [],
-        environment: [[UInt8]] = [],
-        directory: [UInt8] = [],
-        network: Network = .own,
-        outOfMemoryKills: Int = 0,
-        space: FileSystemSpace? = nil
-    ) {
-        self.exitCode = exitCode
-        self.output = output
-        self.failure = failure
-        self.arguments = arguments
-        self.environment = environment
-        self.directory = directory
-        self.network = network
-        self.outOfMemoryKills = outOfMemoryKills
-        self.space = space
-    }
+    package init(exitCode: Int32) { self.exitCode = exitCode }
 
     /// The cause and the remedy; nil where the facts do not tell.
     ///

@@ -43,17 +43,15 @@ final class FailureWatch: Sendable {
         let (tail, kills) = state.withLock { ($0.tail, $0.outOfMemoryKills) }
         return await onBlockingPool { [root, exec, network] in
             guard let directory = try? RootedDirectory(root) else { return nil }
-            let evidence = FailureEvidence(
-                exitCode: exitCode,
-                output: tail,
-                failure: error,
-                arguments: exec.process.arguments,
-                environment: exec.process.environment,
-                directory: exec.process.directory,
-                network: network,
-                outOfMemoryKills: kills,
-                space: try? FileSystemSpace(at: root)
-            )
+            var evidence = FailureEvidence(exitCode: exitCode)
+            evidence.output = tail
+            evidence.failure = error
+            evidence.arguments = exec.process.arguments
+            evidence.environment = exec.process.environment
+            evidence.directory = exec.process.directory
+            evidence.network = network
+            evidence.outOfMemoryKills = kills
+            evidence.space = try? FileSystemSpace(at: root)
             return evidence.advice { path in Self.file(path, in: directory) }
         }
     }

@@ -26,7 +26,7 @@ struct S3Client: Sendable {
 
     /// The content of a small object, or nil.
     func object(_ key: String, limit: Int) async throws -> [UInt8]? {
-        let (head, body) = try await send("GET", key, accepting: [200, 404], limit: limit)
+        let (head, body) = try await send(call("GET", key), accepting: [200, 404], limit: limit)
         if head.status == 200 { return body }
         // A missing bucket is a mistake, a missing object is not.
         if S3Answer.field("Code", in: body) == "NoSuchBucket" {
@@ -36,7 +36,7 @@ struct S3Client: Sendable {
     }
 
     func status(of key: String) async throws -> ObjectStatus? {
-        let (head, _) = try await send("HEAD", key, accepting: [200, 404])
+        let (head, _) = try await send(call("HEAD", key), accepting: [200, 404])
         guard head.status == 200 else { return nil }
         let modified = head.header("Last-Modified").flatMap { RetryPolicy.secondsSince1970(httpDate: $0) } ?? 0
         return ObjectStatus(modified: modified, size: head.header("Content-Length").flatMap { Int64($0) } ?? 0)
@@ -47,7 +47,7 @@ struct S3Client: Sendable {
         var skip: Int64?
         try await wording {
             try await client.read(accepting: [200, 206]) {
-                var request = self.request("GET", key, [], [], [])
+                var request = self.request(call("GET", key))
                 // A header that is not signed: what it says changes nothing but how much of the object comes.
                 if offset > 0 { request.headers.append(("Range", "bytes=\(offset)-")) }
                 return request
@@ -63,7 +63,7 @@ struct S3Client: Sendable {
     // MARK: Writing
 
     func put(_ bytes: [UInt8], at key: String) async throws {
-        _ = try await send("PUT", key, body: bytes, accepting: [200])
+        _ = try await send(call("PUT", key) { $0.body = bytes })
     }
 
     /// Writes a blob of the store, whose content is verified on its way.
@@ -77,13 +77,11 @@ struct S3Client: Sendable {
             var rest = blob.size
             while rest > 0 {
                 let bytes = try await reader.next(min(Self.partSize, rest), isLast: rest <= Self.partSize)
-                let (head, _) = try await send(
-                    "PUT",
-                    key,
-                    query: [("partNumber", "\(tags.count + 1)"), ("uploadId", upload)],
-                    body: bytes,
-                    accepting: [200]
-                )
+                let part = call("PUT", key) {
+                    $0.query = [("partNumber", "\(tags.count + 1)"), ("uploadId", upload)]
+                    $0.body = bytes
+                }
+                let (head, _) = try await send(part)
                 tags.append(head.header("ETag") ?? "")
                 rest -= Int64(bytes.count)
             }
@@ -95,25 +93,20 @@ struct S3Client: Sendable {
     func touch(_ key: String, size: Int64) async throws {
         let source = "/" + S3Signer.encodedPath("\(place.bucket)/\(key)")
         guard size > Self.copyLimit else {
-            let (_, body) = try await send(
-                "PUT",
-                key,
-                headers: [("x-amz-copy-source", source), ("x-amz-metadata-directive", "REPLACE")],
-                accepting: [200]
-            )
-            return try check(body)
+            let copy = call("PUT", key) {
+                $0.headers = [("x-amz-copy-source", source), ("x-amz-metadata-directive", "REPLACE")]
+            }
+            return try check(try await send(copy).body)
         }
         try await inParts(key) { upload in
             var tags: [String] = []
             for start in stride(from: Int64(0), to: size, by: Int64.Stride(Self.copyLimit)) {
                 let range = "bytes=\(start)-\(min(start + Self.copyLimit, size) - 1)"
-                let (_, body) = try await send(
-                    "PUT",
-                    key,
-                    query: [("partNumber", "\(tags.count + 1)"), ("uploadId", upload)],
-                    headers: [("x-amz-copy-source", source), ("x-amz-copy-source-range", range)],
-                    accepting: [200]
-                )
+                let part = call("PUT", key) {
+                    $0.query = [("partNumber", "\(tags.count + 1)"), ("uploadId", upload)]
+                    $0.headers = [("x-amz-copy-source", source), ("x-amz-copy-source-range", range)]
+                }
+                let (_, body) = try await send(part)
                 try check(body)
                 tags.append(S3Answer.field("ETag", in: body) ?? "")
             }
@@ -123,7 +116,7 @@ struct S3Client: Sendable {
 
     /// Writes an object in parts, which appears when all are there; `body` gives their tags.
     private func inParts(_ key: String, _ body: (_ upload: String) async throws -> [String]) async throws {
-        let (_, begun) = try await send("POST", key, query: [("uploads", "")], accepting: [200])
+        let (_, begun) = try await send(call("POST", key) { $0.query = [("uploads", "")] })
         guard let upload = S3Answer.field("UploadId", in: begun) else {
             throw RemoteCacheError.bucket(address: place.shown, reason: "it began no upload of \(key)")
         }
@@ -132,12 +125,14 @@ struct S3Client: Sendable {
                 "<Part><PartNumber>\(index + 1)</PartNumber><ETag>\(S3Answer.escaped(tag))</ETag></Part>"
             }
             let list = "<CompleteMultipartUpload>\(parts.joined())</CompleteMultipartUpload>"
-            let query = [("uploadId", upload)]
-            let (_, body) = try await send("POST", key, query: query, body: Array(list.utf8), accepting: [200])
-            try check(body)
+            let end = call("POST", key) {
+                $0.query = [("uploadId", upload)]
+                $0.body = Array(list.utf8)
+            }
+            try check(try await send(end).body)
         } catch {
             // The parts would cost money until someone removes them; only the first error matters.
-            _ = try? await send("DELETE", key, query: [("uploadId", upload)], accepting: [204, 404])
+            _ = try? await send(call("DELETE", key) { $0.query = [("uploadId", upload)] }, accepting: [204, 404])
             throw error
         }
     }
@@ -150,46 +145,39 @@ struct S3Client: Sendable {
 
     // MARK: Requests
 
-    private func send(
+    /// A request for an object of the bucket, with what `change` adds to it.
+    private func call(
         _ method: String,
         _ key: String,
-        query: [S3Signer.Parameter] = [],
-        headers: [S3Signer.Parameter] = [],
-        body: [UInt8] = [],
-        accepting: Set<Int>,
+        _ change: (inout S3Signer.Request) -> Void = { _ in }
+    ) -> S3Signer.Request {
+        var request = S3Signer.Request(method, place.address(of: key))
+        change(&request)
+        return request
+    }
+
+    private func send(
+        _ call: S3Signer.Request,
+        accepting: Set<Int> = [200],
         limit: Int = 1 << 20
     ) async throws -> (head: ObjectClient.Head, body: [UInt8]) {
         try await wording {
-            try await client.exchange(accepting: accepting, limit: limit) {
-                self.request(method, key, query, headers, body)
-            }
+            try await client.exchange(accepting: accepting, limit: limit) { self.request(call) }
         }
     }
 
-    private func request(
-        _ method: String,
-        _ key: String,
-        _ query: [S3Signer.Parameter],
-        _ headers: [S3Signer.Parameter],
-        _ body: [UInt8]
-    ) -> ObjectClient.Request {
-        let url = place.address(of: key)
-        let signed = place.signer.headers(
-            method: method,
-            url: url,
-            query: query,
-            headers: headers,
-            payload: Digest.sha256(of: body),
-            time: currentTime()
-        )
-        let text = S3Signer.encoded(query)
+    /// A call as it is sent, signed at this moment.
+    private func request(_ call: S3Signer.Request) -> ObjectClient.Request {
+        let url = call.url
+        let text = S3Signer.encoded(call.query)
         let full = HTTPURL(
             scheme: url.scheme,
             host: url.host,
             port: url.port,
             target: text.isEmpty ? url.target : "\(url.target)?\(text)"
         )
-        return ObjectClient.Request(method: method, url: full, headers: signed, body: body)
+        let headers = place.signer.headers(for: call, at: currentTime())
+        return ObjectClient.Request(method: call.method, url: full, headers: headers, body: call.body)
     }
 
     /// Tells of a failure in the server's words and with a remedy where there is one.

@@ -3,7 +3,7 @@ internal import FoundationEssentials
 package import HTTP
 internal import Images
 internal import LinuxSystem
-package import OCI
+internal import OCI
 internal import Settings
 package import Text
 
@@ -26,31 +26,38 @@ package struct S3Signer: Sendable, Hashable {
     /// One parameter of a query.
     package typealias Parameter = (name: String, value: String)
 
+    /// What is signed.
+    package struct Request: Sendable {
+        package var method: String
+        /// The address without a query.
+        package var url: HTTPURL
+        /// Not encoded.
+        package var query: [Parameter] = []
+        /// Those that are part of what is signed.
+        package var headers: [Parameter] = []
+        package var body: [UInt8] = []
+
+        package init(_ method: String, _ url: HTTPURL) {
+            self.method = method
+            self.url = url
+        }
+    }
+
     /// The headers that make a request a signed one.
     /// - Parameters:
-    ///   - method: of the request.
-    ///   - url: its address without a query.
-    ///   - query: not encoded.
-    ///   - headers: more headers that are part of what is signed.
-    ///   - payload: the SHA-256 of the body.
+    ///   - request: what is signed.
     ///   - time: now, in seconds since 1970.
-    /// - Returns: all headers, those given among them.
-    package func headers(
-        method: String,
-        url: HTTPURL,
-        query: [Parameter] = [],
-        headers: [Parameter] = [],
-        payload: OCI.Digest,
-        time: Int64
-    ) -> [Parameter] {
+    /// - Returns: all headers, those of the request among them.
+    package func headers(for request: Request, at time: Int64) -> [Parameter] {
         let stamp = Self.stamp(of: time)
-        var signed = headers + [("x-amz-content-sha256", payload.hex), ("x-amz-date", stamp)]
+        let payload = OCI.Digest.sha256(of: request.body)
+        var signed = request.headers + [("x-amz-content-sha256", payload.hex), ("x-amz-date", stamp)]
         if let sessionToken { signed.append(("x-amz-security-token", sessionToken.reveal())) }
-        let named = (signed + [("host", url.authority)]).map { (name: $0.name.lowercased(), value: $0.value) }
+        let named = (signed + [("host", request.url.authority)]).map { (name: $0.name.lowercased(), value: $0.value) }
             .sorted { $0.name < $1.name }
         let names = named.map { $0.name }.joined(separator: ";")
         let canonical = [
-            method, url.target, Self.encoded(query),
+            request.method, request.url.target, Self.encoded(request.query),
             named.map { "\($0.name):\($0.value)\n" }.joined(), names, payload.hex,
         ].joined(separator: "\n")
         let day = String(stamp.prefix(8))

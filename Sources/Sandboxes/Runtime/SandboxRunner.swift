@@ -59,29 +59,16 @@ package struct SandboxRunner: Sendable {
     ) async throws -> (value: Value, status: ExitStatus) {
         // It may be asked what it is: meanwhile the bundle is made.
         async let runtime = ContainerRuntime.resolve(runtime)
-        let (bundle, devices) = try await onBlockingPool { [scratch] in
-            let directory = try makeScratchDirectory(in: scratch, prefix: "sandbox-")
-            var configuration = configuration
-            let devices = DeviceConfinement(of: &configuration)
-            do {
-                return (try SandboxBundle(configuration, terminal: streams.terminal, in: directory), devices)
-            } catch {
-                devices.remove()
-                try? removeTree(directory)
-                throw error
-            }
+        let prepared = try await onBlockingPool { [scratch] in
+            try PreparedSandbox(configuration, streams, in: scratch)
         }
         let result: Result<(Value, ExitStatus), any Error>
         do {
-            result = .success(try await run(runtime, bundle, devices, configuration, streams, grace, body))
+            result = .success(try await run(prepared, by: runtime, grace: grace, body))
         } catch {
             result = .failure(error)
         }
-        try await onBlockingPool {
-            devices.remove()
-            try bundle.removeMountPoints()
-            try removeTree(bundle.directory)
-        }
+        try await onBlockingPool { try prepared.remove() }
         return try result.get()
     }
 
@@ -115,14 +102,12 @@ package struct SandboxRunner: Sendable {
     }
 
     private func run<Value: Sendable>(
-        _ runtime: FilePath,
-        _ bundle: SandboxBundle,
-        _ devices: DeviceConfinement,
-        _ sandbox: SandboxConfiguration,
-        _ streams: Streams,
-        _ grace: Duration,
+        _ sandbox: PreparedSandbox,
+        by runtime: FilePath,
+        grace: Duration,
         _ body: (SandboxProcess) async throws -> Value
     ) async throws -> (Value, ExitStatus) {
+        let (bundle, streams) = (sandbox.bundle, sandbox.streams)
         var configuration = ChildProcessConfiguration(
             .path(runtime),
             [
@@ -138,9 +123,11 @@ package struct SandboxRunner: Sendable {
         configuration.workingDirectory = bundle.directory
         configuration.namespaces = [.mount, .process]
         configuration.mounts = RuntimeSurroundings.mounts + RuntimeSurroundings.protecting(runtime)
-        configuration.controlGroup = devices.controlGroup
-        configuration.controlGroups = sandbox.controlGroup?.entrances ?? []
-        if case .own(let network) = sandbox.network { configuration.networkNamespace = network.namespace.file }
+        configuration.controlGroup = sandbox.devices.controlGroup
+        configuration.controlGroups = sandbox.configuration.controlGroup?.entrances ?? []
+        if case .own(let network) = sandbox.configuration.network {
+            configuration.networkNamespace = network.namespace.file
+        }
         configuration.files = [0: streams.input, 1: streams.output, 2: streams.errors]
 
         var terminal: TerminalReceiver?

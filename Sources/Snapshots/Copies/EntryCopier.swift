@@ -52,13 +52,7 @@ final class EntryCopier {
         case .symbolicLink:
             try target.createSymbolicLink(path, target: try source.readLink(path))
         case .characterDevice, .blockDevice, .fifo, .socket:
-            try target.createNode(
-                path,
-                type: status.type,
-                mode: 0o600,
-                major: status.deviceMajor,
-                minor: status.deviceMinor
-            )
+            try target.createNode(path, status.specialFile, mode: 0o600)
         case .directory: return
         }
         try applyMetadata(try source.open(path, [.pathOnly, .noFollow]), status, to: path)

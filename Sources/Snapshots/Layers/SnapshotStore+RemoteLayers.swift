@@ -70,11 +70,10 @@ extension LeasedSnapshots {
 
     private func fetchIfRemote(_ layer: LayerID) async throws {
         let isRemote = try await store.database.read { db in
-            try Bool.fetchOne(
-                db,
-                sql: "SELECT NOT unpacked AND \(SnapshotStore.isRemote) FROM layers WHERE id = ?",
-                arguments: [layer]
+            let statement = try db.cachedStatement(
+                sql: "SELECT NOT unpacked AND \(SnapshotStore.isRemote) FROM layers WHERE id = ?"
             )
+            return try Bool.fetchOne(statement, arguments: [layer])
         }
         guard isRemote == true, let blob = try await info(of: layer).blobs.first else { return }
         try await fetch(blob)

@@ -71,19 +71,12 @@ extension SnapshotStore {
             let form: LayerForm = try meansBlocking() == .overlay ? .overlay : .marked
             let files = scratch.appending(form.rawValue)
             try HostFiles.createNewDirectory(files)
-            let (summary, actual, archiveSize) = try extract(blob, to: files, form, isCancelled: isCancelled)
-            if let diffID, diffID != actual {
-                throw SnapshotError.diffIDMismatch(blob: blob, expected: diffID, actual: actual)
+            let unpacked = try extract(blob, to: files, form, isCancelled: isCancelled)
+            if let diffID, diffID != unpacked.diffID {
+                throw SnapshotError.diffIDMismatch(blob: blob, expected: diffID, actual: unpacked.diffID)
             }
-            try makeDurable(files, entries: summary.entries)
-            try adopt(
-                scratch,
-                as: layer,
-                from: blob,
-                Measure(entries: summary.entries, bytes: summary.bytes),
-                diffID: actual,
-                archiveSize: archiveSize
-            )
+            try makeDurable(files, entries: unpacked.files.entries)
+            try adopt(scratch, as: layer, from: blob, unpacked)
         } catch {
             // The scratch directory goes with the process at the latest; the first error is the one that matters.
             try? removeTree(scratch)
@@ -91,13 +84,22 @@ extension SnapshotStore {
         }
     }
 
+    /// What a blob turned out to hold.
+    struct Unpacked {
+        let files: LayerExtractor.Summary
+        let diffID: Digest
+        /// Bytes without compression.
+        let archiveSize: Int64
+    }
+
     /// Unpacks a blob into an empty directory.
-    /// - Returns: what was in it, its digest and size without compression.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func extract(_ blob: Digest, to files: FilePath, _ form: LayerForm, isCancelled: @escaping @Sendable () -> Bool)
-        throws
-        -> (summary: LayerExtractor.Summary, diffID: Digest, archiveSize: Int64)
-    {
+    func extract(
+        _ blob: Digest,
+        to files: FilePath,
+        _ form: LayerForm,
+        isCancelled: @escaping @Sendable () -> Bool
+    ) throws -> Unpacked {
         let compressed = try ReadAheadSource(FileSource(try store.blobs.open(blob)))
         defer { compressed.close() }
         let archive = DigestingSource(try decompressing(compressed).source, limit: limits.expandedBytes)
@@ -112,7 +114,7 @@ extension SnapshotStore {
         let summary = try extractor.extract(ahead)
         try ahead.drain()
         ahead.close()
-        return (summary, archive.digest, archive.count)
+        return Unpacked(files: summary, diffID: archive.digest, archiveSize: archive.count)
     }
 
     /// Moves a finished directory to its place, in the transaction that says that it is there.
@@ -121,9 +123,7 @@ extension SnapshotStore {
         _ scratch: FilePath,
         as layer: LayerID,
         from blob: Digest,
-        _ measure: Measure,
-        diffID: Digest,
-        archiveSize: Int64
+        _ unpacked: Unpacked
     ) throws {
         let wasFirst = try placing { db, place in
             try db.execute(
@@ -139,7 +139,10 @@ extension SnapshotStore {
                     UPDATE layers SET unpacked = 1, diff_id = ?, size = ?, entries = ?, archive_size = ?, last_used = ?
                     WHERE id = ?
                     """,
-                arguments: [diffID, measure.bytes, measure.entries, archiveSize, currentTime(), layer]
+                arguments: [
+                    unpacked.diffID, unpacked.files.bytes, unpacked.files.entries, unpacked.archiveSize, currentTime(),
+                    layer,
+                ]
             )
             return true
         }
