@@ -1,8 +1,10 @@
 import BuildCache
+import BuildGraph
 import GRDB
 import Glibc
 import Images
 import LinuxSystem
+import OCI
 import Snapshots
 import Storage
 import SystemPackage
@@ -61,6 +63,28 @@ private func withStore(_ body: (Store) async throws -> Void) async throws {
             #expect(names(records) == ["step 2", "step 1"])
             #expect(records.map(\.size) == [100, 100])
             #expect(try await store.diskUsage().cacheLayers == 200)
+        }
+    }
+
+    @Test func `a record whose key is no digest is told as damage of the database`() async throws {
+        try await withStore { store in
+            _ = try await addRecord(1, lastUsed: 5, base: nil, in: store)
+            let key = Digest.sha256(of: Array("what leads to it".utf8))
+            try await store.database.write { db in
+                try db.execute(
+                    sql: "INSERT INTO cache_keys SELECT ?, id FROM cache_records",
+                    arguments: [key.description]
+                )
+            }
+            try await store.withLease { lease in
+                let index = StoredCacheIndex(store: store, lease: lease)
+                await #expect {
+                    _ = try await index.record(for: CacheKey(key))
+                } throws: { error in
+                    guard case StorageError.databaseDamaged(let path, _) = error else { return false }
+                    return path.lastComponent?.string == "slipway.db"
+                }
+            }
         }
     }
 
