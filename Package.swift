@@ -67,7 +67,6 @@ let grpcTransport = Target.Dependency.product(
     package: "grpc-swift-nio-transport"
 )
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
-let toml = Target.Dependency.product(name: "TOMLKit", package: "TOMLKit")
 
 /// C shims, which hold what Glibc's module does not import, with the library each links.
 let shims: KeyValuePairs<String, String?> = [
@@ -123,7 +122,7 @@ let layers: [[Room]] = [
     ],
     // 4: the Dockerfile frontend and file trees
     [
-        Room("Settings", .network, sees: [.values, .platform, .network], external: [system, toml]),
+        Room("Settings", .network, sees: [.values, .platform, .network], external: [system]),
         Room("Terminal", .terminal, sees: [.values, .platform, .build, .terminal]),
         Room("DockerfileFrontend", .language, sees: [.values, .language]),
         Room("Snapshots", .store, sees: [.values, .platform, .store], external: [system, grdb]),
@@ -367,7 +366,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
-        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: targets

@@ -1,7 +1,6 @@
 package import HTTP
 internal import LinuxSystem
 package import SystemPackage
-internal import TOMLKit
 internal import Text
 
 /// `slipway.toml`: how to reach registries, how much the build cache may have, and what network steps get.
@@ -103,25 +102,6 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         try self.init(parsing: try contentsIfPresent(of: path, limit: 1 << 20) ?? [], file: path)
     }
 
-    /// The first line that begins like the head of a table and goes on with what begins no name.
-    ///
-    /// toml++ ends the process at one (an assertion in `parse_key`), in release builds too.
-    private static func lineOfNamelessTable(_ text: [UInt8]) -> Int? {
-        var number = 1
-        // What toml++ takes for the end of a line, or passes over at the beginning of one or of the text.
-        for line in text.split(omittingEmptySubsequences: false, whereSeparator: { (0x0a...0x0d).contains($0) }) {
-            defer { if line.endIndex < text.endIndex, text[line.endIndex] == "\n" { number += 1 } }
-            var rest = line.drop { [" ", "\t", 0xef, 0xbb, 0xbf].contains($0) }
-            guard rest.popFirst() == "[" else { continue }
-            if rest.first == "[" { rest.removeFirst() }
-            switch rest.first(where: { $0 != " " && $0 != "\t" }) ?? "\n" {
-            case "a"..."z", "A"..."Z", "0"..."9", "_", "-", "\"", "'", "]": continue
-            default: return number
-            }
-        }
-        return nil
-    }
-
     /// Reads the text of a configuration.
     /// - Throws: `SettingsError.invalid` naming file and key; a key that is not known is an error too.
     package init(parsing bytes: [UInt8], file: FilePath) throws(SettingsError) {
@@ -129,15 +109,9 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw .invalid(file: name, key: nil, reason: "it is not UTF-8")
         }
-        if let line = Self.lineOfNamelessTable(bytes) {
-            throw .invalid(file: name, key: nil, reason: "line \(line): the name of a table must follow [")
-        }
-        let root: TOMLTable
+        let root: [String: TOMLValue]
         do {
-            root = try TOMLTable(string: text)
-        } catch let error as TOMLParseError {
-            let place = "line \(error.source.begin.line), column \(error.source.begin.column)"
-            throw .invalid(file: name, key: nil, reason: "\(place): \(error.description)")
+            root = try TOMLValue.table(parsing: text)
         } catch {
             throw .invalid(file: name, key: nil, reason: "\(error)")
         }

@@ -1,9 +1,6 @@
-internal import TOMLKit
-internal import Text
-
 /// Reads typed values of a TOML table; errors name the file and the key in full.
 struct TOMLReader {
-    package let table: TOMLTable
+    package let table: [String: TOMLValue]
     package let file: String
     package let path: String
 
@@ -21,16 +18,16 @@ struct TOMLReader {
 
     package func table(_ key: String) throws(SettingsError) -> TOMLReader? {
         guard let value = table[key] else { return nil }
-        guard let inner = value.table else { throw invalid(key, "expected a table") }
+        guard case .table(let inner) = value else { throw invalid(key, "expected a table") }
         return TOMLReader(table: inner, file: file, path: full(key))
     }
 
     package func tables(_ key: String) throws(SettingsError) -> [TOMLReader] {
         guard let value = table[key] else { return [] }
-        guard let array = value.array else { throw invalid(key, "expected an array of tables") }
+        guard case .array(let array) = value else { throw invalid(key, "expected an array of tables") }
         var result: [TOMLReader] = []
         for (index, element) in array.enumerated() {
-            guard let inner = element.table else { throw invalid(key, "expected an array of tables") }
+            guard case .table(let inner) = element else { throw invalid(key, "expected an array of tables") }
             result.append(TOMLReader(table: inner, file: file, path: "\(full(key))[\(index)]"))
         }
         return result
@@ -38,39 +35,37 @@ struct TOMLReader {
 
     func bool(_ key: String) throws(SettingsError) -> Bool? {
         guard let value = table[key] else { return nil }
-        guard let result = value.bool else { throw invalid(key, "expected true or false") }
+        guard case .boolean(let result) = value else { throw invalid(key, "expected true or false") }
         return result
     }
 
     func string(_ key: String) throws(SettingsError) -> String? {
         guard let value = table[key] else { return nil }
-        guard let result = value.string else { throw invalid(key, "expected a string") }
+        guard case .string(let result) = value else { throw invalid(key, "expected a string") }
         return result
     }
 
     func quantity(_ key: String) throws(SettingsError) -> SlipwayConfiguration.Quantity? {
         guard let value = table[key] else { return nil }
-        if let number = value.int { return .number(Int64(number)) }
-        guard let text = value.string else { throw invalid(key, "expected a number or a string") }
-        return .text(text)
+        switch value {
+        case .integer(let number): return .number(number)
+        case .string(let text): return .text(text)
+        case .float, .boolean, .date, .array, .table: throw invalid(key, "expected a number or a string")
+        }
     }
 
     func strings(_ key: String) throws(SettingsError) -> [String] {
         guard let value = table[key] else { return [] }
-        guard let array = value.array else { throw invalid(key, "expected an array of strings") }
+        guard case .array(let array) = value else { throw invalid(key, "expected an array of strings") }
         var result: [String] = []
         for element in array {
-            guard let text = element.string else { throw invalid(key, "expected an array of strings") }
+            guard case .string(let text) = element else { throw invalid(key, "expected an array of strings") }
             result.append(text)
         }
         return result
     }
 
     private func full(_ key: String) -> String {
-        let isBare = key.utf8.allSatisfy {
-            ("a"..."z").contains($0 | 0x20) || (0x30...0x39).contains($0) || $0 == 0x5f
-                || $0 == 0x2d
-        }
-        return (path.isEmpty ? "" : path + ".") + (isBare ? key : "\"\(key)\"")
+        (path.isEmpty ? "" : path + ".") + TOMLValue.written([key])
     }
 }
