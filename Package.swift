@@ -265,6 +265,16 @@ targets.append(
     )
 )
 
+// What tests of several rooms share: servers that break the rules, a clock that does not wait.
+targets.append(
+    .target(
+        name: "Fakes",
+        dependencies: ["HTTP", "Text"].map { .target(name: $0) } + [nioCore, nioHTTP1, nioPosix, system],
+        path: "Tests/Fakes",
+        swiftSettings: settings
+    )
+)
+
 targets += [
     tests("ArchitectureTests"),
     tests("TextTests", of: ["Text"]),
@@ -294,18 +304,19 @@ targets += [
     tests("TerminalTests", of: ["Terminal"], external: [system]),
     tests("CommandLineTests", of: ["CommandLine"], external: [system], exclude: ["Golden"]),
     tests("RemoteCacheTests", of: ["RemoteCache"]),
-    tests("RemoteSourcesTests", of: ["RemoteSources"]),
+    tests("RemoteSourcesTests", of: ["RemoteSources"], and: ["Fakes"], external: [system]),
     tests("ComplexityTests", of: ["CommandLine"]),
     tests("StorageTests", of: ["Images"], and: ["Containers"], external: [system, grdb]),
+    tests("SnapshotsTests", of: ["Snapshots"], and: ["Fakes"], external: [system]),
     tests("BuildCacheTests", of: ["BuildCache"], external: [system, grdb]),
     tests("DockerfileSyntaxTests", of: ["DockerfileSyntax"]),
     tests("DockerfileFrontendTests", of: ["DockerfileFrontend"]),
     tests("ImagesTests", of: ["Images"], external: [system, grdb]),
     tests("OperationsTests", of: ["Operations"], external: [system, grdb]),
     tests("LLBTests", of: ["LLB"], external: [protobuf]),
-    tests("HTTPTests", of: ["HTTP"], external: [logging, nioCore, nioHTTP1, nioPosix, system]),
-    tests("SettingsTests", of: ["Settings"], external: [system]),
-    tests("RegistryTests", of: ["Registry"], external: [logging, nioCore, nioHTTP1, nioPosix, system]),
+    tests("HTTPTests", of: ["HTTP"], and: ["Fakes"], external: [nioHTTP1, system]),
+    tests("SettingsTests", of: ["Settings"], and: ["Fakes"], external: [system]),
+    tests("RegistryTests", of: ["Registry"], and: ["Fakes"], external: [logging, nioCore, nioHTTP1, system]),
 ]
 
 // Functions that must bear any bytes: tests replay their corpora, and with SLIPWAY_FUZZ=1 libFuzzer looks for worse inputs.

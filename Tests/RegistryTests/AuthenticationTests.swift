@@ -1,3 +1,4 @@
+import Fakes
 import NIOHTTP1
 import OCI
 import Registry

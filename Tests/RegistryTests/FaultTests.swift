@@ -1,3 +1,4 @@
+import Fakes
 import HTTP
 import NIOHTTP1
 import OCI
@@ -5,17 +6,6 @@ import Registry
 import Settings
 import Synchronization
 import Testing
-
-/// Counts requests, so that a handler can answer each one differently.
-final class Counter: Sendable {
-    private let value = Mutex(0)
-    /// The number of calls so far, this one included.
-    func next() -> Int {
-        value.withLock {
-            $0 += 1; return $0
-        }
-    }
-}
 
 @Suite struct `A registry with faults` {
     @Test(arguments: [500, 502, 503, 504, 429])

@@ -1,3 +1,4 @@
+import Fakes
 import HTTP
 import Logging
 import OCI

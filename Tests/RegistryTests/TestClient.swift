@@ -1,21 +1,9 @@
+import Fakes
 import HTTP
 import Logging
 import OCI
 import Registry
 import Settings
-import Synchronization
-
-/// A clock that does not wait but remembers how long it was asked to.
-final class PatientClock: Sendable {
-    let waited = Mutex<[Duration]>([])
-
-    var timekeeper: Timekeeper {
-        var timekeeper = Timekeeper.real
-        timekeeper.sleep = { duration in self.waited.withLock { $0.append(duration) } }
-        timekeeper.jitter = { 1 }
-        return timekeeper
-    }
-}
 
 /// A client for servers that speak plain HTTP on loopback ports.
 func makeClient(
@@ -55,8 +43,6 @@ let manifestAnswer = ServerAnswer(
     headers: [("Content-Type", MediaType.ociManifest.rawValue)],
     body: emptyManifest
 )
-
-func data(_ count: Int) -> [UInt8] { (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) } }
 
 func descriptor(of bytes: [UInt8]) -> Descriptor {
     Descriptor(mediaType: .ociLayer, digest: .sha256(of: bytes), size: Int64(bytes.count))

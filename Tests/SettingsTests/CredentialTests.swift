@@ -1,6 +1,6 @@
+import Fakes
 import Foundation
 import LinuxSystem
-import Logging
 import Settings
 import Synchronization
 import SystemPackage
@@ -30,17 +30,6 @@ final class MemoryHelper: CredentialHelper {
     }
 }
 
-private func withConfiguration(_ text: String?, _ body: (FilePath) async throws -> Void) async throws {
-    let directory = FileManager.default.temporaryDirectory.appending(path: "slipway-credentials-\(UUID().uuidString)")
-    defer { try? FileManager.default.removeItem(at: directory) }
-    let path = directory.appending(path: "config.json")
-    if let text {
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-        try Data(text.utf8).write(to: path)
-    }
-    try await body(FilePath(path.path))
-}
-
 private func text(_ path: FilePath) throws -> String {
     try String(contentsOf: URL(filePath: path.string), encoding: .utf8)
 }
@@ -49,7 +38,7 @@ private func text(_ path: FilePath) throws -> String {
     private let login = Credential.password(user: "me", password: Secret("pä:ss"))
 
     @Test func `a login is kept as docker keeps it, for its owner only`() async throws {
-        try await withConfiguration(nil) { (path: FilePath) async throws in
+        try await withDockerConfiguration(nil) { (path: FilePath) async throws in
             let store = DockerCredentials(path: path)
             #expect(try await store.credential(for: "docker.io") == nil)
             #expect(try await store.store(login, for: "docker.io") == .file(path))
@@ -68,7 +57,7 @@ private func text(_ path: FilePath) throws -> String {
     @Test func `fields that are not ours are kept`() async throws {
         let old =
             #"{"detachKeys":"ctrl-e,e","auths":{"a.io":{"auth":"dTpw","email":"x"}},"HttpHeaders":{"X":"1"},"n":1.5,"big":9007199254740993,"t":[true,null]}"#
-        try await withConfiguration(old) { (path: FilePath) async throws in
+        try await withDockerConfiguration(old) { (path: FilePath) async throws in
             let store = DockerCredentials(path: path)
             _ = try await store.store(login, for: "b.io:5000")
             let new = try text(path)
@@ -88,7 +77,7 @@ private func text(_ path: FilePath) throws -> String {
         ("http://a.io:5000", "a.io:5000"),
     ])
     func `old spellings of a registry are understood`(key: String, domain: String) async throws {
-        try await withConfiguration(#"{"auths":{"\#(key)":{"username":"u","password":"p"}}}"#) {
+        try await withDockerConfiguration(#"{"auths":{"\#(key)":{"username":"u","password":"p"}}}"#) {
             (path: FilePath) async throws in
             #expect(
                 try await DockerCredentials(path: path).credential(for: domain)
@@ -100,7 +89,7 @@ private func text(_ path: FilePath) throws -> String {
     @Test func `tokens stand before passwords`() async throws {
         let file =
             #"{"auths":{"a.io":{"auth":"dTpw","identitytoken":"it"},"b.io":{"auth":"dTpw","registrytoken":"rt"}}}"#
-        try await withConfiguration(file) { (path: FilePath) async throws in
+        try await withDockerConfiguration(file) { (path: FilePath) async throws in
             let store = DockerCredentials(path: path)
             #expect(try await store.credential(for: "a.io") == .identityToken(Secret("it")))
             #expect(try await store.credential(for: "b.io") == .registryToken(Secret("rt")))
@@ -112,7 +101,7 @@ private func text(_ path: FilePath) throws -> String {
         #"{"credsStore":1}"#,
     ])
     func `a damaged file is named and not written over`(content: String) async throws {
-        try await withConfiguration(content) { (path: FilePath) async throws in
+        try await withDockerConfiguration(content) { (path: FilePath) async throws in
             let error = await #expect(throws: SettingsError.self) {
                 try await DockerCredentials(path: path).credential(for: "a.io")
             }
@@ -122,7 +111,7 @@ private func text(_ path: FilePath) throws -> String {
     }
 
     @Test func `a helper keeps the login in place of the file`() async throws {
-        try await withConfiguration(#"{"credHelpers":{"a.io":"memory"}}"#) { (path: FilePath) async throws in
+        try await withDockerConfiguration(#"{"credHelpers":{"a.io":"memory"}}"#) { (path: FilePath) async throws in
             let helper = MemoryHelper()
             let store = DockerCredentials(path: path, helper: helper)
             #expect(try await store.credential(for: "a.io") == nil)
@@ -137,7 +126,7 @@ private func text(_ path: FilePath) throws -> String {
     }
 
     @Test func `a helper that is not installed is named with what to do`() async throws {
-        try await withConfiguration(#"{"credsStore":"no-such-helper"}"#) { (path: FilePath) async throws in
+        try await withDockerConfiguration(#"{"credsStore":"no-such-helper"}"#) { (path: FilePath) async throws in
             let error = await #expect(throws: SettingsError.self) {
                 try await DockerCredentials(path: path).credential(for: "a.io")
             }
@@ -146,7 +135,7 @@ private func text(_ path: FilePath) throws -> String {
     }
 
     @Test func `a helper's name cannot be a path`() async throws {
-        try await withConfiguration(#"{"credsStore":"../../bin/sh"}"#) { (path: FilePath) async throws in
+        try await withDockerConfiguration(#"{"credsStore":"../../bin/sh"}"#) { (path: FilePath) async throws in
             await #expect(throws: SettingsError.self) {
                 try await DockerCredentials(path: path).credential(for: "a.io")
             }

@@ -1,39 +1,53 @@
-import NIOCore
-import NIOHTTP1
-import NIOPosix
-import Synchronization
+internal import NIOCore
+package import NIOHTTP1
+internal import NIOPosix
+internal import Synchronization
 
 /// One request as the server saw it.
-struct SeenRequest: Sendable {
-    let method: String
+package struct SeenRequest: Sendable {
+    package let method: String
     /// Path and query.
-    let target: String
-    let headers: HTTPHeaders
-    let body: [UInt8]
+    package let target: String
+    package let headers: HTTPHeaders
+    package let body: [UInt8]
 
-    var path: String { String(target.prefix { $0 != "?" }) }
-    func header(_ name: String) -> String? { headers.first(name: name) }
+    package var path: String { String(target.prefix { $0 != "?" }) }
+    package func header(_ name: String) -> String? { headers.first(name: name) }
 }
 
 /// What the server does with a request.
-struct ServerAnswer: Sendable {
-    var status = 200
-    var headers: [(String, String)] = []
-    var body: [UInt8] = []
+package struct ServerAnswer: Sendable {
+    package var status = 200
+    package var headers: [(String, String)] = []
+    package var body: [UInt8] = []
     /// Said in `Content-Length` instead of the body's own length.
-    var statedLength: Int?
+    package var statedLength: Int?
     /// Closes the connection after this many bytes of the body.
-    var cutAfter: Int?
+    package var cutAfter: Int?
     /// Sends this many bytes of the body and then nothing more.
-    var stallAfter: Int?
+    package var stallAfter: Int?
     /// Closes the connection without any answer.
-    var closesAtOnce = false
+    package var closesAtOnce = false
 
-    static func text(_ status: Int, _ text: String = "", _ headers: [(String, String)] = []) -> ServerAnswer {
+    package init(
+        status: Int = 200,
+        headers: [(String, String)] = [],
+        body: [UInt8] = [],
+        statedLength: Int? = nil,
+        cutAfter: Int? = nil
+    ) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.statedLength = statedLength
+        self.cutAfter = cutAfter
+    }
+
+    package static func text(_ status: Int, _ text: String = "", _ headers: [(String, String)] = []) -> ServerAnswer {
         ServerAnswer(status: status, headers: headers, body: Array(text.utf8))
     }
 
-    static func error(_ status: Int, _ code: String, _ message: String, _ headers: [(String, String)] = [])
+    package static func error(_ status: Int, _ code: String, _ message: String, _ headers: [(String, String)] = [])
         -> ServerAnswer
     {
         text(
@@ -45,27 +59,27 @@ struct ServerAnswer: Sendable {
 }
 
 /// An HTTP server on a loopback port that injects faults; what it answers is a closure's decision.
-final class FaultServer: Sendable {
-    typealias Handler = @Sendable (SeenRequest) -> ServerAnswer
+package final class FaultServer: Sendable {
+    package typealias Handler = @Sendable (SeenRequest) -> ServerAnswer
 
     private let channel: any Channel
     private let log: Log
 
-    final class Log: Sendable {
+    fileprivate final class Log: Sendable {
         let seen = Mutex<[SeenRequest]>([])
     }
 
-    var port: Int { channel.localAddress?.port ?? 0 }
+    package var port: Int { channel.localAddress?.port ?? 0 }
     /// Its address and port: `127.0.0.1:port`.
-    var host: String { "127.0.0.1:\(port)" }
-    var requests: [SeenRequest] { log.seen.withLock { $0 } }
+    package var host: String { "127.0.0.1:\(port)" }
+    package var requests: [SeenRequest] { log.seen.withLock { $0 } }
 
     private init(channel: any Channel, log: Log) {
         self.channel = channel
         self.log = log
     }
 
-    static func start(_ handler: @escaping Handler) async throws -> FaultServer {
+    package static func start(_ handler: @escaping Handler) async throws -> FaultServer {
         let log = Log()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -79,7 +93,7 @@ final class FaultServer: Sendable {
         return FaultServer(channel: channel, log: log)
     }
 
-    func stop() async throws { try await channel.close() }
+    package func stop() async throws { try await channel.close() }
 
     private final class Connection: ChannelInboundHandler {
         typealias InboundIn = HTTPServerRequestPart

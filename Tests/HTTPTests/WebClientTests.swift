@@ -1,3 +1,4 @@
+import Fakes
 import HTTP
 import NIOHTTP1
 import Synchronization

@@ -1,14 +1,12 @@
-import NIOCore
-import NIOPosix
-import Text
+internal import Text
 
 /// Numbers that look random and are the same for a seed.
-struct SeededNumbers: RandomNumberGenerator {
+package struct SeededNumbers: RandomNumberGenerator {
     private var state: UInt64
 
-    init(_ seed: UInt64) { state = seed }
+    package init(_ seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
@@ -16,25 +14,26 @@ struct SeededNumbers: RandomNumberGenerator {
         return mixed ^ (mixed >> 31)
     }
 
-    mutating func isOne(in count: Int) -> Bool { Int.random(in: 0..<count, using: &self) == 0 }
-    mutating func pick<Element>(_ elements: [Element]) -> Element {
+    package mutating func isOne(in count: Int) -> Bool { Int.random(in: 0..<count, using: &self) == 0 }
+    package mutating func pick<Element>(_ elements: [Element]) -> Element {
         elements[Int.random(in: 0..<elements.count, using: &self)]
     }
 }
 
 /// What a server sends that was written to break clients: HTTP, more or less.
-struct HostileAnswer {
-    private(set) var bytes: [UInt8] = []
+package struct HostileAnswer {
+    package private(set) var bytes: [UInt8] = []
     /// Whether the connection stays open after it.
-    let staysOpen: Bool
+    package let staysOpen: Bool
     private var numbers: SeededNumbers
 
+    /// An answer that random numbers make.
     /// - Parameters:
     ///   - numbers: decide everything.
     ///   - host: where the server is.
     ///   - path: what was asked for.
     ///   - content: what a right answer has in its body.
-    init(_ numbers: SeededNumbers, host: String, path: String, content: [UInt8]) {
+    private init(_ numbers: SeededNumbers, host: String, path: String, content: [UInt8]) {
         self.numbers = numbers
         staysOpen = self.numbers.isOne(in: 200)
         if self.numbers.isOne(in: 4) { addInterimAnswers() }
@@ -45,6 +44,24 @@ struct HostileAnswer {
         addHeaders(host, path)
         addBody(isWhole || self.numbers.isOne(in: 2) ? content : noise(), isWhole: isWhole)
         if self.numbers.isOne(in: 3) { spoil() }
+    }
+
+    /// The answer to a request's head: another to each request that follows the first, and again the same for the same.
+    ///
+    /// The largest number in the path is the seed.
+    package init(to head: String, content: (_ path: String) -> [UInt8]) {
+        let target = head.split(separator: " ").dropFirst().first.map(String.init) ?? "/"
+        let path = String(target.prefix { $0 != "?" })
+        let seed = path.split { !$0.isNumber }.compactMap { UInt64($0) }.max() ?? 0
+        var numbers = SeededNumbers(seed)
+        for byte in head.prefix(while: { $0 != "\r" }).utf8 { numbers = SeededNumbers(numbers.next() ^ UInt64(byte)) }
+        self.init(numbers, host: Self.host(in: head), path: path, content: content(path))
+    }
+
+    /// What a request says that the server is called.
+    private static func host(in head: String) -> String {
+        let line = head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("host:") }
+        return line.map { $0.dropFirst(5).trimmingPrefix(" ") }.map(String.init) ?? ""
     }
 
     private static let lineEnd: [UInt8] = [0x0d, 0x0a]
@@ -144,69 +161,5 @@ struct HostileAnswer {
             default: bytes.removeSubrange(position...)
             }
         }
-    }
-}
-
-/// A server that sends bytes as they are, whatever it is asked.
-final class RawServer: Sendable {
-    /// The bytes for a request's head, and whether the connection stays open after them.
-    typealias Handler = @Sendable (_ head: String) -> (bytes: [UInt8], staysOpen: Bool)
-
-    private let channel: any Channel
-
-    var port: Int { channel.localAddress?.port ?? 0 }
-    var host: String { "127.0.0.1:\(port)" }
-
-    private init(channel: any Channel) { self.channel = channel }
-
-    /// A server that answers once or, with an interval, sends the same again after each.
-    static func start(repeatingEvery interval: TimeAmount? = nil, _ handler: @escaping Handler) async throws
-        -> RawServer
-    {
-        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .serverChannelOption(.backlog, value: 1024)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Connection(handler, interval))
-                }
-            }
-            .bind(host: "127.0.0.1", port: 0).get()
-        return RawServer(channel: channel)
-    }
-
-    func stop() async throws { try await channel.close() }
-
-    private final class Connection: ChannelInboundHandler {
-        typealias InboundIn = ByteBuffer
-        typealias OutboundOut = ByteBuffer
-
-        private let handler: Handler
-        private let interval: TimeAmount?
-        private var received: [UInt8] = []
-        private var hasAnswered = false
-
-        init(_ handler: @escaping Handler, _ interval: TimeAmount?) {
-            self.handler = handler
-            self.interval = interval
-        }
-
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            received += unwrapInboundIn(data).readableBytesView
-            let text = String(decoding: received, as: UTF8.self)
-            // The other kind of request is the greeting of SOCKS.
-            guard !hasAnswered, text.contains("\r\n\r\n") || received.first == 5 else { return }
-            hasAnswered = true
-            let (bytes, staysOpen) = handler(text)
-            context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
-            if !staysOpen { return context.close(mode: .output, promise: nil) }
-            guard let interval else { return }
-            let channel = context.channel
-            channel.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { task in
-                guard channel.isActive else { return task.cancel() }
-                channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
-            }
-        }
-
-        func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
     }
 }
