@@ -240,6 +240,10 @@ for layer in layers {
     }
 }
 
+/// The trait by which tests name the rows of docs/compatibility.md that they prove.
+let proofs = "Proofs"
+targets.append(.target(name: proofs, path: "Tests/Proofs", swiftSettings: settings))
+
 /// Tests of rooms see those rooms, and what these see.
 func tests(
     _ name: String,
@@ -251,7 +255,7 @@ func tests(
     let visible = Set(others + rooms + rooms.flatMap { seen(by: $0) })
     return .testTarget(
         name: name,
-        dependencies: visible.sorted().map { .target(name: $0) } + external,
+        dependencies: ([proofs] + visible.sorted()).map { .target(name: $0) } + external,
         exclude: exclude,
         swiftSettings: settings
     )

@@ -1,14 +1,13 @@
 import Foundation
 import Testing
 
-/// `docs/compatibility.md` says nothing that no test shows.
+/// `docs/compatibility.md` says nothing that no test shows: a test names the rows that it proves by `.proves("row")`.
 @Suite struct `The compatibility page` {
     private struct Row {
         let line: Int
         let section: String
         let name: String
         let state: String
-        let tests: [String]
         let remark: String
         var place: String { "line \(line), \(section), \(name)" }
     }
@@ -27,12 +26,9 @@ import Testing
             {
                 $0.replacing("\u{1}", with: "|").trimmingCharacters(in: .whitespaces)
             }
-            guard cells.count == 6, cells[1] != "row", !cells[1].allSatisfy({ $0 == "-" }) else { continue }
-            let spans = cells[3].split(separator: "`", omittingEmptySubsequences: false)
-            let tests = spans.enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) }
-            rows.append(
-                Row(line: index + 1, section: section, name: cells[1], state: cells[2], tests: tests, remark: cells[4])
-            )
+            guard cells.count == 5, cells[1] != "row", !cells[1].allSatisfy({ $0 == "-" }) else { continue }
+            let name = cells[1].replacing("`", with: "")
+            rows.append(Row(line: index + 1, section: section, name: name, state: cells[2], remark: cells[3]))
         }
         return rows
     }
@@ -43,15 +39,17 @@ import Testing
         for number in 1...13 { #expect(sections["1.\(number)"]?.isEmpty == false, "section 1.\(number)") }
         for number in 1...8 { #expect(sections["2.\(number)"]?.isEmpty == false, "section 2.\(number)") }
         #expect(rows.count > 200)
-        let names = rows.map { "\($0.section): \($0.name)" }
-        #expect(Set(names).count == names.count, "two rows of one name")
+        #expect(Set(rows.map(\.name)).count == rows.count, "two rows of one name")
     }
 
     @Test func `gives each row a state that its tests or its remark bear out`() throws {
+        let rows = try rows()
+        let proven = Set(try proofs().compactMap { row(named: $0.row, among: rows)?.line })
         var wrong: [String] = []
-        for row in try rows() {
+        for row in rows {
             switch row.state {
-            case "works", "refused": if row.tests.isEmpty { wrong.append("\(row.place): \(row.state) without a test") }
+            case "works", "refused":
+                if !proven.contains(row.line) { wrong.append("\(row.place): \(row.state), and no test proves it") }
             case "partly":
                 if row.remark.count < 10 || !row.remark.hasSuffix(".") {
                     wrong.append("\(row.place): partly without a sentence")
@@ -63,23 +61,45 @@ import Testing
         #expect(wrong.isEmpty, "\(wrong.joined(separator: "\n"))")
     }
 
-    @Test func `names tests that exist`() throws {
-        let known = try testNames(below: root)
-        #expect(known.contains("The compatibility page > names tests that exist"))
-        let missing = try rows().flatMap { row in
-            row.tests.filter { !known.contains($0) }.map { "\(row.place): no test is called \"\($0)\"" }
-        }
-        #expect(missing.isEmpty, "\(missing.joined(separator: "\n"))")
+    @Test func `has one row for each name that a test proves`() throws {
+        let proofs = try proofs()
+        #expect(proofs.count > 400)
+        let rows = try rows()
+        let wrong = proofs.filter { row(named: $0.row, among: rows) == nil }.map { "\($0.file): \"\($0.row)\"" }
+        #expect(wrong.isEmpty, "no row or several:\n\(wrong.joined(separator: "\n"))")
     }
+
+    /// The row of that name, or the only one whose name begins so.
+    private func row(named name: String, among rows: [Row]) -> Row? {
+        if let row = rows.first(where: { $0.name == name }) { return row }
+        let longer = rows.filter { $0.name.hasPrefix(name) }
+        return longer.count == 1 ? longer[0] : nil
+    }
+
+    /// What the tests say that they prove.
+    private func proofs() throws -> [(file: String, row: String)] {
+        try testFiles(below: root).filter { !$0.path.contains("/ArchitectureTests/") }.flatMap { file in
+            try String(contentsOf: file, encoding: .utf8).components(separatedBy: ".proves(").dropFirst()
+                .flatMap { text in
+                    // The rows' names hold neither quotation marks nor backslashes.
+                    let spans = text.split(separator: "\"", omittingEmptySubsequences: false)
+                    let end = spans.indices.first { $0 % 2 == 0 && spans[$0].contains(")") } ?? 0
+                    return spans[..<end].enumerated().filter { $0.offset % 2 == 1 }
+                        .map { (file.lastPathComponent, String($0.element)) }
+                }
+        }
+    }
+}
+
+private func testFiles(below root: URL) throws -> [URL] {
+    let files = FileManager.default.enumerator(at: root.appending(path: "Tests"), includingPropertiesForKeys: nil)
+    return (files?.allObjects as? [URL] ?? []).filter { $0.pathExtension == "swift" }
 }
 
 /// The names of all tests as `suite > test`.
 private func testNames(below root: URL) throws -> Set<String> {
-    let directory = root.appending(path: "Tests")
-    let files = FileManager.default.enumerator(at: directory, includingPropertiesForKeys: nil)
     var names: Set<String> = []
-    while let file = files?.nextObject() as? URL {
-        guard file.pathExtension == "swift" else { continue }
+    for file in try testFiles(below: root) {
         var suite = ""
         for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
             let spans = line.split(separator: "`", omittingEmptySubsequences: false)

@@ -2,6 +2,7 @@ import Archive
 import Foundation
 import LinuxSystem
 import OCI
+import Proofs
 import Testing
 import Text
 
@@ -116,7 +117,8 @@ private struct EstargzBlob {
 }
 
 @Suite struct `Estargz layers` {
-    @Test func `each file can be read by itself, found by the footer and verified by the table`() async throws {
+    @Test(.proves("image, registry"))
+    func `each file can be read by itself, found by the footer and verified by the table`() async throws {
         try await blocking {
             let (bytes, summary) = try makeEstargz(try sampleArchive())
             let blob = try EstargzBlob(bytes)

@@ -2,6 +2,7 @@ import Archive
 import Foundation
 import Glibc
 import LinuxSystem
+import Proofs
 import SystemPackage
 import Testing
 
@@ -38,19 +39,22 @@ import Testing
         return try readAll(sink.bytes)
     }
 
-    @Test func `a file that grows is cut where it ended when its size was read`() throws {
+    @Test(.proves("B6: a file that another process"))
+    func `a file that grows is cut where it ended when its size was read`() throws {
         let members = try archive(changingSizeTo: 50_000)
         #expect(members.map(\.entry.path) == [bytes("file"), bytes("next")])
         #expect(members[0].content == [UInt8](repeating: 0x61, count: 10_000))
     }
 
-    @Test(arguments: [0, 5000] as [Int64]) func `a long file that becomes shorter is an error that names it`(
+    @Test(.proves("B6: a file that another process"), arguments: [0, 5000] as [Int64])
+    func `a long file that becomes shorter is an error that names it`(
         size: Int64
     ) {
         #expect(throws: ArchiveError.sizeChanged(entry: bytes("file"))) { try archive(changingSizeTo: size) }
     }
 
-    @Test(arguments: [64, 1 << 18]) func `a file of the kernel has the size that was read, not the one it claims`(
+    @Test(.proves("B6: a file that another process"), arguments: [64, 1 << 18])
+    func `a file of the kernel has the size that was read, not the one it claims`(
         bufferSize: Int
     ) throws {
         let sink = MemorySink()
@@ -65,7 +69,8 @@ import Testing
         #expect(try readAll(sink.bytes).map(\.content) == [expected])
     }
 
-    @Test func `content that does not fit the size of its entry is an error, too much and too little`() throws {
+    @Test(.proves("B6: a file that another process"))
+    func `content that does not fit the size of its entry is an error, too much and too little`() throws {
         let writer = TarWriter(MemorySink())
         try writer.begin(TarEntry(path: bytes("x"), kind: .regular, size: 2))
         #expect(throws: ArchiveError.sizeChanged(entry: bytes("x"))) { try writer.write(bytes("abc")) }

@@ -1,4 +1,5 @@
 import BuildCache
+import Proofs
 import Testing
 
 @Suite struct `Policies of the build cache` {
@@ -83,7 +84,7 @@ import Testing
         #expect(doomed(items(3)) { $0.alternatives = [[.type("regular"), .id("1")]] } == ["1"])
     }
 
-    @Test func `are BuildKit's where nobody says otherwise`() {
+    @Test(.proves("Garbage collection (gc, reservedSpace")) func `are BuildKit's where nobody says otherwise`() {
         let standard = CachePolicy.standard(diskBytes: 1_000 << 30)
         #expect(standard.map(\.all) == [false, false, false, true])
         #expect(standard.map(\.keepDuration) == [2 * day, 60 * day, 0, 0])

@@ -1,5 +1,6 @@
 import BuildGraph
 import OCI
+import Proofs
 import Synchronization
 import Testing
 
@@ -65,7 +66,7 @@ private struct Copying: VertexOperation {
         return solution.outputs.first
     }
 
-    @Test(arguments: [false, true])
+    @Test(.proves("C17: a file of the context grows"), arguments: [false, true])
     func `is kept with everything built on it under the key of what was copied`(byContent: Bool) async throws {
         file.willBecome(2)
         #expect(try await build(byContent: byContent) == 112)

@@ -3,6 +3,7 @@ import BuildGraph
 import Exporters
 import LinuxSystem
 import OCI
+import Proofs
 import Storage
 import SystemPackage
 import Terminal
@@ -19,7 +20,10 @@ import Testing
     private static let full = SystemCallError("write", path: "/b", errno: .noSpace)
 
     // BuildKit's list: errors of the machine are `Internal`, and `ResourceExhausted` where memory or disk are full.
-    @Test(arguments: zip([Errno.noSpace, .noMemory, .ioError, .permissionDenied], [102, 102, 100, 1] as [Int32]))
+    @Test(
+        .proves("Exit statuses"),
+        arguments: zip([Errno.noSpace, .noMemory, .ioError, .permissionDenied], [102, 102, 100, 1] as [Int32])
+    )
     func `has the status of the system call that failed`(errno: Errno, status: Int32) {
         let error = SystemCallError("write", errno: errno)
         #expect(CommandStatus(ofFailedBuild: error).rawValue == status)
@@ -30,7 +34,7 @@ import Testing
         #expect(CommandStatus(ofFailedBuild: exported).rawValue == status, "in an export")
     }
 
-    @Test func `has the status of a mistake of our own`() {
+    @Test(.proves("Exit statuses")) func `has the status of a mistake of our own`() {
         let mistake = BuildGraphError.missingOutput(1, of: "step", count: 1)
         #expect(CommandStatus(ofFailedBuild: Self.step(mistake)).rawValue == 100)
     }
@@ -41,7 +45,7 @@ import Testing
         #expect(CommandStatus(ofFailedBuild: BuildError.contextIsEmpty).rawValue == 1)
     }
 
-    @Test func `is told down to the system call`() {
+    @Test(.proves("-D, --debug")) func `is told down to the system call`() {
         let error = ExportError.refused("/out\u{1b}", reason: "full", Self.full)
         #expect(
             FailureAccount(error).text == """

@@ -1,3 +1,4 @@
+import Proofs
 import Terminal
 import Testing
 
@@ -77,7 +78,7 @@ import Testing
     }
 
     // Docker's program reads numbers of bytes, limits and switches itself and ends with 125; the rest is buildx's, which ends with 1.
-    @Test func `end with docker's status where a value is wrong`() {
+    @Test(.proves("Exit statuses")) func `end with docker's status where a value is wrong`() {
         for (name, value, _) in Self.wrong {
             let expected: Int32 = ["shm-size", "ulimit"].contains(name) ? 125 : 1
             #expect(failure(["--\(name)=\(value)"])?.exitStatus.rawValue == expected, "--\(name)=\(value)")
@@ -107,7 +108,8 @@ import Testing
         "cpu-period", "cpu-quota", "shm-size", "ulimit",
     ]
 
-    @Test func `with an empty value are not given, or are refused as buildx refuses them`() {
+    @Test(.proves("C24: empty values of flags, an"))
+    func `with an empty value are not given, or are refused as buildx refuses them`() {
         for flag in BuildCommand.flags.map(\.description) where flag.bareValue == nil {
             let text = message(["--\(flag.name)", ""])
             #expect((text != nil) == Self.refusesEmpty.contains(flag.name), "--\(flag.name) '': \(text ?? "taken")")

@@ -3,6 +3,7 @@ import BuildCache
 import CommandLine
 import HTTP
 import OCI
+import Proofs
 import RemoteCache
 import Settings
 import Storage
@@ -35,7 +36,7 @@ import Text
         RegistryCachePlace(try ImageReference(parsing: text), name: text)
     }
 
-    @Test func `without a type are references in registries`() throws {
+    @Test(.proves("--cache-from, --cache-to")) func `without a type are references in registries`() throws {
         #expect(try source("user/app:cache") == [.registry(try place("user/app:cache"))])
         #expect(try source("a,b:1") == [.registry(try place("a")), .registry(try place("b:1"))])
         #expect(try export("user/app").destination == .registry(try place("user/app")))
@@ -43,7 +44,7 @@ import Text
         #expect(try place("user/app").reference.tag == "latest")
     }
 
-    @Test func `of registries may be insecure`() throws {
+    @Test(.proves("registry")) func `of registries may be insecure`() throws {
         var insecure = try place("host:5000/app")
         insecure.isInsecure = true
         #expect(try source("type=registry,ref=host:5000/app,registry.insecure=true") == [.registry(insecure)])
@@ -65,7 +66,7 @@ import Text
         #expect(try export("type=local,\"dest=a,b\"").destination == .local(LocalCacheDestination(path: "/base/a,b")))
     }
 
-    @Test func `of buckets take credentials from attributes or from the environment`() throws {
+    @Test(.proves("s3")) func `of buckets take credentials from attributes or from the environment`() throws {
         let known = S3Signer(accessKey: "id", secretKey: Secret("secret"), region: "eu-west-1")
         #expect(try source("type=s3,bucket=b") == [.s3(S3CachePlace(bucket: "b", signer: known))])
         var place = S3CachePlace(
@@ -89,7 +90,7 @@ import Text
         #expect(!"\(place)".contains("\"s\""))
     }
 
-    @Test func `say which layers go along, in which form, and what an error means`() throws {
+    @Test(.proves("registry")) func `say which layers go along, in which form, and what an error means`() throws {
         let plain = try export("type=local,dest=c")
         #expect(plain.mode == .min && plain.form == .imageManifest && plain.compression == .gzip)
         #expect(!plain.isForced && !plain.ignoresErrors)
@@ -107,6 +108,7 @@ import Text
     }
 
     @Test(
+        .proves("gha, azblob"),
         arguments: [
             ("type=registry", "missing ref"),
             ("type=registry,ref=UPPER", "invalid reference format"),
@@ -144,6 +146,7 @@ import Text
     }
 
     @Test(
+        .proves("inline", "gha, azblob"),
         arguments: [
             ("type=local,src=c", "local cache exporter requires dest"),
             ("type=local,dest=c,mode=medium", "unsupported cache export mode: medium; it is min or max"),
@@ -187,7 +190,7 @@ import Text
             .cachePolicies(diskBytes: disk)
     }
 
-    @Test func `have the names of buildkitd's`() throws {
+    @Test(.proves("Garbage collection (gc, reservedSpace")) func `have the names of buildkitd's`() throws {
         let policies = try policies(
             """
             [worker.oci]

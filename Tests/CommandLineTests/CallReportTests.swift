@@ -3,6 +3,7 @@ import CommandLine
 import DockerfileFrontend
 import DockerfileSyntax
 import OCI
+import Proofs
 import Terminal
 import Testing
 import Text
@@ -29,7 +30,9 @@ import Text
         #expect(!report.hasFindings)
     }
 
-    @Test func `findings, in the order of their lines, with the name that the user gave the file`() async throws {
+    @Test(.proves("check")) func `findings, in the order of their lines, with the name that the user gave the file`()
+        async throws
+    {
         let checked = try await checked("FROM scratch\nCMD a\nMAINTAINER b\n")
         let report = CallReport(.check(checked), isJSON: false, fileName: "sub/File")
         #expect(
@@ -61,7 +64,7 @@ import Text
         #expect(report.hasFindings)
     }
 
-    @Test func `an error after the findings`() async throws {
+    @Test(.proves("check of a file that cannot be built")) func `an error after the findings`() async throws {
         let report = CallReport(.check(try await checked("FROM scratch AS A\nSTOPSIGNAL b")), isJSON: false)
         #expect(report.output.hasPrefix("Check complete, 1 warning has been found!\n\nWARNING: StageNameCasing - "))
         #expect(report.output.hasSuffix("--------------------\n\n"))
@@ -85,7 +88,7 @@ import Text
         #expect(report.hasFindings)
     }
 
-    @Test func `an outline`() async throws {
+    @Test(.proves("outline")) func `an outline`() async throws {
         let text =
             "# all is it\nFROM scratch AS all\n# A says a\nARG A=1 LONGER\nRUN --mount=type=secret,id=s --mount=type=ssh [\"x\"]"
         let found = try await outline(try parse(text), options: BuildOptions(), resolver: NoImages())
@@ -97,7 +100,7 @@ import Text
         )
     }
 
-    @Test func `targets`() throws {
+    @Test(.proves("targets")) func `targets`() throws {
         let text = "# build makes it\nFROM scratch AS build\nFROM scratch\nFROM scratch AS last"
         #expect(
             CallReport(.targets(try parse(text)), isJSON: false).output
@@ -109,7 +112,7 @@ import Text
         )
     }
 
-    @Test func `the list of requests`() {
+    @Test(.proves("subrequests.describe")) func `the list of requests`() {
         #expect(
             CallReport(.description, isJSON: false).output == """
                 NAME                 VERSION DESCRIPTION
@@ -128,12 +131,15 @@ import Text
 }
 
 @Suite struct `Call options` {
-    @Test(arguments: [
-        ("check", "lint", "", false), ("lint", "lint", "", false), ("outline", "outline", "", false),
-        ("check,format=json", "lint", "json", false), ("format=text,targets", "targets", "text", false),
-        ("check,ignorestatus=true", "lint", "", true), ("check,ignorestatus=0", "lint", "", false),
-        ("build", "build", "", false), ("", "build", "", false), ("own.request", "own.request", "", false),
-    ])
+    @Test(
+        .proves("format=, ignorestatus=", "--call, --check, --print"),
+        arguments: [
+            ("check", "lint", "", false), ("lint", "lint", "", false), ("outline", "outline", "", false),
+            ("check,format=json", "lint", "json", false), ("format=text,targets", "targets", "text", false),
+            ("check,ignorestatus=true", "lint", "", true), ("check,ignorestatus=0", "lint", "", false),
+            ("build", "build", "", false), ("", "build", "", false), ("own.request", "own.request", "", false),
+        ]
+    )
     func `are read as buildx reads them`(text: String, name: String, format: String, ignoresStatus: Bool) throws {
         let option = try CallOption(parsing: Array(text.utf8))
         #expect(option.name == name)

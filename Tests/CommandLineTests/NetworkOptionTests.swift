@@ -1,4 +1,5 @@
 import CommandLine
+import Proofs
 import Sandboxes
 import Settings
 import SystemPackage
@@ -9,7 +10,7 @@ import Testing
         try SlipwayConfiguration(parsing: Array(text.utf8), file: "/etc/slipway/slipway.toml").networks(tag: "abcdef")
     }
 
-    @Test func `have the names of buildkitd's`() throws {
+    @Test(.proves("Networks (networkMode of [worker.oci], [dns])")) func `have the names of buildkitd's`() throws {
         #expect(try networks("").mode == .automatic)
         #expect(try networks("").resolverLines == nil)
         for mode in SandboxNetworks.Mode.allCases {

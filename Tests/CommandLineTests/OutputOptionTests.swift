@@ -2,6 +2,7 @@ import Archive
 import Exporters
 import LinuxSystem
 import OCI
+import Proofs
 import Terminal
 import Testing
 import Text
@@ -19,7 +20,7 @@ private func option(_ text: String) throws -> BuildOutputOption { try BuildOutpu
         #expect(try option("dest=x").destination == "dest=x")
     }
 
-    @Test func `an output without dest goes to standard output or into the store`() throws {
+    @Test(.proves("cacheonly, none")) func `an output without dest goes to standard output or into the store`() throws {
         for type in ["tar", "oci"] {
             #expect(try option("type=\(type)").goesToStandardOutput)
             #expect(try option("type=\(type),dest=-").goesToStandardOutput)
@@ -58,7 +59,7 @@ private func option(_ text: String) throws -> BuildOutputOption { try BuildOutpu
         ("PUSH=true", { $0.isPushed }),
     ]
 
-    @Test func `every option of an image is taken`() throws {
+    @Test(.proves("image, registry")) func `every option of an image is taken`() throws {
         for (text, isRight) in Self.imageOptions {
             let parsed = try option("type=image,\(text)")
             #expect(isRight(parsed.image), "\(text)")
@@ -67,7 +68,7 @@ private func option(_ text: String) throws -> BuildOutputOption { try BuildOutpu
         #expect(try option("type=registry,name=a,push=false").image.isPushed)
     }
 
-    @Test func `options of files are taken`() throws {
+    @Test(.proves("local (exporter)")) func `options of files are taken`() throws {
         #expect(try option("type=local,dest=x").files.splitsPlatforms == nil)
         #expect(try option("type=local,dest=x,platform-split=false").files.splitsPlatforms == false)
         #expect(try option("type=local,dest=x,mode=delete").files.deletesOthers)
@@ -77,6 +78,7 @@ private func option(_ text: String) throws -> BuildOutputOption { try BuildOutpu
     }
 
     @Test(
+        .proves("image, registry"),
         arguments: [
             ("type=image,push", "invalid value push"), ("type=,dest=x", "type is required for output"),
             (

@@ -1,3 +1,4 @@
+import Proofs
 import Terminal
 import Testing
 
@@ -73,7 +74,8 @@ private enum Fate: Hashable {
         }
     }
 
-    @Test(arguments: ["run", "create"]) func `each one that docker has is taken or refused with what is missing`(
+    @Test(.proves("B17: run --restart no; every flag"), arguments: ["run", "create"])
+    func `each one that docker has is taken or refused with what is missing`(
         command: String
     ) throws {
         for (flag, fate) in Self.flags {
@@ -89,12 +91,13 @@ private enum Fate: Hashable {
         }
     }
 
-    @Test func `every flag that is lacking is one of docker's`() {
+    @Test(.proves("B17: run --restart no; every flag")) func `every flag that is lacking is one of docker's`() {
         let tried = Set(Self.flags.map { $0.0.dropFirst(2).prefix { $0 != "=" } }.map(String.init))
         #expect(Set(ContainerFlags.missing.map(\.name)).isSubset(of: tried))
     }
 
     @Test(
+        .proves("B17: run --restart no; every flag"),
         arguments: [
             "--restart=no", "--restart=", "--cgroupns=private", "--ipc=private", "--pid=", "--userns=host", "--uts=",
             "--oom-kill-disable=false", "--memory-swappiness=-1", "--isolation=default", "--runtime=crun",
@@ -107,6 +110,7 @@ private enum Fate: Hashable {
     }
 
     @Test(
+        .proves("B17: run --restart no; every flag"),
         arguments: [
             ("--attach=x", "valid streams are STDIN, STDOUT and STDERR"), ("--expose=1:2", "invalid port format"),
             ("--expose=x", "invalid range format"), ("--volumes-from=a:b:c", "invalid volumes-from"),

@@ -3,6 +3,7 @@ import DockerfileSyntax
 import Foundation
 import GoTemplate
 import OCI
+import Proofs
 import Terminal
 import Testing
 import Text
@@ -12,7 +13,7 @@ import Text
 
 /// What others write may be long: four times as much of it may take about four times as long, not sixteen times.
 @Suite(.serialized) struct `Four times the input` {
-    @Test(arguments: Enlargement.all)
+    @Test(.proves("A3: an image, an archive, a Dockerfile"), arguments: Enlargement.all)
     func `takes less than eight times the processor time`(enlargement: Enlargement) async throws {
         let growth = try await enlargement.work.growth(from: enlargement.size)
         #expect(growth < Work.bound, "\(enlargement): \(growth)")

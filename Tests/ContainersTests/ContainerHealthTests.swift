@@ -1,5 +1,6 @@
 import Containers
 import OCI
+import Proofs
 import Testing
 
 @Suite struct `The health of a container` {
@@ -7,7 +8,8 @@ import Testing
         .init(start: "", end: "", exitCode: code, output: output)
     }
 
-    @Test func `is starting until a check succeeds or as many fail in a row as are allowed to`() {
+    @Test(.proves("B19: the HEALTHCHECK of an image"))
+    func `is starting until a check succeeds or as many fail in a row as are allowed to`() {
         var health = ContainerHealth()
         #expect(health.status == .starting)
         for code: CInt in [1, 1] { health.receive(check(code), isStarting: false, retries: 3) }

@@ -1,6 +1,7 @@
 import Foundation
 import LinuxSystem
 import OCI
+import Proofs
 import Sandboxes
 import Storage
 import SystemPackage
@@ -25,7 +26,10 @@ import Text
         #expect(try PublishedPort.parse("8000-8001:80-81").map(\.hostPort) == [8000, 8001])
     }
 
-    @Test(arguments: ["[::1]:53:5353/udp", "[::]:53:5353/udp", "::1:53:5353/udp", "[fe80::1]:53-60:5353/udp"])
+    @Test(
+        .proves("B13: a port on an address of IPv6"),
+        arguments: ["[::1]:53:5353/udp", "[::]:53:5353/udp", "::1:53:5353/udp", "[fe80::1]:53-60:5353/udp"]
+    )
     func `on an address of IPv6 there can be none, and what is possible is said`(text: String) throws {
         let error = #expect(throws: ContainerError.self) { try PublishedPort.parse(text) }
         guard case .portOnIPv6(let port)? = error else {
@@ -37,7 +41,8 @@ import Text
     }
 
     /// The expectations are what docker prints for the same ports.
-    @Test func `neighbours are told together where the host has them under the same numbers`() throws {
+    @Test(.proves("B13: -p with the host's network"))
+    func `neighbours are told together where the host has them under the same numbers`() throws {
         func summary(_ specifications: [String], exposed: [String] = []) throws -> String {
             PublishedPort.summary(try specifications.flatMap { try PublishedPort.parse($0) }, exposed: exposed)
         }
@@ -54,7 +59,7 @@ import Text
         #expect(try summary(["127.0.0.1:80:80"], exposed: ["80/tcp", "81"]) == "127.0.0.1:80->80/tcp, 81/tcp")
     }
 
-    @Test func `what others have is not chosen`() throws {
+    @Test(.proves("B13: containers that are started")) func `what others have is not chosen`() throws {
         func choose(_ text: String, besides others: [String] = []) throws -> [UInt16] {
             let taken = try others.flatMap { try PublishedPort.parse($0) }
             return try PublishedPort.choose(try PublishedPort.parse(text), besides: taken).map(\.hostPort)
@@ -149,7 +154,8 @@ import Text
         }
     }
 
-    @Test func `a path of the host that is no UTF-8 is kept as it is, also in the record`() throws {
+    @Test(.proves("B18: a path of the host that is"))
+    func `a path of the host that is no UTF-8 is kept as it is, also in the record`() throws {
         let mount = try ContainerMount(parsingVolume: "/a" + [0xff] + ":/b")
         #expect(mount.kind == .bind(source: FilePath(bytes: "/a" + [0xff])))
         let record = try JSONEncoder().encode(mount)

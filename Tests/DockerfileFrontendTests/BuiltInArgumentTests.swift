@@ -2,6 +2,7 @@ import DockerfileFrontend
 import DockerfileSyntax
 import LLB
 import OCI
+import Proofs
 import Testing
 
 @Suite struct `Built-in arguments` {
@@ -17,7 +18,7 @@ import Testing
         return Dictionary(pairs, uniquingKeysWith: { $1 }).filter { declared.contains($0.key) && $0.key != "PATH" }
     }
 
-    @Test func `of platforms and the target are there to be declared`() async throws {
+    @Test(.proves("Platform arguments")) func `of platforms and the target are there to be declared`() async throws {
         let names = ["PLATFORM", "OS", "ARCH", "VARIANT", "OSVERSION"]
         let all = names.flatMap { ["TARGET\($0)", "BUILD\($0)"] } + ["TARGETSTAGE"]
         let found = try await environment(all.joined(separator: " ")) {
@@ -44,7 +45,7 @@ import Testing
         #expect(try await plan(text) { $0.target = "a" }.defaults.environment?.last == "S=a")
     }
 
-    @Test func `name the host of commands`() async throws {
+    @Test(.proves("BUILDKIT_SANDBOX_HOSTNAME")) func `name the host of commands`() async throws {
         let made = try await plan("FROM alpine\nRUN x") {
             $0.hostname = bytes("option")
             $0.buildArguments.set(bytes("BUILDKIT_SANDBOX_HOSTNAME"), to: bytes("argument"))
@@ -53,7 +54,8 @@ import Testing
         #expect(made.unusedBuildArguments.isEmpty)
     }
 
-    @Test func `separate caches by a namespace`() async throws {
+    @Test(.proves("cache: namespace by BUILDKIT_CACHE_MOUNT_NS", "BUILDKIT_CACHE_MOUNT_NS"))
+    func `separate caches by a namespace`() async throws {
         let text = "FROM alpine\nRUN --mount=type=cache,target=/c/../d/ --mount=type=cache,id=i,target=/e x"
         let made = try await plan(text) {
             $0.buildArguments.set(bytes("BUILDKIT_CACHE_MOUNT_NS"), to: bytes("team"))
@@ -64,12 +66,15 @@ import Testing
         #expect(ids == ["team//d", "team/i"])
     }
 
-    @Test func `for scans reach no command`() async throws {
+    @Test(.proves("BUILDKIT_SBOM_SCAN_CONTEXT, BUILDKIT_SBOM_SCAN_STAGE")) func `for scans reach no command`()
+        async throws
+    {
         let found = try await environment("BUILDKIT_SBOM_SCAN_STAGE=true BUILDKIT_SBOM_SCAN_CONTEXT=true A=1")
         #expect(found == ["A": "1"])
     }
 
-    @Test func `that mean something to other parts are no mistake`() async throws {
+    @Test(.proves("BUILDKIT_INLINE_CACHE, BUILDKIT_BUILD_NAME"))
+    func `that mean something to other parts are no mistake`() async throws {
         let names = [
             "BUILDKIT_INLINE_CACHE", "BUILDKIT_MULTI_PLATFORM", "BUILDKIT_BUILD_NAME", "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
         ]
@@ -80,20 +85,23 @@ import Testing
         #expect(made.processes.first?.environment.contains { $0.text.contains("BUILDKIT") } == false)
     }
 
-    @Test(arguments: [
-        ("FROM scratch AS s\nCOPY a /\n", "does not meet source-only requirements: unsupported copy instruction"),
-        ("FROM alpine AS s\nADD https://example.com/a /\n", "must use FROM scratch"),
-        ("FROM scratch AS s\nARG A=b\n", "must contain exactly one remote ADD"),
-        (
-            "FROM scratch AS s\nADD https://example.com/a /\nADD https://example.com/b /\n",
-            "must contain exactly one remote ADD"
-        ),
-        (
-            "FROM scratch AS s\nADD https://example.com/a https://example.com/b /\n",
-            "must contain exactly one remote ADD source"
-        ),
-        ("FROM scratch AS s\nADD a /\n", "source must be a single HTTP(S) or Git ADD"),
-    ])
+    @Test(
+        .proves("SOURCE_DATE_EPOCH"),
+        arguments: [
+            ("FROM scratch AS s\nCOPY a /\n", "does not meet source-only requirements: unsupported copy instruction"),
+            ("FROM alpine AS s\nADD https://example.com/a /\n", "must use FROM scratch"),
+            ("FROM scratch AS s\nARG A=b\n", "must contain exactly one remote ADD"),
+            (
+                "FROM scratch AS s\nADD https://example.com/a /\nADD https://example.com/b /\n",
+                "must contain exactly one remote ADD"
+            ),
+            (
+                "FROM scratch AS s\nADD https://example.com/a https://example.com/b /\n",
+                "must contain exactly one remote ADD source"
+            ),
+            ("FROM scratch AS s\nADD a /\n", "source must be a single HTTP(S) or Git ADD"),
+        ]
+    )
     func `take a time from stages only that add one thing from elsewhere`(stage: String, reason: String) async throws {
         let text = "ARG SOURCE_DATE_EPOCH=S\n\(stage)FROM scratch\n"
         let error = await #expect(throws: FrontendError.self) { try await plan(text) }
@@ -129,7 +137,7 @@ import Testing
         try await plan("FROM alpine\nENV V=x P=\"80 81/udp\"\n" + text).defaults
     }
 
-    @Test func `are those of BuildKit`() async throws {
+    @Test(.proves("Where variables are replaced, and where not")) func `are those of BuildKit`() async throws {
         #expect(try await defaults("LABEL $V=$V").labels == ["x": "x"])
         #expect(try await defaults("ENV a$V=$V").environment?.last == "ax=x")
         #expect(try await defaults("ARG a=$V\nENV b=$a").environment?.last == "b=x")
@@ -153,7 +161,7 @@ import Testing
         #expect(platform.definition.nodes.first?.platform?.architecture == "arm64")
     }
 
-    @Test func `leave the rest alone`() async throws {
+    @Test(.proves("Where variables are replaced, and where not")) func `leave the rest alone`() async throws {
         #expect(try await defaults("CMD echo $V").command == ["/bin/sh", "-c", "echo $V"])
         #expect(try await defaults("CMD [\"$V\"]").command == ["$V"])
         #expect(try await defaults("ENTRYPOINT [\"$V\"]").entrypoint == ["$V"])

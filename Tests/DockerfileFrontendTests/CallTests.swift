@@ -1,6 +1,7 @@
 import DockerfileFrontend
 import DockerfileSyntax
 import OCI
+import Proofs
 import Testing
 import Text
 
@@ -35,14 +36,18 @@ import Text
         return try await outline(dockerfile, options: options, resolver: images)
     }
 
-    @Test func `check looks at every stage, or at what a target needs`() async throws {
+    @Test(.proves("Only reachable stages are built")) func `check looks at every stage, or at what a target needs`()
+        async throws
+    {
         let text = "FROM alpine AS unused\nCMD a\nFROM alpine AS last\nCMD b\n"
         #expect(try await report(text).warnings.map(\.range.start.line) == [2, 4])
         #expect(try await report(text) { $0.target = "last" }.warnings.map(\.range.start.line) == [4])
         #expect(try await report(text) { $0.target = "unused" }.warnings.map(\.range.start.line) == [2])
     }
 
-    @Test func `check keeps what was found before an error`() async throws {
+    @Test(.proves("check of a file that cannot be built")) func `check keeps what was found before an error`()
+        async throws
+    {
         let parsing = try await report("FROM alpine as a\nMAINTAINER b\nRUNN c\n")
         #expect(parsing.warnings.map(\.rule) == [.fromAsCasing, .maintainerDeprecated])
         #expect(
@@ -64,7 +69,7 @@ import Text
         #expect(options.error?.message == "failed to parse check options: invalid check option \"no\"")
     }
 
-    @Test func `the document of check is BuildKit's`() async throws {
+    @Test(.proves("check")) func `the document of check is BuildKit's`() async throws {
         let clean = try await report("FROM scratch\n")
         #expect(
             clean.json.indented == """
@@ -139,7 +144,7 @@ import Text
         )
     }
 
-    @Test func `outline lists what the target and its stages can be given`() async throws {
+    @Test(.proves("outline")) func `outline lists what the target and its stages can be given`() async throws {
         // The example of buildx's own test.
         let text = """
             FROM busybox AS first
@@ -162,7 +167,7 @@ import Text
         #expect(outline.secrets.map(\.range.start.line) == [2, 7])
     }
 
-    @Test func `outline describes arguments, and follows their defaults`() async throws {
+    @Test(.proves("Doc comments")) func `outline describes arguments, and follows their defaults`() async throws {
         let text = """
             # NAME is who
             ARG NAME=world
@@ -217,7 +222,7 @@ import Text
         )
     }
 
-    @Test func `targets are listed as they are written`() throws {
+    @Test(.proves("targets")) func `targets are listed as they are written`() throws {
         let text = "ARG V=1\n# build makes\nFROM --platform=$BUILDPLATFORM alpine:$V AS Build\nFROM scratch\n"
         let dockerfile = try Dockerfile(parsing: bytes(text), name: "Dockerfile")
         func location(_ line: Int) -> String {
@@ -261,7 +266,7 @@ import Text
         )
     }
 
-    @Test func `requests are described as BuildKit's frontend does`() {
+    @Test(.proves("subrequests.describe")) func `requests are described as BuildKit's frontend does`() {
         let text = FrontendRequest.json.indented
         #expect(
             text.hasPrefix(

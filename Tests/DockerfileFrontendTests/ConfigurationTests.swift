@@ -2,34 +2,51 @@ import DockerfileFrontend
 import DockerfileSyntax
 import LLB
 import OCI
+import Proofs
 import Testing
 
 @Suite struct `Image configurations` {
-    @Test(arguments: [
-        ("ENV a=b c=\"d e\"", "ENV a=b c=d e"), ("ENV a b", "ENV a=b"), ("LABEL x=1 \"y z\"='2'", "LABEL x=1 y z=2"),
-        ("CMD [\"a\", \"b \\\"c\"]", "CMD [\"a\" \"b \\\"c\"]"), ("CMD a b", "CMD [\"/bin/sh\" \"-c\" \"a b\"]"),
-        ("CMD []", "CMD []"),
-        ("ENTRYPOINT [\"a\"]", "ENTRYPOINT [\"a\"]"), ("ENTRYPOINT []", "ENTRYPOINT []"),
-        ("EXPOSE 80 443/udp", "EXPOSE [443/udp 80/tcp]"), ("EXPOSE 8000-8002", "EXPOSE [8000/tcp 8001/tcp 8002/tcp]"),
-        ("VOLUME /a /b", "VOLUME [/a /b]"), ("VOLUME [\"/a b\"]", "VOLUME [/a b]"), ("USER me", "USER me"),
-        ("STOPSIGNAL SIGKILL", "STOPSIGNAL SIGKILL"), ("SHELL [\"/bin/bash\", \"-c\"]", "SHELL [/bin/bash -c]"),
-        ("MAINTAINER A <b@c>", "MAINTAINER A <b@c>"), ("ARG a=1 b", "ARG a=1 b"), ("WORKDIR /", "WORKDIR /"),
-        (
-            "HEALTHCHECK NONE",
-            "HEALTHCHECK {Test:[NONE] Interval:0s Timeout:0s StartPeriod:0s StartInterval:0s Retries:0}"
-        ),
-        (
-            "HEALTHCHECK --interval=90s --retries=2 CMD curl x",
-            "HEALTHCHECK {Test:[CMD-SHELL curl x] Interval:1m30s Timeout:0s StartPeriod:0s StartInterval:0s Retries:2}"
-        ),
-    ])
+    @Test(
+        .proves("VOLUME", "HEALTHCHECK", "Others"),
+        arguments: [
+            ("ENV a=b c=\"d e\"", "ENV a=b c=d e"), ("ENV a b", "ENV a=b"),
+            ("LABEL x=1 \"y z\"='2'", "LABEL x=1 y z=2"),
+            ("CMD [\"a\", \"b \\\"c\"]", "CMD [\"a\" \"b \\\"c\"]"), ("CMD a b", "CMD [\"/bin/sh\" \"-c\" \"a b\"]"),
+            ("CMD []", "CMD []"),
+            ("ENTRYPOINT [\"a\"]", "ENTRYPOINT [\"a\"]"), ("ENTRYPOINT []", "ENTRYPOINT []"),
+            ("EXPOSE 80 443/udp", "EXPOSE [443/udp 80/tcp]"),
+            ("EXPOSE 8000-8002", "EXPOSE [8000/tcp 8001/tcp 8002/tcp]"),
+            ("VOLUME /a /b", "VOLUME [/a /b]"), ("VOLUME [\"/a b\"]", "VOLUME [/a b]"), ("USER me", "USER me"),
+            ("STOPSIGNAL SIGKILL", "STOPSIGNAL SIGKILL"), ("SHELL [\"/bin/bash\", \"-c\"]", "SHELL [/bin/bash -c]"),
+            ("MAINTAINER A <b@c>", "MAINTAINER A <b@c>"), ("ARG a=1 b", "ARG a=1 b"), ("WORKDIR /", "WORKDIR /"),
+            (
+                "HEALTHCHECK NONE",
+                "HEALTHCHECK {Test:[NONE] Interval:0s Timeout:0s StartPeriod:0s StartInterval:0s Retries:0}"
+            ),
+            (
+                "HEALTHCHECK --interval=90s --retries=2 CMD curl x",
+                "HEALTHCHECK {Test:[CMD-SHELL curl x] Interval:1m30s Timeout:0s StartPeriod:0s StartInterval:0s Retries:2}"
+            ),
+        ]
+    )
     func `have the history that BuildKit writes`(text: String, expected: String) async throws {
         let made = try await plan("FROM scratch\n" + text)
         #expect(made.ownHistory == [expected])
         #expect(made.configuration.history?.first?.comment == "buildkit.dockerfile.v0")
     }
 
-    @Test func `hold what the instructions say`() async throws {
+    @Test(
+        .proves(
+            "LABEL, --label",
+            "SHELL",
+            "MAINTAINER",
+            "CMD and ENTRYPOINT",
+            "SHELL (meaning)",
+            "VOLUME (meaning)",
+            "LABEL",
+            "--label"
+        )
+    ) func `hold what the instructions say`() async throws {
         let text = """
             FROM scratch
             MAINTAINER me
@@ -61,6 +78,7 @@ import Testing
     }
 
     @Test(
+        .proves("CMD, ENTRYPOINT", "CMD and ENTRYPOINT"),
         arguments: [
             ("", ["/bin/sh"], ["e"]), ("ENTRYPOINT [\"x\"]", nil, ["x"]),
             ("CMD [\"c\"]\nENTRYPOINT [\"x\"]", ["c"], ["x"]),
@@ -75,7 +93,9 @@ import Testing
         #expect(made.defaults.entrypoint == entrypoint)
     }
 
-    @Test func `the last healthcheck counts, and NONE switches the base's off`() async throws {
+    @Test(.proves("HEALTHCHECK (meaning)")) func `the last healthcheck counts, and NONE switches the base's off`()
+        async throws
+    {
         let images = Images([alpine: image { $0.healthcheck = Healthcheck(test: ["CMD", "base"]) }])
         func test(_ text: String) async throws -> [String]? {
             try await plan("FROM alpine\n" + text, images: images).defaults.healthcheck?.test
@@ -93,7 +113,9 @@ import Testing
         #expect(times?.retries == 5)
     }
 
-    @Test func `of settings alone make no step`() async throws {
+    @Test(.proves("Instructions that change only the configuration")) func `of settings alone make no step`()
+        async throws
+    {
         let settings =
             "ENV a=b\nLABEL a=b\nEXPOSE 1\nVOLUME /v\nUSER u\nSTOPSIGNAL 9\nCMD a\nENTRYPOINT b\nHEALTHCHECK NONE\nSHELL [\"s\"]\nARG x=1\nONBUILD RUN x\n"
         let bare = try await plan("FROM alpine\nCOPY a /b")
@@ -101,7 +123,7 @@ import Testing
         #expect(dressed.definition.nodes.map(\.digest) == bare.definition.nodes.map(\.digest))
     }
 
-    @Test func `COPY and ADD stand in the history with their flags`() async throws {
+    @Test(.proves("COPY, ADD")) func `COPY and ADD stand in the history with their flags`() async throws {
         let made = try await plan(
             "FROM scratch\nENV S=s\nCOPY --link --chown=1:2 --chmod=600 --exclude=x $S b /d/\nADD --unpack=false a /e\nCOPY --parents a/b /f/"
         )
@@ -113,39 +135,51 @@ import Testing
         )
     }
 
-    @Test func `keep the base's history with its times and have none of their own`() async throws {
+    @Test(.proves("The base's history and times"))
+    func `keep the base's history with its times and have none of their own`() async throws {
         let made = try await plan("FROM alpine\nENV a=b")
         #expect(made.configuration.history?.map(\.created) == ["2026-01-01T00:00:00Z", nil])
         #expect(made.configuration.created == nil)
         #expect(made.baseConfiguration?.created == "2026-01-01T00:00:00Z")
     }
 
-    @Test(arguments: [
-        ("STOPSIGNAL FOO", "invalid signal: FOO"), ("STOPSIGNAL 0", "invalid signal: 0"),
-        ("STOPSIGNAL RTMIN+16", "invalid signal: RTMIN+16"),
-        ("EXPOSE 70000", "invalid containerPort: 70000"),
-        ("EXPOSE 80/foo", "invalid port: \"80/foo\": invalid proto: foo"),
-        ("EXPOSE 90-80", "invalid containerPort: 90-80"), ("EXPOSE /tcp", "invalid port: \"/tcp\": no port specified"),
-        ("EXPOSE x:80", "invalid hostPort: x"), ("EXPOSE 1.2.3:1:80", "invalid IP address: 1.2.3"),
-        ("VOLUME $NONE", "VOLUME specified can not be an empty string"),
-        ("ENV a=${b", "failed to process \"${b\": syntax error: missing '}'"),
-        ("USER ${X:?no}", "failed to process \"${X:?no}\": X: no"),
-    ])
+    @Test(
+        .proves("EXPOSE (meaning)", "STOPSIGNAL (meaning)"),
+        arguments: [
+            ("STOPSIGNAL FOO", "invalid signal: FOO"), ("STOPSIGNAL 0", "invalid signal: 0"),
+            ("STOPSIGNAL RTMIN+16", "invalid signal: RTMIN+16"),
+            ("EXPOSE 70000", "invalid containerPort: 70000"),
+            ("EXPOSE 80/foo", "invalid port: \"80/foo\": invalid proto: foo"),
+            ("EXPOSE 90-80", "invalid containerPort: 90-80"),
+            ("EXPOSE /tcp", "invalid port: \"/tcp\": no port specified"),
+            ("EXPOSE x:80", "invalid hostPort: x"), ("EXPOSE 1.2.3:1:80", "invalid IP address: 1.2.3"),
+            ("VOLUME $NONE", "VOLUME specified can not be an empty string"),
+            ("ENV a=${b", "failed to process \"${b\": syntax error: missing '}'"),
+            ("USER ${X:?no}", "failed to process \"${X:?no}\": X: no"),
+        ]
+    )
     func `refuse what means nothing`(text: String, expected: String) async {
         #expect(await message("FROM scratch\n" + text) == expected)
     }
 
-    @Test(arguments: [
-        ("EXPOSE $P", ["80/tcp", "81/tcp"]), ("EXPOSE 127.0.0.1:8080:80", ["80/tcp"]), ("EXPOSE 80/TCP", ["80/tcp"]),
-        ("EXPOSE 8080:80", ["80/tcp"]),
-        ("EXPOSE [::1]:1:80/sctp", ["80/sctp"]), ("EXPOSE 0-1", ["0/tcp", "1/tcp"]),
-    ])
+    @Test(
+        .proves("EXPOSE", "EXPOSE (meaning)"),
+        arguments: [
+            ("EXPOSE $P", ["80/tcp", "81/tcp"]), ("EXPOSE 127.0.0.1:8080:80", ["80/tcp"]),
+            ("EXPOSE 80/TCP", ["80/tcp"]),
+            ("EXPOSE 8080:80", ["80/tcp"]),
+            ("EXPOSE [::1]:1:80/sctp", ["80/sctp"]), ("EXPOSE 0-1", ["0/tcp", "1/tcp"]),
+        ]
+    )
     func `take ports in every form`(text: String, expected: [String]) async throws {
         let made = try await plan("FROM scratch\nENV P=\"80 81\"\n" + text)
         #expect(made.defaults.exposedPorts?.keys.sorted() == expected)
     }
 
-    @Test(arguments: ["SIGTERM", "term", "15", "SIGRTMIN+15", "RTMAX-14", "RTMIN"])
+    @Test(
+        .proves("STOPSIGNAL", "STOPSIGNAL (meaning)"),
+        arguments: ["SIGTERM", "term", "15", "SIGRTMIN+15", "RTMAX-14", "RTMIN"]
+    )
     func `take signals by name and number`(name: String) async throws {
         #expect(try await plan("FROM scratch\nSTOPSIGNAL \(name)").defaults.stopSignal == name)
     }
@@ -186,6 +220,7 @@ import Testing
     }
 
     @Test(
+        .proves("# syntax= in its forms, BUILDKIT_SYNTAX", "BUILDKIT_SYNTAX, BUILDKIT_DOCKERFILE_CHECK"),
         arguments: [
             ("docker/dockerfile", nil), ("docker/dockerfile:1.7-labs", nil),
             ("docker.io/docker/dockerfile-upstream:master", nil),
@@ -209,7 +244,10 @@ import Testing
         #expect(found == expected)
     }
 
-    @Test(arguments: ["// syntax=a/b\nx {}", "{\"syntax\": \"a/b\"}", "#!/usr/bin/env x\n# syntax=a/b\nFROM scratch"])
+    @Test(
+        .proves("# syntax= in its forms, BUILDKIT_SYNTAX"),
+        arguments: ["// syntax=a/b\nx {}", "{\"syntax\": \"a/b\"}", "#!/usr/bin/env x\n# syntax=a/b\nFROM scratch"]
+    )
     func `files in another language are told from Dockerfiles`(text: String) {
         let error = #expect(throws: FrontendError.self) {
             try checkFrontend(of: SourceText(name: "Dockerfile", bytes: bytes(text)), nil)

@@ -2,11 +2,13 @@ import DockerfileFrontend
 import DockerfileSyntax
 import LLB
 import OCI
+import Proofs
 import Testing
 import Text
 
 @Suite struct `COPY, ADD and WORKDIR` {
     @Test(
+        .proves("COPY: forms and flags"),
         arguments: [
             ("COPY a b", "/a", "/b"), ("COPY a b/", "/a", "/b/"), ("COPY a .", "/a", "/"), ("COPY . /x", "/", "/x"),
             ("COPY ./a/ /x/.", "/a", "/x/."), ("COPY ../../a /x", "/a", "/x"), ("COPY /a //x//y/", "/a", "/x/y/"),
@@ -31,15 +33,18 @@ import Text
         #expect(!copy.unpacksArchives)
     }
 
-    @Test func `ADD unpacks unless told not to`() async throws {
+    @Test(.proves("ADD: forms and flags", "ADD of archives")) func `ADD unpacks unless told not to`() async throws {
         let made = try await plan("FROM scratch\nADD a.tar /\nADD --unpack=false b.tar /")
         #expect(made.copies.map(\.unpacksArchives) == [true, false])
     }
 
-    @Test(arguments: [
-        ("1000", "1000:-"), ("1000:50", "1000:50"), ("root", "0:-"), ("u", "u:-"), ("u:g", "u:g"), ("0:g", "0:g"),
-        ("$U:g", "7:g"),
-    ])
+    @Test(
+        .proves("--chown"),
+        arguments: [
+            ("1000", "1000:-"), ("1000:50", "1000:50"), ("root", "0:-"), ("u", "u:-"), ("u:g", "u:g"), ("0:g", "0:g"),
+            ("$U:g", "7:g"),
+        ]
+    )
     func `owners are numbers or names`(text: String, expected: String) async throws {
         let made = try await plan("FROM alpine\nENV U=7\nCOPY --chown=\(text) a /b")
         let owner = try #require(made.copies.first?.owner)
@@ -53,7 +58,7 @@ import Text
         #expect("\(shown(owner.user)):\(shown(owner.group))" == expected)
     }
 
-    @Test func `names of owners are looked up where the files go`() async throws {
+    @Test(.proves("--chown")) func `names of owners are looked up where the files go`() async throws {
         let made = try await plan("FROM alpine\nCOPY --chown=u a b /c/")
         let node = try #require(made.definition.target?.node)
         guard case .file(let actions) = node.operation else { return }
@@ -67,11 +72,14 @@ import Text
         #expect(second == .action(0))
     }
 
-    @Test(arguments: [
-        ("755", ModeChange.bits(0o755)), ("0644", .bits(0o644)), ("7777", .bits(0o7777)),
-        ("u=rwX,go=rX", .symbolic("u=rwX,go=rX")), ("+x", .symbolic("+x")),
-        ("g=u-w", .symbolic("g=u-w")),
-    ])
+    @Test(
+        .proves("--chmod"),
+        arguments: [
+            ("755", ModeChange.bits(0o755)), ("0644", .bits(0o644)), ("7777", .bits(0o7777)),
+            ("u=rwX,go=rX", .symbolic("u=rwX,go=rX")), ("+x", .symbolic("+x")),
+            ("g=u-w", .symbolic("g=u-w")),
+        ]
+    )
     func `permissions are octal or symbolic`(text: String, expected: ModeChange) async throws {
         #expect(try await plan("FROM scratch\nCOPY --chmod=\(text) a /b").copies.first?.mode == expected)
     }
@@ -86,7 +94,9 @@ import Text
         }
     }
 
-    @Test func `documents are files named like their mark`() async throws {
+    @Test(.proves("COPY and ADD of heredocs", "COPY, ADD")) func `documents are files named like their mark`()
+        async throws
+    {
         let text = """
             FROM scratch
             ENV V=1
@@ -110,19 +120,19 @@ import Text
         #expect(made.ownHistory.last == "+ COPY --chmod=600 <<a <<b <<c /d/ # buildkit")
     }
 
-    @Test func `parents are kept from the root or from the mark in the path`() async throws {
+    @Test(.proves("--parents")) func `parents are kept from the root or from the mark in the path`() async throws {
         let made = try await plan("FROM scratch\nCOPY --parents a/b/c x/./y/*.c /d/")
         #expect(made.copies.map(\.source.text) == ["/", "/x"])
         #expect(made.copies.map { $0.includePatterns.map(\.text) } == [["a/b/c"], ["y/*.c"]])
         #expect(made.copies.map { $0.requiredPaths.map(\.text) } == [["/a/b/c"], []])
     }
 
-    @Test func `exclusions are handed on`() async throws {
+    @Test(.proves("--exclude")) func `exclusions are handed on`() async throws {
         let made = try await plan("FROM scratch\nCOPY --exclude=*.o --exclude=**/t a /d/")
         #expect(made.copies.first?.excludePatterns.map(\.text) == ["*.o", "**/t"])
     }
 
-    @Test func `a link is laid over what is there`() async throws {
+    @Test(.proves("--link", "COPY --link")) func `a link is laid over what is there`() async throws {
         let made = try await plan("FROM alpine\nCOPY --link a /b\nCOPY --link --chmod=600 c /d")
         let kinds = made.definition.nodes.map { node -> String in
             switch node.operation {
@@ -167,21 +177,24 @@ import Text
         #expect(made.ownHistory.dropFirst().first == "+ ADD https://xxxxx:xxxxx@x.org/a /b # buildkit")
     }
 
-    @Test(arguments: [
-        (
-            "ADD --checksum=md5:1 https://x.org/a /b",
-            "invalid checksum: invalid digest \"md5:1\": unsupported digest algorithm, expected one of sha256, sha384, sha512"
-        ),
-        ("ADD https://x.org/a.git?x=y /b", "unexpected query \"x\""),
-        (
-            "ADD --checksum=12 https://x.org/a.git?commit=34 /b",
-            "checksum conflicts: \"12\" and \"34\""
-        ),
-        ("COPY https://x.org/a /b", "source can't be a URL for COPY"),
-        ("COPY git://x.org/a.git /b", "source can't be a git ref for COPY"),
-        ("ADD --checksum=sha256:x a /b", "checksum requires HTTP(S) or Git sources"),
-        ("ADD --checksum=sha256:x a b /b/", "checksum can't be specified for multiple sources"),
-    ])
+    @Test(
+        .proves("ADD: forms and flags", "ADD --checksum"),
+        arguments: [
+            (
+                "ADD --checksum=md5:1 https://x.org/a /b",
+                "invalid checksum: invalid digest \"md5:1\": unsupported digest algorithm, expected one of sha256, sha384, sha512"
+            ),
+            ("ADD https://x.org/a.git?x=y /b", "unexpected query \"x\""),
+            (
+                "ADD --checksum=12 https://x.org/a.git?commit=34 /b",
+                "checksum conflicts: \"12\" and \"34\""
+            ),
+            ("COPY https://x.org/a /b", "source can't be a URL for COPY"),
+            ("COPY git://x.org/a.git /b", "source can't be a git ref for COPY"),
+            ("ADD --checksum=sha256:x a /b", "checksum requires HTTP(S) or Git sources"),
+            ("ADD --checksum=sha256:x a b /b/", "checksum can't be specified for multiple sources"),
+        ]
+    )
     func `what cannot be fetched is refused`(text: String, expected: String) async {
         #expect(await message("FROM scratch\n" + text) == expected)
     }
@@ -193,7 +206,8 @@ import Text
         #expect(made.warnings.map(\.message) == ["Attempting to Copy file \"a/b\" that is excluded by .dockerignore"])
     }
 
-    @Test func `WORKDIR makes directories for the stage's user`() async throws {
+    @Test(.proves("WORKDIR", "WORKDIR (meaning)")) func `WORKDIR makes directories for the stage's user`() async throws
+    {
         let made = try await plan("FROM alpine\nUSER 5:6\nWORKDIR /a/../b/\nWORKDIR c/../d\nWORKDIR /")
         let directories = made.changes.compactMap { change -> DirectoryCreation? in
             if case .makeDirectory(let directory) = change { directory } else { nil }
@@ -206,7 +220,7 @@ import Text
         )
     }
 
-    @Test func `WORKDIR goes on from the base image's`() async throws {
+    @Test(.proves("WORKDIR (meaning)")) func `WORKDIR goes on from the base image's`() async throws {
         let images = Images([alpine: image { $0.workingDirectory = "/srv" }])
         let made = try await plan("FROM alpine\nWORKDIR app\nCOPY a .", images: images)
         #expect(made.defaults.workingDirectory == "/srv/app")

@@ -2,6 +2,7 @@ import DockerfileFrontend
 import DockerfileSyntax
 import LLB
 import OCI
+import Proofs
 import Testing
 import Text
 
@@ -18,6 +19,27 @@ import Text
     }
 
     @Test(
+        .proves(
+            "StageNameCasing",
+            "FromAsCasing",
+            "NoEmptyContinuation",
+            "ConsistentInstructionCasing",
+            "DuplicateStageName",
+            "ReservedStageName",
+            "JSONArgsRecommended",
+            "MaintainerDeprecated",
+            "UndefinedArgInFrom",
+            "WorkdirRelativePath",
+            "UndefinedVar",
+            "MultipleInstructionsDisallowed",
+            "LegacyKeyValueFormat",
+            "RedundantTargetPlatform",
+            "SecretsUsedInArgOrEnv",
+            "FromPlatformFlagConstDisallowed",
+            "InvalidDefinitionDescription",
+            "ExposeProtoCasing",
+            "ExposeInvalidFormat"
+        ),
         arguments: [
             ("FROM alpine AS Base\n", "StageNameCasing 1: Stage name 'Base' should be lowercase"),
             ("FROM alpine as base\n", "FromAsCasing 1: 'as' and 'FROM' keywords' casing do not match"),
@@ -108,7 +130,7 @@ import Text
         #expect(try await findings(text) == [expected])
     }
 
-    @Test func `about arguments of FROM look at defaults`() async throws {
+    @Test(.proves("InvalidDefaultArgInFrom")) func `about arguments of FROM look at defaults`() async throws {
         let found = try await findings("ARG TAG\nFROM alpine:${TAG}\n") {
             $0.buildArguments.set(bytes("TAG"), to: bytes("latest"))
         }
@@ -119,7 +141,8 @@ import Text
         )
     }
 
-    @Test func `about the base's platform name both platforms, also for images that are copied from`() async throws {
+    @Test(.proves("InvalidBaseImagePlatform"))
+    func `about the base's platform name both platforms, also for images that are copied from`() async throws {
         let text = "FROM alpine AS base\nCOPY --from=debian /a /b\n"
         let images = Images([alpine: image(), "docker.io/library/debian:latest": image()])
         let found = try await findings(text, images: images) {
@@ -133,12 +156,15 @@ import Text
         )
     }
 
-    @Test(arguments: [
-        ("secret.txt", "COPY secret.txt /", ["Copy file \"secret.txt\""]),
-        ("secret.txt", "ADD ./secret.txt /", ["Add file \"secret.txt\""]),
-        ("dir", "COPY dir/a /", ["Copy file \"dir/a\""]), ("*", "COPY . /", ["Copy file \".\""]),
-        ("a", "COPY . /", []), ("*\n!secret.txt", "COPY other /", []), ("a", "COPY --from=alpine a /", []),
-    ])
+    @Test(
+        .proves("CopyIgnoredFile"),
+        arguments: [
+            ("secret.txt", "COPY secret.txt /", ["Copy file \"secret.txt\""]),
+            ("secret.txt", "ADD ./secret.txt /", ["Add file \"secret.txt\""]),
+            ("dir", "COPY dir/a /", ["Copy file \"dir/a\""]), ("*", "COPY . /", ["Copy file \".\""]),
+            ("a", "COPY . /", []), ("*\n!secret.txt", "COPY other /", []), ("a", "COPY --from=alpine a /", []),
+        ]
+    )
     func `about ignored files name the file`(ignored: String, text: String, expected: [String]) async throws {
         let found = try await findings("FROM alpine\n" + text) {
             $0.ignoreFile = try? IgnoreFile(parsing: bytes(ignored))
@@ -148,17 +174,20 @@ import Text
         )
     }
 
-    @Test(arguments: [
-        "FROM alpine\nSHELL [\"/bin/ash\", \"-c\"]\nCMD a\n", "FROM alpine\nCMD [\"a\"]\n",
-        "FROM alpine\nARG KEY_FILE\n",
-        "FROM alpine\nARG MONKEY AUTHOR TOKENS\n", "FROM --platform=linux/amd64 alpine AS on-amd64\n",
-        "FROM --platform=$BUILDPLATFORM alpine\n", "FROM alpine AS a\nENV X=1\nFROM a\nUSER $X\n",
-        "FROM alpine AS a\nARG X\nFROM a\nUSER $X\n",
-        "FROM alpine\nUSER ${X:-root}\nARG Y=$BUILDKIT_SBOM_SCAN_STAGE\n"
-            .replacing("${X:-root}", with: "root"),
-        "FROM alpine\nWORKDIR /a\nWORKDIR b\n", "FROM alpine AS a\nWORKDIR /a\nFROM a\nWORKDIR b\n",
-        "FROM alpine AS a\nCMD [\"a\"]\nFROM a\nCMD [\"b\"]\n",
-    ])
+    @Test(
+        .proves("FromPlatformFlagConstDisallowed"),
+        arguments: [
+            "FROM alpine\nSHELL [\"/bin/ash\", \"-c\"]\nCMD a\n", "FROM alpine\nCMD [\"a\"]\n",
+            "FROM alpine\nARG KEY_FILE\n",
+            "FROM alpine\nARG MONKEY AUTHOR TOKENS\n", "FROM --platform=linux/amd64 alpine AS on-amd64\n",
+            "FROM --platform=$BUILDPLATFORM alpine\n", "FROM alpine AS a\nENV X=1\nFROM a\nUSER $X\n",
+            "FROM alpine AS a\nARG X\nFROM a\nUSER $X\n",
+            "FROM alpine\nUSER ${X:-root}\nARG Y=$BUILDKIT_SBOM_SCAN_STAGE\n"
+                .replacing("${X:-root}", with: "root"),
+            "FROM alpine\nWORKDIR /a\nWORKDIR b\n", "FROM alpine AS a\nWORKDIR /a\nFROM a\nWORKDIR b\n",
+            "FROM alpine AS a\nCMD [\"a\"]\nFROM a\nCMD [\"b\"]\n",
+        ]
+    )
     func `are not made of what is right`(text: String) async throws {
         #expect(try await findings(text) == [])
     }
@@ -170,7 +199,9 @@ import Text
         )
     }
 
-    @Test func `come in BuildKit's order, each as often as it is made`() async throws {
+    @Test(.proves("Order and number of findings")) func `come in BuildKit's order, each as often as it is made`()
+        async throws
+    {
         let text = "FROM alpine\nENV A=$x B=$x\nMAINTAINER a\nenv b c\n"
         #expect(
             try await findings(text).map { $0.prefix { $0 != ":" } } == [
@@ -180,7 +211,7 @@ import Text
         )
     }
 
-    @Test func `show names as they are written`() async throws {
+    @Test(.proves("Letter case of instructions")) func `show names as they are written`() async throws {
         let text = "from alpine\nenv a b\nCmd x\n"
         #expect(
             try await findings(text) == [
@@ -203,7 +234,8 @@ import Text
         )
     }
 
-    @Test func `are silenced for a file, for one instruction, and by the build argument`() async throws {
+    @Test(.proves("# check=, also above one instruction", "BUILDKIT_SYNTAX, BUILDKIT_DOCKERFILE_CHECK"))
+    func `are silenced for a file, for one instruction, and by the build argument`() async throws {
         let text =
             "# check=skip=JSONArgsRecommended\nFROM alpine AS A\n# check=skip=MaintainerDeprecated\nMAINTAINER x\nCMD y\n"
         #expect(try await findings(text).map { $0.prefix { $0 != " " } } == ["StageNameCasing"])
@@ -217,14 +249,17 @@ import Text
         #expect(casing.map { $0.prefix { $0 != " " } } == ["ConsistentInstructionCasing"])
     }
 
-    @Test(arguments: [
-        ("skip", "invalid check option \"skip\""), ("a=b", "invalid check option \"a\""),
-        ("skip=A;", "invalid check option \"\""),
-        (
-            "error=maybe",
-            "failed to parse check option \"error=maybe\": strconv.ParseBool: parsing \"maybe\": invalid syntax"
-        ),
-    ])
+    @Test(
+        .proves("# check=, also above one instruction"),
+        arguments: [
+            ("skip", "invalid check option \"skip\""), ("a=b", "invalid check option \"a\""),
+            ("skip=A;", "invalid check option \"\""),
+            (
+                "error=maybe",
+                "failed to parse check option \"error=maybe\": strconv.ParseBool: parsing \"maybe\": invalid syntax"
+            ),
+        ]
+    )
     func `are configured strictly`(option: String, expected: String) async {
         #expect(await message("# check=\(option)\nFROM scratch\n") == "failed to parse check options: \(expected)")
     }

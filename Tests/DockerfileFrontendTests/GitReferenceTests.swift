@@ -1,5 +1,6 @@
 import DockerfileFrontend
 import LLB
+import Proofs
 import Testing
 
 @Suite struct `Addresses of git repositories` {
@@ -81,7 +82,7 @@ import Testing
         #expect(try GitSource(parsing: bytes(text)) == nil)
     }
 
-    @Test func `ADD of a repository brings in a commit`() async throws {
+    @Test(.proves("ADD: forms and flags")) func `ADD of a repository brings in a commit`() async throws {
         let made = try await plan(
             """
             FROM scratch

@@ -2,10 +2,17 @@ import DockerfileFrontend
 import DockerfileSyntax
 import LLB
 import OCI
+import Proofs
 import Testing
 
 @Suite struct `RUN` {
     @Test(
+        .proves(
+            "RUN: shell, exec, heredoc",
+            "RUN with a heredoc alone, or with a #! line",
+            "RUN with a command and heredocs",
+            "Titles of steps"
+        ),
         arguments: [
             ("RUN a b", ["/bin/sh", "-c", "a b"], "[2/2] RUN a b"),
             ("RUN [\"a\", \"b c\"]", ["a", "b c"], "[2/2] RUN [\"a\", \"b c\"]"),
@@ -26,7 +33,9 @@ import Testing
         #expect(made.titles.last == title)
     }
 
-    @Test func `writes a script with an interpreter to a file`() async throws {
+    @Test(.proves("RUN with a heredoc alone, or with a #! line")) func `writes a script with an interpreter to a file`()
+        async throws
+    {
         let made = try await plan("FROM alpine\nRUN <<EOF\n#!/usr/bin/env python3\nprint(1)\nEOF")
         let exec = try #require(made.executions.first)
         #expect(exec.process.arguments.map(\.text) == ["/bin/sh", "-c", "/dev/pipes/EOF"])
@@ -40,7 +49,7 @@ import Testing
         #expect(file.content.text == "#!/usr/bin/env python3\nprint(1)\n")
     }
 
-    @Test func `sees directory, user, environment and what the build was given`() async throws {
+    @Test(.proves("USER")) func `sees directory, user, environment and what the build was given`() async throws {
         let made = try await plan("FROM alpine\nWORKDIR /a\nWORKDIR b\nUSER u:g\nRUN x") { options in
             options.hostname = bytes("h")
             options.extraHosts = [HostAddress(host: bytes("n"), address: bytes("1.2.3.4"))]
@@ -57,7 +66,9 @@ import Testing
         #expect(exec.mounts.map(\.destination.text) == ["/", "/dev/shm"])
     }
 
-    @Test func `mounts what it asks for, in the order of destinations`() async throws {
+    @Test(.proves("RUN --mount", "bind", "cache")) func `mounts what it asks for, in the order of destinations`()
+        async throws
+    {
         let text = """
             FROM alpine AS tools
             FROM alpine
@@ -77,7 +88,7 @@ import Testing
         #expect(made.local?.followPaths.map(\.text) == ["src"])
     }
 
-    @Test func `gives a cache its owner and permissions`() async throws {
+    @Test(.proves("cache")) func `gives a cache its owner and permissions`() async throws {
         let made = try await plan("FROM alpine\nRUN --mount=type=cache,target=/c,uid=5,mode=0700 x")
         let mount = try #require(made.executions.first?.mounts.last)
         #expect(mount.selector.text == "/cache")
@@ -89,17 +100,20 @@ import Testing
         #expect(directory.owner == Owner(user: .id(5), group: .id(0)))
     }
 
-    @Test(arguments: [
-        ("RUN --mount=type=ssh,source=/a x", "ssh does not support source"),
-        (
-            "RUN --security=insecure x",
-            "security.insecure is not allowed: RUN --security=insecure needs --allow security.insecure"
-        ),
-        ("RUN --network=host x", "network.host is not allowed: RUN --network=host needs --allow network.host"),
-        ("RUN --mount=target=/ x", "invalid mount target \"/\""),
-        ("RUN --mount=type=$T,target=/x x", "unsupported mount type \"\""),
-        ("RUN []", "RUN with an empty list has nothing to run: arguments are required"),
-    ])
+    @Test(
+        .proves("Targets, variables, unknown keys and values"),
+        arguments: [
+            ("RUN --mount=type=ssh,source=/a x", "ssh does not support source"),
+            (
+                "RUN --security=insecure x",
+                "security.insecure is not allowed: RUN --security=insecure needs --allow security.insecure"
+            ),
+            ("RUN --network=host x", "network.host is not allowed: RUN --network=host needs --allow network.host"),
+            ("RUN --mount=target=/ x", "invalid mount target \"/\""),
+            ("RUN --mount=type=$T,target=/x x", "unsupported mount type \"\""),
+            ("RUN []", "RUN with an empty list has nothing to run: arguments are required"),
+        ]
+    )
     func `that cannot be done is refused`(text: String, expected: String) async {
         #expect(await message("FROM alpine\n" + text) == expected)
     }
@@ -122,6 +136,7 @@ import Testing
 
     /// Targets and defaults as the Dockerfile reference gives them; what the client provides comes after the trees.
     @Test(
+        .proves("RUN --mount", "secret", "ssh"),
         arguments: [
             ("type=secret,id=a/b", "/run/secrets/b", .secret(ClientFile(id: bytes("a/b"), isOptional: true))),
             ("type=secret,src=s", "/run/secrets/s", .secret(ClientFile(id: bytes("s"), isOptional: true))),
@@ -149,7 +164,8 @@ import Testing
         #expect(variable?.text == (flag.hasPrefix("type=ssh") ? "SSH_AUTH_SOCK=\(target)" : nil))
     }
 
-    @Test func `takes secrets as variables, and as files too where a target is named`() async throws {
+    @Test(.proves("secret")) func `takes secrets as variables, and as files too where a target is named`() async throws
+    {
         let made = try await plan(
             "FROM alpine\nRUN --mount=type=secret,id=a,env=A --mount=type=secret,id=b,env=B,target=/b,required x"
         )
@@ -168,12 +184,12 @@ import Testing
         #expect(made.executions.first?.security == .insecure)
     }
 
-    @Test func `may use the host's network where that is allowed`() async throws {
+    @Test(.proves("RUN --network")) func `may use the host's network where that is allowed`() async throws {
         let made = try await plan("FROM alpine\nRUN --network=host x") { $0.allowsHostNetwork = true }
         #expect(made.executions.first?.network == .host)
     }
 
-    @Test func `ignores the cache where asked to`() async throws {
+    @Test(.proves("--no-cache (cache key)", "--no-cache")) func `ignores the cache where asked to`() async throws {
         let text = "FROM alpine AS a\nRUN 1\nFROM a AS b\nRUN 2"
         func ignoring(_ bypass: BuildOptions.CacheBypass) async throws -> [Bool] {
             let made = try await plan(text) { $0.cacheBypass = bypass }

@@ -2,6 +2,7 @@ import DockerfileFrontend
 import DockerfileSyntax
 import LLB
 import OCI
+import Proofs
 import Testing
 
 @Suite struct `Arguments and variables` {
@@ -17,6 +18,14 @@ import Testing
     }
 
     @Test(
+        .proves(
+            "ENV, both forms",
+            "One instruction sees what was before it",
+            "Global ARG",
+            "ARG of a stage and of stages built on it",
+            "Order: flag, default in the stage, global value",
+            "ENV over ARG"
+        ),
         arguments: [
             // A default, a given value, and a given value that nobody declares.
             ("FROM alpine\nARG A=1\nRUN x", [:], ["A=1"]),
@@ -66,19 +75,21 @@ import Testing
         #expect(found.count == expected.count)
     }
 
-    @Test func `of the base image are kept in the image, arguments are not`() async throws {
+    @Test(.proves("ARG in the history, not in the configuration"))
+    func `of the base image are kept in the image, arguments are not`() async throws {
         let made = try await plan("FROM alpine\nARG A=1\nENV B=2 BASE=no\nRUN x")
         #expect(made.defaults.environment == ["PATH=/usr/bin:/bin", "BASE=no", "B=2"])
     }
 
-    @Test func `get a path where the base has none`() async throws {
+    @Test(.proves("FROM: default PATH")) func `get a path where the base has none`() async throws {
         let bare = Images([alpine: image { $0.environment = nil }])
         let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         #expect(try await plan("FROM alpine\nENV A=1", images: bare).defaults.environment == [path, "A=1"])
         #expect(try await plan("FROM scratch\nENV A=1").defaults.environment == [path, "A=1"])
     }
 
-    @Test func `of proxies reach commands beside the environment and leave no trace`() async throws {
+    @Test(.proves("Proxies", "Environment variables of results"))
+    func `of proxies reach commands beside the environment and leave no trace`() async throws {
         let made = try await plan("FROM alpine\nRUN x") { options in
             options.buildArguments.set(bytes("HTTP_PROXY"), to: bytes("http://p"))
             options.buildArguments.set(bytes("no_proxy"), to: bytes("local"))
@@ -91,7 +102,9 @@ import Testing
         #expect(made.unusedBuildArguments.isEmpty)
     }
 
-    @Test func `expand in FROM from global arguments only`() async throws {
+    @Test(.proves("Global ARG", "Default tag and registry")) func `expand in FROM from global arguments only`()
+        async throws
+    {
         let images = Images(["docker.io/library/a:1": image()])
         let made = try await plan("ARG N=a\nARG V\nFROM $N:${V:-1}\nENV x=$N", images: images)
         #expect(made.images.map(\.reference.description) == ["docker.io/library/a:1"])
@@ -99,7 +112,7 @@ import Testing
         #expect(await message("FROM alpine AS a\nARG N=alpine\nFROM $N") == "base name ($N) should not be blank")
     }
 
-    @Test func `that nothing declares are told`() async throws {
+    @Test(.proves("Unused --build-arg")) func `that nothing declares are told`() async throws {
         let made = try await plan("ARG A\nFROM alpine\nARG B") { options in
             for name in ["A", "B", "C", "BUILDKIT_INLINE_CACHE", "TARGETARCH", "https_proxy"] {
                 options.buildArguments.set(bytes(name), to: bytes("x"))
@@ -118,7 +131,8 @@ import Testing
         #expect(process.environment.contains(bytes("B=") + [0xff, 0xfe]))
     }
 
-    @Test func `stand in the history of commands that see them`() async throws {
+    @Test(.proves("ARG in the history, not in the configuration", "RUN (history)"))
+    func `stand in the history of commands that see them`() async throws {
         let made = try await plan("FROM alpine\nARG A=1\nARG B\nARG A=2\nRUN x\nENV A=3\nRUN y")
         #expect(
             made.ownHistory == [

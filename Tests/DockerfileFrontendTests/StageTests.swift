@@ -2,11 +2,13 @@ import DockerfileFrontend
 import DockerfileSyntax
 import LLB
 import OCI
+import Proofs
 import Testing
 import Text
 
 @Suite struct `Stages` {
     @Test(
+        .proves("Only reachable stages are built", "--target (which stages are built)"),
         arguments: [
             (nil, ["[internal] load build context", "[c 1/1] COPY --from=a /x /y"]),
             ("a", ["[internal] load build context", "[a 1/1] COPY x /x"]),
@@ -31,7 +33,9 @@ import Text
         #expect(made.defaults.labels == ["p": "windows(10.0.1)/amd64"])
     }
 
-    @Test func `follow only the paths that the reached ones use`() async throws {
+    @Test(.proves("Only the paths that are used are read")) func `follow only the paths that the reached ones use`()
+        async throws
+    {
         let text = "FROM scratch AS a\nCOPY b a/ /x/\nFROM scratch AS b\nCOPY z /z\nFROM a\nADD --chmod=600 c.tar /c"
         let made = try await plan(text)
         #expect(made.local?.followPaths.map(\.text) == ["a", "b", "c.tar"])
@@ -39,14 +43,14 @@ import Text
         #expect(all.local?.followPaths.isEmpty == true)
     }
 
-    @Test func `pass the ignore file's patterns on`() async throws {
+    @Test(.proves("Only the paths that are used are read")) func `pass the ignore file's patterns on`() async throws {
         let made = try await plan("FROM scratch\nCOPY a /") {
             $0.ignoreFile = try? IgnoreFile(parsing: bytes("b\n!/b/c\n"))
         }
         #expect(made.local?.excludePatterns.map(\.text) == ["b", "!b/c"])
     }
 
-    @Test func `inherit from the stage they are built on`() async throws {
+    @Test(.proves("SHELL (meaning)", "LABEL")) func `inherit from the stage they are built on`() async throws {
         let text = """
             FROM alpine AS a
             ENV A=1
@@ -71,7 +75,8 @@ import Text
         #expect(made.titles.contains("[b 1/2] RUN x"))
     }
 
-    @Test func `of one name: the last before a FROM is meant, the last of all by COPY`() async throws {
+    @Test(.proves("FROM: forms, names, --platform", "COPY --from"))
+    func `of one name: the last before a FROM is meant, the last of all by COPY`() async throws {
         let text =
             "FROM scratch AS a\nCOPY 1 /\nFROM scratch AS a\nCOPY 2 /\nFROM a\nCOPY --from=A /2 /3\nCOPY --from=0 /1 /4"
         let made = try await plan(text)
@@ -80,7 +85,7 @@ import Text
         #expect(made.warnings.map(\.rule) == [.duplicateStageName])
     }
 
-    @Test func `take files from images and from scratch`() async throws {
+    @Test(.proves("COPY --from")) func `take files from images and from scratch`() async throws {
         let images = Images([alpine: image(), "docker.io/library/nginx:latest": image()])
         let made = try await plan("FROM alpine\nCOPY --from=nginx /a /b\nCOPY --from=nginx /c /d\n", images: images)
         #expect(images.questions.count == 2)
@@ -90,6 +95,7 @@ import Text
     }
 
     @Test(
+        .proves("COPY --from", "--target (which stages are built)"),
         arguments: [
             ("FROM alpine\nCOPY --from=1 a b", nil, "invalid stage index 1"),
             (
@@ -140,7 +146,9 @@ import Text
         #expect(error.description.hasPrefix("Dockerfile:3\n"))
     }
 
-    @Test func `resolve their images at the same time and each once`() async throws {
+    @Test(.proves("Default tag and registry", "--pull")) func `resolve their images at the same time and each once`()
+        async throws
+    {
         let images = Images([alpine: image(), "docker.io/library/b:latest": image()])
         let text =
             "FROM alpine AS a\nFROM b AS b\nFROM alpine AS c\nFROM scratch\nCOPY --from=a x .\nCOPY --from=b x .\nCOPY --from=c x ."
@@ -152,7 +160,9 @@ import Text
         )
     }
 
-    @Test func `with a platform of their own are resolved for it`() async throws {
+    @Test(.proves("FROM: forms, names, --platform")) func `with a platform of their own are resolved for it`()
+        async throws
+    {
         let images = Images([alpine: image()])
         let made = try await plan("FROM --platform=linux/arm64 alpine\nRUN x", images: images)
         #expect(images.questions == ["docker.io/library/alpine:latest linux/arm64"])
@@ -160,7 +170,7 @@ import Text
         #expect(made.warnings.map(\.rule.rawValue) == ["FromPlatformFlagConstDisallowed", "InvalidBaseImagePlatform"])
     }
 
-    @Test func `take the platform of a base that has only one`() async throws {
+    @Test(.proves("Platform of a base image")) func `take the platform of a base that has only one`() async throws {
         var foreign = image()
         foreign.architecture = "arm64"
         let images = Images([alpine: foreign])
@@ -174,7 +184,7 @@ import Text
         #expect(asked.configuration.architecture == "amd64")
     }
 
-    @Test func `for another platform say so in the image and in titles`() async throws {
+    @Test(.proves("--platform")) func `for another platform say so in the image and in titles`() async throws {
         let made = try await plan("FROM --platform=$BUILDPLATFORM alpine\nARG TARGETPLATFORM\nRUN x") {
             $0.platform = Platform(os: "linux", architecture: "arm64")
             $0.isMultiPlatform = true
@@ -208,7 +218,7 @@ import Text
 }
 
 @Suite struct `Triggers` {
-    @Test func `of the base image run first and are not left to others`() async throws {
+    @Test(.proves("ONBUILD (meaning)")) func `of the base image run first and are not left to others`() async throws {
         let base = image { $0.onBuild = ["COPY . /app", "RUN make\n"] }
         let made = try await plan("FROM alpine\nRUN own", images: Images([alpine: base]))
         #expect(made.titles.suffix(3) == ["[2/4] ONBUILD COPY . /app", "[3/4] ONBUILD RUN make", "[4/4] RUN own"])
@@ -217,14 +227,15 @@ import Text
         #expect(made.steps.values.filter { $0.slot.hasPrefix("0/onbuild") }.allSatisfy { $0.range.start.line == 1 })
     }
 
-    @Test func `are kept for children, with their heredocs`() async throws {
+    @Test(.proves("ONBUILD", "On RUN, COPY, ADD and in ONBUILD of these"))
+    func `are kept for children, with their heredocs`() async throws {
         let made = try await plan("FROM alpine\nONBUILD RUN <<EOF\na\nEOF\nONBUILD USER x")
         #expect(made.defaults.onBuild == ["RUN <<EOF\na\nEOF", "USER x"])
         #expect(made.ownHistory.isEmpty)
         #expect(made.defaults.user == nil)
     }
 
-    @Test func `of a stage run in the stages built on it`() async throws {
+    @Test(.proves("ONBUILD (meaning)")) func `of a stage run in the stages built on it`() async throws {
         let text =
             "FROM alpine AS a\nONBUILD ENV A=1\nONBUILD COPY --from=c /x /y\nFROM scratch AS c\nCOPY x /x\nFROM a AS b\nFROM b"
         let made = try await plan(text)
@@ -234,7 +245,7 @@ import Text
         #expect(made.titles.filter { $0.contains("ONBUILD") }.count == 1)
     }
 
-    @Test func `may need images that nothing else needs`() async throws {
+    @Test(.proves("ONBUILD (meaning)")) func `may need images that nothing else needs`() async throws {
         let images = Images([
             alpine: image { $0.onBuild = ["COPY --from=busybox /bin /bin"] },
             "docker.io/library/busybox:latest": image(),

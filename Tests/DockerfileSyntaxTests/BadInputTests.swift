@@ -1,4 +1,5 @@
 import DockerfileSyntax
+import Proofs
 import Testing
 
 /// What is wrong with an instruction is said in BuildKit's words, and shown where it stands.
@@ -76,7 +77,7 @@ import Testing
         ("RUN --mount=type=bind,target=/a,form=b c", "unexpected key 'form' in 'form=b' (did you mean from?)"),
     ]
 
-    @Test(arguments: wrong)
+    @Test(.proves("Flags: values, repetition, unknown names"), arguments: wrong)
     func `is refused in BuildKit's words, with its place`(text: String, expected: String) throws {
         let error = try #require(throws: DockerfileError.self) {
             try parse("FROM scratch\nUSER a\n" + text + "\nUSER b")

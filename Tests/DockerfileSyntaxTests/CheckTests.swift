@@ -1,4 +1,5 @@
 import DockerfileSyntax
+import Proofs
 import Testing
 
 @Suite struct `Checks` {
@@ -24,10 +25,13 @@ import Testing
         #expect(try rules(text) == expected)
     }
 
-    @Test(arguments: [
-        ("API_TOKEN", true), ("password", true), ("SECRET_x", true), ("PUBLIC_KEY", false), ("TOKEN_FILE", false),
-        ("MONKEY", false), ("KEY_VERSION", false), ("AUTHOR", false), ("key", true),
-    ])
+    @Test(
+        .proves("SecretsUsedInArgOrEnv"),
+        arguments: [
+            ("API_TOKEN", true), ("password", true), ("SECRET_x", true), ("PUBLIC_KEY", false), ("TOKEN_FILE", false),
+            ("MONKEY", false), ("KEY_VERSION", false), ("AUTHOR", false), ("key", true),
+        ]
+    )
     func `know names of secrets`(name: String, expected: Bool) {
         #expect(namesSecret(bytes(name)) == expected)
     }

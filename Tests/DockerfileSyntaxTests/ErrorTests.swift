@@ -1,67 +1,74 @@
 import DockerfileSyntax
+import Proofs
 import Testing
 import Text
 
 @Suite struct `Errors` {
-    @Test(arguments: [
-        ("RUNN a", "unknown instruction: RUNN (did you mean RUN?)"),
-        ("copi a b", "unknown instruction: copi (did you mean copy?)"),
-        ("FOOBAR a", "unknown instruction: FOOBAR"),
-        ("COPY --form=x a b", "unknown flag: --form (did you mean from?)"),
-        ("ADD --from=x a b", "unknown flag: --from"),
-        ("CMD --x a", "unknown flag: --x"),
-        ("COPY --from=a --from=b x y", "duplicate flag specified: --from"),
-        ("COPY --from x y", "missing a value on flag: --from"),
-        ("COPY --link= x y", "missing a value on flag: --link"),
-        ("COPY --link=yes x y", "expecting boolean value for flag --link, not: yes"),
-        (
-            "COPY a",
-            "COPY requires at least two arguments, but only one was provided. Destination could not be determined"
-        ),
-        (
-            "COPY",
-            "COPY requires at least two arguments, but only one was provided. Destination could not be determined"
-        ),
-        (
-            "ADD []",
-            "ADD requires at least two arguments, but only one was provided. Destination could not be determined"
-        ),
-        ("ENV", "ENV requires at least one argument"),
-        ("ENV a", "ENV must have two arguments"),
-        ("LABEL a", "LABEL must have two arguments"),
-        ("ENV a=b c", "Syntax error - can't find = in \"c\". Must be of the form: name=value"),
-        ("ENV =b", "ENV names can not be blank"),
-        ("ARG =b", "ARG names can not be blank"),
-        ("ARG", "ARG requires at least one argument"),
-        ("WORKDIR", "WORKDIR requires exactly one argument"),
-        ("USER", "USER requires exactly one argument"),
-        ("STOPSIGNAL", "STOPSIGNAL requires exactly one argument"),
-        ("MAINTAINER", "MAINTAINER requires exactly one argument"),
-        ("EXPOSE", "EXPOSE requires at least one argument"),
-        ("VOLUME", "VOLUME requires at least one argument"),
-        ("VOLUME [\" \"]", "VOLUME specified can not be an empty string"),
-        ("SHELL []", "SHELL requires at least one argument"),
-        ("SHELL bash -c", "SHELL requires the arguments to be in JSON form"),
-        ("FROM", "FROM requires either one or three arguments"),
-        ("FROM a b", "FROM requires either one or three arguments"),
-        ("FROM a is b", "FROM requires either one or three arguments"),
-        ("FROM a AS 1b", "invalid name for build stage: \"1b\", name can't start with a number or contain symbols"),
-        ("FROM a AS b/c", "invalid name for build stage: \"b/c\", name can't start with a number or contain symbols"),
-        ("ONBUILD", "ONBUILD requires at least one argument"),
-        ("ONBUILD ONBUILD RUN a", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"),
-        ("ONBUILD from a", "FROM isn't allowed as an ONBUILD trigger"),
-        ("ONBUILD MAINTAINER a", "MAINTAINER isn't allowed as an ONBUILD trigger"),
-        ("HEALTHCHECK", "HEALTHCHECK requires at least one argument"),
-        ("HEALTHCHECK NONE a", "HEALTHCHECK NONE takes no arguments"),
-        ("HEALTHCHECK CMD", "Missing command after HEALTHCHECK CMD"),
-        ("HEALTHCHECK RUN a", "Unknown type \"RUN\" in HEALTHCHECK (try CMD)"),
-        ("HEALTHCHECK --interval=1us CMD a", "Interval \"interval\" cannot be less than 1ms"),
-        ("HEALTHCHECK --interval=5 CMD a", "time: missing unit in duration \"5\""),
-        ("HEALTHCHECK --retries=-1 CMD a", "--retries cannot be negative (-1)"),
-        ("HEALTHCHECK --retries=x CMD a", "invalid number \"x\""),
-        ("RUN --network=foo a", "invalid network mode \"foo\""),
-        ("RUN --security=foo a", "security \"foo\" is not valid"),
-    ])
+    @Test(
+        .proves("Unknown instruction, with a suggestion", "Flags: values, repetition, unknown names", "SHELL"),
+        arguments: [
+            ("RUNN a", "unknown instruction: RUNN (did you mean RUN?)"),
+            ("copi a b", "unknown instruction: copi (did you mean copy?)"),
+            ("FOOBAR a", "unknown instruction: FOOBAR"),
+            ("COPY --form=x a b", "unknown flag: --form (did you mean from?)"),
+            ("ADD --from=x a b", "unknown flag: --from"),
+            ("CMD --x a", "unknown flag: --x"),
+            ("COPY --from=a --from=b x y", "duplicate flag specified: --from"),
+            ("COPY --from x y", "missing a value on flag: --from"),
+            ("COPY --link= x y", "missing a value on flag: --link"),
+            ("COPY --link=yes x y", "expecting boolean value for flag --link, not: yes"),
+            (
+                "COPY a",
+                "COPY requires at least two arguments, but only one was provided. Destination could not be determined"
+            ),
+            (
+                "COPY",
+                "COPY requires at least two arguments, but only one was provided. Destination could not be determined"
+            ),
+            (
+                "ADD []",
+                "ADD requires at least two arguments, but only one was provided. Destination could not be determined"
+            ),
+            ("ENV", "ENV requires at least one argument"),
+            ("ENV a", "ENV must have two arguments"),
+            ("LABEL a", "LABEL must have two arguments"),
+            ("ENV a=b c", "Syntax error - can't find = in \"c\". Must be of the form: name=value"),
+            ("ENV =b", "ENV names can not be blank"),
+            ("ARG =b", "ARG names can not be blank"),
+            ("ARG", "ARG requires at least one argument"),
+            ("WORKDIR", "WORKDIR requires exactly one argument"),
+            ("USER", "USER requires exactly one argument"),
+            ("STOPSIGNAL", "STOPSIGNAL requires exactly one argument"),
+            ("MAINTAINER", "MAINTAINER requires exactly one argument"),
+            ("EXPOSE", "EXPOSE requires at least one argument"),
+            ("VOLUME", "VOLUME requires at least one argument"),
+            ("VOLUME [\" \"]", "VOLUME specified can not be an empty string"),
+            ("SHELL []", "SHELL requires at least one argument"),
+            ("SHELL bash -c", "SHELL requires the arguments to be in JSON form"),
+            ("FROM", "FROM requires either one or three arguments"),
+            ("FROM a b", "FROM requires either one or three arguments"),
+            ("FROM a is b", "FROM requires either one or three arguments"),
+            ("FROM a AS 1b", "invalid name for build stage: \"1b\", name can't start with a number or contain symbols"),
+            (
+                "FROM a AS b/c",
+                "invalid name for build stage: \"b/c\", name can't start with a number or contain symbols"
+            ),
+            ("ONBUILD", "ONBUILD requires at least one argument"),
+            ("ONBUILD ONBUILD RUN a", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"),
+            ("ONBUILD from a", "FROM isn't allowed as an ONBUILD trigger"),
+            ("ONBUILD MAINTAINER a", "MAINTAINER isn't allowed as an ONBUILD trigger"),
+            ("HEALTHCHECK", "HEALTHCHECK requires at least one argument"),
+            ("HEALTHCHECK NONE a", "HEALTHCHECK NONE takes no arguments"),
+            ("HEALTHCHECK CMD", "Missing command after HEALTHCHECK CMD"),
+            ("HEALTHCHECK RUN a", "Unknown type \"RUN\" in HEALTHCHECK (try CMD)"),
+            ("HEALTHCHECK --interval=1us CMD a", "Interval \"interval\" cannot be less than 1ms"),
+            ("HEALTHCHECK --interval=5 CMD a", "time: missing unit in duration \"5\""),
+            ("HEALTHCHECK --retries=-1 CMD a", "--retries cannot be negative (-1)"),
+            ("HEALTHCHECK --retries=x CMD a", "invalid number \"x\""),
+            ("RUN --network=foo a", "invalid network mode \"foo\""),
+            ("RUN --security=foo a", "security \"foo\" is not valid"),
+        ]
+    )
     func `say what BuildKit says`(text: String, expected: String) {
         #expect(instructionMessage(text) == expected)
     }
@@ -73,16 +80,19 @@ import Text
         )
     }
 
-    @Test(arguments: [
-        ("", "the Dockerfile cannot be empty"), ("# a\n\n# b\n", "file with no instructions"),
-        ("\n", "file with no instructions"), ("ARG a", "dockerfile contains no stages to build"),
-        ("RUN a\nFROM b", "no build stage in current context"),
-    ])
+    @Test(
+        .proves("Byte order mark, empty file, file of comments"),
+        arguments: [
+            ("", "the Dockerfile cannot be empty"), ("# a\n\n# b\n", "file with no instructions"),
+            ("\n", "file with no instructions"), ("ARG a", "dockerfile contains no stages to build"),
+            ("RUN a\nFROM b", "no build stage in current context"),
+        ]
+    )
     func `about the whole file are clear`(text: String, expected: String) {
         #expect(message(text) == expected)
     }
 
-    @Test func `show the lines at fault as BuildKit shows them`() throws {
+    @Test(.proves("Places of errors and warnings")) func `show the lines at fault as BuildKit shows them`() throws {
         let error = #expect(throws: DockerfileError.self) {
             try parse("FROM scratch\n\nRUN a\nRUNN b\nRUN c\nRUN d\nRUN e\n")
         }
@@ -102,7 +112,7 @@ import Text
         )
     }
 
-    @Test func `mark every line of an instruction`() throws {
+    @Test(.proves("Places of errors and warnings")) func `mark every line of an instruction`() throws {
         let error = #expect(throws: DockerfileError.self) { try parse("FROM scratch\nCOPI a \\\n  b \\\n  c\nRUN a") }
         #expect(
             error?.frame == """
@@ -145,7 +155,7 @@ import Text
         #expect(message(long) == "the Dockerfile is larger than the limit of 4194304 bytes")
     }
 
-    @Test func `a very long line is refused`() {
+    @Test(.proves("Length of a line")) func `a very long line is refused`() {
         let text = "FROM scratch\nRUN " + String(repeating: "a", count: 1 << 20)
         #expect(message(text) == "dockerfile line greater than max allowed size of 1048576")
     }

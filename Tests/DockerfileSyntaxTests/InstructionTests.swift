@@ -1,14 +1,18 @@
 import DockerfileSyntax
+import Proofs
 import Testing
 import Text
 
 @Suite struct `Instructions` {
-    @Test(arguments: [
-        ("CMD a b", "shell a b"), ("CMD [\"a\", \"b c\"]", "exec a|b c"), ("CMD []", "exec "), ("CMD", "shell "),
-        ("CMD ['a']", "shell ['a']"), ("CMD [\"a\"", "shell [\"a\""), ("CMD [\"a\"] b", "shell [\"a\"] b"),
-        ("CMD [\"\\u00e9\\ud83d\\ude00\\n\"]", "exec é😀\n"), ("CMD [\"a\\x\"]", "shell [\"a\\x\"]"),
-        ("CMD \"[]\"", "shell \"[]\""), ("CMD  [ ] ", "exec "), ("CMD [\"\\ud800\"]", "exec \u{fffd}"),
-    ])
+    @Test(
+        .proves("JSON form and its fallback"),
+        arguments: [
+            ("CMD a b", "shell a b"), ("CMD [\"a\", \"b c\"]", "exec a|b c"), ("CMD []", "exec "), ("CMD", "shell "),
+            ("CMD ['a']", "shell ['a']"), ("CMD [\"a\"", "shell [\"a\""), ("CMD [\"a\"] b", "shell [\"a\"] b"),
+            ("CMD [\"\\u00e9\\ud83d\\ude00\\n\"]", "exec é😀\n"), ("CMD [\"a\\x\"]", "shell [\"a\\x\"]"),
+            ("CMD \"[]\"", "shell \"[]\""), ("CMD  [ ] ", "exec "), ("CMD [\"\\ud800\"]", "exec \u{fffd}"),
+        ]
+    )
     func `with a command take JSON or shell text`(text: String, expected: String) throws {
         guard case .cmd(let line) = try instruction(text).command else {
             Issue.record("not CMD")
@@ -17,19 +21,25 @@ import Text
         #expect(shown(line) == expected)
     }
 
-    @Test(arguments: ["RUN [1]", "CMD [\"a\", null]", "ENTRYPOINT [[]]", "VOLUME [{}]", "COPY [\"a\", 1.5e3]"])
+    @Test(
+        .proves("JSON form and its fallback"),
+        arguments: ["RUN [1]", "CMD [\"a\", null]", "ENTRYPOINT [[]]", "VOLUME [{}]", "COPY [\"a\", 1.5e3]"]
+    )
     func `refuse a JSON array of other things`(text: String) {
         #expect(
             instructionMessage(text) == "when using JSON array syntax, arrays must be comprised of strings only"
         )
     }
 
-    @Test(arguments: [
-        ("ENV a=b", "a=b"), ("ENV a b c", "a:b c"), ("ENV a=b c=d", "a=b c=d"),
-        ("ENV a=\"b c\" d=e\\ f", "a=\"b c\" d=e\\ f"),
-        ("ENV a='b \"c'", "a='b \"c'"), ("ENV a=", "a="), ("ENV a   b  c ", "a:b  c"), ("ENV a=b=c", "a=b=c"),
-        ("ENV a=\"b\\\" c\"", "a=\"b\\\" c\""), ("LABEL \"a b\"=c", "\"a b\"=c"), ("ENV a=b\\", "a=b"),
-    ])
+    @Test(
+        .proves("Words of each instruction"),
+        arguments: [
+            ("ENV a=b", "a=b"), ("ENV a b c", "a:b c"), ("ENV a=b c=d", "a=b c=d"),
+            ("ENV a=\"b c\" d=e\\ f", "a=\"b c\" d=e\\ f"),
+            ("ENV a='b \"c'", "a='b \"c'"), ("ENV a=", "a="), ("ENV a   b  c ", "a:b  c"), ("ENV a=b=c", "a=b=c"),
+            ("ENV a=\"b\\\" c\"", "a=\"b\\\" c\""), ("LABEL \"a b\"=c", "\"a b\"=c"), ("ENV a=b\\", "a=b"),
+        ]
+    )
     func `with pairs keep quotes for expansion`(text: String, expected: String) throws {
         let pairs: [DockerfileSyntax.KeyValue]
         switch try instruction(text).command {
@@ -40,7 +50,7 @@ import Text
         #expect(shown.joined(separator: " ") == expected)
     }
 
-    @Test func `ARG takes names with and without defaults and their documentation`() throws {
+    @Test(.proves("ARG")) func `ARG takes names with and without defaults and their documentation`() throws {
         let arg = try instruction("# b what b is\nARG a b=\"x y\" c=")
         guard case .arg(let definitions) = arg.command else {
             Issue.record("not ARG")
@@ -51,7 +61,7 @@ import Text
         #expect(definitions[1].documentation?.text == "what b is")
     }
 
-    @Test func `FROM takes a platform and a name`() throws {
+    @Test(.proves("FROM: forms, names, --platform")) func `FROM takes a platform and a name`() throws {
         let stage = try parse("FROM --platform=$BUILDPLATFORM a:1@sha256:x As Build").stages[0]
         #expect(stage.from.image.bytes.text == "a:1@sha256:x")
         #expect(stage.from.platform?.bytes.text == "$BUILDPLATFORM")
@@ -59,7 +69,7 @@ import Text
         #expect(stage.from.stageNameAsWritten?.bytes.text == "Build")
     }
 
-    @Test func `COPY knows all its flags`() throws {
+    @Test(.proves("COPY: forms and flags")) func `COPY knows all its flags`() throws {
         let copy = try instruction(
             "COPY --from=b --chown=1:2 --chmod=u+x --link --parents=false --exclude=*.o --exclude=\"a b\" x y z/"
         )
@@ -77,7 +87,7 @@ import Text
         #expect(transfer.destination.bytes.text == "z/")
     }
 
-    @Test func `ADD knows all its flags`() throws {
+    @Test(.proves("ADD: forms and flags")) func `ADD knows all its flags`() throws {
         let add = try instruction("ADD --keep-git-dir=true --checksum=sha256:x --unpack --link=FALSE [\"a b\", \"c\"]")
         guard case .add(let transfer) = add.command else {
             Issue.record("not ADD")
@@ -106,7 +116,7 @@ import Text
         #expect(run.devices.map(\.isRequired) == [true])
     }
 
-    @Test func `HEALTHCHECK takes Go's durations`() throws {
+    @Test(.proves("HEALTHCHECK")) func `HEALTHCHECK takes Go's durations`() throws {
         let check = try instruction(
             "HEALTHCHECK --interval=1m30s --timeout=1.5s --start-period=0 --start-interval=250ms --retries=3 CMD a b"
         )
@@ -123,11 +133,14 @@ import Text
         #expect(try instruction("HEALTHCHECK none").command == .healthcheck(.none))
     }
 
-    @Test(arguments: [
-        ("ONBUILD RUN a", "RUN a"), ("onbuild   copy . /x", "copy . /x"),
-        ("ONBUILD RUN <<EOF\na\nEOF", "RUN <<EOF\na\nEOF"),
-        ("ONBUILD COPY <<a <<b /\n1\na\n2\nb", "COPY <<a <<b /\n1\na\n2\nb"),
-    ])
+    @Test(
+        .proves("ONBUILD"),
+        arguments: [
+            ("ONBUILD RUN a", "RUN a"), ("onbuild   copy . /x", "copy . /x"),
+            ("ONBUILD RUN <<EOF\na\nEOF", "RUN <<EOF\na\nEOF"),
+            ("ONBUILD COPY <<a <<b /\n1\na\n2\nb", "COPY <<a <<b /\n1\na\n2\nb"),
+        ]
+    )
     func `ONBUILD keeps its instruction's text`(text: String, expected: String) throws {
         guard case .onbuild(let trigger) = try instruction(text).command else {
             Issue.record("not ONBUILD")
@@ -156,7 +169,9 @@ import Text
         }
     }
 
-    @Test func `words of EXPOSE, VOLUME and the like are what stands there`() throws {
+    @Test(.proves("Words of each instruction")) func `words of EXPOSE, VOLUME and the like are what stands there`()
+        throws
+    {
         #expect(try instruction("EXPOSE 80 443/tcp").command.words == ["80", "443/tcp"])
         #expect(try instruction("VOLUME [\"/a b\", \"/c\"]").command.words == ["/a b", "/c"])
         #expect(try instruction("WORKDIR  /a b ").command.words == ["/a b"])
@@ -166,7 +181,7 @@ import Text
         #expect(try instruction("SHELL [\"/bin/bash\", \"-c\"]").command.words == ["/bin/bash", "-c"])
     }
 
-    @Test func `the tree can be printed`() throws {
+    @Test(.proves("Letter case of instructions")) func `the tree can be printed`() throws {
         let text = """
             # escape=`
             ARG V=1

@@ -1,4 +1,5 @@
 import DockerfileSyntax
+import Proofs
 import Testing
 import Text
 
@@ -8,35 +9,38 @@ import Text
         return shown(run.commandLine)
     }
 
-    @Test(arguments: [
-        ("RUN a \\\n  b", "shell a   b"),
-        ("RUN a\\  \t\n b", "shell a b"),
-        ("RUN a \\\n# gone\n  # gone too\n b", "shell a  b"),
-        ("RUN a # kept", "shell a # kept"),
-        ("RUN a \\\n b # kept \\\n c", "shell a  b # kept  c"),
-        ("RUN a \\\n\n\n b", "shell a  b"),
-        ("RUN a \\", "shell a"),
-        ("RUN a \\\\", "shell a \\\\"),
-        ("  \tRUN\t a", "shell a"),
-        ("RUN a  ", "shell a"),
-        ("RUN a\r", "shell a"),
-        ("RUN a \\\r\n b\r", "shell a  b"),
-        ("run a", "shell a"),
-        ("rUn a", "shell a"),
-        ("\\\nRUN a", "shell a"),
-        ("RUN", "shell "),
-    ])
+    @Test(
+        .proves("Comments, also inside continuations", "Continuation lines"),
+        arguments: [
+            ("RUN a \\\n  b", "shell a   b"),
+            ("RUN a\\  \t\n b", "shell a b"),
+            ("RUN a \\\n# gone\n  # gone too\n b", "shell a  b"),
+            ("RUN a # kept", "shell a # kept"),
+            ("RUN a \\\n b # kept \\\n c", "shell a  b # kept  c"),
+            ("RUN a \\\n\n\n b", "shell a  b"),
+            ("RUN a \\", "shell a"),
+            ("RUN a \\\\", "shell a \\\\"),
+            ("  \tRUN\t a", "shell a"),
+            ("RUN a  ", "shell a"),
+            ("RUN a\r", "shell a"),
+            ("RUN a \\\r\n b\r", "shell a  b"),
+            ("run a", "shell a"),
+            ("rUn a", "shell a"),
+            ("\\\nRUN a", "shell a"),
+            ("RUN", "shell "),
+        ]
+    )
     func `are joined as BuildKit joins them`(text: String, expected: String) throws {
         #expect(try run(text) == expected)
     }
 
-    @Test func `with a backquote as escape keep backslashes and continue at backquotes`() throws {
+    @Test(.proves("# escape=")) func `with a backquote as escape keep backslashes and continue at backquotes`() throws {
         let dockerfile = try parse("# escape=`\nFROM scratch\nRUN dir c:\\ `\n  more\\\nWORKDIR a")
         #expect(dockerfile.stages[0].instructions.count == 2)
         #expect(dockerfile.stages[0].instructions[0].text.text == "RUN dir c:\\   more\\")
     }
 
-    @Test func `a byte order mark is passed over`() throws {
+    @Test(.proves("Byte order mark, empty file, file of comments")) func `a byte order mark is passed over`() throws {
         let dockerfile = try parse("\u{feff}FROM scratch\n")
         #expect(dockerfile.stages.count == 1)
     }
@@ -62,12 +66,12 @@ import Text
         #expect(transfer.destination.range.end == SourcePosition(line: 4, column: 9))
     }
 
-    @Test func `empty lines in a continuation are reported`() throws {
+    @Test(.proves("Continuation lines")) func `empty lines in a continuation are reported`() throws {
         let dockerfile = try parse("FROM scratch\nRUN a \\\n\n b\n")
         #expect(dockerfile.emptyContinuations.map(\.lines) == [4...4])
     }
 
-    @Test func `comments above an instruction belong to it until an empty comment`() throws {
+    @Test(.proves("Doc comments")) func `comments above an instruction belong to it until an empty comment`() throws {
         let dockerfile = try parse("# lost\n#\n# base the base\n# two\n\nFROM scratch AS base\n# x\nRUN a")
         #expect(dockerfile.stages[0].instruction.comments.texts == ["base the base", "two"])
         #expect(dockerfile.stages[0].from.documentation?.text == "the base")
@@ -76,37 +80,43 @@ import Text
 }
 
 @Suite struct `Directives` {
-    @Test func `stand at the top in any order and letter case`() throws {
+    @Test(.proves("Where directives may stand")) func `stand at the top in any order and letter case`() throws {
         let dockerfile = try parse("# Syntax = docker/dockerfile:1\n#ESCAPE=`\n# check=skip=all\nFROM scratch")
         #expect(dockerfile.directives.map(\.name) == [.syntax, .escape, .check])
         #expect(dockerfile.directive(.syntax)?.value.text == "docker/dockerfile:1")
         #expect(dockerfile.escape == "`")
     }
 
-    @Test(arguments: ["# a comment\n# escape=`", "\n# escape=`", "# unknown=1\n# escape=`", "ARG a\n# escape=`"])
+    @Test(
+        .proves("Where directives may stand"),
+        arguments: ["# a comment\n# escape=`", "\n# escape=`", "# unknown=1\n# escape=`", "ARG a\n# escape=`"]
+    )
     func `after anything else are comments`(top: String) throws {
         let dockerfile = try parse(top + "\nFROM scratch")
         #expect(dockerfile.escape == "\\")
         #expect(dockerfile.directives.isEmpty)
     }
 
-    @Test func `are given once`() {
+    @Test(.proves("Where directives may stand")) func `are given once`() {
         #expect(
             message("# escape=`\n# escape=\\\nFROM scratch") == "only one escape parser directive can be used"
         )
     }
 
-    @Test func `know two escape characters`() {
+    @Test(.proves("# escape=")) func `know two escape characters`() {
         #expect(message("# escape=x\nFROM scratch") == "invalid escape token 'x' does not match ` or \\")
     }
 
-    @Test(arguments: [
-        ("# syntax=a/b:1 --x y\nFROM scratch", "a/b:1", "a/b:1 --x y"),
-        ("#!/usr/bin/env x\n# syntax=a/b\nFROM scratch", "a/b", "a/b"),
-        ("// syntax=a/b\n{}", "a/b", "a/b"),
-        ("{\"x\": [1, {\"y\": null}], \"syntax\": \"a/b\"}", "a/b", "a/b"),
-        ("# escape=`\n# syntax=a/b\n", "a/b", "a/b"),
-    ])
+    @Test(
+        .proves("# syntax= in its forms, BUILDKIT_SYNTAX"),
+        arguments: [
+            ("# syntax=a/b:1 --x y\nFROM scratch", "a/b:1", "a/b:1 --x y"),
+            ("#!/usr/bin/env x\n# syntax=a/b\nFROM scratch", "a/b", "a/b"),
+            ("// syntax=a/b\n{}", "a/b", "a/b"),
+            ("{\"x\": [1, {\"y\": null}], \"syntax\": \"a/b\"}", "a/b", "a/b"),
+            ("# escape=`\n# syntax=a/b\n", "a/b", "a/b"),
+        ]
+    )
     func `tell the frontend in every form`(text: String, image: String, line: String) {
         let found = Directive.syntax(of: bytes(text))
         #expect(found?.image.text == image)
@@ -115,7 +125,8 @@ import Text
         #expect(found?.line == place.map { $0 + 1 })
     }
 
-    @Test func `of checks stand below the interpreter of a script, escape characters do not`() throws {
+    @Test(.proves("Where directives may stand"))
+    func `of checks stand below the interpreter of a script, escape characters do not`() throws {
         let file = try parse("#!/bin/sh\n# check=skip=all\n# escape=`\nFROM scratch\nCOPY a\\\n b /c\n")
         #expect(file.directive(.check)?.value.text == "skip=all")
         #expect(file.escape == "\\")

@@ -1,4 +1,5 @@
 import DockerfileSyntax
+import Proofs
 import Testing
 import Text
 
@@ -11,7 +12,8 @@ import Text
         return try run.mounts[0].mount { $0 }
     }
 
-    @Test func `bind the build context read-only by default`() throws {
+    @Test(.proves("bind", "C12: --mount=type=bind,from=,target=/x shows the context"))
+    func `bind the build context read-only by default`() throws {
         let mount = try mount("target=/x")
         #expect(mount.kind == .bind)
         #expect(mount.isReadOnly)
@@ -29,7 +31,7 @@ import Text
         #expect(try mount(text).isReadOnly == isReadOnly)
     }
 
-    @Test func `of every kind take their keys`() throws {
+    @Test(.proves("tmpfs")) func `of every kind take their keys`() throws {
         let cache = try mount("type=cache,id=i,target=/x,sharing=locked,mode=0700,uid=1,gid=2,from=a,source=/b")
         #expect(cache.id?.text == "i")
         #expect(cache.sharing == .locked)
@@ -46,33 +48,37 @@ import Text
         #expect(agent.mode == 0o600)
     }
 
-    @Test func `expand values, and wait with judgement until they can`() throws {
+    @Test(.proves("Targets, variables, unknown keys and values"))
+    func `expand values, and wait with judgement until they can`() throws {
         guard case .run(let run) = try instruction("RUN --mount=type=$t,target=${d}/x true").command else { return }
         let mount = try run.mounts[0].mount { $0 == bytes("$t") ? bytes("cache") : bytes("/d/x") }
         #expect(mount.kind == .cache)
         #expect(mount.target?.text == "/d/x")
     }
 
-    @Test(arguments: [
-        ("type=cahce,target=/x", "unsupported mount type \"cahce\" (did you mean cache?)"),
-        ("targt=/x", "unexpected key 'targt' in 'targt=/x' (did you mean target?)"),
-        ("type=cache,target=/x,sharing=shard", "unsupported sharing value \"shard\" (did you mean shared?)"),
-        ("foo", "invalid field 'foo' must be a key=value pair"),
-        ("target=/x,ro=maybe", "invalid value for ro: maybe"),
-        ("target=/x,size=1", "unexpected key 'size' for mount type 'bind'"),
-        ("type=tmpfs,target=/x,size=lots", "invalid value for size: lots"),
-        ("target=/x,required", "unexpected key 'required' for mount type 'bind'"),
-        ("target=/x,mode=0700", "mode not allowed for \"bind\" type mounts"),
-        ("type=tmpfs,target=/x,uid=1", "uid not allowed for \"tmpfs\" type mounts"),
-        ("type=cache,target=/x,mode=9", "invalid value 9 for mode"),
-        ("type=cache,target=/x,uid=-1", "invalid value -1 for uid"),
-        ("type=secret", "invalid secret mount. one of source, target required"),
-        ("type=secret,id=a,from=b", "secret mount should not have a from"),
-        ("type=secret,id=a,source=b", "both source and id can't be set"),
-        ("target=/x,sharing=shared", "invalid cache sharing set for bind mount"),
-        ("from=$x,target=/x", "'from' doesn't support variable expansion, define alias stage instead"),
-        ("target=\\\"/x", "failed to parse csv mounts: bare \" in non-quoted-field"),
-    ])
+    @Test(
+        .proves("Targets, variables, unknown keys and values"),
+        arguments: [
+            ("type=cahce,target=/x", "unsupported mount type \"cahce\" (did you mean cache?)"),
+            ("targt=/x", "unexpected key 'targt' in 'targt=/x' (did you mean target?)"),
+            ("type=cache,target=/x,sharing=shard", "unsupported sharing value \"shard\" (did you mean shared?)"),
+            ("foo", "invalid field 'foo' must be a key=value pair"),
+            ("target=/x,ro=maybe", "invalid value for ro: maybe"),
+            ("target=/x,size=1", "unexpected key 'size' for mount type 'bind'"),
+            ("type=tmpfs,target=/x,size=lots", "invalid value for size: lots"),
+            ("target=/x,required", "unexpected key 'required' for mount type 'bind'"),
+            ("target=/x,mode=0700", "mode not allowed for \"bind\" type mounts"),
+            ("type=tmpfs,target=/x,uid=1", "uid not allowed for \"tmpfs\" type mounts"),
+            ("type=cache,target=/x,mode=9", "invalid value 9 for mode"),
+            ("type=cache,target=/x,uid=-1", "invalid value -1 for uid"),
+            ("type=secret", "invalid secret mount. one of source, target required"),
+            ("type=secret,id=a,from=b", "secret mount should not have a from"),
+            ("type=secret,id=a,source=b", "both source and id can't be set"),
+            ("target=/x,sharing=shared", "invalid cache sharing set for bind mount"),
+            ("from=$x,target=/x", "'from' doesn't support variable expansion, define alias stage instead"),
+            ("target=\\\"/x", "failed to parse csv mounts: bare \" in non-quoted-field"),
+        ]
+    )
     func `say what is wrong`(text: String, expected: String) {
         #expect(instructionMessage("RUN --mount=\(text) true") == expected)
     }

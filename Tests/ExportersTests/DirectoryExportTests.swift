@@ -2,6 +2,7 @@ import Exporters
 import Foundation
 import Glibc
 import LinuxSystem
+import Proofs
 import SystemPackage
 import Testing
 import Text
@@ -27,7 +28,7 @@ import Text
         String(decoding: try root.open(path, .readOnly).readToEnd(), as: UTF8.self)
     }
 
-    @Test func `keeps names, modes, times and links`() throws {
+    @Test(.proves("local (exporter)")) func `keeps names, modes, times and links`() throws {
         defer { try? removeTree(scratch) }
         let name = FilePath(bytes: "d/" + [0xff, 0x0a])
         try result.createDirectory("d", mode: 0o755)
@@ -51,7 +52,8 @@ import Text
         try result.changeMode("d", 0o700)
     }
 
-    @Test func `keeps the time of a FIFO and the attributes of files and directories`() throws {
+    @Test(.proves("C11: devices and the times of FIFOs in local outputs", "C22: POSIX access control lists"))
+    func `keeps the time of a FIFO and the attributes of files and directories`() throws {
         defer { try? removeTree(scratch) }
         try result.createNode("fifo", SpecialFile(.fifo), mode: 0o640)
         try result.setTimes("fifo", modified: FileTime(seconds: 1_000_000_000))

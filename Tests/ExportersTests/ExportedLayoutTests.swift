@@ -4,6 +4,7 @@ import Foundation
 import Glibc
 import LinuxSystem
 import OCI
+import Proofs
 import SystemPackage
 import Testing
 import Text
@@ -90,7 +91,7 @@ private struct Sample {
         #expect(index.descriptor.annotations == ["id": "4"])
     }
 
-    @Test func `an archive holds sorted members, whose names stand in the index`() throws {
+    @Test(.proves("oci, docker")) func `an archive holds sorted members, whose names stand in the index`() throws {
         let sample = try Sample()
         defer { try? removeTree(sample.scratch) }
         let sink = MemorySink()
@@ -127,7 +128,7 @@ private struct Sample {
         #expect(try sample.names(in: sample.scratch) == [sample.layer.digest.hex])
     }
 
-    @Test func `a directory is made whole, and updated where it is there`() throws {
+    @Test(.proves("oci, docker")) func `a directory is made whole, and updated where it is there`() throws {
         let (first, second) = (try Sample("one"), try Sample("two"))
         defer { for scratch in [first.scratch, second.scratch] { try? removeTree(scratch) } }
         let target = first.scratch.appending("deep").appending("layout")

@@ -1,12 +1,13 @@
 import Exporters
 import OCI
+import Proofs
 import Testing
 
 private let amd64 = Platform(os: "linux", architecture: "amd64")
 private let arm64 = Platform(os: "linux", architecture: "arm64")
 
 @Suite struct `Annotations of images` {
-    @Test func `the flag takes types and platforms`() throws {
+    @Test(.proves("--annotation")) func `the flag takes types and platforms`() throws {
         let table: [(String, [ImageAnnotation])] = [
             ("k=v", [ImageAnnotation(.manifest, key: "k", value: "v")]),
             ("k=", [ImageAnnotation(.manifest, key: "k", value: "")]),
@@ -28,6 +29,7 @@ private let arm64 = Platform(os: "linux", architecture: "arm64")
     }
 
     @Test(
+        .proves("--annotation"),
         arguments: [
             ("k", "invalid annotation \"k\", expected key=value"),
             ("=v", "invalid annotation \"=v\", expected key=value"),

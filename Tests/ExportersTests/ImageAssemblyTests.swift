@@ -1,5 +1,6 @@
 import Exporters
 import OCI
+import Proofs
 import Testing
 
 @Suite struct `A finished image configuration` {
@@ -13,7 +14,7 @@ import Testing
         return configuration
     }
 
-    @Test func `takes its times from its layers`() {
+    @Test(.proves("The base's history and times")) func `takes its times from its layers`() {
         let history = [
             HistoryEntry(created: "2020-01-01T00:00:00Z", createdBy: "base"),
             HistoryEntry(created: nil, createdBy: "ENV a=b", emptyLayer: true),

@@ -1,5 +1,6 @@
 import Fakes
 import HTTP
+import Proofs
 import Synchronization
 import Testing
 import Text
@@ -40,7 +41,8 @@ import Text
         #expect(body.withLock { $0 } == "bytes")
     }
 
-    @Test func `that accepts connections and is silent is given up after the time of two handshakes`() async throws {
+    @Test(.proves("A14: a server that accepts connections and is silent"))
+    func `that accepts connections and is silent is given up after the time of two handshakes`() async throws {
         let server = try await RawServer.start { _ in ([], staysOpen: true) }
         var configuration = WebClient.Configuration()
         #expect(configuration.patience.connect == .seconds(10))

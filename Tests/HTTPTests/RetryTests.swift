@@ -1,4 +1,5 @@
 import HTTP
+import Proofs
 import Testing
 
 @Suite struct `The retry policy` {
@@ -31,7 +32,10 @@ import Testing
         #expect(policy.verdict(on: .status(429, retryAfter: .seconds(61)), attempt: 1, jitter: 1) == .fail)
     }
 
-    @Test(arguments: [ConnectionFailure.timedOut, .handshakeTimedOut, .stalled])
+    @Test(
+        .proves("A14: a server that accepts connections and is silent"),
+        arguments: [ConnectionFailure.timedOut, .handshakeTimedOut, .stalled]
+    )
     func `a request whose time is up is made once more`(failure: ConnectionFailure) {
         #expect(policy.verdict(on: .connection(failure), attempt: 1, jitter: 1) != .fail)
         #expect(policy.verdict(on: .connection(failure), attempt: 2, jitter: 1) == .fail)

@@ -1,12 +1,16 @@
 import Foundation
+import Proofs
 import Testing
 
 /// What the program finds missing around it is an error that names it: never silence, never success.
 @Suite(.requires(.root, .program("unshare"), .program("setpriv")))
 struct `A bare machine` {
-    @Test(arguments: [
-        ["build", "."], ["images"], ["run", "x"], ["ps"], ["load", "-i", "x"], ["system", "prune", "-f"],
-    ])
+    @Test(
+        .proves("A10: no /proc is mounted"),
+        arguments: [
+            ["build", "."], ["images"], ["run", "x"], ["ps"], ["load", "-i", "x"], ["system", "prune", "-f"],
+        ]
+    )
     func `without /proc every command fails and says so`(words: [String]) async throws {
         let (slipway, directory) = try Slipway.isolated()
         let result = try await runProgram(
@@ -20,7 +24,7 @@ struct `A bare machine` {
         #expect(result.output.isEmpty)
     }
 
-    @Test func `without /proc the arguments are still known`() async throws {
+    @Test(.proves("A10: no /proc is mounted")) func `without /proc the arguments are still known`() async throws {
         let version = try await runProgram(
             "unshare",
             ["--mount", "sh", "-c", #"umount -l /proc && exec "$0" "$@""#, try Slipway.binary, "--version"]
@@ -33,7 +37,10 @@ struct `A bare machine` {
         #expect(wrong.status != 0 && wrong.errorText.contains("unknown command: slipway frob\u{301}"))
     }
 
-    @Test(.requires(.program("runc"), .program("crun"), .program("conmon"), .program("busybox")))
+    @Test(
+        .proves("D: runc or a crun without seccomp under crun's name"),
+        .requires(.program("runc"), .program("crun"), .program("conmon"), .program("busybox"))
+    )
     func `runc under crun's name is refused before it starts anything`() async throws {
         let slipway = try await Slipway.shared()
         let scratch = try TemporaryDirectory()
@@ -60,7 +67,7 @@ struct `A bare machine` {
     }
 
     /// The user of this number has no other process, so the limit is on this program's threads alone.
-    @Test(arguments: 1...14)
+    @Test(.proves("D: the system gives no more threads"), arguments: 1...14)
     func `with few threads a command works or says what is missing, and ends`(limit: Int) async throws {
         let directory = try TemporaryDirectory()
         let root = directory.url.appending(path: "store").path

@@ -1,6 +1,7 @@
 import Foundation
 import Images
 import OCI
+import Proofs
 import Snapshots
 import Storage
 import SystemPackage
@@ -21,7 +22,7 @@ private struct TestOffer: BlobOffer {
 
 /// One process may run several builds at a time, each with caches of its own.
 @Suite struct `What caches offer to one build` {
-    @Test func `neither helps another build nor spoils it`() async throws {
+    @Test(.proves("D: a remote cache that fails one")) func `neither helps another build nor spoils it`() async throws {
         try await withScratchDirectory { directory in
             let setup = try await RemoteSetup(root: directory)
             let (store, provider) = (setup.store, setup.remote.blobs)

@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// What `build` tells besides its result: errors in detail, logs within limits, documents, labels.
@@ -24,7 +25,8 @@ struct `What a build tells` {
         return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     }
 
-    @Test(arguments: ["-D", "--debug"]) func `of an error, with --debug, is the step, its operation and its causes`(
+    @Test(.proves("-D, --debug"), arguments: ["-D", "--debug"])
+    func `of an error, with --debug, is the step, its operation and its causes`(
         flag: String
     ) async throws {
         let failed = try await build("FROM busybox\nWORKDIR /srv\nRUN exit 7\n", flag)
@@ -42,7 +44,7 @@ struct `What a build tells` {
         #expect(!usual.errorText.contains("What failed"))
     }
 
-    @Test func `in quiet is the image's id, and quiet goes with no other progress`() async throws {
+    @Test(.proves("quiet")) func `in quiet is the image's id, and quiet goes with no other progress`() async throws {
         let quiet = try await build("FROM scratch\nCOPY Dockerfile /\n", "--progress=quiet")
         #expect(quiet.status == 0 && quiet.text.hasPrefix("sha256:") && quiet.errorText.isEmpty)
         let flag = try await build("FROM scratch\nCOPY Dockerfile /\n", "-q", "--progress=none")
@@ -57,7 +59,8 @@ struct `What a build tells` {
         #expect(terminal.errorText.contains("failed to get console: the standard error output is not a terminal"))
     }
 
-    @Test func `of --call goes to the metadata file as BuildKit's frontend says it`() async throws {
+    @Test(.proves("result.json, result.txt, version"))
+    func `of --call goes to the metadata file as BuildKit's frontend says it`() async throws {
         let checked = try await build(
             "FROM scratch AS Base\n",
             "--check",
@@ -96,14 +99,14 @@ struct `What a build tells` {
         #expect((failure["buildError"] as? [String: Any])?["message"] != nil)
     }
 
-    @Test func `is asked by the last of --call and --check`() async throws {
+    @Test(.proves("--call, --check, --print")) func `is asked by the last of --call and --check`() async throws {
         let dockerfile = "FROM scratch AS Base\n"
         #expect(try await build(dockerfile, "--call=targets", "--check").status == 1)
         #expect(try await build(dockerfile, "--check", "--call=targets").text.hasPrefix("TARGET"))
         #expect(try await build(dockerfile, "--call=targets", "--check=false").text.hasPrefix("TARGET"))
     }
 
-    @Test func `of an image that failed leaves no id of an earlier one`() async throws {
+    @Test(.proves("--iidfile")) func `of an image that failed leaves no id of an earlier one`() async throws {
         try await Slipway.shared().succeed("version")
         let made = try await build("FROM scratch\nCOPY Dockerfile /\n", "--iidfile", "id")
         #expect(made.status == 0, "\(made.errorText)")
@@ -113,7 +116,8 @@ struct `What a build tells` {
         #expect(!FileManager.default.fileExists(atPath: file))
     }
 
-    @Test func `of a step's output is everything, or what the variables allow`() async throws {
+    @Test(.proves("Environment variables of progress and logs"))
+    func `of a step's output is everything, or what the variables allow`() async throws {
         let dockerfile = "FROM busybox\nRUN seq -w 600000\n"
         let whole = try await build(dockerfile, "--progress=plain", "--no-cache")
         #expect(whole.status == 0)
@@ -132,7 +136,7 @@ struct `What a build tells` {
         #expect(clipped.errorText.utf8.count < 1 << 20)
     }
 
-    @Test func `of a builder is that there is one`() async throws {
+    @Test(.proves("Environment variables of builders")) func `of a builder is that there is one`() async throws {
         let named = try await build("FROM scratch\nCOPY Dockerfile /\n", environment: ["BUILDX_BUILDER": "mine"])
         #expect(named.status == 0)
         #expect(named.errorText.hasPrefix("WARNING: the builder \"mine\" is ignored"))
@@ -144,7 +148,8 @@ struct `What a build tells` {
         #expect(!usual.errorText.contains("is ignored"))
     }
 
-    @Test func `in the history has the name that the build was given`() async throws {
+    @Test(.proves("BUILDKIT_INLINE_CACHE, BUILDKIT_BUILD_NAME"))
+    func `in the history has the name that the build was given`() async throws {
         let (slipway, directory) = try Slipway.isolated()
         try directory.write("FROM scratch\nCOPY none /\n", to: "context/Dockerfile")
         let built = try await slipway(
@@ -159,7 +164,9 @@ struct `What a build tells` {
         #expect(try await slipway.succeed("explain").hasPrefix("The build of nightly failed: "))
     }
 
-    @Test func `is kept by the cache alone where that is asked for`() async throws {
+    @Test(.proves("Environment variables of results")) func `is kept by the cache alone where that is asked for`()
+        async throws
+    {
         let dockerfile = "FROM scratch\nCOPY Dockerfile /\n"
         let variables = ["BUILDX_NO_DEFAULT_LOAD": "1"]
         let name = "unloaded:\(UUID().uuidString.lowercased())"
@@ -170,7 +177,8 @@ struct `What a build tells` {
         #expect(try await slipway("image", "inspect", name).status == 0)
     }
 
-    @Test func `names hosts with several addresses, and several hosts in one flag`() async throws {
+    @Test(.proves("--add-host")) func `names hosts with several addresses, and several hosts in one flag`() async throws
+    {
         let built = try await build(
             "FROM busybox\nRUN cat /etc/hosts\n",
             "--progress=plain",
@@ -235,7 +243,8 @@ struct `Labels of git` {
         )
     }
 
-    @Test func `say the commit, the repository and the Dockerfile where they are asked for`() async throws {
+    @Test(.proves("Environment variables of results"))
+    func `say the commit, the repository and the Dockerfile where they are asked for`() async throws {
         let commit = try await makeRepository()
         #expect(try await labels(environment: [:]).isEmpty)
         #expect(try await labels(environment: ["BUILDX_GIT_LABELS": "false"]).isEmpty)
@@ -253,7 +262,7 @@ struct `Labels of git` {
         #expect(other["com.docker.image.source.entrypoint"] == "Other")
     }
 
-    @Test func `say that something is not committed`() async throws {
+    @Test(.proves("Environment variables of results")) func `say that something is not committed`() async throws {
         let commit = try await makeRepository()
         let asked = ["BUILDX_GIT_LABELS": "1", "BUILDX_GIT_CHECK_DIRTY": "1"]
         #expect(try await labels(environment: asked)["org.opencontainers.image.revision"] == commit)

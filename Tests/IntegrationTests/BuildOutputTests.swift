@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import SystemPackage
 import Testing
 import Text
@@ -19,7 +20,14 @@ struct `Build results` {
         return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     }
 
-    @Test func `a pushed image is described by its manifest in the registry`() async throws {
+    @Test(
+        .proves(
+            "--load, --push",
+            "--metadata-file",
+            "containerimage.*, image.name",
+            "buildx.build.ref, buildx.build.warnings"
+        )
+    ) func `a pushed image is described by its manifest in the registry`() async throws {
         let registry = try await RegistryServer.start(in: FilePath(scratch.path))
         defer { registry.stop() }
         let name = "\(registry.host)/team/pushed:1"
@@ -58,7 +66,7 @@ struct `Build results` {
         #expect(explained.status == 0, "\(explained.errorText)")
     }
 
-    @Test func `a push without a name is refused before anything is written`() async throws {
+    @Test(.proves("--load, --push")) func `a push without a name is refused before anything is written`() async throws {
         let built = try await Slipway.shared()("build", "--push", "context", in: scratch.url)
         #expect(built.status == 1)
         #expect(
@@ -68,7 +76,8 @@ struct `Build results` {
         )
     }
 
-    @Test func `an image that stays here is described by its id`() async throws {
+    @Test(.proves("--metadata-file", "containerimage.*, image.name"))
+    func `an image that stays here is described by its id`() async throws {
         let slipway = try await Slipway.shared()
         let built = try await slipway(
             "build",
@@ -90,7 +99,7 @@ struct `Build results` {
         #expect(metadata["image.name"] as? String == "docker.io/library/described:latest")
     }
 
-    @Test func `several outputs come of one build`() async throws {
+    @Test(.proves("-o, --output", "Several at once")) func `several outputs come of one build`() async throws {
         let slipway = try await Slipway.shared()
         let built = try await slipway(
             "build",
@@ -120,7 +129,8 @@ struct `Build results` {
         #expect(twice.errorText.contains("multiple outputs configured to write to stdout"))
     }
 
-    @Test func `the Dockerfile may be elsewhere, come from standard input, or be in lower case`() async throws {
+    @Test(.proves("Dockerfile elsewhere, from standard input, in lower case", "-f, --file"))
+    func `the Dockerfile may be elsewhere, come from standard input, or be in lower case`() async throws {
         let slipway = try await Slipway.shared()
         try scratch.write("FROM scratch\nCOPY a.txt /outside\n", to: "other/My.file")
         let outside = try await slipway("build", "-o", "out1", "-f", "other/My.file", "context", in: scratch.url)
@@ -145,7 +155,8 @@ struct `Build results` {
         }
     }
 
-    @Test func `arguments come from the flag, the environment and docker's configuration`() async throws {
+    @Test(.proves("--build-arg NAME takes the environment's value", "--build-arg"))
+    func `arguments come from the flag, the environment and docker's configuration`() async throws {
         try scratch.write(
             """
             FROM busybox
@@ -192,7 +203,8 @@ struct `Build results` {
         #expect(built.errorText.contains("One or more build-args [MISSPELT] were not consumed"))
     }
 
-    @Test func `flags of older builders are taken, with a warning where they did something`() async throws {
+    @Test(.proves("Hidden flags of older builders"))
+    func `flags of older builders are taken, with a warning where they did something`() async throws {
         let built = try await Slipway.shared()(
             "build",
             "--compress",

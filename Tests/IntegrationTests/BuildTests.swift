@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// Builds on a small base: what the language promises, seen from outside.
@@ -38,7 +39,9 @@ struct `Building` {
         return ran.text
     }
 
-    @Test func `files are copied with their names, contents and modes`() async throws {
+    @Test(.proves("Main context: directory")) func `files are copied with their names, contents and modes`()
+        async throws
+    {
         let text = try await output(
             of: ["sh", "-c", "cd /srv && find . | sort && cat b/c.txt && stat -c '%a %u:%g' b/c.txt moved"],
             """
@@ -68,7 +71,9 @@ struct `Building` {
         #expect(text == "hello world\n")
     }
 
-    @Test func `environment, user, shell and directory reach RUN and the image`() async throws {
+    @Test(.proves("USER (meaning)")) func `environment, user, shell and directory reach RUN and the image`()
+        async throws
+    {
         let text = try await output(
             of: ["sh", "-c", "cat /data/in/note /data/in/uid"],
             """
@@ -101,7 +106,7 @@ struct `Building` {
         #expect(text == "one\ntwo\nname=value\n")
     }
 
-    @Test func `archives are extracted by ADD`() async throws {
+    @Test(.proves("ADD of archives")) func `archives are extracted by ADD`() async throws {
         let made = try await runProgram(
             "sh",
             ["-c", "mkdir -p tree/d context && echo x > tree/d/f && tar -C tree -czf context/a.tgz ."],
@@ -125,22 +130,28 @@ struct `Building` {
         #expect(!text.contains("drop"))
     }
 
-    @Test(arguments: [
-        (
-            "FROM busybox\nRUNN true\n",
-            ["unknown instruction: RUNN", "did you mean RUN?", "Dockerfile:2", ">>> RUNN true"]
-        ),
-        ("FROM busybox\nCOPY asets /\n", ["\"/asets\": not found", "assets", "Dockerfile:2"]),
-        ("FROM busybox AS build\nFROM busybox\nCOPY --from=biuld /x /\n", ["biuld", "build", "Dockerfile:3"]),
-        (
-            "FROM busybox\nRUN echo before; exit 7\n",
-            ["before", "did not complete successfully: exit code: 7", "Dockerfile:2", ">>> RUN echo before; exit 7"]
-        ),
-        ("FROM no-such-image-here:1\nRUN true\n", ["no-such-image-here:1", "Dockerfile:1"]),
-        ("", ["cannot be empty"]),
-        ("# nothing\n", ["no instructions"]),
-        ("RUN true\n", ["no build stage in current context"]),
-    ])
+    @Test(
+        .proves("Exit statuses", "The builder before BuildKit"),
+        arguments: [
+            (
+                "FROM busybox\nRUNN true\n",
+                ["unknown instruction: RUNN", "did you mean RUN?", "Dockerfile:2", ">>> RUNN true"]
+            ),
+            ("FROM busybox\nCOPY asets /\n", ["\"/asets\": not found", "assets", "Dockerfile:2"]),
+            ("FROM busybox AS build\nFROM busybox\nCOPY --from=biuld /x /\n", ["biuld", "build", "Dockerfile:3"]),
+            (
+                "FROM busybox\nRUN echo before; exit 7\n",
+                [
+                    "before", "did not complete successfully: exit code: 7", "Dockerfile:2",
+                    ">>> RUN echo before; exit 7",
+                ]
+            ),
+            ("FROM no-such-image-here:1\nRUN true\n", ["no-such-image-here:1", "Dockerfile:1"]),
+            ("", ["cannot be empty"]),
+            ("# nothing\n", ["no instructions"]),
+            ("RUN true\n", ["no build stage in current context"]),
+        ]
+    )
     func `a mistake is shown with its place and what may have been meant`(dockerfile: String, texts: [String])
         async throws
     {
@@ -149,7 +160,7 @@ struct `Building` {
         for text in texts { #expect(result.errorText.contains(text), "\(result.errorText)") }
     }
 
-    @Test func `an unknown target is named with the nearest stage`() async throws {
+    @Test(.proves("--target")) func `an unknown target is named with the nearest stage`() async throws {
         let result = try await build("FROM busybox AS production\n", "--target", "producton")
         #expect(result.status == 1)
         #expect(result.errorText.contains("target stage \"producton\" could not be found"))
@@ -168,7 +179,8 @@ struct `Building` {
         )
     }
 
-    @Test func `an ignore file beside the Dockerfile goes before the context's`() async throws {
+    @Test(.proves("Which file is read", "Ignored Dockerfile"))
+    func `an ignore file beside the Dockerfile goes before the context's`() async throws {
         let text = try await output(
             of: ["sh", "-c", "cd /srv && find . -type f | sort"],
             "FROM busybox\nCOPY . /srv\n",
@@ -181,7 +193,8 @@ struct `Building` {
         #expect(text == "./.dockerignore\n./a\n")
     }
 
-    @Test func `checks are printed, and their status is 1 where something was found`() async throws {
+    @Test(.proves("check", "format=, ignorestatus=", "--call, --check, --print", "Exit statuses"))
+    func `checks are printed, and their status is 1 where something was found`() async throws {
         let dockerfile = "FROM scratch AS Base\n"
         let found = try await build(dockerfile, "--check")
         #expect(found.status == 1)
@@ -206,7 +219,9 @@ struct `Building` {
         )
     }
 
-    @Test func `the graph is printed as a document, whose digests are those of the graph`() async throws {
+    @Test(.proves("convertllb")) func `the graph is printed as a document, whose digests are those of the graph`()
+        async throws
+    {
         let dockerfile = "FROM scratch\nCOPY a /b\nCOPY d /c\n"
         let printed = try await build(dockerfile, "--call=convertllb,format=json")
         try #require(printed.status == 0, "\(printed.errorText)")
@@ -224,7 +239,7 @@ struct `Building` {
         #expect(Set(destinations) == ["/b", "/c"])
     }
 
-    @Test func `findings are shown after a build, also after one that fails`() async throws {
+    @Test(.proves("warnings")) func `findings are shown after a build, also after one that fails`() async throws {
         let heading = "\n 1 warning found (use --debug to expand):\n"
         let line = "StageNameCasing: Stage name 'Base' should be lowercase (line 1)\n"
         let built = try await build("FROM scratch AS Base\n")
@@ -243,7 +258,8 @@ struct `Building` {
         #expect(expanded.errorText.contains("   2 | >>> FROM scratch AS Base"))
     }
 
-    @Test func `results are exported as files and archives`() async throws {
+    @Test(.proves("-o, --output", "-t, --tag", "tar", "cacheonly, none", "Short forms"))
+    func `results are exported as files and archives`() async throws {
         let dockerfile = "FROM scratch\nCOPY a.txt /dir/a.txt\n"
         let directory = try await build(dockerfile, files: ["a.txt": "A\n"], "-o", "out")
         try #require(directory.status == 0, "\(directory.errorText)")
@@ -267,7 +283,8 @@ struct `Building` {
         #expect(read.status == 0, "\(read.errorText)")
     }
 
-    @Test func `the same build gives the same image id, and says so in its file`() async throws {
+    @Test(.proves("--iidfile", "-q, --quiet", "quiet"))
+    func `the same build gives the same image id, and says so in its file`() async throws {
         let dockerfile = "FROM busybox\nCOPY a.txt /\nRUN echo done > /done\nLABEL a=b\n"
         try scratch.write(dockerfile, to: "context/Dockerfile")
         try scratch.write("A\n", to: "context/a.txt")
@@ -282,7 +299,7 @@ struct `Building` {
         #expect(try String(contentsOf: file, encoding: .utf8) == first.text.trimmingCharacters(in: .newlines))
     }
 
-    @Test func `Ctrl-C ends the build and its processes`() async throws {
+    @Test(.proves("Exit statuses")) func `Ctrl-C ends the build and its processes`() async throws {
         try scratch.write("FROM busybox\nRUN sleep 987.123\n", to: "context/Dockerfile")
         let slipway = try await Slipway.shared()
         let script = """

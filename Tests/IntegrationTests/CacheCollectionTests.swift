@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// What the build cache keeps, as it is listed, and as it goes without being asked.
@@ -30,7 +31,7 @@ struct `The build cache` {
         return result.text.split(separator: "\n").map(String.init)
     }
 
-    @Test func `is listed as templates, patterns and parents ask for it`() async throws {
+    @Test(.proves("du, prune")) func `is listed as templates, patterns and parents ask for it`() async throws {
         let names = try await list("--format", "{{.Description}}")
         #expect(names.count == 3 && names.contains("[2/3] RUN echo one > /one"))
         let step = try await list("--filter", "description~=^\\[2/3\\] R[UV]+N", "--format", "{{.ID}}")
@@ -52,7 +53,8 @@ struct `The build cache` {
         #expect(bad.status == 125 && bad.errorText.contains("\"(\" is no pattern"))
     }
 
-    @Test func `is looked after when it is time, by nobody who waits for it`() async throws {
+    @Test(.proves("Garbage collection (gc, reservedSpace"))
+    func `is looked after when it is time, by nobody who waits for it`() async throws {
         // A new store is left alone.
         try await slipway.succeed("build", "-q", "context", in: scratch.url)
         #expect(try await list("--format", "{{.ID}}").count == 3)
@@ -67,7 +69,7 @@ struct `The build cache` {
         #expect(try await list("--format", "{{.Description}}").allSatisfy { !$0.contains("RUN") })
     }
 
-    @Test func `is pruned to what is allowed`() async throws {
+    @Test(.proves("du, prune")) func `is pruned to what is allowed`() async throws {
         let all = try await slipway.succeed("buildx", "prune", "-f", "--max-used-space=1g", "--reserved-space=1m")
         #expect(all == "Total reclaimed space: 0B\n")
         #expect(

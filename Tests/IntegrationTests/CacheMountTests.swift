@@ -1,5 +1,6 @@
 import Foundation
 import LinuxSystem
+import Proofs
 import Testing
 
 /// Directories that outlive builds: `RUN --mount=type=cache`, `builder du` and `builder prune`.
@@ -27,7 +28,7 @@ struct `Cache mounts` {
         )
     }
 
-    @Test func `keep what steps leave in them, by id and namespace`() async throws {
+    @Test(.proves("cache")) func `keep what steps leave in them, by id and namespace`() async throws {
         let first = try await build("RUN --mount=type=cache,id=one,target=/c touch /c/left\n")
         try #require(first.status == 0, "\(first.errorText)")
         let again = try await build(
@@ -47,7 +48,9 @@ struct `Cache mounts` {
         #expect(other.status == 0, "\(other.errorText)")
     }
 
-    @Test func `begin anew for steps that are to ignore the cache`() async throws {
+    @Test(.proves("--no-cache (cache key)", "--no-cache")) func `begin anew for steps that are to ignore the cache`()
+        async throws
+    {
         let first = try await build(
             "RUN --mount=type=cache,id=one,target=/c --mount=type=cache,id=two,target=/d,mode=0711 touch /c/left /d/left\n"
         )
@@ -70,7 +73,7 @@ struct `Cache mounts` {
         #expect(all.status == 0, "\(all.errorText)")
     }
 
-    @Test func `begin with an owner, permissions or files`() async throws {
+    @Test(.proves("cache")) func `begin with an owner, permissions or files`() async throws {
         let built = try await build(
             """
             RUN --mount=type=cache,id=a,target=/c,mode=0711,uid=5,gid=6 test "$(stat -c '%a %u:%g' /c)" = "711 5:6" && test -z "$(ls -A /c)"
@@ -102,7 +105,9 @@ struct `Cache mounts` {
         return (try await holder, other)
     }
 
-    @Test func `that are locked are had by one step after the other, which says that it waits`() async throws {
+    @Test(.proves("cache")) func `that are locked are had by one step after the other, which says that it waits`()
+        async throws
+    {
         let (holder, waiter) = try await whileHeld(sharing: "locked") {
             async let waiter = build(
                 "RUN --mount=type=cache,id=l,target=/c,sharing=locked test -e /c/done\n",
@@ -117,7 +122,7 @@ struct `Cache mounts` {
         #expect(waiter.errorText.contains("waiting for another step to end that has the cache mount l"))
     }
 
-    @Test(arguments: [("private", "test ! -e /c/mine"), ("shared", "test -e /c/mine")])
+    @Test(.proves("cache"), arguments: [("private", "test ! -e /c/mine"), ("shared", "test -e /c/mine")])
     func `that are not locked are another or the same one meanwhile`(sharing: String, check: String) async throws {
         let (holder, other) = try await whileHeld(sharing: sharing) {
             let other = try await build(
@@ -175,7 +180,7 @@ struct `Cache mounts` {
         Issue.record("it did not come about")
     }
 
-    @Test func `are listed and pruned`() async throws {
+    @Test(.proves("du, prune")) func `are listed and pruned`() async throws {
         let built = try await build(
             "RUN --mount=type=cache,id=big,target=/c head -c 5000000 /dev/zero > /c/f && echo made > /made\n",
             "--tag",
@@ -226,11 +231,14 @@ struct `Cache mounts` {
         #expect(!(try await slipway.succeed("builder", "du").contains("true")))
     }
 
-    @Test(arguments: [
-        (["--filter", "colour=red"], "the filter colour is none of"),
-        (["--filter", "type"], "bad format of filter (expected name=value)"),
-        (["--filter", "until=soon"], "it is not a duration"),
-    ])
+    @Test(
+        .proves("du, prune"),
+        arguments: [
+            (["--filter", "colour=red"], "the filter colour is none of"),
+            (["--filter", "type"], "bad format of filter (expected name=value)"),
+            (["--filter", "until=soon"], "it is not a duration"),
+        ]
+    )
     func `are not filtered by nonsense`(options: [String], message: String) async throws {
         let result = try await slipway.run(["builder", "du"] + options)
         #expect(result.status == 125)

@@ -10,6 +10,7 @@ import Images
 import LLB
 import LinuxSystem
 import OCI
+import Proofs
 import Sandboxes
 import Snapshots
 import Storage
@@ -234,7 +235,7 @@ private let mutations: [Mutation] =
 struct `One change of a build` {
     @Test func `is tried in at least sixty ways`() { #expect(mutations.count >= 60) }
 
-    @Test(arguments: mutations)
+    @Test(.proves("RUN (cache key)"), arguments: mutations)
     fileprivate func `runs the steps again that it concerns, and is named`(mutation: Mutation) async throws {
         let builds = try await MutationBuilds.shared()
         let scratch = try TemporaryDirectory()

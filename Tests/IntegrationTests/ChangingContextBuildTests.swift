@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// Builds of a context that something else writes to.
@@ -44,7 +45,8 @@ struct `A context that others write to` {
         try String(contentsOf: scratch.url.appending(path: "out/\(name)"), encoding: .utf8)
     }
 
-    @Test func `is built each time, and afterwards what is there is built and then cached`() async throws {
+    @Test(.proves("C17: a file of the context grows"))
+    func `is built each time, and afterwards what is there is built and then cached`() async throws {
         let archived = try await runProgram("tar", ["-cf", "context/archive.tar", "-C", "src", "."], in: scratch.url)
         try #require(archived.status == 0)
         let dockerfile = """

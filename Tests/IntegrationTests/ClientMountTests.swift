@@ -1,5 +1,6 @@
 import Foundation
 import LinuxSystem
+import Proofs
 import Testing
 
 /// Secrets and agents in RUN steps, seen from outside.
@@ -23,7 +24,9 @@ struct `What RUN gets of the client` {
 
     // MARK: Secrets
 
-    @Test func `a secret is a file with the permissions asked for, and gone afterwards`() async throws {
+    @Test(.proves("secret")) func `a secret is a file with the permissions asked for, and gone afterwards`()
+        async throws
+    {
         try scratch.write("s3cret\n", to: "token")
         let built = try await build(
             """
@@ -43,7 +46,8 @@ struct `What RUN gets of the client` {
         }
     }
 
-    @Test func `a secret with permission to run runs, and others do not`() async throws {
+    @Test(.proves("C3: a secret mounted with an executable"))
+    func `a secret with permission to run runs, and others do not`() async throws {
         try scratch.write("#!/bin/sh\necho ran as $0\n", to: "program")
         let built = try await build(
             """
@@ -61,7 +65,9 @@ struct `What RUN gets of the client` {
         #expect(built.errorText.components(separatedBy: " ran as /p.sh\n").count == 3)
     }
 
-    @Test func `a secret is a variable of its step only`() async throws {
+    @Test(.proves("secret", "C18: the variable of an optional")) func `a secret is a variable of its step only`()
+        async throws
+    {
         let built = try await build(
             """
             FROM busybox
@@ -78,9 +84,12 @@ struct `What RUN gets of the client` {
     }
 
     /// buildx's rules: a variable named like the id counts before a file; `src` is a file unless the type says otherwise.
-    @Test(arguments: [
-        "id=THING", "type=env,id=x,src=THING", "id=x,env=THING", "type=file,id=x,src=../thing", "id=../thing",
-    ])
+    @Test(
+        .proves("--secret"),
+        arguments: [
+            "id=THING", "type=env,id=x,src=THING", "id=x,env=THING", "type=file,id=x,src=../thing", "id=../thing",
+        ]
+    )
     func `a secret is found`(option: String) async throws {
         try scratch.write("s3cret", to: "thing")
         let id = option.hasPrefix("id=x") || option.contains(",id=x") ? "x" : String(option.dropFirst(3))
@@ -93,20 +102,23 @@ struct `What RUN gets of the client` {
         #expect(built.status == 0, "\(built.errorText)")
     }
 
-    @Test(arguments: [
-        ("id=t,src=../missing", "ERROR: failed to build: failed to stat "),
-        ("src=../thing", "ERROR: failed to build: secret missing ID"),
-        ("type=disk,id=t", "ERROR: failed to build: unsupported secret type \"disk\""),
-        ("id=t,path=x", "ERROR: failed to build: unexpected key 'path' in 'path=x'"),
-        ("thing", "ERROR: failed to build: invalid field 'thing' must be a key=value pair"),
-    ])
+    @Test(
+        .proves("--secret"),
+        arguments: [
+            ("id=t,src=../missing", "ERROR: failed to build: failed to stat "),
+            ("src=../thing", "ERROR: failed to build: secret missing ID"),
+            ("type=disk,id=t", "ERROR: failed to build: unsupported secret type \"disk\""),
+            ("id=t,path=x", "ERROR: failed to build: unexpected key 'path' in 'path=x'"),
+            ("thing", "ERROR: failed to build: invalid field 'thing' must be a key=value pair"),
+        ]
+    )
     func `a bad --secret is refused before anything is built`(option: String, message: String) async throws {
         let built = try await build("FROM busybox\nRUN true\n", "--secret", option)
         #expect(built.status == 1)
         #expect(built.errorText.hasPrefix(message))
     }
 
-    @Test func `a secret that is required and not offered fails the step`() async throws {
+    @Test(.proves("secret")) func `a secret that is required and not offered fails the step`() async throws {
         let built = try await build("FROM busybox\nRUN --mount=type=secret,id=t,required cat /run/secrets/t\n")
         #expect(built.status == 1)
         #expect(built.errorText.contains("ERROR: failed to build: failed to solve: secret t: not found"))
@@ -115,7 +127,9 @@ struct `What RUN gets of the client` {
         #expect(optional.status == 0, "\(optional.errorText)")
     }
 
-    @Test func `a secret reaches neither layers, cache, history, archives nor messages`() async throws {
+    @Test(.proves("secret")) func `a secret reaches neither layers, cache, history, archives nor messages`()
+        async throws
+    {
         let (slipway, directory) = try Slipway.isolated()
         defer { withExtendedLifetime(directory) {} }
         let base = scratch.url.appending(path: "busybox.tar").path
@@ -186,7 +200,7 @@ struct `What RUN gets of the client` {
         return String(shown.text.split(separator: " ")[1])
     }
 
-    @Test func `an agent's keys can be listed and not removed`() async throws {
+    @Test(.proves("ssh", "--ssh")) func `an agent's keys can be listed and not removed`() async throws {
         let fingerprint = try await key("id")
         let socket = "/tmp/slipway-test-agent-\(UUID().uuidString)"
         var configuration = ChildProcessConfiguration(.named("ssh-agent"), ["-D", "-a", socket])
@@ -212,7 +226,7 @@ struct `What RUN gets of the client` {
         try await agent.terminate()
     }
 
-    @Test func `files of keys are served by an agent of the build's own`() async throws {
+    @Test(.proves("--ssh")) func `files of keys are served by an agent of the build's own`() async throws {
         let fingerprints = [try await key("one"), try await key("two")]
         let built = try await agentRequests(["--ssh", "default=../one,../two"], [:])
         try #require(built.status == 0, "\(built.errorText)")
@@ -223,7 +237,8 @@ struct `What RUN gets of the client` {
         #expect(!lines.contains { $0.dropFirst().joined(separator: " ") == "ssh-agent -D -a ./socket" && $0[0] == "1" })
     }
 
-    @Test(.requires(.program("openssl"))) func `a key may be in any form that Go reads`() async throws {
+    @Test(.proves("C10: keys of --ssh in every form that Go reads"), .requires(.program("openssl")))
+    func `a key may be in any form that Go reads`() async throws {
         let script = """
             set -e
             ssh-keygen -q -t ed25519 -N '' -f open
@@ -294,11 +309,14 @@ struct `What RUN gets of the client` {
         )
     }
 
-    @Test(arguments: [
-        (["--ssh", "default"], "invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set"),
-        (["--ssh", "a=/nowhere/key"], "failed to stat /nowhere/key: No such file or directory"),
-        (["--ssh", "a=/etc/passwd", "--ssh", "a=/etc/passwd"], "invalid duplicate ID a"),
-    ])
+    @Test(
+        .proves("--ssh"),
+        arguments: [
+            (["--ssh", "default"], "invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set"),
+            (["--ssh", "a=/nowhere/key"], "failed to stat /nowhere/key: No such file or directory"),
+            (["--ssh", "a=/etc/passwd", "--ssh", "a=/etc/passwd"], "invalid duplicate ID a"),
+        ]
+    )
     func `a bad --ssh is refused before anything is built`(options: [String], message: String) async throws {
         try scratch.write("FROM busybox\nRUN true\n", to: "context/Dockerfile")
         let built = try await Slipway.shared().run(
@@ -310,7 +328,9 @@ struct `What RUN gets of the client` {
         #expect(built.errorText.lowercased().contains(message.lowercased()), "\(built.errorText)")
     }
 
-    @Test func `what is no key is refused, and an agent that is required and missing fails the step`() async throws {
+    @Test(.proves("ssh")) func `what is no key is refused, and an agent that is required and missing fails the step`()
+        async throws
+    {
         let step = "FROM busybox\nRUN --mount=type=ssh,required true\n"
         let noKey = try await build(step, "--ssh", "default=/etc/passwd")
         #expect(noKey.errorText.contains("failed to parse /etc/passwd: "), "\(noKey.errorText)")

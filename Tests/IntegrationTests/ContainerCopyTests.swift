@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// `cp`.
@@ -76,7 +77,8 @@ extension `Container commands` {
         try await slipway.succeed("exec", name, "sh", "-c", wait)
     }
 
-    @Test func `a file that grows is copied as it was at one moment, alone and in its directory`() async throws {
+    @Test(.proves("B6: a file that another process"))
+    func `a file that grows is copied as it was at one moment, alone and in its directory`() async throws {
         try await withName { slipway, name in
             try await writing(slipway, name)
             let line = "0123456789\n"
@@ -93,7 +95,8 @@ extension `Container commands` {
         }
     }
 
-    @Test func `the kernel's files, whose size is not known before they are read, are copied whole`() async throws {
+    @Test(.proves("B6: a file that another process"))
+    func `the kernel's files, whose size is not known before they are read, are copied whole`() async throws {
         try await withName { slipway, name in
             try await writing(slipway, name)
             let version = try String(contentsOfFile: "/proc/version", encoding: .utf8)
@@ -109,7 +112,8 @@ extension `Container commands` {
         }
     }
 
-    @Test func `pipes are copied as pipes, and neither a device nor a directory is replaced`() async throws {
+    @Test(.proves("B8: cp follows a link that leads"))
+    func `pipes are copied as pipes, and neither a device nor a directory is replaced`() async throws {
         try await withName { slipway, name in
             try await writing(slipway, name)
             try await slipway("cp", "\(name):/fifos/f", "pipe", in: scratch.url).check()
@@ -126,7 +130,10 @@ extension `Container commands` {
         }
     }
 
-    @Test(arguments: ["cat", "gzip", "bzip2", "xz"]) func `an archive on standard input may be compressed`(
+    @Test(
+        .proves("B8: cp follows a link that leads", "C20: cp - of an archive with an"),
+        arguments: ["cat", "gzip", "bzip2", "xz"]
+    ) func `an archive on standard input may be compressed`(
         program: String
     ) async throws {
         try await withName { slipway, name in
@@ -141,7 +148,8 @@ extension `Container commands` {
         }
     }
 
-    @Test func `what a container has mounted is there while it does not run`() async throws {
+    @Test(.proves("B7: cp with a container that does", "B8: cp follows a link that leads"))
+    func `what a container has mounted is there while it does not run`() async throws {
         try await withName { slipway, name in
             try scratch.write("bound\n", to: "host/file")
             try scratch.write("new\n", to: "in")
@@ -181,7 +189,8 @@ extension `Container commands` {
         }
     }
 
-    @Test func `a copy onto a link that leads to nothing goes where the link leads`() async throws {
+    @Test(.proves("B8: cp follows a link that leads"))
+    func `a copy onto a link that leads to nothing goes where the link leads`() async throws {
         try await withName { slipway, name in
             let script = "ln -s /tmp/target /tmp/link; ln -s /none/target /tmp/broken"
             try await slipway("run", "--name", name, "--network", "none", "busybox", "sh", "-c", script).check()

@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// Processes that `exec` starts in containers, in the keeping of a monitor or of a command.
@@ -36,7 +37,10 @@ struct `Processes of exec` {
         try result.get()
     }
 
-    @Test(arguments: Keeping.allCases) func `a process is confined as the container's own is`(_ keeping: Keeping)
+    @Test(
+        .proves("A2: what exec starts has the user", "B3: exec -u takes names and numbers"),
+        arguments: Keeping.allCases
+    ) func `a process is confined as the container's own is`(_ keeping: Keeping)
         async throws
     {
         try await withContainer(keeping, Self.user) { slipway, name in
@@ -65,7 +69,8 @@ struct `Processes of exec` {
         }
     }
 
-    @Test func `variables come from flags, files and the caller, and the container's stay`() async throws {
+    @Test(.proves("A2: what exec starts has the user", "B2: exec -e and --env-file add"))
+    func `variables come from flags, files and the caller, and the container's stay`() async throws {
         let scratch = try TemporaryDirectory()
         try scratch.write("# comment\nFILE=f\nHERE\nONE=file\n", to: "variables")
         try await withContainer(.monitor, ["-e", "KEPT=1", "-e", "ONE=container"]) { slipway, name in
@@ -88,7 +93,7 @@ struct `Processes of exec` {
         }
     }
 
-    @Test(arguments: Keeping.allCases)
+    @Test(.proves("B4: exec of what is not there, is"), arguments: Keeping.allCases)
     func `what cannot be started is said, with docker's status and nothing of the runtime's`(
         _ keeping: Keeping
     ) async throws {
@@ -120,7 +125,7 @@ struct `Processes of exec` {
         }
     }
 
-    @Test(arguments: Keeping.allCases)
+    @Test(.proves("B5: exec -d returns at once, and"), arguments: Keeping.allCases)
     func `a detached process outlives the command, and a signal to it ends the attached`(
         _ keeping: Keeping
     ) async throws {
@@ -144,7 +149,8 @@ struct `Processes of exec` {
         }
     }
 
-    @Test func `the end of a process is the end of exec, whatever it leaves in the background`() async throws {
+    @Test(.proves("B5: exec -d returns at once, and"))
+    func `the end of a process is the end of exec, whatever it leaves in the background`() async throws {
         try await withContainer { slipway, name in
             let clock = ContinuousClock()
             let start = clock.now
@@ -157,7 +163,8 @@ struct `Processes of exec` {
         }
     }
 
-    @Test(arguments: Keeping.allCases) func `a terminal takes input, sizes, Ctrl-C and the keys that leave it`(
+    @Test(.proves("B1: exec -it takes what is typed"), arguments: Keeping.allCases)
+    func `a terminal takes input, sizes, Ctrl-C and the keys that leave it`(
         _ keeping: Keeping
     ) async throws {
         try await withContainer(keeping) { slipway, name in

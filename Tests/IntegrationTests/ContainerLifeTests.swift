@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// What containers go through, and what is left of them.
@@ -14,10 +15,13 @@ struct `The life of a container` {
         try result.get()
     }
 
-    @Test(arguments: [
-        ("nope", 127, "executable file not found"), ("", 127, "executable file not found"),
-        ("/etc", 126, "permission denied"),
-    ])
+    @Test(
+        .proves("B12: a container that goes with"),
+        arguments: [
+            ("nope", 127, "executable file not found"), ("", 127, "executable file not found"),
+            ("/etc", 126, "permission denied"),
+        ]
+    )
     func `a container that cannot be started stays as created`(_ program: String, _ status: Int32, _ text: String)
         async throws
     {
@@ -35,7 +39,8 @@ struct `The life of a container` {
         }
     }
 
-    @Test func `what the kernel refuses to execute is said to who starts it, and nothing of it is in the log`()
+    @Test(.proves("B4: exec of what is not there, is"))
+    func `what the kernel refuses to execute is said to who starts it, and nothing of it is in the log`()
         async throws
     {
         try await withName { slipway, name in
@@ -61,7 +66,8 @@ struct `The life of a container` {
         }
     }
 
-    @Test func `what contradicts itself is refused before anything is made`() async throws {
+    @Test(.proves("B12: a container that goes with"))
+    func `what contradicts itself is refused before anything is made`() async throws {
         let slipway = try await Slipway.shared()
         let cases: [([String], String)] = [
             (["-w", "relative"], "the working directory 'relative' is invalid, it needs to be an absolute path"),
@@ -77,7 +83,9 @@ struct `The life of a container` {
         #expect(repeated.text == "/\n")
     }
 
-    @Test func `a container that goes with its end can be restarted`() async throws {
+    @Test(.proves("B12: a container that goes with")) func `a container that goes with its end can be restarted`()
+        async throws
+    {
         try await withName { slipway, name in
             let made = ["run", "-d", "--rm", "--network", "none", "-v", "/kept", "--name", name, "busybox"]
             let id = try await slipway.run(made + ["sleep", "86400"]).text
@@ -90,7 +98,8 @@ struct `The life of a container` {
         }
     }
 
-    @Test func `a container in the foreground is restarted in the background`() async throws {
+    @Test(.proves("B12: a container that goes with"))
+    func `a container in the foreground is restarted in the background`() async throws {
         try await withName { slipway, name in
             let words = ["run", "--rm", "--network", "none", "--name", name, "busybox", "sleep", "86400"]
             let client = Task { try await slipway.run(words) }
@@ -137,14 +146,16 @@ struct `The life of a container` {
         }
     }
 
-    @Test func `removing by force what is not there is no failure`() async throws {
+    @Test(.proves("B17: rm -f of what is not there is no failure"))
+    func `removing by force what is not there is no failure`() async throws {
         let slipway = try await Slipway.shared()
         let forced = try await slipway("rm", "-f", "no-such-container")
         #expect(forced.status == 0 && forced.text.isEmpty)
         #expect(try await slipway("rm", "no-such-container").status == 1)
     }
 
-    @Test func `a container that ran out of memory says so, and its cgroups go with it`() async throws {
+    @Test(.proves("A15: the cgroups of a container", "B12: a container that goes with"))
+    func `a container that ran out of memory says so, and its cgroups go with it`() async throws {
         try await withName { slipway, name in
             let words = [
                 "run", "-d", "--network", "none", "-m", "20m", "--pids-limit", "30", "--name", name, "busybox",
@@ -165,7 +176,7 @@ struct `The life of a container` {
         }
     }
 
-    @Test func `the caller's umask is the caller's alone`() async throws {
+    @Test(.proves("A9: the caller's umask reaches")) func `the caller's umask is the caller's alone`() async throws {
         let scratch = try TemporaryDirectory()
         try scratch.write("FROM busybox\nRUN umask > /made; mkdir /dir\n", to: "context/Dockerfile")
         let volume = "umask-\(UUID().uuidString.lowercased().prefix(8))"
@@ -186,7 +197,9 @@ struct `The life of a container` {
         #expect(made.text == expected, "\(made.errorText)")
     }
 
-    @Test func `standard streams that are closed are at their end`() async throws {
+    @Test(.proves("B11: closed standard streams are")) func `standard streams that are closed are at their end`()
+        async throws
+    {
         let scratch = try TemporaryDirectory()
         try await withName { slipway, name in
             try await slipway.succeed("run", "-d", "--network", "none", "--name", name, "busybox", "sleep", "86400")

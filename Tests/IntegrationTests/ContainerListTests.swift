@@ -1,9 +1,10 @@
 import Foundation
+import Proofs
 import Testing
 
 /// `ps` and `inspect`.
 extension `Container commands` {
-    @Test func `ps has docker's filters`() async throws {
+    @Test(.proves("B15: ps has docker's filters, names")) func `ps has docker's filters`() async throws {
         try await withName { slipway, name in
             let first = name + "-one"
             let second = name + "-two"
@@ -67,7 +68,8 @@ extension `Container commands` {
         }
     }
 
-    @Test func `ps names the image by its id once the name stands for another`() async throws {
+    @Test(.proves("B15: ps has docker's filters, names"))
+    func `ps names the image by its id once the name stands for another`() async throws {
         try await withName { slipway, name in
             try await slipway.succeed("tag", "busybox", name)
             try await slipway.succeed("create", "--name", name, name, "sh", "-c", "exit 3", "ab")
@@ -81,7 +83,8 @@ extension `Container commands` {
         }
     }
 
-    @Test func `inspect has every field of docker's document, empty or absent as Go gives it`() async throws {
+    @Test(.proves("B16: inspect has the fields of"))
+    func `inspect has every field of docker's document, empty or absent as Go gives it`() async throws {
         try await withName { slipway, name in
             try await slipway.succeed(
                 "create",

@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// `logs`.
@@ -17,7 +18,8 @@ extension `Container commands` {
 
         """
 
-    @Test func `lines are chosen by the instant at which they were written, whatever the zones`() async throws {
+    @Test(.proves("B9: logs --since and --until compare"))
+    func `lines are chosen by the instant at which they were written, whatever the zones`() async throws {
         try await withName { slipway, name in
             try await container(name, slipway, log: Self.threeLines)
             let cases: [([String], String, zone: String)] = [
@@ -72,7 +74,8 @@ extension `Container commands` {
         }
     }
 
-    @Test func `a long log is shown whole and in order, or from as many lines before its end as asked for`()
+    @Test(.proves("B10: a long log is streamed, and --tail reads from its end"))
+    func `a long log is shown whole and in order, or from as many lines before its end as asked for`()
         async throws
     {
         try await withName { slipway, name in

@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// What containers reach over their network, what reaches them, and what of it is left: nothing.
@@ -129,7 +130,8 @@ struct `The network of containers` {
         print("SYN", *sorted(heard))
         """
 
-    @Test func `has nothing of the host's loopback, whatever frames a container sends`() async throws {
+    @Test(.proves("A1: a container that writes frames"))
+    func `has nothing of the host's loopback, whatever frames a container sends`() async throws {
         let result = try await run(
             """
             echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter
@@ -173,7 +175,8 @@ struct `The network of containers` {
         #expect(lines.contains("OUT 198.51.100.1"), "\(lines)")
     }
 
-    @Test func `is apart from that of another store, and makes no router of the host`() async throws {
+    @Test(.proves("A18: forwarding is as it was found", "A18: containers of two stores, and"))
+    func `is apart from that of another store, and makes no router of the host`() async throws {
         let (other, directory) = try Slipway.isolated()
         defer { withExtendedLifetime(directory) {} }
         try await other.succeed("load", "-i", world.directory.path + "/busybox.tar")
@@ -217,7 +220,8 @@ struct `The network of containers` {
         #expect(result.text.contains("STILL 1 root\n"), "\(result.text)")
     }
 
-    @Test func `goes with its last container, killed ones and steps among them`() async throws {
+    @Test(.proves("A18: forwarding is as it was found"))
+    func `goes with its last container, killed ones and steps among them`() async throws {
         try world.directory.write("FROM busybox\nRUN nc 198.51.100.2 80 < /dev/null\n", to: "context/Dockerfile")
         let result = try await run(
             """
@@ -255,7 +259,13 @@ struct `The network of containers` {
         )
     }
 
-    @Test func `gives each container a port of its own out of a range`() async throws {
+    @Test(
+        .proves(
+            "B13: containers that are started",
+            "B13: a port on an address of IPv6",
+            "B13: -p with the host's network"
+        )
+    ) func `gives each container a port of its own out of a range`() async throws {
         let (other, directory) = try Slipway.isolated()
         defer { withExtendedLifetime(directory) {} }
         try await other.succeed("load", "-i", world.directory.path + "/busybox.tar")
@@ -301,7 +311,8 @@ struct `The network of containers` {
         #expect(result.text.contains("ROW ports-d 127.0.0.1:18403->53/udp\n"), "\(result.text)")
     }
 
-    @Test func `shares the files of the host with who shares its network, and lets none write what is read-only`()
+    @Test(.proves("B14: a container in the host's"))
+    func `shares the files of the host with who shares its network, and lets none write what is read-only`()
         async throws
     {
         try world.directory.write("127.0.0.1 localhost\n198.51.100.2 known-here\n", to: "hosts")

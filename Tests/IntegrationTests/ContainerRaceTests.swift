@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// Several commands on one container at the same time.
@@ -12,7 +13,8 @@ struct `Commands on one container at once` {
         }
     }
 
-    @Test func `a container that several start runs once, and goes once when several remove it`() async throws {
+    @Test(.proves("D: several commands start, restart"))
+    func `a container that several start runs once, and goes once when several remove it`() async throws {
         let slipway = try await Slipway.shared()
         let name = "race-\(UUID().uuidString.lowercased().prefix(8))"
         let command = ["--name", name, "--network", "none", "busybox", "sh", "-c", "echo started; exec sleep 60"]

@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 import Text
 
@@ -37,7 +38,10 @@ struct `Contexts from elsewhere` {
         return made.output
     }
 
-    @Test(arguments: ["--no-auto-compress", "--gzip", "--bzip2", "--xz", "--zstd"])
+    @Test(
+        .proves("Main context: standard input, git, URL"),
+        arguments: ["--no-auto-compress", "--gzip", "--bzip2", "--xz", "--zstd"]
+    )
     func `an archive on standard input is unpacked`(compression: String) async throws {
         let archive = try await archive(compression)
         let result = try await build("-", input: archive)
@@ -49,7 +53,8 @@ struct `Contexts from elsewhere` {
         #expect(try content("other") == "A\n")
     }
 
-    @Test func `anything else on standard input is a Dockerfile without files`() async throws {
+    @Test(.proves("Main context: standard input, git, URL"))
+    func `anything else on standard input is a Dockerfile without files`() async throws {
         let result = try await build("-", input: "FROM scratch\nCOPY <<EOF /f\nhello\nEOF\n")
         try #require(result.status == 0, "\(result.errorText)")
         #expect(try content("f") == "hello\n")
@@ -64,7 +69,8 @@ struct `Contexts from elsewhere` {
         #expect(ambiguous.status == 1 && ambiguous.errorText.contains("ambiguous Dockerfile source"))
     }
 
-    @Test func `an ignore file that is none is passed over, and an empty context is refused`() async throws {
+    @Test(.proves("C24: empty values of flags, an"))
+    func `an ignore file that is none is passed over, and an empty context is refused`() async throws {
         try scratch.write("FROM scratch\nCOPY . /\n", to: "Dockerfile")
         try scratch.write("Dockerfile\n", to: "dockerfile.dockerignore")
         try scratch.write("x\n", to: ".dockerignore/x")
@@ -78,7 +84,8 @@ struct `Contexts from elsewhere` {
         #expect(plain.status == 0, "\(plain.errorText)")
     }
 
-    @Test func `a repository is a context, with a directory of it as root`() async throws {
+    @Test(.proves("BUILDKIT_INLINE_CACHE, BUILDKIT_BUILD_NAME", "Main context: standard input, git, URL"))
+    func `a repository is a context, with a directory of it as root`() async throws {
         let git = try await GitFixture()
         try await git.makeRepository("a.git")
         let address = git.address("a.git")
@@ -99,7 +106,8 @@ struct `Contexts from elsewhere` {
         #expect(try content("renamed") == "inner\n")
     }
 
-    @Test func `a web server's archive is a context and any other file a Dockerfile`() async throws {
+    @Test(.proves("Main context: standard input, git, URL"))
+    func `a web server's archive is a context and any other file a Dockerfile`() async throws {
         let server = try await WebServer.start()
         let archive = try await archive("--gzip")
         try Data(archive).write(to: server.directory.appending(path: "c.tgz"))
@@ -116,7 +124,9 @@ struct `Contexts from elsewhere` {
         #expect(missing.status == 1 && missing.errorText.contains("invalid response status 404"))
     }
 
-    @Test func `the Dockerfile of a directory may come from a web server or standard input`() async throws {
+    @Test(.proves("-f, --file")) func `the Dockerfile of a directory may come from a web server or standard input`()
+        async throws
+    {
         let server = try await WebServer.start()
         try server.put("FROM scratch\nCOPY a /from-server\n", at: "Remote")
         try scratch.write("A\n", to: "tree/a")

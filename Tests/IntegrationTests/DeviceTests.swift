@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// `RUN --device`: devices that files of the machine describe.
@@ -67,7 +68,7 @@ struct `Devices of RUN` {
         )
     }
 
-    @Test func `are what the file says, where they are allowed`() async throws {
+    @Test(.proves("RUN --device")) func `are what the file says, where they are allowed`() async throws {
         try describeDevices()
         let step = """
             RUN --device=vendor.example/thing=0,required echo "$OF_ALL $WHICH"; cat /vendor/file; echo x > /dev/things/zero && \
@@ -96,7 +97,7 @@ struct `Devices of RUN` {
         #expect(try String(contentsOfFile: scratch.path + "/hooked", encoding: .utf8).contains("\"ociVersion\""))
     }
 
-    @Test func `are found by class, by wildcard, by annotation and by alias`() async throws {
+    @Test(.proves("RUN --device")) func `are found by class, by wildcard, by annotation and by alias`() async throws {
         try describeDevices()
         let shown = "sh -c 'echo \"got $WHICH\"; ls -l /dev/raw | cut -c1-45'"
         let all = try await build("RUN --device=vendor.example/thing=* \(shown)\n", "--allow", "device")
@@ -116,7 +117,9 @@ struct `Devices of RUN` {
         #expect(meant.errorText.contains("got one"), "\(meant.errorText)")
     }
 
-    @Test func `may be had by every build where the file or the configuration says so`() async throws {
+    @Test(.proves("RUN --device")) func `may be had by every build where the file or the configuration says so`()
+        async throws
+    {
         let json = """
             {"cdiVersion": "0.6.0", "kind": "free.example/KIND", "annotations": ANNOTATIONS,
              "devices": [{"name": "a", "containerEdits": {"env": ["HAD=KIND"]}}]}
@@ -134,7 +137,7 @@ struct `Devices of RUN` {
         #expect(refused.status == 1 && refused.errorText.contains("not allowed"))
     }
 
-    @Test func `that are not there are missed only where they are required`() async throws {
+    @Test(.proves("RUN --device")) func `that are not there are missed only where they are required`() async throws {
         let optional = try await build("RUN --device=vendor.example/gpu=all echo without\n")
         #expect(optional.status == 0 && optional.errorText.contains("without"), "\(optional.errorText)")
         try scratch.write("{\n\"cdiVersion\": \"0.6.0\",\n\"kid\": \"a\"}", to: "high/broken.json")
@@ -145,7 +148,7 @@ struct `Devices of RUN` {
         #expect(text.contains("/high/broken.json:3: unknown field \"kid\""), "\(text)")
     }
 
-    @Test func `decide what the cache knows, by the names that were found`() async throws {
+    @Test(.proves("RUN --device")) func `decide what the cache knows, by the names that were found`() async throws {
         let step = "RUN --device=vendor.example/thing=1 echo \"made $WHICH\" > /made\n"
         let without = try await build(step, cached: true)
         #expect(!without.errorText.contains("CACHED [2/2]"))

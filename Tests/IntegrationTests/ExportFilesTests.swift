@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import SystemPackage
 import Testing
 
@@ -28,7 +29,8 @@ struct `Exported files` {
         try #require(result.status == 0, "\(arguments): \(result.errorText)")
     }
 
-    @Test func `a directory can lose what the build did not make, below the working directory`() async throws {
+    @Test(.proves("local (exporter)"))
+    func `a directory can lose what the build did not make, below the working directory`() async throws {
         for name in ["out/stale", "out/dir/stale", "out/old/deep/stale"] { try scratch.write("", to: name) }
         try FileManager.default.createSymbolicLink(atPath: path("out/link"), withDestinationPath: path("context"))
         try await succeed("-o", "type=local,dest=out,mode=copy")
@@ -42,7 +44,9 @@ struct `Exported files` {
         #expect(try names("out/linux_arm64/dir") == ["a.txt"])
     }
 
-    @Test func `nothing is deleted elsewhere unless that is allowed`() async throws {
+    @Test(.proves("--allow", "local (exporter)")) func `nothing is deleted elsewhere unless that is allowed`()
+        async throws
+    {
         try scratch.write("", to: "elsewhere/stale")
         try FileManager.default.createSymbolicLink(atPath: path("link"), withDestinationPath: "/")
         for destination in [".", path(""), "..", "../x", "/tmp", "link/tmp", "context/.."] {
@@ -61,7 +65,9 @@ struct `Exported files` {
         #expect(try names("elsewhere") == ["dir"])
     }
 
-    @Test func `devices are made, with their numbers`() async throws {
+    @Test(.proves("C11: devices and the times of FIFOs in local outputs")) func `devices are made, with their numbers`()
+        async throws
+    {
         try scratch.write(
             "FROM busybox AS b\nRUN mkdir /o && mknod -m 640 /o/c c 1 3 && mknod -m 600 /o/b b 7 0 && mkfifo /o/f\n"
                 + "FROM scratch\nCOPY --from=b /o /\n",
@@ -72,7 +78,8 @@ struct `Exported files` {
         #expect(shown.text == "character special file 640 1 3\nblock special file 600 7 0\n")
     }
 
-    @Test func `files and archives have the time of the build where it has one`() async throws {
+    @Test(.proves("SOURCE_DATE_EPOCH", "local (exporter)", "tar"))
+    func `files and archives have the time of the build where it has one`() async throws {
         let time = "SOURCE_DATE_EPOCH=1500000000"
         try await succeed("--build-arg", time, "-o", "out", "-o", "type=tar,dest=out.tar")
         try await succeed("-o", "type=tar,dest=none.tar,source-date-epoch=1400000000")
@@ -84,7 +91,7 @@ struct `Exported files` {
         #expect(times.text == "1500000000\n1500000000\n2017-07-14 02:40:00\n2014-05-13 16:53:20\n")
     }
 
-    @Test func `an archive goes into new directories, through links and into devices`() async throws {
+    @Test(.proves("tar")) func `an archive goes into new directories, through links and into devices`() async throws {
         try scratch.write("old", to: "real.tar")
         try FileManager.default.createSymbolicLink(atPath: path("link.tar"), withDestinationPath: "real.tar")
         for destination in ["new/deep/x.tar", "link.tar", "/dev/null"] {
@@ -111,7 +118,7 @@ struct `Exported files` {
         )
     }
 
-    @Test(arguments: ["gzip", "zstd", "estargz", "uncompressed"])
+    @Test(.proves("image, registry"), arguments: ["gzip", "zstd", "estargz", "uncompressed"])
     func `layers whose times are rewritten are the same whenever they are made`(compression: String) async throws {
         try writeDated()
         let options = ["--no-cache", "--build-arg", "SOURCE_DATE_EPOCH=1500000000"]
@@ -144,7 +151,8 @@ struct `Exported files` {
         )
     }
 
-    @Test func `an image with rewritten times is kept, runs, and shares the layers of its base`() async throws {
+    @Test(.proves("image, registry"))
+    func `an image with rewritten times is kept, runs, and shares the layers of its base`() async throws {
         try writeDated()
         let slipway = try await Slipway.shared()
         let name = "dated-\(UUID().uuidString.lowercased())"
@@ -170,7 +178,8 @@ struct `Exported files` {
         #expect(untimed.errorText.contains("rewrite-timestamp is specified, but no source-date-epoch was found"))
     }
 
-    @Test func `an image of estargz layers is kept, unpacked and run, and other programs load it`() async throws {
+    @Test(.proves("image, registry"))
+    func `an image of estargz layers is kept, unpacked and run, and other programs load it`() async throws {
         try scratch.write("FROM busybox\nCOPY dir /dir/\n", to: "context/Dockerfile")
         let slipway = try await Slipway.shared()
         let name = "stargz-\(UUID().uuidString.lowercased())"
@@ -198,7 +207,7 @@ struct `Exported files` {
         #expect(loaded.status == 0 && loaded.text.contains(name), "\(loaded.errorText)")
     }
 
-    @Test(.requires(.program("strace")))
+    @Test(.proves("tar"), .requires(.program("strace")))
     func `an export that is killed leaves nothing that stays`() async throws {
         let slipway = try await Slipway.shared()
         for output in ["type=tar,dest=out.tar", "type=oci,dest=out.tar", "type=oci,dest=out.tar,tar=false"] {
@@ -228,7 +237,13 @@ struct `Exported files` {
         }
     }
 
-    @Test func `warnings stand in the metadata where they are asked for`() async throws {
+    @Test(
+        .proves(
+            "Environment variables of results",
+            "containerimage.*, image.name",
+            "buildx.build.ref, buildx.build.warnings"
+        )
+    ) func `warnings stand in the metadata where they are asked for`() async throws {
         let slipway = try await Slipway.shared()
         for (value, isThere) in [("1", true), ("false", false), ("", false)] {
             let built = try await slipway.run(

@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import SystemPackage
 import Testing
 
@@ -55,6 +56,7 @@ struct `Exported images` {
     }
 
     @Test(
+        .proves("image, registry"),
         arguments: [
             ("gzip,compression-level=9", "tar+gzip"), ("zstd,compression-level=19", "tar+zstd"),
             ("uncompressed", "tar"), ("estargz", "tar+gzip"),
@@ -92,7 +94,7 @@ struct `Exported images` {
         #expect(try await runProgram("cmp", ["x.tar", again], in: scratch.url).status == 0)
     }
 
-    @Test func `a base keeps its compression unless it is forced`() async throws {
+    @Test(.proves("image, registry")) func `a base keeps its compression unless it is forced`() async throws {
         let registry = try await RegistryServer.start(in: FilePath(scratch.path))
         defer { registry.stop() }
         let base = "\(registry.host)/base:1"
@@ -113,7 +115,8 @@ struct `Exported images` {
         }
     }
 
-    @Test func `documents have Docker's media types and annotations where that is asked for`() async throws {
+    @Test(.proves("image, registry"))
+    func `documents have Docker's media types and annotations where that is asked for`() async throws {
         let registry = try await RegistryServer.start(in: FilePath(scratch.path))
         defer { registry.stop() }
         let name = "\(registry.host)/docker:1"
@@ -146,7 +149,8 @@ struct `Exported images` {
         #expect(metadata["containerimage.config.digest"] as? String == configuration["digest"] as? String)
     }
 
-    @Test func `annotations go to the documents and descriptors of all platforms or of one`() async throws {
+    @Test(.proves("--annotation", "containerimage.*, image.name"))
+    func `annotations go to the documents and descriptors of all platforms or of one`() async throws {
         let registry = try await RegistryServer.start(in: FilePath(scratch.path))
         defer { registry.stop() }
         let name = "\(registry.host)/annotated:1"
@@ -190,7 +194,8 @@ struct `Exported images` {
         #expect(refused.errorText.contains("index annotations not supported for single platform export"))
     }
 
-    @Test func `a push may be by digest, of nothing that is kept, and to a registry without TLS`() async throws {
+    @Test(.proves("image, registry"))
+    func `a push may be by digest, of nothing that is kept, and to a registry without TLS`() async throws {
         let registry = try await RegistryServer.start(in: FilePath(scratch.path))
         defer { registry.stop() }
         let repository = "\(registry.host)/untagged"
@@ -219,7 +224,7 @@ struct `Exported images` {
         #expect(tagged.errorText.contains("can't push tagged ref \(repository):1 by digest"))
     }
 
-    @Test func `an image can have names by digest`() async throws {
+    @Test(.proves("image, registry")) func `an image can have names by digest`() async throws {
         let slipway = try await Slipway.shared()
         _ = try await build(
             "-o",
@@ -235,7 +240,8 @@ struct `Exported images` {
         }
     }
 
-    @Test func `a layout is a directory that other programs read, and that another build adds to`() async throws {
+    @Test(.proves("oci, docker"))
+    func `a layout is a directory that other programs read, and that another build adds to`() async throws {
         _ = try await build("-t", "one:1", "-o", "type=oci,tar=false,dest=layout")
         _ = try await build("-t", "two:2", "-o", "type=docker,tar=false,dest=layout,compression=zstd")
         let files = try await unpack("oci:layout:1")
@@ -255,7 +261,9 @@ struct `Exported images` {
         #expect(refused.errorText.contains("destination directory file is a file"))
     }
 
-    @Test func `an archive of docker's kind has docker's list, one of OCI's has not`() async throws {
+    @Test(.proves("oci, docker")) func `an archive of docker's kind has docker's list, one of OCI's has not`()
+        async throws
+    {
         _ = try await build("-t", "listed:1", "-o", "type=docker,dest=docker.tar", "-o", "type=oci,dest=oci.tar")
         let docker = try await runProgram("tar", ["-xOf", "docker.tar", "manifest.json"], in: scratch.url)
         #expect(docker.text.contains("\"RepoTags\":[\"listed:1\"]"))

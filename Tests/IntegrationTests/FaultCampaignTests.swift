@@ -3,6 +3,7 @@ import Foundation
 import Images
 import LinuxSystem
 import OCI
+import Proofs
 import Snapshots
 import Storage
 import SystemPackage
@@ -28,7 +29,9 @@ import Testing
         }
     }
 
-    @Test func `says so or is not disturbed, whatever command comes`() async throws {
+    @Test(.proves("A11-A13: 500 seeded faults of one")) func `says so or is not disturbed, whatever command comes`()
+        async throws
+    {
         try await withStores { stores in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for seed in UInt64(1)...40 {
@@ -77,7 +80,8 @@ import Testing
         }
     }
 
-    @Test(arguments: 0..<5) func `is found by those who open it, and mended`(part: Int) async throws {
+    @Test(.proves("A11-A13: 500 seeded faults of one"), arguments: 0..<5)
+    func `is found by those who open it, and mended`(part: Int) async throws {
         try await withStores { stores in
             let images = stores.images.sorted().joined(separator: "\n")
             await #expect(processExitsWith: .success) {

@@ -1,6 +1,7 @@
 import CommandLine
 import Foundation
 import LinuxSystem
+import Proofs
 import Storage
 import SystemPackage
 import Testing
@@ -120,7 +121,8 @@ struct `A disk that is full` {
         }
     }
 
-    @Test func `to the last block is freed by every command that frees, and containers end`() async throws {
+    @Test(.proves("A6: on a disk that is full to the"))
+    func `to the last block is freed by every command that frees, and containers end`() async throws {
         try await withSmallDisk(24) {
             try await makeBase()
             try scratch.write("FROM busybox\nCOPY Dockerfile /\n", to: "small/Dockerfile")
@@ -150,7 +152,9 @@ struct `A disk that is full` {
         }
     }
 
-    @Test(arguments: ["local", "tar", "oci", "docker"]) func `an export`(type: String) async throws {
+    @Test(.proves("Exit statuses"), arguments: ["local", "tar", "oci", "docker"]) func `an export`(type: String)
+        async throws
+    {
         let context = try context("FROM scratch\nCOPY big /\n", megabytes: 8)
         let elsewhere = Slipway(root: path("store"), environment: marker.environment)
         try await withSmallDisk(4) {

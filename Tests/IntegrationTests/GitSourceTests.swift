@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// ADD of git repositories, from a real server.
@@ -21,7 +22,9 @@ struct `Adding from git` {
         try await slipway.listing(of: dockerfile, in: scratch)
     }
 
-    @Test func `files have git's modes, the commit's time, and no .git`() async throws {
+    @Test(.proves("ADD of git repositories")) func `files have git's modes, the commit's time, and no .git`()
+        async throws
+    {
         let git = try await GitFixture()
         try await git.makeRepository("a.git")
         let files = try await listing("FROM scratch\nADD \(git.address("a.git")) /in/\n")
@@ -32,7 +35,8 @@ struct `Adding from git` {
         #expect(!files.contains { $0.contains(".git") })
     }
 
-    @Test func `tags, commits, directories and checksums choose what is added`() async throws {
+    @Test(.proves("ADD of git repositories", "ADD --checksum", "C9: an annotated tag with --keep-git-dir"))
+    func `tags, commits, directories and checksums choose what is added`() async throws {
         let git = try await GitFixture()
         let (first, last) = try await git.makeRepository("a.git")
         let address = git.address("a.git")
@@ -71,7 +75,7 @@ struct `Adding from git` {
         #expect(wrong.errorText.contains("Dockerfile:2"))
     }
 
-    @Test func `a branch that did not move is cached, one that moved is not`() async throws {
+    @Test(.proves("ADD of git")) func `a branch that did not move is cached, one that moved is not`() async throws {
         let git = try await GitFixture()
         try await git.makeRepository("a.git")
         let dockerfile = "FROM scratch\nADD \(git.address("a.git"))#main /in\n"
@@ -90,7 +94,7 @@ struct `Adding from git` {
         #expect(try String(contentsOf: scratch.url.appending(path: "out/in/file"), encoding: .utf8) == "three\n")
     }
 
-    @Test func `submodules come along unless they are not wanted`() async throws {
+    @Test(.proves("ADD of git repositories")) func `submodules come along unless they are not wanted`() async throws {
         let git = try await GitFixture()
         try await git.makeRepository("sub.git")
         try await git.run(
@@ -109,7 +113,9 @@ struct `Adding from git` {
         )
     }
 
-    @Test func `a server that only has files is enough, also for submodules`() async throws {
+    @Test(.proves("ADD: forms and flags")) func `a server that only has files is enough, also for submodules`()
+        async throws
+    {
         let git = try await GitFixture()
         try await git.makeRepository("sub.git")
         try await git.run(
@@ -124,7 +130,8 @@ struct `Adding from git` {
         #expect(files.contains { $0.hasSuffix("in/inner/dir/inner") })
     }
 
-    @Test func `repositories may name objects by SHA-256, also where one of SHA-1 was before`() async throws {
+    @Test(.proves("ADD: forms and flags"))
+    func `repositories may name objects by SHA-256, also where one of SHA-1 was before`() async throws {
         let git = try await GitFixture()
         let (_, old) = try await git.makeRepository("a.git")
         let dockerfile = "FROM scratch\nADD --keep-git-dir=true \(git.address("a.git"))#main /in/\n"

@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// A store or an image with many of something: what commands cost may grow as fast as it, and no faster.
@@ -113,7 +114,7 @@ struct `Four times as many` {
             else: print(kind, ' '.join(words), 'grows by %.2f: from %.3f s to %.3f s' % (growth, small, large))
         """
 
-    @Test(arguments: cases.map(\.kind))
+    @Test(.proves("A3: an image, an archive, a Dockerfile"), arguments: cases.map(\.kind))
     func `of something in an image or a store cost commands less than eight times the processor time`(
         kind: String
     ) async throws {

@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// HEALTHCHECK.
@@ -26,7 +27,8 @@ extension `Container commands` {
         _ = try await attached
     }
 
-    @Test func `an attached container is checked, and its health is shown`() async throws {
+    @Test(.proves("B19: the HEALTHCHECK of an image"))
+    func `an attached container is checked, and its health is shown`() async throws {
         try await withName { slipway, name in
             let flags = [
                 "--health-cmd", "echo fine; test ! -e /ill", "--health-interval", "50ms", "--health-retries", "2",
@@ -44,7 +46,8 @@ extension `Container commands` {
         }
     }
 
-    @Test func `a check that takes too long, or cannot be started, has failed`() async throws {
+    @Test(.proves("B19: the HEALTHCHECK of an image"))
+    func `a check that takes too long, or cannot be started, has failed`() async throws {
         try await withName { slipway, name in
             let flags = ["--health-cmd", "sleep 100", "--health-interval", "50ms", "--health-timeout", "100ms"]
             try await running(flags + ["--health-retries", "1"], slipway, name, until: "unhealthy") {
@@ -57,7 +60,7 @@ extension `Container commands` {
         }
     }
 
-    @Test
+    @Test(.proves("B19: the HEALTHCHECK of an image"))
     func `the image's health check is shown unless it is taken away, and what is detached says that it does not run`()
         async throws
     {

@@ -3,6 +3,7 @@ import CommandLine
 import Foundation
 import LLB
 import LinuxSystem
+import Proofs
 import RemoteSources
 import Storage
 import SystemPackage
@@ -130,7 +131,7 @@ struct `Hostile builds` {
     }
 
     /// A5: what a layer would not say as it is, in one of few files and in one of many.
-    @Test(arguments: [1, 100])
+    @Test(.proves("C21: a file named .wh.x is a file"), arguments: [1, 100])
     func `a name that would remove another is a name until it stands in a layer`(count: Int) async throws {
         try await shell(
             "mkdir -p context/many && cd context/many && for i in $(seq \(count)); do echo $i > $i; done; echo x > .wh.1"

@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// The program against a server that breaks every rule: each command ends by itself, soon, and says which server it
@@ -16,7 +17,9 @@ import Testing
         },
     ]
 
-    @Test func `end soon, with an error that names the server`() async throws {
+    @Test(.proves("A14: 5,000 broken answers (status")) func `end soon, with an error that names the server`()
+        async throws
+    {
         let server = try await HostileServer.start()
         let (slipway, directory) = try Slipway.isolated()
         try directory.write("FROM scratch\nARG FILE\nADD $FILE /\n", to: "add/Dockerfile")

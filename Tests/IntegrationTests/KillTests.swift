@@ -1,6 +1,7 @@
 import CommandLine
 import Foundation
 import LinuxSystem
+import Proofs
 import Storage
 import SystemPackage
 import Testing
@@ -124,7 +125,7 @@ struct `Commands killed at any step` {
         )
     }
 
-    @Test func `a container`() async throws {
+    @Test(.proves("D: a process that is killed while")) func `a container`() async throws {
         _ = try await makeTemplate()
         try await tryAll(
             Workload(

@@ -1,6 +1,7 @@
 import Archive
 import Glibc
 import LinuxSystem
+import Proofs
 import SystemPackage
 import Testing
 import Text
@@ -153,7 +154,8 @@ private func listing(_ root: FilePath) async throws -> [String] {
         }
     }
 
-    @Test func `an archive that is no layer leaves the directory itself alone`() async throws {
+    @Test(.proves("C20: an archive's ./ leaves the"))
+    func `an archive that is no layer leaves the directory itself alone`() async throws {
         for (name, kind) in [("./", TarEntry.Kind.directory), ("/", .directory), ("", .regular), (".", .fifo)] {
             try await withScratchDirectory { root in
                 try await onBlockingPool {
@@ -173,7 +175,8 @@ private func listing(_ root: FilePath) async throws -> [String] {
         }
     }
 
-    @Test func `outside of layers a hard link's own header counts for its file`() async throws {
+    @Test(.proves("C12: the header of a hard link"))
+    func `outside of layers a hard link's own header counts for its file`() async throws {
         try await withScratchDirectory { root in
             var link = Member.hardLink("b", "a")
             (link.entry.mode, link.entry.userID, link.entry.groupID) = (0o755, 7, 8)

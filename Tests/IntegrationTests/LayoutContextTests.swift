@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// `--build-context name=oci-layout://…`, with layouts that skopeo and umoci make.
@@ -53,7 +54,8 @@ struct `Contexts of layout directories` {
         try String(contentsOf: scratch.url.appending(path: "out/\(name)"), encoding: .utf8)
     }
 
-    @Test func `an image that skopeo wrote is a base and a source of COPY, by tag, by digest and by itself`()
+    @Test(.proves("COPY --from", "Named contexts"))
+    func `an image that skopeo wrote is a base and a source of COPY, by tag, by digest and by itself`()
         async throws
     {
         let digest = try await makeLayout("--dest-compress")
@@ -87,7 +89,9 @@ struct `Contexts of layout directories` {
         #expect(try await slipway("system", "check").status == 0)
     }
 
-    @Test func `an image that umoci wrote is a base, and the platform chooses in an index`() async throws {
+    @Test(.proves("--build-context")) func `an image that umoci wrote is a base, and the platform chooses in an index`()
+        async throws
+    {
         try await shell(
             """
             umoci init --layout layout && umoci new --image layout:v1
@@ -177,7 +181,9 @@ struct `Contexts of layout directories` {
         ("sed -i 's/sha256:/sha1:/' layout/index.json", "sha1"),
     ]
 
-    @Test func `a hostile layout is refused by name and nothing of it is used`() async throws {
+    @Test(.proves("--build-context")) func `a hostile layout is refused by name and nothing of it is used`()
+        async throws
+    {
         let manifest = String(try await makeLayout("--dest-compress").dropFirst("sha256:".count))
         try await slipway.succeed("system", "prune", "-a", "-f")
         let parts = try await shell(

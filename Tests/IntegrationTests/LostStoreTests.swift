@@ -1,11 +1,13 @@
 import Foundation
+import Proofs
 import SystemPackage
 import Testing
 
 /// A store of which nothing is left that says what its blobs are.
 @Suite(.requires(.root, .program("crun"), .program("docker-registry")))
 struct `A store without database and records` {
-    @Test func `gets the images back whose blobs are whole, and is told what is lost`() async throws {
+    @Test(.proves("A12: a database and records that"))
+    func `gets the images back whose blobs are whole, and is told what is lost`() async throws {
         try await withScratchDirectory { root in
             let registry = try await RegistryServer.start(in: root)
             let shared = try await Slipway.shared()

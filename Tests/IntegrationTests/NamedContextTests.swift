@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// `--build-context`, and times from `SOURCE_DATE_EPOCH`.
@@ -24,7 +25,8 @@ struct `Named contexts and dates` {
         try String(contentsOf: scratch.url.appending(path: "out/\(name)"), encoding: .utf8)
     }
 
-    @Test func `directories, addresses and repositories take the place of images`() async throws {
+    @Test(.proves("COPY --from", "Named contexts", "--build-context"))
+    func `directories, addresses and repositories take the place of images`() async throws {
         try scratch.write("mine\n", to: "other/a")
         try scratch.write("left out\n", to: "other/b")
         try scratch.write("b\n", to: "other/.dockerignore")
@@ -55,7 +57,7 @@ struct `Named contexts and dates` {
         #expect(try content("file") == "one\n" && content("web") == "served" && content("main") == "main\n")
     }
 
-    @Test func `a stage and a base can be replaced, for one platform too`() async throws {
+    @Test(.proves("Named contexts")) func `a stage and a base can be replaced, for one platform too`() async throws {
         try scratch.write("given\n", to: "other/f")
         try scratch.write("of another platform\n", to: "wrong/f")
         let dockerfile = """
@@ -79,7 +81,7 @@ struct `Named contexts and dates` {
         #expect(try content("f") == "given\n" && content("copied") == "given\n")
     }
 
-    @Test func `an image can stand for another`() async throws {
+    @Test(.proves("Named contexts")) func `an image can stand for another`() async throws {
         let tree = try await runProgram(
             "sh",
             ["-c", "mkdir t && echo x > t/x && tar -C t -cf t.tar ."],
@@ -100,11 +102,14 @@ struct `Named contexts and dates` {
         #expect(try content("x") == "x\n" && content("y") == "x\n")
     }
 
-    @Test(arguments: [
-        ("a", "expected key=value"), ("a=", "expected key=value"), ("a=../nowhere", "not found"),
-        ("A B=../other", "invalid context name"), ("a=target:x", "target: are not supported"),
-        ("a=file:///x.git", "not found"),
-    ])
+    @Test(
+        .proves("--build-context"),
+        arguments: [
+            ("a", "expected key=value"), ("a=", "expected key=value"), ("a=../nowhere", "not found"),
+            ("A B=../other", "invalid context name"), ("a=target:x", "target: are not supported"),
+            ("a=file:///x.git", "not found"),
+        ]
+    )
     func `what is no context is refused`(value: String, reason: String) async throws {
         try scratch.write("x", to: "other/x")
         let result = try await build("FROM scratch\nCOPY --from=a . /\n", "--build-context", value)
@@ -126,7 +131,7 @@ struct `Named contexts and dates` {
         return Set((image + history).split(separator: "\n").map(String.init))
     }
 
-    @Test func `an image has the time that it is given`() async throws {
+    @Test(.proves("SOURCE_DATE_EPOCH")) func `an image has the time that it is given`() async throws {
         let dockerfile = "FROM scratch\nARG SOURCE_DATE_EPOCH\nENV A=b\nCOPY main /main\n"
         let given = try await build(dockerfile, "-t", "a", "--build-arg", "SOURCE_DATE_EPOCH=1700000000")
         try #require(given.status == 0, "\(given.errorText)")
@@ -146,7 +151,7 @@ struct `Named contexts and dates` {
         #expect(wrong.status == 1 && wrong.errorText.contains("invalid SOURCE_DATE_EPOCH: yesterday"))
     }
 
-    @Test func `an image has the time of a source`() async throws {
+    @Test(.proves("SOURCE_DATE_EPOCH")) func `an image has the time of a source`() async throws {
         let git = try await GitFixture()
         try await git.makeRepository("a.git")
         try git.server.put("served", at: "f", modified: "2019-05-06T07:08:09Z")
@@ -201,7 +206,8 @@ struct `Named contexts and dates` {
         #expect(listed.text.contains("2019-05-06 07:08:09 made/"), "\(listed.text)")
     }
 
-    @Test func `an image has the time of the newest file of an archive that no server dates`() async throws {
+    @Test(.proves("SOURCE_DATE_EPOCH"))
+    func `an image has the time of the newest file of an archive that no server dates`() async throws {
         let server = try await WebServer.start()
         // The directory is newer than the files, and not asked.
         let packed = try await runProgram(
@@ -238,7 +244,7 @@ struct `Named contexts and dates` {
         #expect(try await seen("context", "SOURCE_DATE_EPOCH=a", "--build-context", "a=context") == "")
     }
 
-    @Test func `what has no time to give is told`() async throws {
+    @Test(.proves("SOURCE_DATE_EPOCH")) func `what has no time to give is told`() async throws {
         let built = try await build("FROM scratch\nCOPY main /\n", "--build-arg", "SOURCE_DATE_EPOCH=context")
         #expect(built.status == 0)
         #expect(
@@ -247,7 +253,7 @@ struct `Named contexts and dates` {
         )
     }
 
-    @Test func `scratch takes the place of an image`() async throws {
+    @Test(.proves("--build-context")) func `scratch takes the place of an image`() async throws {
         let built = try await build(
             "FROM busybox\nCOPY main /\n",
             "--build-context",

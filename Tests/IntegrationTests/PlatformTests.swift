@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import SystemPackage
 import Testing
 
@@ -61,7 +62,8 @@ struct `Builds for several platforms` {
         }
     }
 
-    @Test func `each platform has its own arguments and base, and the registry gets their index`() async throws {
+    @Test(.proves("--platform"))
+    func `each platform has its own arguments and base, and the registry gets their index`() async throws {
         let registry = try await RegistryServer.start(in: FilePath(scratch.path))
         defer { registry.stop() }
         let base = "\(registry.host)/base:1"
@@ -143,7 +145,7 @@ struct `Builds for several platforms` {
         )
     }
 
-    @Test func `a stage for this machine runs once for all platforms`() async throws {
+    @Test(.proves("--platform")) func `a stage for this machine runs once for all platforms`() async throws {
         try context(
             """
             FROM --platform=$BUILDPLATFORM busybox AS tools
@@ -194,7 +196,9 @@ struct `Builds for several platforms` {
         #expect(try await slipway.succeed("images", "-aq").isEmpty)
     }
 
-    @Test func `an index of the store is the base of builds for its platforms`() async throws {
+    @Test(.proves("local (exporter)")) func `an index of the store is the base of builds for its platforms`()
+        async throws
+    {
         try context("FROM scratch\nARG TARGETARCH\nCOPY a.txt /base-$TARGETARCH\n")
         let (slipway, directory) = try Slipway.isolated()
         defer { withExtendedLifetime(directory) {} }
@@ -222,7 +226,9 @@ struct `Builds for several platforms` {
         #expect(try FileManager.default.contentsOfDirectory(atPath: path).sorted() == ["base-arm64", "own"])
     }
 
-    @Test func `archives hold the index or a directory for each platform, docker's kind refuses`() async throws {
+    @Test(.proves("tar")) func `archives hold the index or a directory for each platform, docker's kind refuses`()
+        async throws
+    {
         try context("FROM scratch\nARG TARGETARCH\nCOPY a.txt /$TARGETARCH\n")
         let slipway = try await Slipway.shared()
         _ = try await build(slipway, "--platform", Self.both, "-t", "x:1", "-o", "type=oci,dest=x.tar")
@@ -290,7 +296,8 @@ struct `Builds for several platforms` {
         try await slipway.succeed("rmi", "foreign-\(getpid()):1")
     }
 
-    @Test func `a base image that there is for another platform only is taken, with a warning`() async throws {
+    @Test(.proves("Platform of a base image"))
+    func `a base image that there is for another platform only is taken, with a warning`() async throws {
         let registry = try await RegistryServer.start(in: FilePath(scratch.path))
         defer { registry.stop() }
         try context("FROM scratch\nCOPY a.txt /base\n")
@@ -338,7 +345,7 @@ struct `Builds for several platforms` {
         )
     }
 
-    @Test func `one platform can be an index, too`() async throws {
+    @Test(.proves("BUILDKIT_MULTI_PLATFORM")) func `one platform can be an index, too`() async throws {
         try context("FROM scratch\nCOPY a.txt /\n")
         let slipway = try await Slipway.shared()
         _ = try await build(

@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import SystemPackage
 import Testing
 import Text
@@ -34,7 +35,8 @@ struct `Remote caches` {
 
     // MARK: What they are for
 
-    @Test func `of a directory spare another machine every step, and it makes the same image`() async throws {
+    @Test(.proves("--cache-from, --cache-to", "local (cache)", "cache.manifest"))
+    func `of a directory spare another machine every step, and it makes the same image`() async throws {
         let log = try await machines.here(local.to + ",mode=max", "--metadata-file=\(machines.scratch.path)/meta")
         #expect(machines.ran(log).count == 6)
         #expect(log.contains(" exporting cache to client directory\n"))
@@ -60,7 +62,7 @@ struct `Remote caches` {
         #expect(digest.hasPrefix("sha256:"))
     }
 
-    @Test func `of a registry are manifests or indexes that other tools read`() async throws {
+    @Test(.proves("registry")) func `of a registry are manifests or indexes that other tools read`() async throws {
         try await withRegistry { registry in
             let cache = "\(registry.host)/team/cache:1"
             let log = try await machines.here("--cache-to=type=registry,ref=\(cache),mode=max")
@@ -96,7 +98,9 @@ struct `Remote caches` {
         }
     }
 
-    @Test func `in an image hold its own layers`() async throws {
+    @Test(.proves("BUILDKIT_INLINE_CACHE, BUILDKIT_BUILD_NAME", "inline")) func `in an image hold its own layers`()
+        async throws
+    {
         try await withRegistry { registry in
             let name = "\(registry.host)/team/app:1"
             try await machines.here("--push", "-t", name, "--build-arg", "BUILDKIT_INLINE_CACHE=1")
@@ -112,7 +116,7 @@ struct `Remote caches` {
         }
     }
 
-    @Test func `hold the layers of the result, or those of all stages`() async throws {
+    @Test(.proves("local (cache)")) func `hold the layers of the result, or those of all stages`() async throws {
         let max = "type=local,dest=\(machines.scratch.path)/max,mode=max"
         try await machines.here(local.to, "--cache-to", max)
         // What comes after the last common step runs; of the other stage nothing is needed for it.
@@ -141,7 +145,8 @@ struct `Remote caches` {
 
     // MARK: What may be wrong with them
 
-    @Test func `without the layers that they promise are left alone, and the build goes on`() async throws {
+    @Test(.proves("--cache-from, --cache-to"))
+    func `without the layers that they promise are left alone, and the build goes on`() async throws {
         try await machines.here(local.to + ",mode=max")
         try removeLayers()
         let log = try await machines.there(local.from)
@@ -209,7 +214,8 @@ struct `Remote caches` {
 
     // MARK: Writing
 
-    @Test func `that cannot be written fail the build, unless that does not matter`() async throws {
+    @Test(.proves("--cache-from, --cache-to"))
+    func `that cannot be written fail the build, unless that does not matter`() async throws {
         try machines.scratch.write("in the way", to: "cache")
         let failed = try await machines.build(machines.first, in: "here", [local.to])
         #expect(failed.status == 1)
@@ -225,7 +231,8 @@ struct `Remote caches` {
         )
     }
 
-    @Test func `are whole or not there when their export is killed`() async throws {
+    @Test(.proves("--cache-from, --cache-to")) func `are whole or not there when their export is killed`() async throws
+    {
         try machines.write(last: "dd if=/dev/zero of=/big bs=1M count=64")
         try await machines.here(local.to)
         try machines.write(last: "head -c 48000000 /dev/urandom > /big", source: "other\n")
@@ -251,7 +258,9 @@ struct `Remote caches` {
         #expect(left == [])
     }
 
-    @Test func `have several tags, and only what those need where that is asked for`() async throws {
+    @Test(.proves("local (cache)")) func `have several tags, and only what those need where that is asked for`()
+        async throws
+    {
         func blobs() throws -> Int {
             try FileManager.default.contentsOfDirectory(atPath: "\(machines.scratch.path)/cache/blobs/sha256").count
         }
@@ -269,7 +278,7 @@ struct `Remote caches` {
         #expect(try blobs() == one)
     }
 
-    @Test func `of one stage alone are not used where that is asked for`() async throws {
+    @Test(.proves("--no-cache-filter")) func `of one stage alone are not used where that is asked for`() async throws {
         try await machines.here()
         #expect(machines.ran(try await machines.here("--no-cache-filter=other")) == [])
         let log = try await machines.here("--no-cache-filter=other,MAKE")

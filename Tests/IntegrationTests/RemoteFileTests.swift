@@ -1,6 +1,7 @@
 import Foundation
 import HTTP
 import OCI
+import Proofs
 import Synchronization
 import Testing
 import Text
@@ -21,7 +22,9 @@ struct `Adding from a web server` {
         try await slipway.build(dockerfile, options, in: scratch)
     }
 
-    @Test func `a file has the name of the address, mode 600 and the server's time`() async throws {
+    @Test(.proves("ADD of URLs")) func `a file has the name of the address, mode 600 and the server's time`()
+        async throws
+    {
         let server = try await WebServer.start()
         try server.put("hello\n", at: "a file.txt")
         let files = try await slipway.listing(
@@ -36,7 +39,8 @@ struct `Adding from a web server` {
         #expect(files.contains("-rwxr-x--x 12/34 6 2020-02-02 02:02:02 out"))
     }
 
-    @Test func `a file that did not change is asked for once and not sent again`() async throws {
+    @Test(.proves("ADD of URLs", "ADD of a URL"))
+    func `a file that did not change is asked for once and not sent again`() async throws {
         let server = try await WebServer.start()
         try server.put("one", at: "f")
         let dockerfile = "FROM scratch\nADD \(server.address)/f /f\n"
@@ -66,7 +70,8 @@ struct `Adding from a web server` {
         #expect(try String(contentsOf: scratch.url.appending(path: "out/f"), encoding: .utf8) == "two")
     }
 
-    @Test func `a file that the server compresses for the transfer is the file, and its checksum too`() async throws {
+    @Test(.proves("C8: ADD of what is served with Content-Encoding: gzip"))
+    func `a file that the server compresses for the transfer is the file, and its checksum too`() async throws {
         let server = try await WebServer.start()
         let text = String(repeating: "text\n", count: 100_000)
         try server.put(text, at: "f")
@@ -84,13 +89,16 @@ struct `Adding from a web server` {
         #expect(try server.requests().last?.status == 304)
     }
 
-    @Test func `an address without a port after the colon has the scheme's own`() async throws {
+    @Test(.proves("C12: an address with an empty port"))
+    func `an address without a port after the colon has the scheme's own`() async throws {
         let built = try await build("FROM scratch\nADD http://127.0.0.1:/f /f\n")
         #expect(built.status == 1 && built.errorText.contains("127.0.0.1/f"), "\(built.errorText)")
         #expect(!built.errorText.contains("invalid"), "\(built.errorText)")
     }
 
-    @Test func `a checksum is checked before the file is used and spares the question`() async throws {
+    @Test(.proves("ADD --checksum")) func `a checksum is checked before the file is used and spares the question`()
+        async throws
+    {
         let server = try await WebServer.start()
         try server.put("content", at: "f")
         let right = Digest.sha256(of: "content")
@@ -107,7 +115,7 @@ struct `Adding from a web server` {
         #expect(try server.requests().count == asked)
     }
 
-    @Test func `archives are unpacked only where that is asked for`() async throws {
+    @Test(.proves("ADD of URLs")) func `archives are unpacked only where that is asked for`() async throws {
         let server = try await WebServer.start()
         let made = try await runProgram(
             "sh",

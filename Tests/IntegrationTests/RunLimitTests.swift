@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// What RUN steps may do, see and take, as the command line says it.
@@ -22,7 +23,8 @@ struct `What RUN may` {
         )
     }
 
-    @Test func `see of the network is what the build or the step says`() async throws {
+    @Test(.proves("RUN --network", "--allow", "--network"))
+    func `see of the network is what the build or the step says`() async throws {
         let devices = "RUN ls /sys/class/net | tr '\\n' ' ' && echo devices\n"
         let none = try await build(devices, "--network", "none")
         #expect(none.errorText.contains(" lo devices"), "\(none.errorText)")
@@ -38,7 +40,7 @@ struct `What RUN may` {
         #expect(wide.status == 0, "\(wide.errorText)")
     }
 
-    @Test func `be unconfined only where that is allowed`() async throws {
+    @Test(.proves("RUN --security", "--allow")) func `be unconfined only where that is allowed`() async throws {
         let step = """
             RUN --security=insecure grep -E '^(CapEff|CapBnd|Seccomp):' /proc/self/status && \\
                 mkdir /m && mount -t tmpfs none /m && umount /m && ls /proc/acpi /sys/firmware > /dev/null
@@ -59,7 +61,9 @@ struct `What RUN may` {
         #expect(sandboxed.errorText.contains("Seccomp:\t2"))
     }
 
-    @Test func `mount files and use devices of the kernel where they are unconfined`() async throws {
+    @Test(.proves("RUN --security")) func `mount files and use devices of the kernel where they are unconfined`()
+        async throws
+    {
         let devices = "kmsg cuse fuse kvm net/tun loop-control loop0 loop7"
         let without = try await build("RUN for name in \(devices); do test ! -e /dev/$name || exit 1; done\n")
         #expect(without.status == 0, "\(without.errorText)")
@@ -87,7 +91,7 @@ struct `What RUN may` {
         #expect(allowed.errorText.contains("made: ") && !allowed.errorText.contains("can't open '/n': Operation not"))
     }
 
-    @Test func `be given mounts anywhere but over the device that it starts with`() async throws {
+    @Test(.proves("bind")) func `be given mounts anywhere but over the device that it starts with`() async throws {
         for target in ["/dev", "/dev/null"] {
             let refused = try await build("RUN --mount=type=bind,target=\(target) true\n")
             #expect(refused.status == 1 && refused.errorText.contains("Dockerfile:2"))
@@ -104,7 +108,7 @@ struct `What RUN may` {
         #expect(below.status == 0, "\(below.errorText)")
     }
 
-    @Test func `find hosts, limits, memory and a name`() async throws {
+    @Test(.proves("--add-host", "--shm-size, --ulimit")) func `find hosts, limits, memory and a name`() async throws {
         let built = try await build(
             """
             RUN cat /etc/hosts && echo "nofile $(ulimit -Sn) $(ulimit -Hn) core $(ulimit -c)" && \\
@@ -155,7 +159,8 @@ struct `What RUN may` {
         #expect(!history.contains("canary"))
     }
 
-    @Test func `not use more memory than it is given`() async throws {
+    @Test(.proves("--cgroup-parent", "--resource", "Hidden flags of older builders"))
+    func `not use more memory than it is given`() async throws {
         // The fill grows until the limit ends it; 300 MB are far more than 64.
         let built = try await build(
             "RUN dd if=/dev/zero of=/dev/shm/fill bs=1M count=300\n",
@@ -173,18 +178,21 @@ struct `What RUN may` {
         #expect(built.errorText.contains("hint: the step used more memory than its limit"))
     }
 
-    @Test(arguments: [
-        (["--allow", "root"], "unknown entitlement root"),
-        (["--ulimit", "nofile"], "invalid ulimit argument: nofile"),
-        (["--ulimit", "files=1"], "invalid ulimit type: files"),
-        (["--ulimit", "nofile=5:4"], "ulimit soft limit must be less than or equal to hard limit: 5 > 4"),
-        (["--add-host", "one"], "invalid host one"),
-        (["--add-host", "one:999.1.1.1"], "invalid host one:999.1.1.1"),
-        (["--resource", "disk=1g"], "unknown resource disk"),
-        (["--resource", "memory"], "invalid resource memory, expected key=value"),
-        (["--cpuset-cpus", "all"], "it is no list such as 0-2,4"),
-        (["--shm-size", "much"], "invalid size: 'much'"),
-    ])
+    @Test(
+        .proves("--add-host", "--allow", "--resource", "--shm-size, --ulimit"),
+        arguments: [
+            (["--allow", "root"], "unknown entitlement root"),
+            (["--ulimit", "nofile"], "invalid ulimit argument: nofile"),
+            (["--ulimit", "files=1"], "invalid ulimit type: files"),
+            (["--ulimit", "nofile=5:4"], "ulimit soft limit must be less than or equal to hard limit: 5 > 4"),
+            (["--add-host", "one"], "invalid host one"),
+            (["--add-host", "one:999.1.1.1"], "invalid host one:999.1.1.1"),
+            (["--resource", "disk=1g"], "unknown resource disk"),
+            (["--resource", "memory"], "invalid resource memory, expected key=value"),
+            (["--cpuset-cpus", "all"], "it is no list such as 0-2,4"),
+            (["--shm-size", "much"], "invalid size: 'much'"),
+        ]
+    )
     func `not be asked for nonsense`(options: [String], message: String) async throws {
         try scratch.write("FROM busybox\n", to: "context/Dockerfile")
         let built = try await Slipway.shared().run(

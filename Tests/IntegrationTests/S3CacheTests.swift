@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Settings
 import Testing
 
@@ -59,7 +60,9 @@ struct `Remote caches in buckets` {
             + more
     }
 
-    @Test func `spare another machine every step, and are read only as far as that is needed`() async throws {
+    @Test(.proves("s3")) func `spare another machine every step, and are read only as far as that is needed`()
+        async throws
+    {
         let places = ",prefix=team/,name=main;other,blobs_prefix=b/,manifests_prefix=m/"
         let log = try await machines.here("--cache-to=\(options(places)),mode=max")
         #expect(log.contains(" exporting cache to Amazon S3\n") && log.contains(" writing layer sha256:"))
@@ -85,7 +88,7 @@ struct `Remote caches in buckets` {
         #expect(try await machines.there(on: third, from).contains("is incomplete and is not used any more"))
     }
 
-    @Test func `take large layers in parts, and what they have only once`() async throws {
+    @Test(.proves("s3")) func `take large layers in parts, and what they have only once`() async throws {
         try machines.write(last: "head -c 40000000 /dev/urandom > /big")
         let to = "--cache-to=\(options()),compression=zstd"
         let refused = try await machines.build(machines.first, in: "here", [to])

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import LinuxSystem
+import Proofs
 import Sandboxes
 import Synchronization
 import SystemPackage
@@ -102,9 +103,12 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
     }
 
     /// What is given to each of them is a filter that only crun knows.
-    @Test(arguments: [
-        "runc version 1.1.5\nspec: 1.0.2-dev", "crun version 1.8\n+SYSTEMD +CAP", "youki version 0.5", "",
-    ])
+    @Test(
+        .proves("D: runc or a crun without seccomp under crun's name"),
+        arguments: [
+            "runc version 1.1.5\nspec: 1.0.2-dev", "crun version 1.8\n+SYSTEMD +CAP", "youki version 0.5", "",
+        ]
+    )
     func `a runtime that would pass over the filter is refused by what it says of itself`(answer: String) async throws {
         try await withSandbox { _, root in
             let directory = root.removingLastComponent()

@@ -2,6 +2,7 @@ import ClientServices
 import CommandLine
 import Foundation
 import LLB
+import Proofs
 import RemoteSources
 import Storage
 import SystemPackage
@@ -53,7 +54,9 @@ struct `Secrets of sources` {
         #expect(!forms.contains { (history.text + history.errorText).contains($0) })
     }
 
-    @Test func `a token of the host goes before its header, and both before the address`() async throws {
+    @Test(.proves("ADD of URLs")) func `a token of the host goes before its header, and both before the address`()
+        async throws
+    {
         try server.put("content\n", at: "f")
         try scratch.write("t0ken-of-the-host\n", to: "token")
         let token = ["--secret", "id=HTTP_AUTH_TOKEN_127.0.0.1,src=../token"]
@@ -82,7 +85,8 @@ struct `Secrets of sources` {
         #expect(!broken.errorText.contains("Injected"))
     }
 
-    @Test func `a token reaches the context and the Dockerfile of a server, and nobody the server leads to`()
+    @Test(.proves("ADD of URLs"))
+    func `a token reaches the context and the Dockerfile of a server, and nobody the server leads to`()
         async throws
     {
         try server.put("FROM scratch\nCOPY context /served\n", at: "file")
@@ -124,7 +128,8 @@ struct `Secrets of sources` {
         return (["PATH": "\(scratch.path)/bin:\(path)"], log)
     }
 
-    @Test func `a repository gets the token or header for its host or for all, whatever it is used as`() async throws {
+    @Test(.proves("ADD of git repositories", "--secret", "A16: the token of a git build is"))
+    func `a repository gets the token or header for its host or for all, whatever it is used as`() async throws {
         try await GitFixture(server: server).makeRepository("a.git")
         var (variables, log) = try await notingGit()
         variables["T"] = "canary-git-token"
@@ -168,7 +173,8 @@ struct `Secrets of sources` {
         #expect(!called.contains(token.split(separator: " ")[1]))
     }
 
-    @Test func `a password in an address is shown nowhere, whatever fails`() async throws {
+    @Test(.proves("A7: passwords in addresses in excerpts"))
+    func `a password in an address is shown nowhere, whatever fails`() async throws {
         let secret = "PASSW0RD"
         let address = "http://usr:\(secret)@127.0.0.1:\(server.port)"
         let files = [
@@ -201,7 +207,7 @@ struct `Secrets of sources` {
         try await expectNoTrace(of: secret, in: try await build(["."]))
     }
 
-    @Test(.requires(.program("sshd"), .program("ssh-agent")))
+    @Test(.proves("ADD of git repositories", "--ssh"), .requires(.program("sshd"), .program("ssh-agent")))
     func `a repository is reached by ssh with the keys of --ssh and no others`() async throws {
         let git = GitFixture(server: server)
         try await git.makeRepository("a.git")
@@ -234,7 +240,7 @@ struct `Secrets of sources` {
         #expect((try? Data(contentsOf: known)) == before, "the user's known hosts are not touched")
     }
 
-    @Test(.requires(.program("sshd")))
+    @Test(.proves("ADD of git repositories"), .requires(.program("sshd")))
     func `a host must have the key that the request knows it by`() async throws {
         let git = GitFixture(server: server)
         try await git.makeRepository("a.git")

@@ -1,5 +1,6 @@
 import Foundation
 import LinuxSystem
+import Proofs
 import Testing
 
 /// What the process of a RUN step reaches, and what of it is left: nothing.
@@ -47,7 +48,8 @@ struct `The network of a step` {
         "RUN \(flags) cat > /probe.py <<'EOF' && python3 /probe.py\n\(script)\nEOF\n"
     }
 
-    @Test func `reaches the world and the host's addresses, and nothing that is the host's alone`() async throws {
+    @Test(.proves("RUN --network", "--add-host", "--network"))
+    func `reaches the world and the host's addresses, and nothing that is the host's alone`() async throws {
         let script =
             Self.probe + """
                 check("a name", ("answer.test", 80))
@@ -89,7 +91,7 @@ struct `The network of a step` {
         try String(contentsOf: world.directory.url.appending(path: name), encoding: .utf8)
     }
 
-    @Test func `is the host's or none where that is said`() async throws {
+    @Test(.proves("RUN --network", "--network")) func `is the host's or none where that is said`() async throws {
         let slipway = try await Slipway.shared()
         try write(Self.run("", Self.probe))
         let host = try await world.run("$slipway build --progress=plain --no-cache --network host context", slipway)
@@ -108,7 +110,7 @@ struct `The network of a step` {
         #expect(checks(none) == Set(places.map { "\($0) says nothing" }), "\(none.errorText)")
     }
 
-    @Test func `is not another step's`() async throws {
+    @Test(.proves("RUN --network", "--network")) func `is not another step's`() async throws {
         let script = """
             import os, socket, sys, time
             me, other = sys.argv[1:]
@@ -198,7 +200,7 @@ struct `The network of a step` {
         #expect(texts == ["before", "honest", "after"], "\(datagrams)")
     }
 
-    @Test(.requires(.program("iptables")))
+    @Test(.proves("Networks (networkMode of [worker.oci], [dns])"), .requires(.program("iptables")))
     func `passes chains that drop what they do not know, and leaves them as they were`() async throws {
         try write(Self.run("", Self.probe) + "RUN [ ! -e /nowhere ] && echo ready && sleep 1000\n")
         let killed = try await world.run(
@@ -234,7 +236,8 @@ struct `The network of a step` {
 
     // MARK: Where there is no right to make one
 
-    @Test func `is the host's, with a warning, where none can be made`() async throws {
+    @Test(.proves("Networks (networkMode of [worker.oci], [dns])"))
+    func `is the host's, with a warning, where none can be made`() async throws {
         try write(Self.run("", Self.probe) + "RUN true\n")
         try world.directory.write("[worker.oci]\nnetworkMode = \"bridge\"\n", to: "bridge.toml")
         try world.directory.write("[worker.oci]\nnetworkMode = \"host\"\n", to: "host.toml")
@@ -255,7 +258,9 @@ struct `The network of a step` {
         #expect(meant.status == 0 && !meant.errorText.contains("WARN"), "\(meant.errorText)")
     }
 
-    @Test func `has the name servers of the configuration`() async throws {
+    @Test(.proves("Networks (networkMode of [worker.oci], [dns])")) func `has the name servers of the configuration`()
+        async throws
+    {
         try write("RUN cat /etc/resolv.conf | sed 's/^/CHECK /'\n")
         try world.directory.write(
             """

@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// What a step finds around it and what it leaves, as BuildKit has it.
@@ -38,7 +39,8 @@ struct `What a step finds and leaves` {
         return layers
     }
 
-    @Test func `its host name is the image's affair, and its names and addresses are not to be changed`() async throws {
+    @Test(.proves("C1: a step's /etc/hostname is the", "C2: /etc/hosts and /etc/resolv.conf"))
+    func `its host name is the image's affair, and its names and addresses are not to be changed`() async throws {
         let built = try await build(
             """
             FROM busybox
@@ -58,7 +60,13 @@ struct `What a step finds and leaves` {
         }
     }
 
-    @Test func `mounts have the permissions of what they cover, and their places ordinary ones`() async throws {
+    @Test(
+        .proves(
+            "C4: a tmpfs has the mode of the",
+            "C12: --mount=type=bind,from=,target=/x shows the context",
+            "C14: places for mounts inside cache and bind mounts are 0755"
+        )
+    ) func `mounts have the permissions of what they cover, and their places ordinary ones`() async throws {
         try scratch.write("x", to: "context/file")
         let id = UUID().uuidString
         let built = try await build(
@@ -76,7 +84,8 @@ struct `What a step finds and leaves` {
         #expect(built.status == 0, "\(built.errorText)")
     }
 
-    @Test func `users are numbers where they look like it, and have a home`() async throws {
+    @Test(.proves("C12: users and groups given as", "C12: ENV HOME= and then RUN: the user's home"))
+    func `users are numbers where they look like it, and have a home`() async throws {
         let built = try await build(
             """
             FROM busybox
@@ -92,7 +101,8 @@ struct `What a step finds and leaves` {
         #expect(built.status == 0, "\(built.errorText)")
     }
 
-    @Test func `the kernel's directories stay, and other places for mounts leave no trace`() async throws {
+    @Test(.proves("C13, C23: directories for /proc"))
+    func `the kernel's directories stay, and other places for mounts leave no trace`() async throws {
         let layers = try await layers(
             of: """
                 FROM busybox AS tools
@@ -139,7 +149,9 @@ struct `What a step finds and leaves` {
         #expect(layers[6].contains("drwxr-xr-x 0/0 new/"))
     }
 
-    @Test func `a directory has the time at which the step changed it`() async throws {
+    @Test(.proves("C13, C23: directories for /proc")) func `a directory has the time at which the step changed it`()
+        async throws
+    {
         let built = try await build(
             """
             FROM busybox
@@ -151,7 +163,8 @@ struct `What a step finds and leaves` {
         #expect(built.status == 0, "\(built.errorText)")
     }
 
-    @Test func `a missing working directory becomes its user's`() async throws {
+    @Test(.proves("A missing working directory is made as the step's user's"))
+    func `a missing working directory becomes its user's`() async throws {
         let slipway = try await Slipway.shared()
         let name = "step-directory-\(UUID().uuidString.lowercased())"
         let script = "tar -cf base.tar -C / bin/busybox && \"$0\" import -c 'WORKDIR /made/here' base.tar \"$1\""
@@ -175,7 +188,8 @@ struct `What a step finds and leaves` {
         return whole + (parts.count > 1 ? Double("0.\(parts[1])") ?? 0 : 0)
     }
 
-    @Test func `a failure ends the build at once, whatever other steps ignore`() async throws {
+    @Test(.proves("C15: a step that fails ends the"))
+    func `a failure ends the build at once, whatever other steps ignore`() async throws {
         let built = try await build(
             """
             FROM busybox AS deaf

@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// Names, labels and texts that did not come from us must not act on the terminal that shows them.
@@ -104,7 +105,9 @@ struct `Texts of others` {
         if any(sign in seen for sign in signs): print('format on a terminal', repr(seen))
         """
 
-    @Test func `are shown escaped by every command, to pipes and terminals`() async throws {
+    @Test(.proves("A5: escape sequences and other")) func `are shown escaped by every command, to pipes and terminals`()
+        async throws
+    {
         let (slipway, directory) = try Slipway.isolated()
         let commands = String(decoding: try JSONEncoder().encode(Self.commands), as: UTF8.self)
         let result = try await runProgram(

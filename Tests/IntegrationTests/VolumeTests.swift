@@ -1,4 +1,5 @@
 import Foundation
+import Proofs
 import Testing
 
 /// `volume`, and volumes of containers.
@@ -6,7 +7,7 @@ import Testing
 struct `Volumes` {
     private func lines(_ text: String) -> [String] { text.split(separator: "\n").map(String.init) }
 
-    @Test func `are made, listed, inspected and removed`() async throws {
+    @Test(.proves("B18: named and anonymous volumes")) func `are made, listed, inspected and removed`() async throws {
         let (slipway, directory) = try Slipway.isolated()
         defer { withExtendedLifetime(directory) {} }
         #expect(try await slipway.succeed("volume", "create", "one", "--label", "a=b") == "one\n")
@@ -48,7 +49,8 @@ struct `Volumes` {
         }
     }
 
-    @Test func `of earlier versions are there, and only those without a name are pruned unless all are`() async throws {
+    @Test(.proves("B18: named and anonymous volumes"))
+    func `of earlier versions are there, and only those without a name are pruned unless all are`() async throws {
         let (slipway, directory) = try Slipway.isolated()
         defer { withExtendedLifetime(directory) {} }
         let anonymous = String(repeating: "0f", count: 32)
@@ -76,7 +78,8 @@ struct `Volumes` {
         )
     }
 
-    @Test func `a path of the host that is no UTF-8 is mounted, by every way to name it`() async throws {
+    @Test(.proves("B18: a path of the host that is"))
+    func `a path of the host that is no UTF-8 is mounted, by every way to name it`() async throws {
         let slipway = try await Slipway.shared()
         let scratch = try TemporaryDirectory()
         let script = """
@@ -99,7 +102,8 @@ struct `Volumes` {
         #expect(lines(result.text) == expected, "\(result.errorText)")
     }
 
-    @Test func `that a container has cannot be removed, are filled once and counted`() async throws {
+    @Test(.proves("B18: named and anonymous volumes"))
+    func `that a container has cannot be removed, are filled once and counted`() async throws {
         let slipway = try await Slipway.shared()
         let name = "test-\(UUID().uuidString.lowercased().prefix(8))"
         try await slipway.succeed("volume", "create", name)
@@ -134,7 +138,8 @@ struct `Volumes` {
         #expect(try await slipway.succeed("volume", "rm", name) == "\(name)\n")
     }
 
-    @Test func `without a name are those of the last container that has them`() async throws {
+    @Test(.proves("B18: named and anonymous volumes"))
+    func `without a name are those of the last container that has them`() async throws {
         let slipway = try await Slipway.shared()
         let name = "test-\(UUID().uuidString.lowercased().prefix(8))"
         try await slipway.succeed("create", "--name", name, "-v", "/m", "busybox", "true")
@@ -149,7 +154,8 @@ struct `Volumes` {
         #expect(try await slipway.succeed("volume", "ls", "-q", "-f", "name=\(volume)") == "")
     }
 
-    @Test func `and everything else are refused over the kernel's files, by name and by link`() async throws {
+    @Test(.proves("A18: a volume, a directory of the"))
+    func `and everything else are refused over the kernel's files, by name and by link`() async throws {
         let slipway = try await Slipway.shared()
         let scratch = try TemporaryDirectory()
         let tag = "test-\(UUID().uuidString.lowercased().prefix(8))"

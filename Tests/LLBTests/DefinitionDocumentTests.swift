@@ -1,6 +1,7 @@
 import BuildKitProto
 import Foundation
 import OCI
+import Proofs
 import SwiftProtobuf
 import Testing
 import Text
@@ -34,7 +35,7 @@ import Text
         }
     }
 
-    @Test func `are by the rules of protobuf's JSON`() throws {
+    @Test(.proves("convertllb")) func `are by the rules of protobuf's JSON`() throws {
         let definition = try exampleDefinition()
         let document = try object(try definition.json().text())
         let operations = try #require(document["def"] as? [String: NSDictionary])
@@ -47,7 +48,8 @@ import Text
         }
     }
 
-    @Test func `leave out what is as usual, write long numbers as text, and metadata as Go does`() throws {
+    @Test(.proves("convertllb"))
+    func `leave out what is as usual, write long numbers as text, and metadata as Go does`() throws {
         var process = Process(arguments: [bytes("a"), bytes("<b>")])
         process.limits = [ResourceLimit(name: bytes("nofile"), soft: 10, hard: -1)]
         var metadata = Metadata(name: bytes("title"), ignoresCache: true)

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import Proofs
 import Synchronization
 import SystemPackage
 import Testing
@@ -17,7 +18,9 @@ import Testing
     }
 
     /// From 65 processors on, the steps that wait for one cache mount alone are more than the pool has threads.
-    @Test func `what waits for a lock takes no thread from it`() async throws {
+    @Test(.proves("D: steps that wait for one locked")) func `what waits for a lock takes no thread from it`()
+        async throws
+    {
         let path = FilePath("/tmp/slipway-lock-\(getpid())-\(UInt64.random(in: 0 ... .max))")
         let lock = HeldLock(try await onBlockingPool { try FileLock.acquire(path, .exclusive) })
         let count = 140

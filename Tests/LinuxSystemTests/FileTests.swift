@@ -1,5 +1,6 @@
 import Foundation
 import LinuxSystem
+import Proofs
 import SystemPackage
 import Testing
 import Text
@@ -32,7 +33,9 @@ import Text
         try removeTree(directory.appending("nothing"))
     }
 
-    @Test func `two who remove one tree do not disturb each other`() async throws {
+    @Test(.proves("A17: what another process removes")) func `two who remove one tree do not disturb each other`()
+        async throws
+    {
         let path = directory.appending("tree")
         for _ in 0..<5 {
             try await onBlockingPool {
@@ -48,7 +51,7 @@ import Text
         try await onBlockingPool { try removeTree(directory) }
     }
 
-    @Test func `a directory that is gone has no entries`() throws {
+    @Test(.proves("A17: what another process removes")) func `a directory that is gone has no entries`() throws {
         defer { try? removeTree(directory) }
         #expect(try RootedDirectory(directory).entriesIfPresent(of: "gone").isEmpty)
     }

@@ -1,4 +1,5 @@
 import LinuxSystem
+import Proofs
 import Testing
 import Text
 
@@ -18,7 +19,7 @@ import Text
         #expect(moment(text)?.seconds == seconds)
     }
 
-    @Test func `keep fractions of seconds`() {
+    @Test(.proves("B9: logs --since and --until compare")) func `keep fractions of seconds`() {
         #expect(
             moment("1795872510.5") == FileTime(seconds: 1_795_872_510, nanoseconds: 500_000_000)
         )

@@ -1,4 +1,5 @@
 import OCI
+import Proofs
 import Testing
 
 @Suite struct `Strict JSON` {
@@ -36,50 +37,60 @@ import Testing
     }
 
     /// Go's decoder takes each of these keys for the field: other programs would read another image under the same digest.
-    @Test(arguments: [
-        #"{"schemaVersion":2,"config":CONFIG,"layers":[],"layer\#u{17f}":[]}"#,
-        #"{"schemaVersion":2,"config":CONFIG,"layers":[],"layer\u017f":[]}"#,
-        #"{"schemaVersion":2,"config":CONFIG,"layer\#u{17f}":[],"layers":[]}"#,
-        #"{"schemaVersion":2,"config":{"mediaType":"a","digest":"DIGEST","Digest":"DIGEST","size":2},"layers":[]}"#,
-        #"{"schemaVersion":2,"config":{"mediaType":"a","digest":"DIGEST","dige\#u{17f}t":"DIGEST","size":2},"layers":[]}"#,
-        #"{"schemaVersion":2,"config":CONFIG,"layers":[{"mediaType":"a","digest":"DIGEST","SIZE":3,"size":2}]}"#,
-        #"{"schemaVersion":2,"config":CONFIG,"layers":[],"subject":{"mediaType":"a","mediatype":"b"}}"#,
-        #"{"schemaVersion":2,"config":CONFIG,"layers":[],"MediaType":"application/vnd.oci.image.index.v1+json"}"#,
-        #"{"schemaVersion":2,"config":CONFIG,"layers":[],"Annotations":{"a":"b"}}"#,
-        #"{"schemaVersion":2,"config":CONFIG,"layers":[],"annotations":{"a":"b","a":"c"}}"#,
-        #"{"schemaVersion":2,"config":CONFIG,"layers":[],"note":{"\#u{212a}ind":1,"kind":2}}"#,
-    ])
+    @Test(
+        .proves("A4: a manifest, index, configuration"),
+        arguments: [
+            #"{"schemaVersion":2,"config":CONFIG,"layers":[],"layer\#u{17f}":[]}"#,
+            #"{"schemaVersion":2,"config":CONFIG,"layers":[],"layer\u017f":[]}"#,
+            #"{"schemaVersion":2,"config":CONFIG,"layer\#u{17f}":[],"layers":[]}"#,
+            #"{"schemaVersion":2,"config":{"mediaType":"a","digest":"DIGEST","Digest":"DIGEST","size":2},"layers":[]}"#,
+            #"{"schemaVersion":2,"config":{"mediaType":"a","digest":"DIGEST","dige\#u{17f}t":"DIGEST","size":2},"layers":[]}"#,
+            #"{"schemaVersion":2,"config":CONFIG,"layers":[{"mediaType":"a","digest":"DIGEST","SIZE":3,"size":2}]}"#,
+            #"{"schemaVersion":2,"config":CONFIG,"layers":[],"subject":{"mediaType":"a","mediatype":"b"}}"#,
+            #"{"schemaVersion":2,"config":CONFIG,"layers":[],"MediaType":"application/vnd.oci.image.index.v1+json"}"#,
+            #"{"schemaVersion":2,"config":CONFIG,"layers":[],"Annotations":{"a":"b"}}"#,
+            #"{"schemaVersion":2,"config":CONFIG,"layers":[],"annotations":{"a":"b","a":"c"}}"#,
+            #"{"schemaVersion":2,"config":CONFIG,"layers":[],"note":{"\#u{212a}ind":1,"kind":2}}"#,
+        ]
+    )
     func `a manifest with a key that Go takes for another is refused, however deep`(text: String) {
         let bytes = Array(filled(text).utf8)
         #expect { try Manifest(parsing: bytes, declaredAs: .ociManifest) } throws: { "\($0)".contains("key \"") }
     }
 
-    @Test(arguments: [
-        #"{"schemaVersion":2,"manifests":[{"mediaType":"a","digest":"DIGEST","size":1,"platform":{"os":"a","OS":"b"}}]}"#,
-        #"{"schemaVersion":2,"manifests":[{"mediaType":"a","digest":"DIGEST","size":1,"Platform":{}}]}"#,
-        #"{"schemaVersion":2,"manifests":[],"Manifests":[]}"#,
-        #"{"schemaVersion":2,"manifest\#u{17f}":[],"manifests":[]}"#,
-    ])
+    @Test(
+        .proves("A4: a manifest, index, configuration"),
+        arguments: [
+            #"{"schemaVersion":2,"manifests":[{"mediaType":"a","digest":"DIGEST","size":1,"platform":{"os":"a","OS":"b"}}]}"#,
+            #"{"schemaVersion":2,"manifests":[{"mediaType":"a","digest":"DIGEST","size":1,"Platform":{}}]}"#,
+            #"{"schemaVersion":2,"manifests":[],"Manifests":[]}"#,
+            #"{"schemaVersion":2,"manifest\#u{17f}":[],"manifests":[]}"#,
+        ]
+    )
     func `an index with a key that Go takes for another is refused, however deep`(text: String) {
         let bytes = Array(filled(text).utf8)
         #expect { try Index(parsing: bytes, declaredAs: .ociIndex) } throws: { "\($0)".contains("key \"") }
     }
 
-    @Test(arguments: [
-        #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"Config":{}}"#,
-        #"{"architecture":"amd64","os":"linux","o\#u{17f}":"x","rootfs":{"type":"layers","diff_ids":[]}}"#,
-        #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[],"Diff_IDs":["DIGEST"]}}"#,
-        #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"config":{"Env":[],"env":[]}}"#,
-        #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"config":{"Healthcheck":{"TEST":[]}}}"#,
-        #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"config":{"Labels":{"a":"","a":""}}}"#,
-        #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"history":[{"Created_By":"x"}]}"#,
-    ])
+    @Test(
+        .proves("A4: a manifest, index, configuration"),
+        arguments: [
+            #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"Config":{}}"#,
+            #"{"architecture":"amd64","os":"linux","o\#u{17f}":"x","rootfs":{"type":"layers","diff_ids":[]}}"#,
+            #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[],"Diff_IDs":["DIGEST"]}}"#,
+            #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"config":{"Env":[],"env":[]}}"#,
+            #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"config":{"Healthcheck":{"TEST":[]}}}"#,
+            #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"config":{"Labels":{"a":"","a":""}}}"#,
+            #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"history":[{"Created_By":"x"}]}"#,
+        ]
+    )
     func `a configuration with a key that Go takes for another is refused, however deep`(text: String) {
         let bytes = Array(filled(text).utf8)
         #expect { try ImageConfiguration(parsing: bytes) } throws: { "\($0)".contains("key \"") }
     }
 
-    @Test func `keys that are data may differ by case, and unknown fields are passed over`() throws {
+    @Test(.proves("A4: a manifest, index, configuration"))
+    func `keys that are data may differ by case, and unknown fields are passed over`() throws {
         let manifest = #"""
             {"schemaVersion":2,"config":CONFIG,"layers":[],"annotations":{"a":"1","A":"2","Digest":"3","digest":"4"},
              "x":{"deep":[{"any":null}]}}

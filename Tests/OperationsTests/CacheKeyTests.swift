@@ -1,6 +1,7 @@
 import BuildGraph
 import LLB
 import OCI
+import Proofs
 import Testing
 
 @testable import Operations
@@ -35,7 +36,7 @@ import Testing
         return ExecKey(changed, inputs: [base, other], platform: platform).components
     }
 
-    @Test func `every field is in the key or left out for a reason`() {
+    @Test(.proves("RUN (cache key)")) func `every field is in the key or left out for a reason`() {
         let keyed: [String: (inout Exec) -> Void] = [
             "process.arguments": { $0.process.arguments = [bytes("a b")] },
             "process.environment": { $0.process.environment.append(bytes("B=2")) },
@@ -80,7 +81,8 @@ import Testing
         #expect(fields == Set(keyed.keys).union(leftOut.keys))
     }
 
-    @Test func `cache ids, shared memory and hosts' addresses do not count, a secret's definition does`() {
+    @Test(.proves("RUN (cache key)"))
+    func `cache ids, shared memory and hosts' addresses do not count, a secret's definition does`() {
         func with(_ kind: Mount.Kind) -> [KeyComponent] { key { $0.mounts[1].kind = kind } }
         #expect(with(.cache(id: bytes("a"), sharing: .shared)) == with(.cache(id: bytes("b"), sharing: .locked)))
         #expect(with(.temporary(size: 0)) != with(.temporary(size: 4096)))
@@ -108,7 +110,7 @@ import Testing
         #expect(swapped != straight)
     }
 
-    @Test func `the platform counts, and none is this machine's`() {
+    @Test(.proves("FROM")) func `the platform counts, and none is this machine's`() {
         #expect(key(platform: .current) == key())
         #expect(key(platform: Platform(os: "linux", architecture: "s390x")) != key())
     }
@@ -135,7 +137,8 @@ import Testing
 
     private func fields(of value: Any) -> Set<String> { Set(Mirror(reflecting: value).children.compactMap(\.label)) }
 
-    @Test func `every field of a copy is in the key, and of the source's path its name`() {
+    @Test(.proves("COPY and ADD of local files"))
+    func `every field of a copy is in the key, and of the source's path its name`() {
         let changes: [String: (inout FileCopy) -> Void] = [
             "source": { $0.source = bytes("/d/b") },
             "destination": { $0.destination = bytes("/y/") },
@@ -168,7 +171,7 @@ import Testing
         #expect(key(.copy(elsewhere, from: .output(source))) == plain)
     }
 
-    @Test func `every field of what is made or removed is in the key`() {
+    @Test(.proves("WORKDIR (cache key)")) func `every field of what is made or removed is in the key`() {
         let owner = Owner(user: .id(1))
         var all: [(name: String, field: String, change: FileChange)] = []
         let file = FileCreation(path: bytes("/f"), content: bytes("1"))

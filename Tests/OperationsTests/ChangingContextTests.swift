@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import LLB
 import LinuxSystem
+import Proofs
 import Synchronization
 import SystemPackage
 import Testing
@@ -73,11 +74,14 @@ import Testing
         #expect(try await key(image).digest == before.digest)
     }
 
-    @Test(arguments: [
-        "append", "cut", "rewrite", "rename over", "remove", "create", "mode", "mode of a directory", "link",
-        "link to file",
-        "file to link", "file to directory", "remove a directory",
-    ])
+    @Test(
+        .proves("C17: a file of the context grows"),
+        arguments: [
+            "append", "cut", "rewrite", "rename over", "remove", "create", "mode", "mode of a directory", "link",
+            "link to file",
+            "file to link", "file to directory", "remove a directory",
+        ]
+    )
     func `is keyed by what was copied`(change: String) async throws {
         let (record, copied, before) = try await copying(settled: .max) {
             switch change {
@@ -153,7 +157,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["append", "rewrite", "rename", "temporary"])
+    @Test(.proves("C17: a file of the context grows"), arguments: ["append", "rewrite", "rename", "temporary"])
     func `is copied all the same, and the key is of the bytes that were copied`(kind: String) async throws {
         let isOver = Flag()
         let writer = Task { try await onBlockingPool { try writing(isOver, kind) } }

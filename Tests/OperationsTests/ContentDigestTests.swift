@@ -3,6 +3,7 @@ import Foundation
 import GRDB
 import LLB
 import LinuxSystem
+import Proofs
 import Storage
 import SystemPackage
 import Testing
@@ -37,7 +38,8 @@ import Testing
         return try await ContentDigester(tree: tree, memo: memo).contentKey(of: [Selection(copy)])
     }
 
-    @Test func `names, modes and data count, times do not`() async throws {
+    @Test(.proves("COPY and ADD of local files", "What is no loss: times; what is one: modes"))
+    func `names, modes and data count, times do not`() async throws {
         let first = try await key()
         #expect(first.entries.map { String(decoding: $0.path, as: UTF8.self) } == ["d/a", "d/sub", "d/sub/b"])
         #expect(utimes("\(context)/d/a", [timeval(tv_sec: 1, tv_usec: 0), timeval(tv_sec: 1, tv_usec: 0)]) == 0)
@@ -62,7 +64,7 @@ import Testing
         #expect(try await key(".").digest != ignoring.digest)
     }
 
-    @Test func `the same content elsewhere has the same key`() async throws {
+    @Test(.proves("Fast and slow keys")) func `the same content elsewhere has the same key`() async throws {
         let other = try scratch.tree("elsewhere", ["e/a": "1", "e/sub/b": "2"])
         #expect(try await key().digest == (try await key("e", in: other).digest))
         let renamed = try scratch.tree("renamed", ["e/x": "1", "e/sub/b": "2"])

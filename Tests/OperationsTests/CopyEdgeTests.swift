@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import LLB
 import LinuxSystem
+import Proofs
 import SystemPackage
 import Testing
 
@@ -17,7 +18,8 @@ import Testing
         image = try scratch.tree("image")
     }
 
-    @Test func `a missing source without a similar name is told beside what is there`() async throws {
+    @Test(.proves("C16: a source that is missing: what"))
+    func `a missing source without a similar name is told beside what is there`() async throws {
         let context = try scratch.tree("context", ["app/main.c": "", "app/util.c": "", "app/ignored": ""])
         await #expect {
             try await copying("app/zzzzzzzz", to: "/", from: context, in: image, ignoring: ["app/ignored"])
@@ -35,7 +37,8 @@ import Testing
         } throws: { error in "\(error)".contains("the pattern \"**/log\" of .dockerignore keeps it out") }
     }
 
-    @Test func `a path that must be there may lead through a link`() async throws {
+    @Test(.proves("C6: COPY --parents through a link before /./"))
+    func `a path that must be there may lead through a link`() async throws {
         let context = try scratch.tree("context", ["real/c/f": "1", "real/c/g": "2"])
         symlink("real", "\(context)/lk")
         let tree = try await onBlockingPool { SourceTree(root: try RootedDirectory(context), name: bytes("context")) }
@@ -57,7 +60,8 @@ import Testing
         16, 0, 4, 0, 255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255,
     ]
 
-    @Test func `an access control list is copied and counts, unless the step gives the file a mode`() async throws {
+    @Test(.proves("C22: POSIX access control lists"))
+    func `an access control list is copied and counts, unless the step gives the file a mode`() async throws {
         let context = try scratch.tree("context", ["a": "1"])
         let source = try await onBlockingPool { SourceTree(root: try RootedDirectory(context), name: bytes("stage")) }
         let digester = ContentDigester(tree: source, memo: UncachedFileDigests())

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import LLB
 import LinuxSystem
+import Proofs
 import SystemPackage
 import Testing
 
@@ -41,13 +42,15 @@ func copying(
         image = try scratch.tree("image")
     }
 
-    @Test func `a directory's contents are copied, not the directory`() async throws {
+    @Test(.proves("COPY of a directory")) func `a directory's contents are copied, not the directory`() async throws {
         let context = try scratch.tree("context", ["d/a": "1", "d/sub/b": "2", "other": "3"])
         try await copying("d", to: "/x", from: context, in: image)
         #expect(try scratch.listing(image) == ["x/", "x/a=1", "x/sub/", "x/sub/b=2"])
     }
 
-    @Test func `the whole context goes into an existing directory and merges`() async throws {
+    @Test(.proves("COPY of a directory")) func `the whole context goes into an existing directory and merges`()
+        async throws
+    {
         let context = try scratch.tree("context", ["a": "new", "d/b": "2"])
         _ = try scratch.tree("image/srv", ["a": "old", "d/c": "kept"])
         try await copying(".", to: "/srv", from: context, in: image)
@@ -75,7 +78,8 @@ func copying(
         #expect(try scratch.time(image.appending("all/d")) == older)
     }
 
-    @Test func `a file is renamed without a trailing slash and goes into a directory with one`() async throws {
+    @Test(.proves("COPY: slash at the end"))
+    func `a file is renamed without a trailing slash and goes into a directory with one`() async throws {
         let context = try scratch.tree("context", ["a": "1"])
         try await copying("a", to: "/b", from: context, in: image)
         try await copying("a", to: "/deep/er/", from: context, in: image)
@@ -83,7 +87,9 @@ func copying(
         #expect(try scratch.listing(image) == ["b=1", "deep/", "deep/a=1", "deep/er/", "deep/er/a=1"])
     }
 
-    @Test func `wildcards match names in one directory, and matching none is no error`() async throws {
+    @Test(.proves("COPY: wildcards")) func `wildcards match names in one directory, and matching none is no error`()
+        async throws
+    {
         let context = try scratch.tree(
             "context",
             ["a.txt": "1", "b.txt": "2", "c.md": "3", "d/e.txt": "4", "d/f/g.txt": "5"]
@@ -100,7 +106,8 @@ func copying(
         )
     }
 
-    @Test func `a missing source is an error that names it and what was probably meant`() async throws {
+    @Test(.proves("COPY: wildcards", "C16: a source that is missing: what"))
+    func `a missing source is an error that names it and what was probably meant`() async throws {
         let context = try scratch.tree("context", ["requirements.txt": "", "secret": ""])
         await #expect {
             try await copying("requirments.txt", to: "/", from: context, in: image)
@@ -114,7 +121,7 @@ func copying(
         } throws: { error in "\(error)".contains("the pattern \"secret\" of .dockerignore keeps it out") }
     }
 
-    @Test func `paths above the context are the context's`() async throws {
+    @Test(.proves("COPY from outside the context")) func `paths above the context are the context's`() async throws {
         let context = try scratch.tree("context", ["a": "1"])
         _ = try scratch.tree("", ["outside": "x"])
         try await copying("../../a", to: "/b", from: context, in: image)
@@ -124,8 +131,8 @@ func copying(
         #expect(try scratch.listing(image) == ["b=1"])
     }
 
-    @Test func `a link given as source is followed inside the context, links inside a directory are kept`() async throws
-    {
+    @Test(.proves("Symbolic links"))
+    func `a link given as source is followed inside the context, links inside a directory are kept`() async throws {
         let context = try scratch.tree("context", ["real/f": "1"])
         let manager = FileManager.default
         try manager.createSymbolicLink(atPath: "\(context)/link", withDestinationPath: "/real")
@@ -136,7 +143,7 @@ func copying(
         await #expect(throws: OperationError.self) { try await copying("out", to: "/y", from: context, in: image) }
     }
 
-    @Test func `links of the image are followed inside the image`() async throws {
+    @Test(.proves("Symbolic links")) func `links of the image are followed inside the image`() async throws {
         let context = try scratch.tree("context", ["a": "1", "d/b": "2"])
         _ = try scratch.tree("image/data")
         let manager = FileManager.default
@@ -181,7 +188,7 @@ func copying(
         #expect(try scratch.listing(image) == ["a=1", "node_modules/", "node_modules/keep/", "node_modules/keep/y=4"])
     }
 
-    @Test func `exclude and include patterns are relative to the source`() async throws {
+    @Test(.proves("--exclude")) func `exclude and include patterns are relative to the source`() async throws {
         let context = try scratch.tree("context", ["d/a.txt": "1", "d/b.md": "2", "d/s/c.md": "3", "d/t/e.txt": "4"])
         try await copying("d", to: "/x", from: context, in: image) { $0.excludePatterns = [bytes("**/*.md")] }
         #expect(try scratch.listing(image) == ["x/", "x/a.txt=1", "x/s/", "x/t/", "x/t/e.txt=4"])
@@ -190,7 +197,8 @@ func copying(
         #expect(try scratch.listing(other) == ["d/", "d/s/", "d/s/c.md=3"])
     }
 
-    @Test func `modes are kept, or set for files and directories`() async throws {
+    @Test(.proves("--chmod", "C5: set-id and sticky bits of COPY"))
+    func `modes are kept, or set for files and directories`() async throws {
         let context = try scratch.tree("context", ["d/run": "1", "d/sub/f": "2"])
         #expect(chmod("\(context)/d/run", 0o4751) == 0)
         #expect(chmod("\(context)/d/sub", 0o750) == 0)
@@ -378,12 +386,16 @@ func copying(
 }
 
 @Suite struct `Symbolic modes` {
-    @Test(arguments: [
-        ("u=rwX,go=rX", 0o600, false, 0o644), ("u=rwX,go=rX", 0o700, false, 0o755), ("u=rwX,go=rX", 0o600, true, 0o755),
-        ("a+x", 0o644, false, 0o755), ("+x", 0o644, false, 0o755), ("g-w,o=", 0o777, false, 0o750),
-        ("u+s,+t", 0o755, false, 0o5755),
-        ("g=u", 0o740, false, 0o770), ("u+x-r", 0o600, false, 0o300), ("=", 0o7777, false, 0),
-    ])
+    @Test(
+        .proves("--chmod"),
+        arguments: [
+            ("u=rwX,go=rX", 0o600, false, 0o644), ("u=rwX,go=rX", 0o700, false, 0o755),
+            ("u=rwX,go=rX", 0o600, true, 0o755),
+            ("a+x", 0o644, false, 0o755), ("+x", 0o644, false, 0o755), ("g-w,o=", 0o777, false, 0o750),
+            ("u+s,+t", 0o755, false, 0o5755),
+            ("g=u", 0o740, false, 0o770), ("u+x-r", 0o600, false, 0o300), ("=", 0o7777, false, 0),
+        ]
+    )
     func `apply as chmod's`(_ text: String, _ mode: Int, _ isDirectory: Bool, _ expected: Int) throws {
         let expression = try ModeExpression(bytes(text))
         #expect(expression.applied(to: UInt32(mode), isDirectory: isDirectory) == UInt32(expected))

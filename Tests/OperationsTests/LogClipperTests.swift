@@ -1,4 +1,5 @@
 import Operations
+import Proofs
 import Testing
 import Text
 
@@ -14,7 +15,8 @@ import Text
         #expect(clipper.finish() == [])
     }
 
-    @Test func `end where their size does, and their last words come at the end`() {
+    @Test(.proves("Environment variables of progress and logs"))
+    func `end where their size does, and their last words come at the end`() {
         var clipper = LogClipper(LogLimits(size: 6))
         #expect(text(clipper.take("four", after: 0)) == "four")
         #expect(text(clipper.take("five5", after: 0)) == "fi\n[output clipped, log limit 6B reached]\n")
@@ -30,7 +32,7 @@ import Text
         #expect(end.last == UInt8(999 % 251))
     }
 
-    @Test func `go on when their speed allows it`() {
+    @Test(.proves("Environment variables of progress and logs")) func `go on when their speed allows it`() {
         var clipper = LogClipper(LogLimits(speed: 2048))
         let second = [UInt8](repeating: 0x61, count: 2048)
         #expect(clipper.take(second, after: 0.2) == second)

@@ -1,6 +1,7 @@
 import Fakes
 import NIOHTTP1
 import OCI
+import Proofs
 import Registry
 import Settings
 import Testing
@@ -185,7 +186,11 @@ extension FaultServer {
         ]
     }
 
-    @Test(arguments: Scheme.allCases, Place.allCases)
+    @Test(
+        .proves("A18: a token service on another port of the registry's host"),
+        arguments: Scheme.allCases,
+        Place.allCases
+    )
     func `no redirect, realm, location or page takes them along`(scheme: Scheme, place: Place) async throws {
         for status in place == .realm || place == .location || place == .tags ? [307] : [301, 302, 303, 307, 308] {
             let stranger = try await FaultServer.start { _ in manifestAnswer }

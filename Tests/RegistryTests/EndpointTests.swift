@@ -1,4 +1,5 @@
 import HTTP
+import Proofs
 import Registry
 import Settings
 import SystemPackage
@@ -24,8 +25,8 @@ import Testing
         #expect(try EndpointResolver(configuration).originEndpoint(for: "docker.io").domain == "docker.io")
     }
 
-    @Test func `a registry that is trusted may speak plain HTTP and need not prove who it is, and no other may`() throws
-    {
+    @Test(.proves("image, registry"))
+    func `a registry that is trusted may speak plain HTTP and need not prove who it is, and no other may`() throws {
         let plain = EndpointResolver(try parse(""))
         let resolver = plain.trusting("registry.example:5000")
         let trusted = try resolver.originEndpoint(for: "registry.example:5000")

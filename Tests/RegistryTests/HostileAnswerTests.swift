@@ -1,6 +1,7 @@
 import Fakes
 import HTTP
 import OCI
+import Proofs
 import Registry
 import Settings
 import Testing
@@ -18,7 +19,7 @@ import Text
         )
     }
 
-    @Test(arguments: hostileViolations.indices)
+    @Test(.proves("A14: a server that answers with"), arguments: hostileViolations.indices)
     func `is told what is wrong with its answer`(index: Int) async throws {
         let (answer, reason) = hostileViolations[index]
         let server = try await RawServer.start { _ in (Array(answer.utf8), staysOpen: true) }
@@ -36,7 +37,9 @@ import Text
         }
     }
 
-    @Test func `that goes on with interim answers for ever is given up`() async throws {
+    @Test(.proves("A14: a server that answers with")) func `that goes on with interim answers for ever is given up`()
+        async throws
+    {
         // Each comes within the time limit, which counts for the answer.
         let server = try await RawServer.start(repeatingEvery: .milliseconds(100)) { _ in
             ("HTTP/1.1 103 Early\r\n\r\n", staysOpen: true)
@@ -54,7 +57,9 @@ import Text
         )
     }
 
-    @Test func `never makes the client trap or hang, whatever it sends`() async throws {
+    @Test(.proves("A14: 5,000 broken answers (status")) func `never makes the client trap or hang, whatever it sends`()
+        async throws
+    {
         let blob = data(3000)
         let server = try await RawServer.start { head in
             let answer = HostileAnswer(to: head) { $0.contains("manifests") ? emptyManifest : blob }

@@ -1,5 +1,6 @@
 import HTTP
 import OCI
+import Proofs
 import Registry
 import Testing
 
@@ -35,25 +36,28 @@ import Testing
 }
 
 @Suite struct `Where credentials go` {
-    @Test(arguments: [
-        ("https://registry-1.docker.io/v2/", "https://auth.docker.io/token", true),
-        ("https://ghcr.io/v2/", "https://ghcr.io/token", true),
-        ("https://registry.gitlab.com/v2/", "https://gitlab.com/jwt/auth", true),
-        ("https://registry.example.co.uk/v2/", "https://auth.example.co.uk/t", true),
-        ("https://registry.example.co.uk/v2/", "https://evil.co.uk/t", false),
-        ("https://a.github.io/v2/", "https://b.github.io/t", false),
-        ("https://registry.example.com/v2/", "https://evil.com/t", false),
-        ("https://registry.example.com/v2/", "https://example.com.evil.com/t", false),
-        ("https://registry.example.com/v2/", "http://registry.example.com/t", false),
-        ("https://registry.example.com/v2/", "https://registry.example.com:8443/t", true),
-        ("https://registry.example.com/v2/", "https://127.0.0.1/t", false),
-        ("https://registry.example.com/v2/", "https://0x7f.1/t", false),
-        ("https://registry.example.com/v2/", "https://[::ffff:169.254.169.254]/t", false),
-        ("https://registry.example.com/v2/", "https://localhost/t", false),
-        ("http://127.0.0.1:5000/v2/", "http://127.0.0.1:5001/t", true),
-        ("http://127.0.0.1:5000/v2/", "http://evil.com/t", false),
-        ("https://registry.example.com/v2/", "https://auth.allowed.org/t", true),
-    ])
+    @Test(
+        .proves("A18: a token service on another port of the registry's host"),
+        arguments: [
+            ("https://registry-1.docker.io/v2/", "https://auth.docker.io/token", true),
+            ("https://ghcr.io/v2/", "https://ghcr.io/token", true),
+            ("https://registry.gitlab.com/v2/", "https://gitlab.com/jwt/auth", true),
+            ("https://registry.example.co.uk/v2/", "https://auth.example.co.uk/t", true),
+            ("https://registry.example.co.uk/v2/", "https://evil.co.uk/t", false),
+            ("https://a.github.io/v2/", "https://b.github.io/t", false),
+            ("https://registry.example.com/v2/", "https://evil.com/t", false),
+            ("https://registry.example.com/v2/", "https://example.com.evil.com/t", false),
+            ("https://registry.example.com/v2/", "http://registry.example.com/t", false),
+            ("https://registry.example.com/v2/", "https://registry.example.com:8443/t", true),
+            ("https://registry.example.com/v2/", "https://127.0.0.1/t", false),
+            ("https://registry.example.com/v2/", "https://0x7f.1/t", false),
+            ("https://registry.example.com/v2/", "https://[::ffff:169.254.169.254]/t", false),
+            ("https://registry.example.com/v2/", "https://localhost/t", false),
+            ("http://127.0.0.1:5000/v2/", "http://127.0.0.1:5001/t", true),
+            ("http://127.0.0.1:5000/v2/", "http://evil.com/t", false),
+            ("https://registry.example.com/v2/", "https://auth.allowed.org/t", true),
+        ]
+    )
     func `a realm gets them by scheme and owner`(registry: String, realm: String, allowed: Bool) throws {
         let policy = RealmPolicy(registry: try HTTPURL(parsing: registry), allowedHosts: ["auth.allowed.org"])
         #expect((policy.refusalOfCredentials(to: try HTTPURL(parsing: realm)) == nil) == allowed)

@@ -1,5 +1,6 @@
 import BuildGraph
 import OCI
+import Proofs
 import RemoteCache
 import Snapshots
 import Storage
@@ -79,7 +80,7 @@ private func known(_ layers: [LayerID]) -> [LayerID: CachedLayer] {
         #expect(cache.record(for: key("compile, by definition"))?.key == key("compile"))
     }
 
-    @Test func `have the shape of BuildKit's`() throws {
+    @Test(.proves("Keys of records")) func `have the shape of BuildKit's`() throws {
         let document = CacheComposer(steps, wanted: nil).document(known(tree(1, 2, 3).layers))
         let selector = digest("/")
         let json = """

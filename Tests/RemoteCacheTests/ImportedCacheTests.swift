@@ -1,5 +1,6 @@
 import BuildGraph
 import OCI
+import Proofs
 import RemoteCache
 import Testing
 
@@ -104,6 +105,7 @@ private func imported(
     }
 
     @Test(
+        .proves("Keys of records"),
         arguments: [
             ([record("a") { $0.layers = [.init(layer: 1)] }], "names layer 1 of 1"),
             ([record("a") { $0.layers = [.init(layer: -1)] }], "names layer -1 of 1"),
@@ -185,7 +187,7 @@ private func imported(
         return try StrictJSON.decode(Written.self, from: written, kind: "test", fields: .configuration).records
     }
 
-    @Test func `have the layers of the image, with their times`() throws {
+    @Test(.proves("inline")) func `have the layers of the image, with their times`() throws {
         let inline = try #require(try InlineCache(configuration: configuration(encoded("step"))))
         let cache = try inline.imported(manifest, name: "image")
         let found = try #require(cache.record(for: key("step"))?.outputs?.first?.first)

@@ -1,5 +1,6 @@
 import HTTP
 import OCI
+import Proofs
 import RemoteCache
 import Settings
 import Testing
@@ -33,7 +34,7 @@ import Text
     }
 
     /// The examples of Amazon's documentation.
-    @Test func `are those of Amazon's examples`() {
+    @Test(.proves("s3")) func `are those of Amazon's examples`() {
         let part = headers("GET", "/test.txt") { $0.headers = [("range", "bytes=0-9")] }
         #expect(signature(part) == "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41")
         #expect(

@@ -1,4 +1,5 @@
 import LinuxSystem
+import Proofs
 import Sandboxes
 import SystemPackage
 import Testing
@@ -8,7 +9,7 @@ import Testing
         try DeviceSpecification(parsing: Array(text.utf8), file: "/etc/cdi/a.yaml")
     }
 
-    @Test func `are read alike in JSON and YAML`() throws {
+    @Test(.proves("RUN --device")) func `are read alike in JSON and YAML`() throws {
         let json = try parse(
             """
             {
@@ -44,28 +45,31 @@ import Testing
         #expect(json.devices.first?.edits.additionalGroups == [44])
     }
 
-    @Test(arguments: [
-        ("", "it is empty"),
-        ("a: [", "a.yaml:2: it is neither JSON nor YAML"),
-        ("cdiVersion: 9.0.0\nkind: a.b/c\n", "a.yaml:1: cdiVersion: \"9.0.0\" is no version from 0.3.0 to 1.1.0"),
-        ("cdiVersion: 0.6.0\nkind: c\n", "a.yaml:2: kind: \"c\" is not of the form vendor.com/class"),
-        ("cdiVersion: 0.6.0\nkind: a/b\n", "devices: there are none"),
-        ("cdiVersion: 0.6.0\nkind: a/b\nmore: 1\n", "a.yaml:3: unknown field \"more\""),
-        ("cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: -x\n", "a.yaml:4: name: \"-x\" is no name of a device"),
-        ("cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: x\n", "containerEdits: the device \"x\" has none"),
-        (
-            "cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: x\n  containerEdits:\n    env:\n    - =y\n",
-            "env: \"=y\" is not of the form NAME=value"
-        ),
-        (
-            "cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: x\n  containerEdits:\n    deviceNodes:\n    - path: dev\n",
-            "a.yaml:7: path: \"dev\" does not begin with a slash"
-        ),
-        (
-            "cdiVersion: 1.1.0\nkind: a/b\ndevices:\n- name: x\n  containerEdits:\n    netDevices: []\n",
-            "netDevices: this version of Slipway does not support it"
-        ),
-    ])
+    @Test(
+        .proves("RUN --device"),
+        arguments: [
+            ("", "it is empty"),
+            ("a: [", "a.yaml:2: it is neither JSON nor YAML"),
+            ("cdiVersion: 9.0.0\nkind: a.b/c\n", "a.yaml:1: cdiVersion: \"9.0.0\" is no version from 0.3.0 to 1.1.0"),
+            ("cdiVersion: 0.6.0\nkind: c\n", "a.yaml:2: kind: \"c\" is not of the form vendor.com/class"),
+            ("cdiVersion: 0.6.0\nkind: a/b\n", "devices: there are none"),
+            ("cdiVersion: 0.6.0\nkind: a/b\nmore: 1\n", "a.yaml:3: unknown field \"more\""),
+            ("cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: -x\n", "a.yaml:4: name: \"-x\" is no name of a device"),
+            ("cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: x\n", "containerEdits: the device \"x\" has none"),
+            (
+                "cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: x\n  containerEdits:\n    env:\n    - =y\n",
+                "env: \"=y\" is not of the form NAME=value"
+            ),
+            (
+                "cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: x\n  containerEdits:\n    deviceNodes:\n    - path: dev\n",
+                "a.yaml:7: path: \"dev\" does not begin with a slash"
+            ),
+            (
+                "cdiVersion: 1.1.0\nkind: a/b\ndevices:\n- name: x\n  containerEdits:\n    netDevices: []\n",
+                "netDevices: this version of Slipway does not support it"
+            ),
+        ]
+    )
     func `say what is wrong, and where`(text: String, reason: String) {
         let error = #expect(throws: DeviceError.self) { try parse(text) }
         #expect(error?.description.hasSuffix(reason) == true, "\(error?.description ?? "")")

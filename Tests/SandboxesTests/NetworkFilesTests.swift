@@ -1,3 +1,4 @@
+import Proofs
 import SystemPackage
 import Testing
 import Text
@@ -42,7 +43,7 @@ import Text
         return String(decoding: NetworkFiles.hosts(configuration), as: UTF8.self)
     }
 
-    @Test func `gives a step's own name the address of localhost`() {
+    @Test(.proves("C19: a step's own name is 127.0.0.1")) func `gives a step's own name the address of localhost`() {
         let text = hosts { $0.purpose = .step }
         #expect(text == "127.0.0.1\tlocalhost name\n::1\tlocalhost ip6-localhost ip6-loopback\n192.0.2.7\tdb\n")
     }

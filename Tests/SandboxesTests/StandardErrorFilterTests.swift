@@ -1,4 +1,5 @@
 import LinuxSystem
+import Proofs
 import SystemPackage
 import Testing
 import Text
@@ -17,12 +18,15 @@ import Text
         }
     }
 
-    @Test(arguments: [
-        "executable file `prog` not found in $PATH: No such file or directory\n",
-        "open executable: Permission denied\n",
-        "exec: Exec format error\n", "chdir `/work`: Permission denied\n",
-        "\u{1b}[1;31mexec: Exec format error\u{1b}[0m\r\n",
-    ]) func `the runtime's own line is not shown where its log tells of a failure`(_ line: String) {
+    @Test(
+        .proves("B4: the runtime's own line is not"),
+        arguments: [
+            "executable file `prog` not found in $PATH: No such file or directory\n",
+            "open executable: Permission denied\n",
+            "exec: Exec format error\n", "chdir `/work`: Permission denied\n",
+            "\u{1b}[1;31mexec: Exec format error\u{1b}[0m\r\n",
+        ]
+    ) func `the runtime's own line is not shown where its log tells of a failure`(_ line: String) {
         let failure = SandboxError.programNotFound("prog")
         let (shown, error) = pass(String(line.prefix(9)), String(line.dropFirst(9)), failure: failure)
         #expect(shown.isEmpty && error == failure)
@@ -37,7 +41,7 @@ import Text
         }
     }
 
-    @Test func `what a program writes is shown, however like it is`() {
+    @Test(.proves("B4: the runtime's own line is not")) func `what a program writes is shown, however like it is`() {
         #expect(pass("exec: Exec format error\n", "more\n").shown == "exec: Exec format error\nmore\n")
         #expect(pass("exec: Exec format error\n").shown == "exec: Exec format error\n")
         #expect(pass("open", " the door\n").shown == "open the door\n")

@@ -1,3 +1,4 @@
+import Proofs
 import Sandboxes
 import Testing
 import Text
@@ -53,7 +54,9 @@ import Text
         #expect(try user("4321") == ProcessUser(userID: 4321, groupID: 0))
     }
 
-    @Test func `a number is a number, also where a line has it as its name`() throws {
+    @Test(.proves("C12: users and groups given as")) func `a number is a number, also where a line has it as its name`()
+        throws
+    {
         #expect(try user("1234") == ProcessUser(userID: 1234, groupID: 0))
         #expect(try user("0:99").groupID == 99)
         #expect(try user("5") == ProcessUser(userID: 5, groupID: 6, home: "/five"))

@@ -2,6 +2,7 @@ import Archive
 import Foundation
 import LinuxSystem
 import OCI
+import Proofs
 import Snapshots
 import Storage
 import Synchronization
@@ -115,7 +116,8 @@ import Text
         }
     }
 
-    @Test func `are unpacked for one who comes after the last waiter was cancelled`() async throws {
+    @Test(.proves("D: who asks for a layer whose unpacking"))
+    func `are unpacked for one who comes after the last waiter was cancelled`() async throws {
         try await withSnapshots { (other: SnapshotStore) async throws in
             let provider = CountingProvider(store: other.store, isLate: true)
             let snapshots = SnapshotStore(store: other.store, blobProvider: provider, means: .copying)
@@ -143,7 +145,8 @@ import Text
         }
     }
 
-    @Test func `are refused at the end of their archive, and found by a check`() async throws {
+    @Test(.proves("A13: a damaged file of an unpacked"))
+    func `are refused at the end of their archive, and found by a check`() async throws {
         try await withSnapshots { (snapshots: SnapshotStore) async throws in
             let layer = try await snapshots.layer(["d/f": "one"])
             let diffID = try await snapshots.diffID(of: layer)

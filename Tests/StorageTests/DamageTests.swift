@@ -2,6 +2,7 @@ import GRDB
 import Glibc
 import LinuxSystem
 import OCI
+import Proofs
 import Storage
 import SystemPackage
 import Testing
@@ -107,14 +108,15 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         #expect(try await Store.rebuildIfDamaged(at: layout.root, tables: .all) == nil)
     }
 
-    @Test func `that lost its log is named and made again`() async throws {
+    @Test(.proves("A11: a flipped bit in the log of")) func `that lost its log is named and made again`() async throws {
         try await withClosedStore { layout in
             _ = try await onBlockingPool { try HostFiles.remove(file("-wal", of: layout)) }
             try await expectDamage(in: layout, "it is older than its records")
         }
     }
 
-    @Test(arguments: [100, 30_000]) func `with a bit flipped early in its log is named and made again`(
+    @Test(.proves("A11: a flipped bit in the log of"), arguments: [100, 30_000])
+    func `with a bit flipped early in its log is named and made again`(
         byte: Int64
     ) async throws {
         try await withClosedStore { layout in
@@ -123,7 +125,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         }
     }
 
-    @Test func `whose log was cut is named and made again`() async throws {
+    @Test(.proves("A11: a flipped bit in the log of")) func `whose log was cut is named and made again`() async throws {
         try await withClosedStore { layout in
             try await onBlockingPool {
                 let log = try OpenFile.open(file("-wal", of: layout), .readWrite)
@@ -133,7 +135,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         }
     }
 
-    @Test func `that is gone is named and made again`() async throws {
+    @Test(.proves("A12: a damaged, cut or lost database")) func `that is gone is named and made again`() async throws {
         try await withClosedStore { layout in
             _ = try await onBlockingPool { try HostFiles.remove(layout.database) }
             try await expectDamage(in: layout, "it is missing or empty, and the store is not")
@@ -149,7 +151,9 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         await store.close()
     }
 
-    @Test func `that is an older copy of itself is named and made again`() async throws {
+    @Test(.proves("A11: a flipped bit in the log of")) func `that is an older copy of itself is named and made again`()
+        async throws
+    {
         try await withClosedStore { layout in
             let log = file("-wal", of: layout)
             let old = try await onBlockingPool { try OpenFile.open(log, .readOnly).readToEnd() }
@@ -163,7 +167,7 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         }
     }
 
-    @Test func `of another store is named and made again`() async throws {
+    @Test(.proves("A11: a flipped bit in the log of")) func `of another store is named and made again`() async throws {
         try await withClosedStore { layout in
             try await withClosedStore { other in
                 try await onBlockingPool {
@@ -176,7 +180,8 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         }
     }
 
-    @Test func `with a bit flipped in a page of a row is named and made again`() async throws {
+    @Test(.proves("A12: a damaged, cut or lost database"))
+    func `with a bit flipped in a page of a row is named and made again`() async throws {
         try await withClosedStore { layout in
             let pages =
                 try await onBlockingPool {
@@ -197,7 +202,8 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         }
     }
 
-    @Test func `harms nothing where its records are damaged instead, and a repair writes them again`() async throws {
+    @Test(.proves("A12: a damaged, cut or lost database"))
+    func `harms nothing where its records are damaged instead, and a repair writes them again`() async throws {
         try await withClosedStore { layout in
             try await flip(0, of: 100, in: layout.records)
             #expect(try await names(in: layout) == ["a:1"])
@@ -233,7 +239,8 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
         }
     }
 
-    @Test func `of a store of an older version are made when it is opened`() async throws {
+    @Test(.proves("A12: a damaged, cut or lost database"))
+    func `of a store of an older version are made when it is opened`() async throws {
         try await withClosedStore { layout in
             try await onBlockingPool {
                 let old = try DatabaseQueue(path: layout.database.string)
@@ -260,7 +267,9 @@ private func flip(_ bit: Int, of byte: Int64, in path: FilePath) async throws {
 }
 
 @Suite struct `Files of a store` {
-    @Test func `are their owner's alone in a directory that all may read`() async throws {
+    @Test(.proves("A8: everything in a store is its")) func `are their owner's alone in a directory that all may read`()
+        async throws
+    {
         try await withStore { outer in
             let root = outer.root.appending("tmp").appending("open")
             _ = try await onBlockingPool { try HostFiles.createDirectory(root, mode: 0o755) }

@@ -1,6 +1,7 @@
 import GRDB
 import LinuxSystem
 import OCI
+import Proofs
 import Storage
 import SystemPackage
 import Testing
@@ -102,7 +103,9 @@ import Text
         }
     }
 
-    @Test func `processes that come and go do not disturb a collection`() async throws {
+    @Test(.proves("A17: what another process removes")) func `processes that come and go do not disturb a collection`()
+        async throws
+    {
         try await withStore { store in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<3 {
@@ -120,7 +123,8 @@ import Text
         }
     }
 
-    @Test func `files that nothing refers to are reported, and removed by a repair`() async throws {
+    @Test(.proves("D: a process that is killed while"))
+    func `files that nothing refers to are reported, and removed by a repair`() async throws {
         try await withStore { store in
             let path = store.blobs.path(of: Digest.sha256(of: [9]))
             // As a process leaves it that is killed while it makes a container.

@@ -1,3 +1,4 @@
+import Proofs
 import Synchronization
 import Tasks
 import Testing
@@ -127,7 +128,8 @@ private final class Count: Sendable {
         #expect(await isOver.value == 1)
     }
 
-    @Test func `starts anew for one who comes while it is being cancelled`() async throws {
+    @Test(.proves("D: who asks for a layer whose unpacking"))
+    func `starts anew for one who comes while it is being cancelled`() async throws {
         let work = SharedWork<Int, Int>()
         let (runs, cancelled, door) = (Count(), Count(), Door())
         let first = Task {
@@ -165,7 +167,9 @@ private final class Count: Sendable {
     }
 
     /// Many tasks come and go at random; a task that is not cancelled gets a right value every time.
-    @Test func `gives nobody the cancellation of another`() async throws {
+    @Test(.proves("D: who asks for a layer whose unpacking")) func `gives nobody the cancellation of another`()
+        async throws
+    {
         let work = SharedWork<Int, Int>()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<2000 {

@@ -1,3 +1,4 @@
+import Proofs
 import Testing
 
 @testable import Terminal
@@ -8,6 +9,7 @@ import Testing
     }
 
     @Test(
+        .proves("B15: ps has docker's filters, names"),
         arguments: [
             ("web", "my-web-1"), ("^web$", "web"), ("^/?web$", "/web"), ("w.b", "wab"), ("", "anything"), ("a*b", "b"),
             ("^a+$", "aaa"), ("^(web|db)[0-9]+$", "db17"), ("^[^a-c]$", "d"), ("^a{2,3}$", "aaa"), ("^a{2}$", "aa"),
@@ -23,6 +25,7 @@ import Testing
     }
 
     @Test(
+        .proves("B15: ps has docker's filters, names"),
         arguments: [
             ("^web$", "web1"), ("^web$", "/web"), ("w.b", "wb"), ("^a+$", ""), ("^(web|db)$", "web|db"), ("[^a]", "a"),
             ("^a{2,3}$", "aaaa"), ("^a{2}$", "a"), ("WEB", "web"), (#"\bweb\b"#, "aweb"), (#"\D"#, "12"), ("^.$", "\n"),
@@ -34,6 +37,7 @@ import Testing
     }
 
     @Test(
+        .proves("B15: ps has docker's filters, names"),
         arguments: [
             "(", ")", "[a", "*a", "a**", "a+?+", #"\"#, #"\p{L}"#, #"\Qa\E"#, "(?P<n>a)", "(?=a)", "(?s).", "a{1001}",
             "a{3,2}", "[z-a]", #"[\d-z"#, "((a{100}){100}){100}",
@@ -45,7 +49,8 @@ import Testing
         #expect(throws: NameExpression.Refusal.self) { try NameExpression(Array(pattern.utf8)) }
     }
 
-    @Test func `take no time that grows with the ways in which they could match`() throws {
+    @Test(.proves("B15: ps has docker's filters, names"))
+    func `take no time that grows with the ways in which they could match`() throws {
         // A matcher that goes back would try 2 to the 5,000th ways.
         #expect(try !matches("^((a+)+)+b$", String(repeating: "a", count: 5000)))
         #expect(try !matches("^(a?){100}a{100}$", String(repeating: "a", count: 99)))

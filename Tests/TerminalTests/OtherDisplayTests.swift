@@ -1,12 +1,13 @@
 import BuildGraph
 import OCI
+import Proofs
 import Synchronization
 import Terminal
 import Testing
 import Text
 
 @Suite struct `Progress for programs` {
-    @Test func `is BuildKit's JSON, a status a line`() {
+    @Test(.proves("--progress", "rawjson")) func `is BuildKit's JSON, a status a line`() {
         var display = JSONDisplay()
         let (digest, start) = (ProgressScript.digest("a"), ProgressScript.time(0.5))
         let moment = DisplayMoment(now: start)
@@ -71,7 +72,7 @@ import Text
 @Suite struct `The end of a build` {
     static let file = (1...9).map { "line \($0)" }.joined(separator: "\n")
 
-    @Test func `frames the lines that are to blame`() {
+    @Test(.proves("failure")) func `frames the lines that are to blame`() {
         #expect(
             sourceFrame(fileName: "Dockerfile", data: Array(Self.file.utf8), ranges: [5...5]) == """
                 Dockerfile:5
@@ -99,7 +100,7 @@ import Text
         #expect(sourceFrame(fileName: "Dockerfile", data: [], ranges: [7...7]) == "")
     }
 
-    @Test func `is the error in docker's words`() {
+    @Test(.proves("failure")) func `is the error in docker's words`() {
         struct Failure: Error, CustomStringConvertible {
             var description: String {
                 "failed to solve: process \"/bin/sh -c \u{1b}[2J\" did not complete successfully: exit code: 3"
@@ -119,7 +120,7 @@ import Text
         )
     }
 
-    @Test func `lists each warning once`() {
+    @Test(.proves("-D, --debug", "warnings")) func `lists each warning once`() {
         let warnings = ["a", "b"].map { VertexWarning(vertex: ProgressScript.digest($0), short: "same") }
         #expect(BuildEpilogue.warnings(warnings) == "\n 1 warning found (use --debug to expand):\n - same\n")
         #expect(BuildEpilogue.warnings([]) == "")

@@ -1,9 +1,10 @@
 import BuildGraph
+import Proofs
 import Terminal
 import Testing
 
 @Suite struct `The plain display` {
-    @Test func `writes a build as BuildKit does`() {
+    @Test(.proves("--progress", "plain")) func `writes a build as BuildKit does`() {
         var script = ProgressScript()
         script.announce("[internal] load build definition from Dockerfile", "[1/2] FROM base", "[2/2] RUN make")
         let load = "[internal] load build definition from Dockerfile"
@@ -35,7 +36,7 @@ import Testing
         )
     }
 
-    @Test func `ends with the log of the step that failed`() {
+    @Test(.proves("failure")) func `ends with the log of the step that failed`() {
         var script = ProgressScript()
         script.start("a", 0)
         script.start("RUN false", 0)
@@ -54,7 +55,7 @@ import Testing
         #expect(text.contains("CANCELED\n"))
     }
 
-    @Test func `shows one step at a time and marks where it leaves one`() {
+    @Test(.proves("plain")) func `shows one step at a time and marks where it leaves one`() {
         var display = PlainDisplay()
         var script = ProgressScript()
         script.start("a", 0)

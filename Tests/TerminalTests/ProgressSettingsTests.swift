@@ -1,9 +1,10 @@
+import Proofs
 import Terminal
 import Testing
 
 /// What the environment says of progress.
 @Suite struct `Settings of progress` {
-    @Test func `are BuildKit's variables`() {
+    @Test(.proves("Environment variables of progress and logs")) func `are BuildKit's variables`() {
         let settings = ProgressSettings(environment: [
             "PROGRESS_NO_TRUNC": "0", "TTY_DISPLAY_RATE": "250", "BUILDKIT_TTY_LOG_LINES": "9", "NO_COLOR": "1",
         ])
@@ -13,7 +14,8 @@ import Testing
         #expect(settings.colors == .none)
     }
 
-    @Test(arguments: ["", "0", "-5", "fast"]) func `that are no numbers say nothing`(rate: String) {
+    @Test(.proves("Environment variables of progress and logs"), arguments: ["", "0", "-5", "fast"])
+    func `that are no numbers say nothing`(rate: String) {
         #expect(ProgressSettings(environment: ["TTY_DISPLAY_RATE": rate]) == ProgressSettings())
     }
 
@@ -21,7 +23,8 @@ import Testing
         #expect(!ProgressSettings(environment: ["PROGRESS_NO_TRUNC": value]).cutsNames)
     }
 
-    @Test func `cut long names in plain lines between characters`() {
+    @Test(.proves("Environment variables of progress and logs"))
+    func `cut long names in plain lines between characters`() {
         func shown(_ name: String) -> String {
             var script = ProgressScript()
             script.complete(name, 0, 1)

@@ -1,9 +1,10 @@
 import BuildGraph
+import Proofs
 import Terminal
 import Testing
 
 @Suite struct `The terminal display` {
-    @Test func `draws a build as BuildKit does`() {
+    @Test(.proves("--progress", "tty")) func `draws a build as BuildKit does`() {
         var script = ProgressScript()
         script.announce("[1/3] FROM base", "[2/3] RUN make", "[3/3] COPY . .", "export")
         script.complete("[1/3] FROM base", 0, 0, cached: true)
@@ -34,7 +35,7 @@ import Testing
         #expect(!last.contains("one"))
     }
 
-    @Test func `colours what is finished`() {
+    @Test(.proves("tty")) func `colours what is finished`() {
         var script = ProgressScript()
         script.complete("a", 0, 1)
         script.complete("b", 0, 1, error: "exit code: 1")
@@ -75,7 +76,8 @@ import Testing
         for line in lines { #expect(columns(of: line) <= width) }
     }
 
-    @Test func `shows as many lines of a log as BUILDKIT_TTY_LOG_LINES says`() {
+    @Test(.proves("Environment variables of progress and logs"))
+    func `shows as many lines of a log as BUILDKIT_TTY_LOG_LINES says`() {
         var script = ProgressScript()
         script.start("running", 0)
         script.log("running", 0, "one\ntwo\nthree\nfour\n")

@@ -1,3 +1,4 @@
+import Proofs
 import Testing
 import Text
 
@@ -6,48 +7,59 @@ import Text
         try IgnoreFile(parsing: bytes(file)).ignores(bytes(path))
     }
 
-    @Test(arguments: [
-        ("a", "a", true), ("a", "b", false), ("a", "a/b/c", true), ("a", "x/a", false), ("/a", "a", true),
-        ("a/", "a", true), ("./a", "a", true), ("a//b", "a/b", true), ("a/../b", "b", true), ("  a  ", "a", true),
-        ("*.o", "x.o", true), ("*.o", "d/x.o", false), ("*/*.o", "d/x.o", true), ("*", "d/x", true), ("?", "ab", false),
-        ("?.c", "é.c", true), ("a*b", "a/b", false), ("**/*.o", "x.o", true), ("**/*.o", "a/b/x.o", true),
-        ("**/x", "x", true), ("**/x", "a/b/x", true), ("**/x", "a/xy", false), ("a/**", "a", false),
-        ("a/**", "a/b/c", true),
-        ("a/**/b", "a/b", true), ("a/**/b", "a/x/y/b", true), ("a/**/b", "axb", false), ("**", "anything/at/all", true),
-        ("**x", "ab/cx", true), ("[a-c]x", "bx", true), ("[^a-c]x", "bx", false), ("[^a-c]x", "dx", true),
-        ("\\*", "*", true),
-        ("\\*", "a", false), ("\\#a", "#a", true), ("#a", "#a", false), ("  #a", "#a", true), ("**/a/b", "x/a/b", true),
-        ("**/a/b", "a/b", true), ("**/a/b", "xa/b", false), ("a/*", "a/b/c", true),
-        ("**/a/**/b", "x/a/y/z/b", true), ("**/a/**/b", "a/b/c", true), ("**/*/c", "c", false),
-        ("**/*/c", "x/y/c", true),
-        ("a**b", "ab", true), ("a**b", "ax/b", true), ("a**b", "axb", false), ("a*c*e", "abcde", true),
-        ("a*b", "ab", true),
-        ("ab*ba", "aba", false), ("a/**/**/b", "a/x/b", true), ("**/**", "x", true), ("*/**", "x", false),
-        ("*/**", "x/y", true),
-    ])
+    @Test(
+        .proves("Patterns"),
+        arguments: [
+            ("a", "a", true), ("a", "b", false), ("a", "a/b/c", true), ("a", "x/a", false), ("/a", "a", true),
+            ("a/", "a", true), ("./a", "a", true), ("a//b", "a/b", true), ("a/../b", "b", true), ("  a  ", "a", true),
+            ("*.o", "x.o", true), ("*.o", "d/x.o", false), ("*/*.o", "d/x.o", true), ("*", "d/x", true),
+            ("?", "ab", false),
+            ("?.c", "é.c", true), ("a*b", "a/b", false), ("**/*.o", "x.o", true), ("**/*.o", "a/b/x.o", true),
+            ("**/x", "x", true), ("**/x", "a/b/x", true), ("**/x", "a/xy", false), ("a/**", "a", false),
+            ("a/**", "a/b/c", true),
+            ("a/**/b", "a/b", true), ("a/**/b", "a/x/y/b", true), ("a/**/b", "axb", false),
+            ("**", "anything/at/all", true),
+            ("**x", "ab/cx", true), ("[a-c]x", "bx", true), ("[^a-c]x", "bx", false), ("[^a-c]x", "dx", true),
+            ("\\*", "*", true),
+            ("\\*", "a", false), ("\\#a", "#a", true), ("#a", "#a", false), ("  #a", "#a", true),
+            ("**/a/b", "x/a/b", true),
+            ("**/a/b", "a/b", true), ("**/a/b", "xa/b", false), ("a/*", "a/b/c", true),
+            ("**/a/**/b", "x/a/y/z/b", true), ("**/a/**/b", "a/b/c", true), ("**/*/c", "c", false),
+            ("**/*/c", "x/y/c", true),
+            ("a**b", "ab", true), ("a**b", "ax/b", true), ("a**b", "axb", false), ("a*c*e", "abcde", true),
+            ("a*b", "ab", true),
+            ("ab*ba", "aba", false), ("a/**/**/b", "a/x/b", true), ("**/**", "x", true), ("*/**", "x", false),
+            ("*/**", "x/y", true),
+        ]
+    )
     func `match as docker's do`(file: String, path: String, expected: Bool) throws {
         #expect(try ignores(file, path) == expected)
     }
 
-    @Test(arguments: [
-        ("*\n!a", "a", false), ("*\n!a", "b", true), ("!a\n*", "a", true),
-        ("*.md\n!README*.md\nREADME-secret.md", "README.md", false),
-        ("*.md\n!README*.md\nREADME-secret.md", "README-secret.md", true),
-        ("*.md\nREADME-secret.md\n!README*.md", "README-secret.md", false),
-        ("d\n!d/keep", "d/keep", false), ("d\n!d/keep", "d/other", true), ("d\n!d/keep", "d/keep/below", false),
-        ("**\n!**/*.go", "a/b.go", false), ("**\n!**/*.go", "a/b.c", true), ("! a", "a", false), ("a\n!/a", "a", false),
-        ("**/*.log\n!d", "d/x.log", false),
-    ])
+    @Test(
+        .proves("Order of patterns"),
+        arguments: [
+            ("*\n!a", "a", false), ("*\n!a", "b", true), ("!a\n*", "a", true),
+            ("*.md\n!README*.md\nREADME-secret.md", "README.md", false),
+            ("*.md\n!README*.md\nREADME-secret.md", "README-secret.md", true),
+            ("*.md\nREADME-secret.md\n!README*.md", "README-secret.md", false),
+            ("d\n!d/keep", "d/keep", false), ("d\n!d/keep", "d/other", true), ("d\n!d/keep", "d/keep/below", false),
+            ("**\n!**/*.go", "a/b.go", false), ("**\n!**/*.go", "a/b.c", true), ("! a", "a", false),
+            ("a\n!/a", "a", false),
+            ("**/*.log\n!d", "d/x.log", false),
+        ]
+    )
     func `let the last match win`(file: String, path: String, expected: Bool) throws {
         #expect(try ignores(file, path) == expected)
     }
 
-    @Test func `are read with marks, comments, blanks and carriage returns`() throws {
+    @Test(.proves("Marks, comments, blanks, !, leading slashes"))
+    func `are read with marks, comments, blanks and carriage returns`() throws {
         let file = try IgnoreFile(parsing: bytes("\u{feff}a\r\n\r\n# c\n  \n!b/\r\n"))
         #expect(file.patterns == ["a", "!b"].map { bytes($0) })
     }
 
-    @Test func `refuse what means nothing`() {
+    @Test(.proves("Marks, comments, blanks, !, leading slashes")) func `refuse what means nothing`() {
         #expect(throws: IgnoreFileError.loneNegation) { try IgnoreFile(parsing: bytes("a\n!\n")) }
         #expect(throws: IgnoreFileError.invalidPattern("[a")) { try IgnoreFile(parsing: bytes("[a")) }
         #expect(throws: IgnoreFileError.invalidPattern("a\\")) { try IgnoreFile(parsing: bytes("a\\")) }
