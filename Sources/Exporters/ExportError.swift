@@ -69,7 +69,7 @@ package enum ExportError: Error, Hashable, CustomStringConvertible {
         case .compressionLevel(let format, let level, let highest):
             "\(format): invalid compression level: \(level); use 0 to \(highest)"
         case .invalidTime(let option, let value):
-            "invalid \(option): \(value) is no number of seconds since 1970"
+            "invalid \(option): \(value) is not a number of seconds since 1970"
         case .invalidMode(let mode): "invalid local exporter mode \"\(mode)\"; use copy or delete"
         case .conflict(let option, let other): "exporter option \"\(option)\" conflicts with \"\(other)\""
         case .annotation(let text): "invalid annotation \"\(text)\", expected key=value"

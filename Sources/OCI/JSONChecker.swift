@@ -146,7 +146,7 @@ struct JSONChecker {
         guard position < bytes.count else { throw failure("a string without an end") }
         let raw = bytes[start..<position]
         position += 1
-        guard String(validating: raw, as: UTF8.self) != nil else { throw failure("a string that is no UTF-8") }
+        guard String(validating: raw, as: UTF8.self) != nil else { throw failure("a string that is not UTF-8") }
         guard escaped else { return Array(raw) }
         guard
             let text = try? JSONDecoder().decode([String].self, from: Data([0x5b, 0x22] + raw + [0x22, 0x5d])).first

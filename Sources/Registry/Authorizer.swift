@@ -160,7 +160,7 @@ actor Authorizer {
         do {
             return try JSONDecoder().decode(TokenAnswer.self, from: Data(bytes))
         } catch {
-            throw RegistryError.invalidResponse(url: realm.redacted, reason: "it is no token")
+            throw RegistryError.invalidResponse(url: realm.redacted, reason: "it is not a token")
         }
     }
 

@@ -64,7 +64,7 @@ package struct EndpointResolver: Sendable {
         var endpoints: [Endpoint] = []
         for text in table(for: domain).mirrors {
             guard let mirror = MirrorAddress(parsing: text) else {
-                throw .invalidURL(text, reason: "it is no mirror's address")
+                throw .invalidURL(text, reason: "it is not a mirror's address")
             }
             endpoints.append(
                 try endpoint(

@@ -45,7 +45,7 @@ extension RegistryClient {
                     url: failure.url.redacted,
                     status: status,
                     code: document.code,
-                    message: document.message ?? "this is no registry of the distribution protocol"
+                    message: document.message ?? "this is not a registry of the distribution protocol"
                 )
             }
         }

@@ -163,7 +163,7 @@ extension RegistryClient {
                 do {
                     tags += try JSONDecoder().decode(Page.self, from: Data(bytes)).tags ?? []
                 } catch {
-                    throw RegistryError.invalidResponse(url: answer.url.redacted, reason: "it is no list of tags")
+                    throw RegistryError.invalidResponse(url: answer.url.redacted, reason: "it is not a list of tags")
                 }
                 guard let link = Self.nextPage(answer.headers["Link"]) else { return tags }
                 // The next page must be of the same origin: its request carries credentials.

@@ -174,7 +174,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         var table = NameServerTable()
         table.nameServers = try reader.strings("nameservers")
         if let server = table.nameServers.first(where: { InternetAddress($0) == nil }) {
-            throw reader.invalid("nameservers", "\"\(escapedForDisplay(Array(server.utf8)))\" is no address")
+            throw reader.invalid("nameservers", "\"\(escapedForDisplay(Array(server.utf8)))\" is not an address")
         }
         table.options = try words("options", in: reader)
         table.searchDomains = try words("searchDomains", in: reader)
@@ -208,7 +208,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         var table = RegistryTable()
         table.mirrors = try reader.strings("mirrors")
         for mirror in table.mirrors where MirrorAddress(parsing: mirror) == nil {
-            throw reader.invalid("mirrors", "\"\(mirror)\" is no host[:port][/path]")
+            throw reader.invalid("mirrors", "\"\(mirror)\" is not host[:port][/path]")
         }
         table.http = try reader.bool("http")
         table.insecure = try reader.bool("insecure") ?? false

@@ -78,7 +78,7 @@ func compress(_ bytes: [UInt8], _ compression: Compression, threads: Int) throws
     }
 
     @Test(arguments: [Compression.gzip, .zstd])
-    func `members and frames joined are one stream`(_ compression: Compression) async throws {
+    func `joined members and frames are one stream`(_ compression: Compression) async throws {
         try await blocking {
             let first = sampleBytes(100_000, seed: 1)
             let second = sampleBytes(300_000, seed: 2)

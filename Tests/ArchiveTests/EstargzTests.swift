@@ -165,7 +165,7 @@ private struct EstargzBlob {
         }
     }
 
-    @Test func `for everybody else it is a gzip archive with the layer's files and nothing more`() async throws {
+    @Test func `other readers see a gzip archive with the layer's files and nothing more`() async throws {
         try await blocking {
             let archive = try sampleArchive()
             let (bytes, summary) = try makeEstargz(archive)

@@ -66,7 +66,7 @@ private func withStore(_ body: (Store) async throws -> Void) async throws {
         }
     }
 
-    @Test func `a record whose key is no digest is told as damage of the database`() async throws {
+    @Test func `a record whose key is not a digest is reported as damage of the database`() async throws {
         try await withStore { store in
             _ = try await addRecord(1, lastUsed: 5, base: nil, in: store)
             let key = Digest.sha256(of: Array("what leads to it".utf8))
@@ -88,7 +88,7 @@ private func withStore(_ body: (Store) async throws -> Void) async throws {
         }
     }
 
-    @Test func `prune takes what was not used for a while, and leaves what it stands on`() async throws {
+    @Test func `prune removes what was not used for a while, and keeps what it stands on`() async throws {
         try await withStore { store in
             let base = try await addRecord(1, lastUsed: 5, base: nil, in: store)
             _ = try await addRecord(2, lastUsed: 20, base: base.rawValue, in: store)

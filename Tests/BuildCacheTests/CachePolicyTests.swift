@@ -38,7 +38,7 @@ import Testing
         return policy.doomed(among: items, free: free, now: now).map(\.id)
     }
 
-    @Test func `without limits remove all that nobody uses or shares`() {
+    @Test func `without limits remove everything that is neither used nor shared`() {
         #expect(doomed(items(4, shared: [1], inUse: [2])) { _ in } == ["0", "3"])
         #expect(doomed(items(4, shared: [1], inUse: [2])) { $0.all = true } == ["0", "1", "3"])
     }
@@ -84,7 +84,7 @@ import Testing
         #expect(doomed(items(3)) { $0.alternatives = [[.type("regular"), .id("1")]] } == ["1"])
     }
 
-    @Test(.proves("Garbage collection (gc, reservedSpace")) func `are BuildKit's where nobody says otherwise`() {
+    @Test(.proves("Garbage collection (gc, reservedSpace")) func `are BuildKit's unless configured otherwise`() {
         let standard = CachePolicy.standard(diskBytes: 1_000 << 30)
         #expect(standard.map(\.all) == [false, false, false, true])
         #expect(standard.map(\.keepDuration) == [2 * day, 60 * day, 0, 0])
@@ -100,7 +100,7 @@ import Testing
     }
 }
 
-@Suite struct `Patterns of texts` {
+@Suite struct `Text patterns` {
     @Test(
         arguments: [
             ("COPY", "[2/3] COPY a b", true), ("^COPY", "[2/3] COPY a b", false), ("b$", "[2/3] COPY a b", true),

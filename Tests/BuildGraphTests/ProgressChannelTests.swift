@@ -30,7 +30,7 @@ import Testing
         #expect(count == 10)
     }
 
-    @Test func `lets everyone go when it is finished`() async {
+    @Test func `releases every waiter when it is finished`() async {
         let channel = ProgressChannel(limit: 1)
         let sender = Task { await channel.send(log(8)) }
         let other = ProgressChannel()

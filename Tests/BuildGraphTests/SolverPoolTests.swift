@@ -91,7 +91,7 @@ import Testing
         #expect(sums.log.begun == ["a", "a"])
     }
 
-    @Test func `are busy until what they began is over, whoever waits for it`() async throws {
+    @Test func `are busy until the work that they began is over, even if others wait for it`() async throws {
         let (begun, end) = (Gate(), Gate())
         var sums = Sums()
         sums.add("a", 1) { _ in

@@ -17,7 +17,7 @@ import Text
         }
     }
 
-    @Test func `a secret that nobody offers is missing or, if it may be, absent`() async throws {
+    @Test func `a secret that is not offered is an error, or absent where it is optional`() async throws {
         let client = ClientServices()
         #expect(try await client.secret(bytes("token"), isOptional: true) == nil)
         await #expect(throws: ClientServiceError.secretNotFound(bytes("token"))) {
@@ -48,7 +48,7 @@ import Text
         }
     }
 
-    @Test func `an agent that nobody forwards is an error that names the key`() throws {
+    @Test func `an agent that is not forwarded is an error that names the key`() throws {
         let client = ClientServices()
         #expect(try client.agent(bytes("default"), isOptional: true) == nil)
         #expect(throws: ClientServiceError.noAgentForwarded(bytes("default"))) {

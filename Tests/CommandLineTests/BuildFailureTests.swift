@@ -39,13 +39,13 @@ import Testing
         #expect(CommandStatus(ofFailedBuild: Self.step(mistake)).rawValue == 100)
     }
 
-    @Test func `of a user's making has the status 1`() {
+    @Test func `that the user caused has the status 1`() {
         struct Mistake: Error {}
         #expect(CommandStatus(ofFailedBuild: Mistake()).rawValue == 1)
         #expect(CommandStatus(ofFailedBuild: BuildError.contextIsEmpty).rawValue == 1)
     }
 
-    @Test(.proves("-D, --debug")) func `is told down to the system call`() {
+    @Test(.proves("-D, --debug")) func `is reported with its causes, down to the system call`() {
         let error = ExportError.refused("/out\u{1b}", reason: "full", Self.full)
         #expect(
             FailureAccount(error).text == """

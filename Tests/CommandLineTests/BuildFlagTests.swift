@@ -25,12 +25,12 @@ import Testing
         ("print", "a,b", "invalid print value: a,b"),
         ("cpu-period", "many", "it is not a whole number"), ("cpu-period", "-1", "it is negative"),
         ("cpu-quota", "many", "it is not a whole number"), ("cpu-shares", "many", "it is not a whole number"),
-        ("cpu-shares", "-1", "it is negative"), ("cpuset-cpus", "a-b", "it is no list such as 0-2,4"),
-        ("cpuset-mems", "x", "it is no list such as 0-2,4"), ("memory", "lots", "invalid size: 'lots'"),
+        ("cpu-shares", "-1", "it is negative"), ("cpuset-cpus", "a-b", "it is not a list such as 0-2,4"),
+        ("cpuset-mems", "x", "it is not a list such as 0-2,4"), ("memory", "lots", "invalid size: 'lots'"),
         ("memory", "-1", "invalid size: '-1'"), ("memory-swap", "lots", "invalid size: 'lots'"),
         ("network", "mine", "network mode must be default, none or host"),
         ("no-cache-filter", "\"", "a quoted field has no end"),
-        ("output", "type=zip", "the output type \"zip\" is none of"),
+        ("output", "type=zip", "the output type \"zip\" is not one of"),
 
         ("platform", "a/b/c/d/e", ""), ("progress", "fancy", "invalid progress mode fancy"),
         ("provenance", "mode=x\"", ""), ("sbom", "a=\"", ""),
@@ -48,8 +48,8 @@ import Testing
         "file": "a path; a missing file is told when it is read",
         "iidfile": "a path", "metadata-file": "a path",
         "cgroup-parent": "a path",
-        "secret": "`What RUN gets of the client > a bad --secret is refused before anything is built`",
-        "ssh": "`What RUN gets of the client > a bad --ssh is refused before anything is built`",
+        "secret": "`What RUN gets from the client > a bad --secret is refused before anything is built`",
+        "ssh": "`What RUN gets from the client > a bad --ssh is refused before anything is built`",
         "isolation": "taken with a warning", "security-opt": "taken with a warning", "builder": "taken with a warning",
     ]
 
@@ -127,7 +127,7 @@ import Testing
         #expect("\(command)" == "\(BuildCommand())")
     }
 
-    @Test func `that take a value miss it`() {
+    @Test func `that need a value report that it is missing`() {
         for flag in BuildCommand.flags.map(\.description) where flag.bareValue == nil {
             var global = GlobalOptions()
             let line = ["build", "--\(flag.name)"].map { Array($0.utf8) }

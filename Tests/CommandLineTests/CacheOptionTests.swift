@@ -113,7 +113,7 @@ import Text
             ("type=registry", "missing ref"),
             ("type=registry,ref=UPPER", "invalid reference format"),
             ("type=local,dest=c", "local cache importer requires src"),
-            ("type=local,src=c,digest=x", "x is no digest"),
+            ("type=local,src=c,digest=x", "x is not a digest"),
             ("type=local,src=c,mode=max", "unknown attribute \"mode\" of --cache-from type=local"),
             (
                 "type=registry,ref=r,registry.insecure=maybe",
@@ -123,7 +123,7 @@ import Text
             ("type=gha", "the cache type gha is not supported: Slipway does not speak with GitHub's cache service"),
             ("type=azblob,name=x", "the cache type azblob is not supported: Slipway does not speak with Azure"),
             ("type=s3", "bucket ($AWS_BUCKET) not set for s3 cache"),
-            ("type=s3,bucket=a/b", "bucket \"a/b\" of the s3 cache is no name"),
+            ("type=s3,bucket=a/b", "bucket \"a/b\" of the s3 cache is not a name"),
             (
                 "type=s3,bucket=b,access_key_id=k",
                 "the s3 cache needs credentials: give access_key_id and secret_access_key"
@@ -137,7 +137,7 @@ import Text
             ("type=s3,bucket=b,name=;", "the s3 cache has no name"),
             ("type=s3,bucket=b,mode=max", "unknown attribute \"mode\" of --cache-from type=s3"),
             ("type=registry,ref=r,mode=max", "unknown attribute \"mode\" of --cache-from type=registry"),
-            ("type=floppy", "unknown cache type \"floppy\": it is none of inline, local, registry and s3"),
+            ("type=floppy", "unknown cache type \"floppy\": it is not one of inline, local, registry and s3"),
         ] as [(String, String)]
     )
     func `that make no sense are not read`(text: String, reason: String) throws {
@@ -225,14 +225,14 @@ import Text
     @Test(
         arguments: [
             ("[worker.oci]\nmaxUsedSpace = \"much\"\n", "worker.oci.maxUsedSpace"),
-            ("[worker.oci]\nminFreeSpace = \"120%\"\n", "no size such as 10GB or 20%"),
+            ("[worker.oci]\nminFreeSpace = \"120%\"\n", "is not a size such as 10GB or 20%"),
             ("[worker.oci]\ngc = \"yes\"\n", "expected true or false"),
             ("[worker.oci]\nreservedSpace = true\n", "expected a number or a string"),
             ("[worker.oci]\nsnapshotter = \"x\"\n", "unknown key"),
             ("[worker.containerd]\ngc = true\n", "unknown key"),
             ("[[worker.oci.gcpolicy]]\nkeepDuration = \"long\"\n", "worker.oci.gcpolicy[0].keepDuration"),
-            ("[[worker.oci.gcpolicy]]\nfilters = [\"colour==red\"]\n", "the filter colour is none of"),
-            ("[[worker.oci.gcpolicy]]\nfilters = [\"description~=(\"]\n", "is no pattern"),
+            ("[[worker.oci.gcpolicy]]\nfilters = [\"colour==red\"]\n", "the filter colour is not one of"),
+            ("[[worker.oci.gcpolicy]]\nfilters = [\"description~=(\"]\n", "is not a pattern"),
         ] as [(String, String)]
     )
     func `that make no sense are named with file and key`(text: String, reason: String) throws {

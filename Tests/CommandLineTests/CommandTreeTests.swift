@@ -11,7 +11,7 @@ private func understand(_ line: [String]) throws(LocatedUsageError) -> Invocatio
 
 @Suite struct `The command tree` {
     @Test(arguments: [[], ["--help"], ["-h"], ["help"], ["-D"]])
-    func `no command, or a cry for help, shows the program's help`(line: [String]) throws {
+    func `no command, or a request for help, shows the program's help`(line: [String]) throws {
         guard case .help(let text) = try understand(line) else {
             Issue.record("not help")
             return
@@ -49,7 +49,7 @@ private func understand(_ line: [String]) throws(LocatedUsageError) -> Invocatio
             (["help", "nothing"], "unknown help topic: nothing\n", 1),
         ] as [([String], String, Int32)]
     )
-    func `a mistake is told with the usage it breaks`(line: [String], text: String, status: Int32) throws {
+    func `a mistake is reported with the usage that it breaks`(line: [String], text: String, status: Int32) throws {
         let error = try #require(throws: LocatedUsageError.self) { _ = try understand(line) }
         #expect(error.text == text)
         #expect(error.error.exitStatus.rawValue == status)

@@ -23,9 +23,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ("[worker.oci]\nnetworkMode = \"cni\"\n", "worker.oci.networkMode", "none of auto, bridge, host, none"),
+        ("[worker.oci]\nnetworkMode = \"cni\"\n", "worker.oci.networkMode", "is not one of auto, bridge, host, none"),
         ("[worker.oci]\nnetworkMode = 1\n", "worker.oci.networkMode", "expected a string"),
-        ("[dns]\nnameservers = [\"example.com\"]\n", "dns.nameservers", "is no address"),
+        ("[dns]\nnameservers = [\"example.com\"]\n", "dns.nameservers", "is not an address"),
         ("[dns]\nsearchDomains = [\"a\\nnameserver 1.2.3.4\"]\n", "dns.searchDomains", "is not one word"),
         ("[dns]\nservers = []\n", "dns.servers", "unknown key"),
     ])

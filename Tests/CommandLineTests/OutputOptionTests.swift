@@ -119,7 +119,7 @@ private func option(_ text: String) throws -> BuildOutputOption { try BuildOutpu
             ),
             (
                 "type=image,source-date-epoch=today",
-                "invalid source-date-epoch: today is no number of seconds since 1970"
+                "invalid source-date-epoch: today is not a number of seconds since 1970"
             ),
             (
                 "type=image,name=UPPER",

@@ -42,8 +42,8 @@ private enum Fate: Hashable {
         ("--memory=64m", .taken), ("--memory-reservation=6m", .refused("--memory")),
         ("--memory-swap=64m", .refused("--memory")), ("--memory-swappiness=10", .refused("swap")),
         ("--mount=type=tmpfs,target=/x", .taken), ("--name=a", .taken), ("--net=none", .taken),
-        ("--net-alias=a", .refused("networks")), ("--network=none", .taken),
-        ("--network-alias=a", .refused("networks")),
+        ("--net-alias=a", .refused("network knows")), ("--network=none", .taken),
+        ("--network-alias=a", .refused("network knows")),
         ("--no-healthcheck", .taken), ("--oom-kill-disable", .refused("out-of-memory")),
         ("--oom-score-adj=1", .refused("out-of-memory")), ("--pid=host", .refused("process namespace")),
         ("--pids-limit=3", .taken), ("--platform=linux/amd64", .taken), ("--privileged", .taken),
@@ -105,7 +105,7 @@ private enum Fate: Hashable {
             "--disable-content-trust=false", "--use-api-socket=false", "--oom-score-adj=0", "--memory-swap=0",
         ]
     )
-    func `values that ask for what is so anyway are taken`(flag: String) throws {
+    func `values that ask for the default are accepted`(flag: String) throws {
         #expect(try refusal("run", flag) == nil)
     }
 

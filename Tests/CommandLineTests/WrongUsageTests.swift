@@ -44,7 +44,7 @@ private func isUnderstood(_ line: [String]) -> Bool {
             ("system prune x", "accepts no arguments"), ("info x", "accepts no arguments"),
         ]
     )
-    func `a wrong number of arguments is told with what is right`(line: String, expectation: String) throws {
+    func `a wrong number of arguments is reported with the right one`(line: String, expectation: String) throws {
         let words = line.split(separator: " ").map(String.init)
         let error = try failure(words)
         let groups: Set<String> = ["container", "image", "system"]
@@ -69,7 +69,7 @@ private func isUnderstood(_ line: [String]) -> Bool {
             ("run --volum x", "--volume"), ("images --fliter x", "--filter"), ("ps --al", "--all"),
         ]
     )
-    func `a mistyped flag is guessed`(line: String, meant: String) throws {
+    func `a mistyped flag gets a suggestion`(line: String, meant: String) throws {
         let error = try failure(line.split(separator: " ").map(String.init))
         #expect(error.error.message.hasSuffix("\n\nDid you mean this?\n\t\(meant)"))
     }
@@ -96,7 +96,7 @@ private func isUnderstood(_ line: [String]) -> Bool {
             ("--mount", "type", "invalid field 'type' must be a key=value pair"),
             ("--mount", "type=bind,target=/x", "source is required"),
             ("--mount", "type=volume,src=data", "target is required"),
-            ("--mount", "type=weird,target=/x", "mount type 'weird' is none of bind, volume and tmpfs"),
+            ("--mount", "type=weird,target=/x", "mount type 'weird' is not one of bind, volume and tmpfs"),
             ("--mount", "type=tmpfs,target=/x,tmpfs-size=many", "invalid value for tmpfs-size: many"),
             ("--mount", "type=tmpfs,target=/x,colour=red", "unknown option 'colour' in 'colour=red'"),
             ("--mount", "type=volume,dst=/x,ro=maybe", "invalid value for ro: maybe"),
@@ -162,7 +162,7 @@ private func isUnderstood(_ line: [String]) -> Bool {
             ("-t, --tag", "", "invalid reference format"),
             (
                 "-o, --output", "type=zip",
-                "the output type \"zip\" is none of image, registry, local, tar, oci, docker and cacheonly"
+                "the output type \"zip\" is not one of image, registry, local, tar, oci, docker and cacheonly"
             ),
             ("-o, --output", "dest=x,mode=copy", "type is required for output"),
             ("-o, --output", "type=local", "dest is required for local exporter"),
@@ -174,7 +174,7 @@ private func isUnderstood(_ line: [String]) -> Bool {
             ("--allow", "buildx.local.delete=1", "buildx.local.delete does not accept a value"),
             (
                 "--progress", "fancy",
-                "invalid progress mode fancy: it is none of auto, none, plain, quiet, rawjson and tty"
+                "invalid progress mode fancy: it is not one of auto, none, plain, quiet, rawjson and tty"
             ),
             ("--attest", "disabled=true", "attestation type not specified"),
             ("--attest", "type=x", "the attestation type \"x\" is neither provenance nor sbom"),
@@ -213,7 +213,7 @@ private func isUnderstood(_ line: [String]) -> Bool {
         #expect(isUnderstood(["ps", "-n", number]))
     }
 
-    @Test func `durations beyond what Go counts are none`() {
+    @Test func `durations beyond Go's range are refused`() {
         for text in ["99999999999999999999h", "9223372037s", "1e400s", "-9223372037s"] {
             #expect(secondsOfDuration(text) == nil, "\(text)")
         }
@@ -221,7 +221,7 @@ private func isUnderstood(_ line: [String]) -> Bool {
     }
 }
 
-@Suite struct `Files of variables` {
+@Suite struct `Environment files` {
     @Test func `names, values, comments and blank lines are told apart`() throws {
         let content = "\u{feff}A=1\r\n# comment\n\n  B=two words \nC\nD=a=b\n"
         let lines = try EnvironmentFile.variables(Array(content.utf8)).map { String(decoding: $0, as: UTF8.self) }
@@ -235,7 +235,7 @@ private func isUnderstood(_ line: [String]) -> Bool {
             ("A=1\nB=" + [0xff], "invalid utf8 bytes at line 2"),
         ] as [([UInt8], String)]
     )
-    func `what is wrong is told in docker's words`(content: [UInt8], message: String) throws {
+    func `mistakes are reported in docker's words`(content: [UInt8], message: String) throws {
         let error = try #require(throws: EnvironmentFileError.self) { try EnvironmentFile.variables(content) }
         #expect("\(error)" == message)
     }

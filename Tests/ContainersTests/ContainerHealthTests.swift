@@ -9,7 +9,7 @@ import Testing
     }
 
     @Test(.proves("B19: the HEALTHCHECK of an image"))
-    func `is starting until a check succeeds or as many fail in a row as are allowed to`() {
+    func `is starting until a check succeeds, or too many in a row fail`() {
         var health = ContainerHealth()
         #expect(health.status == .starting)
         for code: CInt in [1, 1] { health.receive(check(code), isStarting: false, retries: 3) }
@@ -24,7 +24,7 @@ import Testing
         #expect(health.status == .healthy)
     }
 
-    @Test func `takes no failure of the start period for one, unless a check has succeeded`() {
+    @Test func `does not count failures in the start period until a check has succeeded`() {
         var health = ContainerHealth()
         for _ in 0..<5 { health.receive(check(1), isStarting: true, retries: 1) }
         #expect(health.status == .starting && health.failingStreak == 0)

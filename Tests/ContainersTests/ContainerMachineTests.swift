@@ -95,7 +95,7 @@ private func machineIn(_ phase: String, isRemovedAtEnd: Bool = false) throws -> 
         }
     }
 
-    @Test func `an end is noted, and takes a container along that goes with it, unless it is restarted`() throws {
+    @Test func `an end is recorded, and removes a container that is to go with it unless it is restarted`() throws {
         for (phase, actions) in [
             ("running", [ContainerMachine.Action.note(exitCode: 3), .discard]), ("restarting", [.note(exitCode: 3)]),
         ] {
@@ -111,7 +111,7 @@ private func machineIn(_ phase: String, isRemovedAtEnd: Bool = false) throws -> 
         #expect(failed.state.status == .created && failed.state.error == failure.reason)
     }
 
-    @Test func `what a container has of the host is its own until its end`() throws {
+    @Test func `what a container holds of the host is its own until it ends`() throws {
         for phase in ["preparing", "running"] {
             var machine = try machineIn(phase)
             #expect(machine.state.network == network)

@@ -30,7 +30,7 @@ import Text
         .proves("B13: a port on an address of IPv6"),
         arguments: ["[::1]:53:5353/udp", "[::]:53:5353/udp", "::1:53:5353/udp", "[fe80::1]:53-60:5353/udp"]
     )
-    func `on an address of IPv6 there can be none, and what is possible is said`(text: String) throws {
+    func `on an IPv6 address are refused, with what is possible`(text: String) throws {
         let error = #expect(throws: ContainerError.self) { try PublishedPort.parse(text) }
         guard case .portOnIPv6(let port)? = error else {
             Issue.record("\(text): \(error.map { "\($0)" } ?? "")")
@@ -42,7 +42,7 @@ import Text
 
     /// The expectations are what docker prints for the same ports.
     @Test(.proves("B13: -p with the host's network"))
-    func `neighbours are told together where the host has them under the same numbers`() throws {
+    func `neighbours are listed together where the host has them under the same numbers`() throws {
         func summary(_ specifications: [String], exposed: [String] = []) throws -> String {
             PublishedPort.summary(try specifications.flatMap { try PublishedPort.parse($0) }, exposed: exposed)
         }
@@ -59,7 +59,7 @@ import Text
         #expect(try summary(["127.0.0.1:80:80"], exposed: ["80/tcp", "81"]) == "127.0.0.1:80->80/tcp, 81/tcp")
     }
 
-    @Test(.proves("B13: containers that are started")) func `what others have is not chosen`() throws {
+    @Test(.proves("B13: containers that are started")) func `ports that others hold are not chosen`() throws {
         func choose(_ text: String, besides others: [String] = []) throws -> [UInt16] {
             let taken = try others.flatMap { try PublishedPort.parse($0) }
             return try PublishedPort.choose(try PublishedPort.parse(text), besides: taken).map(\.hostPort)
@@ -87,12 +87,12 @@ import Text
         }
     }
 
-    @Test func `two of one container do not get the same`() throws {
+    @Test func `two of one container are different`() throws {
         let ports = try ["18400-18401:80/sctp", "18400-18401:81/sctp"].flatMap { try PublishedPort.parse($0) }
         #expect(try PublishedPort.choose(ports, besides: []).map(\.hostPort) == [18_400, 18_401])
     }
 
-    @Test func `one of a range of the host's ports is left to choose`() throws {
+    @Test func `the host's port may be chosen from a range`() throws {
         #expect(
             try PublishedPort.parse("8000-8010:80/sctp")
                 == [.init(hostPort: 8000, containerPort: 80, transport: .sctp, lastHostPort: 8010)]
@@ -112,7 +112,7 @@ import Text
             ("8000-8001:80-82", "invalid ranges specified for container and host Ports: 80-82 and 8000-8001"),
         ]
     )
-    func `what is no port is refused`(text: String, message: String) {
+    func `anything but a port is refused`(text: String, message: String) {
         #expect(throws: ContainerError.invalidPort(text, reason: message)) { try PublishedPort.parse(text) }
     }
 }
@@ -148,14 +148,14 @@ import Text
             ("/a:/b:wat", "invalid mode: wat"),
         ]
     )
-    func `what is no volume is refused`(text: String, message: String) {
+    func `anything but a volume is refused`(text: String, message: String) {
         #expect(throws: ContainerError.invalidMount(text, reason: message)) {
             try ContainerMount(parsingVolume: Array(text.utf8))
         }
     }
 
     @Test(.proves("B18: a path of the host that is"))
-    func `a path of the host that is no UTF-8 is kept as it is, also in the record`() throws {
+    func `a host path that is not UTF-8 is kept as it is, also in the record`() throws {
         let mount = try ContainerMount(parsingVolume: "/a" + [0xff] + ":/b")
         #expect(mount.kind == .bind(source: FilePath(bytes: "/a" + [0xff])))
         let record = try JSONEncoder().encode(mount)

@@ -37,12 +37,12 @@ import Testing
     }
 
     @Test(arguments: ["keep-git-dir", "keep-git-dir=", "keep-git-dir&submodules&fetch-by-commit", "keep-git-dir=1"])
-    func `options that are true or not can be named alone`(query: String) throws {
+    func `boolean options may be named alone`(query: String) throws {
         let source = try #require(try GitSource(parsing: bytes("https://h.org/b.git?" + query)))
         #expect(source.keepsGitDirectory && !source.skipsSubmodules)
     }
 
-    @Test func `the beginning of a commit's id checks a reference and is none`() throws {
+    @Test func `the beginning of a commit's id checks a reference and is not one itself`() throws {
         let source = try #require(try GitSource(parsing: bytes("https://h.org/b.git?commit=12345678")))
         #expect(source.checksum?.text == "12345678" && source.reference == nil)
     }

@@ -2,7 +2,7 @@ import DockerfileFrontend
 import OCI
 import Testing
 
-@Suite struct `Changes of import` {
+@Suite struct `Changes made on import` {
     @Test func `instructions that configure an image change what its containers start with`() async throws {
         let defaults = try await ImageChanges.apply([
             "CMD [\"sh\"]", "ENV A=b C=$A", "EXPOSE 80", "WORKDIR /srv",

@@ -30,7 +30,7 @@ import Testing
         #expect(images.questions.count == count)
     }
 
-    @Test func `that misspell a name in every line are answered once and for all`() async throws {
+    @Test func `that misspell a name in every line are answered once`() async throws {
         let count = 1_500
         let arguments = (0..<count).map { "ARG name\($0)=1\n" }.joined()
         let stages = (0..<count).map { "FROM alpi${nmae\($0)}ne\n" }.joined()

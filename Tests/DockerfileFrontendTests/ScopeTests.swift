@@ -112,7 +112,7 @@ import Testing
         #expect(await message("FROM alpine AS a\nARG N=alpine\nFROM $N") == "base name ($N) should not be blank")
     }
 
-    @Test(.proves("Unused --build-arg")) func `that nothing declares are told`() async throws {
+    @Test(.proves("Unused --build-arg")) func `that nothing declares are reported`() async throws {
         let made = try await plan("ARG A\nFROM alpine\nARG B") { options in
             for name in ["A", "B", "C", "BUILDKIT_INLINE_CACHE", "TARGETARCH", "https_proxy"] {
                 options.buildArguments.set(bytes(name), to: bytes("x"))

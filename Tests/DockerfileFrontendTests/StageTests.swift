@@ -76,7 +76,7 @@ import Text
     }
 
     @Test(.proves("FROM: forms, names, --platform", "COPY --from"))
-    func `of one name: the last before a FROM is meant, the last of all by COPY`() async throws {
+    func `of one name: FROM means the last one before it, COPY the last of all`() async throws {
         let text =
             "FROM scratch AS a\nCOPY 1 /\nFROM scratch AS a\nCOPY 2 /\nFROM a\nCOPY --from=A /2 /3\nCOPY --from=0 /1 /4"
         let made = try await plan(text)

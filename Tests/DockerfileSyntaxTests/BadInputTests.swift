@@ -115,7 +115,7 @@ import Testing
             ("ARGS a", "ARG"), ("ENVS a=b", "ENV"), ("FORM a", "FROM"),
         ] as [(String, String?)]
     )
-    func `of a misspelt instruction is met with the one that was meant`(text: String, meant: String?) {
+    func `with a misspelt instruction suggests the right one`(text: String, meant: String?) {
         let name = text.prefix { $0 != " " }
         #expect(
             instructionMessage(text) == meant.map { "unknown instruction: \(name) (did you mean \($0)?)" }

@@ -138,7 +138,7 @@ import Text
     @Test(arguments: [
         ("kitten", "sitting", 3), ("", "abc", 3), ("abc", "abc", 0), ("flaw", "lawn", 2), ("a", "b", 1),
     ])
-    func `measure words by edits`(left: String, right: String, distance: Int) {
+    func `suggest words by edit distance`(left: String, right: String, distance: Int) {
         // Three edits are too many to be a slip of the pen.
         let found = suggestion(for: left, among: [right])
         #expect((found != nil) == (distance > 0 && distance < 3))
@@ -165,7 +165,7 @@ import Text
         #expect(message(text) == "the instruction has more than the limit of 100000 words")
     }
 
-    @Test func `depth does not end in a crash`() throws {
+    @Test func `deep nesting does not crash`() throws {
         _ = try parse("FROM scratch\nRUN " + String(repeating: "[", count: 500_000))
         _ = try parse("FROM scratch\nRUN " + String(repeating: "${a:-", count: 100_000) + "<<EOF")
         _ = try parse("FROM scratch\nRUN " + String(repeating: "{\"a\":", count: 100_000))

@@ -148,7 +148,7 @@ import Text
         #expect(result.unmatched == [bytes("none"), bytes("other")])
     }
 
-    @Test func `keeps bytes that are no text`() throws {
+    @Test func `keeps bytes that are not text`() throws {
         var variables = Variables()
         variables.set(bytes("b"), to: [0xff, 0x2f, 0xfe])
         let result = try WordExpander().expand([0xc3] + bytes("${b#?}${b%/?}"), with: variables)

@@ -63,7 +63,7 @@ import Testing
             "RUN a 1 < 2", "ENV a=<<EOF",
         ]
     )
-    func `are not seen where there are none`(text: String) throws {
+    func `are not found where there are none`(text: String) throws {
         #expect(try instruction(text).heredocs.isEmpty)
     }
 
@@ -75,7 +75,7 @@ import Testing
         #expect(error?.range?.lines == 2...4)
     }
 
-    @Test(.proves("Not with JSON, not as a destination")) func `are no destination`() {
+    @Test(.proves("Not with JSON, not as a destination")) func `cannot be a destination`() {
         #expect(instructionMessage("COPY a <<EOF\nx\nEOF") == "COPY cannot accept a heredoc as a destination")
     }
 }

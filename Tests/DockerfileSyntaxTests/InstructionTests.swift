@@ -169,7 +169,7 @@ import Text
         }
     }
 
-    @Test(.proves("Words of each instruction")) func `words of EXPOSE, VOLUME and the like are what stands there`()
+    @Test(.proves("Words of each instruction")) func `words of EXPOSE, VOLUME and the like are kept as written`()
         throws
     {
         #expect(try instruction("EXPOSE 80 443/tcp").command.words == ["80", "443/tcp"])

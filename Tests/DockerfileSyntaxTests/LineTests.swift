@@ -45,7 +45,7 @@ import Text
         #expect(dockerfile.stages.count == 1)
     }
 
-    @Test func `bytes that are no text survive`() throws {
+    @Test func `bytes that are not text survive`() throws {
         let content: [UInt8] = bytes("FROM scratch\nRUN a") + [0xff, 0xfe] + bytes("\n")
         let dockerfile = try Dockerfile(parsing: content, name: "Dockerfile")
         #expect(dockerfile.stages[0].instructions[0].text == bytes("RUN a") + [0xff, 0xfe])
@@ -117,7 +117,7 @@ import Text
             ("# escape=`\n# syntax=a/b\n", "a/b", "a/b"),
         ]
     )
-    func `tell the frontend in every form`(text: String, image: String, line: String) {
+    func `name the frontend in every form`(text: String, image: String, line: String) {
         let found = Directive.syntax(of: bytes(text))
         #expect(found?.image.text == image)
         #expect(found?.commandLine.text == line)
@@ -134,7 +134,7 @@ import Text
     }
 
     @Test(arguments: ["FROM scratch\n# syntax=a", "# x\n# syntax=a", "{\"syntax\": 1}", ""])
-    func `tell no frontend where there is none`(text: String) {
+    func `name no frontend where there is none`(text: String) {
         #expect(Directive.syntax(of: bytes(text)) == nil)
     }
 }

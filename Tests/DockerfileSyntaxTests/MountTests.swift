@@ -49,7 +49,7 @@ import Text
     }
 
     @Test(.proves("Targets, variables, unknown keys and values"))
-    func `expand values, and wait with judgement until they can`() throws {
+    func `expand values, and are checked only once they can be`() throws {
         guard case .run(let run) = try instruction("RUN --mount=type=$t,target=${d}/x true").command else { return }
         let mount = try run.mounts[0].mount { $0 == bytes("$t") ? bytes("cache") : bytes("/d/x") }
         #expect(mount.kind == .cache)

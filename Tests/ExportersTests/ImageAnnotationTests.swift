@@ -56,7 +56,7 @@ private let arm64 = Platform(os: "linux", architecture: "arm64")
         #expect(error.description == reason)
     }
 
-    @Test func `a platform that there is not is refused`() throws {
+    @Test func `a platform that the result lacks is refused`() throws {
         let error = try #require(throws: ExportError.self) { _ = try ImageAnnotation.parse("manifest[a/b/c/d]:k=v") }
         #expect(error.description.hasPrefix("invalid platform \"a/b/c/d\": "))
     }
@@ -96,7 +96,7 @@ private let arm64 = Platform(os: "linux", architecture: "arm64")
         #expect(annotations.values(for: .indexDescriptor) == nil)
     }
 
-    @Test func `what the result will not have is refused`() throws {
+    @Test func `annotations of documents that the result lacks are refused`() throws {
         let index = [ImageAnnotation(.index, key: "k", value: "v")]
         #expect(throws: ExportError.indexAnnotationsOfOne) {
             try index.check(platforms: [amd64], isIndex: false, docker: false)

@@ -40,7 +40,7 @@ import Testing
         #expect(finished.created == "2020-01-01T00:00:00Z")
     }
 
-    @Test func `has the time of now where nothing has one`() {
+    @Test func `has the current time where nothing has one`() {
         let finished = ImageAssembly.finish(
             configuration([HistoryEntry(created: nil, createdBy: "CMD y", emptyLayer: true)]),
             layers: [],

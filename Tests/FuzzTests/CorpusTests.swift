@@ -8,7 +8,7 @@ import Testing
         .deletingLastPathComponent().appending(path: "Fuzz/Corpora")
 
     @Test(arguments: FuzzTarget.all.map(\.name))
-    func `bear their corpus`(name: String) throws {
+    func `survive their corpus`(name: String) throws {
         let target = try #require(FuzzTarget.named(name))
         let directory = Self.corpora.appending(path: name)
         let files = try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)

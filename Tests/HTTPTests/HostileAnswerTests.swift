@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 import Text
 
-/// Web servers that answer as no server should: each request ends in the right bytes or in an error that names the server.
+/// Web servers that break the rules: each request ends in the right bytes or in an error that names the server.
 @Suite(.timeLimit(.minutes(2))) struct `A hostile web server` {
     /// A client that asks once and does not wait long.
     private func web(idle: Duration = .milliseconds(500)) -> WebClient {
@@ -73,7 +73,7 @@ import Text
 
     /// What is sent through a proxy that breaks the rules: each of its three kinds is asked by clients of another kind.
     @Test(arguments: ["HTTPS_PROXY=http", "HTTP_PROXY=http", "HTTPS_PROXY=socks5"])
-    func `that is a proxy does neither`(kind: String) async throws {
+    func `does neither as a proxy`(kind: String) async throws {
         let variable = kind.split(separator: "=").map(String.init)
         let calls = Counter()
         let server = try await RawServer.start { head in

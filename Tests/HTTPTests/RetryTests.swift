@@ -24,7 +24,7 @@ import Testing
         #expect(policy.verdict(on: .status(status, retryAfter: nil), attempt: 6, jitter: 1) == .fail)
     }
 
-    @Test func `what the registry asks to wait is waited for up to a minute`() {
+    @Test func `the wait that a registry asks for is kept, up to a minute`() {
         #expect(
             policy.verdict(on: .status(429, retryAfter: .seconds(60)), attempt: 1, jitter: 1)
                 == .retry(after: .seconds(60))
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test(arguments: [ConnectionFailure.refused, .unknownHost, .untrustedCertificate("x"), .handshake("x")])
-    func `a connection that cannot come about is not tried again`(failure: ConnectionFailure) {
+    func `a connection that cannot be made is not tried again`(failure: ConnectionFailure) {
         #expect(policy.verdict(on: .connection(failure), attempt: 1, jitter: 1) == .fail)
     }
 

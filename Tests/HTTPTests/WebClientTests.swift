@@ -53,7 +53,7 @@ import Text
         #expect(server.requests.count == 4)
     }
 
-    @Test func `an answer that says to be too long is not read`() async throws {
+    @Test func `an answer that declares too many bytes is not read`() async throws {
         let server = try await FaultServer.start { _ in ServerAnswer(body: data(300_000)) }
         await #expect(throws: HTTPError.tooLarge(url: "http://\(server.host)/f", limit: 100_000)) {
             try await read("http://\(server.host)/f", limit: 100_000)
@@ -92,7 +92,7 @@ import Text
     @Test(arguments: [
         "file:///etc/passwd", "unix:///run/x", "http://user@127.0.0.1/x", "http:///", "//\u{e9}.example/",
     ])
-    func `redirects to what is no web address are refused`(location: String) async throws {
+    func `redirects to anything but a web address are refused`(location: String) async throws {
         let server = try await FaultServer.start { _ in .text(302, "", [("Location", location)]) }
         await #expect(throws: HTTPError.self) { try await read("http://\(server.host)/f") }
         #expect(server.requests.count == 1)

@@ -137,7 +137,7 @@ import Testing
     }
 
     @Test(arguments: ["not an archive, but text that is long enough to fill a header block of a tar archive", "{}"])
-    func `what is no archive is refused and leaves nothing`(_ text: String) async throws {
+    func `anything but an archive is refused and leaves nothing`(_ text: String) async throws {
         try await withArchiver { archiver, scratch in
             let file = try await archiver.file(Array(String(repeating: text, count: 30).utf8), in: scratch)
             await #expect(throws: ArchiveError.self) {

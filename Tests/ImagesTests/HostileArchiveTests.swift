@@ -62,7 +62,10 @@ import Testing
             ([config, good, .device("x"), manifest()], "is a device or a pipe"),
             ([config, good, .pipe("x"), manifest()], "is a device or a pipe"),
             ([config, config, good, manifest()], "is in it twice"),
-            ([config, .text("l.tar", String(repeating: "no tar ", count: 500)), manifest()], "\"l.tar\" is no layer"),
+            (
+                [config, .text("l.tar", String(repeating: "no tar ", count: 500)), manifest()],
+                "\"l.tar\" is not a layer"
+            ),
             ([config, good, .text("manifest.json", "[{\"Config\":\"a\",\"Config\":\"b\"}]")], "duplicate key"),
             ([config, good, .text("manifest.json", "[")], "invalid JSON"),
             ([.text("c.json", "{}"), good, manifest()], "the field"),
@@ -121,7 +124,7 @@ import Testing
         )
     }
 
-    @Test func `a short name in an annotation takes nobody's name, a full one is used`() async throws {
+    @Test func `a short name in an annotation takes no image's name, a full one is used`() async throws {
         for (annotation, lines) in [
             ("org.opencontainers.image.ref.name", "Loaded image ID"),
             ("io.containerd.image.name", "Loaded image: python:3"),

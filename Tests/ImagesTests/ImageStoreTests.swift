@@ -97,7 +97,7 @@ import Text
         }
     }
 
-    @Test func `a name with a digest is no new name`() async throws {
+    @Test func `a name with a digest cannot be a new name`() async throws {
         try await withImages { images in
             try await images.addSample("app")
             let target = "other@\(Digest.sha256(of: []))"
@@ -261,7 +261,7 @@ import Text
         }
     }
 
-    @Test func `prune takes what has no name, and everything unused if told so`() async throws {
+    @Test func `prune removes images without a name, and all unused ones on request`() async throws {
         try await withImages { images in
             let old = try await images.addSample("app", layers: [1])
             try await images.addSample("app", layers: [2])
@@ -311,7 +311,7 @@ import Text
         if text.hasSuffix("Z") { #expect(FileTime(rfc3339: text)?.rfc3339 == text) }
     }
 
-    @Test func `other texts and Go's zero time are no times`() {
+    @Test func `other texts and Go's zero time are not times`() {
         for text in ["", "2026-11-23", "0001-01-01T00:00:00Z", "2026-13-01T00:00:00Z", "2026-11-23T09:30:00"] {
             #expect(FileTime(rfc3339: text) == nil)
         }

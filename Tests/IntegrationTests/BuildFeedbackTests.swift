@@ -272,7 +272,7 @@ struct `Labels of git` {
         #expect(unasked["org.opencontainers.image.revision"] == commit)
     }
 
-    @Test func `run nothing that a repository names, and are missing with a warning where git trusts it not`()
+    @Test func `run nothing that a repository names, and are left out with a warning where git does not trust it`()
         async throws
     {
         _ = try await makeRepository()
@@ -292,7 +292,7 @@ struct `Labels of git` {
         #expect(built.errorText.contains("WARNING: current commit information was not captured by the build: git "))
     }
 
-    @Test func `are none of a directory without a repository`() async throws {
+    @Test func `are absent for a directory without a repository`() async throws {
         try scratch.write("FROM scratch\nCOPY Dockerfile /\n", to: "repository/sub/Dockerfile")
         #expect(try await labels(environment: ["BUILDX_GIT_LABELS": "1"]).isEmpty)
     }

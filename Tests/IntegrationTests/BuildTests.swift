@@ -167,7 +167,7 @@ struct `Building` {
         #expect(result.errorText.contains("production"))
     }
 
-    @Test func `a missing context or Dockerfile is said plainly`() async throws {
+    @Test func `a missing context or Dockerfile is reported plainly`() async throws {
         let slipway = try await Slipway.shared()
         let noContext = try await slipway("build", "/no/such/context")
         #expect(noContext.status == 1)

@@ -50,11 +50,11 @@ struct `The build cache` {
         let both = try await slipway("builder", "du", "--verbose", "--format", "json")
         #expect(both.status == 1 && both.errorText.contains("--format and --verbose cannot be used together"))
         let bad = try await slipway("builder", "du", "--filter", "description~=(")
-        #expect(bad.status == 125 && bad.errorText.contains("\"(\" is no pattern"))
+        #expect(bad.status == 125 && bad.errorText.contains("\"(\" is not a pattern"))
     }
 
     @Test(.proves("Garbage collection (gc, reservedSpace"))
-    func `is looked after when it is time, by nobody who waits for it`() async throws {
+    func `is collected when it is due, and no command waits for it`() async throws {
         // A new store is left alone.
         try await slipway.succeed("build", "-q", "context", in: scratch.url)
         #expect(try await list("--format", "{{.ID}}").count == 3)

@@ -105,7 +105,7 @@ struct `Cache mounts` {
         return (try await holder, other)
     }
 
-    @Test(.proves("cache")) func `that are locked are had by one step after the other, which says that it waits`()
+    @Test(.proves("cache")) func `that are locked serve one step after the other, which says that it waits`()
         async throws
     {
         let (holder, waiter) = try await whileHeld(sharing: "locked") {
@@ -234,12 +234,12 @@ struct `Cache mounts` {
     @Test(
         .proves("du, prune"),
         arguments: [
-            (["--filter", "colour=red"], "the filter colour is none of"),
+            (["--filter", "colour=red"], "the filter colour is not one of"),
             (["--filter", "type"], "bad format of filter (expected name=value)"),
             (["--filter", "until=soon"], "it is not a duration"),
         ]
     )
-    func `are not filtered by nonsense`(options: [String], message: String) async throws {
+    func `refuse meaningless filters`(options: [String], message: String) async throws {
         let result = try await slipway.run(["builder", "du"] + options)
         #expect(result.status == 125)
         #expect(result.errorText.contains(message), "\(result.errorText)")

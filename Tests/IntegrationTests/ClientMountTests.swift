@@ -5,7 +5,7 @@ import Testing
 
 /// Secrets and agents in RUN steps, seen from outside.
 @Suite(.requires(.root, .program("crun")))
-struct `What RUN gets of the client` {
+struct `What RUN gets from the client` {
     private let scratch: TemporaryDirectory
 
     init() throws { scratch = try TemporaryDirectory() }
@@ -328,7 +328,8 @@ struct `What RUN gets of the client` {
         #expect(built.errorText.lowercased().contains(message.lowercased()), "\(built.errorText)")
     }
 
-    @Test(.proves("ssh")) func `what is no key is refused, and an agent that is required and missing fails the step`()
+    @Test(.proves("ssh"))
+    func `anything but a key is refused, and an agent that is required and missing fails the step`()
         async throws
     {
         let step = "FROM busybox\nRUN --mount=type=ssh,required true\n"

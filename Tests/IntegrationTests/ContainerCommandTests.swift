@@ -291,7 +291,7 @@ struct `Container commands` {
         }
     }
 
-    @Test(.requires(.program("netavark"))) func `published ports are told, and stores do not share a bridge`()
+    @Test(.requires(.program("netavark"))) func `published ports are shown, and stores do not share a bridge`()
         async throws
     {
         let (other, _directory) = try Slipway.isolated()
@@ -326,7 +326,7 @@ struct `Container commands` {
         for (slipway, name) in zip([shared, other], names) { try await slipway.succeed("rm", "-f", name) }
     }
 
-    @Test(.requires(.program("netavark"))) func `what a killed run leaves is put away by the next command`()
+    @Test(.requires(.program("netavark"))) func `what a killed run leaves is cleaned up by the next command`()
         async throws
     {
         let slipway = try await Slipway.shared()

@@ -94,7 +94,7 @@ struct `Processes of exec` {
     }
 
     @Test(.proves("B4: exec of what is not there, is"), arguments: Keeping.allCases)
-    func `what cannot be started is said, with docker's status and nothing of the runtime's`(
+    func `what cannot be started is reported, with docker's status and without the runtime's words`(
         _ keeping: Keeping
     ) async throws {
         try await withContainer(keeping) { slipway, name in

@@ -40,7 +40,7 @@ struct `The life of a container` {
     }
 
     @Test(.proves("B4: exec of what is not there, is"))
-    func `what the kernel refuses to execute is said to who starts it, and nothing of it is in the log`()
+    func `a program that the kernel refuses is reported to the caller, and not in the log`()
         async throws
     {
         try await withName { slipway, name in
@@ -112,7 +112,7 @@ struct `The life of a container` {
         }
     }
 
-    @Test func `the exit code of a container that goes with its end is told to those who wait`() async throws {
+    @Test func `the exit code of a container that goes with its end reaches every waiter`() async throws {
         try await withName { slipway, name in
             let script = "until test -e /go; do sleep 0.05; done; exit 6"
             for flags in [["-d"], []] {
@@ -147,7 +147,7 @@ struct `The life of a container` {
     }
 
     @Test(.proves("B17: rm -f of what is not there is no failure"))
-    func `removing by force what is not there is no failure`() async throws {
+    func `removing by force what is not there succeeds`() async throws {
         let slipway = try await Slipway.shared()
         let forced = try await slipway("rm", "-f", "no-such-container")
         #expect(forced.status == 0 && forced.text.isEmpty)
@@ -197,7 +197,7 @@ struct `The life of a container` {
         #expect(made.text == expected, "\(made.errorText)")
     }
 
-    @Test(.proves("B11: closed standard streams are")) func `standard streams that are closed are at their end`()
+    @Test(.proves("B11: closed standard streams are")) func `closed standard streams are at their end`()
         async throws
     {
         let scratch = try TemporaryDirectory()

@@ -312,7 +312,7 @@ struct `The network of containers` {
     }
 
     @Test(.proves("B14: a container in the host's"))
-    func `shares the files of the host with who shares its network, and lets none write what is read-only`()
+    func `shares the host's files with a container that shares its network, and keeps read-only ones so`()
         async throws
     {
         try world.directory.write("127.0.0.1 localhost\n198.51.100.2 known-here\n", to: "hosts")

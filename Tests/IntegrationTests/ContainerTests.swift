@@ -132,7 +132,7 @@ struct `Containers` {
         }
     }
 
-    @Test func `a container reaches no device of the host, by whichever door a process enters it`() async throws {
+    @Test func `a container reaches no device of the host, however a process enters it`() async throws {
         try await withContainers { containers, image, _ in
             let open = "cat /n > /dev/null; head -c 2 /dev/zero | wc -c"
             let (_, attached) = try await run(containers, request(image, "sh", "-c", "mknod /n c 10 229; \(open)"))

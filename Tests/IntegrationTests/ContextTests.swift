@@ -70,7 +70,7 @@ struct `Contexts from elsewhere` {
     }
 
     @Test(.proves("C24: empty values of flags, an"))
-    func `an ignore file that is none is passed over, and an empty context is refused`() async throws {
+    func `an ignore file that is not a file is passed over, and an empty context is refused`() async throws {
         try scratch.write("FROM scratch\nCOPY . /\n", to: "Dockerfile")
         try scratch.write("Dockerfile\n", to: "dockerfile.dockerignore")
         try scratch.write("x\n", to: ".dockerignore/x")

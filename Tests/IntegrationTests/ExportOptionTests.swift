@@ -261,7 +261,7 @@ struct `Exported images` {
         #expect(refused.errorText.contains("destination directory file is a file"))
     }
 
-    @Test(.proves("oci, docker")) func `an archive of docker's kind has docker's list, one of OCI's has not`()
+    @Test(.proves("oci, docker")) func `an archive of docker's kind has docker's list, one of OCI's does not`()
         async throws
     {
         _ = try await build("-t", "listed:1", "-o", "type=docker,dest=docker.tar", "-o", "type=oci,dest=oci.tar")

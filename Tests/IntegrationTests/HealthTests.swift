@@ -61,7 +61,8 @@ extension `Container commands` {
     }
 
     @Test(.proves("B19: the HEALTHCHECK of an image"))
-    func `the image's health check is shown unless it is taken away, and what is detached says that it does not run`()
+    func
+        `the image's health check is shown unless it is switched off, and a detached container says that it does not run`()
         async throws
     {
         try await withName { slipway, name in

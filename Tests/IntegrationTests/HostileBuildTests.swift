@@ -100,7 +100,7 @@ struct `Hostile builds` {
         make("whiteoutname", (".wh.", F, ""))
         """#
 
-    @Test func `no archive leads out of where it is unpacked, by whichever door it comes`() async throws {
+    @Test func `no archive leads out of where it is unpacked, however it comes`() async throws {
         try scratch.write(Self.archives, to: "make.py")
         let names = try await shell("mkdir -p tars && cd tars && python3 ../make.py \(scratch.path) && ls")
             .split(separator: "\n").map(String.init)
@@ -190,7 +190,7 @@ struct `Hostile builds` {
     }
 
     /// B15: a file of which nothing is stored, larger than any disk.
-    @Test func `a build that reads a file without end in sight ends with its signal`() async throws {
+    @Test func `a build that reads an endless file ends with its signal`() async throws {
         try await shell("truncate -s 1T context/holes")
         try scratch.write("FROM scratch\nCOPY holes /\n", to: "context/Dockerfile")
         let ended = try await runProgram(

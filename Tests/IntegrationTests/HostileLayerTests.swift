@@ -163,7 +163,7 @@ struct `Hostile layers` {
     }
 
     /// A11: what is read of an image or a context may be a pipe, or a device that never ends.
-    @Test(arguments: ["p", "c 1 5"]) func `a file that is none is refused rather than read`(node: String) async throws {
+    @Test(arguments: ["p", "c 1 5"]) func `anything but a file is refused rather than read`(node: String) async throws {
         let (slipway, scratch) = try Slipway.isolated()
         let made = try await runProgram(
             "sh",

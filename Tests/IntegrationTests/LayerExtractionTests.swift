@@ -155,7 +155,7 @@ private func listing(_ root: FilePath) async throws -> [String] {
     }
 
     @Test(.proves("C20: an archive's ./ leaves the"))
-    func `an archive that is no layer leaves the directory itself alone`() async throws {
+    func `an archive that is not a layer leaves the directory itself alone`() async throws {
         for (name, kind) in [("./", TarEntry.Kind.directory), ("/", .directory), ("", .regular), (".", .fifo)] {
             try await withScratchDirectory { root in
                 try await onBlockingPool {

@@ -211,7 +211,7 @@ struct `Contexts of layout directories` {
         ("../layout@sha256:abc", "sha256:abc"),
         ("../layout@sha256:\(String(repeating: "0", count: 64))", "no such file"),
     ])
-    func `what is no layout is refused`(address: String, reason: String) async throws {
+    func `anything but a layout is refused`(address: String, reason: String) async throws {
         try await shell("umoci init --layout layout")
         let result = try await build("FROM base\nCOPY main /\n", address)
         #expect(result.status == 1 && result.errorText.contains(reason), "\(result.errorText)")

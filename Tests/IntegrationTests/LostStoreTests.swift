@@ -7,7 +7,7 @@ import Testing
 @Suite(.requires(.root, .program("crun"), .program("docker-registry")))
 struct `A store without database and records` {
     @Test(.proves("A12: a database and records that"))
-    func `gets the images back whose blobs are whole, and is told what is lost`() async throws {
+    func `recovers the images whose blobs are whole, and reports what is lost`() async throws {
         try await withScratchDirectory { root in
             let registry = try await RegistryServer.start(in: root)
             let shared = try await Slipway.shared()

@@ -110,7 +110,7 @@ struct `Named contexts and dates` {
             ("a=file:///x.git", "not found"),
         ]
     )
-    func `what is no context is refused`(value: String, reason: String) async throws {
+    func `anything but a context is refused`(value: String, reason: String) async throws {
         try scratch.write("x", to: "other/x")
         let result = try await build("FROM scratch\nCOPY --from=a . /\n", "--build-context", value)
         #expect(result.status != 0)
@@ -244,7 +244,7 @@ struct `Named contexts and dates` {
         #expect(try await seen("context", "SOURCE_DATE_EPOCH=a", "--build-context", "a=context") == "")
     }
 
-    @Test(.proves("SOURCE_DATE_EPOCH")) func `what has no time to give is told`() async throws {
+    @Test(.proves("SOURCE_DATE_EPOCH")) func `a source without a time is reported`() async throws {
         let built = try await build("FROM scratch\nCOPY main /\n", "--build-arg", "SOURCE_DATE_EPOCH=context")
         #expect(built.status == 0)
         #expect(

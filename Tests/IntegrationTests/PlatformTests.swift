@@ -297,7 +297,7 @@ struct `Builds for several platforms` {
     }
 
     @Test(.proves("Platform of a base image"))
-    func `a base image that there is for another platform only is taken, with a warning`() async throws {
+    func `a base image that exists for another platform only is used, with a warning`() async throws {
         let registry = try await RegistryServer.start(in: FilePath(scratch.path))
         defer { registry.stop() }
         try context("FROM scratch\nCOPY a.txt /base\n")
@@ -326,7 +326,7 @@ struct `Builds for several platforms` {
         }
     }
 
-    @Test func `a local base for another platform is taken where none is asked for, else named`() async throws {
+    @Test func `a local base for another platform is used where none is asked for, and named otherwise`() async throws {
         let registry = try await RegistryServer.start(in: FilePath(scratch.path))
         defer { registry.stop() }
         try context("FROM scratch\nCOPY a.txt /base\n")

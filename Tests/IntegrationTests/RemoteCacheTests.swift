@@ -160,7 +160,7 @@ struct `Remote caches` {
         #expect(try machines.id("there") != machines.id("here"))
     }
 
-    @Test func `that are not there, or are none, are errors of their own steps`() async throws {
+    @Test func `that are missing or malformed are errors of their own steps`() async throws {
         let cache = machines.scratch.url.appending(path: "cache")
         let missing = try await machines.there(local.from)
         #expect(missing.contains("ERROR: \(cache.path)/index.json: not found"))

@@ -189,11 +189,11 @@ struct `What RUN may` {
             (["--add-host", "one:999.1.1.1"], "invalid host one:999.1.1.1"),
             (["--resource", "disk=1g"], "unknown resource disk"),
             (["--resource", "memory"], "invalid resource memory, expected key=value"),
-            (["--cpuset-cpus", "all"], "it is no list such as 0-2,4"),
+            (["--cpuset-cpus", "all"], "it is not a list such as 0-2,4"),
             (["--shm-size", "much"], "invalid size: 'much'"),
         ]
     )
-    func `not be asked for nonsense`(options: [String], message: String) async throws {
+    func `not be given meaningless values`(options: [String], message: String) async throws {
         try scratch.write("FROM busybox\n", to: "context/Dockerfile")
         let built = try await Slipway.shared().run(
             ["build"] + options + ["."],

@@ -107,7 +107,7 @@ struct `Remote caches in buckets` {
         #expect(try puts() == before + 4)
     }
 
-    @Test func `that are not there are told of, and the build goes on`() async throws {
+    @Test func `that are missing are reported, and the build goes on`() async throws {
         let none = try await machines.there("--cache-from=\(options())")
         #expect(none.contains("ERROR: manifests/buildkit in bucket caches at 127.0.0.1:\(server.port): not found"))
         #expect(machines.ran(none).count == 6)

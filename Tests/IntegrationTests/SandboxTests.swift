@@ -49,7 +49,8 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
 }
 
 @Suite(.requires(.root, .program("crun"), .program("busybox"))) struct `Sandboxes` {
-    @Test func `cgroups that nobody holds are removed, and held ones stay whoever holds them`() async throws {
+    @Test func `cgroups that are not held are removed, and held ones stay, whichever process holds them`() async throws
+    {
         let (before, abandoned, held) = try await onBlockingPool {
             // Once, so that the directory of all of them is there.
             let first = try ControlGroup.make()
@@ -391,7 +392,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
         }
     }
 
-    @Test func `output that nobody reads makes the step wait, and nothing grow`() async throws {
+    @Test func `output that is not read makes the step wait, and no memory grow`() async throws {
         try await withSandbox { runner, root in
             let total = Mutex(0)
             let status = try await runner.run(step(root, "dd if=/dev/zero bs=1M count=64 2>/dev/null; echo x >&2")) {

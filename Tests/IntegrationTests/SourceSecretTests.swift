@@ -86,7 +86,7 @@ struct `Secrets of sources` {
     }
 
     @Test(.proves("ADD of URLs"))
-    func `a token reaches the context and the Dockerfile of a server, and nobody the server leads to`()
+    func `a token reaches the context and the Dockerfile of a server, and no host that the server leads to`()
         async throws
     {
         try server.put("FROM scratch\nCOPY context /served\n", at: "file")

@@ -281,7 +281,7 @@ struct `The network of a step` {
         )
     }
 
-    @Test func `is in no key`() async throws {
+    @Test func `is not part of the cache key`() async throws {
         try write("RUN --network=none true\nRUN true\n")
         try world.directory.write("[worker.oci]\nnetworkMode = \"host\"\n", to: "host.toml")
         let result = try await world.run(

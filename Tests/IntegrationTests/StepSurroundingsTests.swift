@@ -40,7 +40,7 @@ struct `What a step finds and leaves` {
     }
 
     @Test(.proves("C1: a step's /etc/hostname is the", "C2: /etc/hosts and /etc/resolv.conf"))
-    func `its host name is the image's affair, and its names and addresses are not to be changed`() async throws {
+    func `its host name belongs to the image, and its hosts and name servers cannot be changed`() async throws {
         let built = try await build(
             """
             FROM busybox

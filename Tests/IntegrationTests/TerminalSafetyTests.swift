@@ -4,7 +4,7 @@ import Testing
 
 /// Names, labels and texts that did not come from us must not act on the terminal that shows them.
 @Suite(.requires(.root, .program("python3"), .program("crun")))
-struct `Texts of others` {
+struct `Text from elsewhere` {
     private static let commands: [[String]] = [
         ["load", "-i", "EVIL"], ["load", "-i", "bad.tar"], ["images"], ["images", "-f", "label=EVIL"],
         ["images", "-f", "EVIL=x"], ["history", "evil"], ["history", "--no-trunc", "evil"], ["inspect", "EVIL"],

@@ -79,7 +79,7 @@ struct `Volumes` {
     }
 
     @Test(.proves("B18: a path of the host that is"))
-    func `a path of the host that is no UTF-8 is mounted, by every way to name it`() async throws {
+    func `a host path that is not UTF-8 is mounted, by every way to name it`() async throws {
         let slipway = try await Slipway.shared()
         let scratch = try TemporaryDirectory()
         let script = """
@@ -155,7 +155,7 @@ struct `Volumes` {
     }
 
     @Test(.proves("A18: a volume, a directory of the"))
-    func `and everything else are refused over the kernel's files, by name and by link`() async throws {
+    func `and all other mounts are refused over the kernel's files, by name and by link`() async throws {
         let slipway = try await Slipway.shared()
         let scratch = try TemporaryDirectory()
         let tag = "test-\(UUID().uuidString.lowercased().prefix(8))"

@@ -49,7 +49,7 @@ import Text
     }
 
     @Test(.proves("convertllb"))
-    func `leave out what is as usual, write long numbers as text, and metadata as Go does`() throws {
+    func `leave out defaults, write long numbers as text, and metadata as Go does`() throws {
         var process = Process(arguments: [bytes("a"), bytes("<b>")])
         process.limits = [ResourceLimit(name: bytes("nofile"), soft: 10, hard: -1)]
         var metadata = Metadata(name: bytes("title"), ignoresCache: true)

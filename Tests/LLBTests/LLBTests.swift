@@ -176,7 +176,7 @@ func exampleDefinition() throws -> Definition {
         return operation
     }
 
-    @Test func `bytes that are no message are refused`() {
+    @Test func `bytes that are not a message are refused`() {
         #expect(throws: LLBError.malformed(what: "the definition")) { try Definition.load([0xff, 0xff]) }
         var message = Pb_Definition()
         message.def = [Data([0xff])]

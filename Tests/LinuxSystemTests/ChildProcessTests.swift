@@ -80,7 +80,7 @@ import Text
         }
     }
 
-    @Test func `cancellation asks, and then kills`() async throws {
+    @Test func `cancellation asks a process to end, and then kills it`() async throws {
         var configuration = shell("trap '' TERM; echo ready; while :; do sleep 0.05; done")
         configuration.files[1] = .pipeFromChild
         let child = try await ChildProcess.start(configuration)
@@ -92,7 +92,7 @@ import Text
         #expect(try child.send(signal: .terminate) == false)
     }
 
-    @Test func `many children at once hold no thread each`() async throws {
+    @Test func `many children at once do not hold a thread each`() async throws {
         try await withThrowingTaskGroup(of: ExitStatus.self) { group in
             for code in 0..<200 {
                 group.addTask {

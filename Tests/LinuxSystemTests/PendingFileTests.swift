@@ -5,7 +5,7 @@ import SystemPackage
 import Testing
 import Text
 
-@Suite struct `Files that are not complete` {
+@Suite struct `Unfinished files` {
     private let scratch: FilePath
 
     init() throws {

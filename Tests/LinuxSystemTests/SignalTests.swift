@@ -13,7 +13,7 @@ import Testing
     }
 
     @Test(arguments: ["", "0", "-9", "65", "SIG", "NOTHING", "RTMIN+0", "RTMIN+16", "RTMIN+03", "RTMAX-15", "RTMAX-+1"])
-    func `what names no signal is refused`(_ text: String) { #expect(Signal(text) == nil) }
+    func `anything but a signal is refused`(_ text: String) { #expect(Signal(text) == nil) }
 
     @Test func `every signal is read again as it is printed`() {
         for number in CInt(1)...64 {

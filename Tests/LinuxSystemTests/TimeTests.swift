@@ -3,7 +3,7 @@ import Proofs
 import Testing
 import Text
 
-@Suite struct `Moments of docker's flags` {
+@Suite struct `Times in docker's flags` {
     private func moment(_ text: String) -> FileTime? {
         WrittenMoment(text).map { FileTime($0, now: FileTime(seconds: 1_700_000_000)) }
     }

@@ -24,12 +24,12 @@ import Testing
         "", "/", "linux/", "a/b/c/d", "linux/amd64(1)", "windows()/amd64", "windows(1/amd64", "windows)1(/amd64",
         "windows(1)(2)/amd64", "windows(a b)/amd64", "(1)/amd64",
     ])
-    func `are refused where a part is odd`(text: String) {
+    func `are refused where a part is malformed`(text: String) {
         #expect(throws: OCIError.self) { try Platform(parsing: text) }
     }
 
     @Test(arguments: [("linux/", ""), ("linux/a b", "a b"), ("*", "*")])
-    func `are refused with the part that is odd`(text: String, part: String) {
+    func `are refused with the part that is malformed`(text: String, part: String) {
         let error = #expect(throws: OCIError.self) { try Platform(parsing: text) }
         #expect(error?.description.contains("\"\(part)\" is an invalid component of \"\(text)\"") == true)
     }

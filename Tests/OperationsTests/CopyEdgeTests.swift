@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test(.proves("C16: a source that is missing: what"))
-    func `a missing source without a similar name is told beside what is there`() async throws {
+    func `a missing source without a similar name is reported with what is there`() async throws {
         let context = try scratch.tree("context", ["app/main.c": "", "app/util.c": "", "app/ignored": ""])
         await #expect {
             try await copying("app/zzzzzzzz", to: "/", from: context, in: image, ignoring: ["app/ignored"])

@@ -45,7 +45,7 @@ import Testing
         #expect(advice(1, output) == nil)
     }
 
-    @Test func `what programs say of their files is no missing program`() {
+    @Test func `what programs say of their files is not taken for a missing program`() {
         #expect(advice(127, "make: gcc: not found\n") == nil)
         #expect(advice(127, "grep: file: No such file or directory\n") == nil)
         #expect(advice(127, "") == nil)
@@ -87,7 +87,7 @@ import Testing
         #expect(advice(1, output, files: ["/app/run.sh": (0o644, script)]) == nil)
     }
 
-    @Test func `want of memory is told from other kills`() {
+    @Test func `running out of memory is told from other kills`() {
         #expect(advice(137, "") { $0.outOfMemoryKills = 1 }?.contains("more memory than its limit") == true)
         #expect(advice(137, "") == nil)
         #expect(advice(1, "") { $0.outOfMemoryKills = 1 } == nil)

@@ -92,7 +92,7 @@ extension FaultServer {
         #expect(registry.requests.contains { $0.header("Authorization") == basicCanary } == false)
     }
 
-    @Test func `a token for nobody in particular needs no credentials`() async throws {
+    @Test func `an anonymous token needs no credentials`() async throws {
         let (registry, service) = try await startTokenRegistry { _ in .text(200, #"{"access_token":"token-of-x"}"#) }
         _ = try await makeClient(registry.host).manifest(reference("\(registry.host)/x:1"))
         #expect(service.requests.first?.header("Authorization") == nil)
@@ -127,7 +127,7 @@ extension FaultServer {
         #expect(service.requests.count == 2)
     }
 
-    @Test func `a refused login at the token service is told with what it says`() async throws {
+    @Test func `a refused login at the token service is reported with what it says`() async throws {
         let (registry, _) = try await startTokenRegistry { _ in
             .text(401, #"{"details":"incorrect username or password"}"#)
         }
@@ -140,7 +140,7 @@ extension FaultServer {
         )
     }
 
-    @Test func `a repository that a token does not open is told as docker tells it`() async throws {
+    @Test func `a repository that a token does not open is reported as docker reports it`() async throws {
         let (registry, _) = try await startTokenRegistry { _ in .text(200, #"{"token":"of-nobody"}"#) }
         let error = await #expect(throws: RegistryError.self) {
             try await makeClient(registry.host).manifest(reference("\(registry.host)/x:1"))
@@ -191,7 +191,7 @@ extension FaultServer {
         arguments: Scheme.allCases,
         Place.allCases
     )
-    func `no redirect, realm, location or page takes them along`(scheme: Scheme, place: Place) async throws {
+    func `no redirect, realm, location or page carries them elsewhere`(scheme: Scheme, place: Place) async throws {
         for status in place == .realm || place == .location || place == .tags ? [307] : [301, 302, 303, 307, 308] {
             let stranger = try await FaultServer.start { _ in manifestAnswer }
             for spelling in Self.spellings(stranger.port) {

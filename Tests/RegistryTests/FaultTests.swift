@@ -40,7 +40,7 @@ import Testing
         #expect(server.requests.count == 3)
     }
 
-    @Test func `after six errors the last one is told`() async throws {
+    @Test func `after six errors the last one is reported`() async throws {
         let server = try await FaultServer.start { _ in .error(503, "UNAVAILABLE", "down for repair") }
         let error = await #expect(throws: RegistryError.self) {
             try await makeClient(server.host).manifest(reference("\(server.host)/x:1"))
@@ -59,7 +59,7 @@ import Testing
         #expect(clock.waited.withLock { $0 } == [.seconds(7)])
     }
 
-    @Test func `a wait of an hour is told instead`() async throws {
+    @Test func `a wait of an hour is reported instead`() async throws {
         let server = try await FaultServer.start { _ in
             .error(429, "TOOMANYREQUESTS", "pull rate limit", [("Retry-After", "3600")])
         }
@@ -119,7 +119,7 @@ import Testing
     }
 
     @Test(arguments: ["text/html", "application/vnd.docker.distribution.manifest.v1+prettyjws", "application/json"])
-    func `a document of another type is no manifest`(type: String) async throws {
+    func `a document of another type is not taken for a manifest`(type: String) async throws {
         let server = try await FaultServer.start { _ in
             ServerAnswer(headers: [("Content-Type", type)], body: emptyManifest)
         }
@@ -180,13 +180,13 @@ import Testing
         #expect(origin.requests.isEmpty)
     }
 
-    @Test func `the origin is asked when the mirror has not got it`() async throws {
+    @Test func `the origin is asked when the mirror does not have it`() async throws {
         let mirror = try await FaultServer.start { _ in .error(404, "MANIFEST_UNKNOWN", "no") }
         let origin = try await FaultServer.start { _ in manifestAnswer }
         #expect(try await client(mirror, origin).manifest(reference("\(origin.host)/x:1")).host == origin.host)
     }
 
-    @Test func `where both fail both are told`() async throws {
+    @Test func `where both fail, both are reported`() async throws {
         let mirror = try await FaultServer.start { _ in .error(404, "MANIFEST_UNKNOWN", "no") }
         let origin = try await FaultServer.start { _ in
             .error(403, "DENIED", "requested access to the resource is denied")

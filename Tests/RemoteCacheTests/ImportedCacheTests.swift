@@ -135,7 +135,7 @@ private func imported(
         #expect("\(error)".contains(reason))
     }
 
-    @Test func `refuse more than anybody has`() {
+    @Test func `refuse more than any build has`() {
         var limits = ImportedCache.Limits()
         limits.layers = 1
         limits.records = 1
@@ -208,6 +208,6 @@ private func imported(
         var strange = manifest
         strange.layers[0].mediaType = MediaType(rawValue: "text/plain")
         let error = try #require(throws: RemoteCacheError.self) { try inline.imported(strange, name: "image") }
-        #expect("\(error)".contains("media type \"text/plain\", which is no layer's"))
+        #expect("\(error)".contains("media type \"text/plain\", which is not a layer's"))
     }
 }

@@ -7,7 +7,7 @@ import Text
 @testable import RemoteSources
 
 /// What git, which acts on settings of many places, is kept from.
-@Suite struct `The git that is run` {
+@Suite struct `Git as it is run` {
     private let git = GitProgram(variables: [
         "PATH": Array((ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").utf8), "HOME": "/canary",
         "GIT_DIR": "/canary", "GIT_SSH_COMMAND": "canary", "LD_LIBRARY_PATH": "/canary", "TOKEN": "canary",

@@ -51,7 +51,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         "a//b",
         ".a", "a/.b", "a.lock", "a.lock/b", "a.", "a@{1}", "@", "", "a\u{7f}",
     ])
-    func `what is no name of a reference is not given to git`(name: String) {
+    func `anything but the name of a reference is not given to git`(name: String) {
         #expect(!GitRepositories.isReference(bytes(name)))
     }
 

@@ -50,11 +50,17 @@ import Testing
         arguments: [
             ("", "it is empty"),
             ("a: [", "a.yaml:2: it is neither JSON nor YAML"),
-            ("cdiVersion: 9.0.0\nkind: a.b/c\n", "a.yaml:1: cdiVersion: \"9.0.0\" is no version from 0.3.0 to 1.1.0"),
+            (
+                "cdiVersion: 9.0.0\nkind: a.b/c\n",
+                "a.yaml:1: cdiVersion: \"9.0.0\" is not a version from 0.3.0 to 1.1.0"
+            ),
             ("cdiVersion: 0.6.0\nkind: c\n", "a.yaml:2: kind: \"c\" is not of the form vendor.com/class"),
             ("cdiVersion: 0.6.0\nkind: a/b\n", "devices: there are none"),
             ("cdiVersion: 0.6.0\nkind: a/b\nmore: 1\n", "a.yaml:3: unknown field \"more\""),
-            ("cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: -x\n", "a.yaml:4: name: \"-x\" is no name of a device"),
+            (
+                "cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: -x\n",
+                "a.yaml:4: name: \"-x\" is not a name of a device"
+            ),
             ("cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: x\n", "containerEdits: the device \"x\" has none"),
             (
                 "cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: x\n  containerEdits:\n    env:\n    - =y\n",

@@ -43,7 +43,7 @@ import Testing
         ("[registry.\"a.io\"]\nmirrors = [1]", "registry.\"a.io\".mirrors: expected an array of strings"),
         (
             "[registry.\"a.io\"]\nmirrors = [\"http://u@h/\"]",
-            "registry.\"a.io\".mirrors: \"http://u@h/\" is no host[:port][/path]"
+            "registry.\"a.io\".mirrors: \"http://u@h/\" is not host[:port][/path]"
         ),
         ("[registry.\"a b\"]\nhttp = true", "registry.\"a b\": expected a host with an optional port"),
         ("[[registry.\"a.io\".keypair]]\nkey = \"k\"", "registry.\"a.io\".keypair[0]: both key and cert are needed"),
@@ -53,7 +53,7 @@ import Testing
         ("[dns]\noptions = [}", "/etc/slipway/slipway.toml: line 2, column 12: expected a value"),
         ("\"\\u001b\" = 1", "slipway.toml: \"\\x1b\": unknown key"),
     ])
-    func `a mistake is told with its file and key`(text: String, message: String) {
+    func `a mistake is reported with its file and key`(text: String, message: String) {
         let error = #expect(throws: SettingsError.self) { try parse(text) }
         #expect(error.map { "\($0)".contains(message) } == true, "\(error.map { "\($0)" } ?? "")")
     }

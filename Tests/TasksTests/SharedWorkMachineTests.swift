@@ -12,7 +12,7 @@ import Testing
         #expect(machine.receive(.ended) == .replyTo([2]))
     }
 
-    @Test func `answers everyone who waits`() {
+    @Test func `answers every waiter`() {
         var machine = SharedWorkMachine(startedBy: 1)
         #expect(machine.receive(.joined(2)) == .wait)
         #expect(machine.receive(.ended) == .replyTo([1, 2]))

@@ -167,7 +167,7 @@ private final class Count: Sendable {
     }
 
     /// Many tasks come and go at random; a task that is not cancelled gets a right value every time.
-    @Test(.proves("D: who asks for a layer whose unpacking")) func `gives nobody the cancellation of another`()
+    @Test(.proves("D: who asks for a layer whose unpacking")) func `gives no waiter another's cancellation`()
         async throws
     {
         let work = SharedWork<Int, Int>()

@@ -146,7 +146,7 @@ private func texts(_ list: [[UInt8]]) -> [String] { list.map { String(decoding: 
     }
 
     @Test(arguments: ["", "x", "1x", "-5", "1kk", "99999999999999999p", "-1"])
-    func `what is no size is refused`(text: String) {
+    func `anything but a size is refused`(text: String) {
         #expect(throws: FlagValueError("invalid size: '\(text)'")) {
             try FlagValues.size(Array(text.utf8), allowsUnlimited: false)
         }

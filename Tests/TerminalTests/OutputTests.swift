@@ -33,7 +33,7 @@ import Text
     }
 
     @Test(arguments: ["", "yesterday", "2021-13-01", "2021-03-04T25:00", "2021-03-04T03:24:42+1", "2021-03-04x"])
-    func `what is no time is refused`(text: String) {
+    func `anything but a time is refused`(text: String) {
         #expect(FileTime(partOfRFC3339: text) == nil)
     }
 

@@ -83,7 +83,7 @@ import Testing
         )
     }
 
-    @Test func `gives the floor to a step that waited ten seconds`() {
+    @Test func `switches to a step that waited ten seconds`() {
         var display = PlainDisplay()
         var script = ProgressScript()
         script.start("a", 0)
@@ -156,7 +156,7 @@ import Testing
             ),
         ]
     )
-    func `shows of a line what a terminal would in the end`(log: String, expected: String) {
+    func `shows what a terminal would show of a line in the end`(log: String, expected: String) {
         var script = ProgressScript()
         script.start("a", 0)
         script.log("a", 0, log)

@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test(.proves("Environment variables of progress and logs"), arguments: ["", "0", "-5", "fast"])
-    func `that are no numbers say nothing`(rate: String) {
+    func `that are not numbers are ignored`(rate: String) {
         #expect(ProgressSettings(environment: ["TTY_DISPLAY_RATE": rate]) == ProgressSettings())
     }
 

@@ -61,7 +61,7 @@ import Text
         #expect(!variable.starts(with: "PATH=/bin/") && !variable.starts(with: "path="))
     }
 
-    @Test func `interpolation keeps bytes that are no UTF-8, and writes numbers in digits`() {
+    @Test func `interpolation keeps bytes that are not UTF-8, and writes numbers in digits`() {
         let name: [UInt8] = [0xff, 0x2f]
         let text = "né"
         let line: [UInt8] = "\(name)=\(text) \(-7)\(name[1...])"

@@ -28,7 +28,7 @@ import Text
             ([0xed, 0xa0, 0x80], #""\xed\xa0\x80""#),
             ([0xf4, 0x90, 0x80, 0x80], #""\xf4\x90\x80\x80""#), ([0xc0, 0xaf], #""\xc0\xaf""#),
         ]
-    ) func `escapes each byte that is no UTF-8`(bytes: [UInt8], quotedText: String) {
+    ) func `escapes each byte that is not UTF-8`(bytes: [UInt8], quotedText: String) {
         #expect(String(decoding: quoted(bytes), as: UTF8.self) == quotedText)
     }
 }

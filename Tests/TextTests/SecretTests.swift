@@ -2,7 +2,7 @@ import Testing
 import Text
 
 @Suite struct `Secrets` {
-    @Test func `a secret shows itself to nobody who prints, dumps or interpolates it`() {
+    @Test func `a secret is not shown when it is printed, dumped or interpolated`() {
         struct Holder { let secret: Secret }
         var dumped = ""
         dump(Holder(secret: Secret("canary")), to: &dumped)

@@ -16,7 +16,7 @@ extension Extraction {
         switch entry.kind {
         case .regular, .hardLink: break
         case .directory, .symbolicLink, .characterDevice, .blockDevice, .fifo:
-            throw refused(entry, "a whiteout that is no file")
+            throw refused(entry, "a whiteout that is not a file")
         }
         if name == Whiteout.opaque {
             let directory = try directory(components.dropLast(), entry)

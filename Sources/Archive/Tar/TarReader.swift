@@ -371,7 +371,7 @@ package final class TarReader {
         case "6": kind = .fifo
         default: throw refuse("unknown type \"\(escapedForDisplay([header.typeFlag]))\"")
         }
-        guard size == 0 else { throw refuse("it has content and is no regular file") }
+        guard size == 0 else { throw refuse("it has content and is not a regular file") }
         return kind
     }
 

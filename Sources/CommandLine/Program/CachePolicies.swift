@@ -102,7 +102,7 @@ extension SlipwayConfiguration {
                 return CachePolicy.share(share, of: diskBytes)
             }
             guard let size = parsedByteCount(text) else {
-                throw invalid(key, "\"\(text)\" is no size such as 10GB or 20%")
+                throw invalid(key, "\"\(text)\" is not a size such as 10GB or 20%")
             }
             return size
         }
@@ -113,7 +113,7 @@ extension SlipwayConfiguration {
         case .number(let seconds): return Double(seconds)
         case .text(let text):
             guard let seconds = secondsOfDuration(text) ?? Int64(text).map(Double.init) else {
-                throw invalid(key, "\"\(text)\" is no duration such as 48h")
+                throw invalid(key, "\"\(text)\" is not a duration such as 48h")
             }
             return seconds
         }

@@ -13,7 +13,7 @@ extension SlipwayConfiguration {
                 throw SettingsError.invalid(
                     file: file,
                     key: "worker.oci.networkMode",
-                    reason: "\"\(name)\" is none of \(known)"
+                    reason: "\"\(name)\" is not one of \(known)"
                 )
             }
             return mode

@@ -49,7 +49,7 @@ struct AnswerSequence {
 
     private mutating func verdict(onStatus status: UInt, after count: Int) -> Verdict {
         switch status {
-        case 101: return fail("the server switches to a protocol that nobody asked for")
+        case 101: return fail("the server switches to a protocol that was not asked for")
         case 100..<200:
             guard count < Self.mostInterimAnswers else {
                 return fail("there are more than \(Self.mostInterimAnswers) interim answers")

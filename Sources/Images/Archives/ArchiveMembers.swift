@@ -84,7 +84,7 @@ struct ArchiveMembers: Sendable {
         do {
             return try intake.take(content)
         } catch let error as ArchiveError {
-            throw ImageError.invalidArchive(reason: "\"\(escapedForDisplay(path))\" is no layer: \(error)")
+            throw ImageError.invalidArchive(reason: "\"\(escapedForDisplay(path))\" is not a layer: \(error)")
         }
     }
 

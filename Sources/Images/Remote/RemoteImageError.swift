@@ -37,7 +37,7 @@ package enum RemoteImageError: Error, Hashable, Sendable, CustomStringConvertibl
         case .unsupportedLayer(let reference, let mediaType):
             "\(reference) has a layer of media type \"\(mediaType)\", which is not supported"
         case .notAnImage(let reference, let mediaType):
-            "\(reference) is no image: its configuration has media type \"\(mediaType)\""
+            "\(reference) is not an image: its configuration has media type \"\(mediaType)\""
         case .invalidDocument(let reference, let error): "\(reference): \(error)"
         case .noSource(let digest): "blob \(digest) is not in the store and no registry is known to have it"
         case .sizeMismatch(let reference, let expected, let actual):

@@ -31,7 +31,7 @@ package struct HTTPSource: Hashable, Sendable {
             let text = String(decoding: value, as: UTF8.self)
             func number(_ digits: Substring, radix: Int = 10) throws(LLBError) -> UInt32 {
                 guard let number = UInt32(digits, radix: radix), number < .max else {
-                    throw .invalidSource(source.identifier, reason: "\(key) is no number")
+                    throw .invalidSource(source.identifier, reason: "\(key) is not a number")
                 }
                 return number
             }

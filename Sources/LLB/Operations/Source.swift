@@ -50,7 +50,7 @@ package struct LocalSource: Hashable, Sendable {
     package init(name: [UInt8]) { self.name = name }
 
     /// Reads the attributes of a `local://` source.
-    /// - Throws: `LLBError.invalidSource` for another scheme or a list that is no JSON array of strings.
+    /// - Throws: `LLBError.invalidSource` for another scheme or a list that is not a JSON array of strings.
     package init(_ source: Source) throws(LLBError) {
         guard source.scheme == Source.localScheme else {
             throw .invalidSource(source.identifier, reason: "not a local source")
@@ -75,7 +75,7 @@ package struct LocalSource: Hashable, Sendable {
     private static func list(_ key: String, of source: Source) throws(LLBError) -> [[UInt8]] {
         guard let value = source.attributes[key] else { return [] }
         guard let list = decodeStringList(value) else {
-            throw .invalidSource(source.identifier, reason: "\(key) is no JSON array of strings")
+            throw .invalidSource(source.identifier, reason: "\(key) is not a JSON array of strings")
         }
         return list
     }

@@ -93,7 +93,7 @@ struct DiffOperation: VertexOperation {
         let lower = hasLower ? try inputs.first?.requiredTree.layers ?? [] : []
         let upper = try inputs.last?.requiredTree.layers ?? []
         guard upper.starts(with: lower) else {
-            throw OperationError.unsupported("the difference of two trees of which one is not made from the other")
+            throw OperationError.unsupported("the difference of two trees where neither is made from the other")
         }
         return [.tree(FileTree(layers: Array(upper.dropFirst(lower.count))))]
     }
@@ -105,7 +105,7 @@ extension BuildOutput {
     var requiredTree: FileTree {
         get throws {
             guard let tree else {
-                throw OperationError.unsupported("the build context is no part of a merge or difference")
+                throw OperationError.unsupported("the build context cannot be part of a merge or difference")
             }
             return tree
         }

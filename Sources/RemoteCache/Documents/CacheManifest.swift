@@ -73,7 +73,7 @@ struct CacheManifest {
             throw .invalid(reason: "the layer \(entry.blob) is not in its manifest")
         }
         guard let text = descriptor.annotations?[Self.diffIDKey], let diffID = try? Digest(parsing: text) else {
-            throw .invalid(reason: "of the layer \(entry.blob) there is no digest without compression")
+            throw .invalid(reason: "the layer \(entry.blob) has no digest of its uncompressed archive")
         }
         let created = descriptor.annotations?[Self.createdKey].flatMap { FileTime(rfc3339: $0) }
         return try Self.checked(descriptor, diffID: diffID, created: created?.seconds ?? 0)
@@ -88,7 +88,7 @@ struct CacheManifest {
         guard layerTypes.contains(descriptor.mediaType) else {
             throw .invalid(
                 reason:
-                    "the layer \(descriptor.digest) has the media type \"\(descriptor.mediaType)\", which is no layer's"
+                    "the layer \(descriptor.digest) has the media type \"\(descriptor.mediaType)\", which is not a layer's"
             )
         }
         guard descriptor.size >= 0 else { throw .invalid(reason: "the layer \(descriptor.digest) has a negative size") }

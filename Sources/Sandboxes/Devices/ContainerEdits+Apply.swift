@@ -72,7 +72,7 @@ extension ContainerEdits {
         case .characterDevice: kind = .character
         case .blockDevice: kind = .block
         case .fifo where node.kind == nil: return .fifo
-        default: throw unusable("device node", node.hostPath, file, "it is no device on this machine")
+        default: throw unusable("device node", node.hostPath, file, "it is not a device on this machine")
         }
         guard node.kind == nil || (node.kind == .block) == (kind == .block) else {
             throw unusable("device node", node.hostPath, file, "it is of another type on this machine")

@@ -32,7 +32,7 @@ extension DeviceSpecification {
         let version = try reader.text("cdiVersion") ?? ""
         guard Self.versions.contains(version.hasPrefix("v") ? String(version.dropFirst()) : version) else {
             let known = "\(Self.versions.first ?? "") to \(Self.versions.last ?? "")"
-            throw reader.invalid("cdiVersion", "\"\(version)\" is no version from \(known)")
+            throw reader.invalid("cdiVersion", "\"\(version)\" is not a version from \(known)")
         }
         kind = try reader.text("kind") ?? ""
         let parts = kind.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map { Array($0.utf8) }
@@ -45,7 +45,7 @@ extension DeviceSpecification {
             var device = Device()
             device.name = try fields.text("name") ?? ""
             guard isName(Array(device.name.utf8), startsWithLetter: false, and: "_-.:") else {
-                throw fields.invalid("name", "\"\(device.name)\" is no name of a device")
+                throw fields.invalid("name", "\"\(device.name)\" is not a name of a device")
             }
             guard !devices.contains(where: { $0.name == device.name }) else {
                 throw fields.invalid("name", "\"\(device.name)\" stands there twice")
@@ -180,7 +180,7 @@ private struct Fields {
         }
         for text in try fields.texts("additionalGids") {
             guard let group = UInt32(text) else {
-                throw fields.invalid("additionalGids", "\"\(text)\" is no group's number")
+                throw fields.invalid("additionalGids", "\"\(text)\" is not a group's number")
             }
             if group != 0 { edits.additionalGroups.append(group) }
         }
@@ -208,7 +208,7 @@ private struct Fields {
     private func hook() throws(DeviceError) -> ContainerEdits.Hook {
         let name = try text("hookName") ?? ""
         guard let moment = ContainerEdits.Hook.Moment(rawValue: name) else {
-            throw invalid("hookName", "\"\(name)\" is no moment of a container's life")
+            throw invalid("hookName", "\"\(name)\" is not a stage of a container's life")
         }
         let hook = ContainerEdits.Hook(
             moment: moment,
@@ -226,7 +226,7 @@ private struct Fields {
         var kind: ContainerEdits.Node.Kind?
         if let text = try text("type"), !text.isEmpty {
             guard let known = ContainerEdits.Node.Kind(rawValue: text) else {
-                throw invalid("type", "\"\(text)\" is none of b, c, u and p")
+                throw invalid("type", "\"\(text)\" is not one of b, c, u and p")
             }
             kind = known
         }
@@ -236,7 +236,7 @@ private struct Fields {
             case "r": access.insert(.read)
             case "w": access.insert(.write)
             case "m": access.insert(.make)
-            default: throw invalid("permissions", "\"\(letter)\" is none of r, w and m")
+            default: throw invalid("permissions", "\"\(letter)\" is not one of r, w and m")
             }
         }
         return ContainerEdits.Node(

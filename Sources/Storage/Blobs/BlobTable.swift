@@ -134,7 +134,7 @@ package enum BlobTable: TableOwner {
         var problems: [StoreProblem] = []
         for blob in try Blob.fetchAll(db, sql: "SELECT digest, size FROM blobs ORDER BY digest") {
             guard let digest = try? Digest(parsing: blob.digest) else {
-                problems.append(.database("blobs has a row for \"\(blob.digest)\", which is no digest"))
+                problems.append(.database("blobs has a row for \"\(blob.digest)\", which is not a digest"))
                 continue
             }
             guard let status = try HostFiles.status(of: layout.blob(digest)) else {

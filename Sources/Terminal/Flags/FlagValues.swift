@@ -59,7 +59,7 @@ package enum FlagValues {
         for field in try commaSeparated(bytes) {
             let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let key = parts.first, !key.isEmpty else {
-                throw FlagValueError("\"\(escapedForDisplay(field))\" is no key=value field")
+                throw FlagValueError("\"\(escapedForDisplay(field))\" is not a key=value field")
             }
             pairs.append((try text(Array(key)), parts.count > 1 ? Array(parts[1]) : nil))
         }

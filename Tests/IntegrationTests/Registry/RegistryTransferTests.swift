@@ -125,7 +125,7 @@ struct `Images between stores and a registry` {
         }
     }
 
-    @Test func `a registry with passwords opens to the right one only`() async throws {
+    @Test func `a registry with passwords accepts the right one only`() async throws {
         try await withScratchDirectory { root in
             let registry = try await RegistryServer.start(in: root, .password)
             try await ForeignImage.make(in: root, Self.contents)
@@ -218,7 +218,7 @@ struct `Images between stores and a registry` {
         }
     }
 
-    @Test func `a name that is nowhere is told as docker tells it`() async throws {
+    @Test func `a name that is nowhere is reported as docker reports it`() async throws {
         try await withScratchDirectory { root in
             let registry = try await RegistryServer.start(in: root)
             let setup = try await RemoteSetup(root: root)

@@ -192,7 +192,7 @@ extension CacheFilter {
         case ("description", let value?): self = .description(value)
         case ("description~", let value?):
             do throws(TextPattern.Invalid) { self = .describedBy(try TextPattern(parsing: value)) } catch {
-                throw FlagValueError("\"\(value)\" is no pattern: \(error.reason)")
+                throw FlagValueError("\"\(value)\" is not a pattern: \(error.reason)")
             }
         case ("until", let value?), ("unused-for", let value?):
             self = .unused(try FlagValues.seconds(Array(value.utf8)))
@@ -205,7 +205,7 @@ extension CacheFilter {
             throw FlagValueError("bad format of filter (expected name=value)")
         default:
             throw FlagValueError(
-                "the filter \(name) is none of id, parents, type, description, until, inuse, mutable, immutable, shared and private"
+                "the filter \(name) is not one of id, parents, type, description, until, inuse, mutable, immutable, shared and private"
             )
         }
     }

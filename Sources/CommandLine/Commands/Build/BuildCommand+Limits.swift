@@ -127,7 +127,7 @@ extension BuildCommand {
     private static func processorList(_ bytes: [UInt8]) throws(FlagValueError) -> String {
         let text = try FlagValues.text(bytes)
         guard !text.isEmpty, text.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == "," || $0 == "-") }) else {
-            throw FlagValueError("it is no list such as 0-2,4")
+            throw FlagValueError("it is not a list such as 0-2,4")
         }
         return text
     }

@@ -37,7 +37,7 @@ extension BuildCommand {
     }
 
     static func unknownProgress(_ name: String) -> String {
-        "invalid progress mode \(name): it is none of auto, none, plain, quiet, rawjson and tty"
+        "invalid progress mode \(name): it is not one of auto, none, plain, quiet, rawjson and tty"
     }
 
     /// What shows the progress of the build on the standard error output.

@@ -38,7 +38,7 @@ struct BuildOutputOption: Sendable {
         let name = try FlagValues.text(type.value)
         guard let kind = Kind(rawValue: name) else {
             throw FlagValueError(
-                "the output type \"\(name)\" is none of image, registry, local, tar, oci, docker and cacheonly"
+                "the output type \"\(name)\" is not one of image, registry, local, tar, oci, docker and cacheonly"
             )
         }
         self.kind = kind

@@ -18,7 +18,7 @@ extension CacheAttributeReader {
         }
         for (name, value) in [("bucket", bucket), ("region", region)] where !Self.isHostName(value) {
             throw CacheOption.failure(
-                "\(name) \"\(value)\" of the s3 cache is no name: it has letters, digits, dots and dashes"
+                "\(name) \"\(value)\" of the s3 cache is not a name: it has letters, digits, dots and dashes"
             )
         }
         var place = S3CachePlace(bucket: bucket, signer: try signer(region: region, variable))

@@ -64,7 +64,7 @@ package struct CacheOption: Sendable, Hashable {
             source.tag = try reader.text("tag")
             source.digest = try reader.text("digest").map { text in
                 guard let digest = try? Digest(parsing: text) else {
-                    throw Self.failure("\(text) is no digest; it begins with sha256: and has 64 hexadecimal digits")
+                    throw Self.failure("\(text) is not a digest; it begins with sha256: and has 64 hexadecimal digits")
                 }
                 return digest
             }
@@ -139,7 +139,7 @@ package struct CacheOption: Sendable, Hashable {
     }
 
     private var unknownType: CommandFailure {
-        Self.failure("unknown cache type \"\(type)\": it is none of inline, local, registry and s3")
+        Self.failure("unknown cache type \"\(type)\": it is not one of inline, local, registry and s3")
     }
 
     static func failure(_ reason: String) -> CommandFailure { CommandFailure("ERROR: failed to build: \(reason)") }

@@ -82,7 +82,7 @@ enum ContainerFlagValues {
         case "tmpfs":
             guard source == nil else { throw FlagValueError("field Source must not be specified") }
             return .tmpfs(size: size)
-        default: throw FlagValueError("mount type '\(type)' is none of bind, volume and tmpfs")
+        default: throw FlagValueError("mount type '\(type)' is not one of bind, volume and tmpfs")
         }
     }
 

@@ -84,8 +84,8 @@ extension ContainerFlags {
         .init(name: "link", reason: "containers cannot be linked; the address of one is in its inspect"),
         .init(name: "link-local-ip", reason: "the address of a container cannot be chosen"),
         .init(name: "mac-address", reason: "the hardware address of a container cannot be chosen"),
-        .init(name: "network-alias", reason: "there are no networks that have names of containers"),
-        .init(name: "net-alias", reason: "there are no networks that have names of containers"),
+        .init(name: "network-alias", reason: "no network knows containers by name"),
+        .init(name: "net-alias", reason: "no network knows containers by name"),
     ]
 
     private static let others: [MissingFlag] = [
@@ -100,13 +100,13 @@ extension ContainerFlags {
         .init(
             name: "restart",
             accepted: ["", "no"],
-            reason: "nothing is there to start a container again: that needs a daemon, which Slipway has not got yet"
+            reason: "nothing is there to start a container again: that needs a daemon, which Slipway does not have yet"
         ),
         .init(name: "runtime", accepted: ["", "crun"], reason: "crun is the only runtime"),
         .init(
             name: "use-api-socket",
             isSwitch: true,
-            reason: "there is no API socket: that needs a daemon, which Slipway has not got yet"
+            reason: "there is no API socket: that needs a daemon, which Slipway does not have yet"
         ),
     ]
 }
