@@ -108,7 +108,9 @@ let layers: [[Room]] = [
             "RPC",
             .service,
             sees: [.values, .platform],
-            external: [system, grpcCore, grpcProtobuf, grpcTransport, nioCore, nioHTTP1, nioPosix, protobuf]
+            external: [
+                system, grpcCore, grpcProtobuf, grpcTransport, nioCore, nioHTTP1, nioPosix, nioSSL, protobuf,
+            ]
         ),
         Room("Sandboxes", .platform, sees: [.values, .platform], external: [system, yaml]),
         Room("ClientServices", .platform, sees: [.values, .platform], external: [system, crypto]),
@@ -126,6 +128,12 @@ let layers: [[Room]] = [
         Room("Terminal", .terminal, sees: [.values, .platform, .build, .terminal]),
         Room("DockerfileFrontend", .language, sees: [.values, .language]),
         Room("Snapshots", .store, sees: [.values, .platform, .store], external: [system, grdb]),
+        Room(
+            "FileSync",
+            .service,
+            sees: [.values, .platform, .language],
+            external: [system, crypto, protobuf]
+        ),
         Room(
             "RemoteSources",
             .network,
@@ -192,7 +200,7 @@ let layers: [[Room]] = [
         Room(
             "BuildKitService",
             .service,
-            sees: [.values, .platform, .language, .store, .network, .build, .service],
+            sees: [.values, .platform, .language, .store, .network, .build, .service, .terminal],
             external: [system, crypto, grpcCore, nioCore, protobuf]
         )
     ],

@@ -19,6 +19,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
@@ -291,6 +292,16 @@ int slipway_listen_unix(const char *path) {
     int socket_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (socket_ < 0) return -1;
     if (bind(socket_, (struct sockaddr *)&address, sizeof address) < 0 || listen(socket_, 64) < 0)
+        return close_keeping_errno(socket_);
+    return socket_;
+}
+
+int slipway_bind_unix(const char *path, unsigned mode) {
+    struct sockaddr_un address;
+    if (unix_address(path, &address) < 0) return -1;
+    int socket_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket_ < 0) return -1;
+    if (fchmod(socket_, mode) < 0 || bind(socket_, (struct sockaddr *)&address, sizeof address) < 0)
         return close_keeping_errno(socket_);
     return socket_;
 }

@@ -10,18 +10,22 @@ package struct FrontendError: Error, Sendable, CustomStringConvertible {
     package let ranges: [SourceRange]
     /// The lines at fault with their surroundings, ending in a line feed, or nothing to show.
     package let frame: String
+    /// The file at fault; nil where no lines of it are.
+    package let source: SourceText?
 
     /// An error of the request.
     init(_ reason: Reason) {
         self.reason = reason
         ranges = []
         frame = ""
+        source = nil
     }
 
     init(_ reason: Reason, at ranges: [SourceRange], in source: SourceText) {
         self.reason = reason
         self.ranges = ranges
         frame = source.frame(around: ranges)
+        self.source = source
     }
 
     /// The first of the lines at fault.

@@ -7,17 +7,21 @@ package struct DockerfileError: Error, Sendable, Hashable, CustomStringConvertib
     package let ranges: [SourceRange]
     /// The lines at fault with their surroundings, ending in a line feed, or nothing to show.
     package let frame: String
+    /// The file at fault; nil where no lines of it are.
+    package let source: SourceText?
 
     package init(_ reason: Reason, at ranges: [SourceRange], in source: SourceText) {
         self.reason = reason
         self.ranges = ranges
         frame = source.frame(around: ranges)
+        self.source = source
     }
 
     init(_ reason: Reason) {
         self.reason = reason
         ranges = []
         frame = ""
+        source = nil
     }
 
     /// The first of the lines at fault.

@@ -8,6 +8,8 @@ package enum Export: Sendable {
     case image(ImageOptions = ImageOptions())
     /// The files of the result in a directory (`type=local`).
     case directory(FilePath, FileOptions = FileOptions())
+    /// The files of the result for a client that takes them from an open directory (`type=local`).
+    case files(@Sendable (RootedDirectory) async throws -> Void, FileOptions = FileOptions())
     /// The files of the result as one archive (`type=tar`).
     case tar(ExportDestination, FileOptions = FileOptions())
     /// The image as an OCI layout, with or without docker's list of images (`type=oci`, `type=docker`).
@@ -17,7 +19,7 @@ package enum Export: Sendable {
     package var imageOptions: ImageOptions? {
         switch self {
         case .image(let options), .layout(_, _, let options): options
-        case .directory, .tar: nil
+        case .directory, .files, .tar: nil
         }
     }
 
@@ -25,7 +27,7 @@ package enum Export: Sendable {
     package var title: String {
         switch self {
         case .image: "exporting to image"
-        case .directory: "exporting to client directory"
+        case .directory, .files: "exporting to client directory"
         case .tar: "exporting to client tarball"
         case .layout(_, .oci, _): "exporting to oci image format"
         case .layout(_, .docker, _): "exporting to docker image format"
@@ -49,6 +51,8 @@ package enum ExportDestination: Sendable {
     case file(FilePath)
     /// An open file, as standard output.
     case open(OpenFile)
+    /// Something that reads it from a pipe to its end.
+    case stream(@Sendable (OpenFile) async throws -> Void)
 }
 
 /// The image of a build, and where it went.

@@ -58,6 +58,7 @@ package struct Exporter: Sendable {
         case .layout(let destination, let kind, let options):
             return try await exportLayout(to: destination, kind, options, step)
         case .directory(let path, let options): try await exportFiles(to: path, options, step)
+        case .files(let take, let options): try await sendFiles(options, step, to: take)
         case .tar(let destination, let options): try await exportArchive(to: destination, options, step)
         }
         return nil

@@ -14,6 +14,18 @@ package struct BaseQuestion: Sendable {
     package var asksRegistry = false
     /// Whether the request named the platform; otherwise it is this machine's.
     package var isPlatformGiven = false
+
+    package init(
+        reference: ImageReference,
+        platform: Platform,
+        asksRegistry: Bool = false,
+        isPlatformGiven: Bool = false
+    ) {
+        self.reference = reference
+        self.platform = platform
+        self.asksRegistry = asksRegistry
+        self.isPlatformGiven = isPlatformGiven
+    }
 }
 
 /// A base image: what a plan needs of it, and its layers, known and neither fetched nor unpacked.

@@ -15,8 +15,10 @@ package struct BuildRequest: Sendable {
     /// What COPY and ADD take files from.
     package var context: ContextLocation
     package var dockerfile: DockerfileLocation
-    /// Where `offered` directories come from.
-    package var offeredFiles: any LocalFiles = LocalDirectories()
+    /// Where the directories come from that the client offers; nil for a client that shares this machine's.
+    package var offeredFiles: (any LocalFiles)?
+    /// Graphs that the client made, by the names that contexts have for them.
+    package var inputs: [[UInt8]: Definition] = [:]
     /// `--build-context`: what names of stages and images lead to instead.
     package var namedContexts: [(name: [UInt8], value: [UInt8])] = []
     /// What relative paths of named contexts start from.
@@ -29,6 +31,8 @@ package struct BuildRequest: Sendable {
     package var labels: [(name: [UInt8], value: [UInt8])]
     /// What to build for, each once; none means the platform of this machine.
     package var platforms: [Platform]
+    /// Whether the result is an index although it is of one platform; nil where nothing is said.
+    package var asksForIndex: Bool?
     /// `-t`: the names that the image gets.
     package var names: [ImageReference]
     package var exports: [Export]
@@ -57,6 +61,8 @@ package struct BuildRequest: Sendable {
     package var sharedMemorySize: Int64 = 0
     /// `--cgroup-parent`: below which cgroup steps run; empty is the default.
     package var controlGroupParent: [UInt8] = []
+    /// The host's name that steps see; empty is the default.
+    package var hostname: [UInt8] = []
     /// How much of the output of each step is shown.
     package var logLimits = LogLimits()
     /// `--secret`, by id.
@@ -103,8 +109,9 @@ package struct BuildRequest: Sendable {
 
 extension BuildRequest {
     /// Whether the result is an index of images, also where it is of one.
-    var isMultiPlatform: Bool {
+    package var isMultiPlatform: Bool {
         if platforms.count > 1 { return true }
+        if let asksForIndex { return asksForIndex }
         return hasTrueArgument("BUILDKIT_MULTI_PLATFORM")
     }
 
@@ -129,6 +136,8 @@ package enum ContextLocation: Sendable {
     case stream(StandardStream)
     /// A directory that the client offers under a name.
     case offered([UInt8])
+    /// What a graph of the client gives.
+    case graph(Definition)
 
     /// What names it in histories and messages, without credentials.
     package var name: [UInt8] {
@@ -137,6 +146,7 @@ package enum ContextLocation: Sendable {
         case .address(let address): withoutCredentials(address)
         case .stream: "-"
         case .offered(let name): name
+        case .graph: "graph"
         }
     }
 
@@ -144,7 +154,7 @@ package enum ContextLocation: Sendable {
     package var isRemote: Bool { if case .directory = self { false } else { true } }
 
     /// The name under which the client offers it.
-    var offeredName: [UInt8]? { if case .offered(let name) = self { name } else { nil } }
+    package var offeredName: [UInt8]? { if case .offered(let name) = self { name } else { nil } }
 }
 
 /// Where the Dockerfile is.
@@ -161,6 +171,16 @@ package enum DockerfileLocation: Sendable {
     case address([UInt8])
     /// A path inside of a directory that the client offers under a name; `dockerfile` stands in for `Dockerfile`.
     case offered([UInt8], FilePath)
+    /// A path inside of what a graph of the client gives; the same goes for it.
+    case graph(Definition, FilePath)
+
+    /// Whether it is looked for among the files of the context, wherever those are.
+    var isInContext: Bool {
+        switch self {
+        case .default, .inContext: true
+        case .file, .content, .address, .offered, .graph: false
+        }
+    }
 }
 
 /// What a build gave.

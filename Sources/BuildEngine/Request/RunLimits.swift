@@ -21,6 +21,7 @@ extension BuildRequest {
         options.allowsHostNetwork = network == .host || entitlements.contains(.hostNetwork)
         options.allowsInsecure = entitlements.contains(.insecure)
         options.limits = limits
+        options.hostname = hostname
         options.sharedMemorySize = sharedMemorySize
         options.cgroupParent = controlGroupParent
         if resources != Resources() { options.resources = resources }

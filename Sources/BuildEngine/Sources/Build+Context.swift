@@ -21,7 +21,8 @@ extension Build {
         switch request.context {
         case .directory(let path): context.directory = try await onBlockingPool { try ContextDirectory(path) }
         case .stream(let stream): try await read(stream, into: &context)
-        case .offered: context.offered = request.offeredFiles
+        case .offered: break
+        case .graph(let definition): context.node = definition.target
         case .address(let address):
             if let source = try repository(at: address) {
                 let name = "[internal] load git source " + withoutCredentials(address)
@@ -31,9 +32,8 @@ extension Build {
             }
         }
         try await addNamedContexts(to: &context)
-        if let node = context.node {
-            let definition = Definition(target: node, sources: SourceMap(files: [], places: [:]))
-            let solved = try await solve(SolveWork(definitions: [definition]))
+        if let node = context.node, request.dockerfile.isInContext {
+            let solved = try await solve(work(of: [Definition(target: node)]))
             context.tree = solved.trees.first ?? .empty
             context.known = solved.outputs
         }

@@ -4,6 +4,7 @@ import Images
 import LLB
 import LinuxSystem
 import OCI
+import Operations
 import Snapshots
 import SystemPackage
 internal import Text
@@ -23,6 +24,12 @@ extension Build {
                 )
             } else if text.hasPrefix("oci-layout://") {
                 named = try await layout(value, named: name)
+            } else if text.hasPrefix("input:"), let input = request.inputs[Array(value.dropFirst("input:".utf8.count))]
+            {
+                named = input.target.map { .tree($0) } ?? .scratch
+            } else if let files = request.offeredFiles, text.hasPrefix("local:") {
+                let directory = Array(value.dropFirst("local:".utf8.count))
+                named = .tree(try await offered(directory, of: files, named: name))
             } else if ["target:", "input:"].contains(where: { text.hasPrefix($0) }) {
                 throw BuildError.namedContext(
                     shown,
@@ -68,6 +75,28 @@ extension Build {
         }
     }
 
+    /// A directory that the client offers, without what its own ignore file leaves out.
+    private func offered(_ directory: [UInt8], of files: any LocalFiles, named name: [UInt8]) async throws -> Output {
+        let shown = escapedForDisplay(name)
+        let ignored = try await progress.step("[context \(shown)] load .dockerignore") { step in
+            var source = LocalSource(name: directory)
+            source.followPaths = [".dockerignore"]
+            source.sharedKeyHint = "context:" + name + "-.dockerignore"
+            let path = try await files.directory(for: source, step)
+            return try await onBlockingPool { try ignoreFile(in: path) }
+        }
+        var source = LocalSource(name: directory)
+        source.excludePatterns = ignored?.patterns ?? []
+        source.sharedKeyHint = "context:" + name
+        return try Output.local(source, metadata: Metadata(name: Array("[context \(shown)] load from client".utf8)))
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func ignoreFile(in path: FilePath) throws -> IgnoreFile? {
+        let file = try ContextDirectory(path).readIgnoreFile(for: .inContext("Dockerfile"))
+        return try file.map { try IgnoreFile(parsing: $0.bytes) }
+    }
+
     private func directory(
         _ path: FilePath,
         named name: [UInt8],
@@ -76,10 +105,7 @@ extension Build {
         let shown = escapedForDisplay(name)
         var source = LocalSource(name: "context:" + name)
         let ignored = try await progress.step("[context \(shown)] load .dockerignore") { _ in
-            try await onBlockingPool { () throws -> IgnoreFile? in
-                let file = try ContextDirectory(path).readIgnoreFile(for: .inContext("Dockerfile"))
-                return try file.map { try IgnoreFile(parsing: $0.bytes) }
-            }
+            try await onBlockingPool { try ignoreFile(in: path) }
         }
         source.excludePatterns = ignored?.patterns ?? []
         source.sharedKeyHint = source.name

@@ -21,8 +21,6 @@ struct BuildSources: Sendable {
 struct BuildContext: Sendable {
     /// The directory that is read in place; nil for a context that came from elsewhere.
     var directory: ContextDirectory?
-    /// The client offers its directories under names.
-    var offered: (any LocalFiles)?
     /// What brings the files of such a context in.
     var node: Output?
     /// The files that it gave.
@@ -36,12 +34,11 @@ struct BuildContext: Sendable {
     /// The Dockerfile, where the context is nothing else.
     var dockerfile: [UInt8]?
 
-    /// All directories of the client.
-    var files: any LocalFiles {
-        if let offered { return offered }
+    /// All directories of the client, by the names that sources have for them.
+    var directories: [[UInt8]: FilePath] {
         var directories = namedDirectories
         if let directory { directories[BuildOptions().contextName] = directory.path }
-        return LocalDirectories(directories)
+        return directories
     }
 }
 
@@ -82,7 +79,8 @@ extension Build {
         let name =
             switch request.dockerfile {
             case .default, .content, .address: "Dockerfile"
-            case .file(let path), .inContext(let path), .offered(_, let path): path.shownName ?? "Dockerfile"
+            case .file(let path), .inContext(let path), .offered(_, let path), .graph(_, let path):
+                path.shownName ?? "Dockerfile"
             }
         return "[internal] load build definition from \(name)"
     }
@@ -144,7 +142,8 @@ extension Build {
     ) async throws -> ContextDirectory {
         var source = LocalSource(name: name)
         source.followPaths = followPaths
-        let path = try await request.offeredFiles.directory(for: source, step)
+        let files = request.offeredFiles ?? LocalDirectories()
+        let path = try await files.directory(for: source, step)
         return try await onBlockingPool { try ContextDirectory(path) }
     }
 
@@ -177,6 +176,11 @@ extension Build {
         case .offered(let name, let path):
             let directory = try await offeredDirectory(name, having: path, step)
             return try await onBlockingPool { try directory.readDockerfile(at: location) }
+        case .graph(let definition, _):
+            let solved = try await solve(work(of: [definition]))
+            return try await snapshots.withMounted(solved.trees.first ?? .empty) { root in
+                try await onBlockingPool { try ContextDirectory(root).readDockerfile(at: location) }
+            }
         case .file(let path) where context.directory == nil:
             // From this machine, with files from elsewhere.
             return try await onBlockingPool {

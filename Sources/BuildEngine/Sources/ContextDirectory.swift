@@ -35,8 +35,8 @@ struct ContextDirectory: Sendable {
         switch location {
         case .content(let bytes):
             return File(name: "Dockerfile", bytes: bytes)
-        case .offered(_, "Dockerfile"): return try readDockerfile(at: .default)
-        case .inContext(let path), .offered(_, let path):
+        case .offered(_, "Dockerfile"), .graph(_, "Dockerfile"): return try readDockerfile(at: .default)
+        case .inContext(let path), .offered(_, let path), .graph(_, let path):
             let name = path.shownName ?? "Dockerfile"
             let shown = escapedForDisplay(path.bytes)
             let file = try opened(shown) { () throws(SystemCallError) in try root.open(path, [.readOnly, .nonBlocking])
@@ -81,7 +81,7 @@ struct ContextDirectory: Sendable {
                 return file
             }
         case .default: if let file = try readIgnoreFile(besides: "Dockerfile") { return file }
-        case .content, .inContext, .address, .offered: break
+        case .content, .inContext, .address, .offered, .graph: break
         }
         return try ignoreFile(own.string) { () throws(SystemCallError) in try root.open(own, [.readOnly, .nonBlocking])
         }

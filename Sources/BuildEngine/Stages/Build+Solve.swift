@@ -10,6 +10,7 @@ package import RemoteCache
 import Sandboxes
 package import Snapshots
 import Storage
+package import SystemPackage
 
 /// Graphs to solve, from the frontend or from a client.
 package struct SolveWork: Sendable {
@@ -45,12 +46,18 @@ extension Build {
         of sources: BuildSources,
         _ imported: [ImportedCache]
     ) async throws -> SolvedBuild {
-        var work = SolveWork(definitions: plans.map(\.definition))
+        var work = work(of: plans.map(\.definition), sources.context.directories)
         work.origins = origins(of: plans)
-        work.files = sources.context.files
         work.known = sources.context.known
         work.imported = imported
         return try await solve(work)
+    }
+
+    /// Graphs to solve with the directories of the client.
+    package func work(of definitions: [Definition], _ directories: [[UInt8]: FilePath] = [:]) -> SolveWork {
+        var work = SolveWork(definitions: definitions)
+        work.files = request.offeredFiles ?? LocalDirectories(directories)
+        return work
     }
 
     /// Runs what must run of graphs, what they have in common once.

@@ -104,6 +104,8 @@ int slipway_set_nonblocking(int descriptor, int enabled);
 
 /// socket(2), bind(2) and listen(2) of a stream socket at a path; connect(2) to one (or to one of SOCK_SEQPACKET); accept4(2).
 int slipway_listen_unix(const char *path);
+/// socket(2) and bind(2). The socket has the mode before its file appears, so that no moment opens it to others.
+int slipway_bind_unix(const char *path, unsigned mode);
 int slipway_connect_unix(const char *path, int sequenced);
 int slipway_accept(int listener);
 

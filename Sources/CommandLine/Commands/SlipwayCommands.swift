@@ -13,6 +13,7 @@ package enum SlipwayCommands {
         .command("login", isCommon: true, LoginCommand.self),
         .command("logout", isCommon: true, LogoutCommand.self),
         .command("explain", isCommon: true, ExplainCommand.self),
+        .command("daemon", DaemonCommand.self),
         .command("history", HistoryCommand.self),
         .command("import", ImportCommand.self),
         .command("info", SystemSummaryCommand.self),

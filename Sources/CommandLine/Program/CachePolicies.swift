@@ -1,4 +1,5 @@
 package import BuildCache
+internal import BuildKitService
 internal import LinuxSystem
 internal import Manual
 internal import Settings

@@ -20,6 +20,8 @@ package struct Engine: Sendable {
     package let snapshots: SnapshotStore
     package let images: ImageStore
     package let remote: RemoteImages
+    /// For registries.
+    let credentials: any CredentialSource
 
     /// What `save`, `load` and `import` work with.
     package var archiver: ImageArchiver { ImageArchiver(images: images, layers: snapshots) }
@@ -31,13 +33,18 @@ extension SlipwayEnvironment {
     /// Registries are not spoken to before something asks for them. What `freesSpace`, or only looks, works on a full disk, too.
     package func engine(freesSpace: Bool = false) async throws -> Engine {
         let store = try await Store.open(at: try root(), tables: .all, freesSpace: freesSpace)
+        return try await self.engine(over: store, credentials: try credentials())
+    }
+
+    /// The parts over a store that is open, with somebody's credentials for registries.
+    func engine(over store: Store, credentials: any CredentialSource) async throws -> Engine {
         let logger = logger()
-        let client = RegistryClient(try await registryConfiguration(), logger: logger)
+        let client = RegistryClient(try await registryConfiguration(credentials), logger: logger)
         let blobs = RegistryBlobProvider(store: store, client: client)
         let snapshots = SnapshotStore(store: store, blobProvider: blobs, means: try snapshotMeans())
         let images = ImageStore(store: store)
         let remote = RemoteImages(images: images, snapshots: snapshots, client: client, blobs: blobs, logger: logger)
-        return Engine(store: store, snapshots: snapshots, images: images, remote: remote)
+        return Engine(store: store, snapshots: snapshots, images: images, remote: remote, credentials: credentials)
     }
 
     /// How trees are shown and changed: as `SLIPWAY_SNAPSHOTTER` says, else what works best where the store is.
@@ -51,6 +58,11 @@ extension SlipwayEnvironment {
 
     /// What builds images.
     package func buildEngine(_ engine: Engine) async throws -> BuildEngine {
+        BuildEngine(try await engineParts(engine))
+    }
+
+    /// What an engine that builds images works with.
+    func engineParts(_ engine: Engine) async throws -> BuildEngine.Parts {
         let scratch = try await onBlockingPool { try engine.store.temporaryDirectory() }
         var web = WebClient.Configuration()
         web.systemAuthorities = variable(.authorities).map { path($0) }
@@ -59,7 +71,7 @@ extension SlipwayEnvironment {
         let devices = configuration.devices
         var parts = BuildEngine.Parts(
             remote: engine.remote,
-            caches: try await remoteCaches(engine, web),
+            caches: try await remoteCaches(engine, web, engine.credentials),
             sandboxes: SandboxRunner(scratch: scratch),
             networks: try configuration.networks(tag: StoreLayout(root: engine.store.root).tag)
         )
@@ -72,11 +84,15 @@ extension SlipwayEnvironment {
                 autoAllowed: Set(devices.autoAllowed)
             )
         }
-        return BuildEngine(parts)
+        return parts
     }
 
-    private func remoteCaches(_ engine: Engine, _ web: WebClient.Configuration) async throws -> RemoteCaches {
-        let configuration = try await registryConfiguration()
+    private func remoteCaches(
+        _ engine: Engine,
+        _ web: WebClient.Configuration,
+        _ credentials: any CredentialSource
+    ) async throws -> RemoteCaches {
+        let configuration = try await registryConfiguration(credentials)
         let logger = logger()
         return RemoteCaches(remote: engine.remote, web: web) { host in
             var configuration = configuration
@@ -87,9 +103,10 @@ extension SlipwayEnvironment {
 
     /// What logs in to registries and out of them.
     package func registryLogin() async throws -> RegistryLogin {
-        let configuration = try await registryConfiguration()
+        let known = try credentials()
+        let configuration = try await registryConfiguration(known)
         let logger = logger()
-        return RegistryLogin(credentials: try credentials()) { source in
+        return RegistryLogin(credentials: known) { source in
             var configuration = configuration
             configuration.credentials = source
             return RegistryClient(configuration, logger: logger)
@@ -104,12 +121,13 @@ extension SlipwayEnvironment {
     }
 
     /// How registries are reached: `slipway.toml` (of `SLIPWAY_CONFIG`, else of `/etc/slipway`), certificates, credentials.
-    private func registryConfiguration() async throws -> RegistryClient.Configuration {
+    private func registryConfiguration(_ credentials: any CredentialSource) async throws -> RegistryClient.Configuration
+    {
         var configuration = try await RegistryClient.Configuration.standard(
             file: configurationFile,
             environment: textVariables
         )
-        configuration.credentials = try credentials()
+        configuration.credentials = credentials
         return configuration
     }
 

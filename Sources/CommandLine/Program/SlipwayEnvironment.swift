@@ -52,6 +52,29 @@ package final class SlipwayEnvironment: Sendable {
         homeDirectory = variables["HOME"].map { FilePath(bytes: $0) }
     }
 
+    /// The same with another store and another configuration file; nil leaves one as it is.
+    func replacing(root: [UInt8]?, configurationFile: [UInt8]?) -> SlipwayEnvironment {
+        var global = global
+        var variables = variables
+        if let root { global.root = root }
+        if let configurationFile {
+            variables[Array(EnvironmentVariable.configurationFile.name.utf8)] = configurationFile
+        }
+        return SlipwayEnvironment(like: self, global: global, variables: variables)
+    }
+
+    private init(like other: SlipwayEnvironment, global: GlobalOptions, variables: [[UInt8]: [UInt8]]) {
+        self.global = global
+        self.variables = variables
+        router = other.router
+        workingDirectory = other.workingDirectory
+        input = other.input
+        output = other.output
+        errorOutput = other.errorOutput
+        clock = other.clock
+        homeDirectory = other.homeDirectory
+    }
+
     /// An environment variable; nil where it is not set or empty.
     package func variable(_ variable: EnvironmentVariable) -> [UInt8]? {
         variables[Array(variable.name.utf8)].flatMap { $0.isEmpty ? nil : $0 }

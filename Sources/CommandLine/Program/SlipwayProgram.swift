@@ -10,7 +10,7 @@ package enum SlipwayProgram {
     package enum Start: Sendable {
         /// Everything is done.
         case finished(CommandStatus)
-        case running(Session)
+        case running(RunningCommand)
     }
 
     /// Understands the command line, whose first word is the program's name, answers what needs no engine, and prepares the
@@ -64,7 +64,7 @@ package enum SlipwayProgram {
             var global = global
             if command.isDebugging { global.isDebugging = true }
             let environment = try SlipwayEnvironment(global: global, router: SignalRouter())
-            return .running(Session(command: command, environment: environment, signals: signals))
+            return .running(RunningCommand(command: command, environment: environment, signals: signals))
         } catch {
             return .finished(print("Error: \(error)\n", to: .error, status: .failure))
         }
@@ -91,7 +91,7 @@ package enum SlipwayVersion {
 }
 
 /// One command, running.
-package struct Session: Sendable {
+package struct RunningCommand: Sendable {
     let command: any RunnableCommand<SlipwayEnvironment>
     let environment: SlipwayEnvironment
     let signals: ProcessSignalSource

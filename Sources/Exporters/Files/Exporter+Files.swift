@@ -3,7 +3,9 @@ import BuildGraph
 import LinuxSystem
 import OCI
 import Snapshots
+import Storage
 import SystemPackage
+import Tasks
 
 extension Exporter {
     /// Writes the files of a result into a directory.
@@ -26,6 +28,31 @@ extension Exporter {
         let kept = written
         try await Self.explaining(path) {
             try await onBlockingPool { try removeOthers(in: RootedDirectory(path), than: kept) }
+        }
+    }
+
+    /// Lends the files of a result to what takes them to the client.
+    func sendFiles(
+        _ options: FileOptions,
+        _ step: OperationContext,
+        to take: @Sendable (RootedDirectory) async throws -> Void
+    ) async throws {
+        if let image = results.first, results.count == 1, !isSplit(options), image.epoch(options.epoch) == nil {
+            return try await step.withStatus("copying files") { _ in
+                try await snapshots.withMounted(image.tree) { root in
+                    try await take(try await onBlockingPool { try RootedDirectory(root) })
+                }
+            }
+        }
+        // What is put together of several trees, or has other times than the layers, is made aside.
+        let aside = try await onBlockingPool { [store] in try store.temporaryDirectory() }
+        var kept = options
+        kept.deletesOthers = false
+        try await withCleanUp {
+            try await exportFiles(to: aside, kept, step)
+            try await take(try await onBlockingPool { try RootedDirectory(aside) })
+        } finally: {
+            try await onBlockingPool { try removeTree(aside) }
         }
     }
 
@@ -114,6 +141,7 @@ extension Exporter {
     func write(to destination: ExportDestination, _ body: (OpenFile) async throws -> Void) async throws {
         switch destination {
         case .open(let file): try await body(file)
+        case .stream(let take): try await writeStream(take, body)
         case .file(let path):
             do {
                 // What is no regular file (a pipe, a device) is written to as it is.
@@ -125,6 +153,28 @@ extension Exporter {
             } catch let error as SystemCallError {
                 throw ExportError.refused(path, reason: SystemCallError.text(of: error.errno), error)
             }
+        }
+    }
+
+    /// Writes into a pipe, whose other end is read meanwhile.
+    private func writeStream(
+        _ take: @escaping @Sendable (OpenFile) async throws -> Void,
+        _ body: (OpenFile) async throws -> Void
+    ) async throws {
+        // An end is closed when nothing holds it any more: each goes to the one who uses it.
+        var ends: (reading: OpenFile, writing: OpenFile)? = try makePipe()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            if let reading = ends?.reading { group.addTask { try await take(reading) } }
+            var writing = ends?.writing
+            ends = nil
+            do {
+                if let file = writing.take() { try await body(file) }
+            } catch let error as SystemCallError where error.errno == .brokenPipe {
+                // Why the reader went away says more.
+                try await group.waitForAll()
+                throw error
+            }
+            try await group.waitForAll()
         }
     }
 

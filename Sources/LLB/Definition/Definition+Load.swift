@@ -1,4 +1,4 @@
-import BuildKitProto
+package import BuildKitProto
 import FoundationEssentials
 import OCI
 import SwiftProtobuf
@@ -25,6 +25,14 @@ extension Definition {
         try check("the definition", bytes.count, limits.size)
         let message: Pb_Definition
         do { message = try Pb_Definition(serializedBytes: bytes) } catch { throw .malformed(what: "the definition") }
+        return try load(message, limits: limits)
+    }
+
+    /// Reads and checks a definition that came in a message.
+    package static func load(
+        _ message: Pb_Definition,
+        limits: DefinitionLimits = DefinitionLimits()
+    ) throws(LLBError) -> Definition {
         try check("the list of operations", message.def.count, limits.operationCount)
         guard !message.def.isEmpty else { return Definition(target: nil, sources: decode(message.source)) }
         var loader = DefinitionLoader(metadata: message.metadata)

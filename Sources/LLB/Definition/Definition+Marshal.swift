@@ -1,4 +1,4 @@
-import BuildKitProto
+package import BuildKitProto
 import FoundationEssentials
 internal import OCI
 
@@ -9,7 +9,7 @@ extension Definition {
     package func marshalled() throws(LLBError) -> [UInt8] { try serialize(message(), what: "the definition") }
 
     /// The message that the bytes are of.
-    func message() throws(LLBError) -> Pb_Definition {
+    package func message() throws(LLBError) -> Pb_Definition {
         var message = Pb_Definition()
         message.def = nodes.map { Data($0.bytes) }
         if let target {

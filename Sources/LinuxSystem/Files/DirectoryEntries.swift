@@ -91,6 +91,20 @@ extension OpenFile {
         _ = try onEntry(name, "unlinkat") { unlinkat(descriptor, $0, directory ? AT_REMOVEDIR : 0) }
     }
 
+    /// Gives an entry a name in a directory of the same file system, replacing what has it and is no directory.
+    ///
+    /// See renameat(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func renameEntry(
+        named name: [UInt8],
+        to destination: [UInt8],
+        of directory: OpenFile
+    ) throws(SystemCallError) {
+        let target = terminated(destination)
+        let (result, code) = call(name) { renameat(descriptor, $0, directory.descriptor, target) }
+        if result == -1 { throw directory.error(destination, "renameat", code) }
+    }
+
     /// The target of a symbolic link in this directory, as bytes.
     ///
     /// See readlinkat(2).

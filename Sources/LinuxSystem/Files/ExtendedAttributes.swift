@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import SystemPackage
+internal import Text
 
 /// Extended attributes of a file reached through an open descriptor. See xattr(7).
 ///
@@ -15,6 +16,22 @@ extension OpenFile {
             if let value = try extendedAttribute(name) { attributes.append((name, value)) }
         }
         return attributes
+    }
+
+    /// Whether an entry of this directory, which is no symbolic link, has any attribute: one call, where most files have none.
+    ///
+    /// See listxattr(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func hasExtendedAttributes(entry name: [UInt8]) throws(SystemCallError) -> Bool {
+        let path = FilePath(bytes: procPath.bytes + "/" + name)
+        do throws(SystemCallError) {
+            return try retryingSystemCall("listxattr", path: self.path) {
+                path.withPlatformString { slipway_listxattr($0, nil, 0) }
+            } > 0
+        } catch {
+            if error.errno == .notSupported { return false }
+            throw error
+        }
     }
 
     /// The value of one attribute, or nil where the file has none of that name.

@@ -46,3 +46,33 @@ package func connectLocalSocket(_ path: FilePath, keepsMessages: Bool) throws(Sy
     }
     return OpenFile(owning: descriptor, path: path)
 }
+
+/// Binds a Unix socket on which another part of the program will listen.
+///
+/// A path that is too long for the name of a socket is reached through its directory. See unix(7).
+/// - Parameters:
+///   - path: must not exist.
+///   - mode: the permissions of the socket's file, from its first moment on.
+///   - group: the group of the file; nil leaves the caller's.
+/// - Returns: a descriptor that the caller must close.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func bindLocalSocket(_ path: FilePath, mode: UInt32, group: UInt32?) throws(SystemCallError) -> CInt {
+    guard let name = path.lastComponent else { throw SystemCallError("bind", path: path, errno: .isDirectory) }
+    let parent = path.removingLastComponent()
+    let directory = try OpenFile.open(parent.isEmpty ? "." : parent, [.readOnly, .directory])
+    let short = directory.procPath.appending(name)
+    let descriptor = try retryingSystemCall("bind", path: path) {
+        (path.length < 108 ? path : short).withPlatformString { slipway_bind_unix($0, mode) }
+    }
+    do throws(SystemCallError) {
+        let root = RootedDirectory(directory: directory)
+        let entry = FilePath(root: nil, [name])
+        if let group { try root.changeOwner(entry, user: getuid(), group: group) }
+        // The mask of the process and the change of the owner may have taken bits away.
+        try root.changeMode(entry, mode)
+    } catch {
+        close(descriptor)
+        throw error
+    }
+    return descriptor
+}

@@ -1,5 +1,5 @@
 internal import LinuxSystem
-internal import Text
+package import Text
 
 /// What flag values mean: the parsers that commands share.
 package enum FlagValues {
@@ -67,31 +67,11 @@ package enum FlagValues {
     }
 
     /// A limit of setrlimit(2), `name=soft[:hard]` with ulimit's names; -1 is no limit.
-    package static func limit(_ bytes: [UInt8]) throws(FlagValueError) -> (name: String, soft: Int64, hard: Int64) {
-        let names = [
-            "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-            "rttime", "sigpending", "stack",
-        ]
+    package static func limit(_ bytes: [UInt8]) throws(FlagValueError) -> LimitText {
         let text = try FlagValues.text(bytes)
-        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2, !parts[1].isEmpty else { throw FlagValueError("invalid ulimit argument: \(text)") }
-        guard names.contains(parts[0]) else { throw FlagValueError("invalid ulimit type: \(parts[0])") }
-        let values = parts[1].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard values.count <= 2 else {
-            throw FlagValueError("too many limit value arguments - \(parts[1]), can only have up to two, `soft[:hard]`")
+        do throws(LimitTextError) { return try LimitText(parsing: text) } catch {
+            throw FlagValueError(error.description)
         }
-        func number(_ value: String) throws(FlagValueError) -> Int64 {
-            guard let number = Int64(value), number >= -1 else {
-                throw FlagValueError("invalid ulimit value: \(value)")
-            }
-            return number
-        }
-        let soft = try number(values[0])
-        let hard = values.count == 2 ? try number(values[1]) : soft
-        guard hard < 0 || 0...hard ~= soft else {
-            throw FlagValueError("ulimit soft limit must be less than or equal to hard limit: \(soft) > \(hard)")
-        }
-        return (parts[0], soft, hard)
     }
 
     /// A duration as Go writes it: `90s`, `1h30m`, `1.5h`; a bare 0 is accepted.

@@ -10,17 +10,31 @@ package final class PingResponder: ChannelInboundHandler {
     package typealias InboundOut = ByteBuffer
     package typealias OutboundOut = ByteBuffer
 
-    /// Bytes of the present frame that have not come yet; a connection begins with the client's preface.
-    private var rest = 24
+    /// Bytes of the present frame that have not come yet.
+    private var rest: Int
     /// The beginning of a frame whose header is not complete.
     private var held: ByteBuffer?
     private var hasAnswered = false
 
     /// RFC 9113, section 4.1.
     private static let headerLength = 9
+    /// RFC 9113, section 3.4.
+    private static let prefaceLength = 24
     private static let pingLength = 8
 
-    package init() {}
+    /// The end of a connection that this handler stands at.
+    package enum Side: Sendable {
+        /// What comes begins with the client's preface.
+        case server
+        case client
+    }
+
+    package init(at side: Side) {
+        switch side {
+        case .server: rest = Self.prefaceLength
+        case .client: rest = 0
+        }
+    }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)

@@ -1,0 +1,113 @@
+import BuildEngine
+import BuildGraph
+import BuildKitProto
+import ClientServices
+import DockerfileFrontend
+import Exporters
+import LLB
+import OCI
+import Operations
+import Settings
+import SwiftProtobuf
+import SystemPackage
+import Tasks
+import Text
+
+extension BuildServer {
+    /// Carries a client's request out.
+    func solve(_ question: Moby_Buildkit_V1_SolveRequest) async throws -> Moby_Buildkit_V1_SolveResponse {
+        try await jobs.withEntry(question.ref) { entry in
+            let channel = ProgressChannel()
+            async let relayed: Void = entry.progress.relay(channel)
+            let answer: Moby_Buildkit_V1_SolveResponse
+            do {
+                answer = try await solve(question, entry, channel)
+            } catch {
+                channel.finish()
+                await relayed
+                entry.job.keep(.failure(error))
+                throw error
+            }
+            channel.finish()
+            await relayed
+            return answer
+        }
+    }
+
+    private func solve(
+        _ question: Moby_Buildkit_V1_SolveRequest,
+        _ entry: JobRegistry.Entry,
+        _ channel: ProgressChannel
+    ) async throws -> Moby_Buildkit_V1_SolveResponse {
+        let session = question.session.isEmpty ? nil : try await sessions.session(question.session)
+        let client = session.map { SessionClient($0, store: store) }
+        let request = try request(question, client)
+        let inputs = try question.frontendInputs.mapValues { try Definition.load($0) }
+        let engine = try await configuration.engine(client?.credentials ?? NoCredentials())
+        return try await engine.withBuild(request, progress: channel) { build in
+            let job = BuildJob(id: question.ref, request, build, inputs: inputs)
+            entry.job.keep(.success(job))
+            let result = try await Self.result(of: question, job)
+            return try Moby_Buildkit_V1_SolveResponse(try await job.export(result), result)
+        }
+    }
+
+    /// What is to be exported: a graph's result, a frontend's, or what the client's own frontend returns.
+    private static func result(
+        of question: Moby_Buildkit_V1_SolveRequest,
+        _ job: BuildJob
+    ) async throws -> FrontendResult {
+        if question.hasDefinition, !question.definition.def.isEmpty {
+            let definition = try Definition.load(question.definition)
+            return FrontendResult(references: .one(job.add(definition)), metadata: [:])
+        }
+        if question.frontend.isEmpty { return try await job.clientResult() }
+        return try await job.solve(frontend: question.frontend, question.frontendAttrs, inputs: [:])
+    }
+
+    /// What goes for all that the client asks for in the build.
+    private func request(
+        _ question: Moby_Buildkit_V1_SolveRequest,
+        _ client: SessionClient?
+    ) throws -> BuildRequest {
+        var request = BuildRequest(.offered("context"))
+        request.dockerfile = .offered("dockerfile", "Dockerfile")
+        request.offeredFiles = client?.files ?? LocalDirectories()
+        request.entitlements = try entitlements(question.entitlements)
+        var exporters = question.exporters
+        if exporters.isEmpty, !question.exporterDeprecated.isEmpty {
+            exporters = [
+                .with {
+                    $0.type = question.exporterDeprecated
+                    $0.attrs = question.exporterAttrsDeprecated
+                }
+            ]
+        }
+        // As BuildKit has it: the build's own argument goes for outputs that say nothing of their own.
+        let epoch = question.frontendAttrs["build-arg:SOURCE_DATE_EPOCH"]
+        request.exports = try exporters.enumerated().compactMap { number, exporter in
+            var exporter = exporter
+            if let epoch, !epoch.isEmpty, exporter.attrs["source-date-epoch"] == nil {
+                exporter.attrs["source-date-epoch"] = epoch
+            }
+            return try Export(exporter, number: number, sink: client)
+        }
+        return request
+    }
+
+    /// What the client asks that steps may do, as far as the daemon allows it.
+    private func entitlements(_ names: [String]) throws(ServiceError) -> Set<Entitlement> {
+        var granted: Set<Entitlement> = []
+        for name in names {
+            guard let entitlement = Entitlement(rawValue: name) else { throw .unknownEntitlement(name) }
+            guard configuration.entitlements.contains(entitlement) else { throw .entitlementRefused(name) }
+            granted.insert(entitlement)
+        }
+        return granted
+    }
+}
+
+/// The credentials of a client that offers none.
+struct NoCredentials: CredentialSource {
+    func credential(for host: String) -> Credential? { nil }
+}

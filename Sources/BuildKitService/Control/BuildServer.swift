@@ -1,0 +1,97 @@
+package import BuildCache
+package import BuildEngine
+import BuildGraph
+import BuildKitProto
+import ClientServices
+import Exporters
+import LLB
+import LinuxSystem
+package import OCI
+import Operations
+package import RPC
+package import Settings
+package import Storage
+import SwiftProtobuf
+
+/// What a daemon serves: builds of any number of clients in one store.
+package final class BuildServer: Sendable {
+    /// What the daemon is made of.
+    package struct Configuration: Sendable {
+        package let store: Store
+        /// Makes an engine whose registries are spoken to with some client's credentials.
+        package let engine: @Sendable (any CredentialSource) async throws -> BuildEngine
+        /// The platforms whose steps this machine runs, its own first.
+        package var platforms: [Platform]
+        /// What tells this builder from others; stays the same as long as the store does.
+        package var workerID: String
+        package var labels: [String: String] = [:]
+        package var entitlements: Set<Entitlement> = []
+        /// When and what is removed of the build cache by itself.
+        package var policies: [CachePolicy] = []
+        package var version: String
+
+        package init(
+            store: Store,
+            platforms: [Platform],
+            workerID: String,
+            version: String,
+            engine: @escaping @Sendable (any CredentialSource) async throws -> BuildEngine
+        ) {
+            self.store = store
+            self.platforms = platforms
+            self.workerID = workerID
+            self.version = version
+            self.engine = engine
+        }
+    }
+
+    let configuration: Configuration
+    let jobs = JobRegistry()
+    let sessions = SessionRegistry()
+
+    package init(_ configuration: Configuration) { self.configuration = configuration }
+
+    var store: Store { configuration.store }
+
+    /// How the daemon describes itself.
+    var workers: [Moby_Buildkit_V1_Types_WorkerRecord] {
+        [
+            .with { worker in
+                worker.id = configuration.workerID
+                worker.labels = configuration.labels
+                worker.platforms = configuration.platforms.map { Pb_Platform($0) }
+                worker.buildkitVersion = version
+                worker.gcpolicy = configuration.policies.map { Moby_Buildkit_V1_Types_GCPolicy($0) }
+            }
+        ]
+    }
+
+    var version: Moby_Buildkit_V1_Types_BuildkitVersion {
+        .with {
+            $0.package = BuildKitVersion.package
+            $0.version = BuildKitVersion.version
+            $0.revision = configuration.version
+        }
+    }
+}
+
+extension Pb_Platform {
+    init(_ platform: Platform) {
+        self.init()
+        architecture = platform.architecture
+        os = platform.os
+        variant = platform.variant ?? ""
+        osversion = platform.osVersion ?? ""
+        osfeatures = platform.osFeatures ?? []
+    }
+}
+
+extension BuildServer {
+    /// What the daemon answers.
+    package var services: [any RPCService] {
+        [
+            ControlService(server: self), SessionService(sessions: sessions),
+            GatewayService(jobs: jobs) { [self] in workers },
+        ]
+    }
+}

@@ -1,0 +1,47 @@
+import BuildCache
+import BuildGraph
+import BuildKitProto
+import RPC
+import SwiftProtobuf
+
+/// What clients ask of a builder: BuildKit's `Control`.
+struct ControlService: RPCService {
+    static let name = "moby.buildkit.v1.Control"
+
+    let server: BuildServer
+
+    func register(in methods: inout MethodTable) {
+        methods.unary(Self.name, "Info") { [server] (_: Moby_Buildkit_V1_InfoRequest, _) in
+            Moby_Buildkit_V1_InfoResponse.with { $0.buildkitVersion = server.version }
+        }
+        methods.unary(Self.name, "ListWorkers") { [server] (question: Moby_Buildkit_V1_ListWorkersRequest, _) in
+            let wanted = try server.workers.filter { try WorkerFilter.allow(question.filter, $0) }
+            return Moby_Buildkit_V1_ListWorkersResponse.with { $0.record = wanted }
+        }
+        methods.unary(Self.name, "Solve") { [server] (question: Moby_Buildkit_V1_SolveRequest, _) in
+            try await server.solve(question)
+        }
+        methods.serverStream(Self.name, "Status") {
+            [server] (question: Moby_Buildkit_V1_StatusRequest, _, output: RPCOutput<Moby_Buildkit_V1_StatusResponse>)
+            in
+            try await server.status(of: question.ref, to: output)
+        }
+        methods.unary(Self.name, "DiskUsage") { [server] (question: Moby_Buildkit_V1_DiskUsageRequest, _) in
+            try await server.diskUsage(question)
+        }
+        methods.serverStream(Self.name, "Prune") {
+            [server] (question: Moby_Buildkit_V1_PruneRequest, _, output: RPCOutput<Moby_Buildkit_V1_UsageRecord>) in
+            try await server.prune(question, to: output)
+        }
+    }
+}
+
+extension BuildServer {
+    /// Tells a client what a build does, until it is over.
+    func status(of id: String, to output: RPCOutput<Moby_Buildkit_V1_StatusResponse>) async throws {
+        let entry = try await jobs.entry(id)
+        try await entry.progress.withListener { events in
+            for await event in events { try await output.write(Moby_Buildkit_V1_StatusResponse([event])) }
+        }
+    }
+}

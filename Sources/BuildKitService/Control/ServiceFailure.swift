@@ -1,0 +1,89 @@
+import BuildEngine
+import BuildGraph
+import BuildKitProto
+import DockerfileFrontend
+import DockerfileSyntax
+import LinuxSystem
+import OCI
+package import RPC
+import SwiftProtobuf
+import Text
+
+/// What clients are told of an error: its text, and what lets them show the lines of the Dockerfile.
+package func serviceFailure(_ error: any Error) -> RPCFailure {
+    var failure = RPCFailure(code(of: error), withoutCredentials(message(of: error)))
+    if let source = source(of: error) { failure.details.append(.json("Source", source)) }
+    if let step = error as? StepFailure {
+        let vertex = JSONValue.object([.init("digest", .string(step.error.vertex.description))])
+        failure.details.append(.json("Vertex", vertex))
+    }
+    return failure
+}
+
+private func message(of error: any Error) -> String {
+    switch error {
+    case let error as DockerfileError: error.message
+    case let error as FrontendError: error.message
+    case is CancellationError: "context canceled"
+    default: "\(error)"
+    }
+}
+
+private func code(of error: any Error) -> RPCFailure.Code {
+    for cause in error.chain {
+        switch cause {
+        case is CancellationError: return .cancelled
+        case ServiceError.unknownJob, ServiceError.unknownReference: return .notFound
+        case ServiceError.jobExists: return .alreadyExists
+        case ServiceError.notSupported: return .unimplemented
+        case ServiceError.entitlementRefused: return .permissionDenied
+        case is DockerfileError: return .invalidArgument
+        default: continue
+        }
+    }
+    return .unknown
+}
+
+/// The lines that an error is about; nil for none.
+private func source(of error: any Error) -> JSONValue? {
+    let (name, data, all): (String, [UInt8], [ClosedRange<Int>])
+    switch error {
+    case let step as StepFailure:
+        guard let source = step.source else { return nil }
+        (name, data, all) = (source.fileName, source.data, source.lines)
+    case let error as DockerfileError:
+        guard let source = error.source else { return nil }
+        (name, data, all) = (source.name, source.bytes, error.ranges.map(\.lines))
+    case let error as FrontendError:
+        guard let source = error.source else { return nil }
+        (name, data, all) = (source.name, source.bytes, error.ranges.map(\.lines))
+    default: return nil
+    }
+    let ranges = all.map { lines in
+        JSONValue.object([
+            .init("start", .object([.init("line", .number(lines.lowerBound))])),
+            .init("end", .object([.init("line", .number(lines.upperBound))])),
+        ])
+    }
+    let info = JSONValue.object([
+        .init("filename", .string(name)),
+        .init("data", .string(base64(data))),
+        .init("language", .string("Dockerfile")),
+    ])
+    return .object([.init("info", info), .init("ranges", .array(ranges))])
+}
+
+extension RPCFailure.Detail {
+    /// A message of BuildKit's errors: they travel as Go's JSON under the names of their types in Go.
+    static func json(_ name: String, _ document: JSONValue) -> Self {
+        Self(typeURL: "github.com/moby/buildkit/errdefs.\(name)+json", value: Array(document.indented.utf8))
+    }
+}
+
+extension RPCFailure {
+    /// What a client's frontend failed with.
+    init(_ status: Google_Rpc_Status) {
+        self.init(Code(rawValue: Int(status.code)) ?? .unknown, status.message)
+        details = status.details.map { Detail(typeURL: $0.typeURL, value: [UInt8]($0.value)) }
+    }
+}

@@ -1,0 +1,68 @@
+import BuildKitProto
+import Exporters
+import LinuxSystem
+import OCI
+
+/// Where what is exported to the client goes, one stream for each output.
+protocol ClientSink: Sendable {
+    /// Sends the bytes of an archive, read to its end.
+    /// - Parameter output: the number of the output in the request.
+    func send(archive: OpenFile, output: Int) async throws
+    /// Sends the files below a directory.
+    func send(files: RootedDirectory, output: Int) async throws
+}
+
+extension Export {
+    /// What a client's request calls an output; nil for one that keeps nothing.
+    /// - Parameters:
+    ///   - message: the output.
+    ///   - number: its number in the request.
+    ///   - sink: takes what goes to the client.
+    init?(_ message: Moby_Buildkit_V1_Exporter, number: Int, sink: (any ClientSink)?) throws {
+        func client() throws -> any ClientSink {
+            guard let sink else { throw ServiceError.exportNeedsSession(message.type) }
+            return sink
+        }
+        switch message.type {
+        case "image":
+            self = .image(try Self.options(message, .image))
+        case "oci", "docker":
+            let kind = message.type == "oci" ? ImageOptions.Kind.oci : .docker
+            let options = try Self.options(message, kind)
+            if let text = message.attrs["tar"], FrontendAttributes.truth(text) == false {
+                throw ServiceError.notSupported("tar=false for the \(message.type) exporter")
+            }
+            let sink = try client()
+            let destination = ExportDestination.stream { try await sink.send(archive: $0, output: number) }
+            self = .layout(.archive(destination), kind == .oci ? .oci : .docker, options)
+        case "tar":
+            let sink = try client()
+            let destination = ExportDestination.stream { try await sink.send(archive: $0, output: number) }
+            self = .tar(destination, try Self.files(message, .tar))
+        case "local":
+            let sink = try client()
+            self = .files({ try await sink.send(files: $0, output: number) }, try Self.files(message, .local))
+        case "cacheonly", "": return nil
+        default: throw ServiceError.unknownExporter(message.type)
+        }
+    }
+
+    private static func options(_ message: Moby_Buildkit_V1_Exporter, _ kind: ImageOptions.Kind) throws -> ImageOptions
+    {
+        var options = ImageOptions()
+        for (key, value) in message.attrs.sorted(by: { $0.key < $1.key }) where key != "tar" {
+            try options.set(key, to: value, of: kind)
+        }
+        try options.checkLevel()
+        try options.check()
+        return options
+    }
+
+    private static func files(_ message: Moby_Buildkit_V1_Exporter, _ kind: FileOptions.Kind) throws -> FileOptions {
+        var options = FileOptions()
+        for (key, value) in message.attrs.sorted(by: { $0.key < $1.key }) {
+            try options.set(key, to: value, of: kind)
+        }
+        return options
+    }
+}

@@ -1,0 +1,170 @@
+import BuildEngine
+import BuildGraph
+import BuildKitProto
+import DockerfileFrontend
+import FileSync
+import Foundation
+import LLB
+import LinuxSystem
+import OCI
+import SwiftProtobuf
+import SystemPackage
+import Text
+
+/// The answers to what a client's frontend asks.
+extension BuildJob {
+    func solve(
+        _ question: Moby_Buildkit_V1_Frontend_SolveRequest
+    ) async throws -> Moby_Buildkit_V1_Frontend_SolveResponse {
+        var result: FrontendResult
+        if question.frontend.isEmpty {
+            let definition = try Definition.load(question.definition)
+            result = FrontendResult(references: .one(add(definition)), metadata: [:])
+            if question.evaluate { _ = try await evaluate([definition]) }
+        } else {
+            let inputs = try question.frontendInputs.mapValues { try Definition.load($0) }
+            result = try await solve(frontend: question.frontend, question.frontendOpt, inputs: inputs)
+            if question.evaluate { _ = try await evaluate(definitions(of: result)) }
+        }
+        if question.final { finish(.success(result)) }
+        let message = try result.message(takesDefinitions: question.allowResultArrayRef) { id in
+            try definition(of: id).message()
+        }
+        return .with { answer in
+            answer.result = message
+            guard !question.allowResultReturn, case .one(let id) = result.references else { return }
+            answer.ref = id ?? ""
+        }
+    }
+
+    private func definitions(of result: FrontendResult) throws -> [Definition] {
+        switch result.references {
+        case .one(let id): return try id.map { [try definition(of: $0)] } ?? []
+        case .several(let ids): return try ids.values.compactMap(\.self).map { try definition(of: $0) }
+        }
+    }
+
+    func resolveImage(
+        _ question: Moby_Buildkit_V1_Frontend_ResolveImageConfigRequest
+    ) async throws -> Moby_Buildkit_V1_Frontend_ResolveImageConfigResponse {
+        let reference = try ImageReference(parsing: question.ref).withDefaultTag
+        let platform = question.hasPlatform ? Platform(question.platform) : .current
+        let name = question.logName.isEmpty ? "resolve image config for \(reference)" : question.logName
+        let base = try await build.progress.step(name) { _ in
+            try await build.resolve(
+                BaseQuestion(
+                    reference: reference,
+                    platform: platform.normalized,
+                    asksRegistry: question.resolveMode == "pull",
+                    isPlatformGiven: question.hasPlatform
+                )
+            )
+        }
+        return try .with {
+            $0.ref = "\(reference)"
+            $0.digest = base.digest?.description ?? ""
+            $0.config = Data(try StrictJSON.encode(base.configuration))
+        }
+    }
+
+    // MARK: Files
+
+    func readFile(
+        _ question: Moby_Buildkit_V1_Frontend_ReadFileRequest
+    ) async throws -> Moby_Buildkit_V1_Frontend_ReadFileResponse {
+        let range = question.hasRange ? question.range : nil
+        let bytes = try await look(into: question.ref, at: question.filePath) { root, path in
+            let file = try root.open(path, [.readOnly, .nonBlocking])
+            guard try file.status().type == .regular else {
+                throw ServiceError.path(question.filePath, reason: "is not a regular file")
+            }
+            let length = range.map { $0.length > 0 ? $0.length : Int64.max } ?? .max
+            return try file.read(from: range?.offset ?? 0, limit: Int(min(length, Self.fileLimit)))
+        }
+        return .with { $0.data = Data(bytes) }
+    }
+
+    /// What is read of a file at once: a message must hold it.
+    private static let fileLimit: Int64 = 16 << 20
+
+    func status(
+        _ question: Moby_Buildkit_V1_Frontend_StatFileRequest
+    ) async throws -> Moby_Buildkit_V1_Frontend_StatFileResponse {
+        let stat = try await look(into: question.ref, at: question.path) { root, path in
+            try Fsutil_Types_Stat(root, path, as: path.lastComponent.map { FilePath(root: nil, [$0]).bytes } ?? [])
+        }
+        return .with { $0.stat = stat }
+    }
+
+    func readDirectory(
+        _ question: Moby_Buildkit_V1_Frontend_ReadDirRequest
+    ) async throws -> Moby_Buildkit_V1_Frontend_ReadDirResponse {
+        let filter =
+            try question.includePattern.isEmpty ? nil : IgnoreFile(patterns: [Array(question.includePattern.utf8)])
+        let entries = try await look(into: question.ref, at: question.dirPath) { root, path in
+            var entries: [Fsutil_Types_Stat] = []
+            for name in try root.entries(of: path).sorted(by: { $0.lexicographicallyPrecedes($1) })
+            where filter?.ignores(name) ?? true {
+                entries.append(try Fsutil_Types_Stat(root, path.appending(FilePath(bytes: name).components), as: name))
+            }
+            return entries
+        }
+        return .with { $0.entries = entries }
+    }
+
+    /// Lends the files of a result, on a thread that may block; errors name the path as the client does.
+    private func look<Value: Sendable>(
+        into id: String,
+        at name: String,
+        _ body: @escaping @Sendable (RootedDirectory, FilePath) throws -> Value
+    ) async throws -> Value {
+        let tree = try await files(of: id)
+        var path = FilePath(root: nil, FilePath(name).components)
+        if path.isEmpty { path = "." }
+        return try await build.withFiles(of: tree) { [path] root in
+            do {
+                return try await onBlockingPool { try body(root, path) }
+            } catch let error as SystemCallError {
+                throw ServiceError.path("open \(name)", reason: SystemCallError.text(of: error.errno))
+            }
+        }
+    }
+
+    // MARK: Warnings
+
+    func warn(_ warning: Moby_Buildkit_V1_Frontend_WarnRequest) {
+        var source: BuildGraph.VertexWarning.Source?
+        if warning.hasInfo {
+            source = BuildGraph.VertexWarning.Source(
+                fileName: String(decoding: warning.info.filename, as: UTF8.self),
+                language: warning.info.language,
+                data: [UInt8](warning.info.data),
+                lines: warning.ranges.map { range in
+                    let first = Int(range.start.line)
+                    return first...max(first, Int(range.end.line))
+                }
+            )
+        }
+        build.progress.channel.post(
+            .warning(
+                BuildGraph.VertexWarning(
+                    vertex: try? Digest(parsing: warning.digest),
+                    level: Int(warning.level),
+                    short: String(decoding: warning.short, as: UTF8.self),
+                    detail: warning.detail.map { String(decoding: $0, as: UTF8.self) },
+                    url: warning.url,
+                    source: source
+                )
+            )
+        )
+    }
+}
+
+extension Platform {
+    init(_ message: Pb_Platform) {
+        self.init(os: message.os, architecture: message.architecture)
+        if !message.variant.isEmpty { variant = message.variant }
+        if !message.osversion.isEmpty { osVersion = message.osversion }
+        if !message.osfeatures.isEmpty { osFeatures = message.osfeatures }
+    }
+}

@@ -1,0 +1,39 @@
+import BuildKitProto
+import SwiftProtobuf
+
+/// What the daemon tells clients that it can do: all that is implemented, and nothing else.
+enum Capabilities {
+    /// Of what frontends may ask.
+    static let gateway = capabilities([
+        "solve.base", "solve.inlinereturn", "resolveimage", "resolveimage.resolvemode", "readfile", "readdir",
+        "statfile", "return", "returnmap", "proto.refarray", "reference.output", "frontend.inputs",
+        "gateway.solve.metadata", "gateway.solve.evaluate", "gateway.evaluate", "gateway.warnings",
+    ])
+
+    /// Of graphs.
+    static let graphs = capabilities([
+        "source.image", "source.image.resolvemode", "source.local", "source.local.unique",
+        "source.local.sessionid", "source.local.includepatterns", "source.local.followpaths",
+        "source.local.excludepatterns", "source.local.sharedkeyhint", "source.git", "source.git.keepgitdir",
+        "source.git.fullurl", "source.git.subdir", "source.git.checksum", "source.http", "source.http.checksum",
+        "source.http.perm", "soruce.http.uidgid", "source.ocilayout", "exec.meta.base", "exec.meta.cgroup.parent",
+        "exec.meta.network", "exec.meta.proxyenv", "exec.meta.security", "exec.meta.security.devices.v1",
+        "exec.meta.setsdefaultpath", "exec.meta.ulimit", "exec.meta.cdi", "exec.meta.removemountstubs.recursive",
+        "exec.meta.linux.resources", "exec.mount.bind", "exec.mount.bind.readwrite-nooutput", "exec.mount.cache",
+        "exec.mount.cache.sharing", "exec.mount.selector", "exec.mount.tmpfs", "exec.mount.tmpfs.size",
+        "exec.mount.secret", "exec.mount.ssh", "exec.secretenv", "exec.validexitcode", "file.base",
+        "file.rm.wildcard", "file.copy.includeexcludepatterns", "file.copy.requiredpaths", "file.rm.nofollowsymlink",
+        "file.copy.alwaysreplaceexistingdestpaths", "file.copy.modestring", "file.symlink.create", "constraints",
+        "platform", "meta.ignorecache", "meta.description", "meta.exportcache", "cache.s3", "mergeop", "diffop",
+        "exporter.image.annotations", "exporter.sourcedateepoch", "exporter.multiple",
+    ])
+
+    private static func capabilities(_ names: [String]) -> [Moby_Buildkit_V1_Apicaps_APICap] {
+        names.map { name in
+            .with {
+                $0.id = name
+                $0.enabled = true
+            }
+        }
+    }
+}

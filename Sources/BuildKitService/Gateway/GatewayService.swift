@@ -1,0 +1,84 @@
+import BuildKitProto
+import LLB
+import RPC
+import SwiftProtobuf
+
+/// What clients ask of the build that they lead: BuildKit's `LLBBridge` on the daemon's own socket.
+///
+/// The metadata of a call names the build.
+struct GatewayService: RPCService {
+    static let name = "moby.buildkit.v1.frontend.LLBBridge"
+    /// The key of the metadata that names the build.
+    static let buildKey = "buildkit-controlapi-buildid"
+
+    let jobs: JobRegistry
+    let workers: @Sendable () -> [Moby_Buildkit_V1_Types_WorkerRecord]
+
+    func register(in methods: inout MethodTable) {
+        let workers = workers
+        unary("Ping", in: &methods) {
+            (_: Moby_Buildkit_V1_Frontend_PingRequest, _) -> Moby_Buildkit_V1_Frontend_PongResponse in
+            .with {
+                $0.frontendApicaps = Capabilities.gateway
+                $0.llbcaps = Capabilities.graphs
+                $0.workers = workers()
+            }
+        }
+        unary("Solve", in: &methods) { (question: Moby_Buildkit_V1_Frontend_SolveRequest, job) in
+            try await job.solve(question)
+        }
+        unary("Return", in: &methods) {
+            (answer: Moby_Buildkit_V1_Frontend_ReturnRequest, job) -> Moby_Buildkit_V1_Frontend_ReturnResponse in
+            if answer.hasError, answer.error.code != 0 {
+                job.finish(.failure(RPCFailure(answer.error)))
+            } else {
+                job.finish(.success(FrontendResult(answer.result)))
+            }
+            return Moby_Buildkit_V1_Frontend_ReturnResponse()
+        }
+        unary("Inputs", in: &methods) {
+            (_: Moby_Buildkit_V1_Frontend_InputsRequest, job) -> Moby_Buildkit_V1_Frontend_InputsResponse in
+            let definitions = try job.inputs.mapValues { try $0.message() }
+            return .with { $0.definitions = definitions }
+        }
+        unary("Evaluate", in: &methods) {
+            (question: Moby_Buildkit_V1_Frontend_EvaluateRequest, job) -> Moby_Buildkit_V1_Frontend_EvaluateResponse in
+            _ = try await job.files(of: question.ref)
+            return Moby_Buildkit_V1_Frontend_EvaluateResponse()
+        }
+        unary("Warn", in: &methods) {
+            (warning: Moby_Buildkit_V1_Frontend_WarnRequest, job) -> Moby_Buildkit_V1_Frontend_WarnResponse in
+            job.warn(warning)
+            return Moby_Buildkit_V1_Frontend_WarnResponse()
+        }
+        registerLooks(in: &methods)
+    }
+
+    /// Looks into images and results.
+    private func registerLooks(in methods: inout MethodTable) {
+        unary("ResolveImageConfig", in: &methods) {
+            (question: Moby_Buildkit_V1_Frontend_ResolveImageConfigRequest, job) in
+            try await job.resolveImage(question)
+        }
+        unary("ReadFile", in: &methods) { (question: Moby_Buildkit_V1_Frontend_ReadFileRequest, job) in
+            try await job.readFile(question)
+        }
+        unary("ReadDir", in: &methods) { (question: Moby_Buildkit_V1_Frontend_ReadDirRequest, job) in
+            try await job.readDirectory(question)
+        }
+        unary("StatFile", in: &methods) { (question: Moby_Buildkit_V1_Frontend_StatFileRequest, job) in
+            try await job.status(question)
+        }
+    }
+
+    private func unary<Question: Message, Answer: Message>(
+        _ method: String,
+        in methods: inout MethodTable,
+        _ body: @escaping @Sendable (Question, BuildJob) async throws -> Answer
+    ) {
+        methods.unary(Self.name, method) { [jobs] (question: Question, context: RPCContext) in
+            guard let id = context.values(Self.buildKey).first, !id.isEmpty else { throw ServiceError.noBuildID }
+            return try await body(question, try await jobs.job(id))
+        }
+    }
+}

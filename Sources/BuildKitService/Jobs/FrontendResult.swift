@@ -1,0 +1,102 @@
+import BuildEngine
+import BuildKitProto
+import DockerfileFrontend
+import Foundation
+import LLB
+import OCI
+import SwiftProtobuf
+import Text
+
+/// What a frontend gave: results by the names of their platforms, or one without a name, and what it says of them.
+struct FrontendResult: Sendable {
+    /// A result; nil where it has no files.
+    enum References: Sendable {
+        case one(String?)
+        case several([String: String?])
+    }
+
+    var references: References
+    var metadata: [String: [UInt8]]
+
+    // Keys of the metadata.
+    static let configurationKey = "containerimage.config"
+    static let baseConfigurationKey = "containerimage.base.config"
+    static let platformsKey = "refs.platforms"
+    static let epochKey = "source.date.epoch"
+
+    /// The value of a key, for one platform where the frontend says it for each.
+    func value(_ key: String, for platform: String) -> [UInt8]? { metadata["\(key)/\(platform)"] ?? metadata[key] }
+
+    /// The platforms that the frontend names, by the ids that keys have for them.
+    func platforms() throws(ServiceError) -> [(id: String, platform: Platform)] {
+        guard let bytes = metadata[Self.platformsKey] else { return [] }
+        do {
+            let document = try JSONDecoder().decode(PlatformsDocument.self, from: Data(bytes))
+            return document.platforms.map { ($0.id, $0.platform.normalized) }
+        } catch {
+            throw .invalidResult("\(Self.platformsKey) cannot be read: \(error)")
+        }
+    }
+}
+
+/// The value of `refs.platforms`.
+struct PlatformsDocument: Codable {
+    struct Entry: Codable {
+        let id: String
+        let platform: Platform
+
+        enum CodingKeys: String, CodingKey {
+            case id = "ID"
+            case platform = "Platform"
+        }
+    }
+
+    let platforms: [Entry]
+
+    enum CodingKeys: String, CodingKey { case platforms = "Platforms" }
+}
+
+// MARK: Messages
+
+extension FrontendResult {
+    /// What a client says that its frontend gave.
+    init(_ message: Moby_Buildkit_V1_Frontend_Result) {
+        func reference(_ id: String) -> String? { id.isEmpty ? nil : id }
+        switch message.result {
+        case .refDeprecated(let id)?: references = .one(reference(id))
+        case .ref(let ref)?: references = .one(reference(ref.id))
+        case .refsDeprecated(let map)?: references = .several(map.refs.mapValues(reference))
+        case .refs(let map)?: references = .several(map.refs.mapValues { reference($0.id) })
+        case nil: references = .one(nil)
+        }
+        metadata = message.metadata.mapValues { [UInt8]($0) }
+    }
+
+    /// The message for a client.
+    /// - Parameters:
+    ///   - definition: the graph of a result, for clients that build on it.
+    ///   - takesDefinitions: whether the client knows results that have graphs.
+    func message(
+        takesDefinitions: Bool,
+        _ definition: (String) throws -> Pb_Definition?
+    ) throws -> Moby_Buildkit_V1_Frontend_Result {
+        func reference(_ id: String?) throws -> Moby_Buildkit_V1_Frontend_Ref {
+            try .with {
+                $0.id = id ?? ""
+                if let id, let graph = try definition(id) { $0.def = graph }
+            }
+        }
+        return try .with { message in
+            message.metadata = metadata.mapValues { Data($0) }
+            switch references {
+            case .one(let id):
+                message.result = takesDefinitions ? .ref(try reference(id)) : .refDeprecated(id ?? "")
+            case .several(let ids):
+                message.result =
+                    takesDefinitions
+                    ? .refs(try .with { $0.refs = try ids.mapValues(reference) })
+                    : .refsDeprecated(.with { $0.refs = ids.mapValues { $0 ?? "" } })
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+/// Why the daemon does not do what a client asks for.
+package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
+    case unknownJob(String)
+    case jobExists(String)
+    case noBuildID
+    case noJobID
+    case unknownReference(String)
+    case emptyReference(String)
+    case unknownFrontend(String)
+    case invalidAttribute(String, value: String, reason: String)
+    case unknownExporter(String)
+    case exportNeedsSession(String)
+    case missingConfiguration(String)
+    case invalidResult(String)
+    case notSupported(String)
+    case unknownEntitlement(String)
+    case entitlementRefused(String)
+    case invalidFilter(String)
+    case path(String, reason: String)
+
+    package var description: String {
+        switch self {
+        case .unknownJob(let id): "no such job \(id)"
+        case .jobExists(let id): "the job \(id) exists already; give each build a reference of its own"
+        case .noBuildID: "no buildid found in context"
+        case .noJobID: "the request has no reference; give each build one of its own"
+        case .unknownReference(let id): "no such ref: \(id)"
+        case .emptyReference(let id): "empty ref: \(id)"
+        case .unknownFrontend(let name):
+            "frontend \(name) not found; this builder has dockerfile.v0"
+        case .invalidAttribute(let name, let value, let reason): "invalid \(name) value: \(value): \(reason)"
+        case .unknownExporter(let type):
+            "exporter \"\(type)\" could not be found; this builder has image, local, tar, oci and docker"
+        case .exportNeedsSession(let type):
+            "the exporter \(type) sends its result to the client, and the request names no session"
+        case .missingConfiguration(let key): "the result has several images and no \(key)"
+        case .invalidResult(let reason): "invalid result: \(reason)"
+        case .notSupported(let what): "\(what) is not supported by this version of Slipway"
+        case .unknownEntitlement(let name): "unknown entitlement \(name)"
+        case .entitlementRefused(let name):
+            "\(name) is not allowed; start the daemon with --allow-insecure-entitlement \(name)"
+        case .invalidFilter(let text):
+            "the filter \"\(text)\" cannot be read; write FIELD==VALUE, FIELD!=VALUE or FIELD~=PATTERN"
+        case .path(let path, let reason): "\(path): \(reason)"
+        }
+    }
+}

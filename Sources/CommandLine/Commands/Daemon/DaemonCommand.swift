@@ -1,0 +1,183 @@
+internal import BuildEngine
+internal import BuildKitService
+internal import LinuxSystem
+import NIOCore
+internal import OCI
+internal import RPC
+internal import Storage
+internal import SystemPackage
+internal import Terminal
+internal import Text
+
+/// `slipway daemon`: the engine for other programs, with the flags of `buildkitd`.
+struct DaemonCommand: RunnableCommand {
+    static let about = CommandSummary(
+        usage: "",
+        summary: "Serve builds to buildctl, buildx and other clients of BuildKit",
+        arguments: .none,
+        mounts: true
+    )
+    static let flags: [Flag<DaemonCommand>] = [
+        .list(
+            "addr",
+            \.addresses,
+            placeholder: "stringArray",
+            help: "Listening address (socket or tcp) (default \"unix:///run/slipway/slipway.sock\")"
+        ),
+        .list(
+            "allow-insecure-entitlement",
+            \.entitlements,
+            placeholder: "stringArray",
+            help: "Allows insecure entitlements e.g. network.host, security.insecure, device"
+        ),
+        .bytes("config", \.configuration, completion: .files, help: "Path to config file"),
+        .bytes("root", \.root, completion: .directories, help: "Path to state directory"),
+        .bytes("group", \.group, help: "Group (name or gid) which will own all Unix socket listening addresses"),
+        .bytes("tlscert", \.certificate, completion: .files, help: "Certificate file to use"),
+        .bytes("tlskey", \.key, completion: .files, help: "Key file to use"),
+        .bytes("tlscacert", \.authority, completion: .files, help: "CA certificate to verify clients"),
+        .toggle("debug", \.isDebugging, help: "Enable debug output in logs"),
+        .toggle("oci-worker", \.hasWorker, help: "Build with crun (the only way there is)"),
+        .toggle("oci-worker-gc", \.collects, help: "Remove what the build cache has too much of"),
+        .list("oci-worker-labels", \.labels, placeholder: "stringSlice", help: "User-specific annotation labels"),
+        .toggle("containerd-worker", \.hasContainerd, help: "Build with containerd (not supported)"),
+    ]
+
+    var arguments: [[UInt8]] = []
+    var addresses: [[UInt8]] = []
+    var entitlements: [[UInt8]] = []
+    var configuration: [UInt8]?
+    var root: [UInt8]?
+    var group: [UInt8]?
+    var certificate: [UInt8]?
+    var key: [UInt8]?
+    var authority: [UInt8]?
+    var isDebugging = false
+    var hasWorker = true
+    var collects = true
+    var labels: [[UInt8]] = []
+    var hasContainerd = false
+
+    func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        if hasContainerd || !hasWorker {
+            throw CommandFailure(
+                "Error: this daemon builds with crun: leave --oci-worker on and --containerd-worker off"
+            )
+        }
+        let environment = environment.replacing(root: root, configurationFile: configuration)
+        let listeners = try await listeners(environment)
+        let engine = try await environment.engine()
+        let server = try await buildServer(environment, engine)
+        let door = RPCServer(services: server.services, web: server.webDoor, failure: serviceFailure)
+        let output = environment.errorOutput
+        try await door.serve(listeners) { addresses in
+            let names = addresses.map { address in
+                address.map { $0.pathname.map { "unix://\($0)" } ?? "tcp://\($0)" } ?? "an activated socket"
+            }
+            Task { try await output.write(names.map { "running server on \($0)\n" }.joined()) }
+        }
+        await engine.store.close()
+        return .success
+    }
+
+    // MARK: Parts
+
+    private func buildServer(_ environment: SlipwayEnvironment, _ engine: Engine) async throws -> BuildServer {
+        let shared = try await environment.buildEngine(engine)
+        var configuration = BuildServer.Configuration(
+            store: engine.store,
+            platforms: [.current.normalized],
+            workerID: StoreLayout(root: engine.store.root).tag,
+            version: SlipwayVersion.number
+        ) { credentials in
+            let own = try await environment.engine(over: engine.store, credentials: credentials)
+            return BuildEngine(try await environment.engineParts(own), sharingWith: shared)
+        }
+        configuration.labels = try workerLabels(engine.store)
+        configuration.policies = collects ? try await environment.cachePolicies(of: engine.store) : []
+        for name in entitlements {
+            let text = String(decoding: name, as: UTF8.self)
+            guard let entitlement = Entitlement(rawValue: text) else {
+                throw CommandFailure("Error: unknown entitlement \(safeText(text))")
+            }
+            configuration.entitlements.insert(entitlement)
+        }
+        return BuildServer(configuration)
+    }
+
+    private func workerLabels(_ store: Store) throws -> [String: String] {
+        var all = [
+            "org.mobyproject.buildkit.worker.executor": "oci",
+            "org.mobyproject.buildkit.worker.hostname": ProcessContext.hostname,
+            "org.mobyproject.buildkit.worker.oci.process-mode": "sandbox",
+            "org.mobyproject.buildkit.worker.snapshotter": "overlayfs",
+        ]
+        for label in labels.flatMap({ $0.split(separator: ",") }) {
+            guard let equals = label.firstIndex(of: "="), equals > label.startIndex else {
+                throw CommandFailure("Error: --oci-worker-labels: \(escapedForDisplay(Array(label))) is not NAME=VALUE")
+            }
+            all[String(decoding: label[..<equals], as: UTF8.self)] =
+                String(decoding: label[label.index(after: equals)...], as: UTF8.self)
+        }
+        return all
+    }
+
+    // MARK: Addresses
+
+    private func listeners(_ environment: SlipwayEnvironment) async throws -> [RPCListener] {
+        var owner: UInt32?
+        if let group { owner = try await onBlockingPool { try Self.groupID(group) } }
+        let asked = addresses.isEmpty ? ["unix:///run/slipway/slipway.sock"] : addresses
+        let identity = try identity(environment)
+        return try asked.flatMap { try Self.listeners(at: $0, group: owner, identity) }
+    }
+
+    private func identity(_ environment: SlipwayEnvironment) throws -> ServerIdentity? {
+        guard certificate != nil || key != nil || authority != nil else { return nil }
+        guard let certificate, let key else {
+            throw CommandFailure("Error: a TLS server needs --tlscert and --tlskey")
+        }
+        return ServerIdentity(
+            certificate: environment.path(certificate),
+            key: environment.path(key),
+            clientAuthority: authority.map { environment.path($0) }
+        )
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func groupID(_ name: [UInt8]) throws -> UInt32 {
+        let text = String(decoding: name, as: UTF8.self)
+        if let number = UInt32(text) { return number }
+        guard let number = ProcessContext.groupID(named: text) else {
+            throw CommandFailure("Error: there is no group \(safeText(text))")
+        }
+        return number
+    }
+
+    private static func listeners(
+        at address: [UInt8],
+        group: UInt32?,
+        _ identity: ServerIdentity?
+    ) throws -> [RPCListener] {
+        let text = String(decoding: address, as: UTF8.self)
+        if text.hasPrefix("unix://") {
+            return [.unix(FilePath(bytes: Array(address.dropFirst("unix://".utf8.count))), group: group, mode: 0o660)]
+        }
+        if text.hasPrefix("fd://") {
+            let sockets = ProcessContext.activatedSockets()
+            if sockets.isEmpty {
+                throw CommandFailure("Error: \(safeText(text)): no socket was handed over by systemd")
+            }
+            return sockets.map { .descriptor($0) }
+        }
+        if text.hasPrefix("tcp://"), let colon = text.lastIndex(of: ":"),
+            let port = UInt16(text[text.index(after: colon)...])
+        {
+            let host = String(text["tcp://".endIndex..<colon].filter { $0 != "[" && $0 != "]" })
+            return [.tcp(host: host, port: Int(port), tls: identity)]
+        }
+        throw CommandFailure(
+            "Error: invalid address \(safeText(text)); give unix://PATH, tcp://HOST:PORT or fd://"
+        )
+    }
+}

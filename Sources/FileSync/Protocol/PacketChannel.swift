@@ -1,0 +1,11 @@
+package import BuildKitProto
+
+/// One end of a file sync: packets that come and packets that go.
+///
+/// `next` is called by one task and `send` by one other at a time; both may be waited for at once. Both end with the
+/// cancellation of the task that calls them.
+package protocol PacketChannel: Sendable {
+    /// The next packet of the other end; nil when it has closed its side.
+    func next() async throws -> Fsutil_Types_Packet?
+    func send(_ packet: Fsutil_Types_Packet) async throws
+}

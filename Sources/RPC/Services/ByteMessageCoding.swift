@@ -1,0 +1,89 @@
+internal import GRPCCore
+internal import NIOCore
+
+/// A message that holds bytes in field 1 and nothing else, as they are in the buffers of NIO.
+///
+/// A session sends a whole build context through such messages. SwiftProtobuf would copy each of them into a `Data`.
+struct ByteMessageCoding: MessageSerializer, MessageDeserializer {
+    /// Field 1, with its length before it.
+    private static let tag: UInt8 = 0x0a
+
+    func serialize<Bytes: GRPCContiguousBytes>(_ message: ByteBuffer) throws -> Bytes {
+        var header = [Self.tag]
+        var rest = message.readableBytes
+        while rest >= 0x80 {
+            header.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        header.append(UInt8(rest))
+        var bytes = Bytes(repeating: 0, count: header.count + message.readableBytes)
+        bytes.withUnsafeMutableBytes { target in
+            target.copyBytes(from: header)
+            message.withUnsafeReadableBytes { source in
+                UnsafeMutableRawBufferPointer(rebasing: target[header.count...]).copyMemory(from: source)
+            }
+        }
+        return bytes
+    }
+
+    func deserialize<Bytes: GRPCContiguousBytes>(_ serializedMessageBytes: Bytes) throws -> ByteBuffer {
+        try serializedMessageBytes.withUnsafeBytes { bytes in
+            var reader = WireReader(bytes)
+            var value = ByteBuffer()
+            while !reader.isAtEnd {
+                let tag = try reader.number()
+                if tag == UInt64(Self.tag) {
+                    value = ByteBuffer(bytes: try reader.block())
+                } else {
+                    try reader.skip(tag)
+                }
+            }
+            return value
+        }
+    }
+}
+
+/// Reads protobuf's wire format.
+private struct WireReader {
+    private let bytes: UnsafeRawBufferPointer
+    private var index = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    var isAtEnd: Bool { index >= bytes.count }
+
+    mutating func number() throws -> UInt64 {
+        var value: UInt64 = 0
+        for shift in stride(from: UInt64(0), to: 64, by: 7) {
+            guard index < bytes.count else { break }
+            let byte = bytes[index]
+            index += 1
+            value |= UInt64(byte & 0x7f) << shift
+            if byte < 0x80 { return value }
+        }
+        throw Self.malformed
+    }
+
+    mutating func block() throws -> UnsafeRawBufferPointer {
+        let count = try number()
+        return UnsafeRawBufferPointer(rebasing: bytes[try range(count)])
+    }
+
+    mutating func skip(_ tag: UInt64) throws {
+        switch tag & 7 {
+        case 0: _ = try number()
+        case 1: _ = try range(8)
+        case 2: _ = try block()
+        case 5: _ = try range(4)
+        default: throw Self.malformed
+        }
+    }
+
+    private mutating func range(_ count: UInt64) throws -> Range<Int> {
+        guard count <= UInt64(bytes.count - index) else { throw Self.malformed }
+        defer { index += Int(count) }
+        return index..<(index + Int(count))
+    }
+
+    private static let malformed = RPCError(code: .invalidArgument, message: "malformed message of a byte stream")
+}
