@@ -79,9 +79,9 @@ final class Workshop: Sendable {
         return try naming(entry.path) {
             switch entry.kind {
             case .symbolicLink(let target): try directory.createSymbolicLink(named: name, target: target)
-            case .fifo: try directory.createNode(named: name, type: .fifo, mode: 0o600)
+            case .fifo: try directory.createNode(named: name, SpecialFile(.fifo), mode: 0o600)
             case .device(let type, let major, let minor):
-                try directory.createNode(named: name, type: type, mode: 0o600, major: major, minor: minor)
+                try directory.createNode(named: name, SpecialFile(type, major: major, minor: minor), mode: 0o600)
             case .directory, .file, .hardLink: preconditionFailure("made elsewhere")
             }
             try directory.changeOwner(ofEntry: name, user: metadata.user, group: metadata.group)
