@@ -299,6 +299,7 @@ targets += [
     tests("ContainersTests", of: ["Containers"], external: [system]),
     tests("ClientServicesTests", of: ["ClientServices"], external: [system]),
     tests("SandboxesTests", of: ["Sandboxes"], external: [system]),
+    tests("FileSyncTests", of: ["FileSync"], external: [protobuf, system]),
     tests("BuildEngineTests", of: ["BuildEngine", "CommandLine"], external: [logging, system]),
     tests(
         "IntegrationTests",

@@ -119,7 +119,8 @@ package struct FileReceiver: Sendable {
                     for packet in packets { try await channel.send(packet) }
                 }
             }
-            try await group.waitForAll()
+            // The first that fails ends the others; `waitForAll` would wait for them first.
+            while try await group.next() != nil {}
         }
     }
 }

@@ -54,6 +54,7 @@ struct TreeWriter {
     ///   - entry: comes after all before it, in a directory that was placed.
     ///   - depth: how many directories are above it.
     /// - Returns: the directory of a file whose content is needed; nil otherwise.
+    /// - Throws: `SystemCallError`, and `FileSyncError` for a name that the sync itself uses.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     mutating func place(_ entry: SentEntry, depth: Int) throws -> SentDirectory? {
         try leave(to: depth)
