@@ -89,6 +89,8 @@ package struct SlipwayConfiguration: Sendable, Hashable {
     /// What network the steps of builds get: `networkMode` of `[worker.oci]`.
     package var networkMode: String?
     package var dns = NameServerTable()
+    /// What is said of the daemon.
+    package var daemon = DaemonTable()
 
     /// By the host as image names spell it, for example `docker.io` or `localhost:5000`.
     package var registries: [String: RegistryTable] = [:]
@@ -116,10 +118,11 @@ package struct SlipwayConfiguration: Sendable, Hashable {
             throw .invalid(file: name, key: nil, reason: "\(error)")
         }
         let reader = TOMLReader(table: root, file: name, path: "")
-        try reader.refuseOthers(than: Set(Self.tables.map(\.root)))
+        try reader.refuseOthers(than: Set(Self.tables.map(\.root)).union(DaemonTable.roots))
+        daemon = try DaemonTable(reader, base: file.removingLastComponent())
         self.file = name
         if let worker = try reader.table("worker") {
-            try worker.refuseOthers(than: ["oci"])
+            try worker.refuseOthers(than: ["oci", "containerd"])
             if let table = try worker.table("oci") {
                 cache = try Self.cacheTable(table)
                 networkMode = try table.string("networkMode")
@@ -137,7 +140,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
     }
 
     private static func cacheTable(_ reader: TOMLReader) throws(SettingsError) -> CacheTable {
-        try reader.refuseOthers(than: workerKeys.keyNames)
+        try reader.refuseOthers(than: workerKeys.keyNames.union(DaemonTable.workerKeys))
         var table = CacheTable()
         table.collects = try reader.bool("gc") ?? true
         table.limits = try cacheLimits(reader)

@@ -22,6 +22,8 @@ package func serviceFailure(_ error: any Error) -> RPCFailure {
 
 private func message(of error: any Error) -> String {
     switch error {
+    // Clients put "failed to solve" before it.
+    case let step as StepFailure: "\(step.error.underlying)"
     case let error as DockerfileError: error.message
     case let error as FrontendError: error.message
     case is CancellationError: "context canceled"

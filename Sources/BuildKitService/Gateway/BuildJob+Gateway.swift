@@ -91,7 +91,12 @@ extension BuildJob {
         _ question: Moby_Buildkit_V1_Frontend_StatFileRequest
     ) async throws -> Moby_Buildkit_V1_Frontend_StatFileResponse {
         let stat = try await look(into: question.ref, at: question.path) { root, path in
-            try Fsutil_Types_Stat(root, path, as: path.lastComponent.map { FilePath(root: nil, [$0]).bytes } ?? [])
+            try Fsutil_Types_Stat(
+                root,
+                path,
+                root.status(path),
+                as: path.lastComponent.map { FilePath(root: nil, [$0]).bytes } ?? []
+            )
         }
         return .with { $0.stat = stat }
     }
@@ -105,7 +110,8 @@ extension BuildJob {
             var entries: [Fsutil_Types_Stat] = []
             for name in try root.entries(of: path).sorted(by: { $0.lexicographicallyPrecedes($1) })
             where filter?.ignores(name) ?? true {
-                entries.append(try Fsutil_Types_Stat(root, path.appending(FilePath(bytes: name).components), as: name))
+                let below = path.appending(FilePath(bytes: name).components)
+                entries.append(try Fsutil_Types_Stat(root, below, root.status(below), as: name))
             }
             return entries
         }

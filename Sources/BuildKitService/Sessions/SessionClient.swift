@@ -57,7 +57,7 @@ struct SessionClient: ClientSink {
             Self.outputService,
             metadata: [(Self.outputKey, "\(output)")]
         ) { channel in
-            throw ServiceError.notSupported("local outputs")
+            try await FileSender(from: files).run(channel)
         }
     }
 }

@@ -48,12 +48,13 @@ package struct StoreLayout: Sendable, Hashable {
     /// Creates the directories that are missing, readable by the owner alone.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func create() throws(SystemCallError) {
-        // The last one made tells that all are there: opening a store that exists costs one stat(2).
-        let last = tmp
+        // The last one made tells that all are there: opening a store that exists costs one stat(2). Its name is not one
+        // that a directory has anyway, as `tmp` might be.
+        let last = ingest
         if try HostFiles.status(of: last) != nil { return }
         try HostFiles.createDirectories(root, mode: 0o700)
         let below = [blobs, blobs.appending("sha256"), blobs.appending("sha384"), blobs.appending("sha512")]
-        for directory in below + [snapshots, containers, ingest, mounts, run, last] {
+        for directory in below + [snapshots, containers, mounts, run, tmp, last] {
             try HostFiles.createDirectory(directory, mode: 0o700)
         }
         try HostFiles.synchronizeDirectory(blobs)

@@ -4,6 +4,7 @@ internal import LinuxSystem
 import NIOCore
 internal import OCI
 internal import RPC
+internal import Settings
 internal import Storage
 internal import SystemPackage
 internal import Terminal
@@ -64,10 +65,16 @@ struct DaemonCommand: RunnableCommand {
                 "Error: this daemon builds with crun: leave --oci-worker on and --containerd-worker off"
             )
         }
+        let settings = try await environment.replacing(root: nil, configurationFile: configuration).configuration()
+            .daemon
+        let root = root ?? settings.root.map { $0.bytes }
         let environment = environment.replacing(root: root, configurationFile: configuration)
-        let listeners = try await listeners(environment)
+        for key in settings.unusedKeys {
+            try await environment.errorOutput.write("WARNING: \(key) means nothing to this daemon\n")
+        }
+        let listeners = try await listeners(environment, settings)
         let engine = try await environment.engine()
-        let server = try await buildServer(environment, engine)
+        let server = try await buildServer(environment, engine, settings)
         let door = RPCServer(services: server.services, web: server.webDoor, failure: serviceFailure)
         let output = environment.errorOutput
         try await door.serve(listeners) { addresses in
@@ -82,7 +89,11 @@ struct DaemonCommand: RunnableCommand {
 
     // MARK: Parts
 
-    private func buildServer(_ environment: SlipwayEnvironment, _ engine: Engine) async throws -> BuildServer {
+    private func buildServer(
+        _ environment: SlipwayEnvironment,
+        _ engine: Engine,
+        _ settings: SlipwayConfiguration.DaemonTable
+    ) async throws -> BuildServer {
         let shared = try await environment.buildEngine(engine)
         var configuration = BuildServer.Configuration(
             store: engine.store,
@@ -93,10 +104,10 @@ struct DaemonCommand: RunnableCommand {
             let own = try await environment.engine(over: engine.store, credentials: credentials)
             return BuildEngine(try await environment.engineParts(own), sharingWith: shared)
         }
-        configuration.labels = try workerLabels(engine.store)
+        configuration.labels = settings.labels.merging(try workerLabels(engine.store)) { $1 }
         configuration.policies = collects ? try await environment.cachePolicies(of: engine.store) : []
-        for name in entitlements {
-            let text = String(decoding: name, as: UTF8.self)
+        let given = entitlements.map { String(decoding: $0, as: UTF8.self) }
+        for text in given.isEmpty ? settings.entitlements : given {
             guard let entitlement = Entitlement(rawValue: text) else {
                 throw CommandFailure("Error: unknown entitlement \(safeText(text))")
             }
@@ -124,15 +135,25 @@ struct DaemonCommand: RunnableCommand {
 
     // MARK: Addresses
 
-    private func listeners(_ environment: SlipwayEnvironment) async throws -> [RPCListener] {
-        var owner: UInt32?
+    private func listeners(
+        _ environment: SlipwayEnvironment,
+        _ settings: SlipwayConfiguration.DaemonTable
+    ) async throws -> [RPCListener] {
+        var owner = settings.group.flatMap { UInt32(exactly: $0) }
         if let group { owner = try await onBlockingPool { try Self.groupID(group) } }
-        let asked = addresses.isEmpty ? ["unix:///run/slipway/slipway.sock"] : addresses
-        let identity = try identity(environment)
+        let written = settings.addresses.isEmpty ? ["unix:///run/slipway/slipway.sock"] : settings.addresses
+        let asked = addresses.isEmpty ? written.map { Array($0.utf8) } : addresses
+        let identity = try identity(environment, settings)
         return try asked.flatMap { try Self.listeners(at: $0, group: owner, identity) }
     }
 
-    private func identity(_ environment: SlipwayEnvironment) throws -> ServerIdentity? {
+    private func identity(
+        _ environment: SlipwayEnvironment,
+        _ settings: SlipwayConfiguration.DaemonTable
+    ) throws -> ServerIdentity? {
+        let certificate = certificate ?? settings.certificate?.bytes
+        let key = key ?? settings.key?.bytes
+        let authority = authority ?? settings.clientAuthority?.bytes
         guard certificate != nil || key != nil || authority != nil else { return nil }
         guard let certificate, let key else {
             throw CommandFailure("Error: a TLS server needs --tlscert and --tlskey")
