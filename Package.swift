@@ -287,6 +287,16 @@ targets.append(
     )
 )
 
+// The other ends of connections: clients of a server, and servers that are called over a call.
+targets.append(
+    .target(
+        name: "RPCFakes",
+        dependencies: ["RPC", "Tasks"].map { .target(name: $0) } + [grpcCore, nioCore, nioPosix, nioSSL],
+        path: "Tests/RPCFakes",
+        swiftSettings: settings
+    )
+)
+
 targets += [
     tests("ArchitectureTests"),
     tests("TextTests", of: ["Text"]),
@@ -328,6 +338,18 @@ targets += [
     tests("OperationsTests", of: ["Operations"], external: [system, grdb]),
     tests("LLBTests", of: ["LLB"], external: [protobuf]),
     tests("HTTPTests", of: ["HTTP"], and: ["Fakes"], external: [nioHTTP1, system]),
+    tests(
+        "RPCTests",
+        of: ["RPC"],
+        and: ["Fakes", "RPCFakes"],
+        external: [grpcCore, nioCore, nioPosix, nioSSL, protobuf, system]
+    ),
+    tests(
+        "BuildKitServiceTests",
+        of: ["BuildKitService"],
+        and: ["Fakes", "RPCFakes"],
+        external: [grpcCore, nioCore, protobuf, system]
+    ),
     tests("SettingsTests", of: ["Settings"], and: ["Fakes"], external: [system]),
     tests("RegistryTests", of: ["Registry"], and: ["Fakes"], external: [logging, nioCore, nioHTTP1, system]),
 ]

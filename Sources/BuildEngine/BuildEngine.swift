@@ -142,16 +142,15 @@ package final class BuildEngine: Sendable {
         let store = parts.store
         let devices = await onBlockingPool { [parts] in parts.devices() }
         return try await store.withLease { lease in
-            try await withAgents(request.agents, scratch: { try store.temporaryDirectory() }) { agents in
-                let scope = Build.Scope(
-                    lease: lease,
-                    client: ClientServices(secrets: request.secrets, agents: agents),
-                    devices: devices,
-                    member: pool.admit()
-                )
-                return try await body(
-                    Build(parts, request, BuildSteps(channel: progress, now: parts.now), scope)
-                )
+            let scratch = { @Sendable in try store.temporaryDirectory() }
+            return try await withAgents(request.agents, scratch: scratch) { agents in
+                let own = ClientServices(secrets: request.secrets, agents: agents)
+                return try await own.asking(request.client, scratch: scratch) { client in
+                    let scope = Build.Scope(lease: lease, client: client, devices: devices, member: pool.admit())
+                    return try await body(
+                        Build(parts, request, BuildSteps(channel: progress, now: parts.now), scope)
+                    )
+                }
             }
         }
     }

@@ -1,3 +1,5 @@
+import Text
+
 /// Why the daemon does not do what a client asks for.
 package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
     case unknownJob(String)
@@ -17,6 +19,11 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
     case entitlementRefused(String)
     case invalidFilter(String)
     case path(String, reason: String)
+    case noSession(String)
+    case sessionExists(String)
+    case sessionWithoutID
+    case sessionEnded(String)
+    case methodNotOffered(String)
 
     package var description: String {
         switch self {
@@ -42,6 +49,15 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
         case .invalidFilter(let text):
             "the filter \"\(text)\" cannot be read; write FIELD==VALUE, FIELD!=VALUE or FIELD~=PATTERN"
         case .path(let path, let reason): "\(path): \(reason)"
+        // In the words of BuildKit, by which its clients know it.
+        case .noSession(let id): "no active session for \(escapedForDisplay(Array(id.utf8))): context deadline exceeded"
+        case .sessionExists(let id):
+            "session \(escapedForDisplay(Array(id.utf8))) already exists; give each session an id of its own"
+        case .sessionWithoutID: "the session has no id; send one in x-docker-expose-session-uuid"
+        case .sessionEnded(let id):
+            "the client ended its session \(escapedForDisplay(Array(id.utf8))) before the build was done with it"
+        case .methodNotOffered(let method):
+            "the session of the client does not offer \(escapedForDisplay(Array(method.utf8)))"
         }
     }
 }

@@ -89,12 +89,7 @@ package struct AgentForwarder: Sendable {
 
     /// Serves the socket until the task is cancelled.
     package func serve() async {
-        await withDiscardingTaskGroup { group in
-            // A listener that fails is one whose step is over: SSH in the step then says that it has no agent.
-            while let connection = try? await listener.accept() {
-                group.addTask { try? await forward(connection) }
-            }
-        }
+        await listener.serve { try await forward($0) }
     }
 
     /// Requests and answers alternate on a connection.

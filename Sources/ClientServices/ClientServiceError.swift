@@ -13,6 +13,8 @@ package enum ClientServiceError: Error, Sendable, Hashable, CustomStringConverti
     case secretIsNoHeader([UInt8])
     case noAgentForwarded([UInt8])
     case agentNotFound([UInt8])
+    /// In the words of the client.
+    case agentRefused([UInt8], reason: String)
     case agentUnreachable(FilePath, SystemCallError)
     case agentProgramMissing(String)
     case agentDidNotStart(reason: String)
@@ -33,6 +35,8 @@ package enum ClientServiceError: Error, Sendable, Hashable, CustomStringConverti
             "no SSH key \"\(escapedForDisplay(id))\" forwarded from the client: give it with --ssh \(escapedForDisplay(id))"
         case .agentNotFound(let id):
             "unset ssh forward key \(escapedForDisplay(id)): give it with --ssh \(escapedForDisplay(id))=SOCKET|KEY"
+        case .agentRefused(let id, let reason):
+            "the client forwards no ssh agent \"\(escapedForDisplay(id))\": \(escapedForDisplay(Array(reason.utf8)))"
         case .agentUnreachable(let path, let error):
             "cannot reach the ssh agent at \(escapedForDisplay(path.bytes)): \(SystemCallError.text(of: error.errno))"
         case .agentProgramMissing(let name):
@@ -49,7 +53,7 @@ extension ClientServiceError: CausedError {
         switch self {
         case .secretUnreadable(_, let error), .agentUnreachable(_, let error): error
         case .secretNotFound, .secretTooLarge, .secretIsNoText, .secretIsNoHeader, .noAgentForwarded, .agentNotFound,
-            .agentProgramMissing, .agentDidNotStart, .keyRefused:
+            .agentRefused, .agentProgramMissing, .agentDidNotStart, .keyRefused:
             nil
         }
     }

@@ -6,10 +6,35 @@ package import Text
 package struct ClientServices: Sendable {
     package var secrets: [[UInt8]: SecretSource]
     package var agents: [[UInt8]: AgentSocket]
+    /// Is asked for what is not among these.
+    package private(set) var remote: (any RemoteClient)?
+    private var tunnels: AgentTunnels?
 
     package init(secrets: [[UInt8]: SecretSource] = [:], agents: [[UInt8]: AgentSocket] = [:]) {
         self.secrets = secrets
         self.agents = agents
+    }
+
+    /// Lends the same with a client behind it that answers for all other ids.
+    /// - Parameters:
+    ///   - remote: the client; nil for none.
+    ///   - scratch: makes an empty directory that only this process may enter.
+    ///   - body: runs while the client is asked.
+    /// - Returns: what `body` returns.
+    /// - Throws: what `body` throws.
+    package func asking<Value>(
+        _ remote: (any RemoteClient)?,
+        scratch: @escaping @Sendable () throws -> FilePath,
+        _ body: (ClientServices) async throws -> Value
+    ) async throws -> Value {
+        guard let remote else { return try await body(self) }
+        let tunnels = AgentTunnels(to: remote, scratch: scratch)
+        var services = self
+        services.remote = remote
+        services.tunnels = tunnels
+        async let _ = tunnels.serve()
+        // Leaving this scope cancels what the tunnels do and waits for it, however `body` ends.
+        return try await body(services)
     }
 
     /// The secret of an id; nil where none is offered and `isOptional` says that this is no error.
@@ -18,6 +43,7 @@ package struct ClientServices: Sendable {
     /// - Throws: `ClientServiceError`.
     package func secret(_ id: [UInt8], isOptional: Bool) async throws -> Secret? {
         guard let source = secrets[id] else {
+            if let secret = try await remote?.secret(id) { return secret }
             if isOptional { return nil }
             throw ClientServiceError.secretNotFound(id)
         }
@@ -52,11 +78,16 @@ package struct ClientServices: Sendable {
     }
 
     /// The agent of an id; nil where none is offered and `isOptional` says that this is no error.
-    /// - Throws: `ClientServiceError`.
-    package func agent(_ id: [UInt8], isOptional: Bool) throws(ClientServiceError) -> AgentSocket? {
+    /// - Throws: `ClientServiceError`, and what goes wrong with the connection to a client.
+    package func agent(_ id: [UInt8], isOptional: Bool) async throws -> AgentSocket? {
         if let agent = agents[id] { return agent }
-        if isOptional { return nil }
-        throw agents.isEmpty ? .noAgentForwarded(id) : .agentNotFound(id)
+        do {
+            if let tunnels { return try await tunnels.socket(for: id) }
+            throw agents.isEmpty ? ClientServiceError.noAgentForwarded(id) : .agentNotFound(id)
+        } catch let error as ClientServiceError {
+            if isOptional { return nil }
+            throw error
+        }
     }
 }
 

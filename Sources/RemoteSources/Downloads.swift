@@ -65,7 +65,7 @@ package final class Downloads: Sendable {
     /// - Throws: `HTTPError`, `DownloadError`, `StorageError`.
     package func resolve(
         _ source: HTTPSource,
-        report: Report = { _, _ in }
+        report: @escaping Report = { _, _ in }
     ) async throws -> Download {
         let key = key(of: source)
         if let known = answers.withLock({ $0[key] }) { return download(known, source) }
@@ -93,7 +93,7 @@ package final class Downloads: Sendable {
     package func fetch(
         _ source: HTTPSource,
         expecting expected: Digest,
-        report: Report = { _, _ in }
+        report: @escaping Report = { _, _ in }
     ) async throws -> Download {
         let key = key(of: source)
         try await lease.hold([.blob(expected)])
@@ -115,9 +115,12 @@ package final class Downloads: Sendable {
     private func transfer(
         _ source: HTTPSource,
         conditions: Answer?,
-        _ report: Report
+        _ report: @escaping Report
     ) async throws -> Answer {
         let address = try WebAddress(parsing: source.url)
+        if address.url.host == uploadHost, let remote = client.remote {
+            return try await upload(source, address.url, from: remote, report)
+        }
         var request = WebClient.Request(address.url)
         request.authorization = try await authorization(source, address.url) ?? address.authorization
         request.headers = source.headers.sorted { $0.key < $1.key }.map {
@@ -169,6 +172,24 @@ package final class Downloads: Sendable {
             lastModified: head?.header("Last-Modified"),
             name: head?.header("Content-Disposition").flatMap(fileName(inDisposition:))
         )
+    }
+
+    /// A file that is the client's own: it can be had once.
+    private func upload(
+        _ source: HTTPSource,
+        _ url: HTTPURL,
+        from client: any RemoteClient,
+        _ report: @escaping Report
+    ) async throws -> Answer {
+        try await client.upload(String(url.target.prefix { $0 != "?" })) { [store, lease] pieces in
+            let (digest, size) = try await store.blobs.ingest(in: lease, expecting: source.checksum) { writer in
+                for try await bytes in pieces {
+                    try await writer.write(bytes)
+                    report(writer.offset, 0)
+                }
+            }
+            return Answer(digest: digest, size: size)
+        }
     }
 
     /// What the client offers for the host: `HTTP_AUTH_TOKEN_<host>`, else `HTTP_AUTH_HEADER_<host>`, or what the source names.

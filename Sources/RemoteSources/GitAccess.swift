@@ -24,7 +24,8 @@ extension GitRepositories {
         case .http, .https: return try await body(GitAccess(header: try await header(source)))
         case .ssh: break
         }
-        let agent = try source.agent.flatMap { try client.agent($0, isOptional: false) }
+        var agent: AgentSocket?
+        if let id = source.agent { agent = try await client.agent(id, isOptional: false) }
         // Its path is good for as long as it lives.
         defer { withExtendedLifetime(agent) {} }
         var access = GitAccess()

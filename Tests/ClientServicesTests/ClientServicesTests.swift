@@ -48,11 +48,11 @@ import Text
         }
     }
 
-    @Test func `an agent that is not forwarded is an error that names the key`() throws {
+    @Test func `an agent that is not forwarded is an error that names the key`() async throws {
         let client = ClientServices()
-        #expect(try client.agent(bytes("default"), isOptional: true) == nil)
-        #expect(throws: ClientServiceError.noAgentForwarded(bytes("default"))) {
-            _ = try client.agent(bytes("default"), isOptional: false)
+        #expect(try await client.agent(bytes("default"), isOptional: true) == nil)
+        await #expect(throws: ClientServiceError.noAgentForwarded(bytes("default"))) {
+            _ = try await client.agent(bytes("default"), isOptional: false)
         }
         #expect(
             "\(ClientServiceError.noAgentForwarded(bytes("default")))".hasPrefix(

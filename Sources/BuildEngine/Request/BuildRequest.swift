@@ -69,6 +69,8 @@ package struct BuildRequest: Sendable {
     package var secrets: [[UInt8]: SecretSource]
     /// `--ssh`, by id.
     package var agents: [(id: [UInt8], source: AgentSource)]
+    /// Who is asked for other secrets and agents, and for uploads; nil for a client that shares this machine.
+    package var client: (any RemoteClient)?
 
     /// Where RUN steps find a network unless their own flag says otherwise.
     package enum Network: String, Sendable, CaseIterable {

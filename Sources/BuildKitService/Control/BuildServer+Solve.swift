@@ -73,6 +73,7 @@ extension BuildServer {
         var request = BuildRequest(.offered("context"))
         request.dockerfile = .offered("dockerfile", "Dockerfile")
         request.offeredFiles = client?.files ?? LocalDirectories()
+        request.client = client?.services
         request.entitlements = try entitlements(question.entitlements)
         var exporters = question.exporters
         if exporters.isEmpty, !question.exporterDeprecated.isEmpty {

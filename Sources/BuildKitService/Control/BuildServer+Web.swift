@@ -3,7 +3,10 @@ package import RPC
 extension BuildServer {
     /// What Docker's clients need of the engine's own API before they speak BuildKit's.
     package var webDoor: WebDoor {
-        WebDoor(answer: { question in
+        WebDoor(session: { [sessions] question, connection in
+            // The connection of a client that is refused ends: after the upgrade there is no other answer.
+            try? await sessions.serve(Session(question.values, over: connection))
+        }) { question in
             switch question.unversionedPath {
             case "/_ping":
                 return WebAnswer(
@@ -16,6 +19,6 @@ extension BuildServer {
                 )
             default: return .notFound
             }
-        })
+        }
     }
 }

@@ -36,8 +36,11 @@ private func code(of error: any Error) -> RPCFailure.Code {
         switch cause {
         case is CancellationError: return .cancelled
         case ServiceError.unknownJob, ServiceError.unknownReference: return .notFound
-        case ServiceError.jobExists: return .alreadyExists
-        case ServiceError.notSupported: return .unimplemented
+        case ServiceError.jobExists, ServiceError.sessionExists: return .alreadyExists
+        case ServiceError.notSupported, ServiceError.methodNotOffered: return .unimplemented
+        case ServiceError.noSession: return .deadlineExceeded
+        case ServiceError.sessionEnded: return .unavailable
+        case ServiceError.sessionWithoutID: return .invalidArgument
         case ServiceError.entitlementRefused: return .permissionDenied
         case is DockerfileError: return .invalidArgument
         default: continue

@@ -9,6 +9,7 @@ extension Session {
     ///   - service: whose `DiffCopy` is called.
     ///   - metadata: says which files it is about.
     ///   - body: is one end of the exchange.
+    /// - Throws: what `body` throws; `RPCFailure` and `ServiceError` where the call fails.
     func sync(
         _ service: String,
         metadata: [(key: String, value: String)],
@@ -17,7 +18,7 @@ extension Session {
         // What comes back begins only when the client says something. One that receives says nothing before it was told of
         // files: so the work is done where messages are sent.
         let (input, outcome) = (Promise<RPCInput<Fsutil_Types_Packet>>(), Promise<Result<Void, any Error>>())
-        try await connection.stream(
+        try await stream(
             service,
             "DiffCopy",
             metadata: metadata,

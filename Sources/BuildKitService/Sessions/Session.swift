@@ -1,55 +1,116 @@
 import NIOCore
 import RPC
-import Settings
-import Synchronization
-import Tasks
+import SwiftProtobuf
 
+/// A client that the daemon may call, for as long as the client's connection lasts.
+///
+/// A session is found by its id alone, which the client draws at random. There is no list of sessions, and no look-up
+/// by anything but the whole id: so a client sees nothing of another one's session, unless it was told the id. One that
+/// names the id in a build has that build use the session's files, secrets, agents and credentials.
 final class Session: Sendable {
     let id: String
+    /// What people call the session.
+    let name: String
+    /// Names what the client keeps from build to build; copies of its files are found again by it.
     let sharedKey: String
-    let methods: Set<String>
-    let connection: RPCConnection
-    init(id: String, sharedKey: String, methods: Set<String>, connection: RPCConnection) {
+    /// `/service/method` in lower case, each.
+    private let methods: Set<String>
+    private let connection: RPCConnection
+
+    init(id: String, name: String = "", sharedKey: String = "", methods: [String], over connection: RPCConnection) {
         self.id = id
+        self.name = name
         self.sharedKey = sharedKey
-        self.methods = methods
+        self.methods = Set(methods.map { $0.lowercased() })
         self.connection = connection
     }
-}
 
-final class SessionRegistry: Sendable {
-    private let state = Mutex<[String: Session]>([:])
-    func session(_ id: String) async throws -> Session {
-        for _ in 0..<100 {
-            if let s = state.withLock({ $0[id] }) { return s }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        throw ServiceError.unknownJob(id)
+    /// The session that a client describes in the metadata of a call, or in the headers of a request.
+    /// - Parameters:
+    ///   - values: gives the values under a key.
+    ///   - connection: leads to the client.
+    convenience init(_ values: (String) -> [String], over connection: RPCConnection) {
+        let prefix = "x-docker-expose-session-"
+        self.init(
+            id: values(prefix + "uuid").first ?? "",
+            name: values(prefix + "name").first ?? "",
+            sharedKey: values(prefix + "sharedkey").first ?? "",
+            methods: values(prefix + "grpc-method"),
+            over: connection
+        )
     }
-    func add(_ s: Session) { state.withLock { $0[s.id] = s } }
-    func remove(_ s: Session) { state.withLock { $0[s.id] = nil } }
+
+    /// Whether the client answers calls of a method.
+    func offers(_ service: String, _ method: String) -> Bool {
+        methods.contains("/\(service)/\(method)".lowercased())
+    }
+
+    /// Waits until the connection ends; to cancel the task ends it.
+    func closed() async { await connection.closed() }
 }
 
-struct SessionCredentials: CredentialSource {
-    init(_ session: Session) {}
-    func credential(for host: String) -> Credential? { nil }
+// MARK: Calls
+
+extension Session {
+    /// A call with one message each way.
+    /// - Throws: `RPCFailure` as the client answers; `ServiceError` if the client does not offer the method or is gone.
+    func unary<Question: Message, Answer: Message>(
+        _ service: String,
+        _ method: String,
+        _ question: Question,
+        metadata: [(key: String, value: String)] = []
+    ) async throws -> Answer {
+        try await calling(service, method) {
+            try await connection.unary(service, method, question, metadata: metadata)
+        }
+    }
+
+    /// A call with any number of messages each way; see `RPCConnection.stream`.
+    func stream<Question: Message, Answer: Message, Value: Sendable>(
+        _ service: String,
+        _ method: String,
+        metadata: [(key: String, value: String)] = [],
+        send: @escaping @Sendable (RPCOutput<Question>) async throws -> Void,
+        receive: @escaping @Sendable (RPCInput<Answer>) async throws -> Value
+    ) async throws -> Value {
+        try await calling(service, method) {
+            try await connection.stream(service, method, metadata: metadata, send: send, receive: receive)
+        }
+    }
+
+    /// A call whose messages hold nothing but bytes; see `RPCConnection.byteStream`.
+    func byteStream<Value: Sendable>(
+        _ service: String,
+        _ method: String,
+        metadata: [(key: String, value: String)] = [],
+        send: @escaping @Sendable (RPCOutput<ByteBuffer>) async throws -> Void,
+        receive: @escaping @Sendable (RPCInput<ByteBuffer>) async throws -> Value
+    ) async throws -> Value {
+        try await calling(service, method) {
+            try await connection.byteStream(service, method, metadata: metadata, send: send, receive: receive)
+        }
+    }
+
+    private func calling<Value>(
+        _ service: String,
+        _ method: String,
+        _ call: () async throws -> Value
+    ) async throws -> Value {
+        guard offers(service, method) else { throw ServiceError.methodNotOffered("/\(service)/\(method)") }
+        do {
+            return try await call()
+        } catch let failure as RPCFailure where !connection.isOpen && failure.isOfTransport {
+            throw ServiceError.sessionEnded(id)
+        }
+    }
 }
 
-struct SessionService: RPCService {
-    let sessions: SessionRegistry
-    func register(in methods: inout MethodTable) {
-        methods.byteStream("moby.buildkit.v1.Control", "Session") { [sessions] input, context, output in
-            try await RPCConnection.through(input, output) { connection in
-                let s = Session(
-                    id: context.value("x-docker-expose-session-uuid") ?? "",
-                    sharedKey: context.value("x-docker-expose-session-sharedkey") ?? "",
-                    methods: Set(context.values("x-docker-expose-session-grpc-method").map { $0.lowercased() }),
-                    connection: connection
-                )
-                sessions.add(s)
-                await connection.closed()
-                sessions.remove(s)
-            }
+extension RPCFailure {
+    /// Whether it may come from the connection rather than from the client.
+    fileprivate var isOfTransport: Bool {
+        switch code {
+        case .unavailable, .cancelled, .unknown, .internalError: true
+        default: false
         }
     }
 }

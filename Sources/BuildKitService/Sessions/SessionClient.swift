@@ -1,5 +1,6 @@
 import BuildGraph
 import BuildKitProto
+import ClientServices
 import FileSync
 import Foundation
 import GRPCCore
@@ -26,7 +27,10 @@ struct SessionClient: ClientSink {
         files = SessionFiles(session: session, store: store)
     }
 
+    /// Answers for one build.
     var credentials: any CredentialSource { SessionCredentials(session) }
+
+    var services: any RemoteClient { SessionServices(session: session) }
 
     // MARK: Outputs
 
@@ -36,7 +40,7 @@ struct SessionClient: ClientSink {
 
     func send(archive: OpenFile, output: Int) async throws {
         let reader = try ByteReader(archive)
-        try await session.connection.byteStream(
+        try await session.byteStream(
             Self.outputService,
             "DiffCopy",
             metadata: [(Self.outputKey, "\(output)")],

@@ -157,7 +157,7 @@ struct ExecRun: Sendable {
                 return try await self.mount(rest, taken + [next], root: root)
             }
         case .ssh(let file):
-            guard let agent = try environment.client.agent(file.id, isOptional: file.isOptional) else {
+            guard let agent = try await environment.client.agent(file.id, isOptional: file.isOptional) else {
                 return try await self.mount(rest, taken, root: root)
             }
             return try await environment.withAgentSocket(agent, file) { try await go(.bind($0)) }

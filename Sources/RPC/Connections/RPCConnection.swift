@@ -5,7 +5,9 @@ package import NIOCore
 internal import NIOPosix
 package import SwiftProtobuf
 
-/// The client's side of one connection of gRPC. When the connection ends, it has ended: it is not made again.
+/// The client's side of one connection of gRPC.
+///
+/// When the connection ends, it has ended: it is not made again.
 package final class RPCConnection: Sendable {
     private typealias Transport = HTTP2ClientTransport.WrappedChannel
     private let client: GRPCClient<Transport>
@@ -22,21 +24,26 @@ package final class RPCConnection: Sendable {
     ///   - configured: is called on the channel's loop when its bytes may come.
     ///   - body: makes the calls.
     /// - Returns: what `body` returns.
-    /// - Throws: what `body` throws.
+    /// - Throws: what `body` throws; `RPCFailure` if the channel has closed already.
     package static func over<Value: Sendable>(
         _ channel: any Channel,
         configured: @escaping @Sendable () -> Void = {},
         _ body: (RPCConnection) async throws -> Value
     ) async throws -> Value {
-        let transport = try await Transport.wrapping(config: settings) { configure in
-            try await channel.eventLoop.flatSubmit {
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(PingResponder(at: .client))
-                }.flatMap { configure(channel) }.map { result in
-                    configured()
-                    return result
-                }
-            }.get()
+        let transport: Transport
+        do {
+            transport = try await Transport.wrapping(config: settings) { configure in
+                try await channel.eventLoop.flatSubmit {
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(PingResponder(at: .client))
+                    }.flatMap { configure(channel) }.map { result in
+                        configured()
+                        return result
+                    }
+                }.get()
+            }
+        } catch is ChannelError {
+            throw RPCFailure(.unavailable, "the connection closed before the first call")
         }
         let connection = RPCConnection(GRPCClient(transport: transport), channel)
         async let running: Void = connection.client.runConnections()
@@ -88,6 +95,9 @@ package final class RPCConnection: Sendable {
             channel.close(promise: nil)
         }
     }
+
+    /// Whether calls can still be made, as far as is known.
+    package var isOpen: Bool { channel.isActive }
 
     /// Ends the connection: calls that run fail.
     package func close() { channel.close(promise: nil) }

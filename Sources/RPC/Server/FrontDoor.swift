@@ -55,6 +55,7 @@ final class FrontDoor: ConnectionSource {
         feed.watch(channel)
         return channel.eventLoop.makeCompletedFuture { [feed, web] in
             let sniffer = ProtocolSniffer(
+                patience: TimeAmount(web.patience),
                 speakHTTP2: { feed.adopt($0, isSecure: isSecure) },
                 speakHTTP1: { web.configure($0) { feed.adopt($0, isSecure: isSecure) } }
             )

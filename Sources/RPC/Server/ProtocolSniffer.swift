@@ -9,26 +9,31 @@ final class ProtocolSniffer: ChannelInboundHandler, RemovableChannelHandler {
 
     /// RFC 9113, section 3.4.
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
-    /// A client that has sent less than a preface after this time sends nothing.
-    private static let patience = TimeAmount.seconds(60)
 
+    private let patience: TimeAmount
     private let speakHTTP2: (any Channel) -> EventLoopFuture<Void>
     private let speakHTTP1: (any Channel) -> EventLoopFuture<Void>
     private var held = ByteBuffer()
     private var isDecided = false
     private var deadline: Scheduled<Void>?
 
+    /// - Parameters:
+    ///   - patience: a client that has sent less than a preface after this time sends nothing.
+    ///   - speakHTTP2: sets up a connection that speaks HTTP/2.
+    ///   - speakHTTP1: sets up one that speaks HTTP/1.1.
     init(
+        patience: TimeAmount,
         speakHTTP2: @escaping (any Channel) -> EventLoopFuture<Void>,
         speakHTTP1: @escaping (any Channel) -> EventLoopFuture<Void>
     ) {
+        self.patience = patience
         self.speakHTTP2 = speakHTTP2
         self.speakHTTP1 = speakHTTP1
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
-        deadline = context.eventLoop.scheduleTask(in: Self.patience) { channel.close(promise: nil) }
+        deadline = context.eventLoop.scheduleTask(in: patience) { channel.close(promise: nil) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }

@@ -13,18 +13,22 @@ package final class RPCServer: Sendable {
     private let group: any EventLoopGroup
     private let door = Mutex<FrontDoor?>(nil)
 
-    /// The largest message that is taken. BuildKit's own limit is 16 MiB; definitions of large builds come near.
+    /// The largest message that is taken.
+    ///
+    /// BuildKit's own limit is 16 MiB; definitions of large builds come near.
     package static let messageLimit = 64 << 20
 
     /// - Parameters:
     ///   - services: what the server answers.
     ///   - web: what it answers over HTTP/1.1.
     ///   - grace: how long calls may go on after `stop`.
+    ///   - messageLimit: the largest message that is taken, in bytes.
     ///   - failure: what clients are told of an error; a `RPCFailure` goes out as it is.
     package init(
         services: [any RPCService],
         web: WebDoor = WebDoor(),
         grace: Duration = .seconds(10),
+        messageLimit: Int = RPCServer.messageLimit,
         failure: @escaping @Sendable (any Error) -> RPCFailure
     ) {
         self.web = web
@@ -36,12 +40,13 @@ package final class RPCServer: Sendable {
         var settings = HTTP2ServerTransport.Custom<ConnectionFeed>.Config.defaults
         settings.http2.targetWindowSize = HTTP2Sizes.window
         settings.http2.maxFrameSize = HTTP2Sizes.frame
-        settings.rpc.maxRequestPayloadSize = Self.messageLimit
+        // The transport resets the stream of a larger one without a word; up to here the reason is told.
+        settings.rpc.maxRequestPayloadSize = 2 * messageLimit
         // A peer whose machine is gone sends no end of its connection.
         settings.connection.keepalive.time = .seconds(60)
         server = GRPCServer(
             transport: HTTP2ServerTransport.Custom(listenerFactory: feed, config: settings),
-            services: [MethodTableService(table: table, failure: failure)]
+            services: [MethodTableService(table: table, messageLimit: messageLimit, failure: failure)]
         )
     }
 

@@ -64,14 +64,16 @@ final class WebAnswerer: ChannelInboundHandler {
     }
 }
 
-/// Closes a connection of HTTP/1.1 that stays silent, or takes for ever to send a request.
-final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
+/// Closes a connection of HTTP/1.1 that stays silent, takes for ever to send a request, or sends what is none.
+final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
 
-    /// For a request, and between two of them.
-    private static let patience = TimeAmount.seconds(120)
+    private let patience: TimeAmount
     private var deadline: Scheduled<Void>?
+
+    /// - Parameter patience: the time for a request, and between two of them.
+    init(_ patience: TimeAmount) { self.patience = patience }
 
     func handlerAdded(context: ChannelHandlerContext) { restart(context) }
 
@@ -83,9 +85,19 @@ final class RequestDeadline: ChannelDuplexHandler, RemovableChannelHandler {
         context.write(data, promise: promise)
     }
 
+    /// The handlers before this one have answered.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
     private func restart(_ context: ChannelHandlerContext) {
         deadline?.cancel()
         let channel = context.channel
-        deadline = context.eventLoop.scheduleTask(in: Self.patience) { channel.close(promise: nil) }
+        deadline = context.eventLoop.scheduleTask(in: patience) { channel.close(promise: nil) }
     }
+}
+
+/// Closes a connection on which nonsense came, after the answer to it.
+final class ErrorCloser: ChannelInboundHandler {
+    typealias InboundIn = NIOAny
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

@@ -5,15 +5,19 @@ internal import NIOHTTP1
 package struct WebDoor: Sendable {
     let answer: @Sendable (WebQuestion) async -> WebAnswer
     let session: (@Sendable (WebQuestion, RPCConnection) async -> Void)?
+    let patience: Duration
 
     /// - Parameters:
+    ///   - patience: how long a client may take for a request, and may wait between two of them.
     ///   - session: what is done with a client that asked to be called over its own connection (`POST /session`); the
     ///     connection ends when this returns.
     ///   - answer: the answers to all other requests.
     package init(
+        patience: Duration = .seconds(120),
         session: (@Sendable (WebQuestion, RPCConnection) async -> Void)? = nil,
         answer: @escaping @Sendable (WebQuestion) async -> WebAnswer = { _ in .notFound }
     ) {
+        self.patience = patience
         self.session = session
         self.answer = answer
     }
@@ -87,11 +91,12 @@ extension WebDoor {
             settings.decoderConfiguration.maxHeaderFieldSize = 16 << 10
             settings.decoderConfiguration.maxHeaderListSize = 64 << 10
             settings.decoderConfiguration.maxHeaderFieldCount = 256
-            try channel.pipeline.syncOperations.addHandler(RequestDeadline())
             let upgraded = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
                 configuration: settings
             )
+            try channel.pipeline.syncOperations.addHandler(RequestGuard(TimeAmount(patience)))
             upgraded.whenFailure { _ in channel.close(promise: nil) }
+            try channel.pipeline.syncOperations.addHandler(ErrorCloser())
         }
     }
 }
@@ -119,7 +124,7 @@ private struct ClearTextUpgrade: NIOTypedHTTPServerProtocolUpgrader {
     func upgrade(channel: any Channel, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<Void> {
         let question = WebQuestion(upgradeRequest)
         let deadline = channel.eventLoop.makeCompletedFuture {
-            let handler = try channel.pipeline.syncOperations.handler(type: RequestDeadline.self)
+            let handler = try channel.pipeline.syncOperations.handler(type: RequestGuard.self)
             channel.pipeline.syncOperations.removeHandler(handler, promise: nil)
         }
         guard question.unversionedPath == "/session", let session else { return deadline.flatMap { adopt(channel) } }

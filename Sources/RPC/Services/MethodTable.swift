@@ -76,6 +76,7 @@ package struct MethodTable {
 protocol MethodEntry: Sendable {
     func register<Transport: ServerTransport>(
         in router: inout RPCRouter<Transport>,
+        messageLimit: Int,
         failure: @escaping @Sendable (any Error) -> RPCFailure
     )
 }
@@ -89,8 +90,10 @@ where Deserializer.Message: Sendable, Serializer.Message: Sendable {
 
     func register<Transport: ServerTransport>(
         in router: inout RPCRouter<Transport>,
+        messageLimit: Int,
         failure: @escaping @Sendable (any Error) -> RPCFailure
     ) {
+        let deserializer = LimitedDeserializer(deserializer: deserializer, limit: messageLimit)
         router.registerHandler(forMethod: descriptor, deserializer: deserializer, serializer: serializer) {
             [body] request, call in
             let context = RPCContext(metadata: request.metadata, peer: call.remotePeer)
@@ -105,6 +108,20 @@ where Deserializer.Message: Sendable, Serializer.Message: Sendable {
                 return [:]
             }
         }
+    }
+}
+
+/// Refuses messages that are too large, by name: the transport resets a stream without a word.
+private struct LimitedDeserializer<Deserializer: MessageDeserializer>: MessageDeserializer {
+    let deserializer: Deserializer
+    let limit: Int
+
+    func deserialize<Bytes: GRPCContiguousBytes>(_ serializedMessageBytes: Bytes) throws -> Deserializer.Message {
+        let count = serializedMessageBytes.count
+        guard count <= limit else {
+            throw RPCFailure(.resourceExhausted, "the message has \(count) bytes; at most \(limit) are allowed")
+        }
+        return try deserializer.deserialize(serializedMessageBytes)
     }
 }
 
@@ -128,9 +145,10 @@ private func untilCancelled(
 /// The table as gRPC takes it.
 struct MethodTableService: RegistrableRPCService {
     let table: MethodTable
+    let messageLimit: Int
     let failure: @Sendable (any Error) -> RPCFailure
 
     func registerMethods<Transport: ServerTransport>(with router: inout RPCRouter<Transport>) {
-        for entry in table.entries { entry.register(in: &router, failure: failure) }
+        for entry in table.entries { entry.register(in: &router, messageLimit: messageLimit, failure: failure) }
     }
 }

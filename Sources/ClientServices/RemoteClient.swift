@@ -1,0 +1,30 @@
+package import LinuxSystem
+package import Text
+
+/// A client on the other side of a connection, which is asked for what it offers when something needs it.
+package protocol RemoteClient: Sendable {
+    /// The secret of an id; nil where the client has none.
+    /// - Throws: `ClientServiceError`, and what goes wrong with the connection.
+    func secret(_ id: [UInt8]) async throws -> Secret?
+
+    /// Asks whether an agent answers for an id.
+    /// - Throws: `ClientServiceError` if none does; else what goes wrong with the connection.
+    func checkAgent(_ id: [UInt8]) async throws
+
+    /// Carries what goes over a local connection to the agent of an id and back, until both have ended.
+    func forward(_ connection: OpenFile, toAgent id: [UInt8]) async throws
+
+    /// Brings the file here that the client offers under an address whose host is `uploadHost`.
+    /// - Parameters:
+    ///   - path: the path of the address.
+    ///   - body: takes the content piece by piece.
+    /// - Returns: what `body` returns.
+    /// - Throws: what `body` throws, and what goes wrong with the connection.
+    func upload<Value: Sendable>(
+        _ path: String,
+        _ body: @escaping @Sendable (any AsyncSequence<[UInt8], any Error> & Sendable) async throws -> Value
+    ) async throws -> Value
+}
+
+/// The host of addresses that name files of the client itself; no server is asked for them.
+package let uploadHost = "buildkit-session"
