@@ -314,7 +314,8 @@ targets += [
     tests(
         "IntegrationTests",
         of: ["BuildEngine", "CommandLine", "Containers"],
-        external: [grdb, logging, nioCore, nioPosix, system],
+        and: ["RPCFakes"],
+        external: [grdb, grpcCore, logging, nioCore, nioPosix, protobuf, system],
         exclude: ["Fixtures"]
     ),
     // Builds Dockerfiles with Slipway and with builders of Debian's packages, as root, and compares the images.

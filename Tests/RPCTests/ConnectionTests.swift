@@ -54,6 +54,26 @@ import Testing
             }
         }
     }
+
+    @Test func `refuses a message that is too large, and says how large one may be`() async throws {
+        let limit = 1 << 20
+        try await withSocket { socket in
+            try await withServer([TestService()], messageLimit: limit, at: [socket]) { addresses in
+                try await withConnection(to: addresses[0]) { connection in
+                    func count(_ size: Int) async throws -> String {
+                        let message = Bytes.with { $0.value = .init(repeating: 1, count: size) }
+                        let answer: Text = try await connection.unary(TestService.name, "Count", message)
+                        return answer.value
+                    }
+                    let failed = try await failure { _ = try await count(limit) }
+                    #expect(failed?.code == .resourceExhausted)
+                    #expect(failed?.message == "the message has \(limit + 4) bytes; at most \(limit) are allowed")
+                    #expect(try await failure { _ = try await count(3 * limit) }?.code == .unavailable)
+                    #expect(try await count(limit - 4) == "\(limit - 4)")
+                }
+            }
+        }
+    }
 }
 
 /// Sends a PING after each burst of frames, as grpc-go does, and counts the answers.

@@ -92,6 +92,8 @@ final class RunningProcess: @unchecked Sendable {
         return try RunningProcess("python3", ["-c", script] + command, output: output)
     }
 
+    var isRunning: Bool { process.isRunning }
+
     func end() {
         guard process.isRunning else { return }
         // Foundation starts a program with the signals blocked that the thread has blocked that starts it: SIGTERM may never arrive.

@@ -1,0 +1,154 @@
+import BuildKitProto
+import FileSync
+import Foundation
+import GRPCCore
+import LinuxSystem
+import NIOCore
+import RPC
+import RPCFakes
+import SwiftProtobuf
+import Synchronization
+import SystemPackage
+import Tasks
+import Testing
+
+/// The daemon as its clients see it: this program's daemon, and a client of BuildKit's API of our own.
+@Suite(.requires(.root))
+struct `A daemon` {
+    private let slipway: Slipway
+    private let scratch: TemporaryDirectory
+
+    init() throws { (slipway, scratch) = try Slipway.isolated() }
+
+    /// Runs the daemon as long as `body` does.
+    private func withDaemon(_ body: (SocketAddress) async throws -> Void) async throws {
+        let socket = scratch.url.appending(path: "s").path
+        let log = scratch.url.appending(path: "log")
+        let process = try RunningProcess(
+            try Slipway.binary,
+            ["daemon", "--root", slipway.root, "--addr", "unix://\(socket)"],
+            output: log.path
+        )
+        defer { process.end() }
+        var said = ""
+        while !said.contains("running server") {
+            try #require(process.isRunning, "\(said)")
+            try await Task.sleep(for: .milliseconds(20))
+            said = try String(contentsOf: log, encoding: .utf8)
+        }
+        try await body(try SocketAddress(unixDomainSocketPath: socket))
+    }
+
+    /// Builds the context, with its session on the same connection, and gives the archive of the result.
+    private func build(
+        _ connection: RPCConnection,
+        _ session: String,
+        _ offers: Offers
+    ) async throws -> [UInt8] {
+        let prefix = "x-docker-expose-session-"
+        let methods = ["/moby.filesync.v1.FileSync/DiffCopy", "/moby.filesync.v1.FileSend/DiffCopy"]
+        return try await answering(
+            [offers],
+            over: connection,
+            ("moby.buildkit.v1.Control", "Session"),
+            metadata: [(prefix + "uuid", session)] + methods.map { (prefix + "grpc-method", $0) }
+        ) { _ in
+            let _: Moby_Buildkit_V1_SolveResponse = try await connection.unary(
+                "moby.buildkit.v1.Control",
+                "Solve",
+                Moby_Buildkit_V1_SolveRequest.with {
+                    $0.ref = "build-of-\(session)"
+                    $0.session = session
+                    $0.frontend = "dockerfile.v0"
+                    $0.exporters = [.with { $0.type = "tar" }]
+                }
+            )
+            return offers.received.withLock { $0 }
+        }
+    }
+
+    @Test func `builds what a client sends it, and sends the result back`() async throws {
+        try scratch.write("FROM scratch\nCOPY below /copied\n", to: "context/Dockerfile")
+        try scratch.write("content of the file\n", to: "context/below/file")
+        try await withDaemon { address in
+            try await withConnection(to: address) { connection in
+                for session in ["one", "two"] {
+                    let offers = Offers(directory: FilePath(scratch.url.appending(path: "context").path))
+                    let archive = scratch.url.appending(path: "\(session).tar")
+                    try Data(try await build(connection, session, offers)).write(to: archive)
+                    let read = try await runProgram("tar", ["-xOf", archive.path, "copied/file"])
+                    #expect(read.text == "content of the file\n")
+                }
+            }
+        }
+    }
+
+    @Test func `ends the build of a client that vanishes, and goes on with others`() async throws {
+        try scratch.write("FROM scratch\nCOPY Dockerfile /\n", to: "context/Dockerfile")
+        let context = FilePath(scratch.url.appending(path: "context").path)
+        try await withDaemon { address in
+            let silent = Offers(directory: context, isSilent: true)
+            let channel = try await connect(to: address)
+            try await RPCConnection.over(channel) { connection in
+                let building = Task { try await build(connection, "gone", silent) }
+                await silent.isAsked.value()
+                channel.close(promise: nil)
+                let result = await building.result
+                #expect(throws: (any Error).self) { try result.get() }
+            }
+            try await withConnection(to: address) { connection in
+                // The id is free again as soon as the daemon has seen the end.
+                while true {
+                    do {
+                        let archive = try await build(connection, "gone", Offers(directory: context))
+                        #expect(!archive.isEmpty)
+                        return
+                    } catch let failure as RPCFailure where failure.code == .alreadyExists {
+                        try await Task.sleep(for: .milliseconds(20))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a client of BuildKit offers: a directory under every name, and a place for the result.
+private final class Offers: RPCService {
+    private let directory: FilePath
+    private let isSilent: Bool
+    let isAsked = Promise<Void>()
+    let received = Mutex<[UInt8]>([])
+
+    init(directory: FilePath, isSilent: Bool = false) {
+        self.directory = directory
+        self.isSilent = isSilent
+    }
+
+    func register(in methods: inout MethodTable) {
+        methods.stream("moby.filesync.v1.FileSync", "DiffCopy") {
+            (input: RPCInput<Fsutil_Types_Packet>, _, output: RPCOutput<Fsutil_Types_Packet>) in
+            self.isAsked.keep(())
+            if self.isSilent { try await Task.sleep(for: .seconds(3600)) }
+            let root = try await onBlockingPool { [directory = self.directory] in try RootedDirectory(directory) }
+            try await FileSender(from: root).run(CallPackets(input, output))
+        }
+        methods.byteStream("moby.filesync.v1.FileSend", "DiffCopy") { input, _, _ in
+            for try await bytes in input { self.received.withLock { $0 += bytes.readableBytesView } }
+        }
+    }
+}
+
+/// The packets of a call; its iterator is used by one task at a time, as `PacketChannel` promises.
+private final class CallPackets: PacketChannel, @unchecked Sendable {
+    private var input: RPCInput<Fsutil_Types_Packet>.AsyncIterator
+    private let output: RPCOutput<Fsutil_Types_Packet>
+
+    init(_ input: RPCInput<Fsutil_Types_Packet>, _ output: RPCOutput<Fsutil_Types_Packet>) {
+        self.input = input.makeAsyncIterator()
+        self.output = output
+    }
+
+    func next() async throws -> Fsutil_Types_Packet? { try await input.next() }
+
+    func send(_ packet: Fsutil_Types_Packet) async throws { try await output.write(packet) }
+}
