@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Synchronization
 internal import SystemPackage
 internal import Tasks
 
@@ -13,6 +14,7 @@ final class AgentTunnels: Sendable {
     private let scratch: @Sendable () throws -> FilePath
     private let made = SharedWork<[UInt8], AgentSocket>(keepsValues: true)
     private let tunnels = AsyncStream.makeStream(of: Tunnel.self)
+    private let directories = Mutex<[FilePath]>([])
 
     /// - Parameters:
     ///   - client: has the agents.
@@ -29,6 +31,7 @@ final class AgentTunnels: Sendable {
             try await client.checkAgent(id)
             return try await onBlockingPool { [self] in
                 let path = try scratch()
+                directories.withLock { $0.append(path) }
                 let name: FilePath.Component = "agent"
                 let directory = try OpenFile.open(path, [.readOnly, .directory])
                 let listener = try LocalSocketListener(at: directory.reachable(name))
@@ -36,6 +39,12 @@ final class AgentTunnels: Sendable {
                 return try AgentSocket(path.appending(name))
             }
         }
+    }
+
+    /// Removes the sockets and their directories.
+    func removeSockets() async throws {
+        let directories = directories.withLock { $0 }
+        try await onBlockingPool { for directory in directories { try removeTree(directory) } }
     }
 
     /// Carries the connections to the sockets until the task is cancelled.

@@ -1,5 +1,6 @@
 internal import LinuxSystem
 package import SystemPackage
+internal import Tasks
 package import Text
 
 /// What a client offers to the steps of its build, by the ids that `RUN --mount` asks for.
@@ -32,9 +33,13 @@ package struct ClientServices: Sendable {
         var services = self
         services.remote = remote
         services.tunnels = tunnels
-        async let _ = tunnels.serve()
-        // Leaving this scope cancels what the tunnels do and waits for it, however `body` ends.
-        return try await body(services)
+        return try await withCleanUp {
+            async let _ = tunnels.serve()
+            // Leaving this scope cancels what the tunnels do and waits for it, however `body` ends.
+            return try await body(services)
+        } finally: {
+            try await tunnels.removeSockets()
+        }
     }
 
     /// The secret of an id; nil where none is offered and `isOptional` says that this is no error.

@@ -1,6 +1,7 @@
 import BuildKitProto
 import Fakes
 import GRPCCore
+import LinuxSystem
 import NIOCore
 import RPC
 import RPCFakes
@@ -288,6 +289,7 @@ import Text
                         }
                         #expect("\(try #require(error))".contains("unset ssh forward key none"))
                     }
+                    #expect(try await onBlockingPool { try HostFiles.status(of: directory) } == nil)
                 }
             }
         }
