@@ -1,175 +1,220 @@
 internal import BuildKitProto
 internal import FoundationEssentials
 package import LinuxSystem
+internal import Synchronization
 internal import SystemPackage
 
-/// The end of a file sync that has the files.
+/// The end of a file sync that offers the entries of a directory, and sends the content of those that are asked for.
 ///
-/// It tells of every entry, in the order of a walk that sorts within each directory, and then sends the content of those
-/// that the other end asks for. Sockets are left out.
+/// The directory may change meanwhile: what vanishes is passed over, a file that is gone when it is asked for is sent empty,
+/// and one that changes as it is, as fsutil does it. The receiver sees by size and time what to ask for the next time.
 package struct FileSender: Sendable {
-    /// Bytes of content in one packet, as fsutil has it.
-    private static let pieceSize = 32 << 10
+    /// Bytes of packets that wait for the channel.
+    private static let buffered = 4 << 20
 
-    private let root: RootedDirectory
+    private let directory: RootedDirectory
+    private let selection: FileSelection
+    private let owners: FileOwners
 
-    /// - Parameter directory: the tree. What changes in it meanwhile is sent as it was or as it is.
-    package init(from directory: RootedDirectory) { root = directory }
-
-    /// Sends the tree.
     /// - Parameters:
-    ///   - channel: leads to a receiver; read until that has everything.
-    ///   - progress: is told now and then how many bytes of content were sent.
-    /// - Throws: `FileSyncError` for what the receiver said or did, `SystemCallError` for what the disk did, and what the
+    ///   - directory: what is offered; nothing outside of it is read.
+    ///   - selection: which of its entries.
+    ///   - owners: who owns what is sent; clients of BuildKit say root.
+    package init(
+        from directory: RootedDirectory,
+        selection: FileSelection = .everything,
+        owners: FileOwners = .asSent
+    ) {
+        self.directory = directory
+        self.selection = selection
+        self.owners = owners
+    }
+
+    /// Sends until the receiver has all it wants.
+    /// - Parameters:
+    ///   - channel: leads to a receiver.
+    ///   - progress: is told now and then how many bytes have been sent.
+    /// - Throws: `FileSyncError` for what the receiver did, `SystemCallError` for what cannot be read, and what the
     ///   channel throws. The receiver is told.
     package func run(
-        _ channel: any PacketChannel,
+        _ channel: some PacketChannel,
         progress: @escaping @Sendable (Int64) -> Void = { _ in }
     ) async throws {
         do {
-            let (requests, asked) = AsyncStream<UInt32>.makeStream()
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    let files = try await tell(channel)
-                    try await send(files, as: requests, channel, progress)
-                }
-                group.addTask {
-                    defer { asked.finish() }
-                    try await Self.listen(channel, asked)
-                }
-                try await group.waitForAll()
-            }
-            try await channel.send(.finish)
+            try await exchange(channel, progress)
         } catch {
-            if !(error is CancellationError) { try? await channel.send(.failure("\(error)")) }
+            switch error {
+            case FileSyncError.receiverFailed, FileSyncError.cutShort: break
+            default: try? await channel.send(.failure("\(error)"))
+            }
             throw error
         }
     }
 
-    /// Takes what the receiver asks for, until it says that it has everything.
-    private static func listen(_ channel: any PacketChannel, _ asked: AsyncStream<UInt32>.Continuation) async throws {
+    private func exchange(
+        _ channel: some PacketChannel,
+        _ progress: @escaping @Sendable (Int64) -> Void
+    ) async throws {
+        let offer = Offer()
+        let requests = PacketQueue<UInt32>(capacity: .max)
+        let outgoing = PacketQueue<Fsutil_Types_Packet>(capacity: Self.buffered)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.offerEntries(offer, outgoing) }
+            group.addTask {
+                try await Self.hear(channel, offer, requests)
+                requests.finish()
+            }
+            group.addTask {
+                while let ids = try await requests.take() { try await self.send(ids, offer, outgoing) }
+                try await outgoing.add(.finish, weight: 1)
+                outgoing.finish()
+            }
+            group.addTask {
+                var sent: Int64 = 0
+                while let packets = try await outgoing.take() {
+                    for packet in packets { try await channel.send(packet) }
+                    sent += packets.reduce(0) { $0 + $1.wireSize }
+                    progress(sent)
+                }
+            }
+            while try await group.next() != nil {}
+        }
+    }
+
+    private func offerEntries(_ offer: Offer, _ outgoing: PacketQueue<Fsutil_Types_Packet>) async throws {
+        let walk = try await onBlockingPool { try Walk(TreeReader(directory, selection, owners)) }
+        while true {
+            let entries = try await onBlockingPool { try walk.next() }
+            if entries.isEmpty { break }
+            offer.add(entries)
+            for entry in entries {
+                let packet = Fsutil_Types_Packet.entry(entry)
+                try await outgoing.add(packet, weight: packet.weight)
+            }
+        }
+        offer.end()
+        try await outgoing.add(.endOfEntries, weight: 1)
+    }
+
+    /// Takes requests until the receiver is done.
+    private static func hear(
+        _ channel: some PacketChannel,
+        _ offer: Offer,
+        _ requests: PacketQueue<UInt32>
+    ) async throws {
         while let packet = try await channel.next() {
             switch packet.type {
-            case .packetReq: asked.yield(packet.id)
-            case .packetFin: return
+            case .packetReq: try requests.addAtOnce(packet.id)
+            case .packetFin:
+                guard offer.isComplete else {
+                    throw FileSyncError.unexpectedPacket("the receiver sent the end before the last entry")
+                }
+                return
             case .packetErr: throw FileSyncError.receiverFailed([UInt8](packet.data))
             case .packetStat, .packetData, .UNRECOGNIZED:
-                throw FileSyncError.unexpectedPacket("a packet of type \(packet.type.rawValue) from a receiver")
+                throw FileSyncError.unexpectedPacket("the receiver sent what only a sender sends")
             }
         }
         throw FileSyncError.cutShort
     }
 
-    /// Tells of all entries.
-    /// - Returns: the paths of the files, by the numbers of their entries.
-    private func tell(_ channel: any PacketChannel) async throws -> [UInt32: FilePath] {
-        var files: [UInt32: FilePath] = [:]
-        var number: UInt32 = 0
-        var walk = SendingWalk(root)
+    private func send(_ ids: [UInt32], _ offer: Offer, _ outgoing: PacketQueue<Fsutil_Types_Packet>) async throws {
+        let contents = Contents(try ids.map { (id: $0, path: try offer.take($0)) }, in: directory)
         while true {
-            let (entries, rest) = try await onBlockingPool { [walk] in
-                var walk = walk
-                return (try walk.next(atMost: 256), walk)
-            }
-            walk = rest
-            if entries.isEmpty { break }
-            for entry in entries {
-                if entry.isFile { files[number] = entry.path }
-                number += 1
-                try await channel.send(.entry(entry.stat))
-            }
+            let packets = try await onBlockingPool { try contents.next() }
+            if packets.isEmpty { return }
+            for packet in packets { try await outgoing.add(packet, weight: packet.weight) }
         }
-        try await channel.send(.endOfEntries)
-        return files
-    }
-
-    private func send(
-        _ files: [UInt32: FilePath],
-        as requests: AsyncStream<UInt32>,
-        _ channel: any PacketChannel,
-        _ progress: @Sendable (Int64) -> Void
-    ) async throws {
-        var files = files
-        var sent: Int64 = 0
-        for await id in requests {
-            guard let path = files.removeValue(forKey: id) else { throw FileSyncError.unknownFile(id: id) }
-            let file = try await onBlockingPool { [root] in try root.open(path, [.readOnly, .noFollow, .nonBlocking]) }
-            while true {
-                let piece = try await onBlockingPool { try Self.piece(of: file) }
-                if piece.isEmpty { break }
-                try await channel.send(.content(id, piece))
-                sent += Int64(piece.count)
-                progress(sent)
-            }
-            try await channel.send(.content(id))
-        }
-    }
-
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private static func piece(of file: OpenFile) throws(SystemCallError) -> Data {
-        var data = Data(count: pieceSize)
-        let count: Result<Int, SystemCallError> = data.withUnsafeMutableBytes { buffer in
-            do throws(SystemCallError) { return .success(try file.read(into: buffer)) } catch { return .failure(error) }
-        }
-        return data.prefix(try count.get())
     }
 }
 
-/// A walk through a tree in the order of file syncs, some entries at a time.
-private struct SendingWalk: Sendable {
-    struct Entry: Sendable {
-        let path: FilePath
-        let stat: Fsutil_Types_Stat
-        /// Whether its content can be asked for.
-        let isFile: Bool
-    }
+/// A walk that goes on where it stopped.
+private final class Walk: Sendable {
+    private let reader: Mutex<TreeReader>
 
-    private struct Inode: Hashable {
-        let device: UInt64
-        let number: UInt64
-    }
-
-    private let root: RootedDirectory
-    /// The entries that come next, the first one last.
-    private var pending: [FilePath] = []
-    private var isBegun = false
-    /// Files with several names: the first that was told.
-    private var firstNames: [Inode: [UInt8]] = [:]
-
-    init(_ root: RootedDirectory) { self.root = root }
+    init(_ reader: sending TreeReader) { self.reader = Mutex(reader) }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    mutating func next(atMost count: Int) throws(SystemCallError) -> [Entry] {
-        if !isBegun {
-            isBegun = true
-            try addChildren(of: "")
+    func next() throws -> [Fsutil_Types_Stat] { try reader.withLock { try $0.next(256) } }
+}
+
+/// The files that were offered and not asked for, by their numbers.
+private final class Offer: Sendable {
+    private struct State {
+        var next: UInt32 = 0
+        var files: [UInt32: Data] = [:]
+        var isComplete = false
+    }
+
+    private let state = Mutex(State())
+
+    var isComplete: Bool { state.withLock { $0.isComplete } }
+    func end() { state.withLock { $0.isComplete = true } }
+
+    func add(_ entries: [Fsutil_Types_Stat]) {
+        state.withLock { state in
+            for entry in entries {
+                if entry.mode & GoFileMode.type == 0 { state.files[state.next] = entry.path }
+                state.next += 1
+            }
         }
-        var entries: [Entry] = []
-        while entries.count < count, let path = pending.popLast() {
-            // What is gone by now was not there.
-            guard let status = try root.statusIfPresent(path), status.type != .socket else { continue }
-            var stat = try Fsutil_Types_Stat(root, path, status, as: path.bytes)
-            var isFile = status.type == .regular
-            if isFile, status.linkCount > 1 {
-                let inode = Inode(device: status.device, number: status.inode)
-                if let first = firstNames[inode] {
-                    stat.linkname = Data(first)
-                    stat.size = 0
-                    isFile = false
-                } else {
-                    firstNames[inode] = path.bytes
+    }
+
+    func take(_ id: UInt32) throws(FileSyncError) -> [UInt8] {
+        guard let path = state.withLock({ $0.files.removeValue(forKey: id) }) else { throw .unknownFile(id: id) }
+        return [UInt8](path)
+    }
+}
+
+/// The content of files as packets, some at a time: one hop to a thread that may block serves many small files.
+private final class Contents: Sendable {
+    private struct State {
+        var files: [(id: UInt32, path: [UInt8])]
+        var file: OpenFile?
+    }
+
+    /// What fsutil reads at once.
+    private static let pieceSize = 32 << 10
+    private static let batchSize = 512 << 10
+
+    private let directory: RootedDirectory
+    private let state: Mutex<State>
+
+    init(_ files: [(id: UInt32, path: [UInt8])], in directory: RootedDirectory) {
+        self.directory = directory
+        state = Mutex(State(files: files.reversed(), file: nil))
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func next() throws -> [Fsutil_Types_Packet] {
+        try state.withLock { state in
+            var packets: [Fsutil_Types_Packet] = []
+            var bytes = 0
+            while let (id, path) = state.files.last, bytes < Self.batchSize {
+                if state.file == nil { state.file = try open(path) }
+                let piece = try state.file.map { try read($0, path) } ?? Data()
+                packets.append(.content(id, piece))
+                bytes += max(piece.count, 1 << 10)
+                if piece.isEmpty {
+                    state.files.removeLast()
+                    state.file = nil
                 }
             }
-            entries.append(Entry(path: path, stat: stat, isFile: isFile))
-            if status.type == .directory { try addChildren(of: path) }
+            return packets
         }
-        return entries
     }
 
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private mutating func addChildren(of directory: FilePath) throws(SystemCallError) {
-        let names = try root.entries(of: directory.isEmpty ? "." : directory)
-        pending += names.sorted { $1.lexicographicallyPrecedes($0) }
-            .map { directory.appending(FilePath(bytes: $0).components) }
+    /// Nil for what is no file that can be read any more, whose content is empty then.
+    private func open(_ path: [UInt8]) throws -> OpenFile? {
+        guard let file = try? directory.open(FilePath(bytes: path), [.readOnly, .noFollow, .nonBlocking]),
+            try file.status().type == .regular
+        else { return nil }
+        return file
+    }
+
+    private func read(_ file: OpenFile, _ path: [UInt8]) throws -> Data {
+        var piece = Data(count: Self.pieceSize)
+        let count = try naming(path) { try piece.withUnsafeMutableBytes { try file.read(into: $0) } }
+        return count == Self.pieceSize ? piece : piece.prefix(count)
     }
 }
