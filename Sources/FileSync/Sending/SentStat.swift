@@ -11,6 +11,7 @@ extension Fsutil_Types_Stat {
     ///   - path: the file's place in it.
     ///   - status: what lstat(2) says of it.
     ///   - name: what the other end knows it by.
+    /// - Throws: `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package init(
         _ root: RootedDirectory,
