@@ -2,11 +2,11 @@ import BuildCache
 package import DockerfileFrontend
 import Exporters
 import Images
-import LLB
+package import LLB
 package import LinuxSystem
 package import OCI
-import Operations
-import RemoteCache
+package import Operations
+package import RemoteCache
 package import Snapshots
 import SystemPackage
 
@@ -26,6 +26,27 @@ extension Build {
     /// Finds an image, and makes its layers known to the steps that start from it.
     package func resolve(_ question: BaseQuestion) async throws -> ResolvedBase {
         try await images.resolve(question)
+    }
+
+    /// Runs what must run of graphs, with what caches outside of the store have.
+    /// - Parameters:
+    ///   - definitions: the graphs.
+    ///   - known: outputs that the build has already.
+    ///   - caches: are looked at besides the store.
+    package func solve(
+        _ definitions: [Definition],
+        known: [Digest: [BuildOutput]],
+        caches: [CacheSource]
+    ) async throws -> SolvedBuild {
+        var request = request
+        request.cacheSources = caches
+        let build = asking(request)
+        return try await build.withImportedCaches { imported in
+            var work = build.work(of: definitions)
+            work.known = known
+            work.imported = imported
+            return try await build.solve(work)
+        }
     }
 
     /// Lends the files of a tree.

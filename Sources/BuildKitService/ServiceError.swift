@@ -15,6 +15,7 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
     case missingConfiguration(String)
     case invalidResult(String)
     case notSupported(String)
+    case cache(String)
     case unknownEntitlement(String)
     case entitlementRefused(String)
     case invalidFilter(String)
@@ -43,6 +44,7 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
         case .missingConfiguration(let key): "the result has several images and no \(key)"
         case .invalidResult(let reason): "invalid result: \(reason)"
         case .notSupported(let what): "\(what) is not supported by this version of Slipway"
+        case .cache(let reason): reason
         case .unknownEntitlement(let name): "unknown entitlement \(name)"
         case .entitlementRefused(let name):
             "\(name) is not allowed; start the daemon with --allow-insecure-entitlement \(name)"

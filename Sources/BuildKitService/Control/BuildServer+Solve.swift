@@ -7,6 +7,7 @@ import Exporters
 import LLB
 import OCI
 import Operations
+import RemoteCache
 import Settings
 import SwiftProtobuf
 import SystemPackage
@@ -45,7 +46,9 @@ extension BuildServer {
         let inputs = try question.frontendInputs.mapValues { try Definition.load($0) }
         let engine = try await configuration.engine(client?.credentials ?? NoCredentials())
         return try await engine.withBuild(request, progress: channel) { build in
-            let job = BuildJob(id: question.ref, request, build, inputs: inputs)
+            let job = BuildJob(id: question.ref, request, build, inputs: inputs) { [self] in
+                try cacheSource($0, $1)
+            }
             entry.job.keep(.success(job))
             let result = try await Self.result(of: question, job)
             return try Moby_Buildkit_V1_SolveResponse(try await job.export(result), result)
@@ -93,7 +96,20 @@ extension BuildServer {
             }
             return try Export(exporter, number: number, sink: client)
         }
+        request.cacheSources = try question.cache.imports.map { try cacheSource($0.type, $0.attrs) }
+        request.cacheExports = try question.cache.exports.map { try cacheExport($0.type, $0.attrs) }
         return request
+    }
+
+    /// A cache that the client names; those that it keeps itself cannot be reached.
+    func cacheSource(_ type: String, _ attributes: [String: String]) throws -> CacheSource {
+        if type == "local" { throw ServiceError.notSupported("a cache in a directory of the client") }
+        return try configuration.cacheSource(type, attributes)
+    }
+
+    private func cacheExport(_ type: String, _ attributes: [String: String]) throws -> CacheExport {
+        if type == "local" { throw ServiceError.notSupported("a cache in a directory of the client") }
+        return try configuration.cacheExport(type, attributes)
     }
 
     /// What the client asks that steps may do, as far as the daemon allows it.

@@ -7,6 +7,7 @@ import Exporters
 import LLB
 import LinuxSystem
 package import OCI
+package import RemoteCache
 import Operations
 package import RPC
 package import Settings
@@ -29,6 +30,13 @@ package final class BuildServer: Sendable {
         /// When and what is removed of the build cache by itself.
         package var policies: [CachePolicy] = []
         package var version: String
+        /// Understands caches that clients name by a type and attributes.
+        package var cacheSource: @Sendable (String, [String: String]) throws -> CacheSource = { type, _ in
+            throw ServiceError.notSupported("the cache type \(type)")
+        }
+        package var cacheExport: @Sendable (String, [String: String]) throws -> CacheExport = { type, _ in
+            throw ServiceError.notSupported("the cache type \(type)")
+        }
 
         package init(
             store: Store,

@@ -1,5 +1,6 @@
 import BuildEngine
 import DockerfileFrontend
+import Foundation
 import LLB
 import LinuxSystem
 import OCI
@@ -37,6 +38,34 @@ struct FrontendAttributes {
             throw .invalidAttribute("requestid", value: id, reason: "unknown request")
         }
         return call
+    }
+
+    /// The caches that are to be looked at, as types and attributes.
+    func caches() throws -> [(type: String, attributes: [String: String])] {
+        var caches: [(type: String, attributes: [String: String])] = []
+        if let text = text("cache-imports") {
+            do {
+                let entries = try JSONDecoder().decode([CacheEntry].self, from: Data(text.utf8))
+                caches += entries.map { ($0.type, $0.attributes ?? [:]) }
+            } catch {
+                throw ServiceError.invalidAttribute("cache-imports", value: text, reason: "\(error)")
+            }
+        }
+        for name in text("cache-from")?.split(separator: ",") ?? [] {
+            caches.append(("registry", ["ref": String(name)]))
+        }
+        return caches
+    }
+
+    /// An entry of `cache-imports`.
+    private struct CacheEntry: Decodable {
+        let type: String
+        let attributes: [String: String]?
+
+        enum CodingKeys: String, CodingKey {
+            case type = "Type"
+            case attributes = "Attrs"
+        }
     }
 
     // MARK: Requests

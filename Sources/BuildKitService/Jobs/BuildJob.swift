@@ -8,6 +8,7 @@ import LLB
 import LinuxSystem
 import OCI
 import Operations
+import RemoteCache
 import Snapshots
 import Synchronization
 import SystemPackage
@@ -24,6 +25,8 @@ final class BuildJob: Sendable {
         var results: [String: Definition] = [:]
         var outputs: [Digest: [BuildOutput]] = [:]
         var inputs: [String: Definition] = [:]
+        /// The caches that requests to frontends named.
+        var caches: [CacheSource] = []
     }
 
     let id: String
@@ -34,7 +37,16 @@ final class BuildJob: Sendable {
     /// What the client's frontend returned.
     private let returned = Promise<Result<FrontendResult, any Error>>()
 
-    init(id: String, _ request: BuildRequest, _ build: Build, inputs: [String: Definition] = [:]) {
+    private let cacheSource: @Sendable (String, [String: String]) throws -> CacheSource
+
+    init(
+        id: String,
+        _ request: BuildRequest,
+        _ build: Build,
+        inputs: [String: Definition] = [:],
+        cacheSource: @escaping @Sendable (String, [String: String]) throws -> CacheSource
+    ) {
+        self.cacheSource = cacheSource
         self.id = id
         self.request = request
         self.build = build
@@ -63,9 +75,8 @@ final class BuildJob: Sendable {
 
     /// Has the files of results made, as far as they are not.
     func evaluate(_ definitions: [Definition]) async throws -> SolvedBuild {
-        var work = build.work(of: definitions)
-        work.known = state.withLock(\.outputs)
-        let solved = try await build.solve(work)
+        let (known, caches) = state.withLock { ($0.outputs, $0.caches) }
+        let solved = try await build.solve(definitions, known: known, caches: request.cacheSources + caches)
         state.withLock { $0.outputs.merge(solved.outputs) { first, _ in first } }
         return solved
     }
@@ -86,6 +97,8 @@ final class BuildJob: Sendable {
         let asked = FrontendAttributes(attributes)
         let given = inputs.isEmpty ? self.inputs : inputs
         let request = try asked.request(like: request, inputs: given)
+        let caches = try asked.caches().map { try cacheSource($0.type, $0.attributes) }
+        state.withLock { $0.caches += caches }
         if let call = try asked.call() { return try await answer(call, request) }
         let plans = try await build.plans(for: request)
         return try result(of: plans, isIndex: request.isMultiPlatform)

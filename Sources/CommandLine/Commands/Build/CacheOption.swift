@@ -12,14 +12,23 @@ package struct CacheOption: Sendable, Hashable {
     package let type: String
     private var attributes: [String: [UInt8]]
 
-    /// What of the environment decides what a cache is.
-    package struct Surroundings {
-        /// Makes a path absolute.
-        package var path: ([UInt8]) -> FilePath
-        /// The value of a variable of the environment.
-        package var variable: (String) -> String?
+    /// A cache that a client of the daemon names.
+    init(type: String, attributes: [String: [UInt8]]) {
+        self.type = type
+        self.attributes = attributes
+    }
 
-        package init(path: @escaping ([UInt8]) -> FilePath, variable: @escaping (String) -> String?) {
+    /// What of the environment decides what a cache is.
+    package struct Surroundings: Sendable {
+        /// Makes a path absolute.
+        package var path: @Sendable ([UInt8]) -> FilePath
+        /// The value of a variable of the environment.
+        package var variable: @Sendable (String) -> String?
+
+        package init(
+            path: @escaping @Sendable ([UInt8]) -> FilePath,
+            variable: @escaping @Sendable (String) -> String?
+        ) {
             self.path = path
             self.variable = variable
         }

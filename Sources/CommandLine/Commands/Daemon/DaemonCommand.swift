@@ -105,6 +105,18 @@ struct DaemonCommand: RunnableCommand {
             return BuildEngine(try await environment.engineParts(own), sharingWith: shared)
         }
         configuration.labels = settings.labels.merging(try workerLabels(engine.store)) { $1 }
+        // A client's caches are not reached with what this process has in its environment.
+        let surroundings = CacheOption.Surroundings(path: { environment.path($0) }, variable: { _ in nil })
+        configuration.cacheSource = { type, attributes in
+            try Self.forClients {
+                try CacheOption(type: type, attributes: attributes.mapValues { Array($0.utf8) }).source(surroundings)
+            }
+        }
+        configuration.cacheExport = { type, attributes in
+            try Self.forClients {
+                try CacheOption(type: type, attributes: attributes.mapValues { Array($0.utf8) }).export(surroundings)
+            }
+        }
         configuration.policies = collects ? try await environment.cachePolicies(of: engine.store) : []
         let given = entitlements.map { String(decoding: $0, as: UTF8.self) }
         for text in given.isEmpty ? settings.entitlements : given {
@@ -114,6 +126,16 @@ struct DaemonCommand: RunnableCommand {
             configuration.entitlements.insert(entitlement)
         }
         return BuildServer(configuration)
+    }
+
+    /// Turns what would end a command into an error for a client.
+    private static func forClients<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let failure as CommandFailure {
+            let text = failure.message.trimmingPrefix("ERROR: failed to build: ")
+            throw ServiceError.cache(String(text.filter { $0 != "\n" }))
+        }
     }
 
     private func workerLabels(_ store: Store) throws -> [String: String] {
