@@ -18,6 +18,9 @@ extension Build {
         return try await build.plan(try await build.sources())
     }
 
+    /// The time that an image of a plan is to have, in seconds since 1970; nil where it has its layers' times.
+    package func seconds(of date: SourceDate?) async throws -> Int64? { try await time(of: date)?.seconds }
+
     /// Answers a question about the Dockerfile of a request.
     package func answer(_ call: FrontendCall, for request: BuildRequest) async throws -> FrontendAnswer {
         try await asking(request).answer(call)

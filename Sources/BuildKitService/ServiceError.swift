@@ -47,7 +47,7 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
         case .cache(let reason): reason
         case .unknownEntitlement(let name): "unknown entitlement \(name)"
         case .entitlementRefused(let name):
-            "\(name) is not allowed; start the daemon with --allow-insecure-entitlement \(name)"
+            "entitlement \(name) is not allowed; start the daemon with --allow-insecure-entitlement \(name)"
         case .invalidFilter(let text):
             "the filter \"\(text)\" cannot be read; write FIELD==VALUE, FIELD!=VALUE or FIELD~=PATTERN"
         case .path(let path, let reason): "\(path): \(reason)"

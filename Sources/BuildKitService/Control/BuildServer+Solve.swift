@@ -91,7 +91,7 @@ extension BuildServer {
         let epoch = question.frontendAttrs["build-arg:SOURCE_DATE_EPOCH"]
         request.exports = try exporters.enumerated().compactMap { number, exporter in
             var exporter = exporter
-            if let epoch, !epoch.isEmpty, exporter.attrs["source-date-epoch"] == nil {
+            if let epoch, Int64(epoch) != nil, exporter.attrs["source-date-epoch"] == nil {
                 exporter.attrs["source-date-epoch"] = epoch
             }
             return try Export(exporter, number: number, sink: client)

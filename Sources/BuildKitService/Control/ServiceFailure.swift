@@ -3,6 +3,7 @@ import BuildGraph
 import BuildKitProto
 import DockerfileFrontend
 import DockerfileSyntax
+import LLB
 import LinuxSystem
 import OCI
 package import RPC
@@ -73,9 +74,19 @@ private func source(of error: any Error) -> JSONValue? {
     let info = JSONValue.object([
         .init("filename", .string(name)),
         .init("data", .string(base64(data))),
-        .init("language", .string("Dockerfile")),
+        .init("language", .string("Dockerfile")), .init("definition", definition(of: name)),
     ])
     return .object([.init("info", info), .init("ranges", .array(ranges))])
+}
+
+/// The graph that a Dockerfile of the client comes from: tools look at other files beside it.
+private func definition(of name: String) -> JSONValue {
+    var source = LocalSource(name: "dockerfile")
+    source.followPaths = [Array(name.utf8)]
+    guard let output = try? Output.local(source), let message = try? Definition(target: output).message() else {
+        return .object([])
+    }
+    return .object([.init("def", .array(message.def.map { .string(base64([UInt8]($0))) }))])
 }
 
 extension RPCFailure.Detail {

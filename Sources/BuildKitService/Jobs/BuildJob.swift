@@ -101,10 +101,10 @@ final class BuildJob: Sendable {
         state.withLock { $0.caches += caches }
         if let call = try asked.call() { return try await answer(call, request) }
         let plans = try await build.plans(for: request)
-        return try result(of: plans, isIndex: request.isMultiPlatform)
+        return try await result(of: plans, isIndex: request.isMultiPlatform)
     }
 
-    private func result(of plans: [BuildPlan], isIndex: Bool) throws -> FrontendResult {
+    private func result(of plans: [BuildPlan], isIndex: Bool) async throws -> FrontendResult {
         var result = FrontendResult(references: .one(nil), metadata: [:])
         var references: [String: String?] = [:]
         var entries: [PlatformsDocument.Entry] = []
@@ -120,7 +120,7 @@ final class BuildJob: Sendable {
             if let base = plan.baseConfiguration {
                 result.metadata[FrontendResult.baseConfigurationKey + suffix] = try StrictJSON.encode(base)
             }
-            if case .time(let seconds)? = plan.sourceDate {
+            if let seconds = try await build.seconds(of: plan.sourceDate) {
                 result.metadata[FrontendResult.epochKey + suffix] = Array("\(seconds)".utf8)
             }
         }

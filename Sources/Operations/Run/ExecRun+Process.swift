@@ -12,12 +12,19 @@ internal import Text
 /// The process of a step.
 extension ExecRun {
     /// Runs the process to its end.
+    /// Where programs are found in a step that says nothing of it.
+    private static let usualPath: [UInt8] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
     func runProcess(root: FilePath, _ mounts: [SandboxConfiguration.Mount]) async throws {
         let obstacle = try await obstacle()
         let process = exec.process
         var configuration = SandboxConfiguration(root: root, arguments: process.arguments)
         configuration.purpose = .step
         configuration.environment = process.environment + proxyVariables
+        // Graphs of other frontends than ours may leave it out, as BuildKit lets them.
+        if !process.environment.contains(where: { $0.starts(with: "PATH=") }) {
+            configuration.environment.append(Self.usualPath)
+        }
         configuration.workingDirectory = process.directory.isEmpty ? "/" : FilePath(bytes: process.directory)
         configuration.user = process.user
         configuration.hostname = process.hostname.isEmpty ? "buildkitsandbox" : process.hostname
