@@ -30,9 +30,12 @@ final class BuildImages: ImageTrees {
 
     private let bases: any BaseImages
     private let lease: Lease
+    /// Whether registries are asked for what the store has under a name.
+    private let asksRegistries: Bool
     private let state = Mutex(State())
 
-    init(bases: any BaseImages, lease: Lease) {
+    init(bases: any BaseImages, lease: Lease, asksRegistries: Bool = false) {
+        self.asksRegistries = asksRegistries
         self.bases = bases
         self.lease = lease
     }
@@ -61,7 +64,12 @@ final class BuildImages: ImageTrees {
             let pin = Pin(digest: digest, platform: platform.normalized)
             if let tree = state.withLock({ $0.trees[pin] }) { return tree }
         }
-        return try await bases.resolve(BaseQuestion(reference: reference, platform: platform), in: lease).tree
+        let question = BaseQuestion(
+            reference: reference,
+            platform: platform,
+            asksRegistry: asksRegistries && reference.digest == nil
+        )
+        return try await bases.resolve(question, in: lease).tree
     }
 
     // MARK: Layout directories

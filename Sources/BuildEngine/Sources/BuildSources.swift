@@ -120,7 +120,14 @@ extension Build {
             if let own = try await onBlockingPool({ try directory.readIgnoreFile(besides: path) }) { return own }
         }
         guard let name = request.context.offeredName else { return nil }
-        let directory = try await offeredDirectory(name, followPaths: [".dockerignore"], step)
+        let directory: ContextDirectory
+        do {
+            directory = try await offeredDirectory(name, followPaths: [".dockerignore"], step)
+        } catch {
+            if error is CancellationError { throw error }
+            // A client that offers no context may have a Dockerfile that needs none; the step that needs it says so.
+            return nil
+        }
         return try await onBlockingPool { try directory.readIgnoreFile(for: .inContext(".dockerignore")) }
     }
 

@@ -43,7 +43,7 @@ extension BuildServer {
         let session = question.session.isEmpty ? nil : try await sessions.session(question.session)
         let client = session.map { SessionClient($0, store: store) }
         let request = try request(question, client)
-        let inputs = try question.frontendInputs.mapValues { try Definition.load($0) }
+        let inputs = try BuildJob.inputs(question.frontendInputs)
         let engine = try await configuration.engine(client?.credentials ?? NoCredentials())
         return try await engine.withBuild(request, progress: channel) { build in
             let job = BuildJob(id: question.ref, request, build, inputs: inputs) { [self] in
@@ -87,6 +87,8 @@ extension BuildServer {
                 }
             ]
         }
+        // Where images are kept for docker, those are taken that it has; a builder by itself asks their registries.
+        request.pullsBaseImages = !exporters.contains { $0.type == "moby" }
         // As BuildKit has it: the build's own argument goes for outputs that say nothing of their own.
         let epoch = question.frontendAttrs["build-arg:SOURCE_DATE_EPOCH"]
         request.exports = try exporters.enumerated().compactMap { number, exporter in

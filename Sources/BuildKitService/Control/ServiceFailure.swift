@@ -65,7 +65,8 @@ private func source(of error: any Error) -> JSONValue? {
         (name, data, all) = (source.name, source.bytes, error.ranges.map(\.lines))
     default: return nil
     }
-    let ranges = all.map { lines in
+    // BuildKit has a range for each line.
+    let ranges = all.joined().map { $0...$0 }.map { lines in
         JSONValue.object([
             .init("start", .object([.init("line", .number(lines.lowerBound))])),
             .init("end", .object([.init("line", .number(lines.upperBound))])),

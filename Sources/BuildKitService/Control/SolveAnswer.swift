@@ -15,7 +15,9 @@ extension Moby_Buildkit_V1_SolveResponse {
         for (key, value) in frontend.metadata where key.hasPrefix("frontend.") {
             exporterResponse[key] = String(decoding: value, as: UTF8.self)
         }
-        if let manifest = result.cacheManifest { exporterResponse["cache.manifest"] = try Self.encoded(manifest) }
+        if let manifest = result.cacheManifest {
+            exporterResponse["cache.manifest"] = String(decoding: try StrictJSON.encode(manifest), as: UTF8.self)
+        }
         guard let image = result.image else { return }
         if let configuration = image.configuration {
             exporterResponse["containerimage.config.digest"] = configuration.description

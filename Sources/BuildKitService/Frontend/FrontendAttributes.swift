@@ -120,7 +120,8 @@ struct FrontendAttributes {
             }
         }
         switch text("image-resolve-mode") {
-        case nil, "default", "local": break
+        case nil, "default": break
+        case "local": request.pullsBaseImages = false
         case "pull": request.pullsBaseImages = true
         case let mode?: throw .invalidAttribute("image-resolve-mode", value: mode, reason: "unknown mode")
         }

@@ -22,7 +22,7 @@ extension BuildJob {
             result = FrontendResult(references: .one(add(definition)), metadata: [:])
             if question.evaluate { _ = try await evaluate([definition]) }
         } else {
-            let inputs = try question.frontendInputs.mapValues { try Definition.load($0) }
+            let inputs = try BuildJob.inputs(question.frontendInputs)
             result = try await solve(frontend: question.frontend, question.frontendOpt, inputs: inputs)
             if question.evaluate { _ = try await evaluate(definitions(of: result)) }
         }
@@ -34,6 +34,14 @@ extension BuildJob {
             answer.result = message
             guard !question.allowResultReturn, case .one(let id) = result.references else { return }
             answer.ref = id ?? ""
+        }
+    }
+
+    /// The graphs that stand for contexts.
+    static func inputs(_ messages: [String: Pb_Definition]) throws -> [String: Definition] {
+        try messages.mapValues { message in
+            if message.def.isEmpty { throw ServiceError.invalidResult("invalid nil input definition to definition op") }
+            return try Definition.load(message)
         }
     }
 
@@ -55,7 +63,8 @@ extension BuildJob {
                 BaseQuestion(
                     reference: reference,
                     platform: platform.normalized,
-                    asksRegistry: question.resolveMode == "pull",
+                    asksRegistry: question.resolveMode == "pull"
+                        || (request.pullsBaseImages && question.resolveMode != "local"),
                     isPlatformGiven: question.hasPlatform
                 )
             )
