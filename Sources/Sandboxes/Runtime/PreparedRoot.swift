@@ -93,6 +93,18 @@ struct PreparedRoot: Sendable {
     /// Makes a place in what another mount shows: the runtime would give it permissions that were not asked for.
     /// - Returns: the permissions of a directory that was there.
     private func makePlace(_ path: FilePath, _ kind: Kind, in outer: Mounted) throws -> UInt32? {
+        while true {
+            do {
+                return try makeMissingPlace(path, kind, in: outer)
+            } catch let error as SystemCallError where error.errno == .fileExists {
+                // Another step that shares the directory, as a cache, made it in this moment.
+                continue
+            }
+        }
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func makeMissingPlace(_ path: FilePath, _ kind: Kind, in outer: Mounted) throws -> UInt32? {
         guard let source = outer.source else { return nil }
         let directory = try RootedDirectory(source)
         let components = Array(path.components.dropFirst(outer.path.components.count))
