@@ -140,6 +140,7 @@ package final class BuildEngine: Sendable {
         _ body: (Build) async throws -> Value
     ) async throws -> Value {
         let store = parts.store
+        let files = request.offeredFiles
         let devices = await onBlockingPool { [parts] in parts.devices() }
         return try await store.withLease { lease in
             let scratch = { @Sendable in try store.temporaryDirectory() }
@@ -147,9 +148,11 @@ package final class BuildEngine: Sendable {
                 let own = ClientServices(secrets: request.secrets, agents: agents)
                 return try await own.asking(request.client, scratch: scratch) { client in
                     let scope = Build.Scope(lease: lease, client: client, devices: devices, member: pool.admit())
-                    return try await body(
-                        Build(parts, request, BuildSteps(channel: progress, now: parts.now), scope)
-                    )
+                    return try await withCleanUp {
+                        try await body(Build(parts, request, BuildSteps(channel: progress, now: parts.now), scope))
+                    } finally: {
+                        await files?.end()
+                    }
                 }
             }
         }

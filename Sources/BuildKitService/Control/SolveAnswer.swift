@@ -1,7 +1,7 @@
 import BuildEngine
 import BuildKitProto
 import Exporters
-import Foundation
+import FoundationEssentials
 import OCI
 import Text
 

@@ -1,6 +1,6 @@
 import BuildGraph
 import BuildKitProto
-import Foundation
+import FoundationEssentials
 import OCI
 import SwiftProtobuf
 

@@ -1,6 +1,6 @@
 import BuildEngine
 import DockerfileFrontend
-import Foundation
+import FoundationEssentials
 import LLB
 import LinuxSystem
 import OCI

@@ -3,7 +3,7 @@ import BuildGraph
 import BuildKitProto
 import DockerfileFrontend
 import FileSync
-import Foundation
+import FoundationEssentials
 import LLB
 import LinuxSystem
 import OCI

@@ -1,7 +1,7 @@
 import BuildEngine
 import BuildKitProto
 import DockerfileFrontend
-import Foundation
+import FoundationEssentials
 import LLB
 import OCI
 import SwiftProtobuf

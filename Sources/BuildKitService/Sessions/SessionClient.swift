@@ -2,7 +2,7 @@ import BuildGraph
 import BuildKitProto
 import ClientServices
 import FileSync
-import Foundation
+import FoundationEssentials
 import GRPCCore
 import LLB
 import LinuxSystem
@@ -12,6 +12,7 @@ import Operations
 import RPC
 import Settings
 import Storage
+import Synchronization
 import SystemPackage
 import Text
 
@@ -70,14 +71,22 @@ struct SessionClient: ClientSink {
 final class SessionFiles: LocalFiles {
     private let session: Session
     private let store: Store
+    private let directories = Mutex<[FilePath]>([])
 
     init(session: Session, store: Store) {
         self.session = session
         self.store = store
     }
 
+    func end() async {
+        let directories = directories.withLock { $0 }
+        // What cannot be removed now goes with the process.
+        await onBlockingPool { for directory in directories { try? removeTree(directory) } }
+    }
+
     func directory(for source: LocalSource, _ step: OperationContext) async throws -> FilePath {
         let path = try await onBlockingPool { [store] in try store.temporaryDirectory() }
+        directories.withLock { $0.append(path) }
         let root = try await onBlockingPool { try RootedDirectory(path) }
         var metadata = SyncMetadata()
         metadata.add("dir-name", [source.name])

@@ -10,6 +10,13 @@ package protocol LocalFiles: Sendable {
     /// - Throws: `OperationError.unknownLocalDirectory` for a name that the client does not offer, and what bringing the
     ///   files here throws.
     func directory(for source: LocalSource, _ step: OperationContext) async throws -> FilePath
+
+    /// The build is over: what was brought here for it may go.
+    func end() async
+}
+
+extension LocalFiles {
+    package func end() async {}
 }
 
 /// Directories of this machine.
