@@ -204,7 +204,16 @@ let layers: [[Room]] = [
             external: [system, crypto, grpcCore, nioCore, protobuf]
         )
     ],
-    // 11: the door for people
+    // 11: a door for Docker's clients
+    [
+        Room(
+            "DockerAPI",
+            .service,
+            sees: [.values, .platform, .language, .service],
+            external: [nioCore, protobuf]
+        )
+    ],
+    // 12: the door for people
     [
         Room(
             "CommandLine",
@@ -324,6 +333,7 @@ targets += [
         exclude: ["Accepted.txt", "AcceptedContainers.txt", "Cases", "ContainerCases", "Peers"]
     ),
     tests("BuildGraphTests", of: ["BuildGraph"]),
+    tests("DockerAPITests", of: ["DockerAPI"], external: [nioCore]),
     tests("GoTemplateTests", of: ["GoTemplate"]),
     tests("TerminalTests", of: ["Terminal"], external: [system]),
     tests("CommandLineTests", of: ["CommandLine"], external: [system], exclude: ["Golden"]),

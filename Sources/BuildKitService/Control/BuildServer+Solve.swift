@@ -17,22 +17,28 @@ import Text
 extension BuildServer {
     /// Carries a client's request out.
     func solve(_ question: Moby_Buildkit_V1_SolveRequest) async throws -> Moby_Buildkit_V1_SolveResponse {
-        try await jobs.withEntry(question.ref) { entry in
-            let channel = ProgressChannel()
-            async let relayed: Void = entry.progress.relay(channel)
-            let answer: Moby_Buildkit_V1_SolveResponse
-            do {
-                answer = try await solve(question, entry, channel)
-            } catch {
-                channel.finish()
-                await relayed
-                entry.job.keep(.failure(error))
-                throw error
-            }
+        try await jobs.withEntry(question.ref) { try await solve(question, in: $0) }
+    }
+
+    /// The same, with the entry of the request among the jobs.
+    func solve(
+        _ question: Moby_Buildkit_V1_SolveRequest,
+        in entry: JobRegistry.Entry
+    ) async throws -> Moby_Buildkit_V1_SolveResponse {
+        let channel = ProgressChannel()
+        async let relayed: Void = entry.progress.relay(channel)
+        let answer: Moby_Buildkit_V1_SolveResponse
+        do {
+            answer = try await solve(question, entry, channel)
+        } catch {
             channel.finish()
             await relayed
-            return answer
+            entry.job.keep(.failure(error))
+            throw error
         }
+        channel.finish()
+        await relayed
+        return answer
     }
 
     private func solve(

@@ -1,24 +1,39 @@
+import BuildGraph
+package import BuildKitProto
 package import RPC
 
+/// What doors other than gRPC's need of the builder.
 extension BuildServer {
-    /// What Docker's clients need of the engine's own API before they speak BuildKit's.
-    package var webDoor: WebDoor {
-        WebDoor(session: { [sessions] question, connection in
-            // The connection of a client that is refused ends: after the upgrade there is no other answer.
-            try? await sessions.serve(Session(question.values, over: connection))
-        }) { question in
-            switch question.unversionedPath {
-            case "/_ping":
-                return WebAnswer(
-                    status: 200,
-                    headers: [
-                        ("Api-Version", "1.48"), ("Builder-Version", "2"), ("Docker-Experimental", "false"),
-                        ("Ostype", "linux"), ("Cache-Control", "no-cache, no-store, must-revalidate"),
-                    ],
-                    body: question.method == "HEAD" ? [] : Array("OK".utf8)
-                )
-            default: return .notFound
+    /// Carries a client's request out.
+    /// - Parameters:
+    ///   - question: the request.
+    ///   - report: is told what the build does, all of it before the answer; a slow one slows the build down.
+    package func solve(
+        _ question: Moby_Buildkit_V1_SolveRequest,
+        report: @escaping @Sendable (Moby_Buildkit_V1_StatusResponse) async throws -> Void
+    ) async throws -> Moby_Buildkit_V1_SolveResponse {
+        try await jobs.withEntry(question.ref) { entry in
+            async let reported: Void = entry.progress.withListener { events in
+                for await event in events { try await report(Moby_Buildkit_V1_StatusResponse([event])) }
+            }
+            do {
+                let answer = try await solve(question, in: entry)
+                try await reported
+                return answer
+            } catch {
+                // What a build says last tells why it failed.
+                try? await reported
+                throw error
             }
         }
+    }
+
+    /// Waits until a client has opened the session that its request names.
+    package func requireSession(_ id: String) async throws { _ = try await sessions.session(id) }
+
+    /// Calls a client that opened a session over HTTP/1.1, as long as its connection lasts.
+    package func serveSession(_ question: WebQuestion, over connection: RPCConnection) async {
+        // The connection of a client that is refused ends: after the upgrade there is no other answer.
+        try? await sessions.serve(Session(question.values, over: connection))
     }
 }

@@ -26,6 +26,11 @@ extension Export {
         switch message.type {
         case "image":
             self = .image(try Self.options(message, .image))
+        // What Docker's engine calls its own images. It passes over every attribute but the name.
+        case "moby":
+            var options = ImageOptions()
+            if let names = message.attrs["name"] { try options.set("name", to: names, of: .image) }
+            self = .image(options)
         case "oci", "docker":
             let kind = message.type == "oci" ? ImageOptions.Kind.oci : .docker
             let options = try Self.options(message, kind)

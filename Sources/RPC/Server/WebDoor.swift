@@ -23,51 +23,6 @@ package struct WebDoor: Sendable {
     }
 }
 
-/// A request of HTTP/1.1.
-package struct WebQuestion: Sendable {
-    package var method: String
-    /// Without the query.
-    package var path: String
-    package var query: String
-    package var headers: [(name: String, value: String)]
-    package var body: [UInt8]
-
-    /// The values of a header, in their order, whatever the case of its name.
-    package func values(_ name: String) -> [String] {
-        headers.filter { $0.name.lowercased() == name.lowercased() }.map(\.value)
-    }
-
-    /// The path without the version of the API that Docker's clients put before it: `/v1.48/info` is `/info`.
-    package var unversionedPath: String {
-        let parts = path.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: true)
-        guard let first = parts.first, first.first == "v", first.dropFirst().allSatisfy({ $0.isNumber || $0 == "." }),
-            first.count > 1
-        else { return path }
-        return "/" + (parts.count > 1 ? parts[1] : "")
-    }
-}
-
-/// The answer to one.
-package struct WebAnswer: Sendable {
-    package var status: Int
-    package var headers: [(name: String, value: String)]
-    package var body: [UInt8]
-
-    package init(status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
-        self.status = status
-        self.headers = headers
-        self.body = body
-    }
-
-    /// An answer in JSON, with the bytes of its text.
-    package static func json(_ status: Int, _ text: [UInt8]) -> WebAnswer {
-        WebAnswer(status: status, headers: [("Content-Type", "application/json")], body: text)
-    }
-
-    /// What Docker's engine answers where it has nothing.
-    package static let notFound = json(404, Array(#"{"message":"page not found"}"#.utf8))
-}
-
 extension WebDoor {
     /// Sets up a connection that speaks HTTP/1.1.
     /// - Parameters:
@@ -83,11 +38,17 @@ extension WebDoor {
                 upgraders: [ClearTextUpgrade(session: session, adopt: adopt)],
                 notUpgradingCompletionHandler: { [answer] channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(WebAnswerer(answer))
+                        let wrapped = try WebConnection.Wrapped(wrappingChannelSynchronously: channel)
+                        let connection = WebConnection(channel: wrapped, answer: answer)
+                        // Not a child, for no task waits for it: it ends with its connection.
+                        let task = Task { try await connection.serve() }
+                        channel.closeFuture.whenComplete { _ in task.cancel() }
                     }
                 }
             )
             var settings = NIOUpgradableHTTPServerPipelineConfiguration(upgradeConfiguration: upgrade)
+            // Requests are read one at a time as it is; the handler for that would not see clients go away.
+            settings.enablePipelining = false
             settings.decoderConfiguration.maxHeaderFieldSize = 16 << 10
             settings.decoderConfiguration.maxHeaderListSize = 64 << 10
             settings.decoderConfiguration.maxHeaderFieldCount = 256
@@ -140,18 +101,5 @@ private struct ClearTextUpgrade: NIOTypedHTTPServerProtocolUpgrader {
             }
         }
         return deadline.flatMap { ready.futureResult }
-    }
-}
-
-extension WebQuestion {
-    init(_ head: HTTPRequestHead, body: [UInt8] = []) {
-        let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        self.init(
-            method: head.method.rawValue,
-            path: String(parts.first ?? ""),
-            query: String(parts.dropFirst().first ?? ""),
-            headers: head.headers.map { ($0.name, $0.value) },
-            body: body
-        )
     }
 }

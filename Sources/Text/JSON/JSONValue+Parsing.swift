@@ -8,6 +8,12 @@ extension JSONValue {
         return sorted(members)
     }
 
+    /// Any document; members of objects are in the order of their names.
+    /// - Throws: `DecodingError` where the bytes are no JSON.
+    package init(parsing bytes: [UInt8]) throws {
+        self = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+    }
+
     /// An object with its members in the order of their names.
     package static func object(sorting members: [String: JSONValue]) -> JSONValue { .object(sorted(members)) }
 

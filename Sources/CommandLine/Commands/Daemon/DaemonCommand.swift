@@ -1,5 +1,8 @@
 internal import BuildEngine
 internal import BuildKitService
+internal import Containers
+internal import DockerAPI
+internal import Images
 internal import LinuxSystem
 import NIOCore
 internal import OCI
@@ -75,7 +78,8 @@ struct DaemonCommand: RunnableCommand {
         let listeners = try await listeners(environment, settings)
         let engine = try await environment.engine()
         let server = try await buildServer(environment, engine, settings)
-        let door = RPCServer(services: server.services, web: server.webDoor, failure: serviceFailure)
+        let docker = DockerDoor(server: server, engine: try await facts(environment, engine))
+        let door = RPCServer(services: server.services, web: docker.webDoor, failure: serviceFailure)
         let output = environment.errorOutput
         try await door.serve(listeners) { addresses in
             let names = addresses.map { address in
@@ -135,6 +139,27 @@ struct DaemonCommand: RunnableCommand {
         } catch let failure as CommandFailure {
             let text = failure.message.trimmingPrefix("ERROR: failed to build: ")
             throw ServiceError.cache(String(text.filter { $0 != "\n" }))
+        }
+    }
+
+    /// What Docker's clients are told of this daemon.
+    private func facts(_ environment: SlipwayEnvironment, _ engine: Engine) async throws -> EngineFacts {
+        let containers = try environment.containers(engine)
+        let root = engine.store.root
+        return EngineFacts(
+            version: SlipwayVersion.number,
+            id: StoreLayout(root: root).tag,
+            root: String(decoding: root.bytes, as: UTF8.self),
+            hostname: ProcessContext.hostname,
+            architecture: Platform.current.architecture,
+            machine: await onBlockingPool { MachineFacts.current() }
+        ) {
+            let running = try await containers.list().map { $0.state.status == .running }
+            return EngineFacts.Counts(
+                images: Set(try await engine.images.list().map(\.id)).count,
+                runningContainers: running.count { $0 },
+                stoppedContainers: running.count { !$0 }
+            )
         }
     }
 

@@ -1,0 +1,133 @@
+internal import NIOCore
+internal import NIOHTTP1
+
+/// One connection of HTTP/1.1: its requests are read one after the other, and each is answered before the next is read.
+///
+/// It runs in a task that is cancelled when the client goes away.
+struct WebConnection: Sendable {
+    typealias Wrapped = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
+
+    /// How much of a body that nothing has read is passed over to get at the next request.
+    private static let skipLimit = 256 << 10
+
+    let channel: Wrapped
+    let answer: @Sendable (WebQuestion) async -> WebAnswer
+
+    /// Answers requests until the client or an answer ends the connection.
+    func serve() async throws {
+        try await channel.executeThenClose { inbound, outbound in
+            let parts = RequestParts(inbound)
+            while let head = try await parts.nextHead() {
+                try await enter(.answering)
+                let body = WebBody { try await parts.nextPiece() }
+                try await write(await answer(WebQuestion(head, body: body)), to: head, outbound)
+                guard head.isKeepAlive, try await body.isAtEnd(within: Self.skipLimit) else { return }
+                try await enter(.waiting)
+            }
+        }
+    }
+
+    private func enter(_ phase: RequestGuard.Phase) async throws {
+        try await channel.channel.triggerUserOutboundEvent(phase).get()
+    }
+
+    private func write(
+        _ answer: WebAnswer,
+        to head: HTTPRequestHead,
+        _ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
+    ) async throws {
+        var headers = HTTPHeaders(answer.headers)
+        if case .bytes(let bytes) = answer.body {
+            headers.replaceOrAdd(name: "Content-Length", value: String(bytes.count))
+        }
+        if !head.isKeepAlive { headers.replaceOrAdd(name: "Connection", value: "close") }
+        let status = HTTPResponseStatus(statusCode: answer.status)
+        // Without a length NIO sends chunks, and to clients of HTTP/1.0 everything until the end of the connection.
+        try await outbound.write(.head(HTTPResponseHead(version: head.version, status: status, headers: headers)))
+        if head.method != .HEAD {
+            switch answer.body {
+            case .bytes(let bytes):
+                if !bytes.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: bytes)))) }
+            case .stream(let produce): try await produce(WebWriter(outbound))
+            }
+        }
+        try await outbound.write(.end(nil))
+    }
+}
+
+/// The parts of the requests on a connection.
+///
+/// Not checked by the compiler: the iterator is used by one task at a time, that which answers the request.
+private final class RequestParts: @unchecked Sendable {
+    private var iterator: NIOAsyncChannelInboundStream<HTTPServerRequestPart>.AsyncIterator
+    private var isInBody = false
+
+    init(_ parts: NIOAsyncChannelInboundStream<HTTPServerRequestPart>) { iterator = parts.makeAsyncIterator() }
+
+    /// The next request; nil when the client sends no more.
+    func nextHead() async throws -> HTTPRequestHead? {
+        while let part = try await iterator.next() {
+            guard case .head(let head) = part else { continue }
+            isInBody = true
+            return head
+        }
+        return nil
+    }
+
+    /// The next piece of the request's body; nil at its end.
+    func nextPiece() async throws -> ByteBuffer? {
+        guard isInBody else { return nil }
+        switch try await iterator.next() {
+        case .body(let piece)?: return piece
+        case .end?:
+            isInBody = false
+            return nil
+        case .head?, nil: throw ChannelError.inputClosed
+        }
+    }
+}
+
+/// Closes a connection of HTTP/1.1 on which no request comes or takes for ever to come, or nonsense comes.
+final class RequestGuard: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+
+    /// What goes on on the connection, as an event that the handler is sent.
+    enum Phase: Sendable { case waiting, answering }
+
+    private let patience: TimeAmount
+    private var deadline: Scheduled<Void>?
+
+    /// - Parameter patience: the time for a request, and between two of them.
+    init(_ patience: TimeAmount) { self.patience = patience }
+
+    func handlerAdded(context: ChannelHandlerContext) { restart(context) }
+
+    func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }
+
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        switch event as? Phase {
+        case .waiting?: restart(context)
+        // An answer may take as long as a build.
+        case .answering?: deadline?.cancel()
+        case nil: return context.triggerUserOutboundEvent(event, promise: promise)
+        }
+        promise?.succeed(())
+    }
+
+    /// The handlers before this one have answered.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    private func restart(_ context: ChannelHandlerContext) {
+        deadline?.cancel()
+        let channel = context.channel
+        deadline = context.eventLoop.scheduleTask(in: patience) { channel.close(promise: nil) }
+    }
+}
+
+/// Closes a connection on which nonsense came, after the answer to it.
+final class ErrorCloser: ChannelInboundHandler {
+    typealias InboundIn = NIOAny
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
