@@ -1,3 +1,4 @@
+import BuildKitProto
 import DockerAPI
 import Testing
 
