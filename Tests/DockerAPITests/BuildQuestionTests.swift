@@ -32,7 +32,9 @@ struct BuildQuestionTests {
     }
 
     @Test func `an output of the client's takes the place of the image`() throws {
-        let asked = try question("version=2&t=a&outputs=%5B%7B%22Type%22%3A%22local%22%2C%22Attrs%22%3A%7B%22dest%22%3A%22x%22%7D%7D%5D")
+        let asked = try question(
+            "version=2&t=a&outputs=%5B%7B%22Type%22%3A%22local%22%2C%22Attrs%22%3A%7B%22dest%22%3A%22x%22%7D%7D%5D"
+        )
         #expect(!asked.keepsImage)
         #expect(asked.request.exporters.map(\.type) == ["local"])
         #expect(asked.request.exporters.first?.attrs == [:])

@@ -33,8 +33,19 @@ struct DockerClientTests {
         )
         let id = daemon.scratch.path + "/id"
         let built = try await daemon.docker(
-            "build", "-t", "built:1", "-t", "built:2", "--build-arg", "WHO=docker", "--target", "wanted", "--no-cache",
-            "--iidfile", id, context
+            "build",
+            "-t",
+            "built:1",
+            "-t",
+            "built:2",
+            "--build-arg",
+            "WHO=docker",
+            "--target",
+            "wanted",
+            "--no-cache",
+            "--iidfile",
+            id,
+            context
         )
         try #require(built.status == 0, "\(built.errorText)")
         #expect(built.errorText.contains("naming to docker.io/library/built:2"))
@@ -86,7 +97,7 @@ struct DockerClientTests {
         #expect(listed.status == 1)
         #expect(listed.errorText.contains("page not found"))
         let newer = try await daemon.docker("info", environment: ["DOCKER_API_VERSION": "1.99"])
-        #expect(newer.errorText.contains("client version 1.99 is too new. Maximum supported API version is 1.48"))
+        #expect(newer.text.contains("client version 1.99 is too new. Maximum supported API version is 1.48"))
     }
 }
 

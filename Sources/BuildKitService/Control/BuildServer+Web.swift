@@ -8,6 +8,8 @@ extension BuildServer {
     /// - Parameters:
     ///   - question: the request.
     ///   - report: is told what the build does, all of it before the answer; a slow one slows the build down.
+    /// - Returns: what the client is told in the end.
+    /// - Throws: why the build failed; else what `report` throws.
     package func solve(
         _ question: Moby_Buildkit_V1_SolveRequest,
         report: @escaping @Sendable (Moby_Buildkit_V1_StatusResponse) async throws -> Void

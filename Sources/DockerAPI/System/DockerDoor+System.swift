@@ -41,7 +41,9 @@ extension DockerDoor {
         )
     }
 
-    /// `GET /info`. What Docker's document has and Slipway does not know is left out.
+    /// `GET /info`.
+    ///
+    /// What Docker's document has and Slipway does not know is left out.
     func info() async throws -> WebAnswer {
         let counts = try await engine.counts()
         let machine = engine.machine

@@ -12,7 +12,7 @@ package struct MachineFacts: Sendable, Hashable {
     package var memory: Int64 = 0
     package var processors = 1
 
-    /// Asks the system. What it does not tell is empty.
+    /// Asks the system; what it does not tell is empty.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func current() -> MachineFacts {
         var facts = MachineFacts()
