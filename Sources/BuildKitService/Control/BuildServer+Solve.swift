@@ -56,8 +56,19 @@ extension BuildServer {
                 try cacheSource($0, $1)
             }
             entry.job.keep(.success(job))
+            if Self.asksForAttestations(question.frontendAttrs) {
+                build.progress.warn("attestations (provenance, SBOM) are not made by this version of Slipway")
+            }
             let result = try await Self.result(of: question, job)
             return try Moby_Buildkit_V1_SolveResponse(try await job.export(result), result)
+        }
+    }
+
+    /// Whether attestations are asked for; buildx asks by itself for those that go into an image's cache alone.
+    private static func asksForAttestations(_ attributes: [String: String]) -> Bool {
+        attributes.contains { key, value in
+            (key.hasPrefix("attest:") || key.hasPrefix("build-arg:BUILDKIT_ATTEST_"))
+                && !value.contains("inline-only=true") && !value.contains("disabled=true")
         }
     }
 

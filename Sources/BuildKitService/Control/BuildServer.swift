@@ -7,9 +7,9 @@ import Exporters
 import LLB
 import LinuxSystem
 package import OCI
-package import RemoteCache
 import Operations
 package import RPC
+package import RemoteCache
 package import Settings
 package import Storage
 import SwiftProtobuf
