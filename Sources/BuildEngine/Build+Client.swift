@@ -36,6 +36,8 @@ extension Build {
     ///   - definitions: the graphs.
     ///   - known: outputs that the build has already.
     ///   - caches: are looked at besides the store.
+    /// - Returns: the files, and how they came to be.
+    /// - Throws: as `solve(_:)`.
     package func solve(
         _ definitions: [Definition],
         known: [Digest: [BuildOutput]],

@@ -122,7 +122,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         daemon = try DaemonTable(reader, base: file.removingLastComponent())
         self.file = name
         if let worker = try reader.table("worker") {
-            try worker.refuseOthers(than: ["oci", "containerd"])
+            try worker.refuseOthers(than: ["oci"])
             if let table = try worker.table("oci") {
                 cache = try Self.cacheTable(table)
                 networkMode = try table.string("networkMode")

@@ -4,6 +4,7 @@ import LLB
 import OCI
 import SystemPackage
 import Testing
+import Text
 
 @testable import BuildKitService
 

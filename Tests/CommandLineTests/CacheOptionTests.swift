@@ -228,7 +228,7 @@ import Text
             ("[worker.oci]\nminFreeSpace = \"120%\"\n", "is not a size such as 10GB or 20%"),
             ("[worker.oci]\ngc = \"yes\"\n", "expected true or false"),
             ("[worker.oci]\nreservedSpace = true\n", "expected a number or a string"),
-            ("[worker.oci]\nsnapshotter = \"x\"\n", "unknown key"),
+            ("[worker.oci]\nsnapshoter = \"x\"\n", "unknown key"),
             ("[worker.containerd]\ngc = true\n", "unknown key"),
             ("[[worker.oci.gcpolicy]]\nkeepDuration = \"long\"\n", "worker.oci.gcpolicy[0].keepDuration"),
             ("[[worker.oci.gcpolicy]]\nfilters = [\"colour==red\"]\n", "the filter colour is not one of"),

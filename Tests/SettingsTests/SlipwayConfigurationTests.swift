@@ -47,7 +47,7 @@ import Testing
         ),
         ("[registry.\"a b\"]\nhttp = true", "registry.\"a b\": expected a host with an optional port"),
         ("[[registry.\"a.io\".keypair]]\nkey = \"k\"", "registry.\"a.io\".keypair[0]: both key and cert are needed"),
-        ("[grpc]\nx = 1", "grpc: unknown key"),
+        ("[grpc]\nx = 1", "grpc.x: unknown key"),
         ("[registry\n", "/etc/slipway/slipway.toml: line 1"),
         ("[", "/etc/slipway/slipway.toml: line 1, column 2: expected the name of a table"),
         ("[dns]\noptions = [}", "/etc/slipway/slipway.toml: line 2, column 12: expected a value"),

@@ -10,6 +10,7 @@ extension Moby_Buildkit_V1_SolveResponse {
     /// - Parameters:
     ///   - result: what the build gave.
     ///   - frontend: what its frontend said; what is meant for clients goes on to them.
+    /// - Throws: `OCIError` for a document that cannot be written.
     init(_ result: Build.Result, _ frontend: FrontendResult) throws {
         self.init()
         for (key, value) in frontend.metadata where key.hasPrefix("frontend.") {

@@ -5,10 +5,9 @@ import OCI
 
 /// Where what is exported to the client goes, one stream for each output.
 protocol ClientSink: Sendable {
-    /// Sends the bytes of an archive, read to its end.
-    /// - Parameter output: the number of the output in the request.
+    /// Sends the bytes of an archive, read to its end, as an output of a number.
     func send(archive: OpenFile, output: Int) async throws
-    /// Sends the files below a directory.
+    /// Sends the files below a directory, as an output of a number.
     func send(files: RootedDirectory, output: Int) async throws
 }
 
@@ -18,6 +17,7 @@ extension Export {
     ///   - message: the output.
     ///   - number: its number in the request.
     ///   - sink: takes what goes to the client.
+    /// - Throws: `ServiceError` for an output that is not known, `ExportError` for attributes that are wrong.
     init?(_ message: Moby_Buildkit_V1_Exporter, number: Int, sink: (any ClientSink)?) throws {
         func client() throws -> any ClientSink {
             guard let sink else { throw ServiceError.exportNeedsSession(message.type) }

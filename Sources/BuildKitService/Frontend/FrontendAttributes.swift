@@ -74,6 +74,8 @@ struct FrontendAttributes {
     /// - Parameters:
     ///   - base: says what goes for all requests of the build.
     ///   - inputs: graphs that stand for contexts, by their names.
+    /// - Returns: the request.
+    /// - Throws: `ServiceError` for a value that cannot be understood.
     func request(like base: BuildRequest, inputs: [String: Definition]) throws -> BuildRequest {
         var request = base
         request.context = .offered("context")

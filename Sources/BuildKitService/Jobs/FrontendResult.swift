@@ -74,8 +74,10 @@ extension FrontendResult {
 
     /// The message for a client.
     /// - Parameters:
-    ///   - definition: the graph of a result, for clients that build on it.
     ///   - takesDefinitions: whether the client knows results that have graphs.
+    ///   - definition: the graph of a result, for clients that build on it.
+    /// - Returns: the message.
+    /// - Throws: what `definition` throws.
     func message(
         takesDefinitions: Bool,
         _ definition: (String) throws -> Pb_Definition?

@@ -55,6 +55,7 @@ package func connectLocalSocket(_ path: FilePath, keepsMessages: Bool) throws(Sy
 ///   - mode: the permissions of the socket's file, from its first moment on.
 ///   - group: the group of the file; nil leaves the caller's.
 /// - Returns: a descriptor that the caller must close.
+/// - Throws: `SystemCallError`.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func bindLocalSocket(_ path: FilePath, mode: UInt32, group: UInt32?) throws(SystemCallError) -> CInt {
     guard let name = path.lastComponent else { throw SystemCallError("bind", path: path, errno: .isDirectory) }

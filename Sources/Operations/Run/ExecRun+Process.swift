@@ -11,10 +11,10 @@ internal import Text
 
 /// The process of a step.
 extension ExecRun {
-    /// Runs the process to its end.
     /// Where programs are found in a step that says nothing of it.
     private static let usualPath: [UInt8] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+    /// Runs the process to its end.
     func runProcess(root: FilePath, _ mounts: [SandboxConfiguration.Mount]) async throws {
         let obstacle = try await obstacle()
         let process = exec.process

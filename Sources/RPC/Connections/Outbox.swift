@@ -41,7 +41,9 @@ final class Outbox: Sendable {
         wake()
     }
 
-    /// What is there, in one buffer; waits where nothing is. Nil after the end, and where the task is cancelled.
+    /// What is there, in one buffer; waits where nothing is.
+    ///
+    /// Nil after the end, and where the task is cancelled.
     func take() async -> ByteBuffer? {
         while !Task.isCancelled {
             let (piece, isClosed) = state.withLock { ($0.nextPiece(), $0.isClosed) }

@@ -27,7 +27,9 @@ package struct RPCFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case unauthenticated = 16
     }
 
-    /// More about a failure, in a form that its type names. BuildKit's are JSON, under names that end in `+json`.
+    /// More about a failure, in a form that its type names.
+    ///
+    /// BuildKit's are JSON, under names that end in `+json`.
     package struct Detail: Hashable, Sendable {
         package var typeURL: String
         package var value: [UInt8]

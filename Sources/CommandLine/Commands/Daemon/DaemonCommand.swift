@@ -26,7 +26,7 @@ struct DaemonCommand: RunnableCommand {
             "addr",
             \.addresses,
             placeholder: "stringArray",
-            help: "Listening address (socket or tcp) (default \"unix:///run/slipway/slipway.sock\")"
+            help: "Listening address (unix://PATH, tcp://HOST:PORT or fd://)"
         ),
         .list(
             "allow-insecure-entitlement",
