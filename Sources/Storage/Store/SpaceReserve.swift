@@ -14,17 +14,26 @@ struct SpaceReserve: Sendable {
 
     /// How much is held: 4 MiB, and less on a small file system.
     private static func size(_ space: FileSystemSpace) -> UInt64 {
-        min(4 << 20, max(256 << 10, space.totalBytes / 16))
+        min(fullSize, max(256 << 10, space.totalBytes / 16))
     }
 
-    /// Holds the space, if that is not done, where there is plenty.
+    /// The most that is held.
+    private static let fullSize: UInt64 = 4 << 20
+
+    /// Holds the space where there is plenty, if that is not done, or if what was left after a full disk is less.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func hold() {
         // A store works without it: on a disk that is nearly full, or of which nothing can be held.
-        guard let present = try? HostFiles.status(of: path) == nil, present, let space = try? FileSystemSpace(at: root)
-        else { return }
+        guard let status = try? HostFiles.status(of: path) else { return grow(from: 0) }
+        if status.size < Self.fullSize { grow(from: UInt64(status.size)) }
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func grow(from held: UInt64) {
+        guard let space = try? FileSystemSpace(at: root) else { return }
         let size = Self.size(space)
-        guard space.availableBytes > 4 * size else { return }
+        guard held < size, space.availableBytes > 4 * size else { return }
+        if held > 0 { _ = try? HostFiles.remove(path) }
         allocate(size)
     }
 
