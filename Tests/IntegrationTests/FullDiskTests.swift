@@ -141,6 +141,10 @@ struct `A disk that is full` {
                     _ = try HostFiles.remove(FilePath(path("disk/filler")))
                     // Each finds the disk as it is when it fills up, with the space that was held.
                     _ = try Store.openBlocking(at: FilePath(slipway.root), tables: .all)
+                    // A sixteenth of the disk, also where the command before left less.
+                    let reserve = try HostFiles.status(of: FilePath(slipway.root).appending("reserve"))
+                    let whole: Int64 = (24 << 20) / 16
+                    #expect(reserve?.size == whole, "before \(command)")
                 }
                 try await fillUp()
                 let result = try await slipway.run(command)
