@@ -63,7 +63,7 @@ extension LocalSocketListener {
     /// Gives each connection to `body` until the task is cancelled; one that fails is closed, and no other hears of it.
     func serve(_ body: @escaping @Sendable (OpenFile) async throws -> Void) async {
         await withDiscardingTaskGroup { group in
-            // A listener that fails is one that nobody needs any more: SSH then says that it has no agent.
+            // A listener fails when its step is over: SSH then says that it has no agent.
             while let connection = try? await accept() {
                 group.addTask { try? await body(connection) }
             }

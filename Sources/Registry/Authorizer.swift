@@ -8,7 +8,7 @@ internal import Text
 
 /// Answers a registry's challenges, and remembers what it accepted.
 actor Authorizer {
-    /// Which access is wanted, and of whom.
+    /// Which access is wanted, and to which registry.
     struct Demand {
         let endpoint: Endpoint
         /// The address that the endpoint was asked at.

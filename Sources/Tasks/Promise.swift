@@ -25,7 +25,7 @@ package final class Promise<Value: Sendable>: Sendable {
 
     /// The value, as soon as there is one.
     ///
-    /// Waited for until it is given: whoever cancels gives one.
+    /// Waited for until it is given: to end the wait early, give one.
     package func value() async -> Value {
         await withCheckedContinuation { continuation in
             let value: Value? = state.withLock { state in

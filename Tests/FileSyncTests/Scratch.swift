@@ -41,7 +41,7 @@ struct Scratch: Sendable {
         try removeTree(path)
     }
 
-    /// A receiver into `inside`, whose files belong to whoever runs the test.
+    /// A receiver into `inside`, whose files belong to the user who runs the test.
     func receiver(
         isMerging: Bool = false,
         comparison: FileReceiver.Comparison = .metadata,

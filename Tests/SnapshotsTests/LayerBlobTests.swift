@@ -223,7 +223,7 @@ private final class CountingProvider: BlobProvider {
     private static let content = [UInt8](repeating: 0, count: 1024)
     let blob = Descriptor(mediaType: .ociLayer, digest: .sha256(of: content), size: Int64(content.count))
     private let store: Store
-    /// Whether the first who asks is told late that nobody waits for it any more.
+    /// Whether the first who asks is told late that no task waits for it any more.
     private let isLate: Bool
     private let calls = Mutex(0)
     private let beginning: AsyncStream<Void>.Continuation

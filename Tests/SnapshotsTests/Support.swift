@@ -69,7 +69,7 @@ extension SnapshotStore {
         return try await layer(diffID: diffID ?? digest, blob: blob, isChecked: false, in: store.lastingLease)
     }
 
-    /// Takes a blob of another store's layer in, as one that somebody says to be a layer's.
+    /// Takes a blob of another store's layer in, as one that is claimed to be a layer's.
     func arrivedLayer(_ blob: Descriptor, from other: SnapshotStore, diffID: Digest) async throws -> LayerID {
         _ = try await store.blobs.put(try await other.store.blobs.read(blob.digest), in: store.lastingLease)
         return try await layer(diffID: diffID, blob: blob, isChecked: false, in: store.lastingLease)

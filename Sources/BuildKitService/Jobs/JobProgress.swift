@@ -64,7 +64,7 @@ final class JobProgress: Sendable {
         if number == nil { channel.finish() }
         defer {
             if let number { state.withLock { $0.listeners[number] = nil } }
-            // Whoever waits for the listener to read need not wait any more.
+            // A sender that waits for the listener to read need not wait any more.
             channel.finish()
         }
         return try await body(channel)

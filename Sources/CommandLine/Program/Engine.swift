@@ -36,7 +36,7 @@ extension SlipwayEnvironment {
         return try await self.engine(over: store, credentials: try credentials())
     }
 
-    /// The parts over a store that is open, with somebody's credentials for registries.
+    /// The parts over a store that is open, with the given credentials for registries.
     func engine(over store: Store, credentials: any CredentialSource) async throws -> Engine {
         let logger = logger()
         let client = RegistryClient(try await registryConfiguration(credentials), logger: logger)

@@ -15,7 +15,7 @@ package struct FormQuery: Sendable, Hashable {
         self.values = values
     }
 
-    /// The first value of a parameter; empty where there is none.
+    /// The first value of a parameter; empty if it is missing.
     package subscript(name: String) -> String { values[name]?.first ?? "" }
 
     /// All values of a parameter.

@@ -186,7 +186,7 @@ struct TreeWriter {
         return true
     }
 
-    /// Whether something that is no file and no directory is there as it was sent.
+    /// Whether a link, a pipe or a device is there as it was sent.
     private func isSame(_ existing: FileStatus, _ entry: SentEntry, in handle: OpenFile) throws -> Bool {
         let metadata = entry.metadata
         guard comparison == .metadata, existing.modified == metadata.modified, existing.userID == metadata.user,

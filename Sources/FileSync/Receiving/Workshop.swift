@@ -11,7 +11,7 @@ final class Workshop: Sendable {
         fileprivate let name: [UInt8]
         fileprivate let workshop: OpenFile
 
-        /// Gives it its place, where nothing is or something that is no directory.
+        /// Gives it its place, in which there is nothing, or anything but a directory.
         @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
         func move(to place: [UInt8], of directory: OpenFile) throws(SystemCallError) {
             try workshop.renameEntry(named: name, to: place, of: directory)

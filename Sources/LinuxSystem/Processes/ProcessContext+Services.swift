@@ -10,7 +10,7 @@ extension ProcessContext {
         return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// The number of a group by its name; nil where there is none of that name.
+    /// The number of a group by its name; nil if there is no such group.
     ///
     /// See getgrnam_r(3).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

@@ -210,7 +210,7 @@ struct CopiedEntries: Sendable {
     func makeNode(_ place: Place) throws {
         let status = place.entry.status
         if let number = place.number { source.record?.copied(number) }
-        // Nobody would answer at a copy of a socket, and no layer can hold one: as in BuildKit an empty file marks it.
+        // A copy of a socket would not answer, and no layer can hold one: as in BuildKit an empty file marks it.
         let file = status.type == .socket ? SpecialFile(.regular) : status.specialFile
         try making(place) { parent, name throws(SystemCallError) in
             try parent.createNode(named: name, file, mode: 0o600)

@@ -5,6 +5,9 @@ internal import Synchronization
 ///
 /// gRPC spoken inside a call of gRPC goes through one. Neither side gets far ahead of the other: `deliver` waits while
 /// much is unread, and the channel is not writable while much is untaken. Nothing is read before `activate`.
+///
+/// Not checked by the compiler: the pipeline and what belongs to it are used on the event loop alone, as NIO demands of a
+/// channel, and the rest is behind locks.
 package final class MemoryChannel<Inbound: Sendable>: Channel, ChannelCore, @unchecked Sendable {
     package let eventLoop: any EventLoop
     package let allocator = ByteBufferAllocator()

@@ -11,7 +11,7 @@ package struct RPCInput<Element: Sendable>: AsyncSequence, Sendable {
     }
 
     /// The one message of a call that takes one.
-    /// - Throws: `RPCFailure` if there is none, or more than one.
+    /// - Throws: `RPCFailure` if it is missing, or if more than one came.
     func single() async throws -> Element {
         var iterator = makeAsyncIterator()
         guard let message = try await iterator.next() else {
