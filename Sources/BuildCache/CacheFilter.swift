@@ -68,7 +68,7 @@ package struct TextPattern: Sendable, Hashable {
             case "|": alternatives.append([])
             case "*", "+", "?":
                 guard var piece = alternatives[last].popLast() else {
-                    throw Invalid(reason: "nothing is there to repeat")
+                    throw Invalid(reason: "there is nothing to repeat")
                 }
                 if byte != "+" { piece.isOptional = true }
                 if byte != "?" { piece.repeats = true }

@@ -70,7 +70,7 @@ private struct PrivateAgent {
         if let message = PrivateKeyFile.ed25519Message(block) {
             // SSH_AGENT_SUCCESS
             guard try await socket.answer(to: message)?.dropFirst(4).elementsEqual([6]) == true else {
-                throw ClientServiceError.keyRefused(key, reason: "the agent does not take it")
+                throw ClientServiceError.keyRefused(key, reason: "the agent refused it")
             }
             return
         }

@@ -48,19 +48,19 @@ package enum FileSyncError: Error, Hashable, Sendable, CustomStringConvertible {
         case .sentTwice(let path): refused(path, "it was sent before")
         case .outOfOrder(let path, let last): refused(path, "it belongs before \(escapedForDisplay(last))")
         case .directoryMissing(let path): refused(path, "its directory was not sent right before it")
-        case .belowFile(let path, let file): refused(path, "\(escapedForDisplay(file)) is no directory")
+        case .belowFile(let path, let file): refused(path, "\(escapedForDisplay(file)) is not a directory")
         case .unknownLinkTarget(let path, let target):
-            refused(path, "it is a hard link to \(escapedForDisplay(target)), which is no file sent before it")
-        case .badType(let path, let mode): refused(path, "mode 0x\(String(mode, radix: 16)) is of no known type")
+            refused(path, "it is a hard link to \(escapedForDisplay(target)), which is not a file sent before it")
+        case .badType(let path, let mode): refused(path, "mode 0x\(String(mode, radix: 16)) has an unknown type")
         case .badSize(let path, let size): refused(path, "a size of \(size) bytes")
-        case .badOwner(let path): refused(path, "4294967295 is no user or group")
+        case .badOwner(let path): refused(path, "4294967295 is not a user or group")
         case .badDevice(let path): refused(path, "its device numbers are out of range")
         case .badLink(let path): refused(path, "the target of the link is empty, too long or has a NUL byte")
-        case .reservedName(let path): refused(path, "the sync itself uses this name here; run it again")
+        case .reservedName(let path): refused(path, "the sync uses this name itself; run it again")
         case .tooManyEntries(let limit): "the file sync was refused: it has more than \(limit) entries"
         case .tooMuchContent(let limit): "the file sync was refused: its files have more than \(limit) bytes"
         case .unrequestedContent(let id): "the file sync was refused: content of entry \(id), which was not asked for"
-        case .unknownFile(let id): "the file sync was refused: entry \(id) is no file on offer"
+        case .unknownFile(let id): "the file sync was refused: entry \(id) is not a file on offer"
         case .unexpectedPacket(let text): "the file sync was refused: \(text)"
         case .invalidPatterns(let text): "invalid patterns of a file sync: \(text)"
         }

@@ -207,6 +207,6 @@ package enum ImageTable: TableOwner {
         let names = try names(of: id, in: db)
         try db.execute(sql: "DELETE FROM images WHERE id = ?", arguments: [id])
         let named = names.isEmpty ? "" : " (\(names.joined(separator: ", ")))"
-        return "image \(id)\(named): what it is made of is lost; pull or build it again"
+        return "image \(id)\(named): its content is lost; pull or build it again"
     }
 }

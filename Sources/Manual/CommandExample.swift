@@ -21,7 +21,7 @@ extension CommandExample {
         "exec": [("Open a shell in a running container", "slipway exec -it web sh")],
         "explain": [
             ("Say why steps of the last build ran again", "slipway explain"),
-            ("Say it of the build that made an image", "slipway explain app:1.0"),
+            ("Say why the steps of an image's build ran", "slipway explain app:1.0"),
         ],
         "history": [("Show each step in full", "slipway history --no-trunc app:1.0")],
         "images": [

@@ -169,7 +169,7 @@ extension EnvironmentVariable {
     package static let builder = EnvironmentVariable(
         "BUILDX_BUILDER",
         .build,
-        "Taken for scripts made for buildx. A name other than `default` leads to a warning."
+        "Accepted for scripts written for buildx. A name other than `default` leads to a warning."
     )
     package static let noDefaultLoad = EnvironmentVariable(
         "BUILDX_NO_DEFAULT_LOAD",

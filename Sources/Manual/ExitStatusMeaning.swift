@@ -22,7 +22,7 @@ package struct ExitStatusMeaning: Sendable {
         ExitStatusMeaning(.success, "The command did what it was asked to."),
         ExitStatusMeaning(
             .failure,
-            "It failed, and says on the standard error output what, where, and what helps. Also: an unknown command, or a wrong"
+            "It failed. Standard error says what failed, where, and what helps. Also: an unknown command, or a wrong"
                 + " number of arguments."
         ),
         ExitStatusMeaning(

@@ -65,7 +65,7 @@ private func operation(
         return MergeOperation(count: inputs.count)
     case .diff(let lower, let upper):
         guard upper != nil, lower != upper else {
-            throw OperationError.unsupported("the difference of a tree to nothing or to itself")
+            throw OperationError.unsupported("the difference of a tree from nothing or from itself")
         }
         return DiffOperation(hasLower: lower != nil)
     case .source(let source):

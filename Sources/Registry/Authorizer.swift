@@ -111,7 +111,7 @@ actor Authorizer {
         guard let text = answer.token ?? answer.access_token, !text.isEmpty,
             text.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
         else {
-            throw RegistryError.invalidResponse(url: challenge.parameters["realm"] ?? "", reason: "it holds no token")
+            throw RegistryError.invalidResponse(url: challenge.parameters["realm"] ?? "", reason: "it has no token")
         }
         let header = Secret("Bearer \(text)")
         // The token protocol's default is a minute; a little less, so that one does not expire on its way.
@@ -138,7 +138,7 @@ actor Authorizer {
     ) async throws -> TokenAnswer {
         let registry = demand.registry
         guard let text = challenge.parameters["realm"] else {
-            throw RegistryError.invalidResponse(url: registry.redacted, reason: "its challenge names no realm")
+            throw RegistryError.invalidResponse(url: registry.redacted, reason: "its challenge does not name a realm")
         }
         let realm = try HTTPURL(parsing: text)
         let policy = RealmPolicy(registry: registry, allowedHosts: demand.endpoint.authHosts)

@@ -112,7 +112,7 @@ extension RegistryClient {
     /// Credentials follow only to the registry's own origin, as for a redirect.
     private static func location(of answer: HTTPTransport.Answer) throws -> HTTPURL {
         guard let location = answer.header("Location") else {
-            throw RegistryError.invalidResponse(url: answer.url.redacted, reason: "it names no place for the upload")
+            throw RegistryError.invalidResponse(url: answer.url.redacted, reason: "it does not say where to upload")
         }
         return try RedirectPolicy(origin: answer.url).follow(from: answer.url, location: location).url
     }
@@ -137,7 +137,7 @@ extension RegistryClient {
                 switch action {
                 case .open:
                     guard let location = try await start(upload) else {
-                        throw RegistryError.invalidResponse(url: endpoint.domain, reason: "it opened no upload")
+                        throw RegistryError.invalidResponse(url: endpoint.domain, reason: "it did not open an upload")
                     }
                     event = .opened(location)
                 case .append(let session):
@@ -154,7 +154,7 @@ extension RegistryClient {
                 case .succeed: return await progress(source.size)
                 case .fail:
                     throw failure
-                        ?? RegistryError.invalidResponse(url: endpoint.domain, reason: "the upload came to no end")
+                        ?? RegistryError.invalidResponse(url: endpoint.domain, reason: "the upload did not end")
                 }
             } catch let error as AttemptFailure where action != .fail {
                 try Task.checkCancellation()

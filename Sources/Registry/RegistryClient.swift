@@ -146,7 +146,7 @@ package final class RegistryClient: Sendable {
         throw refusal
             ?? AttemptFailure(
                 url: request.endpoint.url(.https, repository: request.repository, request.rest),
-                reason: .connection(.unreachable("no scheme is allowed"))
+                reason: .connection(.unreachable("it must not have a scheme"))
             )
     }
 
@@ -271,7 +271,7 @@ extension RegistryClient {
                 throw worded
             }
         }
-        throw RegistryError.invalidURL(repository.domain, reason: "no host answers for it")
+        throw RegistryError.invalidURL(repository.domain, reason: "no host serves it")
     }
 
     /// Does something at the registry itself.

@@ -231,7 +231,7 @@ extension GitRepositories {
                 && String(decoding: part, as: UTF8.self).lowercased() != ".git"
         }
         guard isSafe else {
-            throw .subdirectory(escapedForDisplay(path ?? []), reason: "it leads out of the repository's files")
+            throw .subdirectory(escapedForDisplay(path ?? []), reason: "it leads outside of the repository")
         }
         return parts
     }

@@ -42,7 +42,7 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .notText(let what, let bytes):
             return
-                "\(what) \"\(escapedForDisplay(bytes))\" is not valid UTF-8, and the container runtime passes on nothing else"
+                "\(what) \"\(escapedForDisplay(bytes))\" is not valid UTF-8, and the container runtime accepts nothing else"
         case .unsafeRoot(let path, let type):
             return
                 "\(path) of the root file system is \(Self.noun(type)) where a directory must be; refusing to mount over it"
@@ -86,8 +86,8 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
         case .unknownRuntime(let path, let says):
             let line = says.prefix { $0 != "\n" }
             return "\(escapedForDisplay(path.bytes)) is not crun with seccomp support "
-                + "(its --version says \"\(escapedForDisplay(line))\"), and would run this with no filter of system calls; "
-                + "install crun, and remove what stands before it in PATH"
+                + "(its --version says \"\(escapedForDisplay(line))\"), and would run this without a filter of system calls; "
+                + "install crun, and remove the program that comes before it in PATH"
         }
     }
 

@@ -24,12 +24,12 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
         case .contentGone(let id):
             "the files of layer \(id) are gone and nothing says where to fetch them; pull or build the image again"
         case .diffIDMismatch(let blob, let expected, let actual):
-            "layer \(blob) is damaged or its image lies about it: unpacked it is \(actual), the configuration says \(expected)"
+            "layer \(blob) is damaged or its image lies about it: its archive has the digest \(actual), the configuration says \(expected)"
         case .layerDamaged(let id, let expected, let actual):
             "the files of layer \(id) are damaged: their archive is \(actual) instead of \(expected). Run `slipway system check "
                 + "--deep --repair`, then pull or build the image again"
         case .stillInUse:
-            "the step's files are still open in a process that outlived it; end every process that the step started"
+            "the step's files are still open in a process that outlived it; end each process that the step started"
         case .mount(let error, let layers):
             "cannot mount a file system of \(layers) layers: \(error)"
         }

@@ -135,7 +135,7 @@ private func isUnderstood(_ line: [String]) -> Bool {
                 "--security-opt", "seccomp=/x",
                 "the security option \"seccomp=/x\" is not supported by this version of Slipway"
             ),
-            ("--network", "mine", "network mine not found: there are the networks bridge, host and none"),
+            ("--network", "mine", "network mine not found: the networks are bridge, host and none"),
             ("--rm", "=maybe", "it is neither true nor false"),
         ]
     )

@@ -63,7 +63,7 @@ import Testing
             "RUN a 1 < 2", "ENV a=<<EOF",
         ]
     )
-    func `are not found where there are none`(text: String) throws {
+    func `are not found in other text`(text: String) throws {
         #expect(try instruction(text).heredocs.isEmpty)
     }
 

@@ -134,7 +134,7 @@ import Text
     }
 
     @Test(arguments: ["FROM scratch\n# syntax=a", "# x\n# syntax=a", "{\"syntax\": 1}", ""])
-    func `name no frontend where there is none`(text: String) {
+    func `do not name a frontend without the directive`(text: String) {
         #expect(Directive.syntax(of: bytes(text)) == nil)
     }
 }

@@ -67,11 +67,11 @@ private func changed(_ entry: FakeEntry, _ change: (inout Fsutil_Types_Stat) -> 
             "at a/x: its directory was not sent right before it"
         ),
         Attack("has no directory", entries: [.file("a/b")], "at a/b: its directory was not sent right before it"),
-        Attack("is below a file", entries: [.file("a"), .file("a/b")], "at a/b: a is no directory"),
+        Attack("is below a file", entries: [.file("a"), .file("a/b")], "at a/b: a is not a directory"),
         Attack(
             "is below a symbolic link",
             entries: [.symbolicLink("a", "../canary"), .file("a/b")],
-            "at a/b: a is no directory"
+            "at a/b: a is not a directory"
         ),
         Attack(
             "makes a directory a link and writes through it",
@@ -83,30 +83,34 @@ private func changed(_ entry: FakeEntry, _ change: (inout Fsutil_Types_Stat) -> 
 
     static let kinds: [Attack] = [
         Attack("links to nothing", entries: [.hardLink("a", "b")], "at a: it is a hard link to b, which is no file"),
-        Attack("links to a later file", entries: [.hardLink("a", "b"), .file("b")], "which is no file sent before it"),
+        Attack(
+            "links to a later file",
+            entries: [.hardLink("a", "b"), .file("b")],
+            "which is not a file sent before it"
+        ),
         Attack(
             "links to a file outside",
             entries: [.hardLink("a", "../canary/file")],
-            "../canary/file, which is no file sent before it"
+            "../canary/file, which is not a file sent before it"
         ),
         Attack(
             "links through a symbolic link",
             entries: [.symbolicLink("a", "../canary"), .hardLink("b", "a/file")],
-            "which is no file sent before it"
+            "which is not a file sent before it"
         ),
         Attack(
             "links to a symbolic link",
             entries: [.symbolicLink("a", "../canary/file"), .hardLink("b", "a")],
-            "which is no file sent before it"
+            "which is not a file sent before it"
         ),
         Attack(
             "links to a directory",
             entries: [.directory("a"), .hardLink("b", "a")],
             "which is no file sent before"
         ),
-        Attack("links to itself", entries: [.hardLink("a", "a")], "which is no file sent before it"),
+        Attack("links to itself", entries: [.hardLink("a", "a")], "which is not a file sent before it"),
         Attack("is a socket", entries: [.named("a", 1 << 24)], "of no known type"),
-        Attack("is of two types", entries: [.named("a", 1 << 31 | 1 << 27)], "mode 0x88000000 is of no known type"),
+        Attack("is of two types", entries: [.named("a", 1 << 31 | 1 << 27)], "mode 0x88000000 has an unknown type"),
         Attack("is irregular", entries: [.named("a", 1 << 19)], "of no known type"),
         Attack("is shorter than nothing", entries: [changed(.file("a")) { $0.size = -1 }], "at a: a size of -1 bytes"),
         Attack("links to an empty name", entries: [.symbolicLink("a", "")], "target of the link is empty"),

@@ -66,16 +66,16 @@ import Testing
                 Fsutil_Types_Packet.with {
                     $0.type = .packetReq; $0.id = 9
                 }
-            ], "entry 9 is no file on offer"
+            ], "entry 9 is not a file on offer"
         ),
         (
             [
                 .with {
                     $0.type = .packetReq; $0.id = 1
                 }
-            ], "entry 1 is no file on offer"
+            ], "entry 1 is not a file on offer"
         ),
-        ([.with { $0.type = .packetReq }, .with { $0.type = .packetReq }], "entry 0 is no file on offer"),
+        ([.with { $0.type = .packetReq }, .with { $0.type = .packetReq }], "entry 0 is not a file on offer"),
         ([.data(0, "x".utf8)], "the receiver sent what only a sender sends"),
         ([Fsutil_Types_Packet()], "the receiver sent what only a sender sends"),
     ])

@@ -61,7 +61,7 @@ import Testing
             ([config, good, .link("c2.json", to: "c2.json"), manifest("c2.json")], "a link that leads nowhere"),
             ([config, good, .device("x"), manifest()], "is a device or a pipe"),
             ([config, good, .pipe("x"), manifest()], "is a device or a pipe"),
-            ([config, config, good, manifest()], "is in it twice"),
+            ([config, config, good, manifest()], "appears in it twice"),
             (
                 [config, .text("l.tar", String(repeating: "no tar ", count: 500)), manifest()],
                 "\"l.tar\" is not a layer"

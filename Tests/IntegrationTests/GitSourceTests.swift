@@ -152,9 +152,9 @@ struct `Adding from git` {
     }
 
     @Test(arguments: [
-        ("#main:../..", "it leads out of the repository's files"), ("#main:link", "it is not a directory"),
+        ("#main:../..", "it leads outside of the repository"), ("#main:link", "it is not a directory"),
         ("#main:file", "it is not a directory"), ("#main:nowhere", "there is no such directory"),
-        ("#main:.git", "it leads out of the repository's files"),
+        ("#main:.git", "it leads outside of the repository"),
         ("#nowhere", "repository does not contain ref nowhere"),
         ("?commit=00000000", "expected checksum to match 00000000, got "),
         ("?commit=main", "invalid checksum main for Git URL, expected hex commit hash"),

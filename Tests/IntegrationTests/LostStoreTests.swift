@@ -34,7 +34,7 @@ struct `A store without database and records` {
             #expect(repaired.contains("its records are damaged too"))
             #expect(repaired.contains("found: image \(pulled), without its names\n"), "\(repaired)")
             #expect(
-                repaired.contains("lost: image \(built): its configuration is there, and not all of its 2 layers\n")
+                repaired.contains("lost: image \(built): its configuration is here, but not all of its 2 layers\n")
             )
             #expect(
                 try await slipway.succeed("images", "--no-trunc", "--format", "{{.Repository}} {{.ID}}")

@@ -23,7 +23,7 @@ import Testing
     @Test(arguments: [
         "", ":", "://", "http://", "http://host/a@b", "http://host?a=b:c@d", "ssh://git@host/x", "git@host:x", "a:b@c",
         "http://host http://other@", "user:pass@host",
-    ]) func `are not found where there are none`(text: String) {
+    ]) func `are not found in an address without them`(text: String) {
         // A web address with a name alone is masked; the last one has no host but a name.
         let expected = text == "http://host http://other@" ? "http://host http://xxxxx@" : text
         #expect(withoutCredentials(text) == expected)

@@ -56,7 +56,7 @@ import Testing
         let windows = advice(127, output, files: ["/app/run.sh": (0o755, bytes("#!/bin/sh\r\necho\r\n"))])
         #expect(windows?.contains("carriage return") == true)
         let bash = advice(127, output, files: ["/app/run.sh": (0o755, bytes("#!/bin/bash -e\n"))])
-        #expect(bash?.contains("is run by /bin/bash, which the image does not have") == true)
+        #expect(bash?.contains("needs /bin/bash, which the image does not have") == true)
         let both = ["/app/run.sh": (UInt32(0o755), bytes("#!/bin/bash\n")), "/bin/bash": (0o755, [])]
         #expect(advice(127, output, files: both) == nil)
     }

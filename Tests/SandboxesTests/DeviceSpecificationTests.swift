@@ -59,7 +59,7 @@ import Testing
             ("cdiVersion: 0.6.0\nkind: a/b\nmore: 1\n", "a.yaml:3: unknown field \"more\""),
             (
                 "cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: -x\n",
-                "a.yaml:4: name: \"-x\" is not a name of a device"
+                "a.yaml:4: name: \"-x\" is not a device name"
             ),
             ("cdiVersion: 0.6.0\nkind: a/b\ndevices:\n- name: x\n", "containerEdits: the device \"x\" has none"),
             (

@@ -53,7 +53,7 @@ import Text
             Self.explanation.text(fileLimit: 2) == """
                 CACHED   [1/4] FROM base
                 RAN      [internal] load build context
-                         it reads what only its content identifies, and is read each time
+                         its content decides its key, so it is read each time
                 REBUILT  [2/4] COPY assets . (Dockerfile:3)
                          files of "[internal] load build context" changed:
                            assets/server.py: content

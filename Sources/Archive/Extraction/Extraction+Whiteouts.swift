@@ -26,7 +26,7 @@ extension Extraction {
         let hidden = Array(name.dropFirst(Whiteout.prefix.count))
         guard !hidden.isEmpty, hidden != ".", hidden != "..",
             !hidden.starts(with: Whiteout.prefix)
-        else { throw refused(entry, "a whiteout of nothing") }
+        else { throw refused(entry, "a whiteout without a name") }
         let parent = try directory(components.dropLast(), entry)
         if options.mode == .marked {
             try mark(parent, name)

@@ -37,7 +37,7 @@ struct PAXRecords {
         let wanted = Array(key.utf8)
         let found = records.filter { $0.key == wanted }
         guard found.count <= 1 else {
-            throw .invalidHeader(reason: "\(key) stands twice in the extended header", entry: nil)
+            throw .invalidHeader(reason: "\(key) appears twice in the extended header", entry: nil)
         }
         guard let value = found.first?.value, !value.isEmpty else { return nil }
         return value

@@ -9,7 +9,7 @@ extension TarReader {
         let isExtended = extended?.records.contains { $0.key.starts(with: "GNU.sparse.") } ?? false
         guard header.typeFlag == "S" else { return isExtended ? .pax : .none }
         guard !isExtended, header.format == .gnu else {
-            throw .invalidHeader(reason: "two kinds of sparse file at once", entry: header.name)
+            throw .invalidHeader(reason: "it mixes two kinds of sparse file", entry: header.name)
         }
         return .gnu
     }

@@ -359,7 +359,7 @@ package final class TarReader {
             guard !hasSlash else { throw refuse("a file whose name ends in a slash") }
             return .regular
         case "1", "2":
-            guard !link.isEmpty else { throw refuse("a link to nothing") }
+            guard !link.isEmpty else { throw refuse("a link without a target") }
             kind = header.typeFlag == "1" ? .hardLink(target: link) : .symbolicLink(target: link)
         case "3":
             let (major, minor) = try device(header, path)

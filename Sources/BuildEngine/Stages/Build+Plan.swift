@@ -82,7 +82,7 @@ extension Build {
     /// The time of what `SOURCE_DATE_EPOCH` names.
     private func namedTime(of date: SourceDate) async throws -> Int64? {
         if let time = try await time(of: date) { return time.seconds }
-        let text = "SOURCE_DATE_EPOCH is ignored: what it names has no time, as a commit or a file of a web server has"
+        let text = "SOURCE_DATE_EPOCH is ignored: its source has no time; commits and files of web servers have one"
         if notices.isNew(text) { progress.warn(text) }
         return nil
     }

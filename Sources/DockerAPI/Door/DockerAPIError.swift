@@ -29,7 +29,8 @@ package enum DockerAPIError: Error, Sendable, Hashable, CustomStringConvertible 
         case .invalidJSON(let parameter, let reason): "error reading \(parameter): \(reason)"
         case .invalidNumber(let parameter, let value): "\(parameter): \"\(value)\" is not a number"
         case .invalidBuilderVersion(let version): "invalid version \"\(version)\""
-        case .classicBuilder: "this daemon has no builder before BuildKit; set DOCKER_BUILDKIT=1 for docker build"
+        case .classicBuilder:
+            "this daemon does not have the builder from before BuildKit; set DOCKER_BUILDKIT=1 for docker build"
         case .securityOptions: "The daemon on this platform does not support setting security options on build"
         case .squash: "squash is only supported with experimental mode"
         case .unsupportedIsolation(let name): "Unsupported isolation: \"\(name)\""
@@ -39,7 +40,7 @@ package enum DockerAPIError: Error, Sendable, Hashable, CustomStringConvertible 
         case .noBuildID: "build ID not provided"
         case .noContext: "the request has neither a session nor the address of a context"
         case .uploadedContext:
-            "this daemon takes no archive from standard input; unpack it and give the directory, or use slipway build -"
+            "this daemon does not take archives from standard input; unpack it and name the directory, or use slipway build -"
         }
     }
 

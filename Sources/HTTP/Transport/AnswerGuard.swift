@@ -38,8 +38,8 @@ struct AnswerSequence {
         switch (state, part) {
         case (.broken, _): return .ignore
         case (.expectingHead(let count), .head(let head)): return verdict(onStatus: head.status.code, after: count)
-        case (.expectingHead, _): return fail("there is a body without a head")
-        case (.inBody, .head): return fail("an answer begins within another")
+        case (.expectingHead, _): return fail("the body has no head")
+        case (.inBody, .head): return fail("one answer begins inside another")
         case (.inBody, .body): return .pass
         case (.inBody, .end):
             state = .expectingHead(interimAnswers: 0)

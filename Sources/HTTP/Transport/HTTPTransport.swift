@@ -358,7 +358,7 @@ private func handshakeFailure(_ text: String) -> ConnectionFailure {
     switch reason {
     case "CERTIFICATE_VERIFY_FAILED": return .untrustedCertificate("certificate verification failed")
     case "WRONG_VERSION_NUMBER", "HTTP_REQUEST": return .handshake("the server does not speak TLS")
-    case "UNSUPPORTED_PROTOCOL": return .handshake("the server speaks no TLS version of 1.2 or later")
+    case "UNSUPPORTED_PROTOCOL": return .handshake("the server does not speak TLS 1.2 or later")
     default: return .handshake(reason ?? text)
     }
 }

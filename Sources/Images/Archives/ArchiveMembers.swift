@@ -58,7 +58,7 @@ struct ArchiveMembers: Sendable {
             throw ImageError.invalidArchive(reason: "\"\(escapedForDisplay(path))\" is a device or a pipe")
         case .regular:
             guard members[path] == nil else {
-                throw ImageError.invalidArchive(reason: "\"\(escapedForDisplay(path))\" is in it twice")
+                throw ImageError.invalidArchive(reason: "\"\(escapedForDisplay(path))\" appears in it twice")
             }
             members[path] = try take(entry, content, intake)
         }
@@ -130,7 +130,7 @@ struct ArchiveMembers: Sendable {
             guard case .link(let target) = members[path] else { return members[path] }
             path = target
         }
-        throw ImageError.invalidArchive(reason: "\"\(text)\" is a link that leads nowhere")
+        throw ImageError.invalidArchive(reason: "\"\(text)\" is a link to a file that does not exist")
     }
 }
 

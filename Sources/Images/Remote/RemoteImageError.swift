@@ -39,7 +39,7 @@ package enum RemoteImageError: Error, Hashable, Sendable, CustomStringConvertibl
         case .notAnImage(let reference, let mediaType):
             "\(reference) is not an image: its configuration has media type \"\(mediaType)\""
         case .invalidDocument(let reference, let error): "\(reference): \(error)"
-        case .noSource(let digest): "blob \(digest) is not in the store and no registry is known to have it"
+        case .noSource(let digest): "blob \(digest) is not in the store and no known registry has it"
         case .sizeMismatch(let reference, let expected, let actual):
             "\(reference): a document has \(actual) bytes, its descriptor says \(expected)"
         case .nothingToPush(let name): "\(name): a push needs a tag, not a digest"

@@ -38,7 +38,7 @@ extension ImageStore {
         }
         for id in configurations.keys.sorted(by: { $0.hex < $1.hex }) where !result.found.contains(id) {
             let count = configurations[id]?.rootFileSystem.diffIDs.count ?? 0
-            result.losses.append("image \(id): its configuration is there, and not all of its \(count) layers")
+            result.losses.append("image \(id): its configuration is here, but not all of its \(count) layers")
         }
         return result
     }

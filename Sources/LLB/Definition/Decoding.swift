@@ -35,7 +35,7 @@ struct OperationDecoder {
             return .diff(lower: try output(diff.lower.input), upper: try output(diff.upper.input))
         case .build: throw .unsupportedOperation(digest: digest, kind: "nested build")
         case .passthrough: throw .unsupportedOperation(digest: digest, kind: "passthrough")
-        case nil: throw invalid("it says nothing to do")
+        case nil: throw invalid("it has no action")
         }
     }
 
@@ -43,7 +43,7 @@ struct OperationDecoder {
 
     private func output(_ index: Int64) throws(LLBError) -> Output? {
         if index == -1 { return nil }
-        guard index >= 0, index < inputs.count else { throw invalid("there is no input \(index)") }
+        guard index >= 0, index < inputs.count else { throw invalid("it has no input \(index)") }
         return inputs[Int(index)]
     }
 
@@ -207,7 +207,7 @@ extension OperationDecoder {
                     allowsWildcards: removal.allowWildcard
                 )
             )
-        case nil: throw invalid("action \(position) says nothing to do")
+        case nil: throw invalid("action \(position) has no action")
         }
         return FileAction(on: base, change, output: try result(message.output))
     }

@@ -104,8 +104,8 @@ private struct DumpPrinter {
         if !process.hostname.isEmpty { lines.append("    hostname \(Self.text(process.hostname))") }
         lines += process.extraHosts.map { "    host \(Self.text($0.host)) \(Self.text($0.address))" }
         lines += process.limits.map { "    limit \(Self.text($0.name)) \($0.soft):\($0.hard)" }
-        if exec.network != .sandbox { lines.append("    network \(exec.network)") }
-        if exec.security != .sandbox { lines.append("    security \(exec.security)") }
+        if exec.network != .sandbox { lines.append("    network \(exec.network.rawValue)") }
+        if exec.security != .sandbox { lines.append("    security \(exec.security.rawValue)") }
         lines += exec.secretEnvironment.map { "    secret \(Self.text($0.id)) as \(Self.text($0.name))" }
         return lines + exec.mounts.map(line)
     }

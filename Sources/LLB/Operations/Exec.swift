@@ -98,7 +98,7 @@ package struct ProxyEnvironment: Hashable, Sendable {
 }
 
 /// How a step reaches the network.
-package enum NetworkMode: Hashable, Sendable, CaseIterable {
+package enum NetworkMode: String, Sendable, CaseIterable {
     /// The builder's default network.
     case sandbox
     case host
@@ -106,7 +106,7 @@ package enum NetworkMode: Hashable, Sendable, CaseIterable {
 }
 
 /// How far a step is confined.
-package enum SecurityMode: Hashable, Sendable, CaseIterable {
+package enum SecurityMode: String, Sendable, CaseIterable {
     case sandbox
     /// Every capability and device; needs an entitlement.
     case insecure

@@ -74,7 +74,7 @@ struct FileOperation: VertexOperation {
         }
         return try (0..<outputs.count).map { index in
             guard let output = outputs[index] else {
-                throw OperationError.unsupported("a file operation has a result of a number without those below it")
+                throw OperationError.unsupported("a file operation has a result whose number skips others")
             }
             return output
         }
@@ -139,7 +139,7 @@ struct FileOperation: VertexOperation {
             return output
         case .output(let output):
             guard let position = inputs.firstIndex(of: output), position < trees.inputs.count else {
-                throw OperationError.unsupported("a file action uses an input that the step does not have")
+                throw OperationError.unsupported("a file action uses an input that its step does not have")
             }
             return trees.inputs[position]
         }

@@ -44,8 +44,8 @@ struct ExecKey {
             )
         }
         for code in process.validExitCodes { components.append(KeyComponent("valid exit code", "\(code)")) }
-        components.append(KeyComponent("network", "\(exec.network)"))
-        components.append(KeyComponent("security", "\(exec.security)"))
+        components.append(KeyComponent("network", "\(exec.network.rawValue)"))
+        components.append(KeyComponent("security", "\(exec.security.rawValue)"))
         components.append(KeyComponent("platform", "\(platform ?? .current)"))
         for mount in exec.mounts where !Self.isSharedMemory(mount) {
             components += Self.components(of: mount, input: mount.input.flatMap { inputs.firstIndex(of: $0) })

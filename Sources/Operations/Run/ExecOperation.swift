@@ -82,7 +82,7 @@ struct ExecOperation: VertexOperation {
         }
         return try (0..<outputCount).map { index in
             guard let output = outputs[index] else {
-                throw OperationError.unsupported("result \(index) of the step is the result of none of its mounts")
+                throw OperationError.unsupported("no mount of the step gives its result \(index)")
             }
             return output
         }
@@ -107,7 +107,7 @@ struct ExecRun: Sendable {
         switch inputs[position] {
         case .tree(let tree): return tree
         case .directory:
-            throw OperationError.unsupported("the build context cannot be written to or run in; COPY from it")
+            throw OperationError.unsupported("the build context cannot be changed or run in; COPY from it")
         }
     }
 

@@ -124,7 +124,7 @@ extension ExecRun {
             parent.isEmpty ? ControlGroup.make(limits) : ControlGroup.make(limits, below: FilePath(bytes: parent))
         }
         for refusal in refusals {
-            context.warn("a limit of --resource or --cgroup-parent is not in force: \(refusal)")
+            context.warn("a limit of --resource or --cgroup-parent could not be set: \(refusal)")
         }
         return try await withCleanUp {
             try await body(group)
@@ -150,7 +150,7 @@ extension ExecRun {
                 "\(platform)",
                 machine: "\(machine)",
                 reason: reason
-                    + "; or let this machine's programs do the work, in a stage FROM --platform=$BUILDPLATFORM"
+                    + "; or do the work with programs of this machine, in a stage FROM --platform=$BUILDPLATFORM"
             )
         }
         switch answer {

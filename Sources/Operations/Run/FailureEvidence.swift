@@ -69,7 +69,7 @@ package struct FailureEvidence: Sendable {
         }
         guard space.availableBytes < 16 << 20 else { return nil }
         return
-            "the file system of the store is full; `slipway system df` shows what takes the room, `slipway builder prune` and `slipway image prune` free it"
+            "the file system of the store is full; `slipway system df` shows what takes up space, `slipway builder prune` and `slipway image prune` free it"
     }
 
     // MARK: Programs
@@ -155,7 +155,7 @@ package struct FailureEvidence: Sendable {
             let words = line.split(whereSeparator: { $0 == 0x20 || $0 == 0x09 })
             guard let interpreter = words.first.map({ Array($0) }), file(interpreter) == nil else { return nil }
             return
-                "\(shown) is run by \(escapedForDisplay(interpreter)), which the image does not have: install it, or change the script's first line"
+                "\(shown) needs \(escapedForDisplay(interpreter)), which the image does not have: install it, or change the script's first line"
         }
         guard let loader = ExecutableFormat.loader(in: head), file(loader) == nil else { return nil }
         return

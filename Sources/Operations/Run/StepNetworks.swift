@@ -32,7 +32,7 @@ final class StepNetworks: Sendable {
         for error: any Error,
         _ context: OperationContext
     ) throws -> SandboxConfiguration.Network {
-        let reason = "a network of its own could not be made: \(error)"
+        let reason = "its own network could not be made: \(error)"
         guard networks.mode == .automatic else {
             throw OperationError.unsupported("\(reason) (networkMode = \"bridge\")")
         }
@@ -42,7 +42,7 @@ final class StepNetworks: Sendable {
         }
         if isFirst {
             context.warn(
-                "the step uses the host's network: \(reason); networkMode in slipway.toml says whether it may"
+                "the step uses the host's network: \(reason); networkMode in slipway.toml decides whether that is allowed"
             )
         }
         return .host

@@ -21,7 +21,7 @@ package enum ListenerError: Error, Sendable, CustomStringConvertible {
         case .socketNotMade(let path, let error): "cannot listen on \(escapedForDisplay(path.bytes)): \(error)"
         case .addressUnusable(let host, let port, let reason): "cannot listen on tcp://\(host):\(port): \(reason)"
         case .plainBeyondLoopback(let host, let port):
-            "cannot listen on tcp://\(host):\(port) without TLS: whoever connects could run commands as root; give a certificate and the authority of its clients, or listen on 127.0.0.1"
+            "cannot listen on tcp://\(host):\(port) without TLS: a client could run commands as root; give a certificate and the authority of its clients, or listen on 127.0.0.1"
         case .certificateUnusable(let reason): "cannot listen with TLS: \(reason)"
         case .descriptorUnusable(let number, let reason): "cannot listen on the descriptor \(number): \(reason)"
         }

@@ -18,7 +18,7 @@ package struct RPCInput<Element: Sendable>: AsyncSequence, Sendable {
             throw RPCFailure(.invalidArgument, "the call ended before its message")
         }
         guard try await iterator.next() == nil else {
-            throw RPCFailure(.invalidArgument, "the call takes one message and got more")
+            throw RPCFailure(.invalidArgument, "the call takes one message and received more")
         }
         return message
     }

@@ -68,7 +68,7 @@ package struct ImportedCache: Sendable {
             let result = try Self.result(of: record, layerCount: layers.count, depth: limits.depth)
             let key = CacheKey(record.digest)
             guard byKey.updateValue(Record(key: key, result: result), forKey: key) == nil else {
-                throw .invalid(reason: "the record \(record.digest) is there twice")
+                throw .invalid(reason: "the record \(record.digest) appears twice")
             }
         }
         for record in records {

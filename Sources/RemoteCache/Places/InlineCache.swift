@@ -62,7 +62,9 @@ package struct InlineCache {
             checking: CacheDocument(layers: entries, records: records),
             name: name
         ) { entry throws(RemoteCacheError) in
-            guard let layer = known.popFirst() else { throw .invalid(reason: "a layer \(entry.blob) too many") }
+            guard let layer = known.popFirst() else {
+                throw .invalid(reason: "the layer \(entry.blob) is not in the image")
+            }
             return layer
         }
     }

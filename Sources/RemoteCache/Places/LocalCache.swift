@@ -40,7 +40,7 @@ struct CacheLayout: Sendable {
         var digester = Digester(digest.algorithm)
         digester.update(bytes)
         guard digester.finalize() == digest else {
-            throw RemoteCacheError.invalid(reason: "the content of \(digest) is not that of its digest")
+            throw RemoteCacheError.invalid(reason: "the content of \(digest) does not match its digest")
         }
         return bytes
     }

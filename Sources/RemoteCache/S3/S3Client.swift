@@ -118,7 +118,7 @@ struct S3Client: Sendable {
     private func inParts(_ key: String, _ body: (_ upload: String) async throws -> [String]) async throws {
         let (_, begun) = try await send(call("POST", key) { $0.query = [("uploads", "")] })
         guard let upload = S3Answer.field("UploadId", in: begun) else {
-            throw RemoteCacheError.bucket(address: place.shown, reason: "it began no upload of \(key)")
+            throw RemoteCacheError.bucket(address: place.shown, reason: "it did not begin an upload of \(key)")
         }
         do {
             let parts = try await body(upload).enumerated().map { index, tag in
@@ -190,8 +190,8 @@ struct S3Client: Sendable {
                 switch failure.status {
                 case 301, 307:
                     "the bucket is in another region than \(place.signer.region), or has another endpoint_url"
-                case 401, 403: "check access_key_id, secret_access_key and what they may do"
-                case 404: "there is no such bucket or object"
+                case 401, 403: "check access_key_id, secret_access_key and their permissions"
+                case 404: "no such bucket or object"
                 default: nil
                 }
             let reason = [said ?? "\(failure)", remedy].compactMap(\.self).joined(separator: "; ")

@@ -103,6 +103,6 @@ package struct DeviceConfinement: Sendable {
     }
 
     private static func text(of error: SystemCallError) -> String {
-        "devices of this host are reached by nodes in the image, and no nodes can be made, for they cannot be filtered: \(error)"
+        "devices of this host are reached by nodes in the image, so steps cannot make nodes, because no filter could be set: \(error)"
     }
 }

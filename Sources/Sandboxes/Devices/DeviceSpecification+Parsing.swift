@@ -45,10 +45,10 @@ extension DeviceSpecification {
             var device = Device()
             device.name = try fields.text("name") ?? ""
             guard isName(Array(device.name.utf8), startsWithLetter: false, and: "_-.:") else {
-                throw fields.invalid("name", "\"\(device.name)\" is not a name of a device")
+                throw fields.invalid("name", "\"\(device.name)\" is not a device name")
             }
             guard !devices.contains(where: { $0.name == device.name }) else {
-                throw fields.invalid("name", "\"\(device.name)\" stands there twice")
+                throw fields.invalid("name", "\"\(device.name)\" appears twice")
             }
             device.annotations = try fields.annotations()
             device.edits = try fields.edits()
@@ -80,7 +80,7 @@ private struct Fields {
         self.file = file
         line = node.mark?.line
         guard case .mapping(let mapping) = node else {
-            throw .invalid(file: file, line: line, reason: "names with values are expected here")
+            throw .invalid(file: file, line: line, reason: "expected names with values")
         }
         var members: [String: Yams.Node] = [:]
         for (key, value) in mapping {
@@ -89,7 +89,7 @@ private struct Fields {
                 throw .invalid(file: file, line: key.mark?.line, reason: "unknown field \"\(shown)\"")
             }
             guard members.updateValue(value, forKey: name) == nil else {
-                throw .invalid(file: file, line: key.mark?.line, reason: "\"\(name)\" stands there twice")
+                throw .invalid(file: file, line: key.mark?.line, reason: "\"\(name)\" appears twice")
             }
         }
         self.members = members
@@ -111,7 +111,7 @@ private struct Fields {
 
     func text(_ name: String) throws(DeviceError) -> String? {
         guard let node = members[name] else { return nil }
-        guard case .scalar = node else { throw invalid(name, "a text is expected") }
+        guard case .scalar = node else { throw invalid(name, "expected a string") }
         return scalar(name)?.string
     }
 
@@ -119,12 +119,12 @@ private struct Fields {
         guard let text = try text(name) else { return nil }
         let isOctal = text.count > 1 && text.hasPrefix("0")
         let digits = isOctal ? text.dropFirst(text.hasPrefix("0o") ? 2 : 1) : text[...]
-        guard let number = UInt32(digits, radix: isOctal ? 8 : 10) else { throw invalid(name, "a number is expected") }
+        guard let number = UInt32(digits, radix: isOctal ? 8 : 10) else { throw invalid(name, "expected a number") }
         return number
     }
 
     func path(_ name: String) throws(DeviceError) -> FilePath {
-        guard let text = try text(name), !text.isEmpty else { throw invalid(name, "a path is expected") }
+        guard let text = try text(name), !text.isEmpty else { throw invalid(name, "expected a path") }
         let path = FilePath(text)
         guard path.isAbsolute else { throw invalid(name, "\"\(text)\" does not begin with a slash") }
         return path
@@ -142,7 +142,7 @@ private struct Fields {
     func texts(_ name: String) throws(DeviceError) -> [String] {
         var texts: [String] = []
         for node in try nodes(name) {
-            guard let scalar = node.scalar else { throw invalid(name, "a list of texts is expected") }
+            guard let scalar = node.scalar else { throw invalid(name, "expected a list of strings") }
             texts.append(scalar.string)
         }
         return texts
@@ -180,7 +180,7 @@ private struct Fields {
         }
         for text in try fields.texts("additionalGids") {
             guard let group = UInt32(text) else {
-                throw fields.invalid("additionalGids", "\"\(text)\" is not a group's number")
+                throw fields.invalid("additionalGids", "\"\(text)\" is not a group number")
             }
             if group != 0 { edits.additionalGroups.append(group) }
         }
@@ -208,7 +208,7 @@ private struct Fields {
     private func hook() throws(DeviceError) -> ContainerEdits.Hook {
         let name = try text("hookName") ?? ""
         guard let moment = ContainerEdits.Hook.Moment(rawValue: name) else {
-            throw invalid("hookName", "\"\(name)\" is not a stage of a container's life")
+            throw invalid("hookName", "\"\(name)\" is not a hook of a container")
         }
         let hook = ContainerEdits.Hook(
             moment: moment,

@@ -96,7 +96,7 @@ package enum DeviceError: Error, Sendable, Hashable, CustomStringConvertible {
         case .notRegistered(let name, let directories, let broken):
             let places = directories.joined(separator: ", ")
             return "required device \"\(name)\" is not registered: no CDI specification in \(places) has it"
-                + (broken.isEmpty ? "" : "; not read: \(broken.joined(separator: "; "))")
+                + (broken.isEmpty ? "" : "; could not read: \(broken.joined(separator: "; "))")
         case .notAllowed(let names):
             let flags = names.map { "--allow device=\($0)" }.joined(separator: " ")
             return names.count == 1

@@ -13,7 +13,7 @@ package protocol BlobProvider: Sendable {
 package struct NoBlobProvider: BlobProvider {
     package struct NotAvailable: Error, CustomStringConvertible {
         package let digest: Digest
-        package var description: String { "blob \(digest) is not in the store and no registry is known to have it" }
+        package var description: String { "blob \(digest) is not in the store and no known registry has it" }
     }
 
     package init() {}

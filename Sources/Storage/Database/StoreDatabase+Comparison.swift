@@ -19,13 +19,13 @@ extension StoreDatabase {
             let records = try records.load()
             if let damage = records.damage { return .damaged(damage) }
             guard let own = try Identity.read(in: db) else {
-                return .differ("it does not say which store it belongs to")
+                return .differ("it does not name its store")
             }
             guard records.store == own.store else { return .differ("its records are those of another store") }
             guard records.generation == own.generation else { return .behind }
             let rows = try recorded.rows(in: db)
             for table in recorded.shared where rows[table, default: [:]] != records.tables[table, default: [:]] {
-                return .differ("its table \(table) is not what was written")
+                return .differ("its table \(table) differs from what was written")
             }
             for (table, _) in recorded.apart {
                 for (key, row) in rows[table, default: [:]] where records.tables[table]?[key] != row {

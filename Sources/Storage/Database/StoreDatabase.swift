@@ -43,7 +43,7 @@ package final class StoreDatabase: Sendable {
         lock = WriteLock(database: path, timeout: lockTimeout)
         records = StoreRecords(database: path)
         guard Self.comparesPages else {
-            throw StorageError.database(path: path, reason: "SQLite offers no way to watch over its pages")
+            throw StorageError.database(path: path, reason: "SQLite does not let its pages be checked")
         }
         // Read before the database, which meanwhile may only get ahead of them.
         let recorded = try records.end()
@@ -321,9 +321,9 @@ package final class StoreDatabase: Sendable {
             let reason = error.message ?? "SQLite error \(error.resultCode.rawValue)"
             switch error.extendedResultCode {
             case .SQLITE_IOERR_DATA:
-                throw StorageError.databaseDamaged(path: path, reason: "a page of it is not what was written")
+                throw StorageError.databaseDamaged(path: path, reason: "one of its pages differs from what was written")
             case .SQLITE_IOERR_READ, .SQLITE_IOERR_SHORT_READ:
-                throw StorageError.databaseDamaged(path: path, reason: "a page of it cannot be read")
+                throw StorageError.databaseDamaged(path: path, reason: "one of its pages cannot be read")
             case .SQLITE_IOERR_SHMSIZE: throw StorageError.noSpace(phase: phase, path: path)
             default: break
             }
@@ -339,7 +339,7 @@ package final class StoreDatabase: Sendable {
                 )
             }
         } catch is RowDecodingError {
-            throw StorageError.databaseDamaged(path: path, reason: "a row of it is not what was written")
+            throw StorageError.databaseDamaged(path: path, reason: "one of its rows differs from what was written")
         } catch let error as SystemCallError {
             throw StorageError(error, while: phase, in: path)
         }

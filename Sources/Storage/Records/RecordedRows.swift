@@ -21,7 +21,7 @@ struct RecordedRows: Sendable {
         let containers = lostContainers.map {
             "container \($0): its record is missing or damaged; its files are where they were"
         }
-        return (damage.map { [$0 + ": what they would have said is lost"] } ?? []) + containers
+        return (damage.map { [$0 + ": their content is lost"] } ?? []) + containers
     }
 
     /// Reads frames as far as they are whole.

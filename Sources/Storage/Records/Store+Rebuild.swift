@@ -121,7 +121,7 @@ extension Store {
                 do {
                     try RecordedTables.insert(row, into: table, columns, in: db)
                 } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
-                    refused.append("\(table) \(key): something that it refers to is not there")
+                    refused.append("\(table) \(key): it refers to something that is missing")
                 }
             }
         }

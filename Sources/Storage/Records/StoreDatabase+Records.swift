@@ -33,7 +33,7 @@ extension StoreDatabase {
         guard try StoreTables.version(in: db) == tables.version || db.tableExists("generation") else {
             return end == .missing ? .unknown : .damaged("it is older than its records")
         }
-        guard let own = try Identity.read(in: db) else { return .damaged("it does not say which store it belongs to") }
+        guard let own = try Identity.read(in: db) else { return .damaged("it does not name its store") }
         guard case .generation(let recorded) = end else { return .unknown }
         let missing = recorded.number - own.generation.number
         if missing > 0 { return .damaged("it has lost its last \(missing) changes") }
@@ -45,7 +45,7 @@ extension StoreDatabase {
     /// Counts a commit, and takes what it changed out of `changes`; called as the last thing of a transaction.
     func advance(_ db: Database) throws -> StoreRecords.Change {
         guard let own = try Identity.read(in: db) else {
-            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "it does not say which store it belongs to")
+            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "it does not name its store")
         }
         var change = StoreRecords.Change(
             previous: own.generation,
@@ -71,7 +71,7 @@ extension StoreDatabase {
     /// Everything that records hold, as of the database's last commit.
     func everything(in db: Database) throws -> StoreRecords.Change {
         guard let own = try Identity.read(in: db) else {
-            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "it does not say which store it belongs to")
+            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "it does not name its store")
         }
         let greatest = try recorded.greatestIDs(in: db).greatest.sorted { $0.key < $1.key }
         let head = "=store\t\(own.store)\n" + greatest.map { "=\($0.key)\t\($0.value)\n" }.joined()

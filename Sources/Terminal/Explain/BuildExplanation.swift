@@ -44,7 +44,7 @@ package struct BuildExplanation: Sendable {
         case .noEarlierRecord: ["it was never built before"]
         case .resultGone: ["nothing changed, but its result had been removed from the store"]
         case .cacheDisabled: ["the cache was not to be used for it or for a step it is built on (--no-cache)"]
-        case .neverCached: ["it reads what only its content identifies, and is read each time"]
+        case .neverCached: ["its content decides its key, so it is read each time"]
         case .changed(let changes): changes.flatMap { lines(for: $0, fileLimit: fileLimit) }
         }
     }

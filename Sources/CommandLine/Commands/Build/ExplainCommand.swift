@@ -49,7 +49,7 @@ struct ExplainCommand: RunnableCommand {
         let history = BuildHistory(store: engine.store)
         guard let text = try textArguments().first, text != "last" else {
             if let last = try await history.last() { return last }
-            throw CommandFailure("Error: nothing was built yet; run `slipway build` first")
+            throw CommandFailure("Error: nothing has been built yet; run `slipway build` first")
         }
         if let found = try await history.find(text) { return found }
         let image = try await engine.images.image(text)

@@ -35,8 +35,8 @@ extension ContainerFlags {
         .init(name: "cpu-shares", short: "c", accepted: ["0"], reason: "shares of CPU time cannot be set; use --cpus"),
         .init(name: "cpuset-cpus", reason: "containers cannot be bound to CPUs; use --cpus"),
         .init(name: "cpuset-mems", reason: "containers cannot be bound to memory nodes"),
-        .init(name: "cpu-count", accepted: ["0"], reason: "it is for containers of Windows"),
-        .init(name: "cpu-percent", accepted: ["0"], reason: "it is for containers of Windows"),
+        .init(name: "cpu-count", accepted: ["0"], reason: "it is for Windows containers"),
+        .init(name: "cpu-percent", accepted: ["0"], reason: "it is for Windows containers"),
     ]
 
     private static let memory: [MissingFlag] = [
@@ -55,8 +55,8 @@ extension ContainerFlags {
         .init(name: "device-read-iops", reason: "the use of disks cannot be limited"),
         .init(name: "device-write-bps", reason: "the use of disks cannot be limited"),
         .init(name: "device-write-iops", reason: "the use of disks cannot be limited"),
-        .init(name: "io-maxbandwidth", accepted: ["0"], reason: "it is for containers of Windows"),
-        .init(name: "io-maxiops", accepted: ["0"], reason: "it is for containers of Windows"),
+        .init(name: "io-maxbandwidth", accepted: ["0"], reason: "it is for Windows containers"),
+        .init(name: "io-maxiops", accepted: ["0"], reason: "it is for Windows containers"),
         .init(name: "storage-opt", reason: "the size of a container's files cannot be limited"),
         .init(name: "volume-driver", accepted: ["", "local"], reason: "there are no volume drivers but local"),
     ]
@@ -84,8 +84,8 @@ extension ContainerFlags {
         .init(name: "link", reason: "containers cannot be linked; the address of one is in its inspect"),
         .init(name: "link-local-ip", reason: "the address of a container cannot be chosen"),
         .init(name: "mac-address", reason: "the hardware address of a container cannot be chosen"),
-        .init(name: "network-alias", reason: "no network knows containers by name"),
-        .init(name: "net-alias", reason: "no network knows containers by name"),
+        .init(name: "network-alias", reason: "networks do not resolve container names yet"),
+        .init(name: "net-alias", reason: "networks do not resolve container names yet"),
     ]
 
     private static let others: [MissingFlag] = [
@@ -100,13 +100,13 @@ extension ContainerFlags {
         .init(
             name: "restart",
             accepted: ["", "no"],
-            reason: "nothing is there to start a container again: that needs a daemon, which Slipway does not have yet"
+            reason: "restart policies are not supported yet: nothing watches over a container"
         ),
         .init(name: "runtime", accepted: ["", "crun"], reason: "crun is the only runtime"),
         .init(
             name: "use-api-socket",
             isSwitch: true,
-            reason: "there is no API socket: that needs a daemon, which Slipway does not have yet"
+            reason: "the API socket cannot be mounted yet"
         ),
     ]
 }

@@ -156,7 +156,7 @@ struct ContainerFlags: Sendable {
             if text == "default" { return .bridge }
             guard let network = ContainerConfiguration.Network(rawValue: text) else {
                 throw FlagValueError(
-                    "network \(text) not found: there are the networks bridge, host and none"
+                    "network \(text) not found: the networks are bridge, host and none"
                 )
             }
             return network

@@ -41,8 +41,8 @@ struct DaemonCommand: RunnableCommand {
         .bytes("tlskey", \.key, completion: .files, help: "Key file to use"),
         .bytes("tlscacert", \.authority, completion: .files, help: "CA certificate to verify clients"),
         .toggle("debug", \.isDebugging, help: "Enable debug output in logs"),
-        .toggle("oci-worker", \.hasWorker, help: "Build with crun (the only way there is)"),
-        .toggle("oci-worker-gc", \.collects, help: "Remove what the build cache has too much of"),
+        .toggle("oci-worker", \.hasWorker, help: "Build with crun (always on)"),
+        .toggle("oci-worker-gc", \.collects, help: "Collect garbage in the build cache"),
         .list("oci-worker-labels", \.labels, placeholder: "stringSlice", help: "User-specific annotation labels"),
         .toggle("containerd-worker", \.hasContainerd, help: "Build with containerd (not supported)"),
     ]
@@ -73,7 +73,7 @@ struct DaemonCommand: RunnableCommand {
         let root = root ?? settings.root.map { $0.bytes }
         let environment = environment.replacing(root: root, configurationFile: configuration)
         for key in settings.unusedKeys {
-            try await environment.errorOutput.write("WARNING: \(key) means nothing to this daemon\n")
+            try await environment.errorOutput.write("WARNING: \(key) has no meaning for this daemon\n")
         }
         let listeners = try await listeners(environment, settings)
         let engine = try await environment.engine()
@@ -217,7 +217,7 @@ struct DaemonCommand: RunnableCommand {
         let text = String(decoding: name, as: UTF8.self)
         if let number = UInt32(text) { return number }
         guard let number = ProcessContext.groupID(named: text) else {
-            throw CommandFailure("Error: there is no group \(safeText(text))")
+            throw CommandFailure("Error: no such group: \(safeText(text))")
         }
         return number
     }
@@ -234,7 +234,7 @@ struct DaemonCommand: RunnableCommand {
         if text.hasPrefix("fd://") {
             let sockets = ProcessContext.activatedSockets()
             if sockets.isEmpty {
-                throw CommandFailure("Error: \(safeText(text)): no socket was handed over by systemd")
+                throw CommandFailure("Error: \(safeText(text)): systemd handed over no socket")
             }
             return sockets.map { .descriptor($0) }
         }
