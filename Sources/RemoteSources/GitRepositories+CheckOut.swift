@@ -46,10 +46,10 @@ extension GitRepositories {
         try await onBlockingPool {
             let root = try Self.directory(path, in: RootedDirectory(work), named: source.subdirectory ?? [])
             // Every component is a directory, as `root` shows, and no other process knows the scratch directory.
-            let from = path.reduce(work) { $0.appending(bytes: $1) }
+            let from = path.reduce(work) { $0.appending(name: $1) }
             try Self.finish(root, at: from, removesGitDirectories: !keeps, time: time)
             for name in try root.entries() {
-                try HostFiles.rename(from.appending(bytes: name), to: directory.appending(bytes: name))
+                try HostFiles.rename(from.appending(name: name), to: directory.appending(name: name))
             }
             if let time { try OpenFile.open(directory, [.readOnly, .directory]).setTimes(modified: time) }
             try removeTree(scratch)
@@ -277,7 +277,7 @@ extension GitRepositories {
             }
             pending.append((path, true))
             for name in try root.entries(of: path) {
-                let entry = path.appending(bytes: name)
+                let entry = path.appending(name: name)
                 if removesGitDirectories, name == ".git" {
                     // No commit can hold an entry of this name.
                     try removeTree(place.appending(entry.components))
@@ -289,9 +289,4 @@ extension GitRepositories {
             }
         }
     }
-}
-
-extension FilePath {
-    /// The path of an entry whose name may be any bytes.
-    fileprivate func appending(bytes name: [UInt8]) -> FilePath { appending(FilePath(bytes: name).components) }
 }

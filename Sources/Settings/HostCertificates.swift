@@ -19,7 +19,7 @@ package enum HostCertificates {
                 guard let host = String(validating: name, as: UTF8.self), Authority(parsing: host) != nil else {
                     continue
                 }
-                let trust = try trust(in: directory.appending(FilePath(bytes: name).components))
+                let trust = try trust(in: directory.appending(name: name))
                 found[host, default: TLSTrust()].authorities += trust.authorities
                 found[host, default: TLSTrust()].keyPairs += trust.keyPairs
             }
@@ -30,7 +30,7 @@ package enum HostCertificates {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func trust(in directory: FilePath) throws -> TLSTrust {
         var trust = TLSTrust()
-        let files = try entries(of: directory).map { directory.appending(FilePath(bytes: $0).components) }
+        let files = try entries(of: directory).map { directory.appending(name: $0) }
         for file in files {
             switch file.extension {
             case "crt": trust.authorities.append(file)

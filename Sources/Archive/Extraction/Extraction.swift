@@ -173,7 +173,7 @@ final class Extraction {
             try parent.removeEntry(named: name)
         } catch {
             guard error.errno == .isDirectory || error.errno == .notPermitted else { throw error }
-            try removeTree(parent.procPath.appending(FilePath(bytes: name).components))
+            try removeTree(parent.procPath.appending(name: name))
         }
     }
 

@@ -119,7 +119,7 @@ extension BuildJob {
             var entries: [Fsutil_Types_Stat] = []
             for name in try root.entries(of: path).sorted(by: { $0.lexicographicallyPrecedes($1) })
             where filter?.ignores(name) ?? true {
-                let below = path.appending(FilePath(bytes: name).components)
+                let below = path.appending(name: name)
                 entries.append(try Fsutil_Types_Stat(root, below, root.status(below), as: name))
             }
             return entries

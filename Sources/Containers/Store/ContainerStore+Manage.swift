@@ -66,7 +66,7 @@ extension ContainerStore {
         var pending: [FilePath] = ["."]
         while let path = pending.popLast() {
             for name in try root.entriesIfPresent(of: path) {
-                let child = path.appending(FilePath(bytes: name).components)
+                let child = path.appending(name: name)
                 guard let status = try root.statusIfPresent(child) else { continue }
                 if status.type == .directory { pending.append(child) }
                 if status.type == .regular { total += status.size }

@@ -49,7 +49,7 @@ package struct DirectoryExport {
         while let directory = pending.popLast() {
             for name in try source.entries(of: directory) {
                 if isCancelled() { throw CancellationError() }
-                let path = directory.appending(FilePath(bytes: name).components)
+                let path = directory.appending(name: name)
                 let status = try source.status(path)
                 try write(path, status)
                 paths.insert(path)
@@ -77,7 +77,7 @@ package struct DirectoryExport {
         while let directory = pending.popLast() {
             for name in try source.entries(of: directory) {
                 if isCancelled() { throw CancellationError() }
-                let path = directory.appending(FilePath(bytes: name).components)
+                let path = directory.appending(name: name)
                 let status = try source.status(path)
                 if status.type == .directory { pending.append(path) }
                 guard status.type == .characterDevice || status.type == .blockDevice else { continue }
@@ -184,7 +184,7 @@ package func removeOthers(in directory: RootedDirectory, than kept: Set<FilePath
     var pending: [FilePath] = [""]
     while let parent = pending.popLast() {
         for name in try directory.entries(of: parent) {
-            let path = parent.appending(FilePath(bytes: name).components)
+            let path = parent.appending(name: name)
             if !kept.contains(path) {
                 try removeTree(path, in: directory)
             } else if try directory.status(path).type == .directory {
@@ -199,7 +199,7 @@ private func removeTree(_ path: FilePath, in root: RootedDirectory) throws(Syste
     guard let status = try root.statusIfPresent(path) else { return }
     guard status.type == .directory else { return try root.remove(path) }
     for name in try root.entries(of: path) {
-        try removeTree(path.appending(FilePath(bytes: name).components), in: root)
+        try removeTree(path.appending(name: name), in: root)
     }
     try root.remove(path, directory: true)
 }
@@ -211,7 +211,7 @@ package func filePaths(below root: RootedDirectory) throws(SystemCallError) -> [
     var pending: [FilePath] = [""]
     while let directory = pending.popLast() {
         for name in try root.entries(of: directory) {
-            let path = directory.appending(FilePath(bytes: name).components)
+            let path = directory.appending(name: name)
             if try root.status(path).type == .directory { pending.append(path) } else { paths.append(path) }
         }
     }

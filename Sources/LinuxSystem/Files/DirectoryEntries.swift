@@ -113,7 +113,7 @@ extension OpenFile {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
         let size = buffer.count
         let text = terminated(name)
-        let count = try retryingSystemCall("readlinkat", path: path.appending(FilePath(bytes: name).components)) {
+        let count = try retryingSystemCall("readlinkat", path: path.appending(name: name)) {
             buffer.withUnsafeMutableBufferPointer { slipway_readlink_entry(descriptor, text, $0.baseAddress, size) }
         }
         return buffer[..<count].map { UInt8(bitPattern: $0) }
@@ -215,7 +215,7 @@ extension OpenFile {
     }
 
     private func error(_ name: [UInt8], _ call: String, _ code: CInt) -> SystemCallError {
-        SystemCallError(call, path: path.appending(FilePath(bytes: name).components), errno: Errno(rawValue: code))
+        SystemCallError(call, path: path.appending(name: name), errno: Errno(rawValue: code))
     }
 }
 

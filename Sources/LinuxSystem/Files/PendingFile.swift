@@ -90,7 +90,7 @@ package func removeAbandoned(beside path: FilePath) throws(SystemCallError) {
             let process = pid_t(String(decoding: name[prefix.count..<name.count - suffix.count], as: UTF8.self)),
             process > 0, process != getpid(), kill(process, 0) == -1, errno == ESRCH
         else { continue }
-        try removeTree(directory(of: path).appending(FilePath(bytes: name).components))
+        try removeTree(directory(of: path).appending(name: name))
     }
 }
 

@@ -34,12 +34,12 @@ package func removeTree(_ path: FilePath) throws(SystemCallError) {
             let text = name.map { CChar(bitPattern: $0) } + [0]
             if unlinkat(file.descriptor, text, 0) == 0 { continue }
             switch Glibc.errno {
-            case EISDIR, EPERM: pending.append((directory.appending(FilePath(bytes: name).components), false))
+            case EISDIR, EPERM: pending.append((directory.appending(name: name), false))
             case ENOENT: continue
             default:
                 throw SystemCallError(
                     "unlinkat",
-                    path: directory.appending(FilePath(bytes: name).components),
+                    path: directory.appending(name: name),
                     errno: Errno(rawValue: Glibc.errno)
                 )
             }

@@ -46,7 +46,7 @@ package struct DeviceRegistry: Sendable {
             do throws(SystemCallError) {
                 guard try HostFiles.status(of: HostFiles.resolved(directory)) != nil else { continue }
                 for name in try HostFiles.entries(of: directory).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-                    read(directory.appending(FilePath(bytes: name).components), index)
+                    read(directory.appending(name: name), index)
                 }
             } catch {
                 if error.errno != .noSuchFileOrDirectory { problems.append("\(error)") }

@@ -59,7 +59,7 @@ struct TreeCopy {
 
     private func clear(_ directory: FilePath, of target: RootedDirectory) throws(SystemCallError) {
         for name in try target.entries(of: directory) {
-            try remove(directory.appending(FilePath(bytes: name).components), of: target)
+            try remove(directory.appending(name: name), of: target)
         }
     }
 }
@@ -113,7 +113,7 @@ struct TreeImprint {
             let entries = try tree.entries(of: directory)
             names[directory] = entries
             for name in entries {
-                let path = directory.appending(FilePath(bytes: name).components)
+                let path = directory.appending(name: name)
                 let file = try tree.open(path, [.pathOnly, .noFollow])
                 let status = try file.status()
                 stamps[path] = try Stamp(file, status)

@@ -51,13 +51,13 @@ struct TreeDifference {
             }
             for name in names {
                 if name.starts(with: Whiteout.prefix) {
-                    let path = directory.path.appending(FilePath(bytes: name).components)
+                    let path = directory.path.appending(name: name)
                     throw ArchiveError.refused(
                         entry: path.bytes,
                         reason: "in a layer this name would mean that a file was removed"
                     )
                 }
-                let path = directory.path.appending(FilePath(bytes: name).components)
+                let path = directory.path.appending(name: name)
                 let status = try tree.status(path)
                 if directory.isMerged, imprint.isUnchanged(path, status), status.type != .directory { continue }
                 guard status.type == .directory else {
@@ -86,7 +86,7 @@ struct TreeDifference {
 
     private func mark(_ name: [UInt8], in directory: FilePath) throws(SystemCallError) {
         _ = try layer.open(
-            directory.appending(FilePath(bytes: name).components),
+            directory.appending(name: name),
             [.writeOnly, .createNew, .noFollow],
             mode: 0o600
         )

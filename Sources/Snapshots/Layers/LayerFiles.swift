@@ -106,7 +106,7 @@ struct LayerFiles {
         if let status = try directory.entryStatus(named: name) { return status }
         throw SystemCallError(
             "fstatat",
-            path: directory.path.appending(FilePath(bytes: name).components),
+            path: directory.path.appending(name: name),
             errno: .noSuchFileOrDirectory
         )
     }

@@ -191,7 +191,7 @@ extension SnapshotStore {
         var pending: [FilePath] = [""]
         while let directory = pending.popLast() {
             for name in try tree.entries(of: directory) {
-                let path = directory.appending(FilePath(bytes: name).components)
+                let path = directory.appending(name: name)
                 switch try tree.status(path).type {
                 case .directory: pending.append(path)
                 case .regular: try tree.open(path, [.readOnly, .noFollow]).synchronize()

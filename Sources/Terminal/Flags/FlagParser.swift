@@ -19,10 +19,15 @@ package struct FlagParser<Options: Sendable> {
     private let allowsFlagsAfterArguments: Bool
 
     package init(_ flags: [Flag<Options>], allowsFlagsAfterArguments: Bool) {
-        byName = Dictionary(flags.map { ($0.description.name, $0) }) { first, _ in first }
-        byShorthand = Dictionary(
-            flags.compactMap { flag in flag.description.shorthand.map { ($0, flag) } }
-        ) { first, _ in first }
+        var byName: [String: Flag<Options>] = [:]
+        var byShorthand: [Character: Flag<Options>] = [:]
+        // The first of a name counts.
+        for flag in flags.reversed() {
+            byName[flag.description.name] = flag
+            if let shorthand = flag.description.shorthand { byShorthand[shorthand] = flag }
+        }
+        self.byName = byName
+        self.byShorthand = byShorthand
         self.allowsFlagsAfterArguments = allowsFlagsAfterArguments
     }
 
