@@ -300,7 +300,8 @@ targets.append(
 targets.append(
     .target(
         name: "RPCFakes",
-        dependencies: ["RPC", "Tasks"].map { .target(name: $0) } + [grpcCore, nioCore, nioPosix, nioSSL],
+        dependencies: ["BuildKitProto", "OCI", "RPC", "Tasks"].map { .target(name: $0) }
+            + [grpcCore, nioCore, nioPosix, nioSSL, protobuf],
         path: "Tests/RPCFakes",
         swiftSettings: settings
     )

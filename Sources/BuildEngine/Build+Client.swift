@@ -31,6 +31,15 @@ extension Build {
         try await images.resolve(question)
     }
 
+    /// Finds an image of a layout that the client keeps.
+    package func resolve(
+        _ reference: ImageReference,
+        in layout: LayoutStore,
+        platform: Platform
+    ) async throws -> ResolvedBase {
+        try await images.resolve(reference, in: layout, platform: platform)
+    }
+
     /// Runs what must run of graphs, with what caches outside of the store have.
     /// - Parameters:
     ///   - definitions: the graphs.

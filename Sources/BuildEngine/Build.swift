@@ -67,7 +67,13 @@ package struct Build: Sendable {
         let store = parts.store
         downloads = Downloads(store: store, lease: scope.lease, web: parts.web, client: client)
         repositories = GitRepositories(store: store, variables: parts.variables, client: client)
-        images = BuildImages(bases: parts.bases, lease: scope.lease, asksRegistries: request.pullsBaseImages)
+        images = BuildImages(
+            bases: parts.bases,
+            snapshots: parts.remote.snapshots,
+            lease: scope.lease,
+            client: scope.client.remote,
+            asksRegistries: request.pullsBaseImages
+        )
     }
 
     /// The same build with another question: a client that leads its build may have several Dockerfiles.

@@ -1,4 +1,5 @@
 package import LinuxSystem
+package import OCI
 package import SystemPackage
 internal import Text
 
@@ -19,6 +20,9 @@ package enum ClientServiceError: Error, Sendable, Hashable, CustomStringConverti
     case agentProgramMissing(String)
     case agentDidNotStart(reason: String)
     case keyRefused(FilePath, reason: String)
+    case noContent(store: String)
+    case blobMissing(Digest, store: String)
+    case wrongBlob(Digest, store: String, reason: String)
 
     package var description: String {
         switch self {
@@ -44,6 +48,11 @@ package enum ClientServiceError: Error, Sendable, Hashable, CustomStringConverti
         case .agentDidNotStart(let reason): "ssh-agent did not start: \(reason)"
         case .keyRefused(let path, let reason):
             "failed to parse \(escapedForDisplay(path.bytes)): \(reason); a key with a passphrase must be in a running agent"
+        case .noContent(let store): "the client offers no content store \(escapedForDisplay(Array(store.utf8)))"
+        case .blobMissing(let digest, let store):
+            "\(digest) is not in the client's content store \(escapedForDisplay(Array(store.utf8)))"
+        case .wrongBlob(let digest, let store, let reason):
+            "\(digest) of the client's content store \(escapedForDisplay(Array(store.utf8))) \(reason)"
         }
     }
 }
@@ -53,7 +62,7 @@ extension ClientServiceError: CausedError {
         switch self {
         case .secretUnreadable(_, let error), .agentUnreachable(_, let error): error
         case .secretNotFound, .secretTooLarge, .secretIsNoText, .secretIsNoHeader, .noAgentForwarded, .agentNotFound,
-            .agentRefused, .agentProgramMissing, .agentDidNotStart, .keyRefused:
+            .agentRefused, .agentProgramMissing, .agentDidNotStart, .keyRefused, .noContent, .blobMissing, .wrongBlob:
             nil
         }
     }

@@ -24,6 +24,14 @@ package protocol RemoteClient: Sendable {
         _ path: String,
         _ body: @escaping @Sendable (any AsyncSequence<[UInt8], any Error> & Sendable) async throws -> Value
     ) async throws -> Value
+
+    /// Finds a content store.
+    /// - Parameters:
+    ///   - id: what the client calls it.
+    ///   - session: the id of the session that offers it; nil for the client's own.
+    /// - Returns: the store; whether the client has it turns out when it is asked.
+    /// - Throws: `ClientServiceError.noContent`, and what goes wrong with the session.
+    func content(_ id: String, session: String?) async throws -> any ContentStore
 }
 
 /// The host of addresses that name files of the client itself; no server is asked for them.

@@ -1,3 +1,4 @@
+package import ClientServices
 package import LinuxSystem
 package import OCI
 package import SystemPackage
@@ -43,6 +44,8 @@ package enum LayoutDestination: Sendable {
     case archive(ExportDestination)
     /// Written whole, or updated where it is there.
     case directory(FilePath)
+    /// Without an index: the client writes down itself what its names lead to.
+    case content(any ContentStore)
 }
 
 /// Where an exported archive goes.

@@ -73,7 +73,7 @@ private func operation(
         case Source.imageScheme, Source.layoutScheme:
             return ImageOperation(
                 reference: try ImageReference(parsing: String(decoding: source.rest, as: UTF8.self)),
-                layout: source.scheme == Source.layoutScheme ? source.attributes[Source.layoutStore] ?? [] : nil,
+                layout: LayoutStore(source),
                 platform: node.platform ?? .current,
                 environment: environment
             )

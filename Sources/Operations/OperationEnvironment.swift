@@ -1,6 +1,6 @@
 import BuildGraph
 package import ClientServices
-import LLB
+package import LLB
 import LinuxSystem
 package import OCI
 package import RemoteSources
@@ -19,7 +19,7 @@ package protocol ImageTrees: Sendable {
     ///   - platform: which image of several.
     /// - Returns: the layers, lowest first.
     /// - Throws: what finding the image throws.
-    func tree(of reference: ImageReference, layout: [UInt8]?, platform: OCI.Platform) async throws -> FileTree
+    func tree(of reference: ImageReference, layout: LayoutStore?, platform: OCI.Platform) async throws -> FileTree
 }
 
 /// What operations read from outside.
@@ -116,6 +116,18 @@ package struct OperationEnvironment: Sendable {
                     try await onBlockingPool { SourceTree(root: try RootedDirectory(root), name: "stage") }
                 )
             }
+        }
+    }
+
+    /// The files of an output as the store has them: those of a directory of the client are copied.
+    package func tree(of output: BuildOutput) async throws -> FileTree {
+        switch output {
+        case .tree(let tree): return tree
+        case .directory(let directory):
+            let (_, layer) = try await snapshots.withActiveSnapshot(on: .empty) { active in
+                try await copyAll(of: directory, to: active.root, CopyRecord())
+            }
+            return FileTree(layers: [layer])
         }
     }
 

@@ -1,4 +1,5 @@
 package import Archive
+package import ClientServices
 package import OCI
 package import SystemPackage
 
@@ -7,6 +8,8 @@ package enum CacheSource: Sendable, Hashable {
     /// A cache of its own, or an image with one in it.
     case registry(RegistryCachePlace)
     case local(LocalCacheSource)
+    /// Kept by the client of a daemon, under a digest.
+    case client(ClientCachePlace, Digest)
     case s3(S3CachePlace)
 }
 
@@ -16,6 +19,8 @@ package enum CacheDestination: Sendable, Hashable {
     case inline
     case registry(RegistryCachePlace)
     case local(LocalCacheDestination)
+    /// To the client of a daemon, who writes down itself what a tag leads to.
+    case client(ClientCachePlace)
     case s3(S3CachePlace)
 }
 
@@ -107,4 +112,17 @@ package struct LocalCacheDestination: Sendable, Hashable {
         self.tag = tag
         self.removesUnused = removesUnused
     }
+}
+
+/// A directory of a cache that the client of a daemon has; two are the same that it calls the same.
+package struct ClientCachePlace: Sendable, Hashable {
+    package let content: any ContentStore
+
+    package init(_ content: any ContentStore) { self.content = content }
+
+    package static func == (left: ClientCachePlace, right: ClientCachePlace) -> Bool {
+        left.content.name == right.content.name
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(content.name) }
 }

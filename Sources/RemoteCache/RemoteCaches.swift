@@ -34,6 +34,13 @@ struct CacheContent: Sendable {
     /// Where they are fetched from.
     let snapshots: LeasedSnapshots
 
+    /// The document as it is written, and what refers to it.
+    func encodedDocument() throws -> (descriptor: Descriptor, bytes: [UInt8]) {
+        let bytes = try StrictJSON.encode(document)
+        let digest = Digest.sha256(of: bytes)
+        return (Descriptor(mediaType: CacheDocument.mediaType, digest: digest, size: Int64(bytes.count)), bytes)
+    }
+
     /// Writes all layers with a status for each.
     /// - Throws: `RemoteCacheError.layerFailed`.
     func writeLayers(
@@ -94,6 +101,7 @@ package final class RemoteCaches: Sendable {
         switch source {
         case .registry(let place): RegistryCache(place: place, remote: try images(for: place))
         case .local(let source): LocalCacheReader(source: source)
+        case .client(let place, let digest): ClientCacheReader(content: place.content, digest: digest)
         case .s3(let place): S3Cache(place: place, web: web)
         }
     }
@@ -108,8 +116,6 @@ package final class RemoteCaches: Sendable {
             logger: remote.logger
         )
     }
-
-    // MARK: Reading
 
     // MARK: Writing
 
@@ -155,6 +161,7 @@ package final class RemoteCaches: Sendable {
         case .inline: nil
         case .registry(let place): RegistryCache(place: place, remote: try images(for: place))
         case .local(let destination): LocalCacheWriter(destination: destination)
+        case .client(let place): ClientCacheWriter(content: place.content)
         case .s3(let place): S3Cache(place: place, web: web)
         }
     }

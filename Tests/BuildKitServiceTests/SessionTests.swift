@@ -187,7 +187,7 @@ import Text
             }
             await session.closed()
             await #expect(throws: ServiceError.sessionEnded("abc")) {
-                _ = try await SessionServices(session: session).secret(Array("s".utf8))
+                _ = try await SessionServices(session: session, sessions: registry).secret(Array("s".utf8))
             }
         }
     }
@@ -196,7 +196,9 @@ import Text
         try await withRegistry { registry, address in
             let offers = Offers()
             let session = Promise<Session>()
-            let asked = Task { try await SessionServices(session: session.value()).secret(Array("slow".utf8)) }
+            let asked = Task {
+                try await SessionServices(session: session.value(), sessions: registry).secret(Array("slow".utf8))
+            }
             try await withSession("abc", address, offering: [Self.secrets], offers) { _ in
                 session.keep(try await registry.session("abc"))
                 await offers.isAsked.value()
@@ -223,7 +225,7 @@ import Text
             for methods in [[Self.secrets, Self.health], [Self.secrets]] {
                 let offers = Offers(secrets: ["s": [1]])
                 try await withSession("abc", address, offering: methods, offers) { _ in
-                    let services = SessionServices(session: try await registry.session("abc"))
+                    let services = SessionServices(session: try await registry.session("abc"), sessions: registry)
                     for _ in 0..<10 { #expect(try await services.secret(Array("s".utf8)) == Secret([1])) }
                 }
                 try await untilThrown { _ = try await registry.knownSession("abc") }
@@ -244,7 +246,7 @@ import Text
                         Moby_Buildkit_Secrets_V1_GetSecretRequest.with { $0.id = "s" }
                     )
                 }
-                #expect(try await SessionServices(session: session).secret(Array("s".utf8)) == nil)
+                #expect(try await SessionServices(session: session, sessions: registry).secret(Array("s".utf8)) == nil)
             }
         }
     }
@@ -253,7 +255,7 @@ import Text
         let offers = Offers(secrets: ["s": Array("value".utf8), "big": Array(repeating: 1, count: 500 * 1024 + 1)])
         try await withRegistry { registry, address in
             try await withSession("abc", address, offering: [Self.secrets], offers) { _ in
-                let remote = SessionServices(session: try await registry.session("abc"))
+                let remote = SessionServices(session: try await registry.session("abc"), sessions: registry)
                 try await ClientServices().asking(remote, scratch: { throw CancellationError() }) {
                     (client: ClientServices) async throws in
                     let secret = try await client.secret(Array("s".utf8), isOptional: false)
@@ -274,7 +276,7 @@ import Text
     @Test func `an agent of the client answers on a socket of this machine`() async throws {
         try await withRegistry { registry, address in
             try await withSession("abc", address, offering: Self.agents) { _ in
-                let remote = SessionServices(session: try await registry.session("abc"))
+                let remote = SessionServices(session: try await registry.session("abc"), sessions: registry)
                 try await withTemporaryDirectory { directory in
                     try await ClientServices().asking(remote, scratch: { directory }) { client in
                         for message in [[11], [13, 1, 2, 3]] as [[UInt8]] {
@@ -317,7 +319,7 @@ import Text
     @Test func `an upload comes as the client sends it`() async throws {
         try await withRegistry { registry, address in
             try await withSession("abc", address, offering: [Self.uploads]) { _ in
-                let services = SessionServices(session: try await registry.session("abc"))
+                let services = SessionServices(session: try await registry.session("abc"), sessions: registry)
                 let text = try await services.upload("/abc") { pieces in
                     var bytes: [UInt8] = []
                     for try await piece in pieces { bytes += piece }

@@ -4,6 +4,7 @@ import Foundation
 import GRPCCore
 import LinuxSystem
 import NIOCore
+import OCI
 import RPC
 import RPCFakes
 import SwiftProtobuf
@@ -43,27 +44,38 @@ struct `A daemon` {
     private func build(
         _ connection: RPCConnection,
         _ session: String,
-        _ offers: Offers
+        _ offers: Offers,
+        content: ContentServer = ContentServer(),
+        _ change: @Sendable (inout Moby_Buildkit_V1_SolveRequest) -> Void = { _ in }
     ) async throws -> [UInt8] {
+        _ = try await solve(connection, session, offers, content: content, change)
+        return offers.received.withLock { $0 }
+    }
+
+    /// Builds the context and gives what the client is told.
+    private func solve(
+        _ connection: RPCConnection,
+        _ session: String,
+        _ offers: Offers,
+        content: ContentServer,
+        _ change: (inout Moby_Buildkit_V1_SolveRequest) -> Void
+    ) async throws -> Moby_Buildkit_V1_SolveResponse {
         let prefix = "x-docker-expose-session-"
-        let methods = ["/moby.filesync.v1.FileSync/DiffCopy", "/moby.filesync.v1.FileSend/DiffCopy"]
+        let methods =
+            ["/moby.filesync.v1.FileSync/DiffCopy", "/moby.filesync.v1.FileSend/DiffCopy"] + ContentServer.methods
         return try await answering(
-            [offers],
+            [offers, content],
             over: connection,
             ("moby.buildkit.v1.Control", "Session"),
             metadata: [(prefix + "uuid", session)] + methods.map { (prefix + "grpc-method", $0) }
         ) { _ in
-            let _: Moby_Buildkit_V1_SolveResponse = try await connection.unary(
-                "moby.buildkit.v1.Control",
-                "Solve",
-                Moby_Buildkit_V1_SolveRequest.with {
-                    $0.ref = "build-of-\(session)"
-                    $0.session = session
-                    $0.frontend = "dockerfile.v0"
-                    $0.exporters = [.with { $0.type = "tar" }]
-                }
-            )
-            return offers.received.withLock { $0 }
+            var question = Moby_Buildkit_V1_SolveRequest()
+            question.ref = "build-of-\(session)"
+            question.session = session
+            question.frontend = "dockerfile.v0"
+            question.exporters = [.with { $0.type = "tar" }]
+            change(&question)
+            return try await connection.unary("moby.buildkit.v1.Control", "Solve", question)
         }
     }
 
@@ -79,6 +91,50 @@ struct `A daemon` {
                     let read = try await runProgram("tar", ["-xOf", archive.path, "copied/file"])
                     #expect(read.text == "content of the file\n")
                 }
+            }
+        }
+    }
+
+    @Test func `keeps images and caches in stores of the client, and builds on them`() async throws {
+        try scratch.write("FROM scratch\nCOPY below /copied\nENV A=b\n", to: "context/Dockerfile")
+        try scratch.write("content of the file\n", to: "context/below/file")
+        try scratch.write("FROM base\nCOPY Dockerfile /$A\n", to: "second/Dockerfile")
+        let first = Offers(directory: FilePath(scratch.url.appending(path: "context").path))
+        let second = Offers(directory: FilePath(scratch.url.appending(path: "second").path))
+        let content = ContentServer()
+        try await withDaemon { address in
+            try await withConnection(to: address) { connection in
+                let answer = try await solve(connection, "one", first, content: content) {
+                    $0.exporters = [
+                        .with {
+                            $0.type = "oci"
+                            $0.attrs = ["tar": "false"]
+                        }
+                    ]
+                    $0.cache.exports = [
+                        .with {
+                            $0.type = "local"
+                            $0.attrs = ["dest": "/cache"]
+                        }
+                    ]
+                }
+                let image = answer.exporterResponse["containerimage.digest"] ?? ""
+                // Manifest, configuration and one layer; document and manifest of the cache beside the same layer.
+                for (store, count) in [("export", 3), ("local:/cache", 3)] {
+                    let blobs = content.blobs(of: store)
+                    #expect(blobs.count == count)
+                    for (digest, bytes) in blobs {
+                        #expect(digest == Digest.sha256(of: bytes))
+                        if store == "export" { content.set(bytes, as: digest, in: "oci:layout") }
+                    }
+                }
+                let archive = scratch.url.appending(path: "second.tar")
+                let bytes = try await build(connection, "two", second, content: content) {
+                    $0.frontendAttrs = ["context:base": "oci-layout://layout@\(image)"]
+                }
+                try Data(bytes).write(to: archive)
+                let list = try await runProgram("tar", ["-tf", archive.path])
+                #expect(list.text.split(separator: "\n") == ["b", "copied/", "copied/file"])
             }
         }
     }

@@ -1,5 +1,7 @@
+import ClientServices
 import DockerfileFrontend
 import Images
+import LLB
 import LinuxSystem
 import OCI
 import Operations
@@ -8,22 +10,21 @@ import Storage
 import Synchronization
 import Text
 
-/// The images that the steps of one build start from: of the store, of registries, and of the request's layout
-/// directories.
+/// The images that the steps of one build start from: of the store, of registries, and of layouts, here or at the client.
 ///
 /// What was resolved is remembered: the step that starts from it asks for the same thing again.
 final class BuildImages: ImageTrees {
     private struct Pin: Hashable {
-        /// Nil for an image that is in no layout directory.
-        var layout: [UInt8]?
+        /// Nil for an image that is in no layout.
+        var layout: LayoutStore?
         let digest: Digest
         /// An index is of images for several platforms: its digest alone does not say which.
         let platform: Platform
     }
 
     private struct State {
-        /// By the names of their contexts.
-        var layouts: [[UInt8]: LayoutImages] = [:]
+        /// Those that the request names.
+        var layouts: [LayoutStore: LayoutImages] = [:]
         var trees: [Pin: FileTree] = [:]
         var images: [Pin: ResolvedImage] = [:]
     }
@@ -32,12 +33,24 @@ final class BuildImages: ImageTrees {
     private let lease: Lease
     /// Whether registries are asked for what the store has under a name.
     private let asksRegistries: Bool
+    /// Where the layers of layouts go.
+    private let snapshots: SnapshotStore
+    /// Has layouts that the request does not name.
+    private let client: (any RemoteClient)?
     private let state = Mutex(State())
 
-    init(bases: any BaseImages, lease: Lease, asksRegistries: Bool = false) {
-        self.asksRegistries = asksRegistries
+    init(
+        bases: any BaseImages,
+        snapshots: SnapshotStore,
+        lease: Lease,
+        client: (any RemoteClient)?,
+        asksRegistries: Bool
+    ) {
         self.bases = bases
+        self.snapshots = snapshots
         self.lease = lease
+        self.client = client
+        self.asksRegistries = asksRegistries
     }
 
     /// Finds a base image.
@@ -53,11 +66,11 @@ final class BuildImages: ImageTrees {
         return image.base
     }
 
-    /// The layers of an image; those of one of a layout directory are in the store from now on.
-    func tree(of reference: ImageReference, layout: [UInt8]?, platform: Platform) async throws -> FileTree {
+    /// The layers of an image; those of one of a layout are in the store from now on.
+    func tree(of reference: ImageReference, layout: LayoutStore?, platform: Platform) async throws -> FileTree {
         if let layout {
             let image = try await image(reference, in: layout, platform)
-            try await images(layout).fetchLayers(of: image, in: lease)
+            try await images(of: layout).fetchLayers(of: image, in: lease)
             return image.tree
         }
         if let digest = reference.digest {
@@ -72,35 +85,50 @@ final class BuildImages: ImageTrees {
         return try await bases.resolve(question, in: lease).tree
     }
 
-    // MARK: Layout directories
+    // MARK: Layouts
 
-    func add(_ images: LayoutImages, as name: [UInt8]) { state.withLock { $0.layouts[name] = images } }
+    /// Lets the request's own name for a layout lead to its images.
+    func add(_ layout: any LayoutContent, as name: [UInt8]) {
+        let images = LayoutImages(layout, snapshots: snapshots)
+        state.withLock { $0.layouts[LayoutStore(name: name)] = images }
+    }
 
-    /// Finds an image of a layout directory by its digest.
-    func resolve(_ reference: ImageReference, in layout: [UInt8], platform: Platform) async throws -> ResolvedBase {
+    /// Finds an image of a layout by its digest.
+    func resolve(
+        _ reference: ImageReference,
+        in layout: LayoutStore,
+        platform: Platform
+    ) async throws -> ResolvedBase {
         let image = try await image(reference, in: layout, platform)
         return ResolvedBase(digest: image.digest, configuration: image.configuration)
     }
 
     private func image(
         _ reference: ImageReference,
-        in layout: [UInt8],
+        in layout: LayoutStore,
         _ platform: Platform
     ) async throws -> ResolvedImage {
         guard let digest = reference.digest else {
-            throw BuildError.namedContext(escapedForDisplay(layout), reason: "\(reference) has no digest")
+            throw BuildError.namedContext(escapedForDisplay(layout.name), reason: "\(reference) has no digest")
         }
         let pin = Pin(layout: layout, digest: digest, platform: platform.normalized)
         if let known = state.withLock({ $0.images[pin] }) { return known }
-        let found = try await images(layout).resolve(reference, digest, platform: platform, in: lease)
+        let found = try await images(of: layout).resolve(reference, digest, platform: platform, in: lease)
         state.withLock { $0.images[pin] = found }
         return found
     }
 
-    private func images(_ layout: [UInt8]) throws(BuildError) -> LayoutImages {
-        guard let images = state.withLock({ $0.layouts[layout] }) else {
-            throw .namedContext(escapedForDisplay(layout), reason: "there is no layout of that name")
+    private func images(of layout: LayoutStore) async throws -> LayoutImages {
+        if let images = state.withLock({ $0.layouts[layout] }) { return images }
+        guard let client else {
+            throw BuildError.namedContext(escapedForDisplay(layout.name), reason: "there is no layout of that name")
         }
-        return images
+        let name = String(decoding: layout.name, as: UTF8.self)
+        let session = layout.session.isEmpty ? nil : String(decoding: layout.session, as: UTF8.self)
+        let content = try await client.content(Self.layoutPrefix + name, session: session)
+        return LayoutImages(ClientLayout(content), snapshots: snapshots)
     }
+
+    /// How the names begin that BuildKit's clients give the content stores of layouts.
+    static let layoutPrefix = "oci:"
 }

@@ -1,5 +1,6 @@
 import BuildGraph
 import DockerfileFrontend
+import LLB
 import LinuxSystem
 import OCI
 import Tasks
@@ -48,7 +49,11 @@ final class ReportingResolver: ImageMetadataResolver {
         if let layout = question.layout {
             let title = "[context \(escapedForDisplay(layout))] load metadata for \(question.reference)"
             return try await progress.step(title) { _ in
-                try await images.resolve(question.reference, in: layout, platform: question.platform)
+                try await images.resolve(
+                    question.reference,
+                    in: LayoutStore(name: layout),
+                    platform: question.platform
+                )
             }
         }
         let title = showsPlatform ? "[\(question.platform) internal]" : "[internal]"

@@ -19,6 +19,8 @@ package struct BuildRequest: Sendable {
     package var offeredFiles: (any LocalFiles)?
     /// Graphs that the client made, by the names that contexts have for them.
     package var inputs: [[UInt8]: Definition] = [:]
+    /// The configurations of the images of graphs, as far as the client has them.
+    package var inputConfigurations: [[UInt8]: ImageConfiguration] = [:]
     /// `--build-context`: what names of stages and images lead to instead.
     package var namedContexts: [(name: [UInt8], value: [UInt8])] = []
     /// What relative paths of named contexts start from.

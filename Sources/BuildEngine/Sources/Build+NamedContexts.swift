@@ -1,3 +1,4 @@
+import ClientServices
 import DockerfileFrontend
 import DockerfileSyntax
 import Images
@@ -13,64 +14,90 @@ extension Build {
     /// Finds what the named contexts of the request are; directories are read in place, with their own ignore files.
     func addNamedContexts(to context: inout BuildContext) async throws {
         for (name, value) in request.namedContexts {
-            let shown = escapedForDisplay(name)
-            let text = String(decoding: value, as: UTF8.self)
-            let named: NamedContext
-            if text == "docker-image://scratch" {
-                named = .scratch
-            } else if text.hasPrefix("docker-image://") {
-                named = .image(
-                    try ImageReference(parsing: String(text.dropFirst("docker-image://".count))).withDefaultTag
-                )
-            } else if text.hasPrefix("oci-layout://") {
-                named = try await layout(value, named: name)
-            } else if text.hasPrefix("input:"), let input = request.inputs[Array(value.dropFirst("input:".utf8.count))]
-            {
-                named = input.target.map { .tree($0) } ?? .scratch
-            } else if let files = request.offeredFiles, text.hasPrefix("local:") {
-                let directory = Array(value.dropFirst("local:".utf8.count))
-                named = .tree(try await offered(directory, of: files, named: name))
-            } else if ["target:", "input:"].contains(where: { text.hasPrefix($0) }) {
-                throw BuildError.namedContext(
-                    shown,
-                    reason:
-                        "contexts of the kind \(text.prefix { $0 != ":" }): are not supported by this version of Slipway"
-                )
-            } else if let source = try repository(at: value) {
-                let title: [UInt8] = "[context \(shown)] \(escapedForDisplay(withoutCredentials(value)))"
-                named = .tree(try Output.git(source, metadata: Metadata(name: title)))
-            } else if BuildRequest.isAddress(value) {
-                var source = HTTPSource(url: value)
-                source.fileName = Self.contextFile
-                let title: [UInt8] = "[context \(shown)] \(escapedForDisplay(withoutCredentials(value)))"
-                named = .tree(try Output.http(source, metadata: Metadata(name: title)))
-            } else {
-                let path = request.workingDirectory.pushing(FilePath(bytes: value)).lexicallyNormalized()
-                named = .tree(try await directory(path, named: name, &context))
-            }
+            let named = try await namedContext(name, value, &context)
             do throws(OCIError) { try context.named.add(named, as: String(decoding: name, as: UTF8.self)) } catch {
-                throw BuildError.namedContext(shown, reason: "invalid context name: \(error)")
+                throw BuildError.namedContext(
+                    escapedForDisplay(name),
+                    reason: "invalid context name: \(error)"
+                )
             }
         }
     }
 
-    /// An image of a layout directory, found by its tag now and by its digest from then on.
-    private func layout(_ value: [UInt8], named name: [UInt8]) async throws -> NamedContext {
+    private func namedContext(
+        _ name: [UInt8],
+        _ value: [UInt8],
+        _ context: inout BuildContext
+    ) async throws -> NamedContext {
+        let shown = escapedForDisplay(name)
+        if let image = Self.rest(of: value, after: "docker-image:") {
+            if image == "scratch" { return .scratch }
+            return .image(try ImageReference(parsing: String(decoding: image, as: UTF8.self)).withDefaultTag)
+        }
+        if let address = Self.rest(of: value, after: "oci-layout:") { return try await layout(address, named: name) }
+        if let input = Self.rest(of: value, after: "input:"), let definition = request.inputs[Array(input)] {
+            if let configuration = request.inputConfigurations[Array(input)] {
+                return .result(definition.target, configuration)
+            }
+            return definition.target.map { .tree($0) } ?? .scratch
+        }
+        if let directory = Self.rest(of: value, after: "local:"), let files = request.offeredFiles {
+            return .tree(try await offered(Array(directory), of: files, named: name))
+        }
+        for kind in ["target:", "input:"] where value.starts(with: kind.utf8) {
+            throw BuildError.namedContext(
+                shown,
+                reason: "contexts of the kind \(kind) are not supported by this version of Slipway"
+            )
+        }
+        let title: [UInt8] = "[context \(shown)] \(escapedForDisplay(withoutCredentials(value)))"
+        if let source = try repository(at: value) {
+            return .tree(try Output.git(source, metadata: Metadata(name: title)))
+        }
+        if BuildRequest.isAddress(value) {
+            var source = HTTPSource(url: value)
+            source.fileName = Self.contextFile
+            return .tree(try Output.http(source, metadata: Metadata(name: title)))
+        }
+        let path = request.workingDirectory.pushing(FilePath(bytes: value)).lexicallyNormalized()
+        return .tree(try await directory(path, named: name, &context))
+    }
+
+    /// What comes after the kind of a context; clients leave out the slashes.
+    private static func rest(of value: [UInt8], after kind: String) -> ArraySlice<UInt8>? {
+        guard value.starts(with: kind.utf8) else { return nil }
+        let rest = value.dropFirst(kind.utf8.count)
+        return rest.starts(with: "//".utf8) ? rest.dropFirst(2) : rest
+    }
+
+    /// An image of a layout, found by its tag now and by its digest from then on.
+    private func layout(_ value: ArraySlice<UInt8>, named name: [UInt8]) async throws -> NamedContext {
         let shown = escapedForDisplay(name)
         do {
-            let address = try LayoutAddress(parsing: Array(value.dropFirst("oci-layout://".utf8.count)))
-            let path = request.workingDirectory.pushing(address.path).lexicallyNormalized()
-            let (layout, digest) = try await onBlockingPool {
-                let layout = try ImageLayout(path)
-                return (layout, try address.digest ?? layout.digest(ofTag: address.tag ?? "latest"))
+            let address = try LayoutAddress(parsing: Array(value))
+            let digest: Digest
+            if let client = request.client {
+                // A content store has no tags.
+                guard let given = address.digest else {
+                    throw BuildError.namedContext(shown, reason: "the image of a layout of the client needs a digest")
+                }
+                digest = given
+                let id = BuildImages.layoutPrefix + String(decoding: address.path.bytes, as: UTF8.self)
+                images.add(ClientLayout(try await client.content(id, session: nil)), as: name)
+            } else {
+                let path = request.workingDirectory.pushing(address.path).lexicallyNormalized()
+                let layout = try await onBlockingPool { try ImageLayout(path) }
+                digest = try await onBlockingPool {
+                    try address.digest ?? layout.digest(ofTag: address.tag ?? "latest")
+                }
+                images.add(layout, as: name)
             }
-            images.add(LayoutImages(layout, snapshots: snapshots.snapshots), as: name)
             // The name that messages show; what the image is says its digest.
             let base = String(decoding: name, as: UTF8.self).split(separator: "::", maxSplits: 1)[0]
             let reference = try ImageReference(parsing: base.lowercased()).replacing(digest: digest)
             return .layout(reference, store: name)
         } catch {
-            if error is CancellationError { throw error }
+            if error is CancellationError || error is BuildError { throw error }
             throw BuildError.namedContext(shown, reason: "\(error)")
         }
     }

@@ -62,11 +62,8 @@ extension Build {
 
     /// Runs what must run of graphs, what they have in common once.
     package func solve(_ work: SolveWork) async throws -> SolvedBuild {
-        let (graph, targets) = try makeGraph(
-            of: work.definitions,
-            origins: work.origins,
-            environment: environment(work.files)
-        )
+        let environment = environment(work.files)
+        let (graph, targets) = try makeGraph(of: work.definitions, origins: work.origins, environment: environment)
         let wanted = targets.compactMap(\.self)
         if wanted.isEmpty { return SolvedBuild(trees: targets.map { _ in .empty }) }
         try await store.removeCacheMounts(named: Self.cachesToForget(work.definitions))
@@ -89,8 +86,16 @@ extension Build {
         }
         try await stored.markUsed()
         var outputs = solution.outputs[...]
+        var trees: [FileTree] = []
+        for target in targets {
+            if target != nil, let output = outputs.popFirst() {
+                trees.append(try await environment.tree(of: output))
+            } else {
+                trees.append(.empty)
+            }
+        }
         return SolvedBuild(
-            trees: targets.map { $0 == nil ? .empty : outputs.popFirst()?.tree ?? .empty },
+            trees: trees,
             steps: solution.steps,
             cacheable: solution.keyed.map { CacheableStep($0) },
             outputs: Dictionary(

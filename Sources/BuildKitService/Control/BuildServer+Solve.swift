@@ -47,13 +47,13 @@ extension BuildServer {
         _ channel: ProgressChannel
     ) async throws -> Moby_Buildkit_V1_SolveResponse {
         let session = question.session.isEmpty ? nil : try await sessions.session(question.session)
-        let client = session.map { SessionClient($0, store: store) }
+        let client = session.map { SessionClient($0, among: sessions, store: store) }
         let request = try request(question, client)
         let inputs = try BuildJob.inputs(question.frontendInputs)
         let engine = try await configuration.engine(client?.credentials ?? NoCredentials())
         return try await engine.withBuild(request, progress: channel) { build in
             let job = BuildJob(id: question.ref, request, build, inputs: inputs) { [self] in
-                try cacheSource($0, $1)
+                try cacheSource($0, $1, client)
             }
             entry.job.keep(.success(job))
             if Self.asksForAttestations(question.frontendAttrs) {
@@ -115,20 +115,39 @@ extension BuildServer {
             }
             return try Export(exporter, number: number, sink: client)
         }
-        request.cacheSources = try question.cache.imports.map { try cacheSource($0.type, $0.attrs) }
-        request.cacheExports = try question.cache.exports.map { try cacheExport($0.type, $0.attrs) }
+        request.cacheSources = try question.cache.imports.map { try cacheSource($0.type, $0.attrs, client) }
+        request.cacheExports = try question.cache.exports.map { try cacheExport($0.type, $0.attrs, client) }
         return request
     }
 
-    /// A cache that the client names; those that it keeps itself cannot be reached.
-    func cacheSource(_ type: String, _ attributes: [String: String]) throws -> CacheSource {
-        if type == "local" { throw ServiceError.notSupported("a cache in a directory of the client") }
-        return try configuration.cacheSource(type, attributes)
+    /// A cache that the client names, or keeps itself.
+    private func cacheSource(
+        _ type: String,
+        _ attributes: [String: String],
+        _ client: SessionClient?
+    ) throws -> CacheSource {
+        let source = try configuration.cacheSource(type, attributes)
+        guard case .local(let local) = source else { return source }
+        // The client has looked up the tag: its store knows digests alone.
+        guard let digest = local.digest else {
+            throw ServiceError.cache("local cache importer requires explicit digest")
+        }
+        return .client(try cachePlace(attributes["src"], client), digest)
     }
 
-    private func cacheExport(_ type: String, _ attributes: [String: String]) throws -> CacheExport {
-        if type == "local" { throw ServiceError.notSupported("a cache in a directory of the client") }
-        return try configuration.cacheExport(type, attributes)
+    private func cacheExport(
+        _ type: String,
+        _ attributes: [String: String],
+        _ client: SessionClient?
+    ) throws -> CacheExport {
+        var export = try configuration.cacheExport(type, attributes)
+        if case .local = export.destination { export.destination = .client(try cachePlace(attributes["dest"], client)) }
+        return export
+    }
+
+    private func cachePlace(_ path: String?, _ client: SessionClient?) throws -> ClientCachePlace {
+        guard let client else { throw ServiceError.cache("local cache exporter/importer requires session") }
+        return ClientCachePlace(try client.content("local:" + (path ?? "")))
     }
 
     /// What the client asks that steps may do, as far as the daemon allows it.

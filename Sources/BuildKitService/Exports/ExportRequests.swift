@@ -1,4 +1,5 @@
 import BuildKitProto
+import ClientServices
 import Exporters
 import LinuxSystem
 import OCI
@@ -9,6 +10,8 @@ protocol ClientSink: Sendable {
     func send(archive: OpenFile, output: Int) async throws
     /// Sends the files below a directory, as an output of a number.
     func send(files: RootedDirectory, output: Int) async throws
+    /// A store of blobs that the client keeps.
+    func content(_ name: String) throws -> any ContentStore
 }
 
 extension Export {
@@ -34,12 +37,11 @@ extension Export {
         case "oci", "docker":
             let kind = message.type == "oci" ? ImageOptions.Kind.oci : .docker
             let options = try Self.options(message, kind)
-            if let text = message.attrs["tar"], FrontendAttributes.truth(text) == false {
-                throw ServiceError.notSupported("tar=false for the \(message.type) exporter")
-            }
-            let sink = try client()
-            let destination = ExportDestination.stream { try await sink.send(archive: $0, output: number) }
-            self = .layout(.archive(destination), kind == .oci ? .oci : .docker, options)
+            self = .layout(
+                try Self.destination(message, number, client()),
+                kind == .oci ? .oci : .docker,
+                options
+            )
         case "tar":
             let sink = try client()
             let destination = ExportDestination.stream { try await sink.send(archive: $0, output: number) }
@@ -50,6 +52,22 @@ extension Export {
         case "cacheonly", "": return nil
         default: throw ServiceError.unknownExporter(message.type)
         }
+    }
+
+    /// Where a layout goes: as an archive, or blob by blob.
+    private static func destination(
+        _ message: Moby_Buildkit_V1_Exporter,
+        _ number: Int,
+        _ sink: any ClientSink
+    ) throws -> LayoutDestination {
+        if let text = message.attrs["tar"], !text.isEmpty {
+            guard let isArchive = FrontendAttributes.truth(text) else {
+                throw ExportError.notBoolean(option: "tar", value: text)
+            }
+            // What BuildKit's clients call the store, whichever output it is for.
+            if !isArchive { return .content(try sink.content("export")) }
+        }
+        return .archive(.stream { try await sink.send(archive: $0, output: number) })
     }
 
     private static func options(_ message: Moby_Buildkit_V1_Exporter, _ kind: ImageOptions.Kind) throws -> ImageOptions

@@ -92,6 +92,7 @@ struct FrontendAttributes {
             throw ServiceError.notSupported("contextsubdir")
         }
         request.inputs = Dictionary(uniqueKeysWithValues: inputs.map { (Array($0.key.utf8), $0.value) })
+        request.inputConfigurations = try inputConfigurations()
         request.namedContexts = pairs("context:")
         request.target = bytes("target")
         request.buildArguments = pairs("build-arg:")
@@ -100,6 +101,22 @@ struct FrontendAttributes {
         try setCacheUse(of: &request)
         try setSteps(of: &request)
         return request
+    }
+
+    /// The configurations in what is said of inputs: documents of bytes by their names.
+    private func inputConfigurations() throws -> [[UInt8]: ImageConfiguration] {
+        let prefix = "input-metadata:"
+        var configurations: [[UInt8]: ImageConfiguration] = [:]
+        for (name, value) in all(prefix) {
+            do {
+                let known = try JSONDecoder().decode([String: Data].self, from: Data(value.utf8))
+                guard let bytes = known[FrontendResult.configurationKey] else { continue }
+                configurations[Array(name.utf8)] = try ImageConfiguration(parsing: [UInt8](bytes))
+            } catch {
+                throw ServiceError.invalidAttribute(prefix + name, value: value, reason: "\(error)")
+            }
+        }
+        return configurations
     }
 
     private func platforms() throws(ServiceError) -> [Platform] {

@@ -59,7 +59,14 @@ extension BuildJob {
         let platform = question.hasPlatform ? Platform(question.platform) : .current
         let name = question.logName.isEmpty ? "resolve image config for \(reference)" : question.logName
         let base = try await build.progress.step(name) { _ in
-            try await build.resolve(
+            if question.resolverType == Self.layoutResolver {
+                let store = LayoutStore(
+                    name: Array(question.storeID.utf8),
+                    session: Array(question.sessionID.utf8)
+                )
+                return try await build.resolve(reference, in: store, platform: platform.normalized)
+            }
+            return try await build.resolve(
                 BaseQuestion(
                     reference: reference,
                     platform: platform.normalized,
@@ -75,6 +82,9 @@ extension BuildJob {
             $0.config = Data(try StrictJSON.encode(base.configuration))
         }
     }
+
+    /// The number of the resolver that looks into layouts of the client.
+    private static let layoutResolver: Int32 = 1
 
     // MARK: Files
 

@@ -76,7 +76,9 @@ final class BuildJob: Sendable {
     /// Has the files of results made, as far as they are not.
     func evaluate(_ definitions: [Definition]) async throws -> SolvedBuild {
         let (known, caches) = state.withLock { ($0.outputs, $0.caches) }
-        let solved = try await build.solve(definitions, known: known, caches: request.cacheSources + caches)
+        // Clients name their caches twice: for the build, and for its frontend.
+        let others = caches.filter { !request.cacheSources.contains($0) }
+        let solved = try await build.solve(definitions, known: known, caches: request.cacheSources + others)
         state.withLock { $0.outputs.merge(solved.outputs) { first, _ in first } }
         return solved
     }
@@ -101,15 +103,20 @@ final class BuildJob: Sendable {
         state.withLock { $0.caches += caches }
         if let call = try asked.call() { return try await answer(call, request) }
         let plans = try await build.plans(for: request)
-        return try await result(of: plans, isIndex: request.isMultiPlatform)
+        // A stage may be of another platform than the image is for.
+        let platforms = request.platforms.isEmpty ? plans.map(\.platform) : request.platforms
+        return try await result(of: Array(zip(plans, platforms)), isIndex: request.isMultiPlatform)
     }
 
-    private func result(of plans: [BuildPlan], isIndex: Bool) async throws -> FrontendResult {
+    private func result(
+        of plans: [(plan: BuildPlan, platform: Platform)],
+        isIndex: Bool
+    ) async throws -> FrontendResult {
         var result = FrontendResult(references: .one(nil), metadata: [:])
         var references: [String: String?] = [:]
         var entries: [PlatformsDocument.Entry] = []
-        for plan in plans {
-            let platform = plan.platform.normalized
+        for (plan, platform) in plans {
+            let platform = platform.normalized
             let name = "\(platform)"
             let suffix = isIndex ? "/\(name)" : ""
             let reference = add(plan.definition)

@@ -1,6 +1,7 @@
 import BuildKitProto
 import FileSync
 import RPC
+import SwiftProtobuf
 import Tasks
 
 extension Session {
@@ -15,16 +16,32 @@ extension Session {
         metadata: [(key: String, value: String)],
         _ body: @escaping @Sendable (any PacketChannel) async throws -> Void
     ) async throws {
+        try await converse(service, "DiffCopy", metadata: metadata) { (call: CallPackets) in try await body(call) }
+    }
+
+    /// Exchanges messages with the client as long as `body` runs.
+    /// - Parameters:
+    ///   - service: the full name of the service.
+    ///   - method: the name of the method.
+    ///   - metadata: what is sent before the first message.
+    ///   - body: is one end of the exchange; our side ends when it returns.
+    /// - Throws: what `body` throws; `RPCFailure` and `ServiceError` where the call fails.
+    func converse<Question: Message, Answer: Message>(
+        _ service: String,
+        _ method: String,
+        metadata: [(key: String, value: String)],
+        _ body: @escaping @Sendable (Conversation<Question, Answer>) async throws -> Void
+    ) async throws {
         // What comes back begins only when the client says something. One that receives says nothing before it was told of
         // files: so the work is done where messages are sent.
-        let (input, outcome) = (Promise<RPCInput<Fsutil_Types_Packet>>(), Promise<Result<Void, any Error>>())
+        let (input, outcome) = (Promise<RPCInput<Answer>>(), Promise<Result<Void, any Error>>())
         try await stream(
             service,
-            "DiffCopy",
+            method,
             metadata: metadata,
             send: { output in
                 do {
-                    try await body(CallPackets(input, output))
+                    try await body(Conversation(input, output))
                     outcome.keep(.success(()))
                 } catch {
                     outcome.keep(.failure(error))
@@ -38,23 +55,27 @@ extension Session {
     }
 }
 
-/// The packets of a call.
+/// The messages of a call, each way.
 ///
 /// Not checked by the compiler: the iterator is used by one task at a time, as `PacketChannel` promises.
-private final class CallPackets: PacketChannel, @unchecked Sendable {
-    private let promised: Promise<RPCInput<Fsutil_Types_Packet>>
-    private var input: RPCInput<Fsutil_Types_Packet>.AsyncIterator?
-    private let output: RPCOutput<Fsutil_Types_Packet>
+final class Conversation<Question: Message, Answer: Message>: @unchecked Sendable {
+    private let promised: Promise<RPCInput<Answer>>
+    private var input: RPCInput<Answer>.AsyncIterator?
+    private let output: RPCOutput<Question>
 
-    init(_ input: Promise<RPCInput<Fsutil_Types_Packet>>, _ output: RPCOutput<Fsutil_Types_Packet>) {
+    fileprivate init(_ input: Promise<RPCInput<Answer>>, _ output: RPCOutput<Question>) {
         promised = input
         self.output = output
     }
 
-    func next() async throws -> Fsutil_Types_Packet? {
+    func next() async throws -> Answer? {
         if input == nil { input = await promised.value().makeAsyncIterator() }
         return try await input?.next()
     }
 
-    func send(_ packet: Fsutil_Types_Packet) async throws { try await output.write(packet) }
+    func send(_ message: Question) async throws { try await output.write(message) }
 }
+
+private typealias CallPackets = Conversation<Fsutil_Types_Packet, Fsutil_Types_Packet>
+
+extension Conversation: PacketChannel where Question == Fsutil_Types_Packet, Answer == Fsutil_Types_Packet {}

@@ -19,11 +19,13 @@ import Text
 /// What the client of a build offers through its session, for the parts of the engine that ask for it.
 struct SessionClient: ClientSink {
     let session: Session
+    let sessions: SessionRegistry
     let store: Store
     let files: SessionFiles
 
-    init(_ session: Session, store: Store) {
+    init(_ session: Session, among sessions: SessionRegistry, store: Store) {
         self.session = session
+        self.sessions = sessions
         self.store = store
         files = SessionFiles(session: session, store: store)
     }
@@ -31,7 +33,9 @@ struct SessionClient: ClientSink {
     /// Answers for one build.
     var credentials: any CredentialSource { SessionCredentials(session) }
 
-    var services: any RemoteClient { SessionServices(session: session) }
+    var services: any RemoteClient { SessionServices(session: session, sessions: sessions) }
+
+    func content(_ name: String) throws -> any ContentStore { try SessionContent(session, named: name) }
 
     // MARK: Outputs
 

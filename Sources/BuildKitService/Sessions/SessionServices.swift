@@ -15,6 +15,14 @@ struct SessionServices: RemoteClient {
     private static let uploads = "moby.upload.v1.Upload"
 
     let session: Session
+    /// Where other sessions of the same client are found.
+    let sessions: SessionRegistry
+
+    func content(_ id: String, session name: String?) async throws -> any ContentStore {
+        var session = session
+        if let name, name != session.id { session = try await sessions.session(name) }
+        return try SessionContent(session, named: id)
+    }
 
     func secret(_ id: [UInt8]) async throws -> Secret? {
         // Names in messages are text: no client has one that is none.

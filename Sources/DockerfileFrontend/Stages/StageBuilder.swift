@@ -64,6 +64,14 @@ struct StageBuilder {
         case .tree(let output):
             state = StageState(scratch: translator.targetPlatform)
             state.output = try isDirectory(output) ? copied(output) : output
+        case .result(let output, let configuration):
+            let stated = configuration.platform.normalized
+            let isStated = !stated.os.isEmpty && !stated.architecture.isEmpty
+            state = StageState(
+                image: configuration,
+                output: output,
+                platform: isStated ? stated : node.platform ?? translator.targetPlatform
+            )
         }
     }
 

@@ -12,6 +12,8 @@ struct StageNode {
         case image(ImageReference, layout: [UInt8]?)
         /// Files that the request names.
         case tree(Output)
+        /// The image of another build.
+        case result(Output?, ImageConfiguration)
     }
 
     /// An instruction to carry out, with the stages that it reads.
@@ -105,6 +107,7 @@ struct StageGraph {
     private func replacement(of name: [UInt8], _ platform: Platform?) -> StageNode.Base? {
         switch contexts.context(named: name.displayText, for: platform ?? targetPlatform) {
         case .tree(let output)?: .tree(output)
+        case .result(let output, let configuration)?: .result(output, configuration)
         case .scratch?: .scratch
         case .image(let reference)?: .image(reference, layout: nil)
         case .layout(let reference, let store)?: .image(reference, layout: store)

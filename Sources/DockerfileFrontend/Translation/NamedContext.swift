@@ -5,6 +5,8 @@ package import OCI
 package enum NamedContext: Sendable {
     /// Files, which bring no configuration.
     case tree(Output)
+    /// What another build gave, with the configuration of its image; nil files are the empty tree.
+    case result(Output?, ImageConfiguration)
     /// No files, as `FROM scratch`.
     case scratch
     /// Another image than the name says.

@@ -109,6 +109,8 @@ extension Translator {
             var expressions: [[UInt8]] = []
             switch graph.nodes[index].base {
             case .scratch, .tree: break
+            case .result(_, let configuration):
+                expressions = configuration.config?.onBuild?.map { Array($0.utf8) } ?? []
             case .image:
                 expressions = resolved[index]?.base.configuration.config?.onBuild?.map { Array($0.utf8) } ?? []
             case .stage(let base): expressions = graph.triggers(ofStage: base)

@@ -89,7 +89,7 @@ extension Translator {
         case .time(let seconds)?: return .time(seconds)
         case .context?: return Self.remoteSource(of: options.context)
         case .named(.tree(let output))?: return Self.remoteSource(of: output)
-        case .named(.scratch)?, .named(.image)?, .named(.layout)?: return .unknown
+        case .named(.result)?, .named(.scratch)?, .named(.image)?, .named(.layout)?: return .unknown
         case .stage(let index)?:
             let date = Self.remoteSource(of: run.states[index]?.output)
             // Files of a context that is a repository are files of the context all the same.

@@ -1,5 +1,6 @@
 import Archive
 import BuildGraph
+import ClientServices
 import Images
 import LinuxSystem
 import OCI
@@ -73,28 +74,51 @@ extension Exporter {
             names: names,
             docker: docker
         )
-        let open: ExportedLayout.BlobOpener = { [store] in try store.blobs.open($0) }
         switch destination {
-        case .archive(let destination):
-            try await step.withStatus("sending tarball") { _ in
-                try await write(to: destination) { file in
-                    try await onCancellablePool { isCancelled in
-                        try layout.write(to: FileSink(file), open: open, isCancelled: isCancelled)
-                    }
-                }
-            }
-        case .directory(let path):
-            try await step.withStatus("writing image layout") { _ in
-                do {
-                    try await onCancellablePool { isCancelled in
-                        try layout.write(toDirectory: path, open: open, isCancelled: isCancelled)
-                    }
-                } catch let error as SystemCallError {
-                    throw ExportError.refused(path, reason: SystemCallError.text(of: error.errno), error)
-                }
+        case .archive(let destination): try await send(layout, to: destination, step)
+        case .directory(let path): try await write(layout, to: path, step)
+        case .content(let content):
+            for blob in blobs { try await content.put(blob, from: store.blobs) }
+            // What names others comes after them: the index is last.
+            for document in packed.documents {
+                try await content.put(document.bytes, as: document.descriptor.digest)
             }
         }
         return exported
+    }
+
+    private func send(
+        _ layout: ExportedLayout,
+        to destination: ExportDestination,
+        _ step: OperationContext
+    ) async throws {
+        try await step.withStatus("sending tarball") { [store] _ in
+            try await write(to: destination) { file in
+                try await onCancellablePool { isCancelled in
+                    try layout.write(
+                        to: FileSink(file),
+                        open: { try store.blobs.open($0) },
+                        isCancelled: isCancelled
+                    )
+                }
+            }
+        }
+    }
+
+    private func write(_ layout: ExportedLayout, to path: FilePath, _ step: OperationContext) async throws {
+        try await step.withStatus("writing image layout") { [store] _ in
+            do {
+                try await onCancellablePool { isCancelled in
+                    try layout.write(
+                        toDirectory: path,
+                        open: { try store.blobs.open($0) },
+                        isCancelled: isCancelled
+                    )
+                }
+            } catch let error as SystemCallError {
+                throw ExportError.refused(path, reason: SystemCallError.text(of: error.errno), error)
+            }
+        }
     }
 
     // MARK: Keeping

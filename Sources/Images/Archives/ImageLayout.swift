@@ -82,7 +82,7 @@ package struct ImageLayout: Sendable {
     /// A document of the layout, verified.
     /// - Throws: `ImageError.invalidLayout`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func document(_ digest: Digest, size: Int64? = nil) throws(ImageError) -> [UInt8] {
+    func read(_ digest: Digest, size: Int64?) throws(ImageError) -> [UInt8] {
         let name = Self.name(of: digest)
         let bytes = try content(of: try blob(digest), named: name)
         if let size, size != bytes.count { throw wrongSize(name, size, Int64(bytes.count)) }

@@ -1,20 +1,19 @@
-internal import LinuxSystem
 package import OCI
 internal import Registry
 package import Snapshots
 package import Storage
 internal import Tasks
 
-/// The images of a layout directory as bases of builds.
+/// The images of a layout as bases of builds.
 package struct LayoutImages: Sendable {
-    private let layout: ImageLayout
+    private let layout: any LayoutContent
     private let snapshots: SnapshotStore
     private var store: Store { snapshots.store }
 
     /// How many layers are taken in at once.
     private static let parallelCopies = 2
 
-    package init(_ layout: ImageLayout, snapshots: SnapshotStore) {
+    package init(_ layout: any LayoutContent, snapshots: SnapshotStore) {
         self.layout = layout
         self.snapshots = snapshots
     }
@@ -26,14 +25,14 @@ package struct LayoutImages: Sendable {
     ///   - platform: which image of several.
     ///   - lease: what holds the layers.
     /// - Returns: the image.
-    /// - Throws: `ImageError.invalidLayout`, `RemoteImageError`, `OCIError`, `StorageError`.
+    /// - Throws: `ImageError.invalidLayout`, `ClientServiceError`, `RemoteImageError`, `OCIError`, `StorageError`.
     package func resolve(
         _ name: ImageReference,
         _ digest: Digest,
         platform: Platform,
         in lease: Lease
     ) async throws -> ResolvedImage {
-        let bytes = try await onBlockingPool { [layout] in try layout.document(digest) }
+        let bytes = try await layout.document(digest, size: nil)
         guard let type = try ImageSearch.statedType(of: bytes) else {
             throw RemoteImageError.notAnImage(reference: name.familiar, mediaType: "unknown")
         }
@@ -62,38 +61,19 @@ package struct LayoutImages: Sendable {
         )
     }
 
-    /// Takes the layers of an image into the store, verified: what is built on it may be used when the directory is gone.
-    /// - Throws: `ImageError.invalidLayout`, `StorageError`.
+    /// Takes the layers of an image into the store, verified: what is built on it may be used when the layout is gone.
+    /// - Throws: `ImageError.invalidLayout`, `ClientServiceError`, `StorageError`.
     package func fetchLayers(of image: ResolvedImage, in lease: Lease) async throws {
         try await Set(image.blobs).forEachConcurrently(limit: Self.parallelCopies) { try await take($0, lease) }
     }
 
     private func document(_ descriptor: Descriptor) async throws -> [UInt8] {
-        try await onBlockingPool { [layout] in try layout.document(descriptor.digest, size: descriptor.size) }
+        try await layout.document(descriptor.digest, size: descriptor.size)
     }
 
     private func take(_ blob: Descriptor, _ lease: Lease) async throws {
         try await lease.hold([.blob(blob.digest)])
         if try await store.blobs.contains(blob.digest) { return }
-        let name = ImageLayout.name(of: blob.digest)
-        do {
-            try await store.blobs.ingest(in: lease, expecting: blob.digest, size: blob.size) { writer in
-                try await onCancellablePool { [layout] isCancelled in
-                    let file = try layout.blob(blob.digest)
-                    try withUnsafeTemporaryAllocation(byteCount: 1 << 20, alignment: 4096) { buffer in
-                        while true {
-                            if isCancelled() { throw CancellationError() }
-                            let count = try file.read(into: buffer)
-                            if count == 0 { return }
-                            try writer.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-                        }
-                    }
-                }
-            }
-        } catch StorageError.digestMismatch(_, let actual, _) {
-            throw layout.wrongDigest(name, actual)
-        } catch StorageError.sizeMismatch(let expected, let actual) {
-            throw layout.wrongSize(name, expected, actual)
-        }
+        try await layout.take(blob, into: store.blobs, in: lease)
     }
 }

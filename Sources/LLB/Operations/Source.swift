@@ -28,10 +28,32 @@ package struct Source: Hashable, Sendable {
     package static let layoutScheme = "oci-layout"
     /// The attribute of a `oci-layout://` source that names the directory.
     package static let layoutStore = "oci.store"
+    /// The attribute that names the session of the client whose directory it is.
+    package static let layoutSession = "oci.session"
     package static let localScheme = "local"
     package static let httpScheme = "http"
     package static let httpsScheme = "https"
     package static let gitScheme = "git"
+}
+
+/// Where the image of an `oci-layout://` source is.
+package struct LayoutStore: Hashable, Sendable {
+    /// What the client calls the directory.
+    package var name: [UInt8]
+    /// The session that offers it; empty for that of the build.
+    package var session: [UInt8]
+
+    package init(name: [UInt8], session: [UInt8] = []) {
+        self.name = name
+        self.session = session
+    }
+
+    /// Reads the attributes of a source; nil for one of another scheme.
+    package init?(_ source: Source) {
+        guard source.scheme == Source.layoutScheme else { return nil }
+        name = source.attributes[Source.layoutStore] ?? []
+        session = source.attributes[Source.layoutSession] ?? []
+    }
 }
 
 /// A directory that the client offers under a name: which of its files the build may see.

@@ -11,7 +11,7 @@ internal import Text
 struct ImageOperation: VertexOperation {
     let reference: ImageReference
     /// The client's layout directory that has it.
-    let layout: [UInt8]?
+    let layout: LayoutStore?
     let platform: OCI.Platform
     let environment: OperationEnvironment
 

@@ -45,9 +45,7 @@ package struct CacheComposer {
         var merged: [CacheableStep] = []
         var numbers: [CacheKey: Int] = [:]
         for var step in steps {
-            if let wanted, let outputs = step.outputs, !outputs.allSatisfy({ $0.layers.allSatisfy(wanted.contains) }) {
-                step.outputs = nil
-            }
+            if let wanted, let outputs = step.outputs, !Self.isWanted(outputs, wanted) { step.outputs = nil }
             guard let number = numbers[step.key] else {
                 numbers[step.key] = merged.count
                 merged.append(step)
@@ -58,6 +56,13 @@ package struct CacheComposer {
         }
         self.steps = merged
         self.numbers = numbers
+    }
+
+    /// Whether all files of a step are wanted or, of a step with several outputs, those of one: a cache has all or none.
+    private static func isWanted(_ outputs: [FileTree], _ wanted: Set<LayerID>) -> Bool {
+        if outputs.allSatisfy({ $0.layers.allSatisfy(wanted.contains) }) { return true }
+        return outputs.count > 1
+            && outputs.contains { !$0.layers.isEmpty && $0.layers.allSatisfy(wanted.contains) }
     }
 
     /// All layers that the document names, each once.

@@ -103,18 +103,7 @@ struct LocalCacheReader: CacheReader {
         _ receive: ([UInt8]) async throws -> Void
     ) async throws {
         let file = try await onBlockingPool { try self.directory.openBlob(blob.digest) }
-        var position = offset
-        while true {
-            let bytes = try await onBlockingPool { [position] in
-                var bytes = [UInt8](repeating: 0, count: 1 << 20)
-                let count = try bytes.withUnsafeMutableBytes { try file.read(into: $0, at: position) }
-                bytes.removeLast(bytes.count - count)
-                return bytes
-            }
-            if bytes.isEmpty { return }
-            position += Int64(bytes.count)
-            try await receive(bytes)
-        }
+        try await file.pieces(from: offset, receive)
     }
 }
 
@@ -142,12 +131,7 @@ struct LocalCacheWriter: CacheWriter {
 
     private func writeLocked(_ content: CacheContent, _ step: OperationContext) async throws -> Descriptor {
         try await content.writeLayers(step, parallelism: 4) { try await self.put($0.blob, content.snapshots) }
-        let bytes = try StrictJSON.encode(content.document)
-        let document = Descriptor(
-            mediaType: CacheDocument.mediaType,
-            digest: Digest.sha256(of: bytes),
-            size: Int64(bytes.count)
-        )
+        let (document, bytes) = try content.encodedDocument()
         try await step.withStatus("writing config \(document.digest)") { _ in try await put(bytes, document.digest) }
         let manifest = try CacheManifest.encoded(content.form, document: document, layers: content.layers)
         try await step.withStatus(content.form.status(of: manifest.descriptor.digest)) { _ in

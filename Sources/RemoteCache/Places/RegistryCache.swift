@@ -72,12 +72,7 @@ struct RegistryCache: CacheReader, CacheWriter {
         try await content.writeLayers(step, parallelism: 4) { layer in
             _ = try await remote.upload(layer.blob, to: target)
         }
-        let bytes = try StrictJSON.encode(content.document)
-        let document = Descriptor(
-            mediaType: CacheDocument.mediaType,
-            digest: Digest.sha256(of: bytes),
-            size: Int64(bytes.count)
-        )
+        let (document, bytes) = try content.encodedDocument()
         try await step.withStatus("writing config \(document.digest)") { _ in
             _ = try await remote.client.upload(BlobSource(bytes), to: repository)
         }
