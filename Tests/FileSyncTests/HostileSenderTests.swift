@@ -82,7 +82,7 @@ private func changed(_ entry: FakeEntry, _ change: (inout Fsutil_Types_Stat) -> 
     ]
 
     static let kinds: [Attack] = [
-        Attack("links to nothing", entries: [.hardLink("a", "b")], "at a: it is a hard link to b, which is no file"),
+        Attack("links to nothing", entries: [.hardLink("a", "b")], "at a: it is a hard link to b, which is not a file"),
         Attack(
             "links to a later file",
             entries: [.hardLink("a", "b"), .file("b")],
@@ -106,12 +106,12 @@ private func changed(_ entry: FakeEntry, _ change: (inout Fsutil_Types_Stat) -> 
         Attack(
             "links to a directory",
             entries: [.directory("a"), .hardLink("b", "a")],
-            "which is no file sent before"
+            "which is not a file sent before"
         ),
         Attack("links to itself", entries: [.hardLink("a", "a")], "which is not a file sent before it"),
-        Attack("is a socket", entries: [.named("a", 1 << 24)], "of no known type"),
+        Attack("is a socket", entries: [.named("a", 1 << 24)], "has an unknown type"),
         Attack("is of two types", entries: [.named("a", 1 << 31 | 1 << 27)], "mode 0x88000000 has an unknown type"),
-        Attack("is irregular", entries: [.named("a", 1 << 19)], "of no known type"),
+        Attack("is irregular", entries: [.named("a", 1 << 19)], "has an unknown type"),
         Attack("is shorter than nothing", entries: [changed(.file("a")) { $0.size = -1 }], "at a: a size of -1 bytes"),
         Attack("links to an empty name", entries: [.symbolicLink("a", "")], "target of the link is empty"),
         Attack("links to a name with NUL", entries: [.symbolicLink("a", "b\0c")], "target of the link is empty"),
