@@ -150,6 +150,7 @@ let layers: [[Room]] = [
             external: [system, httpClient, logging, nioCore, nioHTTP1]
         ),
         Room("Manual", .terminal, sees: [.values, .platform, .network, .terminal]),
+        Room("Attestations", .build, sees: [.values, .platform, .language, .build], external: [system]),
     ],
     // 6: images
     [
@@ -313,6 +314,7 @@ targets += [
     tests("LinuxSystemTests", of: ["LinuxSystem"], external: [system]),
     tests("TasksTests", of: ["Tasks"]),
     tests("OCITests", of: ["OCI"]),
+    tests("AttestationsTests", of: ["Attestations"]),
     tests("ExportersTests", of: ["Archive", "Exporters"], external: [system]),
     tests("ArchiveTests", of: ["Archive"], external: [system]),
     // Needs root, tools or a network of its own; every suite says what it requires.

@@ -1,6 +1,6 @@
 import BuildCache
 package import DockerfileFrontend
-import Exporters
+package import Exporters
 import Images
 package import LLB
 package import LinuxSystem
@@ -13,9 +13,9 @@ import SystemPackage
 /// What a client that leads its build asks for, one thing after the other.
 extension Build {
     /// What the Dockerfile of a request comes to, for each of its platforms.
-    package func plans(for request: BuildRequest) async throws -> [BuildPlan] {
+    package func plans(for request: BuildRequest) async throws -> FrontendPlans {
         let build = asking(request)
-        return try await build.plan(try await build.sources())
+        return try await build.frontendPlans(try await build.plan(try await build.sources()))
     }
 
     /// The time that an image of a plan is to have, in seconds since 1970; nil where it has its layers' times.
@@ -84,10 +84,13 @@ extension Build {
                 time: try await time(of: image.sourceDate)
             )
             if request.hasInlineCache { one.encode = { try solved.inlineCache(in: $0, of: image.tree) } }
+            one.attestations = image.attestations + (try await attestations(of: image.origin, in: solved))
             built.append(one)
         }
         let outcome = BuildOutcome(images: built, isMultiPlatform: isMultiPlatform, names: request.names)
-        return try await export(outcome, of: solved)
+        var result = try await export(outcome, of: solved)
+        result.provenance = try await recorded(images, isMultiPlatform: isMultiPlatform, in: solved)
+        return result
     }
 }
 
@@ -99,6 +102,10 @@ package struct ClientImage: Sendable {
     package let tree: FileTree
     /// What its times are taken from; nil for the times of its layers.
     package let sourceDate: SourceDate?
+    /// What the frontend says of it.
+    package var attestations: [BuiltAttestation] = []
+    /// How it came to be; nil where nobody asks.
+    package var origin: ImageOrigin?
 
     package init(
         configuration: ImageConfiguration,

@@ -1,3 +1,4 @@
+import Attestations
 package import BuildGraph
 import ClientServices
 import DockerfileFrontend
@@ -10,6 +11,7 @@ import RemoteSources
 import Sandboxes
 package import Snapshots
 import Storage
+import Text
 
 /// One build: a request, and all that there is for it alone.
 ///
@@ -35,6 +37,11 @@ package struct Build: Sendable {
     let member: SolverPool<BuildOutput>.Member
     /// What was said once is not said again.
     let notices = Notices()
+    /// What was read to make plans; each question has its own.
+    private(set) var reads = FrontendReads()
+    /// What tells this build from all others.
+    let id: String
+    let started: Timestamp
 
     var store: Store { snapshots.store }
 
@@ -52,6 +59,8 @@ package struct Build: Sendable {
         package var image: ExportedImage?
         /// Of the build cache that was written.
         package var cacheManifest: Descriptor?
+        /// How each image came to be, where the request asks for it.
+        package var provenance: [RecordedProvenance] = []
         /// Why each step ran or did not.
         package let steps: [StepExplanation]
     }
@@ -63,6 +72,8 @@ package struct Build: Sendable {
         client = scope.client
         devices = scope.devices
         member = scope.member
+        id = hexadecimal((0..<16).map { _ in UInt8.random(in: 0...255) })
+        started = parts.now()
         snapshots = parts.remote.snapshots.leased(by: scope.lease, offers: BlobOffers())
         let store = parts.store
         downloads = Downloads(store: store, lease: scope.lease, web: parts.web, client: client)
@@ -80,6 +91,7 @@ package struct Build: Sendable {
     func asking(_ request: BuildRequest) -> Build {
         var build = self
         build.request = request
+        build.reads = FrontendReads()
         return build
     }
 
@@ -109,7 +121,22 @@ package struct Build: Sendable {
 
     /// Does with what was built what the request asks for.
     func export(_ solved: SolvedBuild, of plans: [BuildPlan]) async throws -> Result {
-        try await export(try await outcome(solved, of: plans), of: solved)
+        let all = tellsOrigins ? try await frontendPlans(plans) : nil
+        var images: [ClientImage] = []
+        for (plan, tree) in zip(plans, solved.trees) {
+            var image = ClientImage(
+                configuration: plan.configuration,
+                base: plan.baseConfiguration,
+                tree: tree,
+                sourceDate: plan.sourceDate
+            )
+            // Scans follow the results.
+            let scans = solved.trees.dropFirst(plans.count + images.count)
+            if let scan = scans.first { image.attestations = [.scan(scan)] }
+            if let all { image.origin = try await unlessOnlyRecorded { try await origin(of: plan, among: all) } }
+            images.append(image)
+        }
+        return try await export(images, isMultiPlatform: request.isMultiPlatform, of: solved)
     }
 
     /// Does with images what the request asks for.
@@ -127,20 +154,5 @@ package struct Build: Sendable {
         }
         result.cacheManifest = try await exportCaches(solved)
         return result
-    }
-
-    private func outcome(_ solved: SolvedBuild, of plans: [BuildPlan]) async throws -> BuildOutcome {
-        var images: [BuiltImage] = []
-        for (plan, tree) in zip(plans, solved.trees) {
-            var image = BuiltImage(
-                configuration: plan.configuration,
-                base: plan.baseConfiguration,
-                tree: tree,
-                time: try await time(of: plan.sourceDate)
-            )
-            if request.hasInlineCache { image.encode = { try solved.inlineCache(in: $0, of: tree) } }
-            images.append(image)
-        }
-        return BuildOutcome(images: images, isMultiPlatform: request.isMultiPlatform, names: request.names)
     }
 }

@@ -12,6 +12,7 @@ package import Sandboxes
 import Snapshots
 import Storage
 import Tasks
+package import Text
 
 /// Builds images: one request from its Dockerfile to what becomes of its result.
 ///
@@ -40,6 +41,10 @@ package final class BuildEngine: Sendable {
         /// Reads, on a thread that may block, what devices the machine has; each build asks anew.
         package var devices: @Sendable () -> DeviceRegistry = { DeviceRegistry(reading: []) }
         package var now: @Sendable () -> Timestamp = Timestamp.system
+        /// What provenance tells of where it was made.
+        ///
+        /// Read, on a thread that may block, for each build that has any.
+        package var surroundings: @Sendable () throws -> [String: JSONValue] = { [:] }
 
         var store: Store { remote.snapshots.store }
 
@@ -80,7 +85,13 @@ package final class BuildEngine: Sendable {
             return try await withBuild(request, progress: progress) { [parts] build in
                 let result = try await build.run()
                 try await history.add(account.record(of: result, at: parts.now()))
-                return BuildResult(buildID: account.id, image: result.image, cacheManifest: result.cacheManifest)
+                var told = BuildResult(
+                    buildID: account.id,
+                    image: result.image,
+                    cacheManifest: result.cacheManifest
+                )
+                told.provenance = result.provenance
+                return told
             }
         } catch {
             // The error of the build is the one that matters, also where the store is the reason for it.

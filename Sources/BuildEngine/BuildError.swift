@@ -5,6 +5,8 @@ internal import Text
 
 /// Why a build could not be done, apart from a step that failed.
 package enum BuildError: Error, CustomStringConvertible {
+    /// A scanner for parts that is no program.
+    case scannerWithoutCommand(String)
     case contextNotFound(FilePath)
     case contextIsNoDirectory(FilePath)
     /// A context that is neither an archive nor a Dockerfile.
@@ -18,6 +20,8 @@ package enum BuildError: Error, CustomStringConvertible {
 
     package var description: String {
         switch self {
+        case .scannerWithoutCommand(let image):
+            "scanner \(image) does not have cmd; name another one with --sbom generator=IMAGE"
         case .contextNotFound(let path):
             "unable to prepare context: path \(quoted(path.bytes).displayText) not found"
         case .contextIsNoDirectory(let path):

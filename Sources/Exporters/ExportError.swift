@@ -41,6 +41,10 @@ package enum ExportError: Error, Hashable, CustomStringConvertible {
     case indexAnnotationsOfOne
     case dockerAnnotations
 
+    case dockerAttestations
+    /// An attestation of a frontend that cannot be taken.
+    case attestation(reason: String)
+
     package var description: String {
         switch self {
         case .deviceNode(let path):
@@ -83,6 +87,8 @@ package enum ExportError: Error, Hashable, CustomStringConvertible {
         case .annotationPlatformNotBuilt(let platform):
             "invalid annotation: no platform \(platform) found in source; add it to --platform"
         case .indexAnnotationsOfOne: "index annotations not supported for single platform export"
+        case .dockerAttestations: "cannot export attestations with \"oci-mediatypes=false\""
+        case .attestation(let reason): reason
         case .dockerAnnotations: "cannot export annotations with \"oci-mediatypes=false\""
         }
     }

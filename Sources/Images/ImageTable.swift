@@ -8,6 +8,7 @@ package enum ImageTable: TableOwner {
     package static let migrations = [
         Migration("images and containers", sql: images),
         Migration("images of several platforms", sql: members),
+        Migration("attestations of images", sql: attestations),
     ]
 
     private static let images = """
@@ -74,13 +75,26 @@ package enum ImageTable: TableOwner {
         CREATE INDEX image_members_manifest ON image_members(manifest_digest);
         """
 
-    package static let recordedTables = ["images", "image_names", "image_digests", "image_layers", "image_members"]
-        .map { RecordedTable($0) }
+    private static let attestations = """
+        -- The documents and statements about the images of an index: blobs that live as long as the index does.
+        CREATE TABLE image_attestations (
+            index_id TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE,
+            blob_digest TEXT NOT NULL,
+            PRIMARY KEY (index_id, blob_digest)
+        ) WITHOUT ROWID;
+        CREATE INDEX image_attestations_blob ON image_attestations(blob_digest);
+        """
+
+    package static let recordedTables = [
+        "images", "image_names", "image_digests", "image_layers", "image_members", "image_attestations",
+    ]
+    .map { RecordedTable($0) }
     package static let countedTables = ["images"]
     package static let heldLayers = [ContentReference("image_layers", "layer_id")]
     package static let heldBlobs = [
         ContentReference("images", "id"), ContentReference("images", "manifest_digest"),
         ContentReference("images", "index_digest"), ContentReference("image_members", "manifest_digest"),
+        ContentReference("image_attestations", "blob_digest"),
     ]
 
     package static func names(ofUsersOf layer: LayerID, in db: Database) throws -> [String] {

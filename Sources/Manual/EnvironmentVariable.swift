@@ -44,8 +44,9 @@ package struct EnvironmentVariable: Sendable {
     package static let all: [EnvironmentVariable] = [
         root, configurationFile, snapshotter, dataHome, home, path,
         dockerConfiguration, defaultPlatform, authorities, authorityDirectory, httpProxy, httpsProxy, allProxy, noProxy,
-        sourceDate, agentSocket, gitLabels, gitChecksChanges, builder, noDefaultLoad, metadataWarnings, stepLogSize,
-        stepLogSpeed, bucket, bucketRegion, accessKey, secretAccessKey, sessionToken,
+        sourceDate, agentSocket, gitLabels, gitChecksChanges, builder, noDefaultLoad, metadataProvenance,
+        metadataWarnings,
+        stepLogSize, stepLogSpeed, bucket, bucketRegion, accessKey, secretAccessKey, sessionToken,
         progress, noColor, colors, terminalLogLines, displayRate, noTruncation,
     ]
 }
@@ -175,6 +176,12 @@ extension EnvironmentVariable {
         "BUILDX_NO_DEFAULT_LOAD",
         .build,
         "`1` keeps the result of a build without `--output`, `--load` and `--push` in the build cache only."
+    )
+    package static let metadataProvenance = EnvironmentVariable(
+        "BUILDX_METADATA_PROVENANCE",
+        .build,
+        "How much provenance the file of `--metadata-file` has: `min`, `max` or `disabled`.",
+        default: "`min`"
     )
     package static let metadataWarnings = EnvironmentVariable(
         "BUILDX_METADATA_WARNINGS",

@@ -101,6 +101,13 @@ package struct RootFileSystem: Hashable, Sendable, Codable {
     }
 
     package init(diffIDs: [Digest]) { self.diffIDs = diffIDs }
+
+    // Go writes no layers as null.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        type = try container.decode(String.self, forKey: .type)
+        diffIDs = try container.decodeIfPresent([Digest].self, forKey: .diffIDs) ?? []
+    }
 }
 
 /// An image's configuration; the digest of its bytes is the image's id.
@@ -142,15 +149,26 @@ package struct ImageConfiguration: Hashable, Sendable, Codable {
         return platform
     }
 
-    /// Reads a configuration.
-    /// - Throws: `OCIError`.
-    package init(parsing bytes: [UInt8]) throws(OCIError) {
-        self = try StrictJSON.decode(
+    private static func decoded(_ bytes: [UInt8]) throws(OCIError) -> ImageConfiguration {
+        try StrictJSON.decode(
             ImageConfiguration.self,
             from: bytes,
             kind: "image configuration",
             fields: .configuration
         )
+    }
+
+    /// Reads what a frontend says of an image whose layers are not known yet.
+    /// - Throws: `OCIError`.
+    package init(parsingWithoutLayers bytes: [UInt8]) throws(OCIError) {
+        self = try Self.decoded(bytes)
+        rootFileSystem = RootFileSystem(diffIDs: rootFileSystem.diffIDs)
+    }
+
+    /// Reads a configuration.
+    /// - Throws: `OCIError`.
+    package init(parsing bytes: [UInt8]) throws(OCIError) {
+        self = try Self.decoded(bytes)
         guard rootFileSystem.type == "layers" else {
             throw .invalidDocument(
                 kind: "image configuration",

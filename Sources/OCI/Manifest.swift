@@ -7,6 +7,7 @@ package struct MediaType: RawRepresentable, Hashable, Sendable, Codable, CustomS
     package static let ociIndex = MediaType(rawValue: "application/vnd.oci.image.index.v1+json")
     package static let ociManifest = MediaType(rawValue: "application/vnd.oci.image.manifest.v1+json")
     package static let ociConfiguration = MediaType(rawValue: "application/vnd.oci.image.config.v1+json")
+    package static let ociEmpty = MediaType(rawValue: "application/vnd.oci.empty.v1+json")
     package static let ociLayer = MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar")
     package static let ociLayerGzip = MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar+gzip")
     package static let ociLayerZstd = MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar+zstd")
@@ -49,6 +50,8 @@ package struct Descriptor: Hashable, Sendable, Codable {
     package var platform: Platform?
     package var urls: [String]?
     package var artifactType: String?
+    /// The content itself, in base64.
+    package var data: String?
 
     package init(
         mediaType: MediaType,

@@ -14,6 +14,8 @@ extension SlipwayConfiguration {
         package var certificate: FilePath?
         package var key: FilePath?
         package var clientAuthority: FilePath?
+        /// The directory of what provenance tells besides, as JSON documents; nil where it usually is.
+        package var provenanceDirectory: FilePath?
         /// Labels of the worker.
         package var labels: [String: String] = [:]
         /// Keys of the file that mean nothing to this daemon: it says so when it starts.
@@ -37,12 +39,13 @@ extension SlipwayConfiguration {
         ]
 
         /// The keys that mean something here.
-        private static let used: Set<String> = ["root", "insecure-entitlements", "grpc", "debug"]
+        private static let used: Set<String> = ["root", "insecure-entitlements", "grpc", "debug", "provenanceEnvDir"]
 
         /// Reads the keys of the daemon out of the whole file.
         init(_ reader: TOMLReader, base: FilePath) throws(SettingsError) {
             root = try reader.string("root").map { FilePath($0) }
             entitlements = try reader.strings("insecure-entitlements")
+            provenanceDirectory = try reader.string("provenanceEnvDir").map { base.pushing(FilePath($0)) }
             unusedKeys = reader.keys.filter { Self.roots.contains($0) && !Self.used.contains($0) }.sorted()
             if let grpc = try reader.table("grpc") {
                 try grpc.refuseOthers(than: ["address", "debugAddress", "uid", "gid", "tls", "securityDescriptor"])

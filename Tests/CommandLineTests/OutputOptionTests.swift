@@ -43,7 +43,7 @@ private func option(_ text: String) throws -> BuildOutputOption { try BuildOutpu
         ("danging-name-empty-only=true", { $0.danglesOnlyWithoutName }),
         ("name-canonical=true", { $0.namesByDigest }), ("oci-mediatypes=false", { $0.isDocker }),
         ("oci-mediatypes=true", { !$0.isDocker }), ("oci-artifact=true", { $0.usesOCIArtifact == true }),
-        ("attestation-inline=true", { $0 == ImageOptions() }),
+        ("attestation-inline=true", { $0.takesInlineAttestations == true }),
         ("prefer-nondist-layers=true", { $0.prefersNondistributableLayers }),
         ("source-date-epoch=1700000000", { $0.epoch == .time(FileTime(seconds: 1_700_000_000)) }),
         ("source-date-epoch=", { $0.epoch == ExportEpoch.none }), ("rewrite-timestamp=true", { $0.rewritesTimes }),
@@ -74,7 +74,7 @@ private func option(_ text: String) throws -> BuildOutputOption { try BuildOutpu
         #expect(try option("type=local,dest=x,mode=delete").files.deletesOthers)
         #expect(try option("type=local,dest=x,mode= Copy ").files.deletesOthers == false)
         #expect(try option("type=tar,dest=x,source-date-epoch=5").files.epoch == .time(FileTime(seconds: 5)))
-        #expect(try option("type=local,dest=x,attestation-prefix=y").files == FileOptions())
+        #expect(try option("type=local,dest=x,attestation-prefix=y").files.attestationPrefix == "y")
     }
 
     @Test(

@@ -178,14 +178,9 @@ private func isUnderstood(_ line: [String]) -> Bool {
             ),
             ("--attest", "disabled=true", "attestation type not specified"),
             ("--attest", "type=x", "the attestation type \"x\" is neither provenance nor sbom"),
-            (
-                "--provenance", "mode=max",
-                "provenance attestations are not supported by this version of Slipway; leave the flag out or say --provenance=false"
-            ),
-            (
-                "--sbom", "true",
-                "sbom attestations are not supported by this version of Slipway; leave the flag out or say --sbom=false"
-            ),
+            ("--provenance", "mode=some", "invalid mode \"some\"; use min or max"),
+            ("--provenance", "version=1", "invalid provenance SLSA version: 1; use v1 or v0.2"),
+            ("--sbom", "generator=", "sbom generator cannot be empty"),
             ("--platform", "a/b/c/d", ""),
         ]
     )

@@ -139,6 +139,27 @@ struct `A daemon` {
         }
     }
 
+    @Test func `tells what a result was built from where a client asks for it`() async throws {
+        try scratch.write("FROM scratch\nCOPY Dockerfile /\n", to: "context/Dockerfile")
+        try await withDaemon { address in
+            try await withConnection(to: address) { connection in
+                let offers = Offers(directory: FilePath(scratch.url.appending(path: "context").path))
+                let archive = scratch.url.appending(path: "told.tar")
+                let bytes = try await build(connection, "one", offers) {
+                    $0.frontendAttrs = ["attest:provenance": "mode=min", "build-arg:PRIVATE": "word of mine"]
+                }
+                try Data(bytes).write(to: archive)
+                let read = try await runProgram("tar", ["-xOf", archive.path, "provenance.json"])
+                let statement = try JSONDecoder().decode(ToldProvenance.self, from: Data(read.output))
+                #expect(statement.subject.map(\.name) == ["Dockerfile"])
+                let request = statement.predicate.buildDefinition.externalParameters.request
+                #expect(request.frontend == "dockerfile.v0")
+                #expect(request.locals.map(\.name) == ["context", "dockerfile"])
+                #expect(!read.text.contains("word of mine"))
+            }
+        }
+    }
+
     @Test func `ends the build of a client that vanishes, and goes on with others`() async throws {
         try scratch.write("FROM scratch\nCOPY Dockerfile /\n", to: "context/Dockerfile")
         let context = FilePath(scratch.url.appending(path: "context").path)
@@ -166,6 +187,21 @@ struct `A daemon` {
             }
         }
     }
+}
+
+/// What a test reads of provenance.
+private struct ToldProvenance: Decodable {
+    struct Named: Decodable { let name: String }
+    struct Request: Decodable {
+        let frontend: String
+        let locals: [Named]
+    }
+    struct Parameters: Decodable { let request: Request }
+    struct Definition: Decodable { let externalParameters: Parameters }
+    struct Predicate: Decodable { let buildDefinition: Definition }
+
+    let subject: [Named]
+    let predicate: Predicate
 }
 
 /// What a client of BuildKit offers: a directory under every name, and a place for the result.

@@ -27,6 +27,13 @@ final class BuildImages: ImageTrees {
         var layouts: [LayoutStore: LayoutImages] = [:]
         var trees: [Pin: FileTree] = [:]
         var images: [Pin: ResolvedImage] = [:]
+        var digests: [Name: Digest] = [:]
+    }
+
+    /// What an image is asked for by.
+    private struct Name: Hashable {
+        let reference: ImageReference
+        let platform: Platform
     }
 
     private let bases: any BaseImages
@@ -57,13 +64,27 @@ final class BuildImages: ImageTrees {
     func resolve(_ question: BaseQuestion) async throws -> ResolvedBase {
         let image = try await bases.resolve(question, in: lease)
         guard let digest = image.base.digest else { return image.base }
+        let name = Name(reference: question.reference, platform: question.platform.normalized)
         state.withLock { state in
+            state.digests[name] = digest
             // The step may ask for the platform that the image turned out to be for.
             for platform in [question.platform, image.base.configuration.platform] {
                 state.trees[Pin(digest: digest, platform: platform.normalized)] = image.tree
             }
         }
         return image.base
+    }
+
+    /// What an image is that was named without its digest.
+    func digest(of reference: ImageReference, platform: Platform?) async throws -> Digest? {
+        let question = BaseQuestion(
+            reference: reference.withDefaultTag,
+            platform: (platform ?? .current).normalized,
+            asksRegistry: asksRegistries
+        )
+        let name = Name(reference: question.reference, platform: question.platform)
+        if let known = state.withLock({ $0.digests[name] }) { return known }
+        return try await resolve(question).digest
     }
 
     /// The layers of an image; those of one of a layout are in the store from now on.
@@ -82,7 +103,10 @@ final class BuildImages: ImageTrees {
             platform: platform,
             asksRegistry: asksRegistries && reference.digest == nil
         )
-        return try await bases.resolve(question, in: lease).tree
+        let image = try await bases.resolve(question, in: lease)
+        let name = Name(reference: question.reference.withDefaultTag, platform: platform.normalized)
+        if let digest = image.base.digest { state.withLock { $0.digests[name] = digest } }
+        return image.tree
     }
 
     // MARK: Layouts

@@ -1,3 +1,4 @@
+package import Attestations
 package import ClientServices
 import DockerfileFrontend
 package import Exporters
@@ -71,6 +72,12 @@ package struct BuildRequest: Sendable {
     package var secrets: [[UInt8]: SecretSource]
     /// `--ssh`, by id.
     package var agents: [(id: [UInt8], source: AgentSource)]
+    /// What is to be said of the result.
+    package var attestations = AttestationOptions()
+    /// The provenance that is recorded of the build, whatever the result says of itself; nil for none.
+    package var recordedProvenance: ProvenanceOptions?
+    /// What provenance tells of the request: the frontend and its arguments.
+    package var parameters = BuildParameters()
     /// Who is asked for other secrets and agents, and for uploads; nil for a client that shares this machine.
     package var client: (any RemoteClient)?
 
@@ -195,6 +202,8 @@ package struct BuildResult: Sendable {
     package let image: ExportedImage?
     /// Of the build cache that was written.
     package let cacheManifest: Descriptor?
+    /// How each image came to be, where the request asks for it.
+    package var provenance: [RecordedProvenance] = []
 
     package init(buildID: String, image: ExportedImage?, cacheManifest: Descriptor? = nil) {
         self.buildID = buildID

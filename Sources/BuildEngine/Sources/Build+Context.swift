@@ -19,7 +19,10 @@ extension Build {
     func context() async throws -> BuildContext {
         var context = BuildContext()
         switch request.context {
-        case .directory(let path): context.directory = try await onBlockingPool { try ContextDirectory(path) }
+        case .directory(let path):
+            context.directory = try await onBlockingPool { try ContextDirectory(path) }
+            // As clients of BuildKit offer them.
+            for name in [BuildOptions().contextName, "dockerfile"] { reads.add(directory: name) }
         case .stream(let stream): try await read(stream, into: &context)
         case .offered: break
         case .graph(let definition): context.node = definition.target
@@ -33,7 +36,9 @@ extension Build {
         }
         try await addNamedContexts(to: &context)
         if let node = context.node, request.dockerfile.isInContext {
-            let solved = try await solve(work(of: [Definition(target: node)]))
+            let graph = Definition(target: node)
+            reads.add(graph)
+            let solved = try await solve(work(of: [graph]))
             context.tree = solved.trees.first ?? .empty
             context.known = solved.outputs
         }
@@ -130,6 +135,7 @@ extension Build {
 
     /// A file of a web server that is to be a Dockerfile.
     func content(of source: HTTPSource) async throws -> [UInt8] {
+        reads.add(Definition(target: try Output.http(source)))
         let found = try await downloads.resolve(source)
         let download = try await downloads.fetch(source, expecting: found.digest)
         return try await dockerfile(

@@ -76,13 +76,7 @@ extension Build {
     }
 
     private var loadStep: String {
-        let name =
-            switch request.dockerfile {
-            case .default, .content, .address: "Dockerfile"
-            case .file(let path), .inContext(let path), .offered(_, let path), .graph(_, let path):
-                path.shownName ?? "Dockerfile"
-            }
-        return "[internal] load build definition from \(name)"
+        "[internal] load build definition from \(request.dockerfile.shownName ?? "Dockerfile")"
     }
 
     /// Text of 4 MiB takes a moment: not on the cooperative pool.
@@ -151,6 +145,7 @@ extension Build {
         source.followPaths = followPaths
         let files = request.offeredFiles ?? LocalDirectories()
         let path = try await files.directory(for: source, step)
+        reads.add(directory: name)
         return try await onBlockingPool { try ContextDirectory(path) }
     }
 
@@ -184,6 +179,7 @@ extension Build {
             let directory = try await offeredDirectory(name, having: path, step)
             return try await onBlockingPool { try directory.readDockerfile(at: location) }
         case .graph(let definition, _):
+            reads.add(definition)
             let solved = try await solve(work(of: [definition]))
             return try await snapshots.withMounted(solved.trees.first ?? .empty) { root in
                 try await onBlockingPool { try ContextDirectory(root).readDockerfile(at: location) }

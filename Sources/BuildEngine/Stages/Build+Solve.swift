@@ -37,6 +37,8 @@ package struct SolvedBuild: Sendable {
     var cacheable: [CacheableStep] = []
     /// The outputs of nodes, as far as they came to be needed.
     package var outputs: [Digest: [BuildOutput]] = [:]
+    /// The keys of nodes that have one.
+    var keys: [Digest: CacheKey] = [:]
 }
 
 extension Build {
@@ -46,7 +48,8 @@ extension Build {
         of sources: BuildSources,
         _ imported: [ImportedCache]
     ) async throws -> SolvedBuild {
-        var work = work(of: plans.map(\.definition), sources.context.directories)
+        let scans = try await scans(of: plans)
+        var work = work(of: plans.map(\.definition) + scans, sources.context.directories)
         work.origins = origins(of: plans)
         work.known = sources.context.known
         work.imported = imported
@@ -101,7 +104,8 @@ extension Build {
             outputs: Dictionary(
                 solution.keyed.compactMap { step in step.outputs.map { (step.vertex, $0) } },
                 uniquingKeysWith: { first, _ in first }
-            )
+            ),
+            keys: Dictionary(solution.keyed.map { ($0.vertex, $0.canonicalKey) }) { first, _ in first }
         )
     }
 

@@ -1,3 +1,4 @@
+import Attestations
 import BuildEngine
 import BuildGraph
 import BuildKitProto
@@ -52,23 +53,13 @@ extension BuildServer {
         let inputs = try BuildJob.inputs(question.frontendInputs)
         let engine = try await configuration.engine(client?.credentials ?? NoCredentials())
         return try await engine.withBuild(request, progress: channel) { build in
-            let job = BuildJob(id: question.ref, request, build, inputs: inputs) { [self] in
+            let job = BuildJob(id: question.ref, request, build, inputs: inputs, produced: self.produced) { [self] in
                 try cacheSource($0, $1, client)
             }
+            defer { job.end() }
             entry.job.keep(.success(job))
-            if Self.asksForAttestations(question.frontendAttrs) {
-                build.progress.warn("attestations (provenance, SBOM) are not made by this version of Slipway")
-            }
-            let result = try await Self.result(of: question, job)
+            let result = try await job.scanned(try await Self.result(of: question, job))
             return try Moby_Buildkit_V1_SolveResponse(try await job.export(result), result)
-        }
-    }
-
-    /// Whether attestations are asked for; buildx asks by itself for those that go into an image's cache alone.
-    private static func asksForAttestations(_ attributes: [String: String]) -> Bool {
-        attributes.contains { key, value in
-            (key.hasPrefix("attest:") || key.hasPrefix("build-arg:BUILDKIT_ATTEST_"))
-                && !value.contains("inline-only=true") && !value.contains("disabled=true")
         }
     }
 
@@ -79,10 +70,15 @@ extension BuildServer {
     ) async throws -> FrontendResult {
         if question.hasDefinition, !question.definition.def.isEmpty {
             let definition = try Definition.load(question.definition)
-            return FrontendResult(references: .one(job.add(definition)), metadata: [:])
+            return FrontendResult(references: .one(job.add(definition, in: job.scope)), metadata: [:])
         }
         if question.frontend.isEmpty { return try await job.clientResult() }
-        return try await job.solve(frontend: question.frontend, question.frontendAttrs, inputs: [:])
+        return try await job.solve(
+            frontend: question.frontend,
+            question.frontendAttrs,
+            inputs: job.inputs,
+            in: job.scope
+        )
     }
 
     /// What goes for all that the client asks for in the build.
@@ -95,6 +91,15 @@ extension BuildServer {
         request.offeredFiles = client?.files ?? LocalDirectories()
         request.client = client?.services
         request.entitlements = try entitlements(question.entitlements)
+        request.attestations = try AttestationOptions(attributes: question.frontendAttrs)
+        // The history has all there is to tell, whatever goes into the image.
+        var recorded = ProvenanceOptions()
+        recorded.builderID = request.attestations.provenance?.builderID ?? ""
+        request.recordedProvenance = recorded
+        request.parameters = BuildParameters(
+            frontend: question.frontend,
+            arguments: BuildParameters.telling(question.frontendAttrs)
+        )
         var exporters = question.exporters
         if exporters.isEmpty, !question.exporterDeprecated.isEmpty {
             exporters = [

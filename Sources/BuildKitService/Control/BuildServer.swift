@@ -56,6 +56,7 @@ package final class BuildServer: Sendable {
     let configuration: Configuration
     let jobs = JobRegistry()
     let sessions = SessionRegistry()
+    let produced = ProducedGraphs()
 
     package init(_ configuration: Configuration) { self.configuration = configuration }
 
@@ -79,6 +80,7 @@ package final class BuildServer: Sendable {
             $0.package = BuildKitVersion.package
             $0.version = BuildKitVersion.version
             $0.revision = configuration.version
+            $0.dockerfileVersion = BuildKitVersion.dockerfile
         }
     }
 }

@@ -1,3 +1,4 @@
+import Attestations
 import BuildEngine
 import BuildGraph
 import BuildKitProto
@@ -19,11 +20,11 @@ extension BuildJob {
         var result: FrontendResult
         if question.frontend.isEmpty {
             let definition = try Definition.load(question.definition)
-            result = FrontendResult(references: .one(add(definition)), metadata: [:])
+            result = FrontendResult(references: .one(add(definition, in: scope)), metadata: [:])
             if question.evaluate { _ = try await evaluate([definition]) }
         } else {
             let inputs = try BuildJob.inputs(question.frontendInputs)
-            result = try await solve(frontend: question.frontend, question.frontendOpt, inputs: inputs)
+            result = try await solve(frontend: question.frontend, question.frontendOpt, inputs: inputs, in: scope)
             if question.evaluate { _ = try await evaluate(definitions(of: result)) }
         }
         if question.final { finish(.success(result)) }
@@ -76,6 +77,15 @@ extension BuildJob {
                 )
             )
         }
+        let isOfLayout = question.resolverType == Self.layoutResolver
+        scope.add(
+            Materials.Image(
+                reference,
+                platform: platform.normalized,
+                digest: base.digest,
+                isOfLayout: isOfLayout
+            )
+        )
         return try .with {
             $0.ref = "\(reference)"
             $0.digest = base.digest?.description ?? ""

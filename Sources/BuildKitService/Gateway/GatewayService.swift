@@ -32,7 +32,7 @@ struct GatewayService: RPCService {
             if answer.hasError, answer.error.code != 0 {
                 job.finish(.failure(RPCFailure(answer.error)))
             } else {
-                job.finish(.success(FrontendResult(answer.result)))
+                do { job.finish(.success(try FrontendResult(answer.result))) } catch { job.finish(.failure(error)) }
             }
             return Moby_Buildkit_V1_Frontend_ReturnResponse()
         }

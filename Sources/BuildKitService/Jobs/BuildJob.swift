@@ -1,3 +1,4 @@
+import Attestations
 import BuildEngine
 import BuildGraph
 import BuildKitProto
@@ -20,23 +21,35 @@ import Text
 /// The client may lead it: its own frontend asks for results, looks into them, and in the end names those that are
 /// exported.
 final class BuildJob: Sendable {
+    private struct KnownResult {
+        let definition: Definition
+        /// The request that it answers.
+        let scope: RequestScope
+    }
+
     private struct State {
-        /// The graphs of results, by the ids that the client has for them.
-        var results: [String: Definition] = [:]
+        /// Results by the ids that the client has for them.
+        var results: [String: KnownResult] = [:]
+        /// The targets of graphs that were solved.
+        var evaluated: Set<Output> = []
         var outputs: [Digest: [BuildOutput]] = [:]
         var inputs: [String: Definition] = [:]
         /// The caches that requests to frontends named.
         var caches: [CacheSource] = []
+        var produced: [ProducedGraphs.Entry] = []
     }
 
     let id: String
     /// What the request says that goes for all of the build.
     let request: BuildRequest
     let build: Build
+    /// What the client itself asks for.
+    let scope: RequestScope
     private let state = Mutex(State())
     /// What the client's frontend returned.
     private let returned = Promise<Result<FrontendResult, any Error>>()
 
+    private let produced: ProducedGraphs
     private let cacheSource: @Sendable (String, [String: String]) throws -> CacheSource
 
     init(
@@ -44,12 +57,17 @@ final class BuildJob: Sendable {
         _ request: BuildRequest,
         _ build: Build,
         inputs: [String: Definition] = [:],
+        produced: ProducedGraphs = ProducedGraphs(),
         cacheSource: @escaping @Sendable (String, [String: String]) throws -> CacheSource
     ) {
         self.cacheSource = cacheSource
         self.id = id
         self.request = request
         self.build = build
+        self.produced = produced
+        var parameters = request.parameters
+        parameters.inputs = produced.requests(for: inputs)
+        scope = RequestScope(parameters)
         state.withLock { $0.inputs = inputs }
     }
 
@@ -59,18 +77,41 @@ final class BuildJob: Sendable {
     var inputs: [String: Definition] { state.withLock(\.inputs) }
 
     /// Names a result.
-    func add(_ definition: Definition) -> String? {
+    /// - Parameters:
+    ///   - definition: its graph.
+    ///   - scope: the request that it answers.
+    /// - Returns: its id; nil for one without files.
+    func add(_ definition: Definition, in scope: RequestScope) -> String? {
         guard definition.target != nil else { return nil }
         let id = hexadecimal((0..<16).map { _ in UInt8.random(in: 0...255) })
-        state.withLock { $0.results[id] = definition }
+        state.withLock { $0.results[id] = KnownResult(definition: definition, scope: scope) }
+        scope.add(result: id)
+        if let parameters = scope.parameters,
+            let entry = produced.add(definition, answering: RequestProvenance(parameters, madeOf: Materials()))
+        {
+            state.withLock { $0.produced.append(entry) }
+        }
         return id
     }
+
+    /// The build is over: what its frontends gave says nothing of inputs any more.
+    func end() { produced.remove(state.withLock(\.produced)) }
 
     /// The graph of a result.
     func definition(of id: String) throws(ServiceError) -> Definition {
         if id.isEmpty { throw .emptyReference(id) }
-        guard let definition = state.withLock({ $0.results[id] }) else { throw .unknownReference(id) }
-        return definition
+        guard let result = state.withLock({ $0.results[id] }) else { throw .unknownReference(id) }
+        return result.definition
+    }
+
+    /// The request that a result answers.
+    func scope(of id: String) -> RequestScope { state.withLock { $0.results[id]?.scope } ?? scope }
+
+    /// Whether the files of a result were made.
+    func isEvaluated(_ id: String) -> Bool {
+        state.withLock { state in
+            state.results[id]?.definition.target.map { state.evaluated.contains($0) } ?? false
+        }
     }
 
     /// Has the files of results made, as far as they are not.
@@ -79,7 +120,10 @@ final class BuildJob: Sendable {
         // Clients name their caches twice: for the build, and for its frontend.
         let others = caches.filter { !request.cacheSources.contains($0) }
         let solved = try await build.solve(definitions, known: known, caches: request.cacheSources + others)
-        state.withLock { $0.outputs.merge(solved.outputs) { first, _ in first } }
+        state.withLock { state in
+            state.outputs.merge(solved.outputs) { first, _ in first }
+            state.evaluated.formUnion(definitions.compactMap(\.target))
+        }
         return solved
     }
 
@@ -92,9 +136,19 @@ final class BuildJob: Sendable {
     // MARK: Frontends
 
     /// Asks a frontend.
-    func solve(frontend: String, _ attributes: [String: String], inputs: [String: Definition]) async throws
-        -> FrontendResult
-    {
+    /// - Parameters:
+    ///   - frontend: its name.
+    ///   - attributes: what it is asked for.
+    ///   - inputs: graphs that stand for contexts.
+    ///   - outer: the request that leads to this one.
+    /// - Returns: what it gave.
+    /// - Throws: why it gave nothing.
+    func solve(
+        frontend: String,
+        _ attributes: [String: String],
+        inputs: [String: Definition],
+        in outer: RequestScope
+    ) async throws -> FrontendResult {
         guard frontend == "dockerfile.v0" else { throw ServiceError.unknownFrontend(frontend) }
         let asked = FrontendAttributes(attributes)
         let given = inputs.isEmpty ? self.inputs : inputs
@@ -102,15 +156,47 @@ final class BuildJob: Sendable {
         let caches = try asked.caches().map { try cacheSource($0.type, $0.attributes) }
         state.withLock { $0.caches += caches }
         if let call = try asked.call() { return try await answer(call, request) }
-        let plans = try await build.plans(for: request)
+        var parameters = BuildParameters(frontend: frontend, arguments: BuildParameters.telling(attributes))
+        parameters.inputs = produced.requests(for: inputs)
+        let scope = outer.asking(parameters)
+        let planned = try await build.plans(for: request)
+        scope.add(reads: planned.reads, planned.images)
         // A stage may be of another platform than the image is for.
-        let platforms = request.platforms.isEmpty ? plans.map(\.platform) : request.platforms
-        return try await result(of: Array(zip(plans, platforms)), isIndex: request.isMultiPlatform)
+        let platforms = request.platforms.isEmpty ? planned.plans.map(\.platform) : request.platforms
+        let plans = Array(zip(planned.plans, platforms))
+        var result = try await result(of: plans, isIndex: request.isMultiPlatform, in: scope)
+        if let options = try AttestationOptions(attributes: attributes).sbom {
+            let scanner = try await build.scanner(options)
+            scope.add(scanner.image)
+            for (plan, platform) in plans {
+                let name = "\(platform.normalized)"
+                let scan = try scanner.scan(plan.definition.target, plan.scanTargets, of: name)
+                result.attestations[name] = [.scan(add(scan, in: scope))]
+            }
+        }
+        return result
+    }
+
+    /// Lets a scanner for parts look through what a frontend gave, where the client asks for it and the frontend has
+    /// not said what is in it.
+    func scanned(_ result: FrontendResult) async throws -> FrontendResult {
+        guard let options = request.attestations.sbom,
+            !result.attestations.values.joined().contains(where: { $0.predicateType == Statement.spdx })
+        else { return result }
+        let scanner = try await build.scanner(options)
+        var result = result
+        for image in try images(of: result) {
+            guard let reference = image.reference else { continue }
+            let scan = try scanner.scan(try definition(of: reference).target, ScanTargets(), of: image.id)
+            result.attestations[image.id, default: []].append(.scan(add(scan, in: scope)))
+        }
+        return result
     }
 
     private func result(
         of plans: [(plan: BuildPlan, platform: Platform)],
-        isIndex: Bool
+        isIndex: Bool,
+        in scope: RequestScope
     ) async throws -> FrontendResult {
         var result = FrontendResult(references: .one(nil), metadata: [:])
         var references: [String: String?] = [:]
@@ -119,7 +205,7 @@ final class BuildJob: Sendable {
             let platform = platform.normalized
             let name = "\(platform)"
             let suffix = isIndex ? "/\(name)" : ""
-            let reference = add(plan.definition)
+            let reference = add(plan.definition, in: scope)
             references[name] = .some(reference)
             if !isIndex { result.references = .one(reference) }
             entries.append(PlatformsDocument.Entry(id: name, platform: platform))
@@ -162,34 +248,55 @@ final class BuildJob: Sendable {
     /// Has the results made that a frontend gave, and does with them what the request asks for.
     func export(_ result: FrontendResult) async throws -> Build.Result {
         let images = try images(of: result)
-        let definitions = try images.map { try $0.reference.map { try definition(of: $0) } ?? Definition(target: nil) }
+        let said = images.map { result.attestations[$0.id] ?? [] }
+        let references = images.map(\.reference) + said.joined().map(\.reference)
+        let definitions = try references.map { try $0.map { try definition(of: $0) } ?? Definition(target: nil) }
         let solved = try await evaluate(definitions)
-        let built = zip(images, solved.trees).map { image, tree in
-            ClientImage(
-                configuration: image.configuration,
-                base: image.base,
-                tree: tree,
-                sourceDate: image.seconds.map { .time($0) }
-            )
-        }
         var isIndex = false
         if case .several = result.references { isIndex = true }
+        let exported = Set(references.compactMap(\.self))
+        var trees = solved.trees[images.count...]
+        var built: [ClientImage] = []
+        for (index, image) in images.enumerated() {
+            var one = ClientImage(
+                configuration: image.configuration,
+                base: image.base,
+                tree: solved.trees[index],
+                sourceDate: image.seconds.map { .time($0) }
+            )
+            for attestation in said[index] {
+                guard attestation.reference != nil, let tree = trees.popFirst() else {
+                    throw ServiceError.invalidResult("attestation does not have available content")
+                }
+                one.attestations.append(attestation.built(from: tree))
+            }
+            if let id = image.reference, build.tellsOrigins {
+                let platform = isIndex ? image.platform : nil
+                one.origin = try await build.unlessOnlyRecorded {
+                    try await origin(of: id, among: exported, for: platform, of: images.map(\.platform))
+                }
+            }
+            built.append(one)
+        }
         return try await build.export(built, isMultiPlatform: isIndex, of: solved)
     }
 
     private struct Image {
+        /// Its platform's name.
+        let id: String
         let reference: String?
         let configuration: ImageConfiguration
         let base: ImageConfiguration?
         let seconds: Int64?
+        let platform: Platform
     }
 
     private func images(of result: FrontendResult) throws -> [Image] {
         let platforms = try result.platforms()
         switch result.references {
         case .one(let reference):
-            let first = platforms.first ?? ("", Platform.current.normalized)
-            return [try image(reference, of: result, first.id, first.platform)]
+            let first = platforms.first
+            return [try image(reference, of: result, first?.id ?? "", first?.platform)]
         case .several(let references):
             if platforms.isEmpty { throw ServiceError.missingConfiguration(FrontendResult.platformsKey) }
             return try platforms.map { id, platform in
@@ -205,19 +312,22 @@ final class BuildJob: Sendable {
         _ reference: String?,
         of result: FrontendResult,
         _ id: String,
-        _ platform: Platform
+        _ named: Platform?
     ) throws -> Image {
         let configuration = try result.value(FrontendResult.configurationKey, for: id).map {
-            try ImageConfiguration(parsing: $0)
+            try ImageConfiguration(parsingWithoutLayers: $0)
         }
         let epoch = result.value(FrontendResult.epochKey, for: id)
+        let platform = named ?? configuration?.platform.normalized ?? Platform.current.normalized
         return Image(
+            id: id.isEmpty ? "\(platform)" : id,
             reference: reference,
             configuration: configuration ?? ImageConfiguration(platform: platform),
             base: try result.value(FrontendResult.baseConfigurationKey, for: id).map {
                 try ImageConfiguration(parsing: $0)
             },
-            seconds: epoch.flatMap { Int64(String(decoding: $0, as: UTF8.self)) }
+            seconds: epoch.flatMap { Int64(String(decoding: $0, as: UTF8.self)) },
+            platform: platform
         )
     }
 }

@@ -17,6 +17,8 @@ struct FrontendResult: Sendable {
 
     var references: References
     var metadata: [String: [UInt8]]
+    /// What it says of results, by the names of their platforms.
+    var attestations: [String: [ReturnedAttestation]] = [:]
 
     // Keys of the metadata.
     static let configurationKey = "containerimage.config"
@@ -60,7 +62,7 @@ struct PlatformsDocument: Codable {
 
 extension FrontendResult {
     /// What a client says that its frontend gave.
-    init(_ message: Moby_Buildkit_V1_Frontend_Result) {
+    init(_ message: Moby_Buildkit_V1_Frontend_Result) throws(ServiceError) {
         func reference(_ id: String) -> String? { id.isEmpty ? nil : id }
         switch message.result {
         case .refDeprecated(let id)?: references = .one(reference(id))
@@ -70,6 +72,11 @@ extension FrontendResult {
         case nil: references = .one(nil)
         }
         metadata = message.metadata.mapValues { [UInt8]($0) }
+        for (name, list) in message.attestations {
+            for attestation in list.attestation {
+                attestations[name, default: []].append(try ReturnedAttestation(attestation))
+            }
+        }
     }
 
     /// The message for a client.
@@ -90,6 +97,7 @@ extension FrontendResult {
         }
         return try .with { message in
             message.metadata = metadata.mapValues { Data($0) }
+            message.attestations = attestations.mapValues { list in .with { $0.attestation = list.map(\.message) } }
             switch references {
             case .one(let id):
                 message.result = takesDefinitions ? .ref(try reference(id)) : .refDeprecated(id ?? "")

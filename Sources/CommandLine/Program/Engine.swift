@@ -1,3 +1,4 @@
+internal import Attestations
 package import BuildEngine
 internal import HTTP
 package import Images
@@ -84,6 +85,8 @@ extension SlipwayEnvironment {
                 autoAllowed: Set(devices.autoAllowed)
             )
         }
+        let directory = configuration.daemon.provenanceDirectory ?? "/etc/slipway/provenance.d"
+        parts.surroundings = { try Provenance.surroundings(in: directory) }
         return parts
     }
 

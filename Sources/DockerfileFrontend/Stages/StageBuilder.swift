@@ -285,14 +285,7 @@ struct StageBuilder {
     }
 
     /// Whether the steps of this stage run although the cache knows their results.
-    var ignoresCache: Bool {
-        switch options.cacheBypass {
-        case .nowhere: false
-        case .everywhere: true
-        case .stages(let names):
-            node.stage?.name.map { name in names.contains { $0.lowercased() == name } } ?? false
-        }
-    }
+    var ignoresCache: Bool { translator.bypassesCache(index) }
 
     /// Adds a node on the tree so far.
     mutating func change(_ changes: [FileChange], metadata: Metadata) throws(FrontendError) {

@@ -23,6 +23,8 @@ package struct BuildPlan: Sendable {
     package let unusedBuildArguments: [[UInt8]]
     /// What the image's times are taken from; nil for the times of its layers.
     package let sourceDate: SourceDate?
+    /// What is looked through besides the result where its parts are to be listed.
+    package let scanTargets: ScanTargets
 }
 
 /// The instruction that a node of the graph comes from.
@@ -47,6 +49,8 @@ package struct PlannedImage: Sendable, Hashable {
     package let reference: ImageReference
     package let digest: Digest?
     package let platform: Platform
+    /// Whether it is in a layout directory of the client.
+    package let isOfLayout: Bool
 }
 
 extension BuildPlan {

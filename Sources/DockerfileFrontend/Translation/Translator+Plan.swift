@@ -11,12 +11,19 @@ extension Translator {
         if case .stage(let index)? = dateName { reachable.formUnion(graph.reachable(from: index)) }
         var run = try survey(reachable)
         try findings.failIfAsked(in: dockerfile.source)
-        try run.fillContext(contextSource(paths: []), with: contextSource(paths: run.contextPaths))
+        if scansContext(target, run) { run.contextPaths.insert("/") }
+        let context = try contextSource(paths: run.contextPaths)
+        try run.fillContext(contextSource(paths: []), with: context)
         guard let state = run.states[target] else {
             throw FrontendError(.unknownTarget(options.target ?? "", didYouMean: nil), at: [], in: dockerfile.source)
         }
         let images = reachable.sorted().compactMap { resolved[$0] }.map {
-            PlannedImage(reference: $0.reference, digest: $0.base.digest, platform: $0.platform)
+            PlannedImage(
+                reference: $0.reference,
+                digest: $0.base.digest,
+                platform: $0.platform,
+                isOfLayout: $0.layout != nil
+            )
         }
         return BuildPlan(
             definition: Definition(target: state.output, sources: sourceMap(run.places)),
@@ -27,7 +34,8 @@ extension Translator {
             steps: run.steps,
             images: images,
             unusedBuildArguments: unusedArguments(options.buildArguments, in: dockerfile, predefined: predefined),
-            sourceDate: try sourceDate(dateName, run)
+            sourceDate: try sourceDate(dateName, run),
+            scanTargets: scanTargets(target, reachable, run, context: context)
         )
     }
 

@@ -71,6 +71,23 @@ package struct DirectoryExport {
         }
     }
 
+    /// Writes a file beside those of the result.
+    /// - Parameters:
+    ///   - file: the file; its name is no path.
+    ///   - modified: its time, unless all files have one.
+    /// - Throws: `SystemCallError`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    mutating func write(_ file: AddedFile, modified: FileTime) throws {
+        let path = FilePath("").appending(name: Array(file.name.utf8))
+        try replace(path) { temporary in
+            let output = try destination.open(temporary, [.writeOnly, .createNew, .noFollow], mode: 0o600)
+            try output.write(file.bytes)
+            try destination.setTimes(temporary, modified: time ?? modified)
+        }
+        paths.insert(path)
+        count += 1
+    }
+
     /// - Throws: `ExportError.deviceNode` where the result has a device and none can be made here.
     private func checkDevices(_ isCancelled: () -> Bool) throws {
         var pending: [FilePath] = [""]
@@ -127,17 +144,24 @@ package struct DirectoryExport {
     }
 
     private func copyFile(_ path: FilePath, _ status: FileStatus) throws {
-        var name = path
-        name.removeLastComponent()
-        let temporary = name.appending(".slipway-export-\(ProcessContext.processID)")
-        if try destination.statusIfPresent(temporary) != nil { try destination.remove(temporary) }
         let input = try source.open(path, [.readOnly, .noFollow])
-        let output = try destination.open(temporary, [.writeOnly, .createNew, .noFollow], mode: 0o600)
-        do {
+        try replace(path) { temporary in
+            let output = try destination.open(temporary, [.writeOnly, .createNew, .noFollow], mode: 0o600)
             try copyContent(from: input, to: output)
             try destination.changeMode(temporary, UInt32(status.mode))
             try copyAttributes(from: input, to: output)
             try destination.setTimes(temporary, modified: time ?? status.modified)
+        }
+    }
+
+    /// Puts what is written aside in the place of a path.
+    private func replace(_ path: FilePath, _ write: (FilePath) throws -> Void) throws {
+        var name = path
+        name.removeLastComponent()
+        let temporary = name.appending(".slipway-export-\(ProcessContext.processID)")
+        if try destination.statusIfPresent(temporary) != nil { try destination.remove(temporary) }
+        do {
+            try write(temporary)
             if try destination.statusIfPresent(path)?.type == .directory { try removeExisting(path) }
             try destination.rename(temporary, to: path)
         } catch {

@@ -16,10 +16,14 @@ extension Exporter {
         for image in results {
             let shown = results.count > 1 ? " \(image.platform)" : ""
             let time = image.epoch(options.epoch)
+            let added = try await attestationFiles(of: image, options)
+            let modified = FileTime(seconds: now.nanoseconds / 1_000_000_000)
             written.formUnion(
                 try await step.withStatus("copying files\(shown)") { _ in
                     try await snapshots.withMounted(image.tree) { root in
-                        try await Self.copyFiles(root, to: path, isSplit ? image.directory : nil, time)
+                        try await Self.copyFiles(root, to: path, isSplit ? image.directory : nil, time) { export in
+                            for file in added { try export.write(file, modified: modified) }
+                        }
                     }
                 }
             )
@@ -37,14 +41,16 @@ extension Exporter {
         _ step: OperationContext,
         to take: @Sendable (RootedDirectory) async throws -> Void
     ) async throws {
-        if let image = results.first, results.count == 1, !isSplit(options), image.epoch(options.epoch) == nil {
+        if let image = results.first, results.count == 1, !isSplit(options), image.epoch(options.epoch) == nil,
+            image.attestations.allSatisfy(\.isInlineOnly)
+        {
             return try await step.withStatus("copying files") { _ in
                 try await snapshots.withMounted(image.tree) { root in
                     try await take(try await onBlockingPool { try RootedDirectory(root) })
                 }
             }
         }
-        // What is put together of several trees, or has other times than the layers, is made aside.
+        // What is put together of several trees, has other times than the layers or more files is made aside.
         let aside = try await onBlockingPool { [store] in try store.temporaryDirectory() }
         var kept = options
         kept.deletesOthers = false
@@ -61,7 +67,8 @@ extension Exporter {
         _ root: FilePath,
         to path: FilePath,
         _ directory: String?,
-        _ time: FileTime?
+        _ time: FileTime?,
+        adding add: @escaping @Sendable (inout DirectoryExport) throws -> Void
     ) async throws -> Set<FilePath> {
         let target = directory.map { path.appending($0) } ?? path
         return try await explaining(target) {
@@ -69,6 +76,7 @@ extension Exporter {
                 var export = try DirectoryExport(source: RootedDirectory(root), destination: target)
                 export.time = time
                 try export.run(isCancelled: isCancelled)
+                try add(&export)
                 guard let directory else { return export.paths }
                 let top = FilePath(directory)
                 return Set(export.paths.map { top.appending($0.components) } + [top])
@@ -93,14 +101,27 @@ extension Exporter {
         let (isSplit, images) = (isSplit(options), results)
         if !isSplit { try await checkOverlap() }
         let time = images.first?.epoch(options.epoch)
-        try await step.withStatus("sending tarball") { _ in
+        var added: [[AddedFile]] = []
+        for image in images { added.append(try await attestationFiles(of: image, options)) }
+        let modified = FileTime(seconds: now.nanoseconds / 1_000_000_000)
+        try await step.withStatus("sending tarball") { [added] _ in
             try await withMounted(images[...]) { roots in
                 try await write(to: destination) { file in
                     try await onCancellablePool { isCancelled in
                         let trees = try zip(images, roots).map { image, root in
-                            (isSplit ? Array(image.directory.utf8) : [], try RootedDirectory(root))
+                            (name: isSplit ? Array(image.directory.utf8) : [], root: try RootedDirectory(root))
                         }
-                        try writeTreeArchive(of: trees, to: FileSink(file), time: time, isCancelled: isCancelled)
+                        try writeTreeArchive(
+                            of: trees,
+                            to: FileSink(file),
+                            time: time,
+                            isCancelled: isCancelled
+                        ) { writer, number in
+                            let prefix = trees[number].name
+                            for file in added[number] {
+                                try writer.add(file, below: prefix, time: time ?? modified)
+                            }
+                        }
                     }
                 }
             }

@@ -13,6 +13,8 @@ package struct BuiltImage: Sendable {
     package let time: FileTime?
     /// The bytes of the finished configuration; an inline cache goes into them.
     package var encode: @Sendable (ImageConfiguration) throws -> [UInt8] = { try StrictJSON.encode($0) }
+    /// What is said of it.
+    package var attestations: [BuiltAttestation] = []
 
     /// - Parameters:
     ///   - configuration: without the layers that were made, and without times of its own steps.

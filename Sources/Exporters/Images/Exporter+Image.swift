@@ -12,8 +12,14 @@ extension Exporter {
     /// Keeps the image of a result in the store, puts it into registries, or both.
     func exportImage(_ options: ImageOptions, _ step: OperationContext) async throws -> ExportedImage {
         var names = try names(for: options)
-        if options.isPlain { return try await exportPlainImage(options, names, step) }
-        let packed = try await pack(options, step)
+        let takesInline = options.takesInlineAttestations ?? true
+        let isPlain =
+            options.isPlain
+            && results.allSatisfy { image in
+                image.attestations.allSatisfy { $0.isInlineOnly && !takesInline }
+            }
+        if isPlain { return try await exportPlainImage(options, names, step) }
+        let packed = try await pack(options, names, takesInline: takesInline, step)
         let digest = packed.top.descriptor.digest
         if let prefix = options.danglingPrefix, names.isEmpty || !options.danglesOnlyWithoutName {
             names.append(try ImageReference(parsing: "\(prefix)@\(digest)"))
@@ -54,8 +60,8 @@ extension Exporter {
         _ options: ImageOptions,
         _ step: OperationContext
     ) async throws -> ExportedImage {
-        let packed = try await pack(options, step)
         let names = try names(for: options).map(\.withDefaultTag)
+        let packed = try await pack(options, names, takesInline: false, step)
         var exported = packed.exported(createdAnnotation: true)
         exported.names = names
         let blobs = packed.images.flatMap(\.layers).map(\.blob)
@@ -153,6 +159,12 @@ extension Exporter {
             var new = NewImageIndex(members: zip(made, packed.images).map { $1.member($0) }, names: naming.tags)
             let parsed = try Index(parsing: index.bytes, declaredAs: index.descriptor.mediaType)
             new.annotations = parsed.annotations
+            new.attestations = packed.attestations.map { said in
+                NewImageIndex.Attestation(
+                    manifest: said.manifest.descriptor,
+                    blobs: said.documents.map(\.descriptor.digest)
+                )
+            }
             new.mediaType = index.descriptor.mediaType
             id = try await images.add(new).id
         } else {

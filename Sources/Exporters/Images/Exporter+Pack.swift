@@ -1,4 +1,5 @@
 import Archive
+import Attestations
 import BuildGraph
 import Images
 import LinuxSystem
@@ -40,12 +41,15 @@ struct PackedImage: Sendable {
 struct PackedImages: Sendable {
     /// One for each platform, in the order of the request.
     let images: [PackedImage]
+    /// What is said of them.
+    var attestations: [PackedAttestations] = []
     let index: ImageDocuments.Document?
     /// The index, or the manifest of the only image.
     let top: ImageDocuments.Document
 
     var documents: [ImageDocuments.Document] {
-        images.flatMap { [$0.configuration, $0.manifest] } + (index.map { [$0] } ?? [])
+        images.flatMap { [$0.configuration, $0.manifest] } + attestations.flatMap(\.documents)
+            + (index.map { [$0] } ?? [])
     }
 
     var exported: ExportedImage { exported(createdAnnotation: false) }
@@ -76,7 +80,7 @@ struct PackedImages: Sendable {
                     manifest: image.manifest.bytes,
                     mediaType: image.manifest.descriptor.mediaType
                 )
-            },
+            } + attestations.map(\.upload),
             index: index.map { ImageUpload.Index(bytes: $0.bytes, mediaType: $0.descriptor.mediaType) }
         )
     }
@@ -122,7 +126,19 @@ extension Exporter {
     }
 
     /// Makes the image of a result with all that it leaves the store with.
-    func pack(_ options: ImageOptions, _ step: OperationContext) async throws -> PackedImages {
+    /// - Parameters:
+    ///   - options: how it is exported.
+    ///   - names: what it is called.
+    ///   - takesInline: whether what is meant for images alone goes in, where the options say nothing of it.
+    ///   - step: shows what happens.
+    /// - Returns: the image; an index also of a single platform where something is said of it.
+    /// - Throws: `ExportError`, and what making the layers throws.
+    func pack(
+        _ options: ImageOptions,
+        _ names: [ImageReference],
+        takesInline: Bool,
+        _ step: OperationContext
+    ) async throws -> PackedImages {
         let documents = ImageDocuments(annotations: options.annotations, docker: options.isDocker)
         var packed: [PackedImage] = []
         for image in results {
@@ -153,12 +169,51 @@ extension Exporter {
                 )
             )
         }
-        guard outcome.isMultiPlatform else {
+        let attestations = try await attestations(of: packed, options, names, takesInline: takesInline, step)
+        guard outcome.isMultiPlatform || !attestations.isEmpty else {
             return PackedImages(images: packed, index: nil, top: packed[0].manifest)
         }
-        let index = try documents.index(packed.map(\.manifest))
+        let index = try documents.index(packed.map(\.manifest) + attestations.map(\.manifest))
         await step.withStatus("exporting manifest list \(index.descriptor.digest)") { _ in }
-        return PackedImages(images: packed, index: index, top: index)
+        return PackedImages(images: packed, attestations: attestations, index: index, top: index)
+    }
+
+    /// What is said of images, as documents; of images of which nothing is said there are none.
+    private func attestations(
+        of packed: [PackedImage],
+        _ options: ImageOptions,
+        _ names: [ImageReference],
+        takesInline: Bool,
+        _ step: OperationContext
+    ) async throws -> [PackedAttestations] {
+        let documents = ImageDocuments(annotations: [], docker: false)
+        let takesInline = options.takesInlineAttestations ?? takesInline
+        var all: [PackedAttestations] = []
+        for (image, made) in zip(results, packed) {
+            let layers = ExportedLayers(
+                blobs: Dictionary(zip(image.tree.layers, made.layers.map(\.blob))) { first, _ in first }
+            )
+            var said: [SingleAttestation] = []
+            for attestation in try await self.attestations(of: image, withInline: takesInline, layers) {
+                said.append(try await supplemented(attestation, of: image, made.layers.map(\.blob)))
+            }
+            if said.isEmpty { continue }
+            if options.isDocker { throw ExportError.dockerAttestations }
+            let manifest = made.manifest.descriptor
+            let subjects = names.map { name in
+                let address = PackageAddress(name.withDefaultTag, platform: made.platform)
+                return Statement.Subject(name: "\(address)", digests: [manifest.digest])
+            }
+            let packed = try documents.attestations(
+                said.map { $0.statement(of: subjects) },
+                of: manifest,
+                isArtifact: options.usesOCIArtifact ?? true
+            )
+            await step.withStatus("exporting attestation manifest \(packed.manifest.descriptor.digest)") { _ in }
+            for document in packed.documents { _ = try await store.blobs.put(document.bytes, in: snapshots.lease) }
+            all.append(packed)
+        }
+        return all
     }
 
     /// The layers of an image in the form that is asked for, two at a time: each is compressed by several threads.

@@ -94,7 +94,7 @@ package struct ImageDocuments: Sendable {
         )
     }
 
-    private func document(_ bytes: [UInt8], _ type: MediaType) -> Document {
+    func document(_ bytes: [UInt8], _ type: MediaType) -> Document {
         let descriptor = Descriptor(mediaType: type, digest: Digest.sha256(of: bytes), size: Int64(bytes.count))
         return Document(descriptor: descriptor, bytes: bytes)
     }

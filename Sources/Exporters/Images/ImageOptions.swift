@@ -15,8 +15,11 @@ package struct ImageOptions: Sendable, Hashable {
     package var forcesCompression = false
     /// Whether documents have OCI's media types; nil where nothing is said.
     package var usesOCITypes: Bool?
-    /// Whether attestations are OCI artifacts.
+    /// Whether attestations are OCI artifacts; nil where nothing is said.
     package var usesOCIArtifact: Bool?
+    /// Whether attestations go into the image that are for images only which are kept or pushed; nil where nothing is
+    /// said.
+    package var takesInlineAttestations: Bool?
     /// Whether layers that must not be distributed stay so; images that have such are not taken in.
     package var prefersNondistributableLayers = false
     /// What time nothing may be later than; nil for what the build says.
@@ -103,8 +106,7 @@ extension ImageOptions {
         case "prefer-nondist-layers": prefersNondistributableLayers = try truth(option, value)
         case "source-date-epoch": epoch = try ExportEpoch(option, value)
         case "rewrite-timestamp": rewritesTimes = try truth(option, value)
-        // Whether attestations are put into the image; there are none.
-        case "attestation-inline": _ = try truth(option, value)
+        case "attestation-inline": takesInlineAttestations = try truth(option, value)
         // BuildKit has not kept what they were about since 0.12, and passes over them.
         case "buildinfo", "buildinfo-attrs": break
         case "unpack": unpacks = try flag(option, value)
@@ -166,6 +168,8 @@ package struct FileOptions: Sendable, Hashable {
     package var epoch: ExportEpoch?
     /// Whether what else is in the directory goes.
     package var deletesOthers = false
+    /// What the names of attestations begin with.
+    package var attestationPrefix = ""
 
     package init() {}
 
@@ -179,8 +183,7 @@ package struct FileOptions: Sendable, Hashable {
         switch option {
         case "platform-split": splitsPlatforms = try truth(option, value)
         case "source-date-epoch": epoch = try ExportEpoch(option, value)
-        // What the names of attestations begin with; there are none.
-        case "attestation-prefix": break
+        case "attestation-prefix": attestationPrefix = value
         case "mode" where kind == .local:
             switch value.trimmedBlanks.lowercased() {
             case "", "copy": deletesOthers = false

@@ -79,10 +79,39 @@ extension RemoteImages {
             (descriptor.mediaType, descriptor.digest, descriptor.size) = (pushed.mediaType, pushed.digest, pushed.size)
             manifests.append(descriptor)
         }
+        manifests += try await pushAttestations(of: index, among: Set(manifests.map(\.digest)), as: name, work)
         let document = Index(mediaType: index.mediaType, manifests: manifests, annotations: index.annotations)
         let bytes = try StrictJSON.encode(document)
         let digest = try await client.push(manifest: bytes, mediaType: index.mediaType, to: name)
         return PushedImage(reference: name, mediaType: index.mediaType, digest: digest, size: Int64(bytes.count))
+    }
+
+    /// Sends what is said of the images that are in the registry as they were when it was said.
+    /// - Returns: the manifests that were sent, as the index describes them.
+    private func pushAttestations(
+        of index: ImageIndex,
+        among images: Set<Digest>,
+        as name: ImageReference,
+        _ work: LocalPush
+    ) async throws -> [Descriptor] {
+        let target = UploadTarget(Repository(name), through: client, in: work.lease)
+        var sent: [Descriptor] = []
+        for said in index.attestations {
+            guard let image = said.annotations?[PlatformChoice.attestedKey],
+                images.contains(where: { "\($0)" == image })
+            else { continue }
+            let bytes = try await store.blobs.read(said.digest, limit: RegistryClient.manifestLimit)
+            let manifest = try Manifest(parsing: bytes, declaredAs: said.mediaType)
+            let upload = ImageUpload.Image(
+                configuration: try await store.blobs.read(manifest.config.digest, limit: StrictJSON.maximumSize),
+                layers: manifest.layers.map { ImageUpload.Layer(blob: $0, diffID: $0.digest) },
+                manifest: bytes,
+                mediaType: said.mediaType
+            )
+            _ = try await send(upload, as: name.replacing(digest: said.digest), to: target, work.events)
+            sent.append(said)
+        }
+        return sent
     }
 
     /// Sends one image: under the tag of a name or, where it has none, by its manifest's digest.

@@ -85,6 +85,9 @@ struct PlatformChoice {
         return exact ?? newest ?? images.first { $0.platform == nil }
     }
 
+    /// The annotation of an attestation that names the manifest of its image.
+    static let attestedKey = "vnd.docker.reference.digest"
+
     /// BuildKit keeps provenance beside the images, as manifests for the platform `unknown/unknown`.
     static func isAttestation(_ descriptor: Descriptor) -> Bool {
         descriptor.annotations?["vnd.docker.reference.type"] != nil || descriptor.platform?.os == "unknown"

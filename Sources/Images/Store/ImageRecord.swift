@@ -64,6 +64,8 @@ package struct ImageIndex: Sendable, Hashable, Identifiable {
     package let annotations: [String: String]?
     /// OCI's or Docker's.
     package var mediaType = MediaType.ociIndex
+    /// The manifests of what is said of its images, as the index describes them; blobs of the store.
+    package var attestations: [Descriptor] = []
 
     /// The members that are for any of these platforms, in the order of the index; all if there are none.
     package func members(for platforms: [Platform]) -> [Member] {
@@ -102,7 +104,21 @@ package struct NewImageIndex: Sendable {
         }
     }
 
+    /// What is said of an image of it: documents that are in the store already.
+    package struct Attestation: Sendable {
+        /// As the index describes it.
+        package let manifest: Descriptor
+        /// Everything that belongs to it.
+        package let blobs: [Digest]
+
+        package init(manifest: Descriptor, blobs: [Digest]) {
+            self.manifest = manifest
+            self.blobs = blobs
+        }
+    }
+
     package var members: [Member]
+    package var attestations: [Attestation] = []
     /// Names it gets; who had one of them before loses it.
     package var names: [ImageReference] = []
     package var annotations: [String: String]?

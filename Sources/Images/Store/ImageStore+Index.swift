@@ -19,10 +19,16 @@ extension NewImageIndex {
                 )
             )
         }
-        let document = Index(mediaType: mediaType, manifests: members.map(\.manifest), annotations: annotations)
+        let said = attestations.map(\.manifest)
+        let document = Index(
+            mediaType: mediaType,
+            manifests: members.map(\.manifest) + said,
+            annotations: annotations
+        )
         let bytes = try StrictJSON.encode(document)
         var index = ImageIndex(id: Digest.sha256(of: bytes), members: members, annotations: annotations)
         index.mediaType = mediaType
+        index.attestations = said
         return (index, bytes)
     }
 }
@@ -46,9 +52,11 @@ extension ImageStore {
             for content in index.members.flatMap({ [$0.image.configuration, $0.manifest] }) + [bytes] {
                 _ = try await store.blobs.put(content, in: lease)
             }
+            try await lease.hold(index.attestations.flatMap(\.blobs).map { .blob($0) })
             try await store.database.write { db in
                 for image in checked { try Self.insert(image, in: db) }
                 try Self.insert(kept, shownAs: shown, in: db)
+                try Self.insert(index.attestations.flatMap(\.blobs), of: kept.id, in: db)
                 for name in index.names { try Self.setName(name, to: kept.id, at: currentTime(), in: db) }
             }
             return kept
@@ -61,6 +69,12 @@ extension ImageStore {
         for (position, member) in index.members.enumerated() {
             try insert.execute(arguments: [index.id, position, member.image, member.manifest.digest])
         }
+    }
+
+    /// Lets blobs live as long as an index does.
+    private static func insert(_ blobs: [Digest], of index: Digest, in db: Database) throws {
+        let insert = try db.cachedStatement(sql: "INSERT INTO image_attestations VALUES (?, ?) ON CONFLICT DO NOTHING")
+        for blob in blobs { try insert.execute(arguments: [index, blob]) }
     }
 
     /// The image of several platforms that a name or an id leads to; nil where it leads to a single image.
@@ -96,6 +110,7 @@ extension ImageStore {
             annotations: document.annotations
         )
         index.mediaType = type
+        index.attestations = document.manifests.filter { PlatformChoice.isAttestation($0) }
         return index
     }
 

@@ -117,6 +117,7 @@ extension SnapshotStore {
 ///   - time: the time of every entry; nil for the times that the files have.
 ///   - isLiving: whether others may change the files meanwhile.
 ///   - isCancelled: asked for each entry; true ends the work with `CancellationError`.
+///   - add: writes what is not in the directory of a number, after what is.
 /// - Throws: `SystemCallError`, what the sink throws.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func writeTreeArchive(
@@ -124,10 +125,11 @@ package func writeTreeArchive(
     to sink: any ByteSink,
     time: FileTime? = nil,
     isLiving: Bool = false,
-    isCancelled: @Sendable () -> Bool
+    isCancelled: @Sendable () -> Bool,
+    adding add: (TarWriter, _ directory: Int) throws -> Void = { _, _ in }
 ) throws {
     let writer = TarWriter(sink)
-    for (name, root) in trees {
+    for (number, (name, root)) in trees.enumerated() {
         if !name.isEmpty {
             try writer.begin(TarEntry(path: name, kind: .directory, mode: 0o755, modified: time ?? .epoch))
         }
@@ -137,6 +139,7 @@ package func writeTreeArchive(
         archive.isOutput = true
         archive.times = time.map { .all($0) } ?? .own
         try archive.writeEntries(to: writer, isCancelled: isCancelled)
+        try add(writer, number)
     }
     try writer.finish()
 }

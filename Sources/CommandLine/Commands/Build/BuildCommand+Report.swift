@@ -89,7 +89,11 @@ extension BuildCommand {
         // Of files there is no id.
         let id = result.image?.id.description ?? ""
         try await write(id, to: imageIDFile, environment)
-        let metadata = BuildMetadata(result, warnings: environment.isTrue(.metadataWarnings) ? warnings : [])
+        let metadata = BuildMetadata(
+            result,
+            warnings: environment.isTrue(.metadataWarnings) ? warnings : [],
+            hasWholeProvenance: environment.variable(.metadataProvenance)?.elementsEqual("max".utf8) ?? false
+        )
         try await write(metadata.text, to: metadataFile, environment)
         if isQuiet || progress == .quiet { try await environment.output.writeLine(id) }
     }

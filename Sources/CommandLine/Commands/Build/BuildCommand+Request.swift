@@ -158,6 +158,7 @@ extension BuildCommand {
         applyLimits(to: &request)
         request.secrets = try await offeredSecrets(environment)
         request.agents = try await offeredAgents(environment)
+        applyAttestations(to: &request, environment)
         return request
     }
 

@@ -51,7 +51,6 @@ struct BuildCommand: RunnableCommand {
     var loads = false
     var pushes = false
     var metadataFile: [UInt8]?
-    /// Kept only to have been understood: what is accepted asks for nothing.
     var attestations: [AttestationOption] = []
     /// Of flags that are accepted and ignored.
     var flagWarnings: [String] = []
