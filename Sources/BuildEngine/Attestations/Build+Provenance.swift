@@ -60,12 +60,15 @@ extension Build {
         var all: [RecordedProvenance] = []
         for image in images {
             guard let origin = image.origin, origin.definition.target != nil else { continue }
-            let make = try await provenance(of: origin, options, in: solved)
+            let predicate = try await unlessOnlyRecorded {
+                try await provenance(of: origin, options, in: solved)(.none)
+            }
+            guard let predicate else { continue }
             all.append(
                 RecordedProvenance(
                     platform: isMultiPlatform ? image.configuration.platform.normalized : nil,
                     predicateType: options.version.predicateType,
-                    predicate: try await make(.none)
+                    predicate: predicate
                 )
             )
         }

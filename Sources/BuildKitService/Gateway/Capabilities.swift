@@ -6,7 +6,8 @@ enum Capabilities {
     /// Of what frontends may ask.
     static let gateway = capabilities([
         "solve.base", "solve.inlinereturn", "resolveimage", "resolveimage.resolvemode", "readfile", "readdir",
-        "statfile", "return", "returnmap", "proto.refarray", "reference.output", "frontend.inputs",
+        "statfile", "return", "returnmap", "proto.refarray", "reference.output", "reference.attestations",
+        "frontend.inputs",
         "gateway.solve.metadata", "gateway.solve.evaluate", "gateway.evaluate", "gateway.warnings",
     ])
 
@@ -25,7 +26,7 @@ enum Capabilities {
         "file.rm.wildcard", "file.copy.includeexcludepatterns", "file.copy.requiredpaths", "file.rm.nofollowsymlink",
         "file.copy.alwaysreplaceexistingdestpaths", "file.copy.modestring", "file.symlink.create", "constraints",
         "platform", "meta.ignorecache", "meta.description", "meta.exportcache", "cache.s3", "mergeop", "diffop",
-        "exporter.image.annotations", "exporter.sourcedateepoch", "exporter.multiple",
+        "exporter.image.annotations", "exporter.image.attestations", "exporter.sourcedateepoch", "exporter.multiple",
     ])
 
     private static func capabilities(_ names: [String]) -> [Moby_Buildkit_V1_Apicaps_APICap] {

@@ -79,7 +79,8 @@ final class RequestScope: Sendable {
         if let root {
             let own = RequestProvenance(told, madeOf: materials)
             let first = RequestProvenance(root, madeOf: materials)
-            if first != own { told.root = first }
+            // One that says nothing but where its Dockerfile is says nothing.
+            if first != own, first.parameters != BuildParameters() { told.root = first }
         }
         return told
     }
