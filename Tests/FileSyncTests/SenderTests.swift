@@ -169,3 +169,64 @@ private func makeSource(_ scratch: Scratch) throws -> RootedDirectory {
     }
     return root
 }
+
+@Suite struct `Paths that are followed` {
+    /// A tree with links: what is sent for a path of it.
+    private func sent(
+        _ paths: [String],
+        includes: [String] = []
+    ) async throws -> [String] {
+        var names: [String] = []
+        try await withScratch { scratch in
+            let source = try await blocking {
+                try scratch.root.createDirectory("followed")
+                let root = try scratch.root.openDirectory("followed")
+                for name in ["real", "real/sub", "other"] as [FilePath] { try root.createDirectory(name) }
+                for name in ["real/file", "real/sub/deep", "other/x", "plain"] as [FilePath] {
+                    try write("x", to: name, in: root)
+                }
+                try root.createSymbolicLink("link", target: Array("real/file".utf8))
+                try root.createSymbolicLink("directory", target: Array("/real".utf8))
+                try root.createSymbolicLink("twice", target: Array("directory/sub".utf8))
+                try root.createSymbolicLink("loop", target: Array("loop".utf8))
+                try root.createSymbolicLink("out", target: Array("../../plain".utf8))
+                return root
+            }
+            let selection = try await blocking {
+                try FileSelection(
+                    includes: includes.map { Array($0.utf8) },
+                    excludes: [],
+                    following: paths.map { Array($0.utf8) },
+                    in: source
+                )
+            }
+            _ = try await sync(FileSender(from: source, selection: selection), to: scratch.receiver())
+            let lines = try await blocking { try tree(of: scratch.inside) }
+            names = lines.compactMap { $0.split(separator: " ").first.map(String.init) }
+        }
+        return names
+    }
+
+    @Test(arguments: [
+        (["plain"], ["plain"]),
+        (["/plain", "missing"], ["plain"]),
+        (["link"], ["link", "real", "real/file"]),
+        (["directory/sub/deep"], ["directory", "real", "real/sub", "real/sub/deep"]),
+        (["twice"], ["directory", "real", "real/sub", "real/sub/deep", "twice"]),
+        (["loop"], ["loop"]),
+        (["out"], ["out", "plain"]),
+        (["l*k"], ["link", "real", "real/file"]),
+        (["p*"], ["plain"]),
+    ])
+    func `arrive with the links on the way and what these lead to`(_ paths: [String], _ names: [String]) async throws {
+        #expect(try await sent(paths) == names)
+    }
+
+    @Test func `of the directory itself leave nothing out`() async throws {
+        #expect(try await sent(["."]).count == 12)
+    }
+
+    @Test func `add to what patterns choose`() async throws {
+        #expect(try await sent(["link"], includes: ["other"]) == ["link", "other", "other/x", "real", "real/file"])
+    }
+}

@@ -1,3 +1,4 @@
+package import LinuxSystem
 internal import Text
 
 /// Which entries of a directory are sent: those that match an include pattern, if there are any, and no exclude pattern.
@@ -16,6 +17,24 @@ package struct FileSelection: Sendable {
     package init(includes: [[UInt8]], excludes: [[UInt8]]) throws(FileSyncError) {
         self.includes = try Self.compiled(includes)
         self.excludes = try Self.compiled(excludes)
+    }
+
+    /// The same, with what paths lead to in a directory, and the links on the way there, among the includes.
+    /// - Throws: `FileSyncError.invalidPatterns`; `SystemCallError` for what cannot be read.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init(
+        includes: [[UInt8]],
+        excludes: [[UInt8]],
+        following paths: [[UInt8]],
+        in directory: RootedDirectory
+    ) throws {
+        var patterns = includes
+        if !paths.isEmpty, let followed = try LinkFollower.patterns(for: paths, in: directory) {
+            patterns += followed
+            // The directory itself is everything in it.
+            if patterns.contains(".") { patterns = [] }
+        }
+        try self.init(includes: patterns, excludes: excludes)
     }
 
     private static func compiled(_ patterns: [[UInt8]]) throws(FileSyncError) -> IgnoreFile? {
