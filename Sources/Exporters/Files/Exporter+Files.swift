@@ -165,12 +165,7 @@ extension Exporter {
         case .stream(let take): try await writeStream(take, body)
         case .file(let path):
             do {
-                // What is no regular file (a pipe, a device) is written to as it is.
-                let existing = try await onBlockingPool { try HostFiles.status(of: path) }
-                if let existing, existing.type != .regular {
-                    return try await body(try await onBlockingPool { try OpenFile.open(path, .writeOnly) })
-                }
-                try await writeWhole(path, body)
+                try await PendingFile.write(to: path, body)
             } catch let error as SystemCallError {
                 throw ExportError.refused(path, reason: SystemCallError.text(of: error.errno), error)
             }
@@ -196,22 +191,6 @@ extension Exporter {
                 throw error
             }
             try await group.waitForAll()
-        }
-    }
-
-    private func writeWhole(_ path: FilePath, _ body: (OpenFile) async throws -> Void) async throws {
-        let pending = try await onBlockingPool {
-            let parent = path.removingLastComponent()
-            if !parent.isEmpty { try HostFiles.createCallersDirectories(parent) }
-            // A link stays, and what it names is replaced.
-            return try PendingFile(replacing: HostFiles.resolved(path))
-        }
-        do {
-            try await body(pending.file)
-            try await onBlockingPool { try pending.publish() }
-        } catch {
-            await onBlockingPool { pending.discard() }
-            throw error
         }
     }
 }

@@ -73,6 +73,31 @@ package struct PendingFile: Sendable {
     }
 }
 
+extension PendingFile {
+    /// Lends a file to be written that appears complete and durable, or not at all.
+    ///
+    /// What is no regular file (a pipe, a device) is written to as it is. A link stays, and what it names is replaced.
+    /// - Throws: `SystemCallError`, and what `body` throws.
+    package static func write(to path: FilePath, _ body: (OpenFile) async throws -> Void) async throws {
+        let existing = try await onBlockingPool { try HostFiles.status(of: path) }
+        if let existing, existing.type != .regular {
+            return try await body(try await onBlockingPool { try OpenFile.open(path, .writeOnly) })
+        }
+        let pending = try await onBlockingPool {
+            let parent = path.removingLastComponent()
+            if !parent.isEmpty { try HostFiles.createCallersDirectories(parent) }
+            return try PendingFile(replacing: HostFiles.resolved(path))
+        }
+        do {
+            try await body(pending.file)
+            try await onBlockingPool { try pending.publish() }
+        } catch {
+            await onBlockingPool { pending.discard() }
+            throw error
+        }
+    }
+}
+
 /// What something is called beside its place until it is complete.
 package func partialPath(beside path: FilePath) -> FilePath {
     FilePath(bytes: path.bytes + ".\(getpid()).partial")

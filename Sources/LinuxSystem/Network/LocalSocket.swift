@@ -47,6 +47,23 @@ package func connectLocalSocket(_ path: FilePath, keepsMessages: Bool) throws(Sy
     return OpenFile(owning: descriptor, path: path)
 }
 
+/// Connects to a Unix socket for another part of the program.
+///
+/// A path that is too long for the name of a socket is reached through its directory. See unix(7).
+/// - Parameter path: of the socket.
+/// - Returns: a descriptor that the caller must close.
+/// - Throws: `SystemCallError`.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func connectedLocalSocket(_ path: FilePath) throws(SystemCallError) -> CInt {
+    guard let name = path.lastComponent else { throw SystemCallError("connect", path: path, errno: .isDirectory) }
+    let parent = path.removingLastComponent()
+    let directory = try OpenFile.open(parent.isEmpty ? "." : parent, [.pathOnly, .directory])
+    let short = directory.procPath.appending(name)
+    return try retryingSystemCall("connect", path: path) {
+        (path.length < 108 ? path : short).withPlatformString { slipway_connect_unix($0, 0) }
+    }
+}
+
 /// Binds a Unix socket on which another part of the program will listen.
 ///
 /// A path that is too long for the name of a socket is reached through its directory. See unix(7).
