@@ -46,15 +46,16 @@ package final class RPCConnection: Sendable {
             throw RPCFailure(.unavailable, "the connection closed before the first call")
         }
         let connection = RPCConnection(GRPCClient(transport: transport), channel)
-        async let running: Void = connection.client.runConnections()
+        // Not a child: a task that is cancelled may still hear the end of what it asked for. It is waited for here.
+        let running = Task { try await connection.client.runConnections() }
         do {
             let value = try await body(connection)
             channel.close(promise: nil)
-            try? await running
+            _ = await running.result
             return value
         } catch {
             channel.close(promise: nil)
-            try? await running
+            _ = await running.result
             throw error
         }
     }

@@ -1,5 +1,5 @@
 internal import GRPCCore
-internal import NIOCore
+package import NIOCore
 
 /// A message that holds bytes in field 1 and nothing else, as they are in the buffers of NIO.
 ///
@@ -27,20 +27,43 @@ struct ByteMessageCoding: MessageSerializer, MessageDeserializer {
     }
 
     func deserialize<Bytes: GRPCContiguousBytes>(_ serializedMessageBytes: Bytes) throws -> ByteBuffer {
-        try serializedMessageBytes.withUnsafeBytes { bytes in
-            var reader = WireReader(bytes)
-            var value = ByteBuffer()
-            while !reader.isAtEnd {
-                let tag = try reader.number()
-                if tag == UInt64(Self.tag) {
-                    value = ByteBuffer(bytes: try reader.block())
-                } else {
-                    try reader.skip(tag)
-                }
-            }
-            return value
-        }
+        try serializedMessageBytes.withUnsafeBytes(Self.content)
     }
+
+    /// What the field of a message holds.
+    fileprivate static func content(of bytes: UnsafeRawBufferPointer) throws -> ByteBuffer {
+        var reader = WireReader(bytes)
+        var value = ByteBuffer()
+        while !reader.isAtEnd {
+            let tag = try reader.number()
+            if tag == UInt64(Self.tag) {
+                value = ByteBuffer(bytes: try reader.block())
+            } else {
+                try reader.skip(tag)
+            }
+        }
+        return value
+    }
+}
+
+/// Messages as they are sent: for methods whose messages have several forms.
+struct RawMessageCoding: MessageSerializer, MessageDeserializer {
+    func serialize<Bytes: GRPCContiguousBytes>(_ message: ByteBuffer) throws -> Bytes {
+        var bytes = Bytes(repeating: 0, count: message.readableBytes)
+        bytes.withUnsafeMutableBytes { target in
+            message.withUnsafeReadableBytes { target.copyMemory(from: $0) }
+        }
+        return bytes
+    }
+
+    func deserialize<Bytes: GRPCContiguousBytes>(_ serializedMessageBytes: Bytes) throws -> ByteBuffer {
+        serializedMessageBytes.withUnsafeBytes { ByteBuffer(bytes: $0) }
+    }
+}
+
+/// The bytes of a message, as it was sent, that holds nothing but bytes in field 1.
+package func contentOfByteMessage(_ message: ByteBuffer) throws -> ByteBuffer {
+    try message.withUnsafeReadableBytes(ByteMessageCoding.content)
 }
 
 /// Reads protobuf's wire format.

@@ -70,6 +70,22 @@ package struct MethodTable {
             )
         )
     }
+
+    /// A method whose messages each way are taken and given as they are sent.
+    package mutating func rawStream(
+        _ service: String,
+        _ method: String,
+        _ body: @escaping @Sendable (RPCInput<ByteBuffer>, RPCContext, RPCOutput<ByteBuffer>) async throws -> Void
+    ) {
+        entries.append(
+            StreamEntry(
+                descriptor: MethodDescriptor(fullyQualifiedService: service, method: method),
+                deserializer: RawMessageCoding(),
+                serializer: RawMessageCoding(),
+                body: body
+            )
+        )
+    }
 }
 
 /// One method of a table, which gives itself to a router of any transport.
