@@ -151,6 +151,12 @@ let layers: [[Room]] = [
         ),
         Room("Manual", .terminal, sees: [.values, .platform, .network, .terminal]),
         Room("Attestations", .build, sees: [.values, .platform, .language, .build], external: [system]),
+        Room(
+            "BuildKitClient",
+            .service,
+            sees: [.values, .platform, .language, .network, .build, .service],
+            external: [system, grpcCore, nioCore, protobuf]
+        ),
     ],
     // 6: images
     [
@@ -334,6 +340,12 @@ targets += [
     tests(
         "DifferentialTests",
         exclude: ["Accepted.txt", "AcceptedContainers.txt", "Cases", "ContainerCases", "Peers"]
+    ),
+    tests(
+        "BuildKitClientTests",
+        of: ["BuildKitClient"],
+        and: ["RPCFakes"],
+        external: [grpcCore, nioCore, protobuf, system]
     ),
     tests("BuildGraphTests", of: ["BuildGraph"]),
     tests("DockerAPITests", of: ["DockerAPI"], external: [nioCore]),

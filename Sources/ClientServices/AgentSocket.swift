@@ -37,6 +37,23 @@ package struct AgentSocket: Sendable {
         return try await stream.message()
     }
 
+    /// Answers requests, as far as a step may make them, until there are no more; each is a message with its length.
+    package func answer(
+        _ next: () async throws -> [UInt8]?,
+        _ reply: ([UInt8]) async throws -> Void
+    ) async throws {
+        let agent = try AgentStream(try connect())
+        while let request = try await next() {
+            guard AgentProtocol.isAllowed(Array(request.dropFirst(4))) else {
+                try await reply(AgentProtocol.refusal)
+                continue
+            }
+            try await agent.write(request)
+            guard let answer = try await agent.message() else { return }
+            try await reply(answer)
+        }
+    }
+
     /// Connects to the agent.
     package func connect() throws(ClientServiceError) -> OpenFile {
         do throws(SystemCallError) {
@@ -95,16 +112,7 @@ package struct AgentForwarder: Sendable {
     /// Requests and answers alternate on a connection.
     private func forward(_ connection: OpenFile) async throws {
         let step = try AgentStream(connection)
-        let agent = try AgentStream(try self.agent.connect())
-        while let request = try await step.message() {
-            guard AgentProtocol.isAllowed(Array(request.dropFirst(4))) else {
-                try await step.write(AgentProtocol.refusal)
-                continue
-            }
-            try await agent.write(request)
-            guard let answer = try await agent.message() else { return }
-            try await step.write(answer)
-        }
+        try await agent.answer({ try await step.message() }, { try await step.write($0) })
     }
 }
 

@@ -23,6 +23,8 @@ package enum ClientServiceError: Error, Sendable, Hashable, CustomStringConverti
     case noContent(store: String)
     case blobMissing(Digest, store: String)
     case wrongBlob(Digest, store: String, reason: String)
+    /// What came for an agent is no message of its protocol.
+    case malformedAgentRequest
 
     package var description: String {
         switch self {
@@ -53,6 +55,7 @@ package enum ClientServiceError: Error, Sendable, Hashable, CustomStringConverti
             "\(digest) is not in the client's content store \(escapedForDisplay(Array(store.utf8)))"
         case .wrongBlob(let digest, let store, let reason):
             "\(digest) of the client's content store \(escapedForDisplay(Array(store.utf8))) \(reason)"
+        case .malformedAgentRequest: "the request to the ssh agent is malformed: its length is out of range"
         }
     }
 }
@@ -62,7 +65,8 @@ extension ClientServiceError: CausedError {
         switch self {
         case .secretUnreadable(_, let error), .agentUnreachable(_, let error): error
         case .secretNotFound, .secretTooLarge, .secretIsNoText, .secretIsNoHeader, .noAgentForwarded, .agentNotFound,
-            .agentRefused, .agentProgramMissing, .agentDidNotStart, .keyRefused, .noContent, .blobMissing, .wrongBlob:
+            .agentRefused, .agentProgramMissing, .agentDidNotStart, .keyRefused, .noContent, .blobMissing, .wrongBlob,
+            .malformedAgentRequest:
             nil
         }
     }

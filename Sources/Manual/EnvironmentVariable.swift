@@ -42,7 +42,7 @@ package struct EnvironmentVariable: Sendable {
 
     /// All of them, in the order of the reference.
     package static let all: [EnvironmentVariable] = [
-        root, configurationFile, snapshotter, dataHome, home, path,
+        root, host, certificateDirectory, configurationFile, snapshotter, dataHome, home, path, temporaryDirectory,
         dockerConfiguration, defaultPlatform, authorities, authorityDirectory, httpProxy, httpsProxy, allProxy, noProxy,
         sourceDate, agentSocket, gitLabels, gitChecksChanges, builder, noDefaultLoad, metadataProvenance,
         metadataWarnings,
@@ -60,6 +60,20 @@ extension EnvironmentVariable {
         "Directory of images, containers and build cache.",
         default: "`/var/lib/slipway` for root, `$XDG_DATA_HOME/slipway` for other users",
         flag: "root"
+    )
+    package static let host = EnvironmentVariable(
+        "SLIPWAY_HOST",
+        .store,
+        "The daemon that commands are sent to, as `unix://PATH` or `tcp://HOST:PORT`.",
+        default: "none: commands do their work themselves",
+        flag: "host"
+    )
+    package static let certificateDirectory = EnvironmentVariable(
+        "SLIPWAY_CERT_PATH",
+        .store,
+        "Directory of `ca.pem`, `cert.pem` and `key.pem`, with which a daemon is called over TLS.",
+        default: "no TLS",
+        flag: "tlscacert"
     )
     package static let configurationFile = EnvironmentVariable(
         "SLIPWAY_CONFIG",
@@ -84,6 +98,12 @@ extension EnvironmentVariable {
         .store,
         "The home directory.",
         default: "the one in the user database"
+    )
+    package static let temporaryDirectory = EnvironmentVariable(
+        "TMPDIR",
+        .store,
+        "Directory for files that are sent to a daemon and not kept.",
+        default: "`/tmp`"
     )
     package static let path = EnvironmentVariable(
         "PATH",

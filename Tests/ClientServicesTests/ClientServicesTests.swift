@@ -85,3 +85,27 @@ import Text
         #expect(AgentProtocol.refusal == [0, 0, 0, 1, 5])
     }
 }
+
+@Suite struct `Messages of agents` {
+    @Test func `are put together from pieces of any size`() throws {
+        let sent: [[UInt8]] = [[0, 0, 0, 1, 11], [0, 0, 0, 3, 13, 1, 2]]
+        for size in 1...12 {
+            var messages = AgentMessages()
+            var received: [[UInt8]] = []
+            var rest = sent.joined().map(\.self)[...]
+            while !rest.isEmpty {
+                messages.add(rest.prefix(size))
+                rest = rest.dropFirst(size)
+                while let message = try messages.next() { received.append(message) }
+            }
+            #expect(received == sent)
+        }
+    }
+
+    @Test(arguments: [[0, 0, 0, 0], [255, 255, 255, 255]] as [[UInt8]])
+    func `of a length that none has are refused`(_ length: [UInt8]) {
+        var messages = AgentMessages()
+        messages.add(length)
+        #expect(throws: ClientServiceError.malformedAgentRequest) { try messages.next() }
+    }
+}

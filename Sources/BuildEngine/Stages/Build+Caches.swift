@@ -107,7 +107,7 @@ extension BuildRequest {
     }
 
     /// Whether a build argument that means something to the builder is true.
-    func hasTrueArgument(_ name: String) -> Bool {
+    package func hasTrueArgument(_ name: String) -> Bool {
         argument(name).map { ["1", "t", "true"].contains(String(decoding: $0, as: UTF8.self).lowercased()) } ?? false
     }
 }

@@ -1,6 +1,6 @@
 package import BuildEngine
-package import DockerfileFrontend
-package import DockerfileSyntax
+import DockerfileFrontend
+import DockerfileSyntax
 import OCI
 import Terminal
 package import Text
@@ -44,31 +44,12 @@ package struct FrontendDocument: Sendable {
 
     private static func result(_ answer: FrontendAnswer) -> (document: JSONValue, text: String?) {
         switch answer {
-        case .check(let report): (report.json, findings(of: report, fileName: report.source.name))
+        case .check(let report): (report.json, LintReport(report).text())
         case .outline(let outline): (outline.json, text(outline))
         case .targets(let dockerfile): (dockerfile.targetsJSON, targets(of: dockerfile))
         case .description: (FrontendRequest.json, requests)
         case .definition(let definition): (definition, nil)
         }
-    }
-
-    // MARK: Checks
-
-    /// The findings in the order of their lines.
-    package static func findings(of report: CheckReport, fileName: String) -> String {
-        let sorted = report.warnings.enumerated().sorted {
-            ($0.element.range.start.line, $0.offset) < ($1.element.range.start.line, $1.offset)
-        }
-        return sorted.map { _, warning in
-            "\nWARNING: \(warning.rule.rawValue)" + (warning.rule.url.map { " - \($0)" } ?? "")
-                + "\n\(safeText(withoutCredentials(warning.message)))\n"
-                + frame([warning.range], of: report, fileName: fileName)
-        }.joined()
-    }
-
-    /// The lines of the Dockerfile that are meant.
-    package static func frame(_ ranges: [SourceRange], of report: CheckReport, fileName: String) -> String {
-        sourceFrame(fileName: fileName, data: report.source.bytes, ranges: ranges.map(\.lines))
     }
 
     // MARK: Lists

@@ -64,7 +64,8 @@ struct SessionClient: ClientSink {
     func send(files: RootedDirectory, output: Int) async throws {
         try await session.sync(
             Self.outputService,
-            metadata: [(Self.outputKey, "\(output)")]
+            // All platforms come at once, so that the client may delete what else is there.
+            metadata: [(Self.outputKey, "\(output)"), ("buildkit-exporter-multi-platform", "1")]
         ) { channel in
             try await FileSender(from: files).run(channel)
         }

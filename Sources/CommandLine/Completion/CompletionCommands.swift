@@ -13,7 +13,8 @@ struct CompleteCommand: RunnableCommand {
     static let about = CommandSummary(
         usage: "WORD [WORD...]",
         summary: "Print what may complete a command line",
-        arguments: .atLeast(0)
+        arguments: .atLeast(0),
+        place: .anywhere
     )
     static let flags: [Flag<CompleteCommand>] = []
 
@@ -63,7 +64,8 @@ struct BashCompletionCommand: RunnableCommand {
         usage: "",
         summary: "Generate the completion script for bash",
         detail: "Load it in this shell with:\n\n  source <(slipway completion bash)",
-        arguments: .none
+        arguments: .none,
+        place: .anywhere
     )
     static let flags: [Flag<BashCompletionCommand>] = []
 
@@ -80,7 +82,8 @@ struct ZshCompletionCommand: RunnableCommand {
         usage: "",
         summary: "Generate the completion script for zsh",
         detail: "Load it in this shell with:\n\n  source <(slipway completion zsh)",
-        arguments: .none
+        arguments: .none,
+        place: .anywhere
     )
     static let flags: [Flag<ZshCompletionCommand>] = []
 
@@ -97,7 +100,8 @@ struct FishCompletionCommand: RunnableCommand {
         usage: "",
         summary: "Generate the completion script for fish",
         detail: "Load it in this shell with:\n\n  slipway completion fish | source",
-        arguments: .none
+        arguments: .none,
+        place: .anywhere
     )
     static let flags: [Flag<FishCompletionCommand>] = []
 

@@ -1,6 +1,8 @@
 internal import BuildEngine
 internal import BuildGraph
+internal import BuildKitClient
 internal import LinuxSystem
+internal import RPC
 internal import Storage
 internal import SystemPackage
 internal import Terminal
@@ -68,6 +70,13 @@ extension CommandStatus {
                 default: continue
                 }
             case is BuildGraphError: self = .internalError
+            case let failure as RemoteFailure:
+                switch failure.code {
+                case .internalError: self = .internalError
+                case .resourceExhausted: self = .resourceExhausted
+                case .cancelled: self = .interrupted
+                default: continue
+                }
             default: continue
             }
             return

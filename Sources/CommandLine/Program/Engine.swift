@@ -151,7 +151,7 @@ extension SlipwayEnvironment {
         }
     }
 
-    private func credentials() throws -> DockerCredentials {
+    func credentials() throws -> DockerCredentials {
         DockerCredentials(path: try configurationDirectory().appending("config.json"))
     }
 

@@ -69,6 +69,9 @@ package enum CommandError: Error, Hashable, CustomStringConvertible {
     case invalidFilter(String)
     case unknownSnapshotter([UInt8])
     case noSuchObject(String)
+    case invalidHost([UInt8])
+    case halfAnIdentity
+    case notAtDaemon(command: String, others: [String])
 
     package var description: String {
         switch self {
@@ -82,6 +85,12 @@ package enum CommandError: Error, Hashable, CustomStringConvertible {
             "SLIPWAY_SNAPSHOTTER is \"\(escapedForDisplay(name))\", not one of "
                 + SnapshotMeans.allCases.map(\.rawValue).joined(separator: ", ")
         case .noSuchObject(let name): "No such object: \(name)"
+        case .invalidHost(let name):
+            "invalid address of a daemon \"\(escapedForDisplay(name))\"; give unix://PATH or tcp://HOST:PORT"
+        case .halfAnIdentity: "--tlscert and --tlskey belong together: give both or neither"
+        case .notAtDaemon(let command, let others):
+            "slipway \(command) works on the store of this machine and cannot be sent to a daemon (--host, SLIPWAY_HOST); "
+                + "\(others.dropLast().joined(separator: ", ")) and \(others.last ?? "") can"
         }
     }
 }

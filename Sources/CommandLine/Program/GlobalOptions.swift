@@ -6,6 +6,11 @@ package struct GlobalOptions: Sendable {
     package var root: [UInt8]?
     /// The directory of client configuration, `~/.docker` by default.
     package var configuration: [UInt8]?
+    /// The daemon that commands are sent to; nil leaves it to the environment.
+    package var host: [UInt8]?
+    package var authority: [UInt8]?
+    package var certificate: [UInt8]?
+    package var key: [UInt8]?
     package var isDebugging = false
     package var logLevel: LogLevel?
     package var showsVersion = false
@@ -29,6 +34,20 @@ package struct GlobalOptions: Sendable {
             completion: .directories,
             help: "Directory of client configuration, with registry credentials (default \"~/.docker\")"
         ),
+        .bytes(
+            "host",
+            short: "H",
+            \.host,
+            help: "Daemon to send the command to, as unix://PATH or tcp://HOST:PORT (overrides SLIPWAY_HOST env var)"
+        ),
+        .bytes(
+            "tlscacert",
+            \.authority,
+            completion: .files,
+            help: "Trust certificates of the daemon signed only by this CA"
+        ),
+        .bytes("tlscert", \.certificate, completion: .files, help: "Path to TLS certificate file"),
+        .bytes("tlskey", \.key, completion: .files, help: "Path to TLS key file"),
         .toggle("debug", short: "D", \.isDebugging, help: "Show what happens inside, and where errors come from"),
         .value(
             "log-level",

@@ -54,16 +54,19 @@ package enum SlipwayProgram {
     private static func launch(_ command: any RunnableCommand<SlipwayEnvironment>, _ global: GlobalOptions) -> Start {
         do {
             try ProcessContext.requireProc()
+            var global = global
+            if command.isDebugging { global.isDebugging = true }
+            let environment = try SlipwayEnvironment(global: global, router: SignalRouter())
+            try environment.requirePlace(of: command)
             // While there is one thread: what is mounted from here on is gone with the process, however it ends.
-            if type(of: command).about.mounts, ProcessContext.effectiveUserID == 0 { try MountNamespace.enterPrivate() }
+            if type(of: command).about.mounts, !environment.isAtDaemon(command), ProcessContext.effectiveUserID == 0 {
+                try MountNamespace.enterPrivate()
+            }
             try requireThreads()
             ProcessSignals.ignoreBrokenPipe()
             let signals = try ProcessSignals.receive([
                 .interrupt, .terminate, .hangUp, .quit, .windowChange, .user1, .user2,
             ])
-            var global = global
-            if command.isDebugging { global.isDebugging = true }
-            let environment = try SlipwayEnvironment(global: global, router: SignalRouter())
             return .running(RunningCommand(command: command, environment: environment, signals: signals))
         } catch {
             return .finished(print("Error: \(error)\n", to: .error, status: .failure))

@@ -25,6 +25,12 @@ package struct ImageAnnotation: Sendable, Hashable {
         self.value = value
     }
 
+    /// The name that the annotation has among an output's attributes.
+    package var attribute: String {
+        let type = target == .manifest ? "" : "-\(target.rawValue)"
+        return "annotation\(type)\(platform.map { "[\($0)]" } ?? "").\(key)"
+    }
+
     /// Reads an output's attribute: `annotation[-TYPE][[PLATFORM]].KEY`; nil for another one.
     /// - Parameters:
     ///   - attribute: the attribute's name.

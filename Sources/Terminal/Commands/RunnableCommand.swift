@@ -36,6 +36,8 @@ package struct CommandSummary: Sendable {
     package var mounts = false
     /// What a shell may offer as arguments.
     package var completion = FlagDescription.Completion.nothing
+    /// Where it works when a daemon is named.
+    package var place = Place.thisMachine
     /// What `--help` says of itself, where `-h` is taken by another flag.
     package var listsHelpFlag = false
 
@@ -47,6 +49,7 @@ package struct CommandSummary: Sendable {
         allowsFlagsAfterArguments: Bool = true,
         mounts: Bool = false,
         completion: FlagDescription.Completion = .nothing,
+        place: Place = .thisMachine,
         listsHelpFlag: Bool = false
     ) {
         self.usage = usage
@@ -56,7 +59,18 @@ package struct CommandSummary: Sendable {
         self.allowsFlagsAfterArguments = allowsFlagsAfterArguments
         self.mounts = mounts
         self.completion = completion
+        self.place = place
         self.listsHelpFlag = listsHelpFlag
+    }
+
+    /// Where a command does its work.
+    package enum Place: Sendable, Hashable {
+        /// In this machine's store: it cannot be sent to a daemon.
+        case thisMachine
+        /// In this machine's store, or at the daemon that is named.
+        case daemonToo
+        /// It needs neither.
+        case anywhere
     }
 }
 

@@ -59,6 +59,8 @@ struct AttestationOption: Sendable, Hashable {
     let kind: Kind
     /// What is asked for; nothing where the kind is disabled.
     let options: AttestationOptions
+    /// As a daemon takes it; nil where the kind is disabled.
+    let written: String?
 
     /// Reads `type=…[,disabled=…][,key=value…]`.
     init(parsing bytes: [UInt8]) throws(FlagValueError) {
@@ -86,6 +88,8 @@ struct AttestationOption: Sendable, Hashable {
         }
         self.kind = kind
         self.options = options
+        let texts = parameters.map { "\($0.name)=\($0.value)" }
+        written = isDisabled ? nil : texts.map { $0.contains(",") ? "\"\($0)\"" : $0 }.joined(separator: ",")
     }
 
     /// Reads the value of `--provenance` and `--sbom`: a truth value, or parameters.

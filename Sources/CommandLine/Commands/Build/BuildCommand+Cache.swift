@@ -35,12 +35,17 @@ extension BuildCommand {
     ]
 
     /// What the options say of caches.
-    func applyCaches(to request: inout BuildRequest, _ environment: SlipwayEnvironment) throws {
+    func applyCaches(
+        to request: inout BuildRequest,
+        _ environment: SlipwayEnvironment,
+        isRemote: Bool
+    ) throws {
         if ignoresCache, !uncachedStages.isEmpty {
             throw CacheOption.failure("--no-cache and --no-cache-filter cannot currently be used together")
         }
         if uncachedStages == [""] { request.ignoresCache = true }
         request.uncachedStages = Set(uncachedStages.filter { !$0.isEmpty })
+        if isRemote { return }
         let variables = environment.textVariables
         let surroundings = CacheOption.Surroundings(path: { environment.path($0) }, variable: { variables[$0] })
         // Said twice is meant once, as with buildx.

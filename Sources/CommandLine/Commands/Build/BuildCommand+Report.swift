@@ -1,11 +1,13 @@
 internal import BuildEngine
 internal import BuildGraph
+internal import BuildKitClient
 internal import DockerfileFrontend
 internal import DockerfileSyntax
 internal import Exporters
 internal import LinuxSystem
 internal import Manual
 internal import OCI
+internal import RPC
 internal import Terminal
 internal import Text
 
@@ -104,7 +106,18 @@ extension BuildCommand {
         _ environment: SlipwayEnvironment
     ) async throws -> CommandStatus {
         let name = file.map { String(decoding: $0, as: UTF8.self) }
-        let report = CallReport(answer, isJSON: question.isJSON, fileName: name)
+        return try await self.report(
+            CallReport(answer, isJSON: question.isJSON, fileName: name),
+            to: question,
+            environment
+        )
+    }
+
+    func report(
+        _ report: CallReport,
+        to question: CallOption,
+        _ environment: SlipwayEnvironment
+    ) async throws -> CommandStatus {
         // There is no image: buildx leaves an empty file.
         try await write("", to: imageIDFile, environment)
         try await write(BuildMetadata(report).text, to: metadataFile, environment)
@@ -113,7 +126,7 @@ extension BuildCommand {
         return report.hasFindings && !question.ignoresStatus ? .failure : .success
     }
 
-    private func write(_ text: String, to file: [UInt8]?, _ environment: SlipwayEnvironment) async throws {
+    func write(_ text: String, to file: [UInt8]?, _ environment: SlipwayEnvironment) async throws {
         guard let path = file.map({ environment.path($0) }) else { return }
         try await onBlockingPool { try HostFiles.write(Array(text.utf8), to: path) }
     }
@@ -138,6 +151,10 @@ extension BuildCommand {
         case let error as DockerfileError: solving(error.frame, error.message)
         case let error as FrontendError: solving(error.frame, error.message)
         case let error as BuildError: "ERROR: failed to build: \(error)\n"
+        case let failure as RemoteFailure:
+            failure.sources.map { sourceFrame(fileName: $0.fileName, data: $0.data, ranges: $0.lines) }.joined()
+                + "ERROR: failed to build: failed to solve: \(safeLines(withoutCredentials(failure.message)))\n"
+        case is LostDaemon, is DialError: "ERROR: failed to build: \(error)\n"
         case let error as ExportError where error.isRefusal: "ERROR: failed to build: \(error)\n"
         default: solving("", "\(error)")
         }

@@ -128,7 +128,12 @@ extension BuildCommand {
     ]
 
     /// What the options ask for, with paths made absolute and variables looked up.
-    func request(_ environment: SlipwayEnvironment) async throws -> BuildRequest {
+    /// - Parameters:
+    ///   - environment: where the command works.
+    ///   - isRemote: whether a daemon carries it out: then outputs and caches are for the daemon to understand.
+    /// - Returns: the request.
+    /// - Throws: `CommandFailure` for options that cannot be understood.
+    func request(_ environment: SlipwayEnvironment, isRemote: Bool = false) async throws -> BuildRequest {
         var request = BuildRequest(try await contextLocation(environment))
         try await setDockerfile(of: &request, environment)
         request.namedContexts = buildContexts.compactMap(Self.pair)
@@ -150,9 +155,9 @@ extension BuildCommand {
         let asked = platforms.isEmpty ? try environment.defaultPlatforms() : platforms
         request.platforms = asked.map(\.normalized).filter { seen.insert($0).inserted }
         request.names = tags
-        request.exports = try await exports(environment)
+        request.exports = isRemote ? [] : try await exports(environment)
         request.ignoresCache = ignoresCache
-        try applyCaches(to: &request, environment)
+        try applyCaches(to: &request, environment, isRemote: isRemote)
         request.pullsBaseImages = pulls
         request.network = network ?? .default
         applyLimits(to: &request)

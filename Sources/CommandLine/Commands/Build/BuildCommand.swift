@@ -8,6 +8,7 @@ import LinuxSystem
 import OCI
 import Storage
 import SystemPackage
+internal import Tasks
 internal import Terminal
 internal import Text
 
@@ -18,7 +19,8 @@ struct BuildCommand: RunnableCommand {
         summary: "Build an image from a Dockerfile",
         arguments: .exactly(1),
         mounts: true,
-        completion: .directories
+        completion: .directories,
+        place: .daemonToo
     )
 
     var arguments: [[UInt8]] = []
@@ -60,35 +62,56 @@ struct BuildCommand: RunnableCommand {
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let mode = try mode(environment)
-        for warning in flagWarnings + builderWarnings(environment) {
+        let address = try environment.daemonAddress()
+        for warning in flagWarnings + (address == nil ? builderWarnings(environment) : []) {
             try await environment.errorOutput.writeLine("WARNING: \(warning)")
         }
-        let request = try await request(environment)
+        let request = try await request(environment, isRemote: address != nil)
         try await removeOldImageID(environment)
+        if let address { return try await carryOut(request, at: address, mode, environment) }
         let engine = try await environment.engine()
-        let builder = try await environment.buildEngine(engine)
+        return try await withCleanUp {
+            let builder = try await environment.buildEngine(engine)
+            let (outcome, warnings) = try await showingProgress(mode, environment) {
+                try await carryOut(request, builder, $0)
+            }
+            switch outcome {
+            case .built(let result):
+                await environment.collectIfDue(engine.store)
+                try await report(result, warnings, environment)
+                return .success
+            case .answered(let answer, let question):
+                return try await report(answer, to: question, environment)
+            }
+        } finally: {
+            await engine.store.close()
+        }
+    }
+
+    /// Shows what a build tells while it runs, and then its warnings.
+    /// - Returns: what `work` returns, and the warnings.
+    /// - Throws: `CommandFailure` for a build that failed.
+    func showingProgress<Value: Sendable>(
+        _ mode: ProgressMode,
+        _ environment: SlipwayEnvironment,
+        _ work: (ProgressChannel) async throws -> Value
+    ) async throws -> (value: Value, warnings: [VertexWarning]) {
         let channel = ProgressChannel()
         async let shown = printer(mode, environment).show(channel)
-        let result: Result<Outcome, any Error>
+        let result: Result<Value, any Error>
         do {
-            result = .success(try await carryOut(request, builder, channel))
+            result = .success(try await work(channel))
         } catch {
             result = .failure(error)
         }
         channel.finish()
         let warnings = await shown
-        if case .success(.built) = result { await environment.collectIfDue(engine.store) }
-        await engine.store.close()
         try await show(warnings, mode, environment)
-        switch result {
-        case .failure(let error):
+        do {
+            return (try result.get(), warnings)
+        } catch {
             if error is CancellationError { throw error }
             throw failure(error, environment)
-        case .success(.built(let result)):
-            try await report(result, warnings, environment)
-            return .success
-        case .success(.answered(let answer, let question)):
-            return try await report(answer, to: question, environment)
         }
     }
 
@@ -106,10 +129,15 @@ struct BuildCommand: RunnableCommand {
         guard let question = call, question.isQuestion else {
             return .built(try await builder.build(request, progress: channel))
         }
+        return .answered(try await builder.answer(try frontendCall(question), request, progress: channel), to: question)
+    }
+
+    /// What a question means.
+    func frontendCall(_ question: CallOption) throws -> FrontendCall {
         guard let call = FrontendCall(rawValue: question.name) else {
             let meant = suggestion(for: question.name, among: ["build", "check", "outline", "targets"])
             throw failedBuild("failed to solve: unsupported request frontend.\(question.name)" + didYouMean(meant))
         }
-        return .answered(try await builder.answer(call, request, progress: channel), to: question)
+        return call
     }
 }

@@ -14,6 +14,8 @@ struct BuildOutputOption: Sendable {
     var kind: Kind
     /// Nil where nothing is said; `-` is standard output.
     var destination: [UInt8]?
+    /// What was said of it besides its type and where it goes, as a daemon takes it.
+    private(set) var attributes: [String: String] = [:]
     /// Of kinds that are images.
     var image = ImageOptions()
     /// Of kinds that are files.
@@ -76,6 +78,7 @@ struct BuildOutputOption: Sendable {
             case (.tar, _): try files.set(key, to: text, of: .tar)
             case (.cacheonly, _), (.none, _): throw .unsupported(option: key, output: kind.rawValue)
             }
+            if !["dest", "tar", "context"].contains(key) { attributes[key] = text }
         } catch {
             throw FlagValueError("\(error)")
         }
@@ -136,12 +139,12 @@ struct BuildOutputOption: Sendable {
         }
     }
 
-    private func layout(_ environment: SlipwayEnvironment) async throws -> LayoutDestination {
+    func layout(_ environment: SlipwayEnvironment) async throws -> LayoutDestination {
         isArchive
             ? .archive(try await target(environment)) : .directory(try await directory(environment))
     }
 
-    private func target(_ environment: SlipwayEnvironment) async throws -> ExportDestination {
+    func target(_ environment: SlipwayEnvironment) async throws -> ExportDestination {
         guard let destination, !goesToStandardOutput else {
             if environment.output.isTerminal {
                 throw failedBuild(
@@ -157,7 +160,7 @@ struct BuildOutputOption: Sendable {
         return .file(path)
     }
 
-    private func directory(_ environment: SlipwayEnvironment) async throws -> FilePath {
+    func directory(_ environment: SlipwayEnvironment) async throws -> FilePath {
         let path = environment.path(destination ?? [])
         let type = try await onBlockingPool { try HostFiles.status(of: path)?.type }
         guard type == nil || type == .directory else {
@@ -170,6 +173,19 @@ struct BuildOutputOption: Sendable {
 extension BuildCommand {
     /// What becomes of the result: what `--output` says, and what `--push`, `--load` and `--annotation` add to it.
     func exports(_ environment: SlipwayEnvironment) async throws -> [Export] {
+        var options = try await outputOptions(environment)
+        // Without `--output` the image is kept, as it is by docker's own builder, unless only the cache is to have it.
+        if options.isEmpty, !environment.isTrue(.noDefaultLoad) { options.append(BuildOutputOption(.docker)) }
+        for index in options.indices where options[index].isImage {
+            options[index].image.annotations += annotations
+        }
+        var exports: [Export] = []
+        for option in options { if let export = try await option.export(environment) { exports.append(export) } }
+        return exports
+    }
+
+    /// What `--output` says, and what `--push` and `--load` add to it; none where nothing is said.
+    func outputOptions(_ environment: SlipwayEnvironment) async throws -> [BuildOutputOption] {
         guard outputs.count(where: \.goesToStandardOutput) <= 1 else {
             throw failedBuild("multiple outputs configured to write to stdout; give the others a dest")
         }
@@ -189,16 +205,9 @@ extension BuildCommand {
         let keepsImage = options.contains {
             (isPushable($0) && $0.image.isStored && !$0.image.isPushed) || ($0.kind == .docker && $0.destination == nil)
         }
-        // Without `--output` the image is kept, as it is by docker's own builder, unless only the cache is to have it.
-        let isKept = loads || (options.isEmpty && !environment.isTrue(.noDefaultLoad))
-        if isKept && !keepsImage { options.append(BuildOutputOption(.docker)) }
-        for index in options.indices where options[index].isImage {
-            options[index].image.annotations += annotations
-        }
+        if loads && !keepsImage { options.append(BuildOutputOption(.docker)) }
         for option in options where option.files.deletesOthers { try await checkDeletion(option, environment) }
-        var exports: [Export] = []
-        for option in options { if let export = try await option.export(environment) { exports.append(export) } }
-        return exports
+        return options
     }
 
     /// Refuses to delete what is not below the working directory, unless that is allowed.

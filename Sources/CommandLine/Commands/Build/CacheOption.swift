@@ -10,7 +10,7 @@ internal import Text
 /// One `--cache-from` or `--cache-to`: its type and attributes, understood when the environment is known.
 package struct CacheOption: Sendable, Hashable {
     package let type: String
-    private var attributes: [String: [UInt8]]
+    private(set) var attributes: [String: [UInt8]]
 
     /// A cache that a client of the daemon names.
     init(type: String, attributes: [String: [UInt8]]) {

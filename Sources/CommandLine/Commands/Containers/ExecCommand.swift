@@ -97,7 +97,12 @@ struct ExecCommand: RunnableCommand {
 /// Reads and drops what processes write to a terminal that is no longer watched, until the last of them has ended.
 struct KeepTerminalCommand: RunnableCommand {
     static let name = "__keep-terminal"
-    static let about = CommandSummary(usage: "", summary: "Keep the terminal on standard input", arguments: .none)
+    static let about = CommandSummary(
+        usage: "",
+        summary: "Keep the terminal on standard input",
+        arguments: .none,
+        place: .anywhere
+    )
     static let flags: [Flag<KeepTerminalCommand>] = []
 
     var arguments: [[UInt8]] = []

@@ -259,7 +259,12 @@ extension PruneReport {
 /// What a container's monitor runs when the container has ended.
 struct ContainerEndedCommand: RunnableCommand {
     static let name = "__container-ended"
-    static let about = CommandSummary(usage: "ID", summary: "Clean up after ended containers", arguments: .exactly(1))
+    static let about = CommandSummary(
+        usage: "ID",
+        summary: "Clean up after ended containers",
+        arguments: .exactly(1),
+        place: .anywhere
+    )
     static let flags: [Flag<ContainerEndedCommand>] = [
         .toggle(
             "uncover",

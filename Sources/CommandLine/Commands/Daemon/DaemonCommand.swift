@@ -1,4 +1,5 @@
 internal import BuildEngine
+internal import BuildKitClient
 internal import BuildKitService
 internal import Containers
 internal import DockerAPI
@@ -19,7 +20,8 @@ struct DaemonCommand: RunnableCommand {
         usage: "",
         summary: "Serve builds to buildctl, buildx and other clients of BuildKit",
         arguments: .none,
-        mounts: true
+        mounts: true,
+        place: .anywhere
     )
     static let flags: [Flag<DaemonCommand>] = [
         .list(
@@ -169,6 +171,7 @@ struct DaemonCommand: RunnableCommand {
             "org.mobyproject.buildkit.worker.hostname": ProcessContext.hostname,
             "org.mobyproject.buildkit.worker.oci.process-mode": "sandbox",
             "org.mobyproject.buildkit.worker.snapshotter": "overlayfs",
+            RemoteBuilder.versionLabel: SlipwayVersion.number,
         ]
         for label in labels.flatMap({ $0.split(separator: ",") }) {
             guard let equals = label.firstIndex(of: "="), equals > label.startIndex else {

@@ -10,7 +10,8 @@ struct LoginCommand: RunnableCommand {
         usage: "[SERVER]",
         summary: "Authenticate to a registry",
         detail: "Without a server it is Docker Hub.",
-        arguments: .atMost(1)
+        arguments: .atMost(1),
+        place: .anywhere
     )
     static let flags: [Flag<LoginCommand>] = [
         .text("username", short: "u", \.user, help: "User name"),
@@ -78,7 +79,8 @@ struct LogoutCommand: RunnableCommand {
         usage: "[SERVER]",
         summary: "Log out from a registry",
         detail: "Without a server it is Docker Hub.",
-        arguments: .atMost(1)
+        arguments: .atMost(1),
+        place: .anywhere
     )
     static let flags: [Flag<LogoutCommand>] = []
 

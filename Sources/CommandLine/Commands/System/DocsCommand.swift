@@ -9,7 +9,8 @@ struct DocsCommand: RunnableCommand {
     static let about = CommandSummary(
         usage: "reference|man DIRECTORY",
         summary: "Write the reference or the manual pages to a directory",
-        arguments: .exactly(2)
+        arguments: .exactly(2),
+        place: .anywhere
     )
     static let flags: [Flag<DocsCommand>] = []
 

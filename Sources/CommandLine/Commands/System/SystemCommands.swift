@@ -1,9 +1,11 @@
 internal import BuildCache
+internal import BuildKitClient
 internal import Containers
 internal import GoTemplate
 internal import Images
 internal import LinuxSystem
 internal import OCI
+internal import RPC
 internal import Snapshots
 internal import Storage
 internal import Terminal
@@ -269,13 +271,19 @@ struct CheckCommand: RunnableCommand {
 
 /// `slipway info`.
 struct SystemSummaryCommand: RunnableCommand {
-    static let about = CommandSummary(usage: "", summary: "Display system-wide information", arguments: .none)
+    static let about = CommandSummary(
+        usage: "",
+        summary: "Display system-wide information",
+        arguments: .none,
+        place: .daemonToo
+    )
     static let flags: [Flag<SystemSummaryCommand>] = [.format(short: "f", \.format, listsTables: false)]
 
     var arguments: [[UInt8]] = []
     var format: String?
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        if let address = try environment.daemonAddress() { return try await tell(of: address, environment) }
         let engine = try await environment.engine(freesSpace: true)
         let images = try await engine.images.list()
         let usage = try await engine.images.systemUsage()
@@ -296,6 +304,32 @@ struct SystemSummaryCommand: RunnableCommand {
             ("NCPU", "CPUs", .integer(Int64(availableProcessorCount()))),
             ("DockerRootDir", "Root Dir", .text(escapedForDisplay(try environment.root().bytes))),
         ]
+        return try await write(facts, environment)
+    }
+
+    /// What a daemon says of itself and its workers.
+    private func tell(of address: RPCAddress, _ environment: SlipwayEnvironment) async throws -> CommandStatus {
+        let workers = try await RemoteBuilder.at(address) { try await $0.workers() }
+        let worker = workers.first
+        let labels = worker?.labels ?? [:]
+        let prefix = "org.mobyproject.buildkit.worker."
+        let version = labels[RemoteBuilder.versionLabel].map { "Slipway \($0)" } ?? "BuildKit \(worker?.version ?? "")"
+        let facts: [(String, String, TemplateValue)] = [
+            ("Host", "Host", .text("\(address)")),
+            ("ServerVersion", "Version", .text(version)),
+            ("Workers", "Workers", .integer(Int64(workers.count))),
+            ("Driver", "Storage Driver", .text(labels[prefix + "snapshotter"] ?? "")),
+            ("Executor", "Executor", .text(labels[prefix + "executor"] ?? "")),
+            ("Name", "Name", .text(labels[prefix + "hostname"] ?? "")),
+            ("Platforms", "Platforms", .text(worker?.platforms.joined(separator: ", ") ?? "")),
+        ]
+        return try await write(facts, environment)
+    }
+
+    private func write(
+        _ facts: [(String, String, TemplateValue)],
+        _ environment: SlipwayEnvironment
+    ) async throws -> CommandStatus {
         let document = TemplateValue.record(TemplateRecord(name: "info", facts.map { ($0.0, $0.2) }))
         switch format {
         case nil: try await environment.output.write(facts.map { "\($0.1): \($0.2.printed)\n" }.joined())

@@ -7,7 +7,8 @@ struct VersionCommand: RunnableCommand {
     static let about = CommandSummary(
         usage: "",
         summary: "Show the version of Slipway",
-        arguments: .none
+        arguments: .none,
+        place: .anywhere
     )
     static let flags: [Flag<VersionCommand>] = [.format(short: "f", \.format, listsTables: false)]
 
