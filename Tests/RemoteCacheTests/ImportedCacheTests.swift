@@ -68,7 +68,7 @@ private func imported(
     }
 
     @Test func `of two steps under one key believe neither`() {
-        #expect(throws: RemoteCacheError.invalid(reason: "the record \(digest("x")) is there twice")) {
+        #expect(throws: RemoteCacheError.invalid(reason: "the record \(digest("x")) appears twice")) {
             try imported([], [record("x"), record("x") { $0.chains = [.init(layers: [])] }])
         }
     }
