@@ -63,9 +63,9 @@ extension FilePath {
         self.init(platformString: characters)
     }
 
-    /// The path of an entry of this directory.
+    /// The path of an entry of this directory; of an empty path, the name alone.
     ///
     /// It is put together from bytes: the generic form of SystemPackage looks up its types at run time, which costs a short command
     /// a third of a millisecond.
-    package func appending(name: [UInt8]) -> FilePath { FilePath(bytes: bytes + "/" + name) }
+    package func appending(name: [UInt8]) -> FilePath { FilePath(bytes: isEmpty ? name : bytes + "/" + name) }
 }
