@@ -81,4 +81,11 @@ import Text
         let error = #expect(throws: SystemCallError.self) { try OpenFile.open("/no/such\u{1b}file", .readOnly) }
         #expect(error?.description == "open /no/such\\x1bfile: no such file or directory")
     }
+
+    @Test(arguments: [("", "a", "a"), ("/", "a", "/a"), ("b", "a", "b/a"), ("/b/", "c/d", "/b/c/d"), ("b", "", "b")])
+    func `a name is put to a path with one slash`(path: String, name: String, whole: String) throws {
+        defer { try? removeTree(directory) }
+        #expect(FilePath(path).appending(name: Array(name.utf8)) == FilePath(whole))
+        #expect(FilePath(path).appending(name: [0xff]).bytes.last == 0xff)
+    }
 }
