@@ -1,63 +1,41 @@
-package import BuildGraph
+internal import BuildGraph
 import FoundationEssentials
 import GRDB
 package import OCI
 package import Storage
 internal import Text
 
-/// The record of one build: what was asked, how it ended, and why each step ran or did not.
-package struct BuildRecord: Hashable, Sendable, Codable {
-    package enum Status: String, Hashable, Sendable, Codable {
-        case completed, failed, canceled
-    }
-
-    package let id: String
-    package let started: Timestamp
-    package let completed: Timestamp
-    package let status: Status
-    /// What was built: the context's path and the Dockerfile's name.
-    package let name: String
-    package let imageID: Digest?
-    /// The text of the error that ended the build.
-    package let error: String?
-    package let steps: [StepExplanation]
-
-    package init(
-        id: String,
-        started: Timestamp,
-        completed: Timestamp,
-        status: Status,
-        name: String,
-        imageID: Digest? = nil,
-        error: String? = nil,
-        steps: [StepExplanation] = []
-    ) {
-        self.id = id
-        self.started = started
-        self.completed = completed
-        self.status = status
-        self.name = name
-        self.imageID = imageID
-        self.error = error
-        self.steps = steps
-    }
-}
-
 /// The builds that a store remembers, newest first.
 ///
-/// What `slipway explain` reads.
+/// What `slipway explain` reads, and what clients of the daemon are shown.
 package struct BuildHistory: Sendable {
-    /// How many builds are remembered.
-    package static let limit = 50
+    /// How many builds are remembered; those that are pinned do not count.
+    package struct Limits: Sendable, Hashable {
+        /// So many stay however old they are.
+        package var entries = 50
+        /// Younger ones stay as well, in seconds.
+        package var age: Double = 48 * 3600
+        /// More than so many do not stay, however young: BuildKit has no such limit, and a machine that builds all day
+        /// would fill its database.
+        package static let most = 1000
+
+        package init() {}
+    }
 
     private let store: Store
+    private let limits: Limits
 
-    package init(store: Store) { self.store = store }
+    package init(store: Store, limits: Limits = Limits()) {
+        self.store = store
+        self.limits = limits
+    }
 
-    /// Remembers a build and forgets the oldest beyond the limit.
+    // MARK: Changes
+
+    /// Remembers a build and forgets the oldest beyond the limits.
     package func add(_ record: BuildRecord) async throws {
         let content = Data(try StrictJSON.encode(record))
-        try await store.database.write { db in
+        try await store.database.write { [limits] db in
             try db.execute(
                 sql: """
                     INSERT OR REPLACE INTO build_history
@@ -69,14 +47,94 @@ package struct BuildHistory: Sendable {
                     record.name, record.name, record.imageID?.description, content,
                 ]
             )
+            try Self.hold(record, in: db)
             try db.execute(
                 sql: """
-                    DELETE FROM build_history WHERE id NOT IN
-                        (SELECT id FROM build_history ORDER BY started_ns DESC LIMIT ?)
+                    DELETE FROM build_history
+                    WHERE id NOT IN (SELECT id FROM build_history_pins)
+                    AND id NOT IN (
+                        SELECT id FROM build_history WHERE id NOT IN (SELECT id FROM build_history_pins)
+                        ORDER BY completed_ns DESC, id LIMIT ?)
+                    AND (completed_ns < ? OR id NOT IN (
+                        SELECT id FROM build_history WHERE id NOT IN (SELECT id FROM build_history_pins)
+                        ORDER BY completed_ns DESC, id LIMIT ?))
                     """,
-                arguments: [Self.limit]
+                arguments: [
+                    limits.entries, record.completed.advanced(by: -limits.age).nanoseconds,
+                    max(Limits.most, limits.entries),
+                ]
             )
         }
+    }
+
+    /// Changes what clients are told of a build.
+    /// - Returns: the record as it is now, or nil if there is no build of that id that a client asked for.
+    @discardableResult
+    package func update(
+        _ id: String,
+        _ change: @escaping @Sendable (inout ClientRecord) -> Void
+    ) async throws -> BuildRecord? {
+        try await store.database.write { db in
+            let sql = "SELECT record FROM build_history WHERE id = ?"
+            guard let content = try Data.fetchOne(db, sql: sql, arguments: [id]) else { return nil }
+            var record = try JSONDecoder().decode(BuildRecord.self, from: content)
+            guard var client = record.client else { return nil }
+            change(&client)
+            client.generation += 1
+            record.client = client
+            try db.execute(
+                sql: "UPDATE build_history SET record = ? WHERE id = ?",
+                arguments: [Data(try StrictJSON.encode(record)), id]
+            )
+            try Self.hold(record, in: db)
+            return record
+        }
+    }
+
+    /// Has the blobs stay that a record names, and the record too if it is pinned.
+    private static func hold(_ record: BuildRecord, in db: Database) throws {
+        let id = record.id
+        try db.execute(sql: "DELETE FROM build_history_blobs WHERE build_id = ?", arguments: [id])
+        for blob in record.client?.blobs ?? [] {
+            try db.execute(
+                sql: "INSERT INTO build_history_blobs (build_id, digest) VALUES (?, ?)",
+                arguments: [id, blob]
+            )
+        }
+        try db.execute(sql: "DELETE FROM build_history_pins WHERE id = ?", arguments: [id])
+        guard record.client?.isPinned ?? false else { return }
+        try db.execute(sql: "INSERT INTO build_history_pins (id) VALUES (?)", arguments: [id])
+    }
+
+    /// Forgets a build; returns whether there was one.
+    package func remove(_ id: String) async throws -> Bool {
+        try await store.database.write { db in
+            try db.execute(sql: "DELETE FROM build_history WHERE id = ?", arguments: [id])
+            return db.changesCount > 0
+        }
+    }
+
+    // MARK: Reading
+
+    /// The builds that clients of a daemon asked for.
+    package func ofClients() async throws -> [BuildRecord] {
+        let contents = try await store.database.read { db in
+            try Data.fetchAll(db, sql: "SELECT record FROM build_history ORDER BY started_ns DESC")
+        }
+        let decoder = JSONDecoder()
+        return try contents.map { try decoder.decode(BuildRecord.self, from: $0) }.filter { $0.client != nil }
+    }
+
+    /// The blobs that stay because builds name them.
+    package func blobs() async throws -> [Digest] {
+        try await store.database.read { db in
+            try Digest.fetchAll(db, sql: "SELECT DISTINCT digest FROM build_history_blobs ORDER BY digest")
+        }
+    }
+
+    /// The build of an id, or nil.
+    package func build(_ id: String) async throws -> BuildRecord? {
+        try await record("SELECT record FROM build_history WHERE id = ?", [id])
     }
 
     /// The last build that got as far as its steps, or nil.
@@ -86,10 +144,9 @@ package struct BuildHistory: Sendable {
 
     /// The build of an id or a unique beginning of one, else the last build that made the image of that id.
     package func find(_ text: String) async throws -> BuildRecord? {
-        let isHexadecimal = text.utf8.allSatisfy {
-            ("0"..."9").contains($0) || ("a"..."f").contains($0)
-        }
-        guard isHexadecimal, !text.isEmpty else { return nil }
+        // Clients of the daemon name their builds themselves, with letters and digits.
+        let isPlain = text.utf8.allSatisfy { ("0"..."9").contains($0) || ("a"..."z").contains($0) }
+        guard isPlain, !text.isEmpty else { return nil }
         return try await record(
             "SELECT record FROM build_history WHERE id LIKE ? ORDER BY started_ns DESC LIMIT 1",
             [text + "%"]

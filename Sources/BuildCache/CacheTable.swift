@@ -7,6 +7,7 @@ package import Storage
 package enum CacheTable: TableOwner {
     package static let migrations = [
         Migration("build cache", sql: buildCache), Migration("build history", sql: buildHistory),
+        Migration("build_history blobs", sql: historyBlobs),
     ]
 
     private static let buildCache = """
@@ -92,6 +93,22 @@ package enum CacheTable: TableOwner {
         CREATE INDEX build_history_subject ON build_history(subject, started_ns);
         """
 
+    private static let historyBlobs = """
+        -- The blobs that a build's record names, such as its log; they live as long as the record.
+        CREATE TABLE build_history_blobs (
+            build_id TEXT NOT NULL REFERENCES build_history(id) ON DELETE CASCADE,
+            digest TEXT NOT NULL,
+            PRIMARY KEY (build_id, digest)
+        ) WITHOUT ROWID;
+        CREATE INDEX build_history_blobs_digest ON build_history_blobs(digest);
+
+        -- The builds whose records stay until they are removed.
+        CREATE TABLE build_history_pins (
+            id TEXT PRIMARY KEY NOT NULL REFERENCES build_history(id) ON DELETE CASCADE
+        ) WITHOUT ROWID;
+        CREATE INDEX build_history_completed ON build_history(completed_ns, id);
+        """
+
     // MARK: Rows
 
     /// A row of `cache_records`, without what is kept of its entry.
@@ -129,7 +146,9 @@ package enum CacheTable: TableOwner {
     // MARK: Keeping house
 
     package static let heldLayers = [ContentReference("cache_layers", "layer_id", isCache: true)]
-    package static let heldBlobs = [ContentReference("cache_blobs", "digest", isCache: true)]
+    package static let heldBlobs = [
+        ContentReference("cache_blobs", "digest", isCache: true), ContentReference("build_history_blobs", "digest"),
+    ]
 
     package static func collect(
         keeping held: HeldContent,

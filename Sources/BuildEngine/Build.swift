@@ -57,6 +57,8 @@ package struct Build: Sendable {
     package struct Result: Sendable {
         /// Nil where only files were asked for.
         package var image: ExportedImage?
+        /// What each output gave that makes an image, by its number.
+        package var images: [Int: ExportedImage] = [:]
         /// Of the build cache that was written.
         package var cacheManifest: Descriptor?
         /// How each image came to be, where the request asks for it.
@@ -151,6 +153,7 @@ package struct Build: Sendable {
                 try await exporter.carryOut(export, step)
             }
             result.image = result.image ?? image
+            result.images[number] = image
         }
         result.cacheManifest = try await exportCaches(solved)
         return result

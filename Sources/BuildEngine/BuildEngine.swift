@@ -1,4 +1,4 @@
-import BuildCache
+package import BuildCache
 package import BuildGraph
 import ClientServices
 import Exporters
@@ -45,6 +45,8 @@ package final class BuildEngine: Sendable {
         ///
         /// Read, on a thread that may block, for each build that has any.
         package var surroundings: @Sendable () throws -> [String: JSONValue] = { [:] }
+        /// How many builds are remembered.
+        package var history = BuildHistory.Limits()
 
         var store: Store { remote.snapshots.store }
 
@@ -79,7 +81,7 @@ package final class BuildEngine: Sendable {
     /// How the build ended, and why each step ran, is kept in the build history, also when it fails.
     /// - Throws: `BuildError`, `DockerfileError`, `FrontendError`, `SolveError`, `StorageError`, what exports throw.
     package func build(_ request: BuildRequest, progress: ProgressChannel) async throws -> BuildResult {
-        let history = BuildHistory(store: parts.store)
+        let history = BuildHistory(store: parts.store, limits: parts.history)
         let account = BuildAccount(of: request, at: parts.now())
         do {
             return try await withBuild(request, progress: progress) { [parts] build in

@@ -17,6 +17,7 @@ package enum BuildError: Error, CustomStringConvertible {
     case dockerfileNotFound(String)
     case dockerfileIsNoFile(String)
     case dockerfileTooLarge(String, limit: Int)
+    case notAllowed(Entitlement)
 
     package var description: String {
         switch self {
@@ -39,6 +40,8 @@ package enum BuildError: Error, CustomStringConvertible {
             "failed to read dockerfile: \(name) is not a regular file"
         case .dockerfileTooLarge(let name, let limit):
             "failed to read dockerfile: \(name) is larger than \(limit) bytes"
+        case .notAllowed(let entitlement):
+            "\(entitlement.rawValue) is not allowed; allow it with --allow \(entitlement.rawValue)"
         }
     }
 }

@@ -25,6 +25,8 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
     case sessionWithoutID
     case sessionEnded(String)
     case methodNotOffered(String)
+    case unknownBuild(String)
+    case invalidLog
 
     package var description: String {
         switch self {
@@ -60,6 +62,8 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
             "the client ended its session \(escapedForDisplay(Array(id.utf8))) before the build was done with it"
         case .methodNotOffered(let method):
             "the session of the client does not offer \(escapedForDisplay(Array(method.utf8)))"
+        case .unknownBuild(let ref): "the history has no build \(escapedForDisplay(Array(ref.utf8)))"
+        case .invalidLog: "the log of the build is damaged; see slipway system check"
         }
     }
 }

@@ -34,7 +34,7 @@ package struct Platform: Hashable, Sendable, Codable, CustomStringConvertible {
     /// Parses `os/architecture[/variant]`, `os` or `architecture`, with the spellings docker accepts.
     ///
     /// The operating system may have its version in parentheses, which matters for Windows.
-    /// - Throws: `OCIError.invalidPlatform`.
+    /// - Throws: `OCIError.invalidPlatform`, `.invalidPlatformComponent`.
     package init(parsing text: String) throws(OCIError) {
         guard let open = text.firstIndex(of: "("), let close = text.firstIndex(of: ")"), open < close else {
             try self.init(parsingWithoutVersion: text)
@@ -62,8 +62,7 @@ package struct Platform: Hashable, Sendable, Codable, CustomStringConvertible {
             throw .invalidPlatform(text, reason: "expected os/architecture[/variant]")
         }
         if let odd = parts.first(where: { !Self.isName($0) }) {
-            let reason = "\"\(odd)\" is an invalid component of \"\(text)\": it must match ^[A-Za-z0-9_.-]+$"
-            throw .invalidPlatform(text, reason: reason)
+            throw .invalidPlatformComponent("\(odd)", of: text)
         }
         if parts.count == 1 {
             if Self.knownSystems.contains(parts[0]) {

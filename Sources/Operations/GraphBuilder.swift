@@ -22,20 +22,21 @@ package func makeGraph(
 ) throws -> (graph: Graph<BuildOutput>, targets: [VertexInput?]) {
     var seen: Set<Digest> = []
     let nodes = definitions.flatMap(\.nodes).filter { seen.insert($0.digest).inserted }
+    let locals = LocalTrees(nodes, targets: definitions.compactMap(\.target), environment)
     let vertices = try nodes.map { node in
         Vertex<BuildOutput>(
             digest: node.digest,
             name: node.metadata.name.map { escapedForDisplay(withoutCredentials($0)) } ?? name(of: node.operation),
-            inputs: node.inputs.map { VertexInput(digest: $0.node.digest, index: $0.index) },
+            inputs: node.inputs.map { locals.input($0, of: node) },
             operation: try operation(of: node, environment),
             ignoresCache: node.metadata.ignoresCache,
             origin: origins[node.digest]
         )
     }
     let targets = definitions.map { definition in
-        definition.target.map { VertexInput(digest: $0.node.digest, index: $0.index) }
+        definition.target.map { locals.target($0) }
     }
-    return (try Graph(vertices), targets)
+    return (try Graph(vertices + locals.vertices), targets)
 }
 
 private func operation(
@@ -75,6 +76,10 @@ private func operation(
                 reference: try ImageReference(parsing: String(decoding: source.rest, as: UTF8.self)),
                 layout: LayoutStore(source),
                 platform: node.platform ?? .current,
+                layerLimit: try layerLimit(of: source),
+                checksum: try source.attributes["image.checksum"].map {
+                    try Digest(parsing: String(decoding: $0, as: UTF8.self))
+                },
                 environment: environment
             )
         case Source.localScheme: return LocalOperation(source: try LocalSource(source), environment: environment)
@@ -87,6 +92,17 @@ private func operation(
             )
         }
     }
+}
+
+/// How many layers of an image are taken; nil for all.
+private func layerLimit(of source: Source) throws(OperationError) -> Int? {
+    guard let text = source.attributes["image.layerlimit"].map({ String(decoding: $0, as: UTF8.self) }) else {
+        return nil
+    }
+    guard let limit = Int(text), limit > 0 else {
+        throw .unsupported("invalid layer limit \(escapedForDisplay(Array(text.utf8)))")
+    }
+    return limit
 }
 
 private func name(of operation: LLB.Operation) -> String {

@@ -20,6 +20,9 @@ package protocol ImageTrees: Sendable {
     /// - Returns: the layers, lowest first.
     /// - Throws: what finding the image throws.
     func tree(of reference: ImageReference, layout: LayoutStore?, platform: OCI.Platform) async throws -> FileTree
+
+    /// The same image by its digest, which says what it is now; a name without one may lead elsewhere tomorrow.
+    func pinned(_ reference: ImageReference, platform: OCI.Platform) async throws -> ImageReference
 }
 
 /// What operations read from outside.

@@ -1,5 +1,6 @@
 internal import DockerfileSyntax
 package import LinuxSystem
+package import OCI
 internal import Text
 
 /// Why a step cannot be keyed or run, in the words that users of docker know.
@@ -17,6 +18,8 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
     /// `advice` is what probably is to blame and what to do about it; nil where nothing is known.
     case processFailed(arguments: [[UInt8]], exitCode: Int32, reason: String?, advice: String?)
     case unknownLocalDirectory([UInt8])
+    /// An image that is not the one that the graph says it is.
+    case imageMismatch(ImageReference, Digest, expected: Digest)
     case unsupported(String)
     case fileSystem(SystemCallError, path: [UInt8])
 
@@ -50,6 +53,8 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
             "process \(quoted(Array(arguments.joined(separator: [" "]))).displayText) did not complete successfully: "
                 + "exit code: \(exitCode)\(reason.map { ": \($0)" } ?? "")"
         case .unknownLocalDirectory(let name): "no local directory \(quoted(name).displayText) was given to the build"
+        case .imageMismatch(let image, let actual, let expected):
+            "image digest \(actual) for \(image) does not match expected checksum \(expected)"
         case .unsupported(let what): what
         case .fileSystem(let error, let path):
             "\(error.call) \(escapedForDisplay(path)): \(SystemCallError.text(of: error.errno))"
@@ -82,7 +87,7 @@ extension OperationError: CausedError {
         switch self {
         case .fileSystem(let error, _): error
         case .notFound, .notADirectory, .directoryInTheWay, .parentMissing, .invalidPath, .invalidPattern, .invalidMode,
-            .tooManyLinks, .processFailed, .unknownLocalDirectory, .unsupported:
+            .tooManyLinks, .processFailed, .unknownLocalDirectory, .imageMismatch, .unsupported:
             nil
         }
     }

@@ -6,6 +6,7 @@ package struct ConfigurationKey: Sendable {
         case text = "string"
         case texts = "array of strings"
         case size = "number of bytes, or string as \"10GB\" or \"20%\" (of the disk)"
+        case count = "number"
         case duration = "number of seconds, or string as \"48h\""
         case tables = "array of tables"
     }
@@ -41,7 +42,9 @@ package struct ConfigurationTable: Sendable {
 
 extension SlipwayConfiguration {
     /// Everything that the file may have, in the order of the reference.
-    package static let tables = [registryKeys, keyPairKeys, workerKeys, policyKeys, nameServerKeys, deviceKeys]
+    package static let tables = [
+        registryKeys, keyPairKeys, workerKeys, policyKeys, historyKeys, nameServerKeys, deviceKeys,
+    ]
 
     static let registryKeys = ConfigurationTable(
         header: "[registry.\"HOST\"]",
@@ -169,6 +172,20 @@ extension SlipwayConfiguration {
             filters = ["type==exec.cachemount"]
             keepDuration = "48h"
             maxUsedSpace = "5GB"
+            """
+    )
+
+    static let historyKeys = ConfigurationTable(
+        header: "[history]",
+        summary: "How many builds are remembered. Those stay that either key lets stay, but never more than 1,000.",
+        keys: [
+            ConfigurationKey("maxEntries", .count, "So many builds stay, however old they are.", default: "50"),
+            ConfigurationKey("maxAge", .duration, "Younger builds stay, too.", default: "`48h`"),
+        ],
+        example: """
+            [history]
+            maxEntries = 200
+            maxAge = "168h"
             """
     )
 

@@ -26,7 +26,7 @@ extension SlipwayConfiguration {
         /// The keys at the top of the file.
         static let roots: Set<String> = [
             "root", "debug", "trace", "insecure-entitlements", "provenanceEnvDir", "log", "grpc", "otel", "system",
-            "frontend", "history",
+            "frontend",
         ]
 
         /// The keys of `[worker.oci]` that are about the daemon alone.

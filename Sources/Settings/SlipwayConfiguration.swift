@@ -73,6 +73,14 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         package init() {}
     }
 
+    /// The table `[history]`: how many builds are remembered.
+    package struct HistoryTable: Sendable, Hashable {
+        package var maxEntries: Int64?
+        package var maxAge: Quantity?
+
+        package init() {}
+    }
+
     /// The table `[dns]`: lines of the `/etc/resolv.conf` of steps, in place of the host's.
     package struct NameServerTable: Sendable, Hashable {
         package var nameServers: [String] = []
@@ -89,6 +97,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
     /// What network the steps of builds get: `networkMode` of `[worker.oci]`.
     package var networkMode: String?
     package var dns = NameServerTable()
+    package var history = HistoryTable()
     /// What is said of the daemon.
     package var daemon = DaemonTable()
 
@@ -132,6 +141,7 @@ package struct SlipwayConfiguration: Sendable, Hashable {
             devices = try Self.deviceTable(table, base: file.removingLastComponent())
         }
         if let table = try reader.table("dns") { dns = try Self.nameServerTable(table) }
+        if let table = try reader.table("history") { history = try Self.historyTable(table) }
         guard let registry = try reader.table("registry") else { return }
         for host in registry.keys {
             guard let table = try registry.table(host) else { continue }
@@ -168,6 +178,18 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         table.autoAllowed = try reader.strings("autoAllowed")
         if reader.keys.contains("specDirs") {
             table.directories = try reader.strings("specDirs").map { base.pushing(FilePath($0)) }
+        }
+        return table
+    }
+
+    private static func historyTable(_ reader: TOMLReader) throws(SettingsError) -> HistoryTable {
+        try reader.refuseOthers(than: historyKeys.keyNames)
+        var table = HistoryTable()
+        table.maxAge = try reader.quantity("maxAge")
+        switch try reader.quantity("maxEntries") {
+        case nil: break
+        case .number(let number) where number >= 0: table.maxEntries = number
+        case .number, .text: throw reader.invalid("maxEntries", "expected a number of builds")
         }
         return table
     }

@@ -131,3 +131,72 @@ private func withStore(_ body: (Store) async throws -> Void) async throws {
         }
     }
 }
+
+@Suite struct `The history of builds` {
+    private func record(_ id: String, second: Int64, log: Digest? = nil, isPinned: Bool = false) -> BuildRecord {
+        var client = ClientRecord(frontend: "", attributes: [:], outputs: [])
+        client.log = log.map { Descriptor(mediaType: MediaType(rawValue: "x"), digest: $0, size: 1) }
+        client.isPinned = isPinned
+        let time = Timestamp(nanoseconds: second * 1_000_000_000)
+        return BuildRecord(
+            id: id,
+            started: time,
+            completed: time,
+            status: .completed,
+            name: "",
+            client: client
+        )
+    }
+
+    @Test func `keeps what is new enough or among the last, and what is pinned`() async throws {
+        try await withStore { store in
+            var limits = BuildHistory.Limits()
+            (limits.entries, limits.age) = (2, 100)
+            let history = BuildHistory(store: store, limits: limits)
+            try await history.add(record("pinned", second: 1, isPinned: true))
+            for second in [2, 3, 300, 310, 320] { try await history.add(record("\(second)", second: Int64(second))) }
+            #expect(try await history.ofClients().map(\.id) == ["320", "310", "300", "pinned"])
+            try await history.update("pinned") { $0.isPinned = false }
+            try await history.add(record("1000", second: 1000))
+            #expect(try await history.ofClients().map(\.id) == ["1000", "320"])
+        }
+    }
+
+    @Test func `holds the blobs of its builds as long as it has them`() async throws {
+        try await withStore { store in
+            let history = BuildHistory(store: store)
+            let (first, second) = try await store.withLease { lease in
+                let first = try await store.blobs.put(Array("first".utf8), in: lease)
+                let second = try await store.blobs.put(Array("second".utf8), in: lease)
+                try await history.add(record("a", second: 1, log: first))
+                return (first, second)
+            }
+            _ = try await store.collectGarbage()
+            #expect(try await store.blobs.present(among: [first, second]) == [first])
+            #expect(try await history.remove("a"))
+            #expect(try await !history.remove("a"))
+            _ = try await store.collectGarbage()
+            #expect(try await store.blobs.present(among: [first, second]).isEmpty)
+        }
+    }
+
+    @Test func `reads the records of versions that knew no clients`() async throws {
+        try await withStore { store in
+            try await store.database.write { db in
+                try db.execute(
+                    sql: """
+                        INSERT INTO build_history VALUES ('0a', 1, 2, 'completed', 'x', 'x', NULL, ?)
+                        """,
+                    arguments: [
+                        #"{"id":"0a","started":{"nanoseconds":1},"completed":{"nanoseconds":2},"status":"completed","#
+                            + #""name":"x","steps":[]}"#
+                    ]
+                )
+            }
+            let history = BuildHistory(store: store)
+            #expect(try await history.find("0")?.name == "x")
+            #expect(try await history.ofClients().isEmpty)
+            #expect(try await history.update("0a") { $0.isPinned = true } == nil)
+        }
+    }
+}

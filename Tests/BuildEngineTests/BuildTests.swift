@@ -4,6 +4,7 @@ import DockerfileFrontend
 import DockerfileSyntax
 import Glibc
 import Images
+import LLB
 import LinuxSystem
 import OCI
 import Snapshots
@@ -73,6 +74,32 @@ import Testing
             for await event in channel { if case .warning(let warning) = event { warnings.append(warning.short) } }
             #expect(warnings.filter { $0.hasPrefix("SOURCE_DATE_EPOCH is ignored") }.count == 1, "\(warnings)")
         }
+    }
+
+    @Test(
+        arguments: [
+            (NetworkMode.host, SecurityMode.sandbox, Entitlement.hostNetwork),
+            (.sandbox, .insecure, .insecure),
+        ]
+    )
+    func `refuses a graph with a step that does more than it allows`(
+        network: NetworkMode,
+        security: SecurityMode,
+        needed: Entitlement
+    ) throws {
+        let exec = Exec(
+            process: LLB.Process(arguments: ["true"]),
+            mounts: [Mount(at: "/", output: 0)],
+            network: network,
+            security: security
+        )
+        let graph = Definition(target: Output(try Node(.exec(exec))))
+        var request = BuildRequest(.offered("context"))
+        #expect(throws: BuildError.self) { try request.checkEntitlements(of: [graph]) }
+        request.entitlements = Set(Entitlement.allCases).subtracting([needed])
+        #expect(throws: BuildError.self) { try request.checkEntitlements(of: [graph]) }
+        request.entitlements = [needed]
+        #expect(throws: Never.self) { try request.checkEntitlements(of: [graph]) }
     }
 
     @Test func `that fails is in the history with its error`() async throws {

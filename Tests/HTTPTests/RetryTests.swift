@@ -53,6 +53,7 @@ import Testing
             ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:07 GMT", .seconds(30)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", nil, .seconds(37)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", "Mon, 07 Nov 1994 08:49:07 GMT", .seconds(0)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", nil, .seconds(37)), ("Sun Nov  6 08:49:37 1994", nil, .seconds(37)),
             ("soon", nil, nil), ("-5", nil, nil), ("", nil, nil),
         ] as [(String, String?, Duration?)]
     )

@@ -48,6 +48,12 @@ struct `Cache mounts` {
         #expect(other.status == 0, "\(other.errorText)")
     }
 
+    @Test func `are one directory for a step that mounts one twice, which does not wait for itself`() async throws {
+        let mount = "--mount=type=cache,id=twice,sharing=locked,target="
+        let built = try await build("RUN \(mount)/a \(mount)/b touch /a/left && test -e /b/left\n")
+        #expect(built.status == 0, "\(built.errorText)")
+    }
+
     @Test(.proves("--no-cache (cache key)", "--no-cache")) func `begin anew for steps that are to ignore the cache`()
         async throws
     {

@@ -36,7 +36,8 @@ struct `Packaging` {
         let top = scratch.url.appending(path: "opt/slipway")
         let installed = try files(below: top)
         let wanted = [
-            "bin/slipway", "share/bash-completion/completions/slipway", "share/doc/slipway/LICENSE",
+            "bin/slipway", "lib/systemd/system/slipway.service", "lib/systemd/system/slipway.socket",
+            "share/bash-completion/completions/slipway", "share/doc/slipway/LICENSE",
             "share/fish/vendor_completions.d/slipway.fish", "share/man/man1/slipway-build.1",
             "share/man/man1/slipway.1",
             "share/man/man5/slipway.toml.5", "share/zsh/site-functions/_slipway",
@@ -46,6 +47,8 @@ struct `Packaging` {
 
         let version = try await succeed(top.appending(path: "bin/slipway").path, ["--version"])
         #expect(version.hasPrefix("Slipway version "))
+        let unit = top.appending(path: "lib/systemd/system/slipway.service")
+        #expect(try String(contentsOf: unit, encoding: .utf8).contains("ExecStart=/opt/slipway/bin/slipway daemon"))
 
         // Another program of the same prefix stays.
         try Data().write(to: top.appending(path: "bin/other"))
@@ -96,7 +99,8 @@ struct `Packaging` {
         _ = try await succeed("dpkg", dpkg + ["--install", package])
         let installed = try files(below: top.appending(path: "usr"))
         let wanted = [
-            "bin/slipway", "share/bash-completion/completions/slipway", "share/doc/slipway/changelog.gz",
+            "bin/slipway", "lib/systemd/system/slipway.service", "lib/systemd/system/slipway.socket",
+            "share/bash-completion/completions/slipway", "share/doc/slipway/changelog.gz",
             "share/doc/slipway/copyright", "share/fish/vendor_completions.d/slipway.fish",
             "share/man/man1/slipway-run.1.gz", "share/man/man1/slipway.1.gz", "share/man/man5/slipway.toml.5.gz",
             "share/zsh/vendor-completions/_slipway",

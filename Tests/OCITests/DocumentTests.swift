@@ -58,6 +58,12 @@ import Text
         #expect(throws: OCIError.self) { try Index(parsing: index, declaredAs: .ociIndex) }
     }
 
+    @Test func `a configuration that a client never gave layers has none`() throws {
+        let text = #"{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"","diff_ids":null}}"#
+        let configuration = try ImageConfiguration(parsing: Array(text.utf8))
+        #expect(configuration.rootFileSystem == RootFileSystem(diffIDs: []))
+    }
+
     @Test func `of an image whose root is no list of layers are refused`() {
         let text = #"{"architecture":"amd64","os":"linux","rootfs":{"type":"base+layers","diff_ids":[]}}"#
         #expect(throws: OCIError.self) { try ImageConfiguration(parsing: Array(text.utf8)) }

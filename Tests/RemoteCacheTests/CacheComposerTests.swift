@@ -103,6 +103,15 @@ private func known(_ layers: [LayerID]) -> [LayerID: CachedLayer] {
         #expect(cache.record(for: key("compile, elsewhere"))?.key == key("compile"))
     }
 
+    @Test func `have all outputs of a step of which one is wanted`() throws {
+        let two = CacheableStep(key: key("two"), aliases: [], inputs: [], outputs: [tree(1, 4), tree(3)])
+        let cache = try read(CacheComposer(steps + [two], wanted: Set(tree(3).layers)))
+        #expect(cache.record(for: key("two"))?.outputs?.map { $0.map(\.blob.size) } == [[1, 4], [3]])
+        #expect(cache.record(for: key("compile"))?.outputs == nil)
+        let neither = CacheComposer([two], wanted: Set(tree(2).layers))
+        #expect(neither.layers.isEmpty)
+    }
+
     @Test func `keep empty trees, several outputs and layers without anything below`() throws {
         let odd = [
             CacheableStep(key: key("nothing"), aliases: [], inputs: [], outputs: [.empty]),

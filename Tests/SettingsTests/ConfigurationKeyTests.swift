@@ -14,6 +14,7 @@ import Testing
                 case .truth: "true"
                 case .text: "\"auto\""
                 case .texts: key.name == "nameservers" ? "[\"10.0.0.1\"]" : "[\"example\"]"
+                case .count: "7"
                 case .size: "\"10GB\""
                 case .duration: "\"48h\""
                 case .tables: "[]"

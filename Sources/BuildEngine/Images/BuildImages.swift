@@ -98,15 +98,29 @@ final class BuildImages: ImageTrees {
             let pin = Pin(digest: digest, platform: platform.normalized)
             if let tree = state.withLock({ $0.trees[pin] }) { return tree }
         }
-        let question = BaseQuestion(
+        let image = try await bases.resolve(question(reference, platform), in: lease)
+        if let digest = image.base.digest { note(digest, of: reference, platform) }
+        return image.tree
+    }
+
+    func pinned(_ reference: ImageReference, platform: Platform) async throws -> ImageReference {
+        if reference.digest != nil { return reference }
+        guard let digest = try await resolve(question(reference, platform)).digest else { return reference }
+        note(digest, of: reference, platform)
+        return reference.replacing(digest: digest)
+    }
+
+    private func note(_ digest: Digest, of reference: ImageReference, _ platform: Platform) {
+        let name = Name(reference: reference.withDefaultTag, platform: platform.normalized)
+        state.withLock { $0.digests[name] = digest }
+    }
+
+    private func question(_ reference: ImageReference, _ platform: Platform) -> BaseQuestion {
+        BaseQuestion(
             reference: reference,
             platform: platform,
             asksRegistry: asksRegistries && reference.digest == nil
         )
-        let image = try await bases.resolve(question, in: lease)
-        let name = Name(reference: question.reference.withDefaultTag, platform: platform.normalized)
-        if let digest = image.base.digest { state.withLock { $0.digests[name] = digest } }
-        return image.tree
     }
 
     // MARK: Layouts

@@ -36,6 +36,8 @@ package struct BuildRequest: Sendable {
     package var platforms: [Platform]
     /// Whether the result is an index although it is of one platform; nil where nothing is said.
     package var asksForIndex: Bool?
+    /// Whether only the first platform's findings in the Dockerfile are told, which is what BuildKit's clients expect.
+    package var warnsOfFirstPlatformOnly = false
     /// `-t`: the names that the image gets.
     package var names: [ImageReference]
     package var exports: [Export]

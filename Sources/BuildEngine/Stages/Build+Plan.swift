@@ -15,7 +15,8 @@ extension Build {
         let platforms: [Platform?] = request.platforms.isEmpty ? [nil] : request.platforms
         let plans = try await withThrowingTaskGroup(of: (index: Int, plan: BuildPlan).self) { group in
             for (index, platform) in platforms.enumerated() {
-                group.addTask { (index, try await plan(sources, for: platform, resolver)) }
+                let warns = index == 0 || !request.warnsOfFirstPlatformOnly
+                group.addTask { (index, try await plan(sources, for: platform, resolver, warns: warns)) }
             }
             return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.index < $1.index }.map(\.plan)
         }
@@ -27,11 +28,12 @@ extension Build {
     func plan(
         _ sources: BuildSources,
         for platform: Platform?,
-        _ resolver: ReportingResolver
+        _ resolver: ReportingResolver,
+        warns: Bool = true
     ) async throws -> BuildPlan {
         let options = options(sources.ignoreFile, for: platform, in: sources.context)
         return try await translate(sources.dockerfile, options: options, resolver: resolver) {
-            warn($0, in: sources.dockerfile.source)
+            if warns { warn($0, in: sources.dockerfile.source) }
         }
     }
 

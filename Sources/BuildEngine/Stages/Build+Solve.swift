@@ -65,6 +65,7 @@ extension Build {
 
     /// Runs what must run of graphs, what they have in common once.
     package func solve(_ work: SolveWork) async throws -> SolvedBuild {
+        try request.checkEntitlements(of: work.definitions)
         let environment = environment(work.files)
         let (graph, targets) = try makeGraph(of: work.definitions, origins: work.origins, environment: environment)
         let wanted = targets.compactMap(\.self)

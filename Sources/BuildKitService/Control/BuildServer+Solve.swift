@@ -10,6 +10,7 @@ import OCI
 import Operations
 import RemoteCache
 import Settings
+import Storage
 import SwiftProtobuf
 import SystemPackage
 import Tasks
@@ -17,36 +18,49 @@ import Text
 
 extension BuildServer {
     /// Carries a client's request out.
-    func solve(_ question: Moby_Buildkit_V1_SolveRequest) async throws -> Moby_Buildkit_V1_SolveResponse {
-        try await jobs.withEntry(question.ref) { try await solve(question, in: $0) }
+    /// - Parameters:
+    ///   - question: the request.
+    ///   - parent: the header `traceparent` of the call.
+    /// - Returns: what the client is told in the end.
+    /// - Throws: why the build failed.
+    func solve(
+        _ question: Moby_Buildkit_V1_SolveRequest,
+        parent: String? = nil
+    ) async throws -> Moby_Buildkit_V1_SolveResponse {
+        try await jobs.withEntry(question.ref) { try await solve(question, parent: parent, in: $0) }
     }
 
     /// The same, with the entry of the request among the jobs.
     func solve(
         _ question: Moby_Buildkit_V1_SolveRequest,
+        parent: String? = nil,
         in entry: JobRegistry.Entry
     ) async throws -> Moby_Buildkit_V1_SolveResponse {
-        let channel = ProgressChannel()
-        async let relayed: Void = entry.progress.relay(channel)
-        let answer: Moby_Buildkit_V1_SolveResponse
-        do {
-            answer = try await solve(question, entry, channel)
-        } catch {
-            channel.finish()
-            await relayed
-            entry.job.keep(.failure(error))
-            throw error
-        }
-        channel.finish()
-        await relayed
-        return answer
+        defer { keeper.look() }
+        return try await recorded(question, parent: parent, in: entry) { lease in
+            let channel = ProgressChannel()
+            async let relayed: Void = entry.progress.relay(channel)
+            do {
+                let solved = try await solve(question, entry, channel, lease)
+                channel.finish()
+                await relayed
+                return solved
+            } catch {
+                channel.finish()
+                await relayed
+                entry.job.keep(.failure(error))
+                throw error
+            }
+        }.answer
     }
 
+    /// The same; the lease holds what the record of the build names.
     private func solve(
         _ question: Moby_Buildkit_V1_SolveRequest,
         _ entry: JobRegistry.Entry,
-        _ channel: ProgressChannel
-    ) async throws -> Moby_Buildkit_V1_SolveResponse {
+        _ channel: ProgressChannel,
+        _ lease: Lease
+    ) async throws -> SolvedRequest {
         let session = question.session.isEmpty ? nil : try await sessions.session(question.session)
         let client = session.map { SessionClient($0, among: sessions, store: store) }
         let request = try request(question, client)
@@ -58,8 +72,14 @@ extension BuildServer {
             }
             defer { job.end() }
             entry.job.keep(.success(job))
-            let result = try await job.scanned(try await Self.result(of: question, job))
-            return try Moby_Buildkit_V1_SolveResponse(try await job.export(result), result)
+            let given = try await job.scanned(try await Self.result(of: question, job))
+            let attributes = question.frontendAttrs
+            if attributes["requestid"] == nil, let text = given.platformWarning(asked: attributes["platform"]) {
+                build.progress.warn(text)
+            }
+            let result = try await job.export(given)
+            let answer = try Moby_Buildkit_V1_SolveResponse(result, given)
+            return try await SolvedRequest(answer, result, in: self.store, lease)
         }
     }
 
@@ -72,7 +92,11 @@ extension BuildServer {
             let definition = try Definition.load(question.definition)
             return FrontendResult(references: .one(job.add(definition, in: job.scope)), metadata: [:])
         }
-        if question.frontend.isEmpty { return try await job.clientResult() }
+        if question.frontend.isEmpty {
+            // A graph of nothing is not the same as none.
+            if question.hasDefinition { return FrontendResult(references: .one(nil), metadata: [:]) }
+            return try await job.clientResult()
+        }
         return try await job.solve(
             frontend: question.frontend,
             question.frontendAttrs,
@@ -100,15 +124,7 @@ extension BuildServer {
             frontend: question.frontend,
             arguments: BuildParameters.telling(question.frontendAttrs)
         )
-        var exporters = question.exporters
-        if exporters.isEmpty, !question.exporterDeprecated.isEmpty {
-            exporters = [
-                .with {
-                    $0.type = question.exporterDeprecated
-                    $0.attrs = question.exporterAttrsDeprecated
-                }
-            ]
-        }
+        let exporters = question.outputs
         // Where images are kept for docker, those are taken that it has; a builder by itself asks their registries.
         request.pullsBaseImages = !exporters.contains { $0.type == "moby" }
         // As BuildKit has it: the build's own argument goes for outputs that say nothing of their own.

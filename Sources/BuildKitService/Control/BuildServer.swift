@@ -30,6 +30,8 @@ package final class BuildServer: Sendable {
         /// When and what is removed of the build cache by itself.
         package var policies: [CachePolicy] = []
         package var version: String
+        /// How many builds clients find in the history.
+        package var history = BuildHistory.Limits()
         /// Understands caches that clients name by a type and attributes.
         package var cacheSource: @Sendable (String, [String: String]) throws -> CacheSource = { type, _ in
             throw ServiceError.notSupported("the cache type \(type)")
@@ -57,8 +59,13 @@ package final class BuildServer: Sendable {
     let jobs = JobRegistry()
     let sessions = SessionRegistry()
     let produced = ProducedGraphs()
+    let feed = HistoryFeed()
+    let keeper: CacheKeeper
 
-    package init(_ configuration: Configuration) { self.configuration = configuration }
+    package init(_ configuration: Configuration) {
+        self.configuration = configuration
+        keeper = CacheKeeper(configuration.store, configuration.policies)
+    }
 
     var store: Store { configuration.store }
 
@@ -101,7 +108,7 @@ extension BuildServer {
     package var services: [any RPCService] {
         [
             ControlService(server: self), SessionService(sessions: sessions),
-            GatewayService(jobs: jobs) { [self] in workers },
+            GatewayService(jobs: jobs) { [self] in workers }, ContentService(store: store),
         ]
     }
 }

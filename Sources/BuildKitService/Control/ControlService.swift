@@ -1,6 +1,7 @@
 import BuildCache
 import BuildGraph
 import BuildKitProto
+import LinuxSystem
 import RPC
 import SwiftProtobuf
 
@@ -18,8 +19,8 @@ struct ControlService: RPCService {
             let wanted = try server.workers.filter { try WorkerFilter.allow(question.filter, $0) }
             return Moby_Buildkit_V1_ListWorkersResponse.with { $0.record = wanted }
         }
-        methods.unary(Self.name, "Solve") { [server] (question: Moby_Buildkit_V1_SolveRequest, _) in
-            try await server.solve(question)
+        methods.unary(Self.name, "Solve") { [server] (question: Moby_Buildkit_V1_SolveRequest, context) in
+            try await server.solve(question, parent: context.value("traceparent"))
         }
         methods.serverStream(Self.name, "Status") {
             [server] (question: Moby_Buildkit_V1_StatusRequest, _, output: RPCOutput<Moby_Buildkit_V1_StatusResponse>)
@@ -33,15 +34,27 @@ struct ControlService: RPCService {
             [server] (question: Moby_Buildkit_V1_PruneRequest, _, output: RPCOutput<Moby_Buildkit_V1_UsageRecord>) in
             try await server.prune(question, to: output)
         }
+        registerHistory(in: &methods)
     }
-}
 
-extension BuildServer {
-    /// Tells a client what a build does, until it is over.
-    func status(of id: String, to output: RPCOutput<Moby_Buildkit_V1_StatusResponse>) async throws {
-        let entry = try await jobs.entry(id)
-        try await entry.progress.withListener { events in
-            for await event in events { try await output.write(Moby_Buildkit_V1_StatusResponse([event])) }
+    private func registerHistory(in methods: inout MethodTable) {
+        // Clients tell by it how long a build has been running.
+        let time = { @Sendable in
+            [("buildkit-current-timestamp", FileTime(nanosecondsSinceEpoch: realTimeNanoseconds()).rfc3339)]
+        }
+        methods.serverStream(Self.name, "ListenBuildHistory", metadata: time) {
+            [server]
+            (
+                question: Moby_Buildkit_V1_BuildHistoryRequest,
+                _,
+                output: RPCOutput<Moby_Buildkit_V1_BuildHistoryEvent>
+            ) in
+            try await server.listen(question, to: output)
+        }
+        methods.unary(Self.name, "UpdateBuildHistory") {
+            [server] (question: Moby_Buildkit_V1_UpdateBuildHistoryRequest, _) in
+            try await server.update(question)
+            return Moby_Buildkit_V1_UpdateBuildHistoryResponse()
         }
     }
 }

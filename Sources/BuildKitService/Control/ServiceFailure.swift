@@ -18,7 +18,21 @@ package func serviceFailure(_ error: any Error) -> RPCFailure {
         let vertex = JSONValue.object([.init("digest", .string(step.error.vertex.description))])
         failure.details.append(.json("Vertex", vertex))
     }
+    // Clients show them with --debug, and the history with what the client adds of its own.
+    failure.details += error.chain.map { .json("Stack", stack(of: $0), of: "stack") }
     return failure
+}
+
+/// What kind of error it is, in the place of the calls that a program in Go tells.
+private func stack(of error: any Error) -> JSONValue {
+    let frame = JSONValue.object([
+        .init("Name", .string(String(reflecting: type(of: error)))), .init("File", .string("slipway")),
+        .init("Line", .number(0)),
+    ])
+    return .object([
+        .init("frames", .array([frame])), .init("cmdline", .array([.string("slipway"), .string("daemon")])),
+        .init("version", .string(BuildKitVersion.version)),
+    ])
 }
 
 private func message(of error: any Error) -> String {
@@ -36,7 +50,7 @@ private func code(of error: any Error) -> RPCFailure.Code {
     for cause in error.chain {
         switch cause {
         case is CancellationError: return .cancelled
-        case ServiceError.unknownJob, ServiceError.unknownReference: return .notFound
+        case ServiceError.unknownJob, ServiceError.unknownReference, ServiceError.unknownBuild: return .notFound
         case ServiceError.jobExists, ServiceError.sessionExists: return .alreadyExists
         case ServiceError.notSupported, ServiceError.methodNotOffered: return .unimplemented
         case ServiceError.noSession: return .deadlineExceeded
@@ -92,8 +106,8 @@ private func definition(of name: String) -> JSONValue {
 
 extension RPCFailure.Detail {
     /// A message of BuildKit's errors: they travel as Go's JSON under the names of their types in Go.
-    static func json(_ name: String, _ document: JSONValue) -> Self {
-        Self(typeURL: "github.com/moby/buildkit/errdefs.\(name)+json", value: Array(document.indented.utf8))
+    static func json(_ name: String, _ document: JSONValue, of package: String = "errdefs") -> Self {
+        Self(typeURL: "github.com/moby/buildkit/\(package).\(name)+json", value: Array(document.indented.utf8))
     }
 }
 

@@ -19,7 +19,11 @@ extension Moby_Buildkit_V1_SolveResponse {
         if let manifest = result.cacheManifest {
             exporterResponse["cache.manifest"] = String(decoding: try StrictJSON.encode(manifest), as: UTF8.self)
         }
-        guard let image = result.image else { return }
+        // As BuildKit has it: of several outputs the last one is told.
+        for (_, image) in result.images.sorted(by: { $0.key < $1.key }) { try add(image) }
+    }
+
+    private mutating func add(_ image: ExportedImage) throws {
         if let configuration = image.configuration {
             exporterResponse["containerimage.config.digest"] = configuration.description
         }

@@ -74,8 +74,7 @@ extension Moby_Buildkit_V1_VertexWarning {
         url = warning.url
         guard let source = warning.source else { return }
         info = Pb_SourceInfo(source)
-        // BuildKit has a range for each line.
-        ranges = source.lines.joined().map { Pb_Range(lines: $0...$0) }
+        ranges = source.lines.map { Pb_Range(lines: $0) }
     }
 }
 

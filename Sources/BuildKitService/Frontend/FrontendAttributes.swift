@@ -98,6 +98,7 @@ struct FrontendAttributes {
         request.buildArguments = pairs("build-arg:")
         request.labels = pairs("label:")
         request.platforms = try platforms()
+        request.warnsOfFirstPlatformOnly = true
         try setCacheUse(of: &request)
         try setSteps(of: &request)
         return request

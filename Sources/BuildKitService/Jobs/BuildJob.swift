@@ -314,9 +314,7 @@ final class BuildJob: Sendable {
         _ id: String,
         _ named: Platform?
     ) throws -> Image {
-        let configuration = try result.value(FrontendResult.configurationKey, for: id).map {
-            try ImageConfiguration(parsingWithoutLayers: $0)
-        }
+        let configuration = try result.configuration(for: id, named)
         let epoch = result.value(FrontendResult.epochKey, for: id)
         let platform = named ?? configuration?.platform.normalized ?? Platform.current.normalized
         return Image(

@@ -32,12 +32,43 @@ struct FrontendResult: Sendable {
     /// The platforms that the frontend names, by the ids that keys have for them.
     func platforms() throws(ServiceError) -> [(id: String, platform: Platform)] {
         guard let bytes = metadata[Self.platformsKey] else { return [] }
-        do {
-            let document = try JSONDecoder().decode(PlatformsDocument.self, from: Data(bytes))
-            return document.platforms.map { ($0.id, $0.platform.normalized) }
-        } catch {
+        let document: PlatformsDocument?
+        do { document = try JSONDecoder().decode(PlatformsDocument?.self, from: Data(bytes)) } catch {
             throw .invalidResult("\(Self.platformsKey) cannot be read: \(error)")
         }
+        // The complaints are BuildKit's, which tools look for.
+        guard let entries = document?.platforms, !entries.isEmpty else {
+            throw .invalidResult("invalid empty platforms index for exporter")
+        }
+        return try entries.map { entry throws(ServiceError) in
+            if entry.id.isEmpty { throw .invalidResult("invalid empty platform key for exporter") }
+            if entry.platform.os.isEmpty || entry.platform.architecture.isEmpty {
+                throw .invalidResult(
+                    "invalid platform value of \(escapedForDisplay(Array(entry.id.utf8))) for exporter"
+                )
+            }
+            return (entry.id, entry.platform.normalized)
+        }
+    }
+
+    /// The configuration of an image of a platform; nil where the frontend gives none.
+    func configuration(for id: String, _ named: Platform?) throws -> ImageConfiguration? {
+        guard let bytes = value(Self.configurationKey, for: id) else { return nil }
+        if bytes.elementsEqual("null".utf8) {
+            throw ServiceError.invalidResult("invalid null image config for export")
+        }
+        var configuration = try ImageConfiguration(parsingWithoutLayers: bytes)
+        let platform = named ?? .current.normalized
+        if configuration.os.isEmpty, configuration.architecture.isEmpty {
+            (configuration.os, configuration.architecture) = (platform.os, platform.architecture)
+            configuration.variant = platform.variant
+        }
+        guard !configuration.os.isEmpty, !configuration.architecture.isEmpty else {
+            throw ServiceError.invalidResult(
+                "invalid image config: os and architecture must be specified together"
+            )
+        }
+        return configuration
     }
 }
 
@@ -53,7 +84,8 @@ struct PlatformsDocument: Codable {
         }
     }
 
-    let platforms: [Entry]
+    /// Nil where Go writes an empty list.
+    let platforms: [Entry]?
 
     enum CodingKeys: String, CodingKey { case platforms = "Platforms" }
 }

@@ -45,6 +45,9 @@ final class JobRegistry: Sendable {
         return try await body(entry)
     }
 
+    /// Whether a job of this reference runs.
+    func has(_ id: String) -> Bool { state.withLock { $0.entries[id] != nil } }
+
     /// Finds a job; one that has not begun is waited for.
     func entry(_ id: String) async throws -> Entry {
         let promise = Promise<Entry?>()

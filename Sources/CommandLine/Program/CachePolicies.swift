@@ -71,6 +71,15 @@ extension SlipwayConfiguration {
         }
     }
 
+    /// How many builds are remembered, as the file says.
+    /// - Throws: `SettingsError.invalid` naming file and key.
+    package func historyLimits() throws -> BuildHistory.Limits {
+        var limits = BuildHistory.Limits()
+        if let entries = history.maxEntries { limits.entries = Int(clamping: entries) }
+        if let age = history.maxAge { limits.age = try duration(age, "history.maxAge") }
+        return limits
+    }
+
     private struct Limits {
         let reserved: Int64?
         let maximum: Int64?

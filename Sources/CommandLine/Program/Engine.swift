@@ -76,6 +76,7 @@ extension SlipwayEnvironment {
             sandboxes: SandboxRunner(scratch: scratch),
             networks: try configuration.networks(tag: StoreLayout(root: engine.store.root).tag)
         )
+        parts.history = try configuration.historyLimits()
         parts.web = WebClient(web)
         parts.variables = variables
         parts.devices = {

@@ -149,7 +149,7 @@ package final class HTTPTransport: Sendable {
         var message = HTTPClientRequest(url: request.url.description)
         message.method = request.method
         message.headers = request.headers
-        message.headers.replaceOrAdd(name: "User-Agent", value: "slipway")
+        if !message.headers.contains(name: "User-Agent") { message.headers.add(name: "User-Agent", value: "slipway") }
         message.body = request.body
         if request.url.scheme == .https {
             message.tlsConfiguration = try await tlsConfiguration(for: request.trust ?? TLSTrust())

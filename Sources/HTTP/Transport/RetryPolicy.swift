@@ -63,19 +63,24 @@ package struct RetryPolicy: Sendable, Hashable {
         return .seconds(max(then - reference, 0))
     }
 
-    /// Reads the fixed form of HTTP's dates, for example `Sun, 06 Nov 1994 08:49:37 GMT`.
+    /// Reads HTTP's dates in the form they have and in the two that they had: `Sun, 06 Nov 1994 08:49:37 GMT`,
+    /// `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`.
     ///
     /// See RFC 9110, section 5.6.7.
     package static func secondsSince1970(httpDate text: String) -> Int64? {
-        let parts = text.split(separator: " ")
+        let parts = text.split { $0 == " " || $0 == "-" }.map(String.init)
+        guard parts.count == 5 || parts.count == 6 else { return nil }
+        // The day, the month, the year and the time.
+        let fields = parts.count == 6 ? Array(parts[1...4]) : [parts[2], parts[1], parts[4], parts[3]]
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-        guard parts.count == 6, let day = Int(parts[1]), let month = months.firstIndex(of: String(parts[2])),
-            let year = Int(parts[3]), (1970...9999).contains(year), (1...31).contains(day)
+        guard let day = Int(fields[0]), let month = months.firstIndex(of: fields[1]), let written = Int(fields[2]),
+            (1...31).contains(day)
         else { return nil }
-        let time = parts[4].split(separator: ":").compactMap { Int($0) }
-        guard time.count == 3, (0...23).contains(time[0]), (0...59).contains(time[1]), (0...60).contains(time[2]) else {
-            return nil
-        }
+        let year = fields[2].count == 2 ? written + (written < 70 ? 2000 : 1900) : written
+        let time = fields[3].split(separator: ":").compactMap { Int($0) }
+        guard (1970...9999).contains(year), time.count == 3, (0...23).contains(time[0]), (0...59).contains(time[1]),
+            (0...60).contains(time[2])
+        else { return nil }
         return FileTime(
             year: year,
             month: month + 1,

@@ -70,7 +70,7 @@ struct OperationDecoder {
         switch message.security {
         case .sandbox: exec.security = .sandbox
         case .insecure: exec.security = .insecure
-        case .UNRECOGNIZED(let value): throw invalid("unknown security mode \(value)")
+        case .UNRECOGNIZED(let value): throw invalid("invalid security mode \(value)")
         }
         exec.secretEnvironment = message.secretenv.map {
             SecretVariable(id: [UInt8]($0.id), name: [UInt8]($0.name), isOptional: $0.optional)

@@ -84,10 +84,11 @@ struct FileCopier {
         let found = try TreePath.resolve(copy.destination, in: destination, followsLast: true)
         var target = found.resolved
         let isDirectory = match.status.type == .directory
-        let goesInto =
-            isDirectory ? !copy.copiesDirectoryContents && found.exists : found.status?.type == .directory
+        // The root of a tree has no name to be put under.
+        let takesContents = copy.copiesDirectoryContents || (isDirectory && match.path.isEmpty)
+        let goesInto = isDirectory ? !takesContents && found.exists : found.status?.type == .directory
         if goesInto { target = target.appending(component: match.name) }
-        let mergesContents = copy.copiesDirectoryContents && isDirectory
+        let mergesContents = takesContents && isDirectory
         if mergesContents, let status = found.status, status.type != .directory {
             guard copy.replacesDestination else { throw OperationError.notADirectory(copy.destination) }
             try destination.keepingTime(of: target.parentPath.filePath) { try removeTree(target, in: destination) }

@@ -3,6 +3,7 @@ import LinuxSystem
 import OCI
 import Snapshots
 import Storage
+import Synchronization
 import SystemPackage
 import Text
 
@@ -42,10 +43,7 @@ struct CacheMounts: Sendable {
         waits: () async -> Void,
         _ body: (FilePath) async throws -> Value
     ) async throws -> Value {
-        // As in BuildKit: what begins with other files is another cache.
-        let layers = seed.map { $0.tree.layers.map { "\($0)" }.joined(separator: ",") }
-        let key = id + (layers.map { ":\($0):" + (seed?.path ?? []) } ?? [])
-        let slots = CacheDirectory(layout: store.layout, name: Digest.sha256(of: key).hex)
+        let slots = CacheDirectory(layout: store.layout, name: Self.name(id: id, seed: seed))
         let lent = try await take(slots, id, sharing, waits)
         if try await onBlockingPool({ try HostFiles.status(of: lent.directory) == nil }) {
             try await fill(lent.directory, seed)
@@ -53,6 +51,26 @@ struct CacheMounts: Sendable {
         let value = try await body(lent.directory)
         withExtendedLifetime(lent.lock) {}
         return value
+    }
+
+    /// The name of the cache among all.
+    private static func name(id: [UInt8], seed: Seed?) -> String {
+        // As in BuildKit: what begins with other files is another cache.
+        let layers = seed.map { $0.tree.layers.map { "\($0)" }.joined(separator: ",") }
+        return Digest.sha256(of: id + (layers.map { ":\($0):" + (seed?.path ?? []) } ?? [])).hex
+    }
+
+    /// The directories that one step has already: a cache that it mounts twice is the same one, and not waited for.
+    final class Taken: Sendable {
+        private let directories = Mutex<[String: FilePath]>([:])
+
+        func directory(id: [UInt8], seed: Seed?) -> FilePath? {
+            directories.withLock { $0[CacheMounts.name(id: id, seed: seed)] }
+        }
+
+        func note(_ directory: FilePath, id: [UInt8], seed: Seed?) {
+            directories.withLock { $0[CacheMounts.name(id: id, seed: seed)] = directory }
+        }
     }
 
     private struct Lent: Sendable {

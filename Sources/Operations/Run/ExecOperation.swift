@@ -71,11 +71,8 @@ struct ExecOperation: VertexOperation {
             }
             outputs = more
             outputs[index] = .tree(tree.adding(layer))
-        } else if root.isReadOnly {
-            outputs = try await environment.snapshots.withMounted(tree) { path in
-                try await run.mount(others[...], [], root: path)
-            }
         } else {
+            // Also where the process may not write: the places of its mounts are made.
             outputs = try await environment.snapshots.withDiscardedSnapshot(on: tree) { active in
                 try await run.mount(others[...], [], root: active.root)
             }
@@ -97,6 +94,7 @@ struct ExecRun: Sendable {
     let network: StepNetwork
     /// What the process saw of directories of the client.
     let seen = SeenDirectories()
+    private let takenCaches = CacheMounts.Taken()
 
     var environment: OperationEnvironment { operation.environment }
     var exec: Exec { operation.exec }
@@ -135,15 +133,20 @@ struct ExecRun: Sendable {
             return try await go(.tmpfs(size: size > 0 ? size : nil, mode: nil))
         case .cache(let id, let sharing):
             let name = id.first == "/" ? Array(id.dropFirst()) : id
+            let seed = try seed(of: mount)
+            if let directory = takenCaches.directory(id: id, seed: seed) { return try await go(.bind(directory)) }
             return try await environment.cacheMounts.withDirectory(
                 id: id,
                 sharing: sharing,
-                seed: try seed(of: mount),
+                seed: seed,
                 waits: { [context] in
                     let text = "waiting for another step to end that has the cache mount \(escapedForDisplay(name))\n"
                     await context.log(Array(text.utf8), stream: .error)
                 }
-            ) { directory in try await go(.bind(directory)) }
+            ) { directory in
+                takenCaches.note(directory, id: id, seed: seed)
+                return try await go(.bind(directory))
+            }
         case .bind:
             return try await bind(mount, go)
         case .secret(let file):

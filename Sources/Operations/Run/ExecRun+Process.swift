@@ -20,6 +20,7 @@ extension ExecRun {
         let process = exec.process
         var configuration = SandboxConfiguration(root: root, arguments: process.arguments)
         configuration.purpose = .step
+        configuration.isRootReadOnly = exec.mounts.contains { $0.destination == "/" && $0.isReadOnly }
         configuration.environment = process.environment + proxyVariables
         // Graphs of other frontends than ours may leave it out, as BuildKit lets them.
         if !process.environment.contains(where: { $0.starts(with: "PATH=") }) {

@@ -13,10 +13,26 @@ struct ImageOperation: VertexOperation {
     /// The client's layout directory that has it.
     let layout: LayoutStore?
     let platform: OCI.Platform
+    /// So many of its layers are taken, the lowest ones; nil for all.
+    var layerLimit: Int?
+    /// The digest that it must have.
+    var checksum: Digest?
     let environment: OperationEnvironment
 
     func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
-        CacheMap(components: Self.key(of: reference, platform: platform))
+        var components = Self.key(of: try await pinned(), platform: platform)
+        if let layerLimit { components.append(KeyComponent("layers", "\(layerLimit)")) }
+        return CacheMap(components: components)
+    }
+
+    /// The image by its digest.
+    private func pinned() async throws -> ImageReference {
+        if layout != nil { return reference }
+        let pinned = try await environment.images.pinned(reference, platform: platform)
+        if let checksum, let digest = pinned.digest, digest != checksum {
+            throw OperationError.imageMismatch(reference, digest, expected: checksum)
+        }
+        return pinned
     }
 
     static func key(of reference: ImageReference, platform: OCI.Platform) -> [KeyComponent] {
@@ -26,7 +42,9 @@ struct ImageOperation: VertexOperation {
     }
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
-        [.tree(try await environment.images.tree(of: reference, layout: layout, platform: platform))]
+        let tree = try await environment.images.tree(of: try await pinned(), layout: layout, platform: platform)
+        guard let layerLimit else { return [.tree(tree)] }
+        return [.tree(FileTree(layers: Array(tree.layers.prefix(layerLimit))))]
     }
 }
 

@@ -29,12 +29,16 @@ package struct MethodTable {
     }
 
     /// A method with one message from the client and any number from the server.
+    ///
+    /// `metadata` is sent before the first of them.
     package mutating func serverStream<Question: Message, Answer: Message>(
         _ service: String,
         _ method: String,
+        metadata: @escaping @Sendable () -> [(key: String, value: String)] = { [] },
         _ body: @escaping @Sendable (Question, RPCContext, RPCOutput<Answer>) async throws -> Void
     ) {
-        stream(service, method) { (input: RPCInput<Question>, context, output: RPCOutput<Answer>) in
+        stream(service, method, metadata: metadata) {
+            (input: RPCInput<Question>, context, output: RPCOutput<Answer>) in
             try await body(try await input.single(), context, output)
         }
     }
@@ -43,6 +47,7 @@ package struct MethodTable {
     package mutating func stream<Question: Message, Answer: Message>(
         _ service: String,
         _ method: String,
+        metadata: @escaping @Sendable () -> [(key: String, value: String)] = { [] },
         _ body: @escaping @Sendable (RPCInput<Question>, RPCContext, RPCOutput<Answer>) async throws -> Void
     ) {
         entries.append(
@@ -50,6 +55,7 @@ package struct MethodTable {
                 descriptor: MethodDescriptor(fullyQualifiedService: service, method: method),
                 deserializer: ProtobufDeserializer<Question>(),
                 serializer: ProtobufSerializer<Answer>(),
+                metadata: metadata,
                 body: body
             )
         )
@@ -66,6 +72,7 @@ package struct MethodTable {
                 descriptor: MethodDescriptor(fullyQualifiedService: service, method: method),
                 deserializer: ByteMessageCoding(),
                 serializer: ByteMessageCoding(),
+                metadata: { [] },
                 body: body
             )
         )
@@ -102,6 +109,7 @@ where Deserializer.Message: Sendable, Serializer.Message: Sendable {
     let descriptor: MethodDescriptor
     let deserializer: Deserializer
     let serializer: Serializer
+    let metadata: @Sendable () -> [(key: String, value: String)]
     let body: @Sendable (RPCInput<Deserializer.Message>, RPCContext, RPCOutput<Serializer.Message>) async throws -> Void
 
     func register<Transport: ServerTransport>(
@@ -111,9 +119,11 @@ where Deserializer.Message: Sendable, Serializer.Message: Sendable {
     ) {
         let deserializer = LimitedDeserializer(deserializer: deserializer, limit: messageLimit)
         router.registerHandler(forMethod: descriptor, deserializer: deserializer, serializer: serializer) {
-            [body] request, call in
+            [metadata, body] request, call in
             let context = RPCContext(metadata: request.metadata, peer: call.remotePeer)
-            return StreamingServerResponse { writer in
+            var first = Metadata()
+            for (key, value) in metadata() { first.addString(value, forKey: key) }
+            return StreamingServerResponse(metadata: first) { writer in
                 do {
                     try await untilCancelled(call.cancellation) {
                         try await body(RPCInput(request.messages), context, RPCOutput(writer))

@@ -35,6 +35,17 @@ package final class BlobStore: Sendable {
         try await onBlockingPool { try self.storedSize(of: digest) }
     }
 
+    /// The size of a blob and when it came, in seconds since 1970; nil if it is not here.
+    package func entry(of digest: Digest) async throws -> (size: Int64, created: Int64)? {
+        try await onBlockingPool {
+            guard let size = try self.storedSize(of: digest) else { return nil }
+            let created = try self.database.read { db in
+                try Int64.fetchOne(db, sql: "SELECT created FROM blobs WHERE digest = ?", arguments: [digest])
+            }
+            return (size, created ?? 0)
+        }
+    }
+
     /// The size of a blob; nil if it is not here, or if its file was lost or cut off, so that it is fetched again.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func storedSize(of digest: Digest) throws -> Int64? {

@@ -123,6 +123,7 @@ struct DaemonCommand: RunnableCommand {
                 try CacheOption(type: type, attributes: attributes.mapValues { Array($0.utf8) }).export(surroundings)
             }
         }
+        configuration.history = try await environment.configuration().historyLimits()
         configuration.policies = collects ? try await environment.cachePolicies(of: engine.store) : []
         let given = entitlements.map { String(decoding: $0, as: UTF8.self) }
         for text in given.isEmpty ? settings.entitlements : given {
