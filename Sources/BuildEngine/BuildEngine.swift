@@ -25,9 +25,9 @@ package final class BuildEngine: Sendable {
     /// What an engine works with.
     package struct Parts: Sendable {
         /// The images and layers of the store, and of registries.
-        package let remote: RemoteImages
+        package var remote: RemoteImages
         /// Reads and writes build caches outside of the store.
-        package let caches: RemoteCaches
+        package var caches: RemoteCaches
         /// Runs the processes of steps.
         package let sandboxes: SandboxRunner
         /// Makes the networks of steps.

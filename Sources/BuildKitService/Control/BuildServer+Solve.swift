@@ -9,11 +9,13 @@ import LLB
 import OCI
 import Operations
 import RemoteCache
+import Sandboxes
 import Settings
 import Storage
 import SwiftProtobuf
 import SystemPackage
 import Tasks
+import Terminal
 import Text
 
 extension BuildServer {
@@ -114,7 +116,7 @@ extension BuildServer {
         request.dockerfile = .offered("dockerfile", "Dockerfile")
         request.offeredFiles = client?.files ?? LocalDirectories()
         request.client = client?.services
-        request.entitlements = try entitlements(question.entitlements)
+        try grant(question.entitlements, to: &request)
         request.attestations = try AttestationOptions(attributes: question.frontendAttrs)
         // The history has all there is to tell, whatever goes into the image.
         var recorded = ProvenanceOptions()
@@ -171,15 +173,25 @@ extension BuildServer {
         return ClientCachePlace(try client.content("local:" + (path ?? "")))
     }
 
-    /// What the client asks that steps may do, as far as the daemon allows it.
-    private func entitlements(_ names: [String]) throws(ServiceError) -> Set<Entitlement> {
-        var granted: Set<Entitlement> = []
+    /// Lets steps do what the client asks for, as far as the daemon allows it.
+    private func grant(_ names: [String], to request: inout BuildRequest) throws(ServiceError) {
         for name in names {
-            guard let entitlement = Entitlement(rawValue: name) else { throw .unknownEntitlement(name) }
-            guard configuration.entitlements.contains(entitlement) else { throw .entitlementRefused(name) }
-            granted.insert(entitlement)
+            let allowance: Allowance
+            do throws(FlagValueError) { allowance = try Allowance(parsing: Array(name.utf8)) } catch {
+                throw .unknownEntitlement(name)
+            }
+            guard isGranted(allowance) else { throw .entitlementRefused(name) }
+            allowance.apply(to: &request)
         }
-        return granted
+    }
+
+    private func isGranted(_ allowance: Allowance) -> Bool {
+        let devices = configuration.deviceGrants
+        return switch allowance {
+        case .entitlement(let entitlement): configuration.entitlements.contains(entitlement)
+        case .allDevices: devices.allowsAll
+        case .device(let name, _): devices.allowsAll || devices.names.contains(name)
+        }
     }
 }
 

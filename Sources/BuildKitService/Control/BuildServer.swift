@@ -10,6 +10,7 @@ package import OCI
 import Operations
 package import RPC
 package import RemoteCache
+package import Sandboxes
 package import Settings
 package import Storage
 import SwiftProtobuf
@@ -27,6 +28,10 @@ package final class BuildServer: Sendable {
         package var workerID: String
         package var labels: [String: String] = [:]
         package var entitlements: Set<Entitlement> = []
+        /// The devices that builds may be given.
+        package var deviceGrants = DeviceGrants()
+        /// Reads, on a thread that may block, what devices the machine has.
+        package var devices: @Sendable () -> DeviceRegistry = { DeviceRegistry(reading: []) }
         /// When and what is removed of the build cache by itself.
         package var policies: [CachePolicy] = []
         package var version: String
@@ -52,6 +57,15 @@ package final class BuildServer: Sendable {
             self.workerID = workerID
             self.version = version
             self.engine = engine
+        }
+
+        /// Allows builds what they ask for.
+        package mutating func grant(_ allowance: Allowance) {
+            switch allowance {
+            case .entitlement(let entitlement): entitlements.insert(entitlement)
+            case .allDevices: deviceGrants.allowsAll = true
+            case .device(let name, _): deviceGrants.names.insert(name)
+            }
         }
     }
 
@@ -82,6 +96,22 @@ package final class BuildServer: Sendable {
         ]
     }
 
+    /// The same with the devices of the machine.
+    func workersWithDevices() async -> [Moby_Buildkit_V1_Types_WorkerRecord] {
+        let devices = await onBlockingPool { [configuration] in configuration.devices().all }
+        return workers.map { worker in
+            var worker = worker
+            worker.cdidevices = devices.map { device in
+                .with {
+                    $0.name = device.name
+                    $0.autoAllow = device.isAutoAllowed
+                    $0.annotations = device.annotations
+                }
+            }
+            return worker
+        }
+    }
+
     var version: Moby_Buildkit_V1_Types_BuildkitVersion {
         .with {
             $0.package = BuildKitVersion.package
@@ -109,6 +139,7 @@ extension BuildServer {
         [
             ControlService(server: self), SessionService(sessions: sessions),
             GatewayService(jobs: jobs) { [self] in workers }, ContentService(store: store),
+            TraceService(),
         ]
     }
 }

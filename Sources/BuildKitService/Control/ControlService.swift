@@ -16,7 +16,7 @@ struct ControlService: RPCService {
             Moby_Buildkit_V1_InfoResponse.with { $0.buildkitVersion = server.version }
         }
         methods.unary(Self.name, "ListWorkers") { [server] (question: Moby_Buildkit_V1_ListWorkersRequest, _) in
-            let wanted = try server.workers.filter { try WorkerFilter.allow(question.filter, $0) }
+            let wanted = try await server.workersWithDevices().filter { try WorkerFilter.allow(question.filter, $0) }
             return Moby_Buildkit_V1_ListWorkersResponse.with { $0.record = wanted }
         }
         methods.unary(Self.name, "Solve") { [server] (question: Moby_Buildkit_V1_SolveRequest, context) in

@@ -65,9 +65,7 @@ extension SlipwayEnvironment {
     /// What an engine that builds images works with.
     func engineParts(_ engine: Engine) async throws -> BuildEngine.Parts {
         let scratch = try await onBlockingPool { try engine.store.temporaryDirectory() }
-        var web = WebClient.Configuration()
-        web.systemAuthorities = variable(.authorities).map { path($0) }
-        web.proxies = ProxySettings(environment: textVariables)
+        let web = webConfiguration()
         let configuration = try await configuration()
         let devices = configuration.devices
         var parts = BuildEngine.Parts(
@@ -89,6 +87,23 @@ extension SlipwayEnvironment {
         let directory = configuration.daemon.provenanceDirectory ?? "/etc/slipway/provenance.d"
         parts.surroundings = { try Provenance.surroundings(in: directory) }
         return parts
+    }
+
+    /// The same parts for a client with credentials of its own.
+    func engineParts(_ engine: Engine, like others: BuildEngine.Parts) async throws -> BuildEngine.Parts {
+        var parts = others
+        parts.remote = engine.remote
+        parts.bases = RemoteBaseImages(images: engine.remote)
+        parts.caches = try await remoteCaches(engine, webConfiguration(), engine.credentials)
+        return parts
+    }
+
+    /// How web servers are reached.
+    private func webConfiguration() -> WebClient.Configuration {
+        var web = WebClient.Configuration()
+        web.systemAuthorities = variable(.authorities).map { path($0) }
+        web.proxies = ProxySettings(environment: textVariables)
+        return web
     }
 
     private func remoteCaches(

@@ -143,6 +143,11 @@ package struct DeviceRegistry: Sendable {
         return isSaidSo || autoAllowed.contains(name) || autoAllowed.contains(kind)
     }
 
+    /// All devices, by their full names.
+    package var all: [(name: String, isAutoAllowed: Bool, annotations: [String: String])] {
+        entries.sorted { $0.key < $1.key }.map { ($0.key, isAutoAllowed($0.key), $0.value.annotations) }
+    }
+
     // MARK: Giving
 
     /// Gives a process devices, and what else the files say that goes with them.

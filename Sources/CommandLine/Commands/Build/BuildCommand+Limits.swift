@@ -1,4 +1,5 @@
 import BuildEngine
+internal import BuildKitService
 import LLB
 import LinuxSystem
 internal import Terminal

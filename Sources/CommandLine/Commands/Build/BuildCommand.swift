@@ -1,5 +1,6 @@
 import BuildEngine
 import BuildGraph
+internal import BuildKitService
 import DockerfileFrontend
 import DockerfileSyntax
 import Exporters

@@ -1,4 +1,5 @@
 internal import BuildEngine
+internal import BuildKitService
 internal import Exporters
 internal import LinuxSystem
 internal import Manual

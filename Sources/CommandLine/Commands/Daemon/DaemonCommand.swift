@@ -100,7 +100,8 @@ struct DaemonCommand: RunnableCommand {
         _ engine: Engine,
         _ settings: SlipwayConfiguration.DaemonTable
     ) async throws -> BuildServer {
-        let shared = try await environment.buildEngine(engine)
+        let parts = try await environment.engineParts(engine)
+        let shared = BuildEngine(parts)
         var configuration = BuildServer.Configuration(
             store: engine.store,
             platforms: [.current.normalized],
@@ -108,7 +109,7 @@ struct DaemonCommand: RunnableCommand {
             version: SlipwayVersion.number
         ) { credentials in
             let own = try await environment.engine(over: engine.store, credentials: credentials)
-            return BuildEngine(try await environment.engineParts(own), sharingWith: shared)
+            return BuildEngine(try await environment.engineParts(own, like: parts), sharingWith: shared)
         }
         configuration.labels = settings.labels.merging(try workerLabels(engine.store)) { $1 }
         // A client's caches are not reached with what this process has in its environment.
@@ -123,14 +124,19 @@ struct DaemonCommand: RunnableCommand {
                 try CacheOption(type: type, attributes: attributes.mapValues { Array($0.utf8) }).export(surroundings)
             }
         }
+        configuration.devices = parts.devices
         configuration.history = try await environment.configuration().historyLimits()
         configuration.policies = collects ? try await environment.cachePolicies(of: engine.store) : []
-        let given = entitlements.map { String(decoding: $0, as: UTF8.self) }
-        for text in given.isEmpty ? settings.entitlements : given {
-            guard let entitlement = Entitlement(rawValue: text) else {
+        let given =
+            entitlements.isEmpty ? settings.entitlements : entitlements.map { String(decoding: $0, as: UTF8.self) }
+        // As in BuildKit, clients may always ask for devices.
+        configuration.grant(.allDevices)
+        for text in given {
+            do throws(FlagValueError) {
+                configuration.grant(try Allowance(parsing: Array(text.utf8)))
+            } catch {
                 throw CommandFailure("Error: unknown entitlement \(safeText(text))")
             }
-            configuration.entitlements.insert(entitlement)
         }
         return BuildServer(configuration)
     }

@@ -1,16 +1,16 @@
-import BuildEngine
+package import BuildEngine
 import LinuxSystem
 import Sandboxes
-internal import Terminal
+package import Terminal
 
-/// One `--allow`.
-enum Allowance: Sendable, Hashable {
+/// One `--allow`, and one entitlement that a client of the daemon asks for.
+package enum Allowance: Sendable, Hashable {
     case entitlement(Entitlement)
     case allDevices
     /// A device or class; `alias` is what the build calls it.
     case device(String, alias: String?)
 
-    init(parsing bytes: [UInt8]) throws(FlagValueError) {
+    package init(parsing bytes: [UInt8]) throws(FlagValueError) {
         let text = try FlagValues.text(bytes)
         let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
         let name = parts.first ?? ""
@@ -41,7 +41,7 @@ enum Allowance: Sendable, Hashable {
         return .device(try FlagValues.text(fields.first ?? []), alias: alias.flatMap { $0.isEmpty ? nil : $0 })
     }
 
-    func apply(to request: inout BuildRequest) {
+    package func apply(to request: inout BuildRequest) {
         switch self {
         case .entitlement(let entitlement): request.entitlements.insert(entitlement)
         case .allDevices: request.deviceGrants.allowsAll = true
