@@ -147,6 +147,95 @@ struct `A daemon` {
         }
     }
 
+    @Test func `remembers builds, and what they told, when it is started again`() async throws {
+        try scratch.write("FROM scratch\nCOPY Dockerfile /\n", to: "context/Dockerfile")
+        let offers = Offers(directory: FilePath(scratch.url.appending(path: "context").path))
+        try await withDaemon { address in
+            try await withConnection(to: address) { connection in _ = try await build(connection, "one", offers) }
+        }
+        try await withDaemon { address in
+            try await withConnection(to: address) { connection in
+                let events: [Moby_Buildkit_V1_BuildHistoryEvent] = try await listed(
+                    connection,
+                    "ListenBuildHistory",
+                    Moby_Buildkit_V1_BuildHistoryRequest.with { $0.earlyExit = true }
+                )
+                #expect(events.map(\.record.ref) == ["build-of-one"])
+                #expect(events.first?.record.numTotalSteps == events.first?.record.numCompletedSteps)
+                let told: [Moby_Buildkit_V1_StatusResponse] = try await listed(
+                    connection,
+                    "Status",
+                    Moby_Buildkit_V1_StatusRequest.with { $0.ref = "build-of-one" }
+                )
+                let names = Set(told.flatMap { $0.vertexes.map(\.name) })
+                #expect(names.contains("[1/1] COPY Dockerfile /"), "\(names)")
+            }
+        }
+    }
+
+    /// All answers of a method of the daemon.
+    private func listed<Question: Message, Answer: Message>(
+        _ connection: RPCConnection,
+        _ method: String,
+        _ question: Question
+    ) async throws -> [Answer] {
+        try await connection.stream(
+            "moby.buildkit.v1.Control",
+            method,
+            send: { try await $0.write(question) },
+            receive: { (input: RPCInput<Answer>) in try await input.reduce(into: []) { $0.append($1) } }
+        )
+    }
+
+    @Test func `serves many clients at once, also while one of them never answers`() async throws {
+        try scratch.write("FROM scratch\nCOPY Dockerfile /\n", to: "silent/Dockerfile")
+        let silent = Offers(directory: FilePath(scratch.url.appending(path: "silent").path), isSilent: true)
+        try await withDaemon { address in
+            try await withConnection(to: address) { connection in
+                let waiting = Task { try await build(connection, "silent", silent) }
+                await silent.isAsked.value()
+                try await withThrowingTaskGroup(of: (Int, Bool).self) { group in
+                    for number in 0..<12 {
+                        try scratch.write("FROM scratch\nCOPY Dockerfile /\n# \(number)\n", to: "\(number)/Dockerfile")
+                        let context = FilePath(scratch.url.appending(path: "\(number)").path)
+                        group.addTask {
+                            let archive = try await withConnection(to: address) { connection in
+                                try await build(connection, "client-\(number)", Offers(directory: context))
+                            }
+                            return (number, archive.firstRange(of: Array("# \(number)\n".utf8)) != nil)
+                        }
+                    }
+                    for try await (number, isOwn) in group { #expect(isOwn, "\(number)") }
+                }
+                waiting.cancel()
+                _ = await waiting.result
+            }
+        }
+    }
+
+    @Test func `refuses what is no graph, and goes on`() async throws {
+        try scratch.write("FROM scratch\nCOPY Dockerfile /\n", to: "context/Dockerfile")
+        let context = FilePath(scratch.url.appending(path: "context").path)
+        try await withDaemon { address in
+            try await withConnection(to: address) { connection in
+                for bytes in ["garbage", "", String(repeating: "\u{1}", count: 100_000)] {
+                    await #expect(throws: RPCFailure.self) {
+                        let _: Moby_Buildkit_V1_SolveResponse = try await connection.unary(
+                            "moby.buildkit.v1.Control",
+                            "Solve",
+                            Moby_Buildkit_V1_SolveRequest.with {
+                                $0.ref = "hostile"
+                                $0.definition.def = [Data(bytes.utf8)]
+                            }
+                        )
+                    }
+                }
+                let archive = try await build(connection, "after", Offers(directory: context))
+                #expect(!archive.isEmpty)
+            }
+        }
+    }
+
     @Test func `ends the build of a client that vanishes, and goes on with others`() async throws {
         try scratch.write("FROM scratch\nCOPY Dockerfile /\n", to: "context/Dockerfile")
         let context = FilePath(scratch.url.appending(path: "context").path)

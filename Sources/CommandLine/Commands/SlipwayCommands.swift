@@ -82,6 +82,7 @@ package enum SlipwayCommands {
             [
                 .command("check", CheckCommand.self),
                 .command("df", DiskUsageCommand.self),
+                .command("dial-stdio", isHidden: true, DialCommand.self),
                 .command("info", SystemSummaryCommand.self),
                 .command("prune", PruneSystemCommand.self),
             ]
