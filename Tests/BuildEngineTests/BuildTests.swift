@@ -12,6 +12,7 @@ import Storage
 import Synchronization
 import SystemPackage
 import Testing
+import Text
 
 @testable import BuildEngine
 
