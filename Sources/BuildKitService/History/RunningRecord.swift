@@ -81,6 +81,14 @@ struct RunningRecord: Sendable {
         if let result {
             client.responses = result.answer.exporterResponse
             client.results = result.results
+            for told in result.result.provenance {
+                var descriptor = try await document(
+                    Array(told.predicate.indented.utf8),
+                    MediaType(rawValue: "application/vnd.in-toto+json")
+                )
+                descriptor.annotations = ["in-toto.io/predicate-type": told.predicateType]
+                client.attestations[told.platform.map { "\($0)" } ?? "", default: []].append(descriptor)
+            }
         }
         return BuildRecord(
             id: id,
