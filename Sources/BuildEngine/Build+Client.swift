@@ -7,6 +7,7 @@ package import LinuxSystem
 package import OCI
 package import Operations
 package import RemoteCache
+import Sandboxes
 package import Snapshots
 import SystemPackage
 
@@ -27,7 +28,21 @@ extension Build {
     }
 
     /// Finds an image, and makes its layers known to the steps that start from it.
-    package func resolve(_ question: BaseQuestion) async throws -> ResolvedBase {
+    ///
+    /// - Parameters:
+    ///   - question: which image.
+    ///   - policies: of the question.
+    /// - Returns: the image, with its name where policies have another one in its place.
+    /// - Throws: `SourcePolicyError`, `BuildError.notAnImage`, and what finding it throws.
+    package func resolve(_ question: BaseQuestion, _ policies: [SourcePolicy] = []) async throws -> ResolvedBase {
+        let allowed = try await admitted(question.reference, platform: question.platform, policies)
+        var base = try await images.resolve(question.asking(for: allowed))
+        if allowed != question.reference { base.reference = allowed }
+        return base
+    }
+
+    /// Finds an image whose name policies have judged already.
+    package func resolveAdmitted(_ question: BaseQuestion) async throws -> ResolvedBase {
         try await images.resolve(question)
     }
 
@@ -70,6 +85,17 @@ extension Build {
     ) async throws -> Value {
         try await snapshots.withMounted(tree) { root in
             try await body(try await onBlockingPool { try RootedDirectory(root) })
+        }
+    }
+
+    /// Lends a container for processes of the client's own; see `OperationEnvironment.withContainer`.
+    package func withContainer(
+        _ plan: StepContainer.Plan,
+        _ body: @escaping @Sendable (StepContainer) async throws -> Void
+    ) async throws {
+        let environment = environment(request.offeredFiles ?? LocalDirectories())
+        try await parts.networks.whileInUse {
+            try await environment.withContainer(plan, progress.unshown("container"), body)
         }
     }
 

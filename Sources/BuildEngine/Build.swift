@@ -1,7 +1,7 @@
 import Attestations
 package import BuildGraph
 import ClientServices
-import DockerfileFrontend
+package import DockerfileFrontend
 package import Exporters
 import Images
 import LinuxSystem
@@ -13,6 +13,12 @@ package import Snapshots
 import Storage
 import Text
 
+/// Has other frontends than the one that is built in translate builds.
+package protocol ImageFrontends: Sendable {
+    /// Has the program of an image say what is to be built, builds that, and does with it what the request asks for.
+    func run(_ frontend: OtherFrontend, for build: Build) async throws -> Build.Result
+}
+
 /// One build: a request, and all that there is for it alone.
 ///
 /// It lives inside of `BuildEngine.withBuild`. `run` shows the life of the data: sources, plans, what solving them
@@ -20,7 +26,7 @@ import Text
 /// `solve`.
 package struct Build: Sendable {
     let parts: BuildEngine.Parts
-    private(set) var request: BuildRequest
+    package private(set) var request: BuildRequest
     /// Shows what happens.
     package let progress: BuildSteps
     /// What the client offers to steps and to those who fetch.
@@ -42,6 +48,7 @@ package struct Build: Sendable {
     /// What tells this build from all others.
     let id: String
     let started: Timestamp
+    let admittedGraphs = AdmittedGraphs()
 
     var store: Store { snapshots.store }
 
@@ -90,7 +97,7 @@ package struct Build: Sendable {
     }
 
     /// The same build with another question: a client that leads its build may have several Dockerfiles.
-    func asking(_ request: BuildRequest) -> Build {
+    package func asking(_ request: BuildRequest) -> Build {
         var build = self
         build.request = request
         build.reads = FrontendReads()
@@ -100,7 +107,13 @@ package struct Build: Sendable {
     /// Carries the request out.
     func run() async throws -> Result {
         try checkExports()
-        let sources = try await sources()
+        let sources: BuildSources
+        do {
+            sources = try await self.sources()
+        } catch let other as OtherFrontend {
+            guard let frontends = parts.imageFrontends else { throw other.refusal }
+            return try await frontends.run(other, for: self)
+        }
         let plans = try await plan(sources)
         return try await withImportedCaches { imported in
             try await export(try await solve(plans, of: sources, imported), of: plans)

@@ -1,6 +1,7 @@
 package import BuildCache
 package import BuildGraph
 import ClientServices
+import DockerfileFrontend
 import Exporters
 package import HTTP
 package import Images
@@ -47,6 +48,8 @@ package final class BuildEngine: Sendable {
         package var surroundings: @Sendable () throws -> [String: JSONValue] = { [:] }
         /// How many builds are remembered.
         package var history = BuildHistory.Limits()
+        /// Runs frontends that are images; nil where none can be run.
+        package var imageFrontends: (any ImageFrontends)?
 
         var store: Store { remote.snapshots.store }
 
@@ -109,7 +112,9 @@ package final class BuildEngine: Sendable {
         _ request: BuildRequest,
         progress: ProgressChannel
     ) async throws -> FrontendAnswer {
-        try await withBuild(request, progress: progress) { build in try await build.answer(call) }
+        try await withBuild(request, progress: progress) { build in
+            do { return try await build.answer(call) } catch let other as OtherFrontend { throw other.refusal }
+        }
     }
 
     /// Lends a build: what it makes and finds is held until `body` is over.

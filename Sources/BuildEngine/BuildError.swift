@@ -1,5 +1,7 @@
 internal import DockerfileSyntax
+package import LLB
 internal import LinuxSystem
+package import OCI
 package import SystemPackage
 internal import Text
 
@@ -14,6 +16,9 @@ package enum BuildError: Error, CustomStringConvertible {
     case ambiguousDockerfile
     case contextAddress(String, reason: String)
     case namedContext(String, reason: String)
+    case notAllowed(Entitlement)
+    /// A policy has another kind of source in place of an image.
+    case notAnImage(ImageReference, Source)
     case dockerfileNotFound(String)
     case dockerfileIsNoFile(String)
     case dockerfileTooLarge(String, limit: Int)
@@ -34,6 +39,10 @@ package enum BuildError: Error, CustomStringConvertible {
         case .contextAddress(let address, let reason):
             "unable to prepare context: \(address): \(reason)"
         case .namedContext(let name, let reason): "failed to load build context \(name): \(reason)"
+        case .notAnImage(let reference, let source):
+            "the source policy has \(escapedForDisplay(withoutCredentials(source.identifier))) in place of \(reference), and that is no image"
+        case .notAllowed(let entitlement):
+            "\(entitlement.rawValue) is not allowed: allow it for this build with --allow \(entitlement.rawValue)"
         case .dockerfileNotFound(let name):
             "failed to read dockerfile: open \(name): no such file or directory; name another one with -f"
         case .dockerfileIsNoFile(let name):

@@ -1,3 +1,4 @@
+import OCI
 import Text
 
 /// Why the daemon does not do what a client asks for.
@@ -9,11 +10,20 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
     case unknownReference(String)
     case emptyReference(String)
     case unknownFrontend(String)
+    case noFrontendSource
+    case unsupportedCapability(String)
+    case frontendFailed(String, reason: String)
     case invalidAttribute(String, value: String, reason: String)
     case unknownExporter(String)
     case exportNeedsSession(String)
     case missingConfiguration(String)
     case invalidResult(String)
+    case missing(String)
+    case denied(String, messages: [String])
+    case unknownContainer(String)
+    case containerExists(String)
+    case containerReleased
+    case noMount(Int)
     case notSupported(String)
     case cache(String)
     case unknownEntitlement(String)
@@ -37,7 +47,11 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
         case .unknownReference(let id): "no such ref: \(id)"
         case .emptyReference(let id): "empty ref: \(id)"
         case .unknownFrontend(let name):
-            "frontend \(name) not found; this builder has dockerfile.v0"
+            "frontend \(name) not found; this builder has dockerfile.v0 and gateway.v0"
+        case .noFrontendSource: "no source specified for gateway; name an image with the frontend option source"
+        case .unsupportedCapability(let name): "unsupported frontend capability \(name)"
+        case .frontendFailed(let source, let reason):
+            "the frontend \(escapedForDisplay(Array(source.utf8))) failed: \(reason)"
         case .invalidAttribute(let name, let value, let reason): "invalid \(name) value: \(value): \(reason)"
         case .unknownExporter(let type):
             "exporter \"\(type)\" could not be found; this builder has image, local, tar, oci and docker"
@@ -45,6 +59,15 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
             "the exporter \(type) sends its result to the client, and the request names no session"
         case .missingConfiguration(let key): "the result has several images and no \(key)"
         case .invalidResult(let reason): "invalid result: \(reason)"
+        case .unknownContainer(let id):
+            "container \"\(escapedForDisplay(Array(id.utf8)))\" previously released or not created"
+        case .containerExists(let id): "Container \(escapedForDisplay(Array(id.utf8))) already exists"
+        case .containerReleased: "the container was released"
+        case .noMount(let number): "mount index \(number) is out of bounds, or has no files"
+        case .denied(let source, let messages):
+            "source \"\(escapedForDisplay(withoutCredentials(Array(source.utf8))))\" not allowed by policy: action DENY"
+                + messages.map { ": " + escapedForDisplay(Array($0.utf8)) }.joined()
+        case .missing(let what): "the request lacks \(what)"
         case .notSupported(let what): "\(what) is not supported by this version of Slipway"
         case .cache(let reason): reason
         case .unknownEntitlement(let name): "unknown entitlement \(name)"

@@ -46,7 +46,7 @@ package struct EnvironmentVariable: Sendable {
         dockerConfiguration, defaultPlatform, authorities, authorityDirectory, httpProxy, httpsProxy, allProxy, noProxy,
         sourceDate, agentSocket, gitLabels, gitChecksChanges, builder, noDefaultLoad, metadataProvenance,
         metadataWarnings,
-        stepLogSize, stepLogSpeed, bucket, bucketRegion, accessKey, secretAccessKey, sessionToken,
+        stepLogSize, stepLogSpeed, sourcePolicy, bucket, bucketRegion, accessKey, secretAccessKey, sessionToken,
         progress, noColor, colors, terminalLogLines, displayRate, noTruncation,
     ]
 }
@@ -207,6 +207,11 @@ extension EnvironmentVariable {
         "BUILDX_METADATA_WARNINGS",
         .build,
         "`1` writes warnings to the file of `--metadata-file`, too."
+    )
+    package static let sourcePolicy = EnvironmentVariable(
+        "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY",
+        .build,
+        "A file with rules for what builds may bring in from outside, and for what they bring in instead."
     )
     package static let stepLogSize = EnvironmentVariable(
         "BUILDKIT_STEP_LOG_MAX_SIZE",

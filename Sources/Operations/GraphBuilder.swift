@@ -60,15 +60,18 @@ private func operation(
         )
     case .file(let actions): return FileOperation(actions: actions, inputs: node.inputs, environment: environment)
     case .merge(let inputs):
-        guard inputs.count == node.inputs.count else {
-            throw OperationError.unsupported("a merge that names one tree twice")
-        }
-        return MergeOperation(count: inputs.count)
+        return MergeOperation(
+            positions: inputs.compactMap { node.inputs.firstIndex(of: $0) },
+            inputCount: node.inputs.count
+        )
     case .diff(let lower, let upper):
-        guard upper != nil, lower != upper else {
-            throw OperationError.unsupported("the difference of a tree from nothing or from itself")
-        }
-        return DiffOperation(hasLower: lower != nil)
+        return DiffOperation(
+            lower: lower.flatMap { node.inputs.firstIndex(of: $0) },
+            upper: upper.flatMap { node.inputs.firstIndex(of: $0) },
+            inputCount: node.inputs.count,
+            environment: environment
+        )
+    case .build(_, let file): return NestedBuildOperation(file: file, environment: environment)
     case .source(let source):
         switch source.scheme {
         case Source.imageScheme, Source.layoutScheme:
@@ -112,5 +115,6 @@ private func name(of operation: LLB.Operation) -> String {
     case .file: "file operation"
     case .merge: "merge"
     case .diff: "diff"
+    case .build: "nested build"
     }
 }

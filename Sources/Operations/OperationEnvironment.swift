@@ -52,6 +52,12 @@ package struct OperationEnvironment: Sendable {
     package var localFiles: any LocalFiles = LocalDirectories()
     /// What the client offers to steps that ask for it.
     package var client = ClientServices()
+    /// Makes what a graph describes that a step found.
+    package var build: @Sendable (Definition) async throws -> FileTree = { _ in
+        throw OperationError.unsupported("a nested build has no builder here")
+    }
+    /// Whether a client may want to look into what steps leave that fail.
+    package var keepsRemains = false
     /// How much of the output of each step is shown.
     package var logLimits = LogLimits()
     /// Devices of the machine, and which of them steps may have.

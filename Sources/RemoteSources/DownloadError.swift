@@ -9,7 +9,7 @@ package enum DownloadError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .digestMismatch(let url, let expected, let actual):
-            "digest mismatch: \(url) has the digest \(actual), and \(expected) is expected"
+            "digest mismatch \(actual): \(expected) is expected of \(url)"
         case .unexpectedlyUnchanged(let url): "unexpected answer from \(url): 304 to a request without conditions"
         }
     }

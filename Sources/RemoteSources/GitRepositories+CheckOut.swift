@@ -63,6 +63,35 @@ extension GitRepositories {
         try await commitTime(commit, in: fetch(commit, of: source)).seconds
     }
 
+    /// What git keeps of a commit, and of the annotated tag that leads to it.
+    package struct Objects: Sendable {
+        /// Of the commit.
+        package let id: String
+        package let commit: [UInt8]
+        package let tag: [UInt8]?
+    }
+
+    /// Reads the objects of a commit.
+    package func objects(of commit: GitCommit, of source: GitSource) async throws -> Objects {
+        var source = source
+        // A tag is fetched only where it is kept.
+        source.keepsGitDirectory = true
+        let bare = try await fetch(commit, of: source)
+        func read(_ arguments: String...) async throws -> [UInt8] {
+            try await git.run((["--git-dir=\(bare.string)"] + arguments).map { Array($0.utf8) }, in: bare)
+        }
+        // An id alone may be a tag's.
+        let name = commit.tag ?? commit.id
+        let isTag = try await read("cat-file", "-t", name).starts(with: "tag".utf8)
+        let id = isTag ? try await read("rev-parse", name + "^{commit}").prefix { $0 != 0x0a } : Array(name.utf8)[...]
+        let text = String(decoding: id, as: UTF8.self)
+        return Objects(
+            id: text,
+            commit: try await read("cat-file", "commit", text),
+            tag: isTag ? try await read("cat-file", "tag", name) : nil
+        )
+    }
+
     // MARK: The shared repository
 
     /// Makes sure that a commit and its files are in the shared repository of its address.

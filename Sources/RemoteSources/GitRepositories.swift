@@ -88,7 +88,7 @@ package final class GitRepositories: Sendable {
         let name = source.reference ?? "HEAD"
         let list = try await reaching(source) { access in
             try await git.run(
-                ["ls-remote", "--quiet", "--"].map { Array($0.utf8) }
+                ["ls-remote", "--quiet", "--symref", "--"].map { Array($0.utf8) }
                     + [source.remote.publicAddress, name, name + "^{}"],
                 in: "/",
                 .network(access)
@@ -104,6 +104,8 @@ package final class GitRepositories: Sendable {
     }
 
     /// Picks the answer to a name from what the server lists: a branch before a tag, and of a tag the commit.
+    ///
+    /// `HEAD` stands for the branch that the server says it is.
     static func choose(_ name: [UInt8], from list: [UInt8]) -> GitCommit? {
         func stripped(_ prefix: String) -> [UInt8] {
             name.starts(with: prefix.utf8) ? Array(name.dropFirst(prefix.utf8.count)) : name
@@ -112,15 +114,22 @@ package final class GitRepositories: Sendable {
         let branch: [UInt8] = "refs/heads/" + stripped("refs/heads/")
         let tag: [UInt8] = "refs/tags/" + stripped("refs/tags/")
         var found: [[UInt8]: String] = [:]
+        var branches: [[UInt8]: [UInt8]] = [:]
         for line in list.split(separator: "\n") {
             let fields = line.split(separator: "\t", maxSplits: 1)
-            guard fields.count == 2, isCommit(Array(fields[0])) else { continue }
+            guard fields.count == 2 else { continue }
+            if fields[0].starts(with: "ref: ".utf8) { branches[Array(fields[1])] = Array(fields[0].dropFirst(5)) }
+            guard isCommit(Array(fields[0])) else { continue }
             found[Array(fields[1])] = String(decoding: fields[0], as: UTF8.self)
         }
         for candidate in [exact, branch, tag] {
             guard let object = found[candidate] else { continue }
             let commit = found[candidate + "^{}"]
-            return GitCommit(id: commit ?? object, reference: candidate, tag: commit == nil ? nil : object)
+            return GitCommit(
+                id: commit ?? object,
+                reference: branches[candidate] ?? candidate,
+                tag: commit == nil ? nil : object
+            )
         }
         return nil
     }

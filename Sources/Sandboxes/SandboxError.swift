@@ -25,6 +25,8 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
     /// A program for another processor that nothing here emulates; platforms as `os/architecture`.
     case foreignPlatform(String, machine: String, reason: String)
     case runtimeFailed(String)
+    /// More processes were to be started in it.
+    case sandboxHasEnded
     /// It would start everything without the filter of system calls.
     case unknownRuntime(FilePath, says: [UInt8])
 
@@ -83,6 +85,8 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
             return "cannot run programs for \(platform) on this machine (\(machine)): \(reason)"
         case .runtimeFailed(let message):
             return "the container runtime failed: \(message)"
+        case .sandboxHasEnded:
+            return "no more processes can be started: the container's first process has ended"
         case .unknownRuntime(let path, let says):
             let line = says.prefix { $0 != "\n" }
             return "\(escapedForDisplay(path.bytes)) is not crun with seccomp support "

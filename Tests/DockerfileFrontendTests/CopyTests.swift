@@ -139,7 +139,7 @@ import Text
             case .source: "source"
             case .merge: "merge"
             case .file: "file"
-            case .exec, .diff: "other"
+            case .exec, .diff, .build: "other"
             }
         }
         #expect(kinds == ["source", "source", "file", "merge", "file"])

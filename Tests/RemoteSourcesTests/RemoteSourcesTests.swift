@@ -31,7 +31,9 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
             ("v1", main + "\trefs/heads/other/v1\n", nil, nil),
             ("tags/v1", main + "\trefs/heads/v1\n" + commit + "\trefs/tags/v1\n", commit, "refs/tags/v1"),
             ("refs/heads/v1", main + "\trefs/heads/v1\n" + commit + "\trefs/tags/v1\n", main, "refs/heads/v1"),
-            ("HEAD", main + "\tHEAD\n", main, "HEAD"), ("x", "--upload-pack=x\trefs/heads/x\n", nil, nil),
+            ("HEAD", main + "\tHEAD\n", main, "HEAD"),
+            ("HEAD", "ref: refs/heads/trunk\tHEAD\n" + main + "\tHEAD\n", main, "refs/heads/trunk"),
+            ("x", "--upload-pack=x\trefs/heads/x\n", nil, nil),
             ("x", "", nil, nil),
         ] as [(String, String, String?, String?)]
     )

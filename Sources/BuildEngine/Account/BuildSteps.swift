@@ -13,6 +13,19 @@ package struct BuildSteps: Sendable {
     /// Warns of something that belongs to no step.
     package func warn(_ text: String) { channel.post(.warning(VertexWarning(vertex: nil, short: text))) }
 
+    /// The surroundings of work that is shown as no step of its own; only its warnings are.
+    func unshown(_ name: String) -> OperationContext {
+        OperationContext(
+            vertex: Self.digest(of: name),
+            name: name,
+            now: now,
+            post: { [channel] event in
+                if case .warning = event { channel.post(event) }
+            },
+            send: { _ in }
+        )
+    }
+
     /// Shows a step as long as `body` runs, and how it ended.
     ///
     /// Steps of one name that are not the same have numbers.

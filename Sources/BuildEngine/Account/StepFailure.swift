@@ -1,5 +1,5 @@
 package import BuildGraph
-import LLB
+package import LLB
 import LinuxSystem
 import OCI
 import Operations
@@ -11,7 +11,12 @@ package struct StepFailure: CausedError, CustomStringConvertible {
     package let source: VertexWarning.Source?
 
     /// What probably is to blame and what to do about it; nil where nothing is known.
-    package var advice: String? { (error.underlying as? OperationError)?.advice }
+    package var advice: String? {
+        error.underlying.chain.lazy.compactMap { ($0 as? OperationError)?.advice }.first
+    }
+
+    /// The step, where it is one of the graph.
+    package let node: Node?
 
     /// What the step does: its operation of LLB as text, line by line; empty for a step that the engine added.
     package let operation: [String]
@@ -22,6 +27,7 @@ package struct StepFailure: CausedError, CustomStringConvertible {
 
     init(_ error: SolveError, in definition: Definition) {
         self.error = error
+        node = definition.nodes.first { $0.digest == error.vertex }
         operation = definition.dump(of: error.vertex).map { withoutCredentials($0) }
         let sources = definition.sources
         let places = sources.places[error.vertex] ?? []

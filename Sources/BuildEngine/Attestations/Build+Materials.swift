@@ -23,7 +23,7 @@ extension Build {
             switch node.operation {
             case .source(let source): try await add(source, node.platform, to: &materials)
             case .exec(let exec): Self.add(exec, to: &materials)
-            case .file, .merge, .diff: continue
+            case .file, .merge, .diff, .build: continue
             }
         }
         return materials

@@ -7,7 +7,7 @@ package import Storage
 /// What is asked of a base image.
 package struct BaseQuestion: Sendable {
     /// As the Dockerfile names it.
-    package let reference: ImageReference
+    package private(set) var reference: ImageReference
     /// Which image of several.
     package let platform: Platform
     /// Whether the registry is asked although the store has the name (`--pull`).
@@ -25,6 +25,13 @@ package struct BaseQuestion: Sendable {
         self.platform = platform
         self.asksRegistry = asksRegistry
         self.isPlatformGiven = isPlatformGiven
+    }
+
+    /// The same of another image.
+    func asking(for other: ImageReference) -> BaseQuestion {
+        var question = self
+        question.reference = other
+        return question
     }
 }
 

@@ -16,6 +16,7 @@ final class ReportingResolver: ImageMetadataResolver {
         let platform: Platform
     }
 
+    private let build: Build
     private let images: BuildImages
     private let asksRegistry: Bool
     private let hasPlatform: Bool
@@ -24,6 +25,7 @@ final class ReportingResolver: ImageMetadataResolver {
     private let answers = SharedWork<Question, ResolvedBase>(keepsValues: true)
 
     init(_ build: Build) {
+        self.build = build
         images = build.images
         progress = build.progress
         let request = build.request
@@ -58,7 +60,7 @@ final class ReportingResolver: ImageMetadataResolver {
         }
         let title = showsPlatform ? "[\(question.platform) internal]" : "[internal]"
         return try await progress.step("\(title) load metadata for \(question.reference)") { _ in
-            try await images.resolve(
+            try await build.resolve(
                 BaseQuestion(
                     reference: question.reference,
                     platform: question.platform,

@@ -18,6 +18,14 @@ package struct BuildRequest: Sendable {
     package var dockerfile: DockerfileLocation
     /// Where the directories come from that the client offers; nil for a client that shares this machine's.
     package var offeredFiles: (any LocalFiles)?
+    /// Whether the client may want to look into what steps leave that fail.
+    package var keepsRemains = false
+    /// What sources the build may use, and what it uses in place of others.
+    package var sourcePolicies: [SourcePolicy] = []
+    /// Decides about sources besides.
+    package var sourceCheck: (any SourceCheck)?
+    /// Whether the Dockerfile may name another frontend; not where the request has chosen one.
+    package var namesFrontend = true
     /// Graphs that the client made, by the names that contexts have for them.
     package var inputs: [[UInt8]: Definition] = [:]
     /// The configurations of the images of graphs, as far as the client has them.

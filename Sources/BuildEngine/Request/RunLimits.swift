@@ -1,5 +1,5 @@
 import DockerfileFrontend
-import LLB
+package import LLB
 
 /// What RUN steps and outputs may do besides what all may: `--allow`.
 package enum Entitlement: String, Sendable, Hashable, CaseIterable {
@@ -36,5 +36,23 @@ extension BuildRequest {
             }
             if exec.security == .insecure, !entitlements.contains(.insecure) { throw .notAllowed(.insecure) }
         }
+    }
+}
+
+extension BuildRequest {
+    /// Refuses graphs whose steps ask for what the request does not allow.
+    func checkEntitlements(of definitions: [Definition]) throws(BuildError) {
+        for node in definitions.lazy.flatMap(\.nodes) {
+            guard case .exec(let exec) = node.operation else { continue }
+            try check(exec.network, exec.security)
+        }
+    }
+
+    /// Refuses a process that asks for what the request does not allow.
+    package func check(_ network: NetworkMode, _ security: SecurityMode) throws(BuildError) {
+        if network == .host, self.network != .host, !entitlements.contains(.hostNetwork) {
+            throw .notAllowed(.hostNetwork)
+        }
+        if security == .insecure, !entitlements.contains(.insecure) { throw .notAllowed(.insecure) }
     }
 }

@@ -62,6 +62,7 @@ extension Build {
     private func download(_ address: [UInt8], into context: inout BuildContext) async throws {
         var source = HTTPSource(url: address)
         source.fileName = Self.contextFile
+        source = try HTTPSource(try await admitted(source.source, platform: nil))
         let asked = source
         let name = "[internal] load remote build context"
         let isArchive = try await progress.step(name) { step in
@@ -135,6 +136,7 @@ extension Build {
 
     /// A file of a web server that is to be a Dockerfile.
     func content(of source: HTTPSource) async throws -> [UInt8] {
+        let source = try HTTPSource(try await admitted(source.source, platform: nil))
         reads.add(Definition(target: try Output.http(source)))
         let found = try await downloads.resolve(source)
         let download = try await downloads.fetch(source, expecting: found.digest)

@@ -31,8 +31,7 @@ extension Build {
     ) async throws -> NamedContext {
         let shown = escapedForDisplay(name)
         if let image = Self.rest(of: value, after: "docker-image:") {
-            if image == "scratch" { return .scratch }
-            return .image(try ImageReference(parsing: String(decoding: image, as: UTF8.self)).withDefaultTag)
+            return try await self.image(String(decoding: image, as: UTF8.self), named: name)
         }
         if let address = Self.rest(of: value, after: "oci-layout:") { return try await layout(address, named: name) }
         if let input = Self.rest(of: value, after: "input:"), let definition = request.inputs[Array(input)] {
@@ -68,6 +67,18 @@ extension Build {
         guard value.starts(with: kind.utf8) else { return nil }
         let rest = value.dropFirst(kind.utf8.count)
         return rest.starts(with: "//".utf8) ? rest.dropFirst(2) : rest
+    }
+
+    /// An image, unless policies have something else in its place.
+    private func image(_ text: String, named name: [UInt8]) async throws -> NamedContext {
+        if text == "scratch" { return .scratch }
+        let reference = try ImageReference(parsing: text).withDefaultTag
+        let source = Source(identifier: "\(Source.imageScheme)://\(reference.description)")
+        let allowed = try await admitted(source, platform: nil, asksClient: false)
+        if allowed.scheme == Source.imageScheme { return .image(reference) }
+        let shown = escapedForDisplay(withoutCredentials(allowed.identifier))
+        let title: [UInt8] = "[context \(escapedForDisplay(name))] \(shown)"
+        return .tree(Output(try Node(.source(allowed), metadata: Metadata(name: title))))
     }
 
     /// An image of a layout, found by its tag now and by its digest from then on.

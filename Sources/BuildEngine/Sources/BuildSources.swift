@@ -82,8 +82,10 @@ extension Build {
     /// Text of 4 MiB takes a moment: not on the cooperative pool.
     func parse(_ file: ContextDirectory.File) async throws -> Dockerfile {
         let argument = request.argument("BUILDKIT_SYNTAX")
+        let namesFrontend = request.namesFrontend
         return try await onBlockingPool {
-            try checkFrontend(of: SourceText(name: file.name, bytes: file.bytes), argument)
+            let source = SourceText(name: file.name, bytes: file.bytes)
+            if namesFrontend, let other = otherFrontend(of: source, argument) { throw other }
             return try Dockerfile(parsing: file.bytes, name: file.name)
         }
     }

@@ -56,6 +56,7 @@ extension Build {
             uniquingKeysWith: { $1 }
         )
         options.platform = platform
+        options.namesFrontend = request.namesFrontend
         options.isMultiPlatform = request.isMultiPlatform
         if !request.uncachedStages.isEmpty { options.cacheBypass = .stages(request.uncachedStages) }
         if request.ignoresCache { options.cacheBypass = .everywhere }

@@ -14,7 +14,7 @@ package import SystemPackage
 
 /// Graphs to solve, from the frontend or from a client.
 package struct SolveWork: Sendable {
-    package let definitions: [Definition]
+    package fileprivate(set) var definitions: [Definition]
     /// Where the steps come from.
     package var origins: [Digest: StepOrigin] = [:]
     /// The directories of the client.
@@ -65,6 +65,10 @@ extension Build {
 
     /// Runs what must run of graphs, what they have in common once.
     package func solve(_ work: SolveWork) async throws -> SolvedBuild {
+        var work = work
+        for place in work.definitions.indices {
+            work.definitions[place] = try await admittedOnce(work.definitions[place])
+        }
         try request.checkEntitlements(of: work.definitions)
         let environment = environment(work.files)
         let (graph, targets) = try makeGraph(of: work.definitions, origins: work.origins, environment: environment)
@@ -111,7 +115,7 @@ extension Build {
     }
 
     /// What the operations of the build work with.
-    private func environment(_ files: any LocalFiles) -> OperationEnvironment {
+    func environment(_ files: any LocalFiles) -> OperationEnvironment {
         var environment = OperationEnvironment(
             snapshots: snapshots,
             sandboxes: parts.sandboxes,
@@ -119,6 +123,10 @@ extension Build {
             sources: OperationSources(images: images, downloads: downloads, repositories: repositories)
         )
         environment.localFiles = files
+        environment.keepsRemains = request.keepsRemains
+        environment.build = { definition in
+            try await solve(work(of: [definition])).trees.first ?? .empty
+        }
         environment.client = client
         environment.logLimits = request.logLimits
         environment.devices = devices

@@ -14,6 +14,13 @@ package protocol VertexOperation<Output>: Sendable {
     ///
     /// When nobody waits for the result any more the task is cancelled; the operation then cleans up and throws.
     func run(_ inputs: [Output], _ context: OperationContext) async throws -> [Output]
+
+    /// Whether it counts among what runs at the same time; not one that only waits for others.
+    var occupiesSlot: Bool { get }
+}
+
+extension VertexOperation {
+    package var occupiesSlot: Bool { true }
 }
 
 /// One output of one vertex.

@@ -119,7 +119,7 @@ extension Solver {
             return Ran(outputs: outputs, reason: nil)
         }
         let reason = try await reason(for: job)
-        return try await slots.withSlot {
+        return try await withSlot(if: job.vertex.operation.occupiesSlot) {
             executions.begin(execution, at: now())
             let outputs: [Output]
             let context = context(for: job.vertex, execution)
@@ -139,6 +139,10 @@ extension Solver {
             }
             return Ran(outputs: outputs, reason: reason, corrections: corrections)
         }
+    }
+
+    private func withSlot<Value: Sendable>(if isWanted: Bool, _ body: () async throws -> Value) async throws -> Value {
+        isWanted ? try await slots.withSlot(body) : try await body()
     }
 
     private func entry(

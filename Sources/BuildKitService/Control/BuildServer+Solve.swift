@@ -65,16 +65,31 @@ extension BuildServer {
     ) async throws -> SolvedRequest {
         let session = question.session.isEmpty ? nil : try await sessions.session(question.session)
         let client = session.map { SessionClient($0, among: sessions, store: store) }
-        let request = try request(question, client)
+        var request = try request(question, client)
+        if question.hasSourcePolicy { request.sourcePolicies = [try SourcePolicy(question.sourcePolicy)] }
+        if !question.sourcePolicySession.isEmpty {
+            request.sourceCheck = SessionPolicy(session: try await sessions.session(question.sourcePolicySession))
+        }
         let inputs = try BuildJob.inputs(question.frontendInputs)
         let engine = try await configuration.engine(client?.credentials ?? NoCredentials())
-        return try await engine.withBuild(request, progress: channel) { build in
-            let job = BuildJob(id: question.ref, request, build, inputs: inputs, produced: self.produced) { [self] in
-                try cacheSource($0, $1, client)
-            }
+        return try await engine.withBuild(request, progress: channel) { [request] build in
+            let job = BuildJob(
+                id: question.ref,
+                request,
+                build,
+                inputs: inputs,
+                produced: self.produced,
+                sessionID: question.session,
+                workers: { [self] in workers },
+                cacheSource: { [self] in try cacheSource($0, $1, client) }
+            )
             defer { job.end() }
             entry.job.keep(.success(job))
-            let given = try await job.scanned(try await Self.result(of: question, job))
+            let given = try await withCleanUp {
+                try await job.scanned(try await Self.result(of: question, job))
+            } finally: {
+                await job.containers.releaseAll()
+            }
             let attributes = question.frontendAttrs
             if attributes["requestid"] == nil, let text = given.platformWarning(asked: attributes["platform"]) {
                 build.progress.warn(text)
@@ -138,6 +153,8 @@ extension BuildServer {
             }
             return try Export(exporter, number: number, sink: client)
         }
+        // A client that leads its build can look into what a failed step left.
+        request.keepsRemains = question.frontend.isEmpty && question.definition.def.isEmpty
         request.cacheSources = try question.cache.imports.map { try cacheSource($0.type, $0.attrs, client) }
         request.cacheExports = try question.cache.exports.map { try cacheExport($0.type, $0.attrs, client) }
         return request

@@ -14,6 +14,18 @@ import Text
 package func serviceFailure(_ error: any Error) -> RPCFailure {
     var failure = RPCFailure(code(of: error), withoutCredentials(message(of: error)))
     if let source = source(of: error) { failure.details.append(.json("Source", source)) }
+    if case ServiceError.unsupportedCapability(let name) = error {
+        failure.details.append(.json("FrontendCap", .object([.init("name", .string(name))])))
+    }
+    if case ServiceError.denied(_, let messages) = error, !messages.isEmpty {
+        let list = messages.map { JSONValue.object([.init("message", .string($0))]) }
+        failure.details.append(
+            RPCFailure.Detail(
+                typeURL: "github.com/moby/buildkit/policysession.DecisionResponse+json",
+                value: Array(JSONValue.object([.init("denyMessages", .array(list))]).indented.utf8)
+            )
+        )
+    }
     if let step = error as? StepFailure {
         let vertex = JSONValue.object([.init("digest", .string(step.error.vertex.description))])
         failure.details.append(.json("Vertex", vertex))
@@ -50,9 +62,12 @@ private func code(of error: any Error) -> RPCFailure.Code {
     for cause in error.chain {
         switch cause {
         case is CancellationError: return .cancelled
-        case ServiceError.unknownJob, ServiceError.unknownReference, ServiceError.unknownBuild: return .notFound
-        case ServiceError.jobExists, ServiceError.sessionExists: return .alreadyExists
-        case ServiceError.notSupported, ServiceError.methodNotOffered: return .unimplemented
+        case ServiceError.unknownJob, ServiceError.unknownReference, ServiceError.unknownBuild,
+            ServiceError.unknownContainer:
+            return .notFound
+        case ServiceError.jobExists, ServiceError.sessionExists, ServiceError.containerExists: return .alreadyExists
+        case ServiceError.notSupported, ServiceError.methodNotOffered, ServiceError.unsupportedCapability:
+            return .unimplemented
         case ServiceError.noSession: return .deadlineExceeded
         case ServiceError.sessionEnded: return .unavailable
         case ServiceError.sessionWithoutID: return .invalidArgument

@@ -79,6 +79,7 @@ struct FrontendAttributes {
     func request(like base: BuildRequest, inputs: [String: Definition]) throws -> BuildRequest {
         var request = base
         request.context = .offered("context")
+        request.namesFrontend = attributes["cmdline"] == nil
         let file = FilePath(bytes: bytes("filename") ?? "Dockerfile")
         request.dockerfile = .offered(bytes("dockerfilekey") ?? "dockerfile", file)
         // Names another attribute, not the directory.

@@ -18,8 +18,10 @@ extension BuildJob {
         _ question: Moby_Buildkit_V1_Frontend_SolveRequest
     ) async throws -> Moby_Buildkit_V1_Frontend_SolveResponse {
         var result: FrontendResult
+        try addCaches(question.cacheImports.map { ($0.type, $0.attrs) })
         if question.frontend.isEmpty {
-            let definition = try Definition.load(question.definition)
+            let policies = try question.sourcePolicies.map { try SourcePolicy($0) }
+            let definition = try await build.admitted(Definition.load(question.definition), policies)
             result = FrontendResult(references: .one(add(definition, in: scope)), metadata: [:])
             if question.evaluate { _ = try await evaluate([definition]) }
         } else {
@@ -56,53 +58,72 @@ extension BuildJob {
     func resolveImage(
         _ question: Moby_Buildkit_V1_Frontend_ResolveImageConfigRequest
     ) async throws -> Moby_Buildkit_V1_Frontend_ResolveImageConfigResponse {
-        let reference = try ImageReference(parsing: question.ref).withDefaultTag
-        let platform = question.hasPlatform ? Platform(question.platform) : .current
-        let name = question.logName.isEmpty ? "resolve image config for \(reference)" : question.logName
-        let base = try await build.progress.step(name) { _ in
-            if question.resolverType == Self.layoutResolver {
-                let store = LayoutStore(
-                    name: Array(question.storeID.utf8),
-                    session: Array(question.sessionID.utf8)
-                )
-                return try await build.resolve(reference, in: store, platform: platform.normalized)
-            }
-            return try await build.resolve(
-                BaseQuestion(
-                    reference: reference,
-                    platform: platform.normalized,
-                    asksRegistry: question.resolveMode == "pull"
-                        || (request.pullsBaseImages && question.resolveMode != "local"),
-                    isPlatformGiven: question.hasPlatform
-                )
-            )
-        }
-        let isOfLayout = question.resolverType == Self.layoutResolver
+        let answer = try await build.resolveImage(question)
+        try note(
+            answer.ref,
+            question.hasPlatform ? Platform(question.platform) : .current,
+            answer.digest,
+            isOfLayout: question.resolverType == Build.layoutResolver
+        )
+        return answer
+    }
+
+    func resolve(
+        _ question: Moby_Buildkit_V1_Frontend_ResolveSourceMetaRequest
+    ) async throws -> Moby_Buildkit_V1_Frontend_ResolveSourceMetaResponse {
+        let answer = try await build.resolve(question)
+        guard answer.hasImage else { return answer }
+        let source = Source(answer.source)
+        try note(
+            String(decoding: source.rest, as: UTF8.self),
+            question.hasPlatform ? Platform(question.platform) : .current,
+            answer.image.digest,
+            isOfLayout: source.scheme == Source.layoutScheme
+        )
+        return answer
+    }
+
+    /// Notes an image that the frontend has looked at, for what provenance tells.
+    private func note(_ name: String, _ platform: Platform, _ digest: String, isOfLayout: Bool) throws {
         scope.add(
             Materials.Image(
-                reference,
+                try ImageReference(parsing: name),
                 platform: platform.normalized,
-                digest: base.digest,
+                digest: try? Digest(parsing: digest),
                 isOfLayout: isOfLayout
             )
         )
-        return try .with {
-            $0.ref = "\(reference)"
-            $0.digest = base.digest?.description ?? ""
-            $0.config = Data(try StrictJSON.encode(base.configuration))
-        }
     }
-
-    /// The number of the resolver that looks into layouts of the client.
-    private static let layoutResolver: Int32 = 1
 
     // MARK: Files
 
     func readFile(
         _ question: Moby_Buildkit_V1_Frontend_ReadFileRequest
     ) async throws -> Moby_Buildkit_V1_Frontend_ReadFileResponse {
+        try await build.withFiles(of: files(of: question.ref)) { try await Self.read(question, in: $0) }
+    }
+
+    func status(
+        _ question: Moby_Buildkit_V1_Frontend_StatFileRequest
+    ) async throws -> Moby_Buildkit_V1_Frontend_StatFileResponse {
+        try await build.withFiles(of: files(of: question.ref)) { try await Self.status(question, in: $0) }
+    }
+
+    func readDirectory(
+        _ question: Moby_Buildkit_V1_Frontend_ReadDirRequest
+    ) async throws -> Moby_Buildkit_V1_Frontend_ReadDirResponse {
+        try await build.withFiles(of: files(of: question.ref)) { try await Self.entries(question, in: $0) }
+    }
+
+    /// What is read of a file at once: a message must hold it.
+    private static let fileLimit: Int64 = 16 << 20
+
+    static func read(
+        _ question: Moby_Buildkit_V1_Frontend_ReadFileRequest,
+        in root: RootedDirectory
+    ) async throws -> Moby_Buildkit_V1_Frontend_ReadFileResponse {
         let range = question.hasRange ? question.range : nil
-        let bytes = try await look(into: question.ref, at: question.filePath) { root, path in
+        let bytes = try await look(into: root, at: question.filePath) { root, path in
             let file = try root.open(path, [.readOnly, .nonBlocking])
             guard try file.status().type == .regular else {
                 throw ServiceError.path(question.filePath, reason: "is not a regular file")
@@ -113,13 +134,11 @@ extension BuildJob {
         return .with { $0.data = Data(bytes) }
     }
 
-    /// What is read of a file at once: a message must hold it.
-    private static let fileLimit: Int64 = 16 << 20
-
-    func status(
-        _ question: Moby_Buildkit_V1_Frontend_StatFileRequest
+    static func status(
+        _ question: Moby_Buildkit_V1_Frontend_StatFileRequest,
+        in root: RootedDirectory
     ) async throws -> Moby_Buildkit_V1_Frontend_StatFileResponse {
-        let stat = try await look(into: question.ref, at: question.path) { root, path in
+        let stat = try await look(into: root, at: question.path) { root, path in
             try Fsutil_Types_Stat(
                 root,
                 path,
@@ -130,12 +149,13 @@ extension BuildJob {
         return .with { $0.stat = stat }
     }
 
-    func readDirectory(
-        _ question: Moby_Buildkit_V1_Frontend_ReadDirRequest
+    static func entries(
+        _ question: Moby_Buildkit_V1_Frontend_ReadDirRequest,
+        in root: RootedDirectory
     ) async throws -> Moby_Buildkit_V1_Frontend_ReadDirResponse {
         let filter =
             try question.includePattern.isEmpty ? nil : IgnoreFile(patterns: [Array(question.includePattern.utf8)])
-        let entries = try await look(into: question.ref, at: question.dirPath) { root, path in
+        let entries = try await look(into: root, at: question.dirPath) { root, path in
             var entries: [Fsutil_Types_Stat] = []
             for name in try root.entries(of: path).sorted(by: { $0.lexicographicallyPrecedes($1) })
             where filter?.ignores(name) ?? true {
@@ -147,21 +167,18 @@ extension BuildJob {
         return .with { $0.entries = entries }
     }
 
-    /// Lends the files of a result, on a thread that may block; errors name the path as the client does.
-    private func look<Value: Sendable>(
-        into id: String,
+    /// Lends files on a thread that may block; errors name the path as the client does.
+    private static func look<Value: Sendable>(
+        into root: RootedDirectory,
         at name: String,
         _ body: @escaping @Sendable (RootedDirectory, FilePath) throws -> Value
     ) async throws -> Value {
-        let tree = try await files(of: id)
         var path = FilePath(root: nil, FilePath(name).components)
         if path.isEmpty { path = "." }
-        return try await build.withFiles(of: tree) { [path] root in
-            do {
-                return try await onBlockingPool { try body(root, path) }
-            } catch let error as SystemCallError {
-                throw ServiceError.path("open \(name)", reason: SystemCallError.text(of: error.errno))
-            }
+        do {
+            return try await onBlockingPool { [path] in try body(root, path) }
+        } catch let error as SystemCallError {
+            throw ServiceError.path("open \(name)", reason: SystemCallError.text(of: error.errno))
         }
     }
 

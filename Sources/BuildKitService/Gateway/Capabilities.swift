@@ -8,7 +8,9 @@ enum Capabilities {
         "solve.base", "solve.inlinereturn", "resolveimage", "resolveimage.resolvemode", "readfile", "readdir",
         "statfile", "return", "returnmap", "proto.refarray", "reference.output", "reference.attestations",
         "frontend.inputs",
-        "gateway.solve.metadata", "gateway.solve.evaluate", "gateway.evaluate", "gateway.warnings",
+        "gateway.solve.metadata", "gateway.solve.evaluate", "gateway.evaluate", "gateway.warnings", "importcaches",
+        "source.metaresolver", "source.metaresolver.http.checksumrequest", "gateway.exec", "gateway.exec.extrahosts",
+        "gateway.exec.secretenv", "gateway.exec.signals", "gateway.exec.filesystem",
     ])
 
     /// Of graphs.
@@ -17,7 +19,8 @@ enum Capabilities {
         "source.local.sessionid", "source.local.includepatterns", "source.local.followpaths",
         "source.local.excludepatterns", "source.local.sharedkeyhint", "source.git", "source.git.keepgitdir",
         "source.git.fullurl", "source.git.subdir", "source.git.checksum", "source.http", "source.http.checksum",
-        "source.http.perm", "soruce.http.uidgid", "source.ocilayout", "exec.meta.base", "exec.meta.cgroup.parent",
+        "source.http.perm", "soruce.http.uidgid", "source.ocilayout", "source.buildop.llbfilename",
+        "exec.meta.base", "exec.meta.cgroup.parent",
         "exec.meta.network", "exec.meta.proxyenv", "exec.meta.security", "exec.meta.security.devices.v1",
         "exec.meta.setsdefaultpath", "exec.meta.ulimit", "exec.meta.cdi", "exec.meta.removemountstubs.recursive",
         "exec.meta.linux.resources", "exec.mount.bind", "exec.mount.bind.readwrite-nooutput", "exec.mount.cache",

@@ -1,3 +1,4 @@
+import BuildEngine
 import BuildKitProto
 import LLB
 import RPC
@@ -5,13 +6,15 @@ import SwiftProtobuf
 
 /// What clients ask of the build that they lead: BuildKit's `LLBBridge` on the daemon's own socket.
 ///
-/// The metadata of a call names the build.
+/// The metadata of a call names the build; a frontend in a container asks about its own.
 struct GatewayService: RPCService {
     static let name = "moby.buildkit.v1.frontend.LLBBridge"
     /// The key of the metadata that names the build.
     static let buildKey = "buildkit-controlapi-buildid"
 
     let jobs: JobRegistry
+    /// The build of all calls, where there is but one.
+    var own: BuildJob?
     let workers: @Sendable () -> [Moby_Buildkit_V1_Types_WorkerRecord]
 
     func register(in methods: inout MethodTable) {
@@ -52,6 +55,32 @@ struct GatewayService: RPCService {
             return Moby_Buildkit_V1_Frontend_WarnResponse()
         }
         registerLooks(in: &methods)
+        registerContainers(in: &methods)
+    }
+
+    /// Containers for processes of the client's own.
+    private func registerContainers(in methods: inout MethodTable) {
+        unary("NewContainer", in: &methods) { (question: Moby_Buildkit_V1_Frontend_NewContainerRequest, job) in
+            try await job.makeContainer(question)
+            return Moby_Buildkit_V1_Frontend_NewContainerResponse()
+        }
+        unary("ReleaseContainer", in: &methods) { (question: Moby_Buildkit_V1_Frontend_ReleaseContainerRequest, job) in
+            try await job.containers.release(question.containerID)
+            return Moby_Buildkit_V1_Frontend_ReleaseContainerResponse()
+        }
+        unary("ReadFileContainer", in: &methods) { (question: Moby_Buildkit_V1_Frontend_ReadFileRequest, job) in
+            try await job.readContainerFile(question)
+        }
+        unary("ReadDirContainer", in: &methods) { (question: Moby_Buildkit_V1_Frontend_ReadDirRequest, job) in
+            try await job.readContainerDirectory(question)
+        }
+        unary("StatFileContainer", in: &methods) { (question: Moby_Buildkit_V1_Frontend_StatFileRequest, job) in
+            try await job.containerStatus(question)
+        }
+        methods.stream(Self.name, "ExecProcess") {
+            [self] (input: RPCInput<ExecCall.Message>, context, output: RPCOutput<ExecCall.Message>) in
+            try await ExecCall(job: try await job(context), output: output).run(input)
+        }
     }
 
     /// Looks into images and results.
@@ -59,6 +88,10 @@ struct GatewayService: RPCService {
         unary("ResolveImageConfig", in: &methods) {
             (question: Moby_Buildkit_V1_Frontend_ResolveImageConfigRequest, job) in
             try await job.resolveImage(question)
+        }
+        unary("ResolveSourceMeta", in: &methods) {
+            (question: Moby_Buildkit_V1_Frontend_ResolveSourceMetaRequest, job) in
+            try await job.resolve(question)
         }
         unary("ReadFile", in: &methods) { (question: Moby_Buildkit_V1_Frontend_ReadFileRequest, job) in
             try await job.readFile(question)
@@ -76,9 +109,16 @@ struct GatewayService: RPCService {
         in methods: inout MethodTable,
         _ body: @escaping @Sendable (Question, BuildJob) async throws -> Answer
     ) {
-        methods.unary(Self.name, method) { [jobs] (question: Question, context: RPCContext) in
-            guard let id = context.values(Self.buildKey).first, !id.isEmpty else { throw ServiceError.noBuildID }
-            return try await body(question, try await jobs.job(id))
+        methods.unary(Self.name, method) { [self] (question: Question, context: RPCContext) in
+            let job = try await job(context)
+            do { return try await body(question, job) } catch let step as StepFailure { throw job.failure(of: step) }
         }
+    }
+
+    /// The build that a call is about.
+    private func job(_ context: RPCContext) async throws -> BuildJob {
+        if let own { return own }
+        guard let id = context.values(Self.buildKey).first, !id.isEmpty else { throw ServiceError.noBuildID }
+        return try await jobs.job(id)
     }
 }

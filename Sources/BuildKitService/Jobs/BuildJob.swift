@@ -33,10 +33,13 @@ final class BuildJob: Sendable {
         /// The targets of graphs that were solved.
         var evaluated: Set<Output> = []
         var outputs: [Digest: [BuildOutput]] = [:]
+        /// The files of results, as far as they were asked for.
+        var trees: [String: FileTree] = [:]
         var inputs: [String: Definition] = [:]
         /// The caches that requests to frontends named.
         var caches: [CacheSource] = []
         var produced: [ProducedGraphs.Entry] = []
+        var returned: Result<FrontendResult, any Error>?
     }
 
     let id: String
@@ -45,12 +48,17 @@ final class BuildJob: Sendable {
     let build: Build
     /// What the client itself asks for.
     let scope: RequestScope
+    /// What the client runs processes of its own in.
+    let containers = GatewayContainers()
     private let state = Mutex(State())
     /// What the client's frontend returned.
     private let returned = Promise<Result<FrontendResult, any Error>>()
 
     private let produced: ProducedGraphs
+    /// The client's session.
+    let sessionID: String
     private let cacheSource: @Sendable (String, [String: String]) throws -> CacheSource
+    private let describe: @Sendable () -> [Moby_Buildkit_V1_Types_WorkerRecord]
 
     init(
         id: String,
@@ -58,9 +66,13 @@ final class BuildJob: Sendable {
         _ build: Build,
         inputs: [String: Definition] = [:],
         produced: ProducedGraphs = ProducedGraphs(),
+        sessionID: String = "",
+        workers: @escaping @Sendable () -> [Moby_Buildkit_V1_Types_WorkerRecord] = { [] },
         cacheSource: @escaping @Sendable (String, [String: String]) throws -> CacheSource
     ) {
         self.cacheSource = cacheSource
+        self.sessionID = sessionID
+        describe = workers
         self.id = id
         self.request = request
         self.build = build
@@ -70,6 +82,9 @@ final class BuildJob: Sendable {
         scope = RequestScope(parameters)
         state.withLock { $0.inputs = inputs }
     }
+
+    /// How the builder describes itself.
+    var workers: [Moby_Buildkit_V1_Types_WorkerRecord] { describe() }
 
     // MARK: Results
 
@@ -96,6 +111,14 @@ final class BuildJob: Sendable {
 
     /// The build is over: what its frontends gave says nothing of inputs any more.
     func end() { produced.remove(state.withLock(\.produced)) }
+
+    /// Names a tree; the empty name is that of an empty one.
+    func add(_ tree: FileTree?) -> String {
+        guard let tree else { return "" }
+        let id = hexadecimal((0..<16).map { _ in UInt8.random(in: 0...255) })
+        state.withLock { $0.trees[id] = tree }
+        return id
+    }
 
     /// The graph of a result.
     func definition(of id: String) throws(ServiceError) -> Definition {
@@ -129,8 +152,11 @@ final class BuildJob: Sendable {
 
     /// The files of a result.
     func files(of id: String) async throws -> FileTree {
+        if let known = state.withLock({ $0.trees[id] }) { return known }
         let solved = try await evaluate([try definition(of: id)])
-        return solved.trees.first ?? .empty
+        let tree = solved.trees.first ?? .empty
+        state.withLock { $0.trees[id] = tree }
+        return tree
     }
 
     // MARK: Frontends
@@ -149,32 +175,54 @@ final class BuildJob: Sendable {
         inputs: [String: Definition],
         in outer: RequestScope
     ) async throws -> FrontendResult {
-        guard frontend == "dockerfile.v0" else { throw ServiceError.unknownFrontend(frontend) }
-        let asked = FrontendAttributes(attributes)
         let given = inputs.isEmpty ? self.inputs : inputs
-        let request = try asked.request(like: request, inputs: given)
-        let caches = try asked.caches().map { try cacheSource($0.type, $0.attributes) }
-        state.withLock { $0.caches += caches }
-        if let call = try asked.call() { return try await answer(call, request) }
         var parameters = BuildParameters(frontend: frontend, arguments: BuildParameters.telling(attributes))
         parameters.inputs = produced.requests(for: inputs)
         let scope = outer.asking(parameters)
-        let planned = try await build.plans(for: request)
-        scope.add(reads: planned.reads, planned.images)
-        // A stage may be of another platform than the image is for.
-        let platforms = request.platforms.isEmpty ? planned.plans.map(\.platform) : request.platforms
-        let plans = Array(zip(planned.plans, platforms))
-        var result = try await result(of: plans, isIndex: request.isMultiPlatform, in: scope)
-        if let options = try AttestationOptions(attributes: attributes).sbom {
-            let scanner = try await build.scanner(options)
-            scope.add(scanner.image)
-            for (plan, platform) in plans {
-                let name = "\(platform.normalized)"
-                let scan = try scanner.scan(plan.definition.target, plan.scanTargets, of: name)
-                result.attestations[name] = [.scan(add(scan, in: scope))]
+        switch frontend {
+        case "dockerfile.v0": return try await translate(attributes, inputs: given, in: scope)
+        case "gateway.v0":
+            // The one that is built in goes by this name too.
+            if attributes[ImageFrontend.sourceKey] == "dockerfile.v0" {
+                let attributes = attributes.merging(["cmdline": "dockerfile.v0"]) { own, _ in own }
+                return try await translate(attributes, inputs: given, in: scope)
             }
+            return try await run(attributes, inputs: given, in: scope)
+        default: throw ServiceError.unknownFrontend(frontend)
         }
-        return result
+    }
+
+    /// Translates a Dockerfile, unless it names another frontend.
+    private func translate(
+        _ attributes: [String: String],
+        inputs: [String: Definition],
+        in scope: RequestScope
+    ) async throws -> FrontendResult {
+        let asked = FrontendAttributes(attributes)
+        let request = try asked.request(like: request, inputs: inputs)
+        try addCaches(asked.caches().map { ($0.type, $0.attributes) })
+        do {
+            if let call = try asked.call() { return try await answer(call, request) }
+            let planned = try await build.plans(for: request)
+            scope.add(reads: planned.reads, planned.images)
+            // A stage may be of another platform than the image is for.
+            let platforms = request.platforms.isEmpty ? planned.plans.map(\.platform) : request.platforms
+            let plans = Array(zip(planned.plans, platforms))
+            var result = try await result(of: plans, isIndex: request.isMultiPlatform, in: scope)
+            if let options = try AttestationOptions(attributes: attributes).sbom {
+                let scanner = try await build.scanner(options)
+                scope.add(scanner.image)
+                for (plan, platform) in plans {
+                    let name = "\(platform.normalized)"
+                    let scan = try scanner.scan(plan.definition.target, plan.scanTargets, of: name)
+                    result.attestations[name] = [.scan(add(scan, in: scope))]
+                }
+            }
+            return result
+        } catch let other as OtherFrontend {
+            let more = [ImageFrontend.sourceKey: other.image, "cmdline": other.commandLine]
+            return try await run(attributes.merging(more) { $1 }, inputs: inputs, in: scope)
+        }
     }
 
     /// Lets a scanner for parts look through what a frontend gave, where the client asks for it and the frontend has
@@ -191,6 +239,42 @@ final class BuildJob: Sendable {
             result.attestations[image.id, default: []].append(.scan(add(scan, in: scope)))
         }
         return result
+    }
+
+    /// Asks a frontend that is an image.
+    private func run(
+        _ attributes: [String: String],
+        inputs: [String: Definition],
+        in scope: RequestScope
+    ) async throws -> FrontendResult {
+        let child = BuildJob(
+            id: id,
+            request,
+            build,
+            inputs: inputs,
+            produced: produced,
+            sessionID: sessionID,
+            workers: describe,
+            cacheSource: cacheSource
+        )
+        let (outputs, caches) = state.withLock { ($0.outputs, $0.caches) }
+        child.state.withLock { ($0.outputs, $0.caches) = (outputs, caches) }
+        defer { child.end() }
+        var result = try await ImageFrontend(attributes: attributes, job: child).run()
+        try result.replaceReferences { add(try child.definition(of: $0), in: scope) }
+        // What it says of its results goes by its own names.
+        let (made, known) = child.state.withLock { ($0.outputs, $0.results) }
+        state.withLock { state in
+            state.outputs.merge(made) { first, _ in first }
+            state.results.merge(known) { first, _ in first }
+        }
+        return result
+    }
+
+    /// Has caches looked at from now on.
+    func addCaches(_ caches: [(type: String, attributes: [String: String])]) throws {
+        let sources = try caches.map { try cacheSource($0.type, $0.attributes) }
+        state.withLock { $0.caches += sources }
     }
 
     private func result(
@@ -232,7 +316,13 @@ final class BuildJob: Sendable {
     // MARK: The client's own frontend
 
     /// Takes what the client's frontend gave; only the first answer counts.
-    func finish(_ result: Result<FrontendResult, any Error>) { returned.keep(result) }
+    func finish(_ result: Result<FrontendResult, any Error>) {
+        state.withLock { $0.returned = $0.returned ?? result }
+        returned.keep(result)
+    }
+
+    /// What it gave, if it did.
+    var returnedResult: Result<FrontendResult, any Error>? { state.withLock(\.returned) }
 
     /// Waits for what the client's frontend gives.
     func clientResult() async throws -> FrontendResult {

@@ -29,6 +29,14 @@ struct FrontendResult: Sendable {
     /// The value of a key, for one platform where the frontend says it for each.
     func value(_ key: String, for platform: String) -> [UInt8]? { metadata["\(key)/\(platform)"] ?? metadata[key] }
 
+    /// Gives results other ids.
+    mutating func replaceReferences(_ replacement: (String) throws -> String?) rethrows {
+        switch references {
+        case .one(let id): references = .one(try id.flatMap(replacement))
+        case .several(let ids): references = .several(try ids.mapValues { try $0.flatMap(replacement) })
+        }
+    }
+
     /// The platforms that the frontend names, by the ids that keys have for them.
     func platforms() throws(ServiceError) -> [(id: String, platform: Platform)] {
         guard let bytes = metadata[Self.platformsKey] else { return [] }

@@ -1,5 +1,6 @@
 internal import Attestations
 package import BuildEngine
+internal import BuildKitService
 internal import HTTP
 package import Images
 internal import LinuxSystem
@@ -77,6 +78,11 @@ extension SlipwayEnvironment {
         parts.history = try configuration.historyLimits()
         parts.web = WebClient(web)
         parts.variables = variables
+        // What a frontend names is not reached with what this process has in its environment.
+        let surroundings = CacheOption.Surroundings(path: { path($0) }, variable: { _ in nil })
+        parts.imageFrontends = LocalImageFrontends { type, attributes in
+            try CacheOption(type: type, attributes: attributes.mapValues { Array($0.utf8) }).source(surroundings)
+        }
         parts.devices = {
             if devices.isDisabled { return DeviceRegistry(reading: []) }
             return DeviceRegistry(

@@ -1,4 +1,5 @@
 import LinuxSystem
+import Sandboxes
 import SystemPackage
 
 /// How more processes come into a container that runs.
@@ -20,19 +21,7 @@ struct ContainerEntrance: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func process(numbered number: Int32) -> ProcessReference? {
         guard surrounding != nil else { return ProcessReference(processID: number) }
-        guard let namespace = ProcessNamespaces(of: first.processID) else { return nil }
-        for candidate in (try? Self.processes()) ?? [] {
-            guard let found = ProcessNamespaces(of: candidate), found.namespace == namespace.namespace,
-                found.numbers.dropLast().last == number
-            else { continue }
-            return ProcessReference(processID: candidate)
-        }
-        return nil
-    }
-
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private static func processes() throws -> [Int32] {
-        try HostFiles.entries(of: "/proc").compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+        return NestedProcesses.process(numbered: number, beside: first.processID)
     }
 }
 
@@ -59,7 +48,7 @@ extension ContainerStore {
         ) { () -> ProcessReference? in
             // The runtime writes this when the container's root is what its processes are to see.
             guard try HostFiles.status(of: own.appending("status")) != nil else { return nil }
-            return try Self.firstProcess(in: process.processID).flatMap { ProcessReference(processID: $0) }
+            return try NestedProcesses.first(in: process.processID).flatMap { ProcessReference(processID: $0) }
         }
         guard let first else { throw ContainerError.notRunning(id: container.id) }
         return ContainerEntrance(container: container, state: state, name: "main", first: first, surrounding: process)

@@ -1,4 +1,5 @@
 import LinuxSystem
+import Sandboxes
 import Storage
 import SystemPackage
 internal import Text
@@ -82,12 +83,12 @@ extension ContainerStore {
         }
         let isNested = run.isNested
         return try await onBlockingPool {
-            let parents = try Self.parents()
+            let parents = try NestedProcesses.parents()
             // Around an attached container there is the runtime, which is none of its processes.
             var found: Set<Int32> = isNested ? [] : [first.processID]
             var pending = [first.processID]
             // What `exec` starts has a parent outside, and numbers of the container.
-            let inside = isNested ? try Self.firstProcess(in: first.processID) : first.processID
+            let inside = isNested ? try NestedProcesses.first(in: first.processID) : first.processID
             if let own = inside.flatMap({ ProcessNamespaces(of: $0) }), own.numbers.count > 1 {
                 let others = parents.keys.filter { ProcessNamespaces(of: $0)?.namespace == own.namespace }
                 found.formUnion(others)
@@ -107,32 +108,6 @@ extension ContainerStore {
         guard container.state.run?.isNested == true, let runtime = container.state.process?.processID else {
             return container.state.process?.processID
         }
-        return try await onBlockingPool { try Self.firstProcess(in: runtime) }
-    }
-
-    /// The number that the host gives process 1 of a container that is in the keeping of a runtime.
-    ///
-    /// The runtime has more children: those that other processes left in the container.
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    static func firstProcess(in runtime: Int32) throws -> Int32? {
-        try parents().filter { $0.value == runtime }.keys.first { ProcessNamespaces(of: $0)?.numbers.last == 1 }
-    }
-
-    /// The parent of each process.
-    ///
-    /// See proc_pid_stat(5).
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private static func parents() throws -> [Int32: Int32] {
-        var parents: [Int32: Int32] = [:]
-        for name in try HostFiles.entries(of: "/proc") {
-            guard let number = Int32(String(decoding: name, as: UTF8.self)) else { continue }
-            // One that has ended since is no longer anybody's child.
-            guard let bytes = try? OpenFile.open(FilePath("/proc/\(number)/stat"), .readOnly).readToEnd(limit: 65_536),
-                let end = bytes.lastIndex(of: ")")
-            else { continue }
-            let fields = String(decoding: bytes[(end + 1)...], as: UTF8.self).split(separator: " ")
-            if fields.count > 1, let parent = Int32(fields[1]) { parents[number] = parent }
-        }
-        return parents
+        return try await onBlockingPool { try NestedProcesses.first(in: runtime) }
     }
 }

@@ -13,6 +13,8 @@ package struct BuildOptions: Sendable {
         case stages(Set<String>)
     }
 
+    /// Whether the Dockerfile may name another frontend, so that it is refused.
+    package var namesFrontend = true
     /// The stage to build, by name or number; nil for the last.
     package var target: String?
     /// `--build-arg`.

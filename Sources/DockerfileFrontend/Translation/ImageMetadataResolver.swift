@@ -28,6 +28,8 @@ package struct ResolvedBase: Sendable, Hashable {
     /// Nil where the name itself is as good as a digest.
     package var digest: Digest?
     package var configuration: ImageConfiguration
+    /// The image that was taken instead of the one that was asked for; nil where it is that one.
+    package var reference: ImageReference?
 
     package init(digest: Digest?, configuration: ImageConfiguration) {
         self.digest = digest

@@ -61,7 +61,7 @@ extension Translator {
             for index in asking[question] ?? [] {
                 let base = try answer.get()
                 resolved[index] = ResolvedImage(
-                    reference: question.reference,
+                    reference: base.reference ?? question.reference,
                     layout: question.layout,
                     base: base,
                     platform: platform(of: base, wanted: question.platform, node: index),

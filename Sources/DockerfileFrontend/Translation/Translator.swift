@@ -35,27 +35,40 @@ package func translate(
     return try translator.plan(for: target)
 }
 
-/// Refuses files in another language: the frontend that they name would have to be run.
+/// A frontend other than this one, which is to translate a file.
+package struct OtherFrontend: Error, Sendable, CustomStringConvertible {
+    /// The name of its image.
+    package let image: String
+    /// The name, and what else stands with it.
+    package let commandLine: String
+    /// What the user is told where no image can be run as a frontend.
+    package let refusal: FrontendError
+
+    package var description: String { "\(refusal)" }
+}
+
+/// Finds the frontend that a Dockerfile or the request names with `# syntax` where it is not docker's, which this one
+/// stands in for.
 ///
-/// Docker's own frontend images read the language that is built in here, whatever their version and whichever registry has a
-/// copy. Other languages are not read as Dockerfiles: call it before the file is parsed.
+/// Other languages are not read as Dockerfiles: call it before the file is parsed.
 /// - Parameters:
 ///   - source: the file.
 ///   - argument: the frontend that the request names instead, `BUILDKIT_SYNTAX`.
-/// - Throws: `FrontendError`.
-package func checkFrontend(of source: SourceText, _ argument: [UInt8]?) throws {
+/// - Returns: the other frontend; nil for this one.
+package func otherFrontend(of source: SourceText, _ argument: [UInt8]?) -> OtherFrontend? {
     let directive = Directive.syntax(of: source.bytes)
-    guard let value = argument ?? directive?.commandLine else { return }
+    guard let value = argument ?? directive?.commandLine else { return nil }
     let name = value.prefix { $0 != 0x20 }.displayText
     let known = ["docker/dockerfile", "docker/dockerfile-upstream"]
-    if name == "dockerfile.v0" || name.isEmpty { return }
-    if let reference = try? ImageReference(parsing: name), known.contains(reference.path) { return }
+    if name == "dockerfile.v0" || name.isEmpty { return nil }
+    if let reference = try? ImageReference(parsing: name), known.contains(reference.path) { return nil }
     let lines = argument == nil ? directive.map { $0.line...$0.line } : nil
-    throw FrontendError(
+    let refusal = FrontendError(
         .unsupported("the Dockerfile frontend \(name)"),
         at: lines.map { [source.range(ofLines: $0)] } ?? [],
         in: source
     )
+    return OtherFrontend(image: name, commandLine: String(decoding: value, as: UTF8.self), refusal: refusal)
 }
 
 /// One translation.
@@ -108,7 +121,11 @@ struct Translator {
             contexts: options.namedContexts,
             targetPlatform: targetPlatform
         )
-        try checkFrontend(of: dockerfile.source, options.buildArguments["BUILDKIT_SYNTAX"])
+        if options.namesFrontend,
+            let other = otherFrontend(of: dockerfile.source, options.buildArguments["BUILDKIT_SYNTAX"])
+        {
+            throw other.refusal
+        }
     }
 
     /// Finds the target, and the images that it needs, or that all stages need.

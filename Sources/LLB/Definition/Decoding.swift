@@ -33,7 +33,7 @@ struct OperationDecoder {
             return .merge(outputs)
         case .diff(let diff):
             return .diff(lower: try output(diff.lower.input), upper: try output(diff.upper.input))
-        case .build: throw .unsupportedOperation(digest: digest, kind: "nested build")
+        case .build(let build): return try decode(build)
         case .passthrough: throw .unsupportedOperation(digest: digest, kind: "passthrough")
         case nil: throw invalid("it has no action")
         }
@@ -53,6 +53,15 @@ struct OperationDecoder {
         return Int(index)
     }
 
+    private func decode(_ message: Pb_BuildOp) throws(LLBError) -> Operation {
+        guard message.builder == NestedBuild.builder else { throw invalid("only LLB builder is currently allowed") }
+        guard let input = message.inputs[NestedBuild.definition], let output = try output(input.input) else {
+            throw invalid("no llb definition input \(NestedBuild.definition) found")
+        }
+        let file = message.attrs[NestedBuild.fileKey].map { [UInt8]($0) }
+        return .build(definition: output, file: file ?? Array(NestedBuild.definition.utf8))
+    }
+
     private func decode(_ message: Pb_ExecOp) throws(LLBError) -> Exec {
         guard message.hasMeta, !message.meta.args.isEmpty else { throw invalid("the process has no arguments") }
         var mounts: [Mount] = []
@@ -61,17 +70,8 @@ struct OperationDecoder {
             throw invalid("nothing is mounted at /")
         }
         var exec = Exec(process: decode(message.meta), mounts: mounts)
-        switch message.network {
-        case .unset: exec.network = .sandbox
-        case .host: exec.network = .host
-        case .none: exec.network = .none
-        case .UNRECOGNIZED(let value): throw invalid("unknown network mode \(value)")
-        }
-        switch message.security {
-        case .sandbox: exec.security = .sandbox
-        case .insecure: exec.security = .insecure
-        case .UNRECOGNIZED(let value): throw invalid("invalid security mode \(value)")
-        }
+        exec.network = try decode(message.network)
+        exec.security = try decode(message.security)
         exec.secretEnvironment = message.secretenv.map {
             SecretVariable(id: [UInt8]($0.id), name: [UInt8]($0.name), isOptional: $0.optional)
         }
@@ -79,7 +79,24 @@ struct OperationDecoder {
         return exec
     }
 
-    private func decode(_ message: Pb_Meta) -> Process {
+    func decode(_ mode: Pb_NetMode) throws(LLBError) -> NetworkMode {
+        switch mode {
+        case .unset: return .sandbox
+        case .host: return .host
+        case .none: return .none
+        case .UNRECOGNIZED(let value): throw invalid("invalid network mode \(value)")
+        }
+    }
+
+    func decode(_ mode: Pb_SecurityMode) throws(LLBError) -> SecurityMode {
+        switch mode {
+        case .sandbox: return .sandbox
+        case .insecure: return .insecure
+        case .UNRECOGNIZED(let value): throw invalid("invalid security mode \(value)")
+        }
+    }
+
+    func decode(_ message: Pb_Meta) -> Process {
         var process = Process(
             arguments: message.args.map { [UInt8]($0) },
             environment: message.env.map { [UInt8]($0) },
@@ -104,7 +121,7 @@ struct OperationDecoder {
         return process
     }
 
-    private func decode(_ message: Pb_Mount) throws(LLBError) -> Mount {
+    func decode(_ message: Pb_Mount) throws(LLBError) -> Mount {
         var mount = Mount(
             try kind(of: message),
             of: try output(message.input),

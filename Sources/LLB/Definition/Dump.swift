@@ -35,6 +35,7 @@ extension Node {
         case .file(let actions): actions.map(\.change.word).joined(separator: ", ")
         case .merge: "merge"
         case .diff(let lower, _): lower == nil ? "diff from scratch" : "diff"
+        case .build(_, let file): "build \(DumpPrinter.text(file))"
         }
     }
 }
@@ -85,6 +86,8 @@ private struct DumpPrinter {
         case .file(let actions): return ["\(head) file"] + actions.enumerated().map(line) + tail(node)
         case .merge(let inputs): return ["\(head) merge \(inputs.map(name).joined(separator: " "))"] + tail(node)
         case .diff(let lower, let upper): return ["\(head) diff \(name(lower)) \(name(upper))"] + tail(node)
+        case .build(let definition, let file):
+            return ["\(head) build \(Self.text(file)) of \(name(definition))"] + tail(node)
         }
     }
 

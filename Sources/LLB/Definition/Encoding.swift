@@ -28,6 +28,12 @@ func encode(_ operation: Operation, inputs: [Output], platform: Platform?) throw
             input.input = encoder.index(of: output)
             return input
         }
+    case .build(let definition, let file):
+        message.build.builder = NestedBuild.builder
+        message.build.inputs[NestedBuild.definition] = .with { $0.input = encoder.index(of: definition) }
+        if file != Array(NestedBuild.definition.utf8) {
+            message.build.attrs[NestedBuild.fileKey] = Data(file)
+        }
     case .diff(let lower, let upper):
         message.diff.lower.input = encoder.index(of: lower)
         message.diff.upper.input = encoder.index(of: upper)
@@ -279,4 +285,13 @@ private struct OperationEncoder {
             return Int64(inputCount + action)
         }
     }
+}
+
+/// What nested builds are called on the wire.
+enum NestedBuild {
+    /// The one that reads a graph of a file.
+    static let builder: Int64 = -1
+    /// The input with the file, and the file's usual name.
+    static let definition = "buildkit.llb.definition"
+    static let fileKey = "llbbuild.filename"
 }

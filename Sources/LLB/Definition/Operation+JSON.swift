@@ -1,7 +1,15 @@
 import BuildKitProto
 import FoundationEssentials
 import SwiftProtobuf
-import Text
+package import Text
+
+extension Node {
+    /// The operation as a document, by the rules of protobuf's JSON.
+    package var json: JSONValue {
+        // The node was made of these bytes, or they of it.
+        (try? Pb_Op(serializedBytes: bytes))?.json(.protobuf) ?? .object([])
+    }
+}
 
 extension Pb_Op {
     func json(_ style: JSONStyle) -> JSONValue {
@@ -46,8 +54,17 @@ extension Pb_Op {
             let lower = diff.hasLower ? members(("input", style.number(diff.lower.input))) : nil
             let upper = diff.hasUpper ? members(("input", style.number(diff.upper.input))) : nil
             return .init("diff", members(("lower", lower), ("upper", upper)))
-        // Our own definitions have none of these.
-        case .build?, .passthrough?, nil: return nil
+        case .build(let build)?:
+            let inputs = build.inputs.map { ($0, members(("input", style.number($1.input)))) }
+            let attributes = build.attrs.map { ($0, JSONValue.string(String(decoding: $1, as: UTF8.self))) }
+            let json = members(
+                ("builder", style.number(build.builder)),
+                ("inputs", inputs.isEmpty ? nil : object(inputs)),
+                ("attrs", attributes.isEmpty ? nil : object(attributes))
+            )
+            return .init("build", json)
+        // No definition that was read has these.
+        case .passthrough?, nil: return nil
         }
     }
 }

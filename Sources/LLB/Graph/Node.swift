@@ -120,6 +120,8 @@ package enum Operation: Hashable, Sendable {
     case merge([Output])
     /// What `upper` adds to `lower`; nil is the empty tree.
     case diff(lower: Output?, upper: Output?)
+    /// What the graph makes that is in a file of a tree.
+    case build(definition: Output, file: [UInt8])
 
     /// Every output the operation refers to, once each, in order of appearance.
     var references: [Output] {
@@ -134,13 +136,14 @@ package enum Operation: Hashable, Sendable {
         case .file(let actions): actions.flatMap(\.mentioned)
         case .merge(let inputs): inputs
         case .diff(let lower, let upper): [lower, upper].compactMap(\.self)
+        case .build(let definition, _): [definition]
         }
     }
 
     /// How many results a node of this operation has.
     package var outputCount: Int {
         switch self {
-        case .source, .merge, .diff: 1
+        case .source, .merge, .diff, .build: 1
         case .exec(let exec): (exec.mounts.compactMap(\.output).max() ?? -1) + 1
         case .file(let actions): (actions.compactMap(\.output).max() ?? -1) + 1
         }

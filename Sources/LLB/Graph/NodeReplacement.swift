@@ -45,6 +45,7 @@ extension Operation {
         case .file(let actions): return .file(actions.map { $0.replacingOutputs(change) })
         case .merge(let inputs): return .merge(inputs.map(change))
         case .diff(let lower, let upper): return .diff(lower: lower.map(change), upper: upper.map(change))
+        case .build(let definition, let file): return .build(definition: change(definition), file: file)
         }
     }
 }

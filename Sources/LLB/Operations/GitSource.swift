@@ -40,6 +40,8 @@ package struct GitSource: Hashable, Sendable {
         if parts.count > 1 { setFragment(parts[1]) }
         for (key, value) in source.attributes {
             switch key {
+            case _ where key.hasPrefix("git.sig."):
+                throw fail("the signatures of commits are not verified by this version of Slipway")
             case "git.checksum": checksum = value.isEmpty ? nil : value
             case "git.keepgitdir": keepsGitDirectory = value == "true"
             case "git.skipsubmodules": skipsSubmodules = value == "true"

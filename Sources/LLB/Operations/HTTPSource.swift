@@ -40,6 +40,11 @@ package struct HTTPSource: Hashable, Sendable {
                 do throws(OCIError) { checksum = try Digest(parsing: text) } catch {
                     throw .invalidSource(source.identifier, reason: "\(error)")
                 }
+            case _ where key.hasPrefix("http.sig."):
+                throw .invalidSource(
+                    source.identifier,
+                    reason: "the signatures of files are not verified by this version of Slipway"
+                )
             case "http.filename": fileName = value
             case "http.perm":
                 permissions = try text.hasPrefix("0") ? number(text[...], radix: 8) : number(text[...])

@@ -24,6 +24,22 @@ package struct Source: Hashable, Sendable {
         return (String(decoding: identifier[..<colon], as: UTF8.self), Array(identifier[(colon + 3)...]))
     }
 
+    /// With its identifier in the form that policies are written for.
+    package var normalized: Source {
+        guard scheme == Self.gitScheme, var git = try? GitSource(self) else { return self }
+        if let directory = git.subdirectory {
+            // As if the repository were all there is.
+            var parts: [ArraySlice<UInt8>] = []
+            for part in directory.split(separator: "/") where part != "." {
+                if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+            }
+            git.subdirectory = parts.isEmpty ? nil : Array(parts.joined(separator: "/".utf8))
+        }
+        var source = self
+        source.identifier = git.source.identifier
+        return source
+    }
+
     package static let imageScheme = "docker-image"
     package static let layoutScheme = "oci-layout"
     /// The attribute of a `oci-layout://` source that names the directory.

@@ -43,7 +43,13 @@ struct ExecOperation: VertexOperation {
         let selector = Array(mounts.map(\.selector).joined(separator: [0]))
         return .content(selector: selector) { [environment] output, context in
             let place = Observations.Place(vertex: context.vertex, input: number)
-            return try await environment.contentKey(of: output, selections, at: place)
+            do {
+                return try await environment.contentKey(of: output, selections, at: place)
+            } catch let error as OperationError {
+                guard environment.keepsRemains, let tree = output.tree else { throw error }
+                let mount = exec.mounts.firstIndex { $0.input == input } ?? 0
+                throw FailedStep(error: error, subject: .content(input: mount), inputs: [tree], mounts: [])
+            }
         }
     }
 
@@ -54,11 +60,25 @@ struct ExecOperation: VertexOperation {
             throw OperationError.unsupported("a step without a root file system cannot run")
         }
         return try await environment.networks.withNetwork(for: exec.network, context) { network in
-            let run = ExecRun(operation: self, inputs: inputs, context: context, network: network)
+            var run = ExecRun(operation: self, inputs: inputs, context: context, network: network) {
+                try await $0.runProcess(root: $1, $2)
+            }
+            if environment.keepsRemains { run.remains = Remains() }
             let outputs = try await self.run(run, in: root)
+            if let error = run.remains?.error { throw failedStep(error, run, outputs) }
             run.correctKeys()
             return outputs
         }
+    }
+
+    /// What a client may look into.
+    private func failedStep(_ error: any Error, _ run: ExecRun, _ outputs: [BuildOutput]) -> FailedStep {
+        let inputs = exec.mounts.map { $0.input == nil ? nil : try? run.tree(of: $0) }
+        let mounts = zip(exec.mounts, inputs).map { mount, input in
+            if let output = mount.output, outputs.indices.contains(output) { return outputs[output].tree }
+            return run.remains?.tree(of: mount) ?? input
+        }
+        return FailedStep(error: error, subject: .process, inputs: inputs, mounts: mounts)
     }
 
     private func run(_ run: ExecRun, in root: Mount) async throws -> [BuildOutput] {
@@ -73,7 +93,7 @@ struct ExecOperation: VertexOperation {
             outputs[index] = .tree(tree.adding(layer))
         } else {
             // Also where the process may not write: the places of its mounts are made.
-            outputs = try await environment.snapshots.withDiscardedSnapshot(on: tree) { active in
+            outputs = try await run.withPassingSnapshot(on: tree, of: root) { active in
                 try await run.mount(others[...], [], root: active.root)
             }
         }
@@ -92,9 +112,13 @@ struct ExecRun: Sendable {
     let inputs: [BuildOutput]
     let context: OperationContext
     let network: StepNetwork
+    /// What is done when all mounts are there.
+    let whenMounted: @Sendable (ExecRun, _ root: FilePath, [SandboxConfiguration.Mount]) async throws -> Void
     /// What the process saw of directories of the client.
     let seen = SeenDirectories()
     private let takenCaches = CacheMounts.Taken()
+    /// What it leaves where it fails; nil where no client would look into it.
+    var remains: Remains?
 
     var environment: OperationEnvironment { operation.environment }
     var exec: Exec { operation.exec }
@@ -116,7 +140,13 @@ struct ExecRun: Sendable {
         root: FilePath
     ) async throws -> [Int: BuildOutput] {
         guard let mount = mounts.first else {
-            try await runProcess(root: root, taken)
+            do {
+                try await whenMounted(self, root, taken)
+            } catch let error as OperationError {
+                // The mounts are kept as they are now.
+                guard let remains else { throw error }
+                remains.fail(error)
+            }
             return [:]
         }
         let rest = mounts.dropFirst()
@@ -198,9 +228,30 @@ struct ExecRun: Sendable {
                 try await withSelected(mount.selector, of: $0, go)
             }
         }
-        return try await environment.snapshots.withDiscardedSnapshot(on: tree) { active in
+        return try await withPassingSnapshot(on: tree, of: mount) { active in
             try await withSelected(mount.selector, of: active.root, go)
         }
+    }
+
+    /// Lends a writable view of a tree that is dropped in the end, unless the step has failed and is to be looked into.
+    func withPassingSnapshot<Value>(
+        on tree: FileTree,
+        of mount: Mount,
+        _ body: (ActiveSnapshot) async throws -> Value
+    ) async throws -> Value {
+        guard let remains else { return try await environment.snapshots.withDiscardedSnapshot(on: tree, body) }
+        var value: Value?
+        do {
+            let (_, layer) = try await environment.snapshots.withActiveSnapshot(on: tree) { active in
+                value = try await body(active)
+                if remains.error == nil { throw PassingView() }
+            }
+            remains.note(tree.adding(layer), of: mount)
+        } catch is PassingView {
+            // It has done its work.
+        }
+        guard let value else { throw CancellationError() }
+        return value
     }
 
     /// Lends the part of a directory that a selector names as a mount of its own, found by the kernel below that root.
@@ -242,3 +293,6 @@ struct ExecRun: Sendable {
         }
     }
 }
+
+/// A view that is not kept is discarded by this.
+private struct PassingView: Error {}

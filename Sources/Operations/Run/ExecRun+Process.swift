@@ -18,54 +18,15 @@ extension ExecRun {
     func runProcess(root: FilePath, _ mounts: [SandboxConfiguration.Mount]) async throws {
         let obstacle = try await obstacle()
         let process = exec.process
-        var configuration = SandboxConfiguration(root: root, arguments: process.arguments)
-        configuration.purpose = .step
-        configuration.isRootReadOnly = exec.mounts.contains { $0.destination == "/" && $0.isReadOnly }
-        configuration.environment = process.environment + proxyVariables
-        // Graphs of other frontends than ours may leave it out, as BuildKit lets them.
-        if !process.environment.contains(where: { $0.starts(with: "PATH=") }) {
-            configuration.environment.append(Self.usualPath)
-        }
-        configuration.workingDirectory = process.directory.isEmpty ? "/" : FilePath(bytes: process.directory)
-        configuration.user = process.user
-        configuration.hostname = process.hostname.isEmpty ? "buildkitsandbox" : process.hostname
-        configuration.mounts = mounts
-        configuration.resourceLimits = process.limits.map { limit in
-            SandboxConfiguration.ResourceLimit(
-                name: "RLIMIT_" + String(decoding: limit.name, as: UTF8.self).uppercased(),
-                soft: limit.soft < 0 ? .max : UInt64(limit.soft),
-                hard: limit.hard < 0 ? .max : UInt64(limit.hard)
-            )
-        }
-        configuration.network = try await network.network()
-        configuration.resolverLines = environment.networks.resolverLines
-        let gateway = configuration.network.host
-        configuration.hosts = process.extraHosts.map { host in
-            let address = String(decoding: host.address, as: UTF8.self)
-            return (String(decoding: host.host, as: UTF8.self), address == "host-gateway" ? gateway : address)
-        }
-        if exec.security == .insecure {
-            configuration.capabilities = try await onBlockingPool { try Capability.available() }
-            configuration.confinesSystemCalls = false
-            configuration.masksKernelFiles = false
-            configuration.deviceNodes = try await onBlockingPool { try unconfinedDevices() }
-            configuration.usesAllDevices = true
-        }
-        if !exec.devices.isEmpty {
-            let names = exec.devices.map { String(decoding: $0.name, as: UTF8.self) }
-            configuration = try await onBlockingPool { [configuration, registry = environment.devices] in
-                var configuration = configuration
-                try registry.give(names, to: &configuration)
-                return configuration
-            }
-        }
-        configuration.noteObstacle = { [context] in context.warn($0) }
+        var configuration = try await configuration(of: process, exec.security, root: root, mounts)
         let failure = FailureWatch(root: root, exec: exec, network: .init(configuration.network))
         let status: ExitStatus
         do {
             status = try await withControlGroup(failure) { group in
                 configuration.controlGroup = group
-                return try await withSecretVariables(configuration) { sandboxes, configuration in
+                return try await withSecretVariables(exec.secretEnvironment, configuration) {
+                    sandboxes,
+                    configuration in
                     try await run(configuration, in: sandboxes, failure)
                 }
             }
@@ -93,6 +54,58 @@ extension ExecRun {
                 advice: await failure.advice(exitCode: code, nil)
             )
         }
+    }
+
+    /// What a process of the step is started with.
+    func configuration(
+        of process: Process,
+        _ security: SecurityMode,
+        root: FilePath,
+        _ mounts: [SandboxConfiguration.Mount]
+    ) async throws -> SandboxConfiguration {
+        var configuration = SandboxConfiguration(root: root, arguments: process.arguments)
+        configuration.purpose = .step
+        configuration.isRootReadOnly = exec.mounts.contains { $0.destination == "/" && $0.isReadOnly }
+        configuration.environment = process.environment + proxyVariables(of: process)
+        // Graphs of other frontends than ours may leave it out, as BuildKit lets them.
+        if !process.environment.contains(where: { $0.starts(with: "PATH=") }) {
+            configuration.environment.append(Self.usualPath)
+        }
+        configuration.workingDirectory = process.directory.isEmpty ? "/" : FilePath(bytes: process.directory)
+        configuration.user = process.user
+        configuration.hostname = process.hostname.isEmpty ? "buildkitsandbox" : process.hostname
+        configuration.mounts = mounts
+        configuration.resourceLimits = process.limits.map { limit in
+            SandboxConfiguration.ResourceLimit(
+                name: "RLIMIT_" + String(decoding: limit.name, as: UTF8.self).uppercased(),
+                soft: limit.soft < 0 ? .max : UInt64(limit.soft),
+                hard: limit.hard < 0 ? .max : UInt64(limit.hard)
+            )
+        }
+        configuration.network = try await network.network()
+        configuration.resolverLines = environment.networks.resolverLines
+        let gateway = configuration.network.host
+        configuration.hosts = process.extraHosts.map { host in
+            let address = String(decoding: host.address, as: UTF8.self)
+            return (String(decoding: host.host, as: UTF8.self), address == "host-gateway" ? gateway : address)
+        }
+        if security == .insecure {
+            configuration.capabilities = try await onBlockingPool { try Capability.available() }
+            configuration.confinesSystemCalls = false
+            configuration.masksKernelFiles = false
+            configuration.deviceNodes = try await onBlockingPool { try unconfinedDevices() }
+            configuration.usesAllDevices = true
+        }
+        if !exec.devices.isEmpty {
+            let names = exec.devices.map { String(decoding: $0.name, as: UTF8.self) }
+            configuration = try await onBlockingPool { [configuration, registry = environment.devices] in
+                var configuration = configuration
+                try registry.give(names, to: &configuration)
+                return configuration
+            }
+        }
+        configuration.noteObstacle = { [context] in context.warn($0) }
+        return configuration
     }
 
     /// Runs the process with its output on the way to the display.
@@ -162,13 +175,14 @@ extension ExecRun {
     }
 
     /// Adds the secrets that are variables; what the runtime is told then stays in memory.
-    private func withSecretVariables(
+    func withSecretVariables<Value>(
+        _ variables: [SecretVariable],
         _ configuration: SandboxConfiguration,
-        _ body: (SandboxRunner, SandboxConfiguration) async throws -> ExitStatus
-    ) async throws -> ExitStatus {
+        _ body: (SandboxRunner, SandboxConfiguration) async throws -> Value
+    ) async throws -> Value {
         var configuration = configuration
         var hasSecrets = false
-        for variable in exec.secretEnvironment {
+        for variable in variables {
             let offered = try await environment.client.secret(variable.id, isOptional: variable.isOptional)
             // As in BuildKit: a variable without a value is there, and empty.
             let value = offered?.revealBytes() ?? []
@@ -186,8 +200,8 @@ extension ExecRun {
         }
     }
 
-    private var proxyVariables: [[UInt8]] {
-        guard let proxy = exec.process.proxy else { return [] }
+    private func proxyVariables(of process: Process) -> [[UInt8]] {
+        guard let proxy = process.proxy else { return [] }
         let pairs = [
             ("HTTP_PROXY", proxy.http), ("HTTPS_PROXY", proxy.https), ("FTP_PROXY", proxy.ftp),
             ("NO_PROXY", proxy.none), ("ALL_PROXY", proxy.all),

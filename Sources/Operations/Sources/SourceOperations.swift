@@ -81,39 +81,48 @@ struct LocalOperation: VertexOperation {
 ///
 /// Layers do not depend on what is below them, so the result is all of them in order.
 struct MergeOperation: VertexOperation {
-    /// How many trees.
-    let count: Int
+    /// Which inputs, lowest first; a graph may name one twice.
+    let positions: [Int]
+    let inputCount: Int
 
     func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
-        CacheMap(
-            components: [KeyComponent("kind", "merge")],
-            inputs: [InputKey<BuildOutput>](repeating: .definition, count: count)
+        var components = [KeyComponent("kind", "merge")]
+        if positions != Array(0..<inputCount) {
+            components.append(KeyComponent("order", positions.map { "\($0)" }.joined(separator: ",")))
+        }
+        return CacheMap(
+            components: components,
+            inputs: [InputKey<BuildOutput>](repeating: .definition, count: inputCount)
         )
     }
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
-        [.tree(FileTree(layers: try inputs.flatMap { try $0.requiredTree.layers }))]
+        [.tree(FileTree(layers: try positions.flatMap { try inputs[$0].requiredTree.layers }))]
     }
 }
 
-/// What a tree adds to the one it was made from: its layers above that one's.
+/// What makes one tree of another: the layers above that one's, or where neither was made from the other a layer that
+/// is made for it.
 struct DiffOperation: VertexOperation {
-    let hasLower: Bool
+    /// Which inputs; nil for the empty tree.
+    let lower: Int?
+    let upper: Int?
+    let inputCount: Int
+    let environment: OperationEnvironment
 
     func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
-        CacheMap(
-            components: [KeyComponent("kind", "diff"), KeyComponent("lower", hasLower ? "input" : "scratch")],
-            inputs: [InputKey<BuildOutput>](repeating: .definition, count: hasLower ? 2 : 1)
+        var components = [KeyComponent("kind", "diff"), KeyComponent("lower", lower == nil ? "scratch" : "input")]
+        if upper == nil { components.append(KeyComponent("upper", "scratch")) }
+        if upper == lower, upper != nil { components.append(KeyComponent("upper", "lower")) }
+        return CacheMap(
+            components: components,
+            inputs: [InputKey<BuildOutput>](repeating: .definition, count: inputCount)
         )
     }
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
-        let lower = hasLower ? try inputs.first?.requiredTree.layers ?? [] : []
-        let upper = try inputs.last?.requiredTree.layers ?? []
-        guard upper.starts(with: lower) else {
-            throw OperationError.unsupported("the difference of two trees where neither is made from the other")
-        }
-        return [.tree(FileTree(layers: Array(upper.dropFirst(lower.count))))]
+        let trees = try (lower.map { try inputs[$0].requiredTree }, upper.map { try inputs[$0].requiredTree })
+        return [.tree(try await environment.snapshots.difference(from: trees.0 ?? .empty, to: trees.1 ?? .empty))]
     }
 }
 

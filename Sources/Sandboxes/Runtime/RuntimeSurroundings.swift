@@ -30,6 +30,8 @@ package enum RuntimeSurroundings {
     /// to that itself.
     static let protectionMark: [UInt8] = "_LIBCONTAINER_CLONED_BINARY=1"
 
+    static let environment: [[UInt8]] = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", protectionMark]
+
     /// Keeps what is mounted in a mount namespace from reaching any other.
     package static let recursivelyPrivate: MountFlags = [.recursive, .isPrivate]
 

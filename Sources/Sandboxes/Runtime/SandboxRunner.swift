@@ -29,8 +29,8 @@ package struct SandboxRunner: Sendable {
     }
 
     /// A directory on which bundles are made; each exists only while its process runs.
-    private let scratch: FilePath
-    private let runtime: Program
+    let scratch: FilePath
+    let runtime: Program
 
     package init(scratch: FilePath, runtime: Program = .named("crun")) {
         self.scratch = scratch
@@ -117,9 +117,7 @@ package struct SandboxRunner: Sendable {
                 "--log-format", "json", "run", "--no-new-keyring", "--bundle", bundle.directory.string,
             ]
         )
-        configuration.environment = [
-            "PATH=/usr/sbin:/usr/bin:/sbin:/bin", RuntimeSurroundings.protectionMark,
-        ]
+        configuration.environment = RuntimeSurroundings.environment
         configuration.workingDirectory = bundle.directory
         configuration.namespaces = [.mount, .process]
         configuration.mounts = RuntimeSurroundings.mounts + RuntimeSurroundings.protecting(runtime)
@@ -142,7 +140,15 @@ package struct SandboxRunner: Sendable {
         do {
             let console = try await terminal?.receive(unless: child)
             outcome = .success(
-                try await body(SandboxProcess(child: child, terminal: console, bundle: bundle))
+                try await body(
+                    SandboxProcess(
+                        child: child,
+                        terminal: console,
+                        bundle: bundle,
+                        controlGroup: configuration.controlGroup,
+                        controlGroups: configuration.controlGroups
+                    )
+                )
             )
         } catch {
             outcome = .failure(error)
@@ -155,7 +161,7 @@ package struct SandboxRunner: Sendable {
     }
 
     /// Ends the process if it has not ended, and waits until all of it is gone, even in a cancelled task.
-    private static func end(_ child: ChildProcess, _ grace: Duration) async throws -> ExitStatus {
+    static func end(_ child: ChildProcess, _ grace: Duration) async throws -> ExitStatus {
         if let status = child.statusIfEnded { return try status.get() }
         return try await child.terminate(grace: grace)
     }
@@ -168,14 +174,25 @@ package struct SandboxProcess: Sendable {
     package let terminal: PseudoTerminal?
 
     private let bundle: SandboxBundle
+    /// What more processes of the sandbox are started in.
+    let controlGroup: OpenFile?
+    let controlGroups: [OpenFile]
 
     /// Where the runtime keeps what it knows of the process, as the process `main`.
     package var runtimeState: FilePath { bundle.state }
 
-    init(child: ChildProcess, terminal: PseudoTerminal?, bundle: SandboxBundle) {
+    init(
+        child: ChildProcess,
+        terminal: PseudoTerminal?,
+        bundle: SandboxBundle,
+        controlGroup: OpenFile?,
+        controlGroups: [OpenFile]
+    ) {
         self.child = child
         self.terminal = terminal
         self.bundle = bundle
+        self.controlGroup = controlGroup
+        self.controlGroups = controlGroups
     }
 
     /// Why the runtime could not start the process; nil where it could.

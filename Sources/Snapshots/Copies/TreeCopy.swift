@@ -24,7 +24,7 @@ struct TreeCopy {
                 if entry.isWhiteout
                     || existing.map({ $0.type != .directory || entry.status.type != .directory }) == true
                 {
-                    if existing != nil { try remove(entry.path, of: target) }
+                    if existing != nil { try target.removeTree(entry.path) }
                     times[entry.path] = nil
                     if entry.isWhiteout { return }
                 }
@@ -51,15 +51,9 @@ struct TreeCopy {
         try target.directory.setTimes(modified: root.modified)
     }
 
-    private func remove(_ path: FilePath, of target: RootedDirectory) throws(SystemCallError) {
-        let parent = try target.open(path.removingLastComponent(), [.pathOnly, .directory])
-        guard let name = path.components.last else { return }
-        try removeTree(parent.procPath.appending(name))
-    }
-
     private func clear(_ directory: FilePath, of target: RootedDirectory) throws(SystemCallError) {
         for name in try target.entries(of: directory) {
-            try remove(directory.appending(name: name), of: target)
+            try target.removeTree(directory.appending(name: name))
         }
     }
 }

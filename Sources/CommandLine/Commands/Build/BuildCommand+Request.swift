@@ -1,5 +1,6 @@
 import BuildEngine
 import Exporters
+import LLB
 import LinuxSystem
 internal import Manual
 import OCI
@@ -144,6 +145,12 @@ extension BuildCommand {
         let epoch = Array(EnvironmentVariable.sourceDate.name.utf8)
         if let value = environment.variables[epoch], !request.buildArguments.contains(where: { $0.name == epoch }) {
             request.buildArguments.append((name: epoch, value: value))
+        }
+        if let file = environment.variable(.sourcePolicy) {
+            let bytes = try await onBlockingPool {
+                try OpenFile.open(environment.path(file), .readOnly).readToEnd(limit: 4 << 20)
+            }
+            request.sourcePolicies = [try SourcePolicy(json: bytes)]
         }
         request.labels = labels.map { Self.pair($0) ?? (name: $0, value: []) }
         request.labels += try await gitLabels(request.context, environment)

@@ -5,6 +5,7 @@ internal import OCI
 internal import Storage
 internal import SystemPackage
 internal import Terminal
+internal import Text
 
 extension NameExpression {
     /// The expression of a filter.

@@ -1,5 +1,3 @@
-import Text
-
 /// A regular expression for names, as docker's filters take it: RE2's syntax as far as names need it, on bytes, in linear time.
 ///
 /// It is found anywhere in a text unless `^` and `$` say otherwise. What is not understood is refused, never guessed. See
@@ -15,10 +13,12 @@ package struct NameExpression: Sendable {
         case split(Int, Int)
         case jump(Int)
         case assert(Assertion)
+        /// Notes where a group begins or ends.
+        case mark(Int)
         case match
     }
 
-    private let program: [Instruction]
+    let program: [Instruction]
 
     /// - Throws: `Refusal` for an expression that is wrong, or of a kind that is not supported.
     package init(_ pattern: [UInt8]) throws(Refusal) {
@@ -61,6 +61,7 @@ package struct NameExpression: Sendable {
             case .byte: states.append(state)
             case .split(let first, let second): pending += [second, first]
             case .jump(let target): pending.append(target)
+            case .mark: pending.append(state + 1)
             case .assert(let assertion): if holds(assertion, text, position) { pending.append(state + 1) }
             case .match: return true
             }
@@ -68,7 +69,7 @@ package struct NameExpression: Sendable {
         return false
     }
 
-    private func holds(_ assertion: Assertion, _ text: [UInt8], _ position: Int) -> Bool {
+    func holds(_ assertion: Assertion, _ text: [UInt8], _ position: Int) -> Bool {
         func isWord(_ index: Int) -> Bool { text.indices.contains(index) && ByteSet.word.contains(text[index]) }
         let isBoundary = isWord(position - 1) != isWord(position)
         return switch assertion {

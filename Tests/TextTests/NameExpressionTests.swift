@@ -1,7 +1,7 @@
 import Proofs
 import Testing
 
-@testable import Terminal
+@testable import Text
 
 @Suite struct `Expressions for names` {
     private func matches(_ pattern: String, _ text: String) throws -> Bool {
@@ -54,5 +54,23 @@ import Testing
         // A matcher that goes back would try 2 to the 5,000th ways.
         #expect(try !matches("^((a+)+)+b$", String(repeating: "a", count: 5000)))
         #expect(try !matches("^(a?){100}a{100}$", String(repeating: "a", count: 99)))
+    }
+
+    @Test(arguments: [
+        ("^docker-image://(.*):(.*)$", "docker-image://a/b:1", "x://${1}@$2", "x://a/b@1"),
+        ("(a+?)(a*)", "aaa", "<$1|$2>", "<a|aa>"), ("(a|ab)(c|bcd)", "abcd", "$1,$2", "a,bcd"),
+        ("a", "banana", "o", "bonono"), ("(x)?b", "ab", "[$1]", "a[]"), ("b", "abc", "$$$9", "a$c"),
+        ("(?:a)(b)", "ab", "$1x ${1}x", " bx"), ("z", "abc", "y", "abc"), ("", "ab", "-", "-a-b-"),
+        ("a*", "baac", "x", "xbxcx"),
+    ])
+    func `put what their groups matched into a text`(
+        pattern: String,
+        text: String,
+        template: String,
+        expected: String
+    ) throws {
+        let expression = try NameExpression(Array(pattern.utf8))
+        let replaced = expression.replacingMatches(in: Array(text.utf8), with: Array(template.utf8))
+        #expect(String(decoding: replaced, as: UTF8.self) == expected)
     }
 }

@@ -1,5 +1,3 @@
-import Text
-
 /// A part of an expression.
 indirect enum NameExpressionNode: Sendable {
     case set(ByteSet)
@@ -7,7 +5,9 @@ indirect enum NameExpressionNode: Sendable {
     case sequence([NameExpressionNode])
     case choice([NameExpressionNode])
     /// At least so often, and at most; nil is without an end.
-    case repetition(NameExpressionNode, Int, Int?)
+    case repetition(NameExpressionNode, Int, Int?, takesLeast: Bool)
+    /// One whose place in the text can be asked for, by its number from 1.
+    case group(Int, NameExpressionNode)
 }
 
 /// Reads expressions in RE2's syntax.
@@ -16,6 +16,7 @@ struct NameExpressionParser {
     private var position = 0
     private var depth = 0
     private var ignoresCase = false
+    private var groups = 0
 
     init(_ pattern: [UInt8]) { self.pattern = pattern }
 
@@ -64,20 +65,19 @@ struct NameExpressionParser {
     }
 
     private mutating func repeated(_ node: NameExpressionNode) throws(Refusal) -> NameExpressionNode {
-        let result: NameExpressionNode
+        let (least, most): (Int, Int?)
         if skip("*") {
-            result = .repetition(node, 0, nil)
+            (least, most) = (0, nil)
         } else if skip("+") {
-            result = .repetition(node, 1, nil)
+            (least, most) = (1, nil)
         } else if skip("?") {
-            result = .repetition(node, 0, 1)
-        } else if let (least, most) = try bounds() {
-            result = .repetition(node, least, most)
+            (least, most) = (0, 1)
+        } else if let bounds = try bounds() {
+            (least, most) = bounds
         } else {
             return node
         }
-        // Whether as much or as little as possible is taken makes no difference to whether something matches.
-        _ = skip("?")
+        let result = NameExpressionNode.repetition(node, least, most, takesLeast: skip("?"))
         if let byte = next, "*+?".utf8.contains(byte) { throw Refusal(reason: "invalid nested repetition operator") }
         if try bounds() != nil { throw Refusal(reason: "invalid nested repetition operator") }
         return result
@@ -130,15 +130,21 @@ struct NameExpressionParser {
         defer { depth -= 1 }
         guard depth <= 50 else { throw Refusal(reason: "its groups are nested too deeply") }
         let outer = ignoresCase
+        var number: Int?
         if skip("?i:") {
             ignoresCase = true
-        } else if !skip("?:"), next == "?" {
+        } else if skip("?:") {
+            number = nil
+        } else if next != "?" {
+            groups += 1
+            number = groups
+        } else {
             throw Refusal(reason: "groups that begin with (? are not supported, apart from (?:, (?i) and (?i:")
         }
         let node = try choice()
         ignoresCase = outer
         guard skip(")") else { throw Refusal(reason: "missing closing )") }
-        return node
+        return number.map { .group($0, node) } ?? node
     }
 
     private mutating func escape() throws(Refusal) -> NameExpressionNode {
@@ -243,6 +249,10 @@ enum NameExpressionCompiler {
         switch node {
         case .set(let set): program.append(.byte(set))
         case .assertion(let assertion): program.append(.assert(assertion))
+        case .group(let number, let part):
+            program.append(.mark(2 * number))
+            try add(part, to: &program)
+            program.append(.mark(2 * number + 1))
         case .sequence(let parts): for part in parts { try add(part, to: &program) }
         case .choice(let parts):
             var ends: [Int] = []
@@ -257,14 +267,18 @@ enum NameExpressionCompiler {
                 program[split] = .split(split + 1, program.count)
             }
             for end in ends { program[end] = .jump(program.count) }
-        case .repetition(let part, let least, let most):
+        case .repetition(let part, let least, let most, let takesLeast):
+            // The first way is the one that is preferred.
+            func split(_ inside: Int, _ after: Int) -> NameExpression.Instruction {
+                takesLeast ? .split(after, inside) : .split(inside, after)
+            }
             for _ in 0..<least { try add(part, to: &program) }
             guard let most else {
                 let start = program.count
                 program.append(.split(start + 1, 0))
                 try add(part, to: &program)
                 program.append(.jump(start))
-                program[start] = .split(start + 1, program.count)
+                program[start] = split(start + 1, program.count)
                 return
             }
             var splits: [Int] = []
@@ -273,7 +287,7 @@ enum NameExpressionCompiler {
                 program.append(.split(program.count + 1, 0))
                 try add(part, to: &program)
             }
-            for split in splits { program[split] = .split(split + 1, program.count) }
+            for place in splits { program[place] = split(place + 1, program.count) }
         }
     }
 }

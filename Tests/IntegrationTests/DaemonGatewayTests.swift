@@ -1,0 +1,155 @@
+import BuildKitProto
+import Foundation
+import LLB
+import RPC
+import RPCFakes
+import SwiftProtobuf
+import Testing
+
+/// The daemon as a client sees it that brings its own frontend.
+@Suite(.requires(.root))
+struct `A daemon that a client leads` {
+    private let slipway: Slipway
+    private let scratch: TemporaryDirectory
+
+    init() throws { (slipway, scratch) = try Slipway.isolated() }
+
+    /// Runs a daemon and a build on it that `body` leads; the build ends without a result.
+    private func lead(
+        _ change: (inout Moby_Buildkit_V1_SolveRequest) -> Void = { _ in },
+        _ body: @escaping @Sendable (Questions) async throws -> Void
+    ) async throws {
+        var question = Moby_Buildkit_V1_SolveRequest()
+        question.ref = "led"
+        change(&question)
+        let request = question
+        try await withDaemon(slipway, scratch) { address in
+            try await withConnection(to: address) { connection in
+                async let built: Moby_Buildkit_V1_SolveResponse = connection.unary(
+                    "moby.buildkit.v1.Control",
+                    "Solve",
+                    request
+                )
+                let questions = Questions(connection: connection)
+                do {
+                    try await body(questions)
+                } catch {
+                    let _: Moby_Buildkit_V1_Frontend_ReturnResponse? = try? await questions.ask("Return", Self.nothing)
+                    throw error
+                }
+                let _: Moby_Buildkit_V1_Frontend_ReturnResponse = try await questions.ask("Return", Self.nothing)
+                _ = try await built
+            }
+        }
+    }
+
+    private static var nothing: Moby_Buildkit_V1_Frontend_ReturnRequest {
+        .with { $0.result = Moby_Buildkit_V1_Frontend_Result() }
+    }
+
+    /// Asks what a frontend asks.
+    struct Questions: Sendable {
+        let connection: RPCConnection
+
+        func ask<Question: Message, Answer: Message>(_ method: String, _ question: Question) async throws -> Answer {
+            try await connection.unary(
+                bridgeService,
+                method,
+                question,
+                metadata: [("buildkit-controlapi-buildid", "led")]
+            )
+        }
+
+        /// The name of what a graph gives.
+        func solve(_ definition: Definition) async throws -> String {
+            let answer: Moby_Buildkit_V1_Frontend_SolveResponse = try await ask(
+                "Solve",
+                Moby_Buildkit_V1_Frontend_SolveRequest.with {
+                    $0.definition = (try? definition.message()) ?? Pb_Definition()
+                    $0.allowResultReturn = true
+                    $0.allowResultArrayRef = true
+                }
+            )
+            return answer.result.ref.id
+        }
+
+        func read(_ path: String, of reference: String) async throws -> String {
+            let answer: Moby_Buildkit_V1_Frontend_ReadFileResponse = try await ask(
+                "ReadFile",
+                Moby_Buildkit_V1_Frontend_ReadFileRequest.with {
+                    $0.ref = reference
+                    $0.filePath = path
+                }
+            )
+            return String(decoding: answer.data, as: UTF8.self)
+        }
+    }
+
+    private static func file(_ path: String, _ content: [UInt8], on base: LLB.Output? = nil) throws -> LLB.Output {
+        try LLB.Output.file(
+            on: base,
+            [.makeFile(FileCreation(path: Array(path.utf8), content: content))]
+        )
+    }
+
+    @Test func `makes what a graph describes that is in a file`() async throws {
+        let inner = Definition(target: try Self.file("/made", Array("inside".utf8)))
+        let outer = try Self.file("/graph", inner.marshalled())
+        let nested = LLB.Output(try Node(.build(definition: outer, file: Array("/graph".utf8))))
+        let definition = Definition(target: nested)
+        try await lead { questions in
+            let made = try await questions.solve(definition)
+            #expect(try await questions.read("/made", of: made) == "inside")
+        }
+    }
+
+    @Test func `tells what a source is, unless a policy denies it`() async throws {
+        let server = try await WebServer.start()
+        try Data("content".utf8).write(to: server.directory.appending(path: "file"))
+        let address = server.address
+        try await lead({
+            $0.sourcePolicy.rules = [
+                .with {
+                    $0.action = .deny
+                    $0.selector.identifier = "\(address)/denied*"
+                }
+            ]
+        }) { questions in
+            func resolve(_ url: String) async throws -> Moby_Buildkit_V1_Frontend_ResolveSourceMetaResponse {
+                try await questions.ask(
+                    "ResolveSourceMeta",
+                    Moby_Buildkit_V1_Frontend_ResolveSourceMetaRequest.with {
+                        $0.source.identifier = Data(url.utf8)
+                        $0.http.checksumRequest.suffix = Data("!".utf8)
+                    }
+                )
+            }
+            let answer = try await resolve("\(address)/file")
+            // sha256 of `content`, and of `content!`.
+            #expect(
+                answer.http.checksum
+                    == "sha256:ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73"
+            )
+            #expect(
+                answer.http.checksumResponse.digest
+                    == "sha256:15ce3085395767b1daedb74ef34b34a14c0b61dccd0c126812d0a44007310c86"
+            )
+            #expect(answer.http.filename == "file")
+            let error = await #expect(throws: RPCFailure.self) { try await resolve("\(address)/denied/x") }
+            #expect(error?.message.contains("source denied by policy") == true)
+        }
+    }
+
+    @Test func `does not run what the request does not allow`() async throws {
+        var exec = Exec(process: Process(arguments: [Array("/x".utf8)]), mounts: [.root(nil)])
+        exec.security = .insecure
+        let definition = Definition(target: try LLB.Output.run(exec))
+        try await lead { questions in
+            let made = try await questions.solve(definition)
+            let error = await #expect(throws: RPCFailure.self) { try await questions.read("/", of: made) }
+            #expect(error?.message.contains("security.insecure is not allowed") == true)
+        }
+    }
+}
+
+private let bridgeService = "moby.buildkit.v1.frontend.LLBBridge"
