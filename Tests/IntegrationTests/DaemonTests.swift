@@ -23,8 +23,7 @@ struct `A daemon` {
 
     /// Runs the daemon as long as `body` does.
     private func withDaemon(_ body: (SocketAddress) async throws -> Void) async throws {
-        let daemon = try await DaemonProcess.start(slipway, in: scratch)
-        try await body(try SocketAddress(unixDomainSocketPath: daemon.socket))
+        try await IntegrationTests.withDaemon(slipway, scratch, body)
     }
 
     /// Builds the context, with its session on the same connection, and gives the archive of the result.

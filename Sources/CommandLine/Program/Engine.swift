@@ -79,7 +79,7 @@ extension SlipwayEnvironment {
         parts.web = WebClient(web)
         parts.variables = variables
         // What a frontend names is not reached with what this process has in its environment.
-        let surroundings = CacheOption.Surroundings(path: { path($0) }, variable: { _ in nil })
+        let surroundings = CacheOption.Surroundings(path: { self.path($0) }, variable: { _ in nil })
         parts.imageFrontends = LocalImageFrontends { type, attributes in
             try CacheOption(type: type, attributes: attributes.mapValues { Array($0.utf8) }).source(surroundings)
         }
