@@ -2,12 +2,12 @@ import LinuxSystem
 package import Storage
 import Text
 
-/// One thing that the build cache keeps: the result of a step, or the directory of a cache mount.
+/// One thing that the build cache keeps: the result of a step, the directory of a cache mount, or a copy of a client's.
 package struct CacheItem: Sendable, Identifiable {
     /// What it is in the store.
     package enum Kind: Sendable {
         case record(Int64)
-        case mount(CacheMountUsage)
+        case directory(KeptDirectoryUsage)
     }
 
     package let id: String
@@ -55,6 +55,29 @@ package struct CacheItem: Sendable, Identifiable {
         self.kind = kind
     }
 
+    fileprivate init(_ directory: KeptDirectoryUsage) {
+        let name = escapedForDisplay(directory.name)
+        let (type, description) =
+            switch directory.kind {
+            case .cacheMount: ("exec.cachemount", "cached mount \(name)")
+            case .sync: ("source.local", "local source for \(name)")
+            }
+        self.init(
+            id: directory.id,
+            type: type,
+            description: description,
+            size: directory.size,
+            created: directory.created,
+            lastUsed: directory.lastUsed,
+            usageCount: nil,
+            parents: [],
+            isInUse: directory.isInUse,
+            isShared: false,
+            isMutable: true,
+            kind: .directory(directory)
+        )
+    }
+
     /// What its removal gives back.
     package var ownSize: Int64 { isShared ? 0 : size }
 }
@@ -78,37 +101,22 @@ extension Store {
                 kind: .record(record.id)
             )
         }
-        let mounts = try await cacheMounts().map { mount in
-            CacheItem(
-                id: mount.id,
-                type: "exec.cachemount",
-                description: "cached mount \(escapedForDisplay(mount.name))",
-                size: mount.size,
-                created: mount.created,
-                lastUsed: mount.lastUsed,
-                usageCount: nil,
-                parents: [],
-                isInUse: mount.isInUse,
-                isShared: false,
-                isMutable: true,
-                kind: .mount(mount)
-            )
-        }
-        return (records + mounts).sorted { ($0.lastUsed, $0.id) < ($1.lastUsed, $1.id) }
+        let directories = try await keptDirectories().map { CacheItem($0) }
+        return (records + directories).sorted { ($0.lastUsed, $0.id) < ($1.lastUsed, $1.id) }
     }
 
     /// Removes what is not in use.
     /// - Returns: the ids of what is gone, and the bytes that gives back.
     package func remove(_ items: [CacheItem]) async throws -> (ids: [String], bytes: Int64) {
         var records: Set<Int64> = []
-        var mounts: [CacheMountUsage] = []
+        var directories: [KeptDirectoryUsage] = []
         for item in items {
             switch item.kind {
             case .record(let id): records.insert(id)
-            case .mount(let mount): mounts.append(mount)
+            case .directory(let directory): directories.append(directory)
             }
         }
-        let removed = try await removeCacheMounts(mounts)
+        let removed = try await remove(directories)
         var pruning = CachePruning()
         pruning.all = true
         pruning.ids = records

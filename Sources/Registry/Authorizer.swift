@@ -105,17 +105,43 @@ actor Authorizer {
 
     private func token(_ challenge: Challenge, for demand: Demand) async throws -> Secret {
         let domain = demand.endpoint.domain
+        if let issued = try await issuedToken(challenge, for: demand) {
+            return try keep(issued.token.reveal(), lifetime: issued.lifetime, challenge, demand)
+        }
         let credential = try await credentials.credential(for: domain)
         if case .registryToken(let token)? = credential { return Secret("Bearer \(token.reveal())") }
         let answer = try await fetchToken(challenge, credential, for: demand, offline: false)
-        guard let text = answer.token ?? answer.access_token, !text.isEmpty,
-            text.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
-        else {
+        return try keep(answer.token ?? answer.access_token, lifetime: answer.expires_in, challenge, demand)
+    }
+
+    /// A token that the owner of the credentials gets itself.
+    private func issuedToken(_ challenge: Challenge, for demand: Demand) async throws -> IssuedToken? {
+        guard let realm = challenge.parameters["realm"] else { return nil }
+        // The owner sends them to whatever host the registry names.
+        let policy = RealmPolicy(registry: demand.registry, allowedHosts: demand.endpoint.authHosts)
+        guard policy.refusalOfCredentials(to: try HTTPURL(parsing: realm)) == nil else { return nil }
+        let question = TokenQuestion(
+            domain: demand.endpoint.domain,
+            realm: realm,
+            service: challenge.parameters["service"],
+            scopes: demand.scopes.sorted().map(\.description)
+        )
+        return try await credentials.token(for: question)
+    }
+
+    private func keep(
+        _ text: String?,
+        lifetime: Int64?,
+        _ challenge: Challenge,
+        _ demand: Demand
+    ) throws -> Secret {
+        let domain = demand.endpoint.domain
+        guard let text, !text.isEmpty, text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
             throw RegistryError.invalidResponse(url: challenge.parameters["realm"] ?? "", reason: "it has no token")
         }
         let header = Secret("Bearer \(text)")
         // The token protocol's default is a minute; a little less, so that one does not expire on its way.
-        let life = min(max(answer.expires_in ?? 60, 60), 86_400)
+        let life = min(max(lifetime ?? 60, 60), 86_400)
         tokens[Key(domain: domain, scopes: demand.scopes)] = Token(
             header: header,
             expires: timekeeper.now() + .seconds(life - min(10, life / 10))

@@ -21,6 +21,8 @@ import Text
         var secrets: [String: [UInt8]] = [:]
         var credentials: [String: (user: String, secret: String)] = [:]
         var hangs = false
+        /// The registries whose tokens the client gets itself.
+        var authorities: [String] = []
         let asked = Counter()
         /// Given when the secret `slow` is asked for, which is not answered.
         let isAsked = Promise<Void>()
@@ -41,6 +43,23 @@ import Text
                 return Moby_Filesync_V1_CredentialsResponse.with {
                     $0.username = credentials[question.host]?.user ?? ""
                     $0.secret = credentials[question.host]?.secret ?? ""
+                }
+            }
+            methods.unary("moby.filesync.v1.Auth", "GetTokenAuthority") {
+                (question: Moby_Filesync_V1_GetTokenAuthorityRequest, _) in
+                guard authorities.contains(question.host), question.salt.count == 32 else {
+                    throw RPCFailure(.unavailable, "client side tokens disabled")
+                }
+                return Moby_Filesync_V1_GetTokenAuthorityResponse.with { $0.publicKey = .init(repeating: 7, count: 32) }
+            }
+            methods.unary("moby.filesync.v1.Auth", "FetchToken") {
+                (question: Moby_Filesync_V1_FetchTokenRequest, _) in
+                Moby_Filesync_V1_FetchTokenResponse.with {
+                    $0.token = [
+                        question.host, question.realm, question.service, question.scopes.joined(separator: "+"),
+                    ]
+                    .joined(separator: "|")
+                    $0.expiresIn = 300
                 }
             }
             methods.byteStream("moby.upload.v1.Upload", "Pull") { _, context, output in
@@ -312,6 +331,33 @@ import Text
                     #expect(try await source.credential(for: "none.example") == nil)
                 }
                 #expect(offers.asked.next() == 4)
+            }
+        }
+    }
+
+    @Test func `tokens are got by a client that has a key for the registry, and by no other`() async throws {
+        let offers = Offers(authorities: ["registry-1.docker.io"])
+        let methods = [
+            Self.credentials, "/moby.filesync.v1.Auth/GetTokenAuthority", "/moby.filesync.v1.Auth/FetchToken",
+        ]
+        try await withRegistry { registry, address in
+            for (id, methods, isIssued) in [("new", methods, true), ("old", [Self.credentials], false)] {
+                try await withSession(id, address, offering: methods, offers) { _ in
+                    let source = SessionCredentials(try await registry.session(id))
+                    var question = TokenQuestion(
+                        domain: "docker.io",
+                        realm: "https://auth/token",
+                        service: "reg",
+                        scopes: ["a", "b"]
+                    )
+                    let token = IssuedToken(
+                        token: Secret("registry-1.docker.io|https://auth/token|reg|a+b"),
+                        lifetime: 300
+                    )
+                    #expect(try await source.token(for: question) == (isIssued ? token : nil))
+                    question.domain = "localhost:5000"
+                    #expect(try await source.token(for: question) == nil)
+                }
             }
         }
     }

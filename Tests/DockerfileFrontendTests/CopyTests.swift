@@ -228,3 +228,56 @@ import Text
         #expect(made.warnings.map(\.rule) == [.workdirRelativePath])
     }
 }
+
+@Suite struct `Named directories of the client` {
+    /// The paths that are asked for of the directory, for each time it is a source.
+    private func paths(_ text: String, target: String? = nil) async throws -> [[String]] {
+        var source = LocalSource(name: "files")
+        source.sharedKeyHint = "context:files"
+        let directory = try Output.local(source)
+        let made = try await plan(text) {
+            $0.target = target
+            do throws(OCIError) { try $0.namedContexts.add(.tree(directory), as: "files") } catch { return }
+        }
+        return made.definition.nodes.compactMap { node in
+            guard case .source(let found) = node.operation, let local = try? LocalSource(found),
+                local.name == bytes("files")
+            else { return nil }
+            return local.followPaths.map(\.text)
+        }
+    }
+
+    @Test func `have no more come than COPY and mounts name`() async throws {
+        #expect(try await paths("FROM scratch\nCOPY --from=files a b/ /x/") == [["a", "b"]])
+        let mount = "RUN --mount=from=files,source=/c,target=/c true"
+        #expect(try await paths("FROM alpine\n\(mount)\nCOPY --from=files /a /") == [["a", "c"]])
+        #expect(try await paths("FROM scratch AS files\nFROM scratch\nCOPY --from=files a /") == [["a"]])
+    }
+
+    @Test(
+        arguments: [
+            "FROM scratch\nCOPY --from=files . /", "FROM alpine\nRUN --mount=from=files,target=/c true",
+            "FROM files", "FROM files\nCOPY --from=files a /", "FROM scratch AS files",
+            "FROM scratch AS files\nFROM files\nCOPY --from=files a /",
+        ]
+    )
+    func `come whole where all of them is used`(text: String) async throws {
+        #expect(try await paths(text) == [[]])
+    }
+}
+
+@Suite struct `Images of other builds` {
+    @Test func `are bases with their files and their configurations`() async throws {
+        let files = try Output.image("docker.io/library/x:1")
+        let base = image {
+            $0.environment = ["FOO=bar"]
+            $0.onBuild = ["COPY t /t"]
+        }
+        let made = try await plan("FROM base\nCOPY a /$FOO") {
+            do throws(OCIError) { try $0.namedContexts.add(.result(files, base), as: "base") } catch { return }
+        }
+        #expect(made.copies.map(\.destination.text) == ["/t", "/bar"])
+        #expect(made.configuration.config?.environment?.contains("FOO=bar") == true)
+        #expect(made.definition.nodes.contains { $0.digest == files.node.digest })
+    }
+}

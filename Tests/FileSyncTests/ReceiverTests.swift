@@ -2,6 +2,7 @@ import BuildKitProto
 import FileSync
 import FoundationEssentials
 import LinuxSystem
+import SwiftProtobuf
 import SystemPackage
 import Testing
 
@@ -40,6 +41,31 @@ import Testing
             #expect(sender.requests == [0, 3, 7])
             #expect(try await blocking { try tree(of: scratch.inside) } == sampleTree)
             #expect(try await blocking { try tree(of: scratch.workshop) }.isEmpty)
+        }
+    }
+
+    @Test func `of metadata alone only what patterns name is brought, and the rest is in a file`() async throws {
+        let sent: [FakeEntry] = [
+            .file("a", "alpha"), .directory("d"), .directory("d/e"), .file("d/e/f", "in e"), .file("d/e/g", "not"),
+            .directory("h"), .file("h/i", "not"),
+        ]
+        try await withScratch { scratch in
+            for _ in 0..<2 {
+                let receiver = scratch.receiver(scope: .metadata(besides: ["d/**/f"]))
+                _ = try await receiver.run(FakeSender(sent))
+                let name = ".fsutil-metadata"
+                let file = try await blocking {
+                    try scratch.inside.open(FilePath(name), .readOnly).readToEnd(limit: 1 << 16)
+                }
+                var expected: [UInt8] = []
+                for entry in sent {
+                    let bytes: [UInt8] = try entry.stat.serializedBytes()
+                    expected += [UInt8(bytes.count), 0, 0, 0] + bytes
+                }
+                #expect(file == expected)
+                let brought = try await blocking { try tree(of: scratch.inside) }.filter { !$0.hasPrefix(name) }
+                #expect(brought == ["d directory 755 0.2", "d/e directory 755 0.2", "d/e/f regular 644 0.1 in e"])
+            }
         }
     }
 

@@ -45,6 +45,7 @@ struct Scratch: Sendable {
     func receiver(
         isMerging: Bool = false,
         comparison: FileReceiver.Comparison = .metadata,
+        scope: FileReceiver.Scope = .everything,
         limits: SyncLimits = SyncLimits()
     ) -> FileReceiver {
         FileReceiver(
@@ -52,6 +53,7 @@ struct Scratch: Sendable {
             workshop: workshop,
             isMerging: isMerging,
             comparison: comparison,
+            scope: scope,
             owners: .fixed(user: ProcessContext.effectiveUserID, group: ProcessContext.effectiveGroupID),
             limits: limits
         )

@@ -235,6 +235,59 @@ struct `A daemon` {
         }
     }
 
+    @Test func `keeps what a client sent, has what changed sent again, and forgets it when it is pruned`() async throws
+    {
+        try scratch.write("FROM scratch\nCOPY below /copied\n", to: "context/Dockerfile")
+        try scratch.write(String(repeating: "a", count: 1 << 20), to: "context/below/large")
+        try scratch.write("one", to: "context/below/small")
+        let context = FilePath(scratch.url.appending(path: "context").path)
+        try await withDaemon { address in
+            try await withConnection(to: address) { connection in
+                func sent(_ session: String) async throws -> Int {
+                    let offers = Offers(directory: context)
+                    let archive = scratch.url.appending(path: "\(session).tar")
+                    try Data(try await build(connection, session, offers)).write(to: archive)
+                    let small = try await runProgram("tar", ["-xOf", archive.path, "copied/small"])
+                    #expect(small.text == (session.hasSuffix("three") ? "two two" : "one"))
+                    return offers.sent.withLock { $0 }
+                }
+                let dockerfile = "FROM scratch\nCOPY below /copied\n".utf8.count
+                #expect(try await sent("one") == 1 << 20 + 3 + dockerfile)
+                #expect(try await sent("two") == dockerfile)
+                try scratch.write("two two", to: "context/below/small")
+                #expect(try await sent("three") == 7 + dockerfile)
+                let copies = try await locals(connection)
+                #expect(copies.map(\.inUse) == [false, false, false])
+                #expect(copies.contains { $0.description_p == "local source for context" && $0.size > 1 << 20 })
+                _ = try await prune(connection)
+                #expect(try await locals(connection).isEmpty)
+                #expect(try await sent("four-three") == 1 << 20 + 7 + dockerfile)
+            }
+        }
+    }
+
+    private func locals(_ connection: RPCConnection) async throws -> [Moby_Buildkit_V1_UsageRecord] {
+        let usage: Moby_Buildkit_V1_DiskUsageResponse = try await connection.unary(
+            "moby.buildkit.v1.Control",
+            "DiskUsage",
+            Moby_Buildkit_V1_DiskUsageRequest.with { $0.filter = ["type==source.local"] }
+        )
+        return usage.record
+    }
+
+    private func prune(_ connection: RPCConnection) async throws -> Int {
+        try await connection.stream(
+            "moby.buildkit.v1.Control",
+            "Prune",
+            send: { (output: RPCOutput<Moby_Buildkit_V1_PruneRequest>) in
+                try await output.write(.with { $0.filter = ["type==source.local"] })
+            },
+            receive: { (records: RPCInput<Moby_Buildkit_V1_UsageRecord>) in
+                try await records.reduce(0) { count, _ in count + 1 }
+            }
+        )
+    }
+
     @Test func `ends the build of a client that vanishes, and goes on with others`() async throws {
         try scratch.write("FROM scratch\nCOPY Dockerfile /\n", to: "context/Dockerfile")
         let context = FilePath(scratch.url.appending(path: "context").path)
@@ -285,19 +338,31 @@ private final class Offers: RPCService {
     private let isSilent: Bool
     let isAsked = Promise<Void>()
     let received = Mutex<[UInt8]>([])
+    /// Bytes of files.
+    let sent = Mutex(0)
 
     init(directory: FilePath, isSilent: Bool = false) {
         self.directory = directory
         self.isSilent = isSilent
     }
 
+    /// Of the paths that are to be followed only those that are no links are sent.
+    private static func selection(_ context: RPCContext) throws -> FileSelection {
+        try FileSelection(
+            includes: context.values("followpaths").map { Array($0.utf8) },
+            excludes: context.values("exclude-patterns").map { Array($0.utf8) }
+        )
+    }
+
     func register(in methods: inout MethodTable) {
         methods.stream("moby.filesync.v1.FileSync", "DiffCopy") {
-            (input: RPCInput<Fsutil_Types_Packet>, _, output: RPCOutput<Fsutil_Types_Packet>) in
+            (input: RPCInput<Fsutil_Types_Packet>, context, output: RPCOutput<Fsutil_Types_Packet>) in
             self.isAsked.keep(())
             if self.isSilent { try await Task.sleep(for: .seconds(3600)) }
             let root = try await onBlockingPool { [directory = self.directory] in try RootedDirectory(directory) }
-            try await FileSender(from: root).run(CallPackets(input, output))
+            try await FileSender(from: root, selection: try Self.selection(context)).run(
+                CallPackets(input, output) { count in self.sent.withLock { $0 += count } }
+            )
         }
         methods.byteStream("moby.filesync.v1.FileSend", "DiffCopy") { input, _, _ in
             for try await bytes in input { self.received.withLock { $0 += bytes.readableBytesView } }
@@ -309,13 +374,22 @@ private final class Offers: RPCService {
 private final class CallPackets: PacketChannel, @unchecked Sendable {
     private var input: RPCInput<Fsutil_Types_Packet>.AsyncIterator
     private let output: RPCOutput<Fsutil_Types_Packet>
+    private let count: @Sendable (Int) -> Void
 
-    init(_ input: RPCInput<Fsutil_Types_Packet>, _ output: RPCOutput<Fsutil_Types_Packet>) {
+    init(
+        _ input: RPCInput<Fsutil_Types_Packet>,
+        _ output: RPCOutput<Fsutil_Types_Packet>,
+        count: @escaping @Sendable (Int) -> Void
+    ) {
         self.input = input.makeAsyncIterator()
         self.output = output
+        self.count = count
     }
 
     func next() async throws -> Fsutil_Types_Packet? { try await input.next() }
 
-    func send(_ packet: Fsutil_Types_Packet) async throws { try await output.write(packet) }
+    func send(_ packet: Fsutil_Types_Packet) async throws {
+        count(packet.data.count)
+        try await output.write(packet)
+    }
 }

@@ -92,6 +92,31 @@ extension FaultServer {
         #expect(registry.requests.contains { $0.header("Authorization") == basicCanary } == false)
     }
 
+    @Test func `a token is taken from who gets it with credentials of its own, and kept`() async throws {
+        let (registry, service) = try await startTokenRegistry { _ in .text(401) }
+        let issuer = Issuer(realm: "http://127.0.0.1:\(service.port)/token")
+        let client = makeClient(registry.host, source: issuer)
+        _ = try await client.manifest(reference("\(registry.host)/x:1"))
+        _ = try await client.manifest(reference("\(registry.host)/x:2"))
+        #expect(issuer.asked.next() == 2 && service.requests.isEmpty)
+    }
+
+    /// Issues one token for what the tests' registry asks for.
+    private struct Issuer: CredentialSource {
+        let realm: String
+        let asked = Counter()
+
+        func credential(for domain: String) -> Credential? { nil }
+
+        func token(for question: TokenQuestion) async throws -> IssuedToken? {
+            _ = asked.next()
+            guard question.realm == realm, question.service == "reg", question.scopes == ["repository:x:pull"] else {
+                return nil
+            }
+            return IssuedToken(token: Secret("token-of-x"), lifetime: 300)
+        }
+    }
+
     @Test func `an anonymous token needs no credentials`() async throws {
         let (registry, service) = try await startTokenRegistry { _ in .text(200, #"{"access_token":"token-of-x"}"#) }
         _ = try await makeClient(registry.host).manifest(reference("\(registry.host)/x:1"))

@@ -9,6 +9,7 @@ import Settings
 func makeClient(
     _ hosts: String...,
     credentials: [String: Credential] = [:],
+    source: (any CredentialSource)? = nil,
     clock: PatientClock = PatientClock(),
     idle: Duration = .seconds(600),
     attempts: Int = RetryPolicy().maximumAttempts,
@@ -19,7 +20,7 @@ func makeClient(
     adjust(&tables)
     var configuration = RegistryClient.Configuration(
         endpoints: EndpointResolver(tables),
-        credentials: GivenCredentials(credentials)
+        credentials: source ?? GivenCredentials(credentials)
     )
     configuration.timekeeper = clock.timekeeper
     configuration.patience.idle = idle

@@ -15,6 +15,10 @@ import Text
 package struct BuildRequest: Sendable {
     /// What COPY and ADD take files from.
     package var context: ContextLocation
+    /// The directory of a context that is not one of the client's; nil for all of it.
+    ///
+    /// A Dockerfile in the context is found from the root all the same.
+    package var contextSubdirectory: [UInt8]?
     package var dockerfile: DockerfileLocation
     /// Where the directories come from that the client offers; nil for a client that shares this machine's.
     package var offeredFiles: (any LocalFiles)?
@@ -26,6 +30,10 @@ package struct BuildRequest: Sendable {
     package var sourceCheck: (any SourceCheck)?
     /// Whether the Dockerfile may name another frontend; not where the request has chosen one.
     package var namesFrontend = true
+    /// The sessions that offer directories of a name, where it is not the build's own.
+    package var localSessions: [[UInt8]: [UInt8]] = [:]
+    /// What tells the directory of a named context from others that the client gave the same name.
+    package var directoryKeys: [[UInt8]: [UInt8]] = [:]
     /// Graphs that the client made, by the names that contexts have for them.
     package var inputs: [[UInt8]: Definition] = [:]
     /// The configurations of the images of graphs, as far as the client has them.

@@ -42,7 +42,17 @@ extension Build {
             context.tree = solved.trees.first ?? .empty
             context.known = solved.outputs
         }
+        if let path = request.contextSubdirectory, let node = context.node {
+            context.node = try Self.part(path, of: node)
+        }
         return context
+    }
+
+    /// The files of a directory of a context.
+    private static func part(_ path: [UInt8], of context: Output) throws -> Output {
+        var copy = FileCopy(source: cleanedPath("/" + path), destination: "/")
+        copy.copiesDirectoryContents = true
+        return try Output.file(on: nil, [.copy(copy, from: .output(context))])
     }
 
     // MARK: Kinds of contexts

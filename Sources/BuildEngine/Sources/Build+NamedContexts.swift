@@ -119,13 +119,16 @@ extension Build {
         let ignored = try await progress.step("[context \(shown)] load .dockerignore") { step in
             var source = LocalSource(name: directory)
             source.followPaths = [".dockerignore"]
+            source.session = request.localSessions[directory] ?? []
+            source.comparesMetadata = false
             source.sharedKeyHint = "context:" + name + "-.dockerignore"
             let path = try await files.directory(for: source, step)
             return try await onBlockingPool { try ignoreFile(in: path) }
         }
         var source = LocalSource(name: directory)
         source.excludePatterns = ignored?.patterns ?? []
-        source.sharedKeyHint = "context:" + name
+        source.sharedKeyHint = "context:" + name + "-" + (request.directoryKeys[name] ?? [])
+        source.session = request.localSessions[directory] ?? []
         return try Output.local(source, metadata: Metadata(name: Array("[context \(shown)] load from client".utf8)))
     }
 

@@ -68,9 +68,7 @@ extension Build {
     func readDockerfile(_ context: BuildContext) async throws -> ContextDirectory.File {
         try await progress.step(loadStep) { step in
             let file = try await dockerfile(in: context, step)
-            await step.withStatus("transferring dockerfile:") { report in
-                report(Int64(file.bytes.count), 0)
-            }
+            await report("transferring dockerfile:", file.bytes.count, step)
             return file
         }
     }
@@ -95,11 +93,15 @@ extension Build {
         guard context.directory != nil || request.context.offeredName != nil else { return nil }
         return try await progress.step("[internal] load .dockerignore") { step in
             let file = try await ignoreFile(in: context, step)
-            await step.withStatus("transferring context:") { report in
-                report(Int64(file?.bytes.count ?? 0), 0)
-            }
+            await report("transferring context:", file?.bytes.count ?? 0, step)
             return try file.map { try IgnoreFile(parsing: $0.bytes) }
         }
+    }
+
+    /// Shows what was read; what a client sends is shown as it comes.
+    private func report(_ id: String, _ count: Int, _ step: OperationContext) async {
+        if request.offeredFiles != nil { return }
+        await step.withStatus(id) { report in report(Int64(count), 0) }
     }
 
     private func ignoreFile(
@@ -118,7 +120,12 @@ extension Build {
         guard let name = request.context.offeredName else { return nil }
         let directory: ContextDirectory
         do {
-            directory = try await offeredDirectory(name, followPaths: [".dockerignore"], step)
+            directory = try await offeredDirectory(
+                name,
+                followPaths: [".dockerignore"],
+                hint: name + "-.dockerignore",
+                step
+            )
         } catch {
             if error is CancellationError { throw error }
             // A client that offers no context may have a Dockerfile that needs none; the step that needs it says so.
@@ -135,16 +142,21 @@ extension Build {
     ) async throws -> ContextDirectory {
         var paths = [dockerfile.bytes, dockerfile.bytes + ".dockerignore"]
         if dockerfile == "Dockerfile" { paths.append("dockerfile") }
-        return try await offeredDirectory(name, followPaths: paths, step)
+        return try await offeredDirectory(name, followPaths: paths, hint: name, step)
     }
 
     private func offeredDirectory(
         _ name: [UInt8],
         followPaths: [[UInt8]],
+        hint: [UInt8],
         _ step: OperationContext
     ) async throws -> ContextDirectory {
         var source = LocalSource(name: name)
         source.followPaths = followPaths
+        source.sharedKeyHint = hint
+        source.session = request.localSessions[name] ?? []
+        // So few files that nothing need be guessed of them.
+        source.comparesMetadata = false
         let files = request.offeredFiles ?? LocalDirectories()
         let path = try await files.directory(for: source, step)
         reads.add(directory: name)

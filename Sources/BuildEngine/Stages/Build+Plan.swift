@@ -61,7 +61,10 @@ extension Build {
         if !request.uncachedStages.isEmpty { options.cacheBypass = .stages(request.uncachedStages) }
         if request.ignoresCache { options.cacheBypass = .everywhere }
         options.context = context.node
-        if let name = request.context.offeredName { options.contextName = name }
+        if let name = request.context.offeredName {
+            options.contextName = name
+            options.contextSession = request.localSessions[name] ?? []
+        }
         options.namedContexts = context.named
         options.ignoreFile = ignoreFile
         options.extraHosts = request.extraHosts.map { HostAddress(host: $0.name, address: $0.address) }

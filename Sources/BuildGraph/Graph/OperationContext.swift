@@ -49,6 +49,7 @@ package struct OperationContext: Sendable {
     /// Reports a counter of this vertex; see `withStatus` for the usual way.
     package func report(
         _ id: String,
+        name: String = "",
         current: Int64 = 0,
         total: Int64 = 0,
         started: Timestamp? = nil,
@@ -59,6 +60,7 @@ package struct OperationContext: Sendable {
                 VertexStatus(
                     id: id,
                     vertex: vertex,
+                    name: name,
                     current: current,
                     total: total,
                     timestamp: now(),
@@ -79,18 +81,19 @@ package struct OperationContext: Sendable {
     /// `body` gets a function that reports how far it is, out of the total (usually bytes).
     package func withStatus<Value>(
         _ id: String,
+        name: String = "",
         total: Int64 = 0,
         _ body: (@escaping @Sendable (_ current: Int64, _ total: Int64) -> Void) async throws -> Value
     ) async rethrows -> Value {
         let started = now()
         let last = LastCount(total: total)
-        report(id, total: total, started: started)
+        report(id, name: name, total: total, started: started)
         let value = try await body { current, total in
             last.set(current: current, total: total)
-            report(id, current: current, total: total, started: started)
+            report(id, name: name, current: current, total: total, started: started)
         }
         let (current, total) = last.get()
-        report(id, current: current, total: total, started: started, completed: now())
+        report(id, name: name, current: current, total: total, started: started, completed: now())
         return value
     }
 }

@@ -89,10 +89,10 @@ struct FrontendAttributes {
         }
         if let input = inputs["context"] { request.context = .graph(input) }
         if let input = inputs["dockerfile"], text("dockerfilekey") == nil { request.dockerfile = .graph(input, file) }
-        if request.context.offeredName == nil, text("contextsubdir") != nil {
-            throw ServiceError.notSupported("contextsubdir")
-        }
+        request.contextSubdirectory = bytes("contextsubdir")
         request.inputs = Dictionary(uniqueKeysWithValues: inputs.map { (Array($0.key.utf8), $0.value) })
+        request.directoryKeys = Dictionary(pairs("sharedkey:localdir:").map { ($0.name, $0.value) }) { $1 }
+        request.localSessions = Dictionary(pairs("local-sessionid:").map { ($0.name, $0.value) }) { $1 }
         request.inputConfigurations = try inputConfigurations()
         request.namedContexts = pairs("context:")
         request.target = bytes("target")

@@ -17,7 +17,8 @@ enum Capabilities {
     static let graphs = capabilities([
         "source.image", "source.image.resolvemode", "source.local", "source.local.unique",
         "source.local.sessionid", "source.local.includepatterns", "source.local.followpaths",
-        "source.local.excludepatterns", "source.local.sharedkeyhint", "source.git", "source.git.keepgitdir",
+        "source.local.excludepatterns", "source.local.sharedkeyhint", "source.local.differ",
+        "source.local.metadatatransfer", "source.git", "source.git.keepgitdir",
         "source.git.fullurl", "source.git.subdir", "source.git.checksum", "source.http", "source.http.checksum",
         "source.http.perm", "soruce.http.uidgid", "source.ocilayout", "source.buildop.llbfilename",
         "exec.meta.base", "exec.meta.cgroup.parent",

@@ -1,20 +1,11 @@
-import BuildGraph
-import BuildKitProto
 import ClientServices
 import FileSync
-import FoundationEssentials
 import GRPCCore
-import LLB
 import LinuxSystem
 import NIOCore
-import OCI
-import Operations
 import RPC
 import Settings
 import Storage
-import Synchronization
-import SystemPackage
-import Text
 
 /// What the client of a build offers through its session, for the parts of the engine that ask for it.
 struct SessionClient: ClientSink {
@@ -27,7 +18,7 @@ struct SessionClient: ClientSink {
         self.session = session
         self.sessions = sessions
         self.store = store
-        files = SessionFiles(session: session, store: store)
+        files = SessionFiles(session: session, among: sessions, store: store)
     }
 
     /// Answers for one build.
@@ -69,80 +60,5 @@ struct SessionClient: ClientSink {
         ) { channel in
             try await FileSender(from: files).run(channel)
         }
-    }
-}
-
-/// The directories that a client offers, copied here as far as a build needs them.
-final class SessionFiles: LocalFiles {
-    private let session: Session
-    private let store: Store
-    private let directories = Mutex<[FilePath]>([])
-
-    init(session: Session, store: Store) {
-        self.session = session
-        self.store = store
-    }
-
-    func end() async {
-        let directories = directories.withLock { $0 }
-        // What cannot be removed now goes with the process.
-        await onBlockingPool { for directory in directories { try? removeTree(directory) } }
-    }
-
-    func directory(for source: LocalSource, _ step: OperationContext) async throws -> FilePath {
-        let path = try await onBlockingPool { [store] in try store.temporaryDirectory() }
-        directories.withLock { $0.append(path) }
-        let root = try await onBlockingPool { try RootedDirectory(path) }
-        var metadata = SyncMetadata()
-        metadata.add("dir-name", [source.name])
-        metadata.add("include-patterns", source.includePatterns)
-        metadata.add("exclude-patterns", source.excludePatterns)
-        metadata.add("followpaths", source.followPaths)
-        let pairs = metadata.pairs
-        if !source.followPaths.isEmpty {
-            // A few files, whose step says itself how much it read.
-            try await receive(into: root, pairs) { _ in }
-        } else {
-            try await step.withStatus("transferring \(escapedForDisplay(source.name)):") { report in
-                try await receive(into: root, pairs) { report($0, 0) }
-            }
-        }
-        return path
-    }
-
-    private func receive(
-        into root: RootedDirectory,
-        _ metadata: [(key: String, value: String)],
-        _ report: @escaping @Sendable (Int64) -> Void
-    ) async throws {
-        try await session.sync("moby.filesync.v1.FileSync", metadata: metadata) { channel in
-            _ = try await FileReceiver(into: root).run(channel, progress: report)
-        }
-    }
-}
-
-/// What is sent with a file sync: lists under keys, of which those that are no plain text are escaped as clients know it.
-struct SyncMetadata {
-    private(set) var pairs: [(key: String, value: String)] = []
-
-    mutating func add(_ key: String, _ values: [[UInt8]]) {
-        let isPlain = values.allSatisfy { $0.allSatisfy { (0x20...0x7e).contains($0) } }
-        for value in values {
-            pairs.append((key, isPlain ? String(decoding: value, as: UTF8.self) : Self.escaped(value)))
-        }
-        if !isPlain { pairs.append((key + "-encoded", "1")) }
-    }
-
-    /// As in the query of an address.
-    private static func escaped(_ bytes: [UInt8]) -> String {
-        var text = ""
-        for byte in bytes {
-            switch byte {
-            case "a"..."z", "A"..."Z", "0"..."9", "-", "_", ".", "~": text.unicodeScalars.append(Unicode.Scalar(byte))
-            case " ": text += "+"
-            default: text += "%" + hexadecimal([byte]).uppercased()
-            }
-        }
-        return text
     }
 }

@@ -90,10 +90,9 @@ extension StageBuilder {
             changes.append(.copy(copy, from: .output(file)))
         }
         try add(changes, title: title, isLinked: isLinked, text: command.instruction.text)
-        if command.copySource == nil {
-            for path in copying.sources where RemoteKind(of: path) == nil {
-                run.contextPaths.insert(cleanedPath("/" + path))
-            }
+        for path in copying.sources where RemoteKind(of: path) == nil {
+            let path = cleanedPath("/" + path)
+            if let source = command.copySource { use(path, of: source) } else { run.contextPaths.insert(path) }
         }
         state.record(historyLine(transfer, copying, isAdd: isAdd), hasLayer: true)
     }

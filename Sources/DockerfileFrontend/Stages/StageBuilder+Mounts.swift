@@ -117,7 +117,7 @@ extension StageBuilder {
             tree = try cacheRoot(mount, on: tree)
             selector = "/cache"
         }
-        if mount.kind == .bind, mount.from == nil { run.contextPaths.insert(path) }
+        if let source { use(path, of: source) } else if mount.kind == .bind { run.contextPaths.insert(path) }
         guard mount.kind == .cache else {
             // Writes to a bind mount are seen by the command and then dropped.
             return Mount(of: tree, selector: selector, at: target, isReadOnly: mount.isReadOnly)

@@ -60,10 +60,12 @@ struct StageBuilder {
                 throw failure(.copyFromLaterStage(label, current: node.label))
             }
             state = StageState(continuing: from)
+            if let output = state.output { state.output = try whole(output) }
         case .image: try startFromImage()
         case .tree(let output):
             state = StageState(scratch: translator.targetPlatform)
-            state.output = try isDirectory(output) ? copied(output) : output
+            // Of what only COPY and mounts read, no more is needed than what they name.
+            state.output = node.stage == nil || node.isReplaced ? output : try whole(output)
         case .result(let output, let configuration):
             let stated = configuration.platform.normalized
             let isStated = !stated.os.isEmpty && !stated.architecture.isEmpty
@@ -111,25 +113,16 @@ struct StageBuilder {
         remember(state.output)
     }
 
-    private func isDirectory(_ output: Output) -> Bool {
-        guard node.stage != nil, case .source(let source) = output.node.operation else { return false }
-        return source.scheme == Source.localScheme
+    /// What an output has as a tree that the stage goes on from: all that a directory has is used then.
+    private mutating func whole(_ output: Output) throws(FrontendError) -> Output {
+        if Translator.isDirectory(output) { run.directories[output, default: []].insert("/") }
+        do throws(LLBError) { return try Translator.tree(output) } catch { throw failure(.definition(error)) }
     }
 
-    /// The files of a directory of the client as a tree that a stage can go on from.
-    private func copied(_ directory: Output) throws -> Output {
-        var copy = FileCopy(source: "/", destination: "/")
-        copy.copiesDirectoryContents = true
-        copy.createsDestination = true
-        do throws(LLBError) {
-            return try Output.file(
-                on: nil,
-                [.copy(copy, from: .output(directory))],
-                metadata: Metadata(name: directory.node.metadata.name)
-            )
-        } catch {
-            throw failure(.definition(error))
-        }
+    /// Notes that a path of a stage's or an image's files is used.
+    mutating func use(_ path: [UInt8], of source: Int) {
+        guard let output = run.states[source]?.output, Translator.isDirectory(output) else { return }
+        run.directories[output, default: []].insert(path)
     }
 
     private func pin(_ image: Translator.ResolvedImage) -> String {

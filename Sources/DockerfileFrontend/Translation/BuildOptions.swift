@@ -47,6 +47,8 @@ package struct BuildOptions: Sendable {
     package var sharedMemorySize: Int64 = 0
     /// The name of the local source that the build context is.
     package var contextName: [UInt8] = "context"
+    /// The session of the client that offers it; empty for that of the build.
+    package var contextSession: [UInt8] = []
     /// The build context, if it is not a directory of the client.
     package var context: Output?
     /// What names of stages and images lead to instead (`--build-context`).

@@ -12,11 +12,14 @@ extension Translator {
         var run = try survey(reachable)
         try findings.failIfAsked(in: dockerfile.source)
         if scansContext(target, run) { run.contextPaths.insert("/") }
-        let context = try contextSource(paths: run.contextPaths)
-        try run.fillContext(contextSource(paths: []), with: context)
-        guard let state = run.states[target] else {
+        try run.replace(contextSource(paths: []), with: contextSource(paths: run.contextPaths))
+        for (directory, paths) in run.directories {
+            try run.replace(directory, with: Self.narrowed(directory, to: paths))
+        }
+        guard var state = run.states[target] else {
             throw FrontendError(.unknownTarget(options.target ?? "", didYouMean: nil), at: [], in: dockerfile.source)
         }
+        if let output = state.output { state.output = try Self.tree(output) }
         let images = reachable.sorted().compactMap { resolved[$0] }.map {
             PlannedImage(
                 reference: $0.reference,
@@ -43,15 +46,16 @@ extension Translator {
     struct Run {
         var states: [Int: StageState] = [:]
         var contextPaths: Set<[UInt8]> = []
+        /// The paths that are used of directories that have names.
+        var directories: [Output: Set<[UInt8]>] = [:]
         var steps: [Digest: PlannedStep] = [:]
         var places: [Digest: [SourceRange]] = [:]
         var outlines: [Int: StageOutline] = [:]
 
-        /// Puts the source of the context in the place of the one that stood for it.
+        /// Puts the source of a directory in the place of the one that stood for it.
         ///
-        /// Which paths of the context are used is known only at the end, and the nodes that use it need it at the
-        /// start.
-        mutating func fillContext(_ hole: Output, with context: Output) throws(LLBError) {
+        /// Which of its paths are used is known only at the end, and the nodes that use it need it at the start.
+        mutating func replace(_ hole: Output, with context: Output) throws(LLBError) {
             var filled = NodeReplacement(of: hole.node, by: context.node)
             for (index, state) in states {
                 guard let output = state.output else { continue }
@@ -60,6 +64,33 @@ extension Translator {
             steps = Dictionary(uniqueKeysWithValues: steps.map { (filled.digest(of: $0), $1) })
             places = Dictionary(uniqueKeysWithValues: places.map { (filled.digest(of: $0), $1) })
         }
+    }
+
+    /// A directory without what is not used of it.
+    private static func narrowed(_ directory: Output, to paths: Set<[UInt8]>) throws -> Output {
+        guard case .source(let node) = directory.node.operation, !paths.contains("/") else { return directory }
+        var source = try LocalSource(node)
+        source.setPaths(paths)
+        return try Output.local(source, metadata: directory.node.metadata)
+    }
+
+    /// Whether an output is a directory of the client, which is no tree of the store.
+    static func isDirectory(_ output: Output) -> Bool {
+        guard case .source(let source) = output.node.operation else { return false }
+        return source.scheme == Source.localScheme
+    }
+
+    /// What an output has as a tree that a stage can go on from, or that can be the result.
+    static func tree(_ output: Output) throws(LLBError) -> Output {
+        guard isDirectory(output) else { return output }
+        var copy = FileCopy(source: "/", destination: "/")
+        copy.copiesDirectoryContents = true
+        copy.createsDestination = true
+        return try Output.file(
+            on: nil,
+            [.copy(copy, from: .output(output))],
+            metadata: Metadata(name: output.node.metadata.name)
+        )
     }
 
     /// Goes through stages for what they show: findings, outlines, and the paths of the context that they use.
@@ -89,11 +120,9 @@ extension Translator {
         if let context = options.context { return context }
         var source = LocalSource(name: options.contextName)
         source.sharedKeyHint = options.contextName
+        source.session = options.contextSession
         source.excludePatterns = options.ignoreFile?.patterns ?? []
-        // The whole context: no paths to look for.
-        if !paths.contains("/") {
-            source.followPaths = paths.map { Array($0.dropFirst()) }.sorted { $0.lexicographicallyPrecedes($1) }
-        }
+        source.setPaths(paths)
         return try Output.local(source, metadata: Metadata(name: "[internal] load build context"))
     }
 
@@ -141,5 +170,13 @@ extension Translator {
         configuration.architecture = normal.architecture
         configuration.variant = normal.variant
         return configuration
+    }
+}
+
+extension LocalSource {
+    /// Has no more come than these paths; the root is all of the directory.
+    fileprivate mutating func setPaths(_ paths: Set<[UInt8]>) {
+        if paths.contains("/") { return }
+        followPaths = paths.map { Array($0.dropFirst()) }.sorted { $0.lexicographicallyPrecedes($1) }
     }
 }

@@ -28,6 +28,13 @@ package struct FileReceiver: Sendable {
         case none
     }
 
+    /// What of the tree is brought.
+    package enum Scope: Sendable {
+        case everything
+        /// A file that has the metadata of all entries, and those entries that match patterns.
+        case metadata(besides: [[UInt8]])
+    }
+
     /// Bytes of packets that wait for the disk.
     private static let buffered = 4 << 20
 
@@ -35,6 +42,7 @@ package struct FileReceiver: Sendable {
     let workshop: RootedDirectory?
     let isMerging: Bool
     let comparison: Comparison
+    let scope: Scope
     let owners: FileOwners
     let limits: SyncLimits
 
@@ -45,6 +53,7 @@ package struct FileReceiver: Sendable {
     ///   - isMerging: whether what is there already and is not sent stays, as in a directory that outputs go to; all
     ///     content is asked for then.
     ///   - comparison: which files are taken for what is there already.
+    ///   - scope: what of the tree is brought.
     ///   - owners: who owns what is received.
     ///   - limits: how much may be sent.
     package init(
@@ -52,6 +61,7 @@ package struct FileReceiver: Sendable {
         workshop: RootedDirectory? = nil,
         isMerging: Bool = false,
         comparison: Comparison = .metadata,
+        scope: Scope = .everything,
         owners: FileOwners = .asSent,
         limits: SyncLimits = SyncLimits()
     ) {
@@ -59,6 +69,7 @@ package struct FileReceiver: Sendable {
         self.workshop = workshop
         self.isMerging = isMerging
         self.comparison = comparison
+        self.scope = scope
         self.owners = owners
         self.limits = limits
     }

@@ -1,6 +1,7 @@
 internal import BuildKitProto
 internal import LinuxSystem
 internal import Synchronization
+internal import Text
 
 /// What a receiver does with each packet, on threads that may block; one batch at a time.
 final class Reception: Sendable {
@@ -20,6 +21,7 @@ final class Reception: Sendable {
         var order: EntryOrder
         var tree: TreeWriter
         var contents: StagedContents
+        var metadata: SentMetadata?
     }
 
     private let receiver: FileReceiver
@@ -27,7 +29,7 @@ final class Reception: Sendable {
     private let state: Mutex<State>
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    init(_ receiver: FileReceiver) throws(SystemCallError) {
+    init(_ receiver: FileReceiver) throws {
         self.receiver = receiver
         if let directory = receiver.workshop {
             workshop = try Workshop(at: directory.directory)
@@ -43,7 +45,8 @@ final class Reception: Sendable {
                     isMerging: receiver.isMerging,
                     comparison: receiver.comparison
                 ),
-                contents: StagedContents(workshop: workshop, limit: receiver.limits.content)
+                contents: StagedContents(workshop: workshop, limit: receiver.limits.content),
+                metadata: try Self.metadata(receiver.scope)
             )
         )
     }
@@ -101,6 +104,7 @@ final class Reception: Sendable {
         }
         if state.phase == .contents, state.contents.isEmpty {
             try state.tree.makeLinks()
+            if let metadata = state.metadata { try state.tree.write(metadata.content, as: SentMetadata.fileName) }
             try state.tree.finishDirectories()
             state.phase = .complete
             outcome.isComplete = true
@@ -112,9 +116,21 @@ final class Reception: Sendable {
         let depth = try state.order.admit(entry)
         let id = state.nextID
         state.nextID += 1
-        if let directory = try state.tree.place(entry, depth: depth) {
+        // Directories above it that were passed over have no content: an id is that of the last.
+        for (entry, depth) in try state.metadata?.take(stat, entry, depth: depth) ?? [(entry, depth)] {
+            guard let directory = try state.tree.place(entry, depth: depth) else { continue }
             state.contents.await(id, entry, in: directory)
             outcome.requests.append(id)
+        }
+    }
+
+    private static func metadata(_ scope: FileReceiver.Scope) throws(FileSyncError) -> SentMetadata? {
+        guard case .metadata(let patterns) = scope else { return nil }
+        if patterns.isEmpty { return SentMetadata(wanted: nil) }
+        do throws(IgnoreFileError) {
+            return SentMetadata(wanted: try IgnoreFile(patterns: patterns))
+        } catch {
+            throw .invalidPatterns(error.description)
         }
     }
 

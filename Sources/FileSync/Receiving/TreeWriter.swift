@@ -105,6 +105,16 @@ struct TreeWriter {
         directories = []
     }
 
+    /// Adds a file of the sync's own.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    mutating func write(_ content: [UInt8], as name: [UInt8]) throws {
+        let file = try workshop.openFile(.max, isNew: true)
+        try file.write(content)
+        try file.changeMode(0o644)
+        try workshop.file(.max).move(to: name, of: root.directory)
+        changes += 1
+    }
+
     // MARK: Entries that were there
 
     private mutating func leave(to depth: Int) throws {

@@ -84,6 +84,12 @@ package struct LocalSource: Hashable, Sendable {
     package var followPaths: [[UInt8]] = []
     /// Keeps the directory apart from others of the same name.
     package var sharedKeyHint: [UInt8] = []
+    /// The session of the client whose directory it is; empty for that of the build.
+    package var session: [UInt8] = []
+    /// Whether a file counts as unchanged that has the size, the time and the owner of the last time.
+    package var comparesMetadata = true
+    /// Patterns of what is brought besides the metadata of all files; nil for all files.
+    package var metadataExceptions: [[UInt8]]?
 
     package init(name: [UInt8]) { self.name = name }
 
@@ -98,6 +104,18 @@ package struct LocalSource: Hashable, Sendable {
         excludePatterns = try Self.list("local.excludepatterns", of: source)
         followPaths = try Self.list("local.followpaths", of: source)
         sharedKeyHint = source.attributes["local.sharedkeyhint"] ?? []
+        session = source.attributes["local.session"] ?? []
+        comparesMetadata = source.attributes["local.differ"] != Self.comparesNothing
+        if let flag = source.attributes["local.metadatatransfer"],
+            ["1", "t", "T", "true", "TRUE", "True"].contains(flag)
+        {
+            metadataExceptions = try Self.list("local.metadatatransferexclude", of: source)
+        }
+        // An old form that names the client, too.
+        if let colon = session.firstIndex(of: ":") {
+            name = session[..<colon] + "-" + name
+            session = Array(session[(colon + 1)...])
+        }
     }
 
     /// The wire form.
@@ -107,8 +125,16 @@ package struct LocalSource: Hashable, Sendable {
         if !excludePatterns.isEmpty { attributes["local.excludepatterns"] = encodeStringList(excludePatterns) }
         if !followPaths.isEmpty { attributes["local.followpaths"] = encodeStringList(followPaths) }
         if !sharedKeyHint.isEmpty { attributes["local.sharedkeyhint"] = sharedKeyHint }
+        if !session.isEmpty { attributes["local.session"] = session }
+        if let metadataExceptions {
+            attributes["local.metadatatransfer"] = "true"
+            attributes["local.metadatatransferexclude"] = encodeStringList(metadataExceptions)
+        }
+        if !comparesMetadata { attributes["local.differ"] = Self.comparesNothing }
         return Source(identifier: "\(Source.localScheme)://" + name, attributes: attributes)
     }
+
+    private static let comparesNothing: [UInt8] = "none"
 
     private static func list(_ key: String, of source: Source) throws(LLBError) -> [[UInt8]] {
         guard let value = source.attributes[key] else { return [] }

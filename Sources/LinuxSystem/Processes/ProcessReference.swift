@@ -115,8 +115,9 @@ package struct ProcessReference: Sendable, Hashable, Codable {
         return UInt64(fields[19])
     }
 
+    /// Names this boot of the machine; empty where the kernel does not tell.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private static func currentBootID() -> String {
+    package static func currentBootID() -> String {
         let bytes = try? OpenFile.open("/proc/sys/kernel/random/boot_id", .readOnly).readToEnd(limit: 64)
         return String(decoding: (bytes ?? []).filter { $0 != 0x0a }, as: UTF8.self)
     }

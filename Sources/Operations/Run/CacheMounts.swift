@@ -43,7 +43,7 @@ struct CacheMounts: Sendable {
         waits: () async -> Void,
         _ body: (FilePath) async throws -> Value
     ) async throws -> Value {
-        let slots = CacheDirectory(layout: store.layout, name: Self.name(id: id, seed: seed))
+        let slots = KeptDirectory(.cacheMount, in: store.layout, name: Self.name(id: id, seed: seed))
         let lent = try await take(slots, id, sharing, waits)
         if try await onBlockingPool({ try HostFiles.status(of: lent.directory) == nil }) {
             try await fill(lent.directory, seed)
@@ -79,7 +79,7 @@ struct CacheMounts: Sendable {
     }
 
     private func take(
-        _ cache: CacheDirectory,
+        _ cache: KeptDirectory,
         _ id: [UInt8],
         _ sharing: CacheSharing,
         _ waits: () async -> Void
@@ -91,21 +91,15 @@ struct CacheMounts: Sendable {
             return try await wait(for: cache, id, .exclusive, waits)
         case .private:
             return try await onBlockingPool {
-                var number = 0
-                while true {
-                    try cache.make(number, id: id)
-                    if let lock = try FileLock.tryAcquire(cache.lock(number), .exclusive) {
-                        return Lent(directory: cache.data(number), lock: lock)
-                    }
-                    number += 1
-                }
+                let (number, lock) = try cache.take(id: id)
+                return Lent(directory: cache.data(number), lock: lock)
             }
         }
     }
 
     /// Waits for the first directory, and stops waiting when the task is cancelled.
     private func wait(
-        for cache: CacheDirectory,
+        for cache: KeptDirectory,
         _ id: [UInt8],
         _ mode: FileLock.Mode,
         _ waits: () async -> Void

@@ -23,6 +23,8 @@ package struct StoreLayout: Sendable, Hashable {
     package var ingest: FilePath { root.appending("ingest") }
     /// `cachemounts/<name>/`: the directories of cache mounts.
     package var cacheMounts: FilePath { root.appending("cachemounts") }
+    /// `syncs/<name>/`: copies of clients' directories.
+    package var syncs: FilePath { root.appending("syncs") }
     /// `mounts/<owner>/`: mount points of living processes.
     package var mounts: FilePath { root.appending("mounts") }
     /// `run/<owner>`: one locked file for each living process.
