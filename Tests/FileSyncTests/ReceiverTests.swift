@@ -5,6 +5,7 @@ import LinuxSystem
 import SwiftProtobuf
 import SystemPackage
 import Testing
+import Text
 
 @Suite struct `Receiving files` {
     /// A tree with an entry of most kinds, as a client sends it.

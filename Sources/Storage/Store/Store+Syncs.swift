@@ -26,8 +26,8 @@ package final class SyncedCopy: Sendable {
 extension Store {
     /// Takes the copy of a key that nothing else has: the one of an earlier build, or an empty one.
     ///
-    /// A copy whose sync did not end is given out as it was left: each of its files is complete, and a sync compares all
-    /// of them. What a crash of the machine left is not: what was never written out may have the right times.
+    /// A copy whose sync did not end is given out as it was left: each of its files is complete, and a sync compares
+    /// all of them. What a crash of the machine left is not: what was never written out may have the right times.
     /// - Parameters:
     ///   - key: tells what is copied; only who knows it gets the copy.
     ///   - name: what `du` calls it.
