@@ -22,7 +22,6 @@ package enum BuildError: Error, CustomStringConvertible {
     case dockerfileNotFound(String)
     case dockerfileIsNoFile(String)
     case dockerfileTooLarge(String, limit: Int)
-    case notAllowed(Entitlement)
 
     package var description: String {
         switch self {
@@ -41,8 +40,6 @@ package enum BuildError: Error, CustomStringConvertible {
         case .namedContext(let name, let reason): "failed to load build context \(name): \(reason)"
         case .notAnImage(let reference, let source):
             "the source policy has \(escapedForDisplay(withoutCredentials(source.identifier))) in place of \(reference), and that is no image"
-        case .notAllowed(let entitlement):
-            "\(entitlement.rawValue) is not allowed: allow it for this build with --allow \(entitlement.rawValue)"
         case .dockerfileNotFound(let name):
             "failed to read dockerfile: open \(name): no such file or directory; name another one with -f"
         case .dockerfileIsNoFile(let name):

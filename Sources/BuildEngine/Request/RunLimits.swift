@@ -26,17 +26,6 @@ extension BuildRequest {
         options.cgroupParent = controlGroupParent
         if resources != Resources() { options.resources = resources }
     }
-
-    /// Refuses a graph with a step that does what the request does not allow, whoever made the graph.
-    func checkEntitlements(of definitions: [Definition]) throws(BuildError) {
-        for node in definitions.lazy.flatMap(\.nodes) {
-            guard case .exec(let exec) = node.operation else { continue }
-            if exec.network == .host, network != .host, !entitlements.contains(.hostNetwork) {
-                throw .notAllowed(.hostNetwork)
-            }
-            if exec.security == .insecure, !entitlements.contains(.insecure) { throw .notAllowed(.insecure) }
-        }
-    }
 }
 
 extension BuildRequest {

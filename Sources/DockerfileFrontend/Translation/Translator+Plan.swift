@@ -12,7 +12,8 @@ extension Translator {
         var run = try survey(reachable)
         try findings.failIfAsked(in: dockerfile.source)
         if scansContext(target, run) { run.contextPaths.insert("/") }
-        try run.replace(contextSource(paths: []), with: contextSource(paths: run.contextPaths))
+        let context = try contextSource(paths: run.contextPaths)
+        try run.replace(contextSource(paths: []), with: context)
         for (directory, paths) in run.directories {
             try run.replace(directory, with: Self.narrowed(directory, to: paths))
         }

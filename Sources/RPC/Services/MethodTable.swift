@@ -89,6 +89,7 @@ package struct MethodTable {
                 descriptor: MethodDescriptor(fullyQualifiedService: service, method: method),
                 deserializer: RawMessageCoding(),
                 serializer: RawMessageCoding(),
+                metadata: { [] },
                 body: body
             )
         )

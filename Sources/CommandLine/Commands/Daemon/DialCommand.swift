@@ -9,7 +9,8 @@ struct DialCommand: RunnableCommand {
     static let about = CommandSummary(
         usage: "",
         summary: "Connect standard input and output with the daemon",
-        arguments: .none
+        arguments: .none,
+        place: .anywhere
     )
     static let flags: [Flag<DialCommand>] = [
         .bytes("addr", \.address, help: "Address of the daemon (unix://PATH)")

@@ -1,5 +1,6 @@
 internal import BuildEngine
 internal import BuildKitClient
+internal import BuildKitService
 internal import Exporters
 internal import LLB
 internal import LinuxSystem
