@@ -58,7 +58,10 @@ import Testing
             ([config, good, manifest(tags: "[\"App\"]")], "must be lowercase"),
             ([config, good, manifest(tags: "[\"app\"]")], "invalid tag"),
             ([config, good, .link("c2.json", to: "../../etc/passwd"), manifest("c2.json")], "leads out of it"),
-            ([config, good, .link("c2.json", to: "c2.json"), manifest("c2.json")], "a link to a file that does not exist"),
+            (
+                [config, good, .link("c2.json", to: "c2.json"), manifest("c2.json")],
+                "a link to a file that does not exist"
+            ),
             ([config, good, .device("x"), manifest()], "is a device or a pipe"),
             ([config, good, .pipe("x"), manifest()], "is a device or a pipe"),
             ([config, config, good, manifest()], "appears in it twice"),

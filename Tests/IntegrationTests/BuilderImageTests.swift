@@ -55,7 +55,7 @@ struct `The image of Slipway` {
         #expect(version.hasPrefix("buildkitd github.com/moby/buildkit v"))
 
         let ping = "GET /_ping HTTP/1.1\r\nHost: builder\r\nConnection: close\r\n\r\n"
-        let dialled = try await slipway("exec", "-i", name, "buildctl", "dial-stdio", input: ping)
+        let dialled = try await slipway("exec", "-i", name, "buildctl", "dial-stdio", input: Array(ping.utf8))
         #expect(dialled.text.hasPrefix("HTTP/1.1 200 OK\r\n") && dialled.text.hasSuffix("\r\n\r\nOK"))
 
         let script = """
