@@ -248,7 +248,7 @@ struct `Named contexts and dates` {
         let built = try await build("FROM scratch\nCOPY main /\n", "--build-arg", "SOURCE_DATE_EPOCH=context")
         #expect(built.status == 0)
         #expect(
-            built.errorText.contains("SOURCE_DATE_EPOCH is ignored: what it names has no time"),
+            built.errorText.contains("SOURCE_DATE_EPOCH is ignored: its source has no time"),
             "\(built.errorText)"
         )
     }

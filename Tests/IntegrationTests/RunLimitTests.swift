@@ -210,7 +210,7 @@ struct `What RUN may` {
         ("COPY --chmod=644 <<X /go\n#!/bin/sh\nX\nRUN /go\n", "hint: /go is not executable (its mode is 0644)"),
         (
             "COPY --chmod=755 <<X /go\n#!/bin/bash\nX\nRUN /go\n",
-            "hint: /go is run by /bin/bash, which the image does not have"
+            "hint: /go needs /bin/bash, which the image does not have"
         ),
         ("RUN --network=none wget -q http://nowhere.invalid/\n", "hint: the step has no network (--network=none)"),
         ("FROM scratch\nRUN echo\n", "hint: the image has no shell (/bin/sh)"),

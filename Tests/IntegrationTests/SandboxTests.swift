@@ -84,6 +84,15 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
         }
     }
 
+    /// Writes a program from a process of its own.
+    ///
+    /// Where this process wrote it, a child of another test could hold the file open for a moment, and no kernel runs such a file.
+    private func write(_ script: String, to program: FilePath) async throws {
+        let command = "cat > \"$0\" && chmod 755 \"$0\""
+        let result = try await runProgram("sh", ["-c", command, program.string], input: Array(script.utf8))
+        try #require(result.status == 0, "\(result.errorText)")
+    }
+
     @Test func `the runtime's program is read-only where it runs, also if it is a script`() async throws {
         try await withSandbox { runner, root in
             let directory = root.removingLastComponent()
@@ -94,8 +103,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
                 if echo "# changed" >> "$0"; then echo writable; else echo read-only; fi > \(result) 2> /dev/null
                 exec crun "$@"
                 """
-            try Data(script.utf8).write(to: URL(filePath: program.string))
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.string)
+            try await write(script, to: program)
             let wrapped = SandboxRunner(scratch: directory, runtime: .path(program))
             #expect(try await run(wrapped, step(root, "echo out")).output == "out\n")
             #expect(try String(contentsOfFile: result.string, encoding: .utf8) == "read-only\n")
@@ -118,8 +126,7 @@ private func names(in root: FilePath, _ path: FilePath) async throws -> [String]
                 #!/bin/sh
                 if [ "$1" = --version ]; then printf '%s\\n' '\(answer)'; else touch \(started); exec crun "$@"; fi
                 """
-            try Data(script.utf8).write(to: URL(filePath: program.string))
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.string)
+            try await write(script, to: program)
             let runner = SandboxRunner(scratch: directory, runtime: .path(program))
             let failure = await #expect(throws: SandboxError.self) { try await run(runner, step(root, "echo out")) }
             #expect("\(failure as Any)".contains("\(program)"))

@@ -60,8 +60,9 @@ import Text
 
     @Test func `a configuration that a client never gave layers has none`() throws {
         let text = #"{"architecture":"amd64","os":"linux","config":{},"rootfs":{"type":"","diff_ids":null}}"#
-        let configuration = try ImageConfiguration(parsing: Array(text.utf8))
+        let configuration = try ImageConfiguration(parsingWithoutLayers: Array(text.utf8))
         #expect(configuration.rootFileSystem == RootFileSystem(diffIDs: []))
+        #expect(throws: OCIError.self) { try ImageConfiguration(parsing: Array(text.utf8)) }
     }
 
     @Test func `of an image whose root is no list of layers are refused`() {

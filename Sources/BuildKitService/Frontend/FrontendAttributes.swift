@@ -113,7 +113,7 @@ struct FrontendAttributes {
             do {
                 let known = try JSONDecoder().decode([String: Data].self, from: Data(value.utf8))
                 guard let bytes = known[FrontendResult.configurationKey] else { continue }
-                configurations[Array(name.utf8)] = try ImageConfiguration(parsing: [UInt8](bytes))
+                configurations[Array(name.utf8)] = try ImageConfiguration(parsingWithoutLayers: [UInt8](bytes))
             } catch {
                 throw ServiceError.invalidAttribute(prefix + name, value: value, reason: "\(error)")
             }

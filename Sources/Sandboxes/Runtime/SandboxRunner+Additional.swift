@@ -63,7 +63,7 @@ extension SandboxRunner {
         streams: Streams,
         _ body: (Additional) async throws -> Value
     ) async throws -> (value: Value, status: ExitStatus) {
-        guard let first = try await sandbox.firstProcess() else { throw SandboxError.sandboxHasEnded }
+        guard let first = try await sandbox.leader() else { throw SandboxError.sandboxHasEnded }
         let directory = try await onBlockingPool { [scratch] in try makeScratchDirectory(in: scratch, prefix: "exec-") }
         let result: Result<(Value, ExitStatus), any Error>
         do {
@@ -121,7 +121,7 @@ extension SandboxRunner {
 
 extension SandboxProcess {
     /// The sandboxed process itself, once its root is what the sandbox's processes are to see; nil where it has ended.
-    func firstProcess() async throws -> ProcessReference? {
+    func leader() async throws -> ProcessReference? {
         let number = processID
         guard let runtime = await onBlockingPool({ ProcessReference(processID: number) }) else { return nil }
         let state = runtimeState
