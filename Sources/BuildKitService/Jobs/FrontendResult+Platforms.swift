@@ -7,7 +7,8 @@ extension FrontendResult {
     func platformWarning(asked: String?) -> String? {
         guard var given = try? platforms().map(\.platform), !(given.isEmpty && isEmpty) else { return nil }
         if given.isEmpty {
-            let configuration = metadata[Self.configurationKey].flatMap { try? ImageConfiguration(parsingWithoutLayers: $0) }
+            let configuration = metadata[Self.configurationKey]
+                .flatMap { try? ImageConfiguration(parsingWithoutLayers: $0) }
             given = [(configuration?.platform ?? .current).normalized]
         }
         let results = Set(given.map { "\($0)" })
