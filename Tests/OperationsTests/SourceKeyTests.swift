@@ -96,10 +96,14 @@ import Testing
 
     @Test func `a directory of the client is known by its files alone`() {
         // Its name tells directories apart within one build. Patterns and paths decide which files there are, and those are in
-        // the keys of what uses them; the hint only tells a client what it may reuse.
+        // the keys of what uses them; so is what is there of a file that came without its content. The hint, the session and how a
+        // copy is compared only say where files come from and what is sent again.
         #expect(
             fields(of: LocalSource(name: bytes("context")))
-                == ["name", "includePatterns", "excludePatterns", "followPaths", "sharedKeyHint"]
+                == [
+                    "name", "includePatterns", "excludePatterns", "followPaths", "sharedKeyHint", "session",
+                    "comparesMetadata", "metadataExceptions",
+                ]
         )
     }
 }
