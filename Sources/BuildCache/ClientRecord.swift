@@ -53,7 +53,7 @@ package struct ClientRecord: Hashable, Sendable, Codable {
     package var attestations: [String: [Descriptor]] = [:]
     /// How often the record was changed.
     package var generation = 0
-    /// Whether it stays until somebody removes it.
+    /// Whether it stays until a client removes it.
     package var isPinned = false
 
     package init(frontend: String, attributes: [String: String], outputs: [Output]) {

@@ -130,7 +130,7 @@ package struct ClientImage: Sendable {
     package let sourceDate: SourceDate?
     /// What the frontend says of it.
     package var attestations: [BuiltAttestation] = []
-    /// How it came to be; nil where nobody asks.
+    /// How it came to be; nil where the request does not ask.
     package var origin: ImageOrigin?
 
     package init(

@@ -7,7 +7,7 @@ internal import Text
 
 /// Why a build could not be done, apart from a step that failed.
 package enum BuildError: Error, CustomStringConvertible {
-    /// A scanner for parts that is no program.
+    /// A scanner image without a command.
     case scannerWithoutCommand(String)
     case contextNotFound(FilePath)
     case contextIsNoDirectory(FilePath)
@@ -39,7 +39,7 @@ package enum BuildError: Error, CustomStringConvertible {
             "unable to prepare context: \(address): \(reason)"
         case .namedContext(let name, let reason): "failed to load build context \(name): \(reason)"
         case .notAnImage(let reference, let source):
-            "the source policy has \(escapedForDisplay(withoutCredentials(source.identifier))) in place of \(reference), and that is no image"
+            "the source policy has \(escapedForDisplay(withoutCredentials(source.identifier))) in place of \(reference), which is not an image"
         case .dockerfileNotFound(let name):
             "failed to read dockerfile: open \(name): no such file or directory; name another one with -f"
         case .dockerfileIsNoFile(let name):

@@ -19,7 +19,7 @@ import Text
             variables: Dictionary(
                 uniqueKeysWithValues: variables.map { (Array($0.key.utf8), Array($0.value.utf8)) }
             ),
-            workingDirectory: "/work",
+            workingDirectory: "/here",
             output: TextOutput(.output),
             errorOutput: TextOutput(.error),
             clock: { FileTime(seconds: 0) }
@@ -27,10 +27,10 @@ import Text
         return try environment.daemonAddress()
     }
 
-    @Test func `is that of the flag, else of the variable, else there is none`() throws {
+    @Test func `is that of the flag, else of the variable`() throws {
         #expect(try address() == nil)
         #expect(try address(["SLIPWAY_HOST": "unix:///run/a"]) == .unix("/run/a"))
-        #expect(try address(["SLIPWAY_HOST": "unix:///run/a"]) { $0.host = "unix://b" } == .unix("/work/b"))
+        #expect(try address(["SLIPWAY_HOST": "unix:///run/a"]) { $0.host = "unix://b" } == .unix("/here/b"))
         #expect(try address(["SLIPWAY_HOST": "unix:///run/a"]) { $0.host = [] } == nil)
     }
 
@@ -38,9 +38,9 @@ import Text
         #expect(try address { $0.host = "tcp://[::1]:9" } == .tcp(host: "::1", port: 9, tls: nil))
         let directory = try address(["SLIPWAY_CERT_PATH": "keys"]) { $0.host = "tcp://a.example:1234" }
         let identity = ClientIdentity(
-            authority: "/work/keys/ca.pem",
-            certificate: "/work/keys/cert.pem",
-            key: "/work/keys/key.pem"
+            authority: "/here/keys/ca.pem",
+            certificate: "/here/keys/cert.pem",
+            key: "/here/keys/key.pem"
         )
         #expect(directory == .tcp(host: "a.example", port: 1234, tls: identity))
         let flags = try address(["SLIPWAY_CERT_PATH": "keys"]) {

@@ -212,7 +212,7 @@ struct `A daemon` {
         }
     }
 
-    @Test func `refuses what is no graph, and goes on`() async throws {
+    @Test func `refuses malformed graphs, and goes on`() async throws {
         try scratch.write("FROM scratch\nCOPY Dockerfile /\n", to: "context/Dockerfile")
         let context = FilePath(scratch.url.appending(path: "context").path)
         try await withDaemon { address in

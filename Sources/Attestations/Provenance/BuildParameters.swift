@@ -111,7 +111,7 @@ package struct RequestProvenance: Sendable, Hashable {
         self.parameters = rest
     }
 
-    /// The request by itself, whoever led to it.
+    /// The request by itself, without the requests that led to it.
     package var withoutRoot: RequestProvenance {
         var copy = self
         copy.parameters.root = nil

@@ -135,7 +135,7 @@ extension Build {
         var found: [String: [Descriptor]] = [:]
         for (digest, number) in steps.numbers {
             var outputs = solved.outputs[digest]
-            // Nobody needed what a step gave that comes before one which was in the cache.
+            // The result of a step before a cached one is not needed.
             if outputs == nil, let key = solved.keys[digest], let record = try await stored.record(for: key) {
                 outputs = try await stored.outputs(of: record)
             }

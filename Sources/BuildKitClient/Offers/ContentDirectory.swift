@@ -70,7 +70,7 @@ package struct ContentDirectory: Sendable {
     // MARK: The index
 
     /// What a tag leads to; nil where nothing has it.
-    /// - Throws: `SystemCallError`, and `OCIError` for an index that is none.
+    /// - Throws: `SystemCallError`, and `OCIError` for a malformed index.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func digest(ofTag tag: String) throws -> Digest? {
         let manifests = try readIndex()?.manifests ?? []
@@ -90,7 +90,7 @@ package struct ContentDirectory: Sendable {
     ///   - manifest: what they lead to.
     ///   - names: of an image.
     ///   - tag: for what has no name.
-    /// - Throws: `SystemCallError`, and `OCIError` for an index that is none.
+    /// - Throws: `SystemCallError`, and `OCIError` for a malformed index.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func tag(_ manifest: Descriptor, names: [String] = [], tag: String = "latest") throws {
         let lock = try FileLock.acquire(path.appending("index.json.lock"), .exclusive)

@@ -17,7 +17,7 @@ final class CacheKeeper: Sendable {
         self.policies = policies
     }
 
-    /// Begins to, where it is time for that; nobody waits for the end.
+    /// Begins to, where it is time for that; does not wait for the end.
     func look() {
         if policies.isEmpty { return }
         let wasAtWork = isAtWork.withLock { isAtWork in

@@ -27,7 +27,7 @@ extension SlipwayEnvironment {
     }
 
     /// Where the daemon is; nil where this process does the work.
-    /// - Throws: `CommandError` for an address that is none.
+    /// - Throws: `CommandError` for a malformed address.
     package func daemonAddress() throws -> RPCAddress? {
         guard let name = daemonName else { return nil }
         let text = String(decoding: name, as: UTF8.self)

@@ -75,7 +75,7 @@ extension Translator {
         return try Output.local(source, metadata: directory.node.metadata)
     }
 
-    /// Whether an output is a directory of the client, which is no tree of the store.
+    /// Whether an output is a directory of the client rather than a tree of the store.
     static func isDirectory(_ output: Output) -> Bool {
         guard case .source(let source) = output.node.operation else { return false }
         return source.scheme == Source.localScheme

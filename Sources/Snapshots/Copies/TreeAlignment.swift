@@ -93,7 +93,7 @@ struct TreeAlignment {
         init(_ attribute: (name: [UInt8], value: [UInt8])) { (name, value) = attribute }
     }
 
-    /// Whether an entry that is no directory is the same in both trees.
+    /// Whether an entry other than a directory is the same in both trees.
     private func isEqual(_ path: FilePath, _ old: FileStatus, _ new: FileStatus) throws -> Bool {
         guard old.type == new.type, old.mode == new.mode, old.userID == new.userID, old.groupID == new.groupID,
             old.size == new.size, old.modified == new.modified, old.specialFile == new.specialFile

@@ -4,7 +4,7 @@ package import SystemPackage
 /// The directories that are kept from build to build under one name: the first, and more where not all may share it.
 ///
 ///     <kind>/<name>/id         what it is called
-///     <kind>/<name>/<n>/lock   held by whoever uses the directory; its time is that of the last use
+///     <kind>/<name>/<n>/lock   held by the user of the directory; its time is that of the last use
 ///     <kind>/<name>/<n>/data   the files; missing until they are made, and once they are pruned
 package struct KeptDirectory: Sendable {
     /// What they are for.

@@ -243,7 +243,7 @@ private struct Attendance: Sendable {
 
     // MARK: The end
 
-    /// What clients know an end by that is no exit.
+    /// The status by which clients know an end without an exit.
     private static let unknownStatus: UInt32 = 255
 
     private func message(

@@ -16,7 +16,7 @@ struct RemoteMetadata {
         self.reference = reference
     }
 
-    /// The image's id: the digest of its configuration, or of its index; empty where there is no image.
+    /// The image's id: the digest of its configuration, or of its index; empty without an image.
     var imageID: String {
         answer["containerimage.config.digest"] ?? answer["containerimage.digest"] ?? ""
     }
