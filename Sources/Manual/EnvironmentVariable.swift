@@ -42,7 +42,8 @@ package struct EnvironmentVariable: Sendable {
 
     /// All of them, in the order of the reference.
     package static let all: [EnvironmentVariable] = [
-        root, host, certificateDirectory, configurationFile, snapshotter, dataHome, home, path, temporaryDirectory,
+        root, host, certificateDirectory, configurationFile, snapshotter, dataHome, runtimeDirectory, home, path,
+        temporaryDirectory,
         dockerConfiguration, defaultPlatform, authorities, authorityDirectory, httpProxy, httpsProxy, allProxy, noProxy,
         sourceDate, agentSocket, gitLabels, gitChecksChanges, builder, noDefaultLoad, metadataProvenance,
         metadataWarnings,
@@ -92,6 +93,12 @@ extension EnvironmentVariable {
         .store,
         "Directory for a user's data. The store of users other than root is below it.",
         default: "`~/.local/share`"
+    )
+    package static let runtimeDirectory = EnvironmentVariable(
+        "XDG_RUNTIME_DIR",
+        .store,
+        "Directory for what a reboot may remove. Sockets and locks of users other than root are in `slipway` below it.",
+        default: "`/run/user/UID` if it is the user's, else `/tmp/slipway-UID`"
     )
     package static let home = EnvironmentVariable(
         "HOME",

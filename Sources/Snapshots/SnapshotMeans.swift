@@ -22,7 +22,7 @@ package enum SnapshotMeans: String, Sendable, CaseIterable {
             return try worksAsNeeded(in: directory, mountingAt: merged) ? .overlay : .copying
         } catch {
             let unrelated: [Errno] = [
-                .noSpace, .diskQuotaExceeded, .noMemory, .tooManyOpenFiles, .tooManyOpenFilesInSystem, .ioError,
+                .noSpace, .diskQuotaExceeded, .noMemory, .tooManyOpenFiles, .tooManyOpenFilesInSystem,
             ]
             if unrelated.contains(error.errno) { throw error }
             return .copying

@@ -1,6 +1,6 @@
 import Archive
 import GRDB
-import LinuxSystem
+package import LinuxSystem
 package import OCI
 package import Storage
 import Synchronization
@@ -22,11 +22,19 @@ package final class SnapshotStore: Sendable {
     private let emptyDirectory = Mutex<FilePath?>(nil)
 
     private let knownMeans: Mutex<SnapshotMeans?>
+    /// What this process may do with file systems.
+    let level: PrivilegeLevel
 
-    /// Trees are shown and changed by `means`; nil is what works best where the store is.
-    package init(store: Store, blobProvider: any BlobProvider = NoBlobProvider(), means: SnapshotMeans? = nil) {
+    /// Trees are shown and changed by `means`; nil is what works best where the store is, and at this level.
+    package init(
+        store: Store,
+        blobProvider: any BlobProvider = NoBlobProvider(),
+        level: PrivilegeLevel = .root,
+        means: SnapshotMeans? = nil
+    ) {
         self.store = store
         self.blobProvider = blobProvider
+        self.level = level
         limits = ArchiveLimits()
         knownMeans = Mutex(means)
     }
@@ -201,6 +209,10 @@ package final class SnapshotStore: Sendable {
     func meansBlocking() throws -> SnapshotMeans {
         try knownMeans.withLock { known in
             if let known { return known }
+            guard level.mounts else {
+                known = .copying
+                return .copying
+            }
             let scratch = try store.temporaryDirectory()
             let point = try store.mountPoint()
             let found = try SnapshotMeans.probe(in: scratch, mountingAt: point)

@@ -17,6 +17,8 @@ package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     case database(path: FilePath, reason: String)
     /// The store's directory cannot be made or used.
     case unusable(root: FilePath, reason: SystemCallError)
+    /// Its files were written with other numbers of users and groups than this process has.
+    case otherIdentities(root: FilePath, made: IdentityMaps)
     /// The disk, or the user's share of it, is full; `phase` says what was being done.
     case noSpace(phase: String, path: FilePath)
     case blobMissing(Digest)
@@ -47,6 +49,10 @@ package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
         case .database(let path, let reason): "the database \(shown(path)): \(reason)"
         case .unusable(let root, let reason):
             "cannot use \(shown(root)) as the store: \(reason) (choose another directory with --root or SLIPWAY_ROOT)"
+        case .otherIdentities(let root, let made):
+            "the store \(shown(root)) was made in a user namespace with other ids (its users were "
+                + made.users.ranges.map { "\($0.outside)-\($0.outside + ($0.count - 1))" }.joined(separator: ", ")
+                + "): give them back in /etc/subuid and /etc/subgid, or remove the store with `slipway system reset`"
         case .noSpace(let phase, let path):
             "no space left on device while \(phase) in \(shown(path)): free some space, or run `slipway system prune`"
         case .blobMissing(let digest): "blob \(digest) is not in the store"
@@ -93,8 +99,8 @@ extension StorageError: CausedError {
     package var cause: (any Error)? {
         switch self {
         case .unusable(_, let error), .system(_, let error): error
-        case .newerSchema, .databaseDamaged, .databaseLocked, .inUse, .database, .noSpace, .blobMissing,
-            .blobDamaged, .blobTooLarge, .digestMismatch, .sizeMismatch:
+        case .newerSchema, .databaseDamaged, .databaseLocked, .inUse, .otherIdentities, .database, .noSpace,
+            .blobMissing, .blobDamaged, .blobTooLarge, .digestMismatch, .sizeMismatch:
             nil
         }
     }

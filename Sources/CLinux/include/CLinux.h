@@ -9,6 +9,7 @@
 
 #include "CLinuxCopying.h"
 #include "CLinuxMounts.h"
+#include "CLinuxNamespaces.h"
 #include "CLinuxNetwork.h"
 #include "CLinuxProcesses.h"
 #include "CLinuxTerminal.h"

@@ -14,6 +14,7 @@ struct CompleteCommand: RunnableCommand {
         usage: "WORD [WORD...]",
         summary: "Print what may complete a command line",
         arguments: .atLeast(0),
+        usesStore: true,
         place: .anywhere
     )
     static let flags: [Flag<CompleteCommand>] = []

@@ -13,6 +13,9 @@ extension SlipwayEnvironment {
         return host.isEmpty ? nil : host
     }
 
+    /// Where a daemon of this user listens unless it is told otherwise.
+    var usualDaemonAddress: [UInt8] { "unix://" + privileges.runtime.path.appending("slipway.sock").bytes }
+
     /// Whether a command is sent to a daemon.
     func isAtDaemon(_ command: any RunnableCommand<SlipwayEnvironment>) -> Bool {
         daemonName != nil && type(of: command).about.place == .daemonToo

@@ -34,7 +34,12 @@ extension SlipwayEnvironment {
     ///
     /// Registries are not spoken to before something asks for them. What `freesSpace`, or only looks, works on a full disk, too.
     package func engine(freesSpace: Bool = false) async throws -> Engine {
-        let store = try await Store.open(at: try root(), tables: .all, freesSpace: freesSpace)
+        let store = try await Store.open(
+            at: try root(),
+            tables: .all,
+            identities: privileges.level.maps ?? .machine,
+            freesSpace: freesSpace
+        )
         return try await self.engine(over: store, credentials: try credentials())
     }
 
@@ -43,7 +48,12 @@ extension SlipwayEnvironment {
         let logger = logger()
         let client = RegistryClient(try await registryConfiguration(credentials), logger: logger)
         let blobs = RegistryBlobProvider(store: store, client: client)
-        let snapshots = SnapshotStore(store: store, blobProvider: blobs, means: try snapshotMeans())
+        let snapshots = SnapshotStore(
+            store: store,
+            blobProvider: blobs,
+            level: privileges.level,
+            means: try snapshotMeans()
+        )
         let images = ImageStore(store: store)
         let remote = RemoteImages(images: images, snapshots: snapshots, client: client, blobs: blobs, logger: logger)
         return Engine(store: store, snapshots: snapshots, images: images, remote: remote, credentials: credentials)
@@ -72,7 +82,7 @@ extension SlipwayEnvironment {
         var parts = BuildEngine.Parts(
             remote: engine.remote,
             caches: try await remoteCaches(engine, web, engine.credentials),
-            sandboxes: SandboxRunner(scratch: scratch),
+            sandboxes: SandboxRunner(scratch: scratch, level: privileges.level),
             networks: try configuration.networks(tag: StoreLayout(root: engine.store.root).tag)
         )
         parts.history = try configuration.historyLimits()

@@ -13,6 +13,8 @@ package final class SlipwayEnvironment: Sendable {
     package let output: TextOutput
     package let errorOutput: TextOutput
     package let router: SignalRouter
+    /// What the system lets this process do.
+    package let privileges: Privileges
     /// Now.
     package let clock: @Sendable () -> FileTime
     private let homeDirectory: FilePath?
@@ -21,6 +23,7 @@ package final class SlipwayEnvironment: Sendable {
     package init(global: GlobalOptions, router: SignalRouter) throws {
         self.global = global
         self.router = router
+        privileges = .none
         variables = ProcessContext.environment
         workingDirectory = try ProcessContext.workingDirectory()
         input = .input
@@ -43,6 +46,7 @@ package final class SlipwayEnvironment: Sendable {
     ) {
         self.global = global
         router = SignalRouter()
+        privileges = .none
         self.variables = variables
         self.workingDirectory = workingDirectory
         input = .input
@@ -60,12 +64,23 @@ package final class SlipwayEnvironment: Sendable {
         if let configurationFile {
             variables[Array(EnvironmentVariable.configurationFile.name.utf8)] = configurationFile
         }
-        return SlipwayEnvironment(like: self, global: global, variables: variables)
+        return SlipwayEnvironment(like: self, global: global, variables: variables, privileges)
     }
 
-    private init(like other: SlipwayEnvironment, global: GlobalOptions, variables: [[UInt8]: [UInt8]]) {
+    /// The same with other privileges.
+    func with(_ privileges: Privileges) -> SlipwayEnvironment {
+        SlipwayEnvironment(like: self, global: global, variables: variables, privileges)
+    }
+
+    private init(
+        like other: SlipwayEnvironment,
+        global: GlobalOptions,
+        variables: [[UInt8]: [UInt8]],
+        _ privileges: Privileges
+    ) {
         self.global = global
         self.variables = variables
+        self.privileges = privileges
         router = other.router
         workingDirectory = other.workingDirectory
         input = other.input
@@ -95,10 +110,19 @@ package final class SlipwayEnvironment: Sendable {
     /// `--root`, then `SLIPWAY_ROOT`, then `/var/lib/slipway` for root and `$XDG_DATA_HOME/slipway` for everybody else.
     package func root() throws -> FilePath {
         if let root = global.root ?? variable(.root) { return path(root).lexicallyNormalized() }
-        if ProcessContext.effectiveUserID == 0 { return "/var/lib/slipway" }
+        if privileges.userID == 0 { return "/var/lib/slipway" }
         if let data = variable(.dataHome) { return FilePath(bytes: data).appending("slipway") }
         guard let homeDirectory else { throw CommandError.noHomeDirectory }
         return homeDirectory.appending(".local/share/slipway")
+    }
+
+    /// Takes the privileges that a command needs, before the process has a second thread.
+    @available(*, noasync, message: "call it at the start of main")
+    func takePrivileges(for command: any RunnableCommand<SlipwayEnvironment>) throws(SystemCallError) -> Privileges {
+        let about = type(of: command).about
+        let need: Privileges.Need =
+            isAtDaemon(command) ? .nothing : about.mounts ? .mounts : about.usesStore ? .store : .nothing
+        return try Privileges.take(need, runtimeDirectory: variable(.runtimeDirectory))
     }
 
     /// The directory of client configuration: `--config`, then `DOCKER_CONFIG`, then `~/.docker`.

@@ -56,12 +56,10 @@ package enum SlipwayProgram {
             try ProcessContext.requireProc()
             var global = global
             if command.isDebugging { global.isDebugging = true }
-            let environment = try SlipwayEnvironment(global: global, router: SignalRouter())
+            var environment = try SlipwayEnvironment(global: global, router: SignalRouter())
             try environment.requirePlace(of: command)
             // While there is one thread: what is mounted from here on is gone with the process, however it ends.
-            if type(of: command).about.mounts, !environment.isAtDaemon(command), ProcessContext.effectiveUserID == 0 {
-                try MountNamespace.enterPrivate()
-            }
+            environment = environment.with(try environment.takePrivileges(for: command))
             try requireThreads()
             ProcessSignals.ignoreBrokenPipe()
             let signals = try ProcessSignals.receive([

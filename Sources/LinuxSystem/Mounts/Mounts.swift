@@ -163,9 +163,29 @@ package enum MountNamespace {
     /// - Throws: `EBUSY` when the process already has more than one thread.
     @available(*, noasync, message: "call it at the start of main")
     package static func enterPrivate() throws(SystemCallError) {
-        let threads = try directoryEntries(of: try OpenFile.open("/proc/self/task", [.readOnly, .directory]))
-        guard threads.count == 1 else { throw SystemCallError("unshare", errno: .resourceBusy) }
+        try requireSingleThread()
         _ = try retryingSystemCall("unshare") { slipway_unshare(slipway_CLONE_NEWNS) }
         _ = try retryingSystemCall("mount", path: "/") { slipway_make_root_slave() }
+    }
+
+    /// The same in a user namespace that was just entered, with a view of cgroups that belongs to it as well: its root
+    /// can mount only the cgroups of such a view.
+    @available(*, noasync, message: "call it at the start of main")
+    static func enterOwn() throws(SystemCallError) {
+        do throws(SystemCallError) {
+            _ = try retryingSystemCall("unshare") { slipway_unshare(slipway_CLONE_NEWNS | slipway_CLONE_NEWCGROUP) }
+        } catch {
+            // A kernel without cgroups.
+            guard error.errno == .invalidArgument else { throw error }
+            _ = try retryingSystemCall("unshare") { slipway_unshare(slipway_CLONE_NEWNS) }
+        }
+        _ = try retryingSystemCall("mount", path: "/") { slipway_make_root_slave() }
+    }
+
+    /// - Throws: `EBUSY` when the process has more than one thread.
+    @available(*, noasync, message: "call it at the start of main")
+    static func requireSingleThread() throws(SystemCallError) {
+        let threads = try directoryEntries(of: try OpenFile.open("/proc/self/task", [.readOnly, .directory]))
+        guard threads.count == 1 else { throw SystemCallError("unshare", errno: .resourceBusy) }
     }
 }

@@ -10,6 +10,13 @@ package struct ProcessReference: Sendable, Hashable, Codable {
     package let startTime: UInt64
     package let bootID: String
 
+    /// One that was written down; it may have ended.
+    init(processID: Int32, startTime: UInt64, bootID: String) {
+        self.processID = processID
+        self.startTime = startTime
+        self.bootID = bootID
+    }
+
     /// Remembers a process that runs now; nil where there is none of that number.
     ///
     /// See proc_pid_stat(5).

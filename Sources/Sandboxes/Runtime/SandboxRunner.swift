@@ -31,14 +31,19 @@ package struct SandboxRunner: Sendable {
     /// A directory on which bundles are made; each exists only while its process runs.
     let scratch: FilePath
     let runtime: Program
+    /// What this process may do of what a sandbox takes.
+    let level: PrivilegeLevel
 
-    package init(scratch: FilePath, runtime: Program = .named("crun")) {
+    package init(scratch: FilePath, level: PrivilegeLevel = .root, runtime: Program = .named("crun")) {
         self.scratch = scratch
+        self.level = level
         self.runtime = runtime
     }
 
     /// The same with its bundles in another directory, as one in memory for what may not reach a disk.
-    package func writing(to scratch: FilePath) -> SandboxRunner { SandboxRunner(scratch: scratch, runtime: runtime) }
+    package func writing(to scratch: FilePath) -> SandboxRunner {
+        SandboxRunner(scratch: scratch, level: level, runtime: runtime)
+    }
 
     /// Runs a process to its end.
     ///

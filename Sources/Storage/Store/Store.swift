@@ -1,4 +1,4 @@
-internal import LinuxSystem
+package import LinuxSystem
 internal import Synchronization
 package import SystemPackage
 
@@ -35,16 +35,30 @@ package final class Store: Sendable {
     /// - Parameters:
     ///   - root: the store's directory.
     ///   - tables: the tables of its database.
+    ///   - identities: what the owners of files mean to this process; nil where that was looked at already.
     ///   - freesSpace: whether what is done with the store is to work on a full disk: removing, stopping, listing.
     /// - Returns: the store.
-    /// - Throws: `StorageError.newerSchema`, `.databaseDamaged`, `.databaseLocked`, `.noSpace`, `.unusable`.
-    package static func open(at root: FilePath, tables: StoreTables, freesSpace: Bool = false) async throws -> Store {
-        try await onBlockingPool { try openBlocking(at: root, tables: tables, freesSpace: freesSpace) }
+    /// - Throws: `StorageError.newerSchema`, `.otherIdentities`, `.databaseDamaged`, `.databaseLocked`, `.noSpace`,
+    ///   `.unusable`.
+    package static func open(
+        at root: FilePath,
+        tables: StoreTables,
+        identities: IdentityMaps? = nil,
+        freesSpace: Bool = false
+    ) async throws -> Store {
+        try await onBlockingPool {
+            try openBlocking(at: root, tables: tables, identities: identities, freesSpace: freesSpace)
+        }
     }
 
     /// Opens a store; for code that runs on a thread that may block.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package static func openBlocking(at root: FilePath, tables: StoreTables, freesSpace: Bool = false) throws -> Store {
+    package static func openBlocking(
+        at root: FilePath,
+        tables: StoreTables,
+        identities: IdentityMaps? = nil,
+        freesSpace: Bool = false
+    ) throws -> Store {
         let layout = StoreLayout(root: root)
         let reserve = SpaceReserve(layout: layout)
         if freesSpace { reserve.giveUpIfNeeded() }
@@ -55,6 +69,11 @@ package final class Store: Sendable {
                 throw StorageError.noSpace(phase: "creating the store", path: root)
             }
             throw StorageError.unusable(root: root, reason: error)
+        }
+        if let identities {
+            try whileDoing("reading whose files it has", in: root) {
+                try StoreIdentities(layout: layout).check(identities)
+            }
         }
         let database = try whileDoing("opening the database", in: root) {
             try StoreDatabase(path: layout.database, tables: tables)

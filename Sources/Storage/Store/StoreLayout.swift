@@ -11,6 +11,8 @@ package struct StoreLayout: Sendable, Hashable {
     package var records: FilePath { root.appending("slipway.records") }
     /// Space that is given up when the disk is full, so that something can be removed.
     package var reserve: FilePath { root.appending("reserve") }
+    /// Whose numbers the owners of files are: see `StoreIdentities`.
+    package var identities: FilePath { root.appending("identities") }
     /// What nothing refers to and may yet be needed; kept for days.
     package var quarantine: FilePath { root.appending("quarantine") }
     /// `blobs/<algorithm>/<hex>`: complete, verified content.

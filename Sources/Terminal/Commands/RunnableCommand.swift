@@ -34,6 +34,8 @@ package struct CommandSummary: Sendable {
     package var allowsFlagsAfterArguments = true
     /// True where the command mounts file systems, and so needs a mount namespace of its own.
     package var mounts = false
+    /// True where the command opens this machine's store.
+    package var usesStore: Bool
     /// What a shell may offer as arguments.
     package var completion = FlagDescription.Completion.nothing
     /// Where it works when a daemon is named.
@@ -48,6 +50,7 @@ package struct CommandSummary: Sendable {
         arguments: ArgumentCount,
         allowsFlagsAfterArguments: Bool = true,
         mounts: Bool = false,
+        usesStore: Bool? = nil,
         completion: FlagDescription.Completion = .nothing,
         place: Place = .thisMachine,
         listsHelpFlag: Bool = false
@@ -58,6 +61,7 @@ package struct CommandSummary: Sendable {
         self.arguments = arguments
         self.allowsFlagsAfterArguments = allowsFlagsAfterArguments
         self.mounts = mounts
+        self.usesStore = usesStore ?? (mounts || place != .anywhere)
         self.completion = completion
         self.place = place
         self.listsHelpFlag = listsHelpFlag

@@ -198,8 +198,8 @@ struct DaemonCommand: RunnableCommand {
     ) async throws -> [RPCListener] {
         var owner = settings.group.flatMap { UInt32(exactly: $0) }
         if let group { owner = try await onBlockingPool { try Self.groupID(group) } }
-        let written = settings.addresses.isEmpty ? ["unix:///run/slipway/slipway.sock"] : settings.addresses
-        let asked = addresses.isEmpty ? written.map { Array($0.utf8) } : addresses
+        let written = settings.addresses.map { Array($0.utf8) }
+        let asked = [addresses, written].first { !$0.isEmpty } ?? [environment.usualDaemonAddress]
         let identity = try identity(environment, settings)
         return try asked.flatMap { try Self.listeners(at: $0, group: owner, identity) }
     }

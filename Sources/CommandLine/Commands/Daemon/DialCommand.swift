@@ -23,7 +23,7 @@ struct DialCommand: RunnableCommand {
     private static let patience = Duration.seconds(10)
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
-        let address = address ?? Array("unix:///run/slipway/slipway.sock".utf8)
+        let address = address ?? environment.usualDaemonAddress
         guard address.starts(with: "unix://".utf8) else {
             throw CommandFailure("Error: invalid address \(escapedForDisplay(address)); give unix://PATH")
         }

@@ -275,6 +275,7 @@ struct SystemSummaryCommand: RunnableCommand {
         usage: "",
         summary: "Display system-wide information",
         arguments: .none,
+        mounts: true,
         place: .daemonToo
     )
     static let flags: [Flag<SystemSummaryCommand>] = [.format(short: "f", \.format, listsTables: false)]
@@ -299,6 +300,7 @@ struct SystemSummaryCommand: RunnableCommand {
             ("Images", "Images", .integer(Int64(images.count))),
             ("ServerVersion", "Version", .text(SlipwayVersion.number)),
             ("Driver", "Storage Driver", .text(means.rawValue)),
+            ("Security", "Security", .text(environment.privileges.summary)),
             ("OSType", "OSType", .text(platform.os)),
             ("Architecture", "Architecture", .text(platform.architecture)),
             ("NCPU", "CPUs", .integer(Int64(availableProcessorCount()))),

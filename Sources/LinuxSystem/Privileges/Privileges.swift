@@ -1,0 +1,158 @@
+internal import SystemPackage
+internal import Text
+
+/// The privileges that this process has taken, and why it has no more.
+package struct Privileges: Sendable {
+    /// What a command is going to do.
+    package enum Need: Sendable, Hashable {
+        /// Nothing with files of a store.
+        case nothing
+        /// Read and change a store.
+        case store
+        /// Mount file systems besides.
+        case mounts
+    }
+
+    package let level: PrivilegeLevel
+    /// Why no better level was taken, and what is not as it should be at this one.
+    package private(set) var obstacles: [PrivilegeObstacle] = []
+    /// The user who started the program, as everything outside of its namespace knows the user.
+    package let userID: UInt32
+    package let runtime: RuntimeDirectory
+    /// The processes of the namespace that was entered; nil where none was.
+    package private(set) var members: NamespaceMembers?
+
+    package init(level: PrivilegeLevel, userID: UInt32, runtime: RuntimeDirectory) {
+        self.level = level
+        self.userID = userID
+        self.runtime = runtime
+    }
+
+    /// Of a process that has not taken any.
+    package static var none: Privileges {
+        let userID = ProcessContext.effectiveUserID
+        return Privileges(
+            level: .confined(isSuperuser: userID == 0),
+            userID: userID,
+            runtime: RuntimeDirectory(path: "/run/slipway")
+        )
+    }
+
+    /// Takes what there is to take: called once, by a process that has one thread.
+    ///
+    /// What is mounted afterwards is gone with the process, however it ends.
+    /// - Parameters:
+    ///   - need: what the command is going to do.
+    ///   - variable: the value of `XDG_RUNTIME_DIR`.
+    /// - Returns: what it has from now on.
+    /// - Throws: `SystemCallError` where nothing can be known of this process.
+    @available(*, noasync, message: "call it at the start of main")
+    package static func take(_ need: Need, runtimeDirectory variable: [UInt8]?) throws(SystemCallError) -> Privileges {
+        let facts = try ProcessFacts.current()
+        let runtime = RuntimeDirectory(variable: variable, facts)
+        let isSuperuser = facts.userID == 0
+        if need == .nothing {
+            return Privileges(level: .confined(isSuperuser: isSuperuser), userID: facts.userID, runtime: runtime)
+        }
+        try MountNamespace.requireSingleThread()
+        if !(isSuperuser && facts.canAdminister), let joined = try join(facts, runtime) { return joined }
+        return try choose(need, facts, runtime)
+    }
+
+    /// Enters the namespace of this user's that there is; nil where there is none.
+    @available(*, noasync, message: "call it at the start of main")
+    private static func join(_ facts: ProcessFacts, _ runtime: RuntimeDirectory) throws(SystemCallError) -> Privileges?
+    {
+        // Without the directory each process has a namespace of its own.
+        guard (try? runtime.make()) != nil else { return nil }
+        let members = NamespaceMembers(directory: runtime.path)
+        let lock = try members.hold()
+        defer { withExtendedLifetime(lock) {} }
+        for process in try members.living() {
+            guard try UserNamespace(facts).join(process) else { continue }
+            try members.addCaller()
+            let level = PrivilegeLevel(root: try IdentityMaps.current())
+            var privileges = Privileges(level: level, userID: facts.userID, runtime: runtime)
+            privileges.members = members
+            return privileges
+        }
+        var made = try choose(.mounts, facts, runtime)
+        if made.level.maps != nil {
+            try members.addCaller()
+            made.members = members
+        }
+        return made
+    }
+
+    @available(*, noasync, message: "call it at the start of main")
+    private static func choose(
+        _ need: Need,
+        _ facts: ProcessFacts,
+        _ runtime: RuntimeDirectory
+    ) throws(SystemCallError) -> Privileges {
+        let choice = PrivilegeChoice(facts, maskedProc: try CoveredProc.first()) { SubordinateOffer.current(facts) }
+        var obstacles = choice.obstacles
+        var namespace = UserNamespace(facts)
+        var level = PrivilegeLevel.confined(isSuperuser: facts.userID == 0)
+        for attempt in choice.attempts {
+            do throws(PrivilegeObstacle) {
+                switch attempt {
+                case .present(let present):
+                    if need == .mounts {
+                        do throws(SystemCallError) { try MountNamespace.enterPrivate() } catch {
+                            throw .mountRefused(error)
+                        }
+                    }
+                    level = present
+                case .namespace(let plan):
+                    try namespace.enter(plan)
+                    level = PrivilegeLevel(root: plan.maps)
+                case .confined(let isSuperuser): level = .confined(isSuperuser: isSuperuser)
+                }
+                break
+            } catch {
+                obstacles.append(error)
+            }
+        }
+        var privileges = Privileges(level: level, userID: facts.userID, runtime: runtime)
+        privileges.obstacles = obstacles
+        return privileges
+    }
+}
+
+extension NamespaceMembers {
+    /// Adds this process; the lock is held.
+    @available(*, noasync, message: "call it at the start of main")
+    fileprivate func addCaller() throws(SystemCallError) {
+        if let caller = ProcessReference.current { try addHeld(caller) }
+    }
+}
+
+/// What covers parts of `/proc`: the kernel then mounts no other one for processes in user namespaces.
+private enum CoveredProc {
+    /// Directories that are there to have something mounted on them.
+    private static let permitted: Set<[UInt8]> = ["/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd"]
+
+    /// See proc_pid_mountinfo(5).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static func first() throws(SystemCallError) -> FilePath? {
+        let content = try OpenFile.open("/proc/self/mountinfo", .readOnly).readToEnd(limit: 16 << 20)
+        for line in content.split(separator: "\n") {
+            let fields = line.split(separator: " ", maxSplits: 5)
+            guard fields.count > 4, fields[4].starts(with: "/proc/"), !permitted.contains(Array(fields[4])) else {
+                continue
+            }
+            return FilePath(bytes: fields[4])
+        }
+        return nil
+    }
+}
+
+extension Privileges {
+    /// The level, and why it is no better one, as `info` shows it.
+    package var summary: String {
+        let reasons =
+            obstacles.map { "\($0)" } + (runtime.problem.map { ["\($0); its place is \(runtime.path)"] } ?? [])
+        return reasons.isEmpty ? "\(level)" : "\(level) (\(reasons.joined(separator: ". ")))"
+    }
+}
