@@ -62,8 +62,9 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let grpcCore = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
 let grpcProtobuf = Target.Dependency.product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+// What is used of it is its core, which is no product: this one has it without the certificates that sockets of gRPC's own take.
 let grpcTransport = Target.Dependency.product(
-    name: "GRPCNIOTransportHTTP2Posix",
+    name: "GRPCNIOTransportHTTP2TransportServices",
     package: "grpc-swift-nio-transport"
 )
 let yaml = Target.Dependency.product(name: "Yams", package: "Yams")

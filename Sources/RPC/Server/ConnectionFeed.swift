@@ -1,5 +1,5 @@
 internal import GRPCCore
-internal import GRPCNIOTransportHTTP2Posix
+internal import GRPCNIOTransportCore
 internal import NIOCore
 internal import Synchronization
 

@@ -1,5 +1,5 @@
 internal import GRPCCore
-internal import GRPCNIOTransportHTTP2Posix
+internal import GRPCNIOTransportCore
 package import NIOCore
 internal import NIOPosix
 internal import Synchronization
