@@ -12,6 +12,8 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
     case unknownFrontend(String)
     case noFrontendSource
     case unsupportedCapability(String)
+    /// A frontend was asked what it does not answer.
+    case unsupportedQuestion(String)
     case frontendFailed(String, reason: String)
     case invalidAttribute(String, value: String, reason: String)
     case unknownExporter(String)
@@ -50,6 +52,7 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
             "frontend \(name) not found; this builder has dockerfile.v0 and gateway.v0"
         case .noFrontendSource: "no source specified for gateway; name an image with the frontend option source"
         case .unsupportedCapability(let name): "unsupported frontend capability \(name)"
+        case .unsupportedQuestion(let name): "unsupported request \(name)"
         case .frontendFailed(let source, let reason):
             "the frontend \(escapedForDisplay(Array(source.utf8))) failed: \(reason)"
         case .invalidAttribute(let name, let value, let reason): "invalid \(name) value: \(value): \(reason)"

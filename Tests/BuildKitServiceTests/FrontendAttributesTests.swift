@@ -81,6 +81,22 @@ import Text
     @Test func `ask questions, and an unknown one is refused`() throws {
         #expect(try FrontendAttributes(["requestid": "frontend.outline"]).call() == .outline)
         #expect(try FrontendAttributes([:]).call() == nil)
-        #expect(throws: ServiceError.self) { try FrontendAttributes(["requestid": "frontend.poem"]).call() }
+        #expect(throws: ServiceError.unsupportedQuestion("frontend.poem")) {
+            try FrontendAttributes(["requestid": "frontend.poem"]).call()
+        }
+    }
+
+    @Test(arguments: [
+        ("", false, true), ("moby.buildkit.frontend.contexts", true, true),
+        ("moby.buildkit.frontend.contexts+x,moby.buildkit.frontend.poems", false, false),
+        ("moby.buildkit.frontend.poems+forward", false, true), ("moby.buildkit.frontend.poems+forward", true, false),
+    ])
+    func `a request that takes more than this frontend can is refused, at the latest when no other was named`(
+        list: String,
+        forwarded: Bool,
+        isTaken: Bool
+    ) {
+        let attributes = FrontendAttributes(["frontend.caps": list])
+        #expect(isTaken == ((try? attributes.checkCapabilities(forwarded: forwarded)) != nil))
     }
 }

@@ -37,6 +37,7 @@ struct BlobLayers: ImageLayers {
 
     func writeArchive(
         of layer: LayerID,
+        expecting diffID: Digest,
         in lease: Lease,
         to write: @escaping @Sendable (UnsafeRawBufferPointer) throws -> Void
     ) async throws {

@@ -1,3 +1,4 @@
+import Archive
 import CommandLine
 import Foundation
 import Images
@@ -159,11 +160,7 @@ private func readLayers(of store: Store) async throws {
         for (layer, diffID) in zip(image.layers, image.configuration.rootFileSystem.diffIDs) {
             let digest = RunningDigest()
             guard
-                (try? await snapshots.writeArchive(
-                    of: layer,
-                    in: snapshots.store.lastingLease,
-                    to: { digest.update($0) }
-                )) != nil
+                (try? await snapshots.leased(by: snapshots.store.lastingLease).writeArchive(of: layer, to: digest)) != nil
             else { continue }
             guard digest.value == diffID else { throw Misbehaviour(description: "wrong bytes of \(diffID)") }
         }
@@ -171,8 +168,8 @@ private func readLayers(of store: Store) async throws {
 }
 
 /// The digest of what is written on one thread and asked for when that has ended.
-private final class RunningDigest: @unchecked Sendable {
+private final class RunningDigest: ByteSink, @unchecked Sendable {
     private var digester = Digester(.sha256)
-    func update(_ bytes: UnsafeRawBufferPointer) { digester.update(bytes) }
+    func write(_ bytes: UnsafeRawBufferPointer) { digester.update(bytes) }
     var value: Digest { digester.finalize() }
 }

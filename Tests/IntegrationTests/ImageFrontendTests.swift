@@ -32,5 +32,20 @@ struct `A frontend that is an image` {
         #expect(built.status == 1)
         #expect(built.errorText.contains("the frontend \(name) "))
         #expect(built.errorText.contains(expected), "\(built.errorText)")
+        #expect(built.errorText.contains("   1 | >>> # syntax=\(name)\n"), "\(built.errorText)")
+    }
+
+    @Test func `that cannot be had is told at the line that names it, however it goes on`() async throws {
+        let built = try await build("# a comment\n# syntax=nowhere.invalid/frontend:1\nFROM scratch\n", [])
+        #expect(built.status == 1)
+        #expect(built.errorText.contains("Dockerfile:2\n"), "\(built.errorText)")
+        #expect(built.errorText.contains("nowhere.invalid"), "\(built.errorText)")
+    }
+
+    @Test func `that a build argument names is told without a line`() async throws {
+        let named = ["--build-arg", "BUILDKIT_SYNTAX=nowhere.invalid/frontend:1"]
+        let built = try await build("FROM scratch\n", named)
+        #expect(built.status == 1)
+        #expect(!built.errorText.contains("Dockerfile:"), "\(built.errorText)")
     }
 }

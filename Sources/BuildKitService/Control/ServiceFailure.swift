@@ -17,6 +17,9 @@ package func serviceFailure(_ error: any Error) -> RPCFailure {
     if case ServiceError.unsupportedCapability(let name) = error {
         failure.details.append(.json("FrontendCap", .object([.init("name", .string(name))])))
     }
+    if case ServiceError.unsupportedQuestion(let name) = error {
+        failure.details.append(.json("Subrequest", .object([.init("name", .string(name))])))
+    }
     if case ServiceError.denied(_, let messages) = error, !messages.isEmpty {
         let list = messages.map { JSONValue.object([.init("message", .string($0))]) }
         failure.details.append(
@@ -66,7 +69,8 @@ private func code(of error: any Error) -> RPCFailure.Code {
             ServiceError.unknownContainer:
             return .notFound
         case ServiceError.jobExists, ServiceError.sessionExists, ServiceError.containerExists: return .alreadyExists
-        case ServiceError.notSupported, ServiceError.methodNotOffered, ServiceError.unsupportedCapability:
+        case ServiceError.notSupported, ServiceError.methodNotOffered, ServiceError.unsupportedCapability,
+            ServiceError.unsupportedQuestion:
             return .unimplemented
         case ServiceError.noSession: return .deadlineExceeded
         case ServiceError.sessionEnded: return .unavailable
@@ -92,8 +96,11 @@ private func source(of error: any Error) -> JSONValue? {
     case let error as FrontendError:
         guard let source = error.source else { return nil }
         (name, data, all) = (source.name, source.bytes, error.ranges.map(\.lines))
+    case let failure as OtherFrontendFailure:
+        return source(of: failure.frontend.refusal)
     default: return nil
     }
+    if all.isEmpty { return nil }
     // BuildKit has a range for each line.
     let ranges = all.joined().map { $0...$0 }.map { lines in
         JSONValue.object([
@@ -124,6 +131,9 @@ extension RPCFailure.Detail {
     static func json(_ name: String, _ document: JSONValue, of package: String = "errdefs") -> Self {
         Self(typeURL: "github.com/moby/buildkit/\(package).\(name)+json", value: Array(document.indented.utf8))
     }
+
+    /// Whether it shows lines of a file.
+    var isSource: Bool { typeURL == "github.com/moby/buildkit/errdefs.Source+json" }
 }
 
 extension RPCFailure {

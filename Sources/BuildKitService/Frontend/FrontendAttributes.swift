@@ -34,10 +34,19 @@ struct FrontendAttributes {
     func call() throws(ServiceError) -> FrontendCall? {
         guard let id = text("requestid") else { return nil }
         let name = id.hasPrefix("frontend.") ? String(id.dropFirst("frontend.".count)) : id
-        guard let call = FrontendCall(rawValue: name) else {
-            throw .invalidAttribute("requestid", value: id, reason: "unknown request")
-        }
+        guard let call = FrontendCall(rawValue: name) else { throw .unsupportedQuestion(id) }
         return call
+    }
+
+    /// Refuses a request that takes what this frontend cannot do (`frontend.caps`).
+    /// - Parameter forwarded: whether the Dockerfile was looked at, and names no other frontend: one that can be had may do it,
+    ///   where the request says `+forward`.
+    func checkCapabilities(forwarded: Bool) throws(ServiceError) {
+        for entry in text("frontend.caps")?.split(separator: ",") ?? [] {
+            let parts = entry.split(separator: "+", maxSplits: 1)
+            guard let name = parts.first.map(String.init), !Capabilities.frontend.contains(name) else { continue }
+            if forwarded || !parts.dropFirst().contains("forward") { throw .unsupportedCapability(name) }
+        }
     }
 
     /// The caches that are to be looked at, as types and attributes.

@@ -39,7 +39,9 @@ package struct LocalImageFrontends: ImageFrontends {
             workers: { [worker] },
             cacheSource: cacheSource
         )
-        let result = try await job.solve(frontend: "gateway.v0", offer.attributes, inputs: [:], in: job.scope)
+        let result = try await frontend.naming { [attributes = offer.attributes] in
+            try await job.solve(frontend: "gateway.v0", attributes, inputs: [:], in: job.scope)
+        }
         return try await job.export(result)
     }
 }

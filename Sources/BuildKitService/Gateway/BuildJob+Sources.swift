@@ -64,6 +64,8 @@ extension Build {
             answer.git = try await step(question, source) { try await git(GitSource(source), question) }
         case Source.httpScheme, Source.httpsScheme:
             answer.http = try await step(question, source) { try await file(HTTPSource(source), question) }
+        // What a directory of the client holds is only known when it is sent.
+        case Source.localScheme: break
         default:
             throw ServiceError.notSupported("to resolve sources of the kind \(source.scheme)://")
         }

@@ -7,7 +7,7 @@ enum Capabilities {
     static let gateway = capabilities([
         "solve.base", "solve.inlinereturn", "resolveimage", "resolveimage.resolvemode", "readfile", "readdir",
         "statfile", "return", "returnmap", "proto.refarray", "reference.output", "reference.attestations",
-        "frontend.inputs",
+        "frontend.inputs", "frontend.caps",
         "gateway.solve.metadata", "gateway.solve.evaluate", "gateway.evaluate", "gateway.warnings", "importcaches",
         "source.metaresolver", "source.metaresolver.http.checksumrequest", "gateway.exec", "gateway.exec.extrahosts",
         "gateway.exec.secretenv", "gateway.exec.signals", "gateway.exec.filesystem",
@@ -15,11 +15,14 @@ enum Capabilities {
 
     /// Of graphs.
     static let graphs = capabilities([
-        "source.image", "source.image.resolvemode", "source.local", "source.local.unique",
+        "source.image", "source.image.resolvemode", "source.image.layerlimit", "source.image.checksum", "source.local",
+        "source.local.unique",
         "source.local.sessionid", "source.local.includepatterns", "source.local.followpaths",
         "source.local.excludepatterns", "source.local.sharedkeyhint", "source.local.differ",
         "source.local.metadatatransfer", "source.git", "source.git.keepgitdir",
-        "source.git.fullurl", "source.git.subdir", "source.git.checksum", "source.http", "source.http.checksum",
+        "source.git.fullurl", "source.git.subdir", "source.git.checksum", "source.git.httpauth",
+        "source.git.knownsshhosts", "source.git.mountsshsock", "source.git.skipsubmodules", "source.git.mtime",
+        "source.git.fetchbycommit", "source.http", "source.http.checksum", "source.http.auth", "source.http.header",
         "source.http.perm", "soruce.http.uidgid", "source.ocilayout", "source.buildop.llbfilename",
         "exec.meta.base", "exec.meta.cgroup.parent",
         "exec.meta.network", "exec.meta.proxyenv", "exec.meta.security", "exec.meta.security.devices.v1",
@@ -31,7 +34,14 @@ enum Capabilities {
         "file.copy.alwaysreplaceexistingdestpaths", "file.copy.modestring", "file.symlink.create", "constraints",
         "platform", "meta.ignorecache", "meta.description", "meta.exportcache", "cache.s3", "mergeop", "diffop",
         "exporter.image.annotations", "exporter.image.attestations", "exporter.sourcedateepoch", "exporter.multiple",
+        "source.policy", "source.policy.session", "gc.freespacefilter", "history.filter",
     ])
+
+    /// Of the frontend that is built in.
+    static let frontend: Set<String> = [
+        "moby.buildkit.frontend.inputs", "moby.buildkit.frontend.subrequests", "moby.buildkit.frontend.contexts",
+        "moby.buildkit.frontend.gitquerystring",
+    ]
 
     private static func capabilities(_ names: [String]) -> [Moby_Buildkit_V1_Apicaps_APICap] {
         names.map { name in

@@ -1,5 +1,6 @@
 import BuildEngine
 import BuildKitProto
+import DockerfileFrontend
 import FoundationEssentials
 import LLB
 import LinuxSystem
@@ -159,5 +160,21 @@ private struct FrontendWorker: Encodable {
         id = record.id
         labels = record.labels
         platforms = record.platforms.map { Platform($0) }
+    }
+}
+
+extension OtherFrontend {
+    /// Has the image asked; a failure that shows no lines of its own is shown at the line that names the image.
+    func naming<Value>(_ ask: () async throws -> Value) async throws -> Value {
+        do {
+            return try await ask()
+        } catch where !(error is CancellationError) && !showsLines(error) {
+            throw OtherFrontendFailure(self, error)
+        }
+    }
+
+    private func showsLines(_ error: any Error) -> Bool {
+        if let failure = error as? RPCFailure { return failure.details.contains { $0.isSource } }
+        return serviceFailure(error).details.contains { $0.isSource }
     }
 }

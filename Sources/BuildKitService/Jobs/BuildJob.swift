@@ -199,11 +199,17 @@ final class BuildJob: Sendable {
         in scope: RequestScope
     ) async throws -> FrontendResult {
         let asked = FrontendAttributes(attributes)
+        try asked.checkCapabilities(forwarded: false)
         let request = try asked.request(like: request, inputs: inputs)
         try addCaches(asked.caches().map { ($0.type, $0.attributes) })
         do {
-            if let call = try asked.call() { return try await answer(call, request) }
+            if let call = try asked.call() {
+                let answer = try await answer(call, request)
+                try asked.checkCapabilities(forwarded: true)
+                return answer
+            }
             let planned = try await build.plans(for: request)
+            try asked.checkCapabilities(forwarded: true)
             scope.add(reads: planned.reads, planned.images)
             // A stage may be of another platform than the image is for.
             let platforms = request.platforms.isEmpty ? planned.plans.map(\.platform) : request.platforms
@@ -221,7 +227,9 @@ final class BuildJob: Sendable {
             return result
         } catch let other as OtherFrontend {
             let more = [ImageFrontend.sourceKey: other.image, "cmdline": other.commandLine]
-            return try await run(attributes.merging(more) { $1 }, inputs: inputs, in: scope)
+            return try await other.naming {
+                try await run(attributes.merging(more) { $1 }, inputs: inputs, in: scope)
+            }
         }
     }
 

@@ -203,23 +203,21 @@ extension ImageArchiver {
             case .layer(let layer, let diffID, let size):
                 try Task.checkCancellation()
                 try await onBlockingPool { try tar.begin(TarEntry(path: name, kind: .regular, size: size)) }
-                try await layers.writeArchive(of: layer, in: lease) { try tar.write($0) }
-                guard tar.isComplete, tar.contentDigest == diffID else {
-                    throw StorageError.digestMismatch(expected: diffID, actual: tar.contentDigest, resumedAt: 0)
-                }
+                try await layers.writeArchive(of: layer, expecting: diffID, in: lease) { try tar.write($0) }
+                try tar.end()
             }
         }
         try await onBlockingPool { try tar.finish() }
     }
 }
 
-/// A tar archive on its way to a file, one member after the other; knows the digest of the current one.
+/// A tar archive on its way to a file, one member after the other.
 ///
 /// `ImageLayers.writeArchive` calls it from threads of its own, one call after the other.
 private final class TarOutput: @unchecked Sendable {
     // One saving task makes all calls in sequence, with a hop to another thread between them as the only concurrency.
     private let writer: TarWriter
-    private var digester = Digester()
+    private var size: Int64 = 0
     private var remaining: Int64 = 0
     private let path: FilePath
 
@@ -228,15 +226,10 @@ private final class TarOutput: @unchecked Sendable {
         writer = TarWriter(FileSink(file))
     }
 
-    var contentDigest: Digest { digester.finalize() }
-
-    /// Whether all of the current member's content was written.
-    var isComplete: Bool { remaining == 0 }
-
     func begin(_ entry: TarEntry) throws {
         try explaining {
-            digester = Digester()
-            remaining = entry.size
+            size = entry.size
+            remaining = size
             try writer.begin(entry)
         }
     }
@@ -244,12 +237,16 @@ private final class TarOutput: @unchecked Sendable {
     func write(_ bytes: UnsafeRawBufferPointer) throws {
         try explaining {
             guard Int64(bytes.count) <= remaining else {
-                throw StorageError.sizeMismatch(expected: remaining, actual: Int64(bytes.count))
+                throw StorageError.sizeMismatch(expected: size, actual: size - remaining + Int64(bytes.count))
             }
             remaining -= Int64(bytes.count)
-            digester.update(bytes)
             try writer.write(bytes)
         }
+    }
+
+    /// Makes sure that all of the current member's content was written.
+    func end() throws {
+        guard remaining == 0 else { throw StorageError.sizeMismatch(expected: size, actual: size - remaining) }
     }
 
     func finish() throws { try explaining { try writer.finish() } }

@@ -14,8 +14,10 @@ package protocol ImageLayers: Sendable {
     /// Gives out the layer's archive without compression, byte for byte that of its diff id, in pieces and in order.
     ///
     /// `write` is called on a thread that may block, never twice at a time.
+    /// - Throws: at the end, where the bytes are not those of `diffID`.
     func writeArchive(
         of layer: LayerID,
+        expecting diffID: Digest,
         in lease: Lease,
         to write: @escaping @Sendable (UnsafeRawBufferPointer) throws -> Void
     ) async throws

@@ -1,6 +1,6 @@
 internal import Archive
 internal import LinuxSystem
-internal import OCI
+package import OCI
 package import Snapshots
 package import Storage
 
@@ -21,10 +21,11 @@ extension SnapshotStore: ImageLayers {
     /// Gives out the layer's archive without compression, in pieces and in order.
     package func writeArchive(
         of layer: LayerID,
+        expecting diffID: Digest,
         in lease: Lease,
         to write: @escaping @Sendable (UnsafeRawBufferPointer) throws -> Void
     ) async throws {
-        try await leased(by: lease).writeArchive(of: layer, to: ForwardingSink(write))
+        try await leased(by: lease).writeArchive(of: layer, expecting: diffID, to: ForwardingSink(write))
     }
 }
 

@@ -34,9 +34,18 @@ extension LeasedSnapshots {
     /// Writes a layer's uncompressed archive: from its blob where it came as one, else from its files, the same bytes each time.
     ///
     /// The sink is used on a thread that may block, and not finished.
-    package func writeArchive(of layer: LayerID, to sink: any ByteSink & Sendable) async throws {
+    /// - Parameters:
+    ///   - layer: whose archive.
+    ///   - expected: the diff id that it must have; nil for the one that is known of the layer.
+    ///   - sink: takes the bytes.
+    /// - Throws: `SnapshotError` at the end, where the bytes have another.
+    package func writeArchive(
+        of layer: LayerID,
+        expecting expected: Digest? = nil,
+        to sink: any ByteSink & Sendable
+    ) async throws {
         let blob = try await blobToRead(of: layer)
-        let diffID = try await info(of: layer).diffID
+        let diffID = if let expected { expected } else { try await info(of: layer).diffID }
         guard let blob else {
             return try await onCancellablePool { [snapshots] isCancelled in
                 try snapshots.compare(layer, diffID, sink) { sink in

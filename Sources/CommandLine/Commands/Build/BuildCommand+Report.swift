@@ -150,6 +150,7 @@ extension BuildCommand {
             BuildEpilogue.failure(failure.error, source: failure.source, advice: failure.advice)
         case let error as DockerfileError: solving(error.frame, error.message)
         case let error as FrontendError: solving(error.frame, error.message)
+        case let failure as OtherFrontendFailure: solving(failure.frontend.refusal.frame, "\(failure)")
         case let error as BuildError: "ERROR: failed to build: \(error)\n"
         case let failure as RemoteFailure:
             failure.sources.map { sourceFrame(fileName: $0.fileName, data: $0.data, ranges: $0.lines) }.joined()
