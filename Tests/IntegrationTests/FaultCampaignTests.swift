@@ -160,7 +160,8 @@ private func readLayers(of store: Store) async throws {
         for (layer, diffID) in zip(image.layers, image.configuration.rootFileSystem.diffIDs) {
             let digest = RunningDigest()
             guard
-                (try? await snapshots.leased(by: snapshots.store.lastingLease).writeArchive(of: layer, to: digest)) != nil
+                (try? await snapshots.leased(by: snapshots.store.lastingLease).writeArchive(of: layer, to: digest))
+                    != nil
             else { continue }
             guard digest.value == diffID else { throw Misbehaviour(description: "wrong bytes of \(diffID)") }
         }

@@ -41,6 +41,7 @@ struct FrontendAttributes {
     /// Refuses a request that takes what this frontend cannot do (`frontend.caps`).
     /// - Parameter forwarded: whether the Dockerfile was looked at, and names no other frontend: one that can be had may do it,
     ///   where the request says `+forward`.
+    /// - Throws: `ServiceError.unsupportedCapability`.
     func checkCapabilities(forwarded: Bool) throws(ServiceError) {
         for entry in text("frontend.caps")?.split(separator: ",") ?? [] {
             let parts = entry.split(separator: "+", maxSplits: 1)

@@ -168,7 +168,7 @@ extension OtherFrontend {
     func naming<Value>(_ ask: () async throws -> Value) async throws -> Value {
         do {
             return try await ask()
-        } catch where !(error is CancellationError) && !showsLines(error) {
+        } catch  where !(error is CancellationError) && !showsLines(error) {
             throw OtherFrontendFailure(self, error)
         }
     }
