@@ -4,6 +4,8 @@ import Text
 /// Why the daemon does not do what a client asks for.
 package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
     case unknownJob(String)
+    /// The daemon lets no build begin any more.
+    case stopping
     case jobExists(String)
     case noBuildID
     case noJobID
@@ -43,6 +45,7 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .unknownJob(let id): "no such job \(id)"
+        case .stopping: "the daemon is stopping: it ends the builds that run, and begins no other"
         case .jobExists(let id): "the job \(id) exists already; give each build a reference of its own"
         case .noBuildID: "no buildid found in context"
         case .noJobID: "the request has no reference; give each build one of its own"

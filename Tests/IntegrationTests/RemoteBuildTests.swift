@@ -65,6 +65,44 @@ struct `Builds at a daemon` {
         #expect(!FileManager.default.fileExists(atPath: client.root), "the client opened a store")
     }
 
+    /// Starts a daemon and a build there, sends the daemon signals while the step runs, and tells the ends of both.
+    private func stop(_ signals: String) async throws -> (build: String, daemon: String, log: String) {
+        let busybox = scratch.path + "/busybox.tar"
+        try await Slipway(root: scratch.path + "/own").succeed("import", busybox, "busybox:latest")
+        try scratch.write("FROM busybox\nRUN echo begun; sleep 2; echo made > /made\n", to: "context/Dockerfile")
+        let script = """
+            "$1" daemon --root "$2" --addr "unix://$3/own.sock" 2> "$3/daemon.log" & daemon=$!
+            until grep -q running "$3/daemon.log"; do sleep 0.05; done
+            "$1" --host "unix://$3/own.sock" build --progress=plain --no-cache -o "$3/made" "$3/context" 2> "$3/build.log" & build=$!
+            until grep -q ' begun$' "$3/build.log"; do sleep 0.05; done
+            for signal in \(signals); do
+              kill -"$signal" $daemon
+              until grep -q stopping "$3/daemon.log"; do sleep 0.05; done
+              "$1" --host "unix://$3/own.sock" build "$3/context" 2> "$3/late.log" && exit 9
+            done
+            wait $build; echo "build $?"; wait $daemon; echo "daemon $?"
+            """
+        let binary = try Slipway.binary
+        let ended = try await runProgram("sh", ["-c", script, "sh", binary, scratch.path + "/own", scratch.path])
+        let lines = ended.text.split(separator: "\n").map(String.init)
+        try #require(lines.count == 2, "\(ended.text)\(ended.errorText)")
+        return (lines[0], lines[1], try read("daemon.log") + read("build.log"))
+    }
+
+    @Test func `go on to their end when the daemon is asked to stop, and no other begins`() async throws {
+        let ended = try await stop("TERM")
+        #expect(ended.build == "build 0", "\(ended.log)")
+        #expect(ended.daemon == "daemon 0", "\(ended.log)")
+        #expect(try read("made/made") == "made\n")
+    }
+
+    @Test func `are ended by a second signal`() async throws {
+        let ended = try await stop("TERM TERM")
+        #expect(ended.build == "build 1", "\(ended.log)")
+        #expect(ended.daemon == "daemon 0", "\(ended.log)")
+        try await Slipway(root: scratch.path + "/own").succeed("system", "check")
+    }
+
     @Test(.proves("--host")) func `the image is the one that a build in the process gives`() async throws {
         let dockerfile = """
             FROM busybox

@@ -83,6 +83,13 @@ package final class BuildServer: Sendable {
 
     var store: Store { configuration.store }
 
+    /// Lets no build begin any more.
+    /// - Returns: how many run.
+    package func beginNoMore() -> Int { jobs.close() }
+
+    /// Waits for the builds that run, after `beginNoMore`.
+    package func ended() async { await jobs.drained() }
+
     /// How the daemon describes itself.
     var workers: [Moby_Buildkit_V1_Types_WorkerRecord] {
         [

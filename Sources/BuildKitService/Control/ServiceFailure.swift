@@ -73,7 +73,7 @@ private func code(of error: any Error) -> RPCFailure.Code {
             ServiceError.unsupportedQuestion:
             return .unimplemented
         case ServiceError.noSession: return .deadlineExceeded
-        case ServiceError.sessionEnded: return .unavailable
+        case ServiceError.sessionEnded, ServiceError.stopping: return .unavailable
         case ServiceError.sessionWithoutID: return .invalidArgument
         case ServiceError.entitlementRefused: return .permissionDenied
         case is DockerfileError: return .invalidArgument

@@ -22,6 +22,9 @@ final class JobRegistry: Sendable {
         var entries: [String: Entry] = [:]
         var waiting: [String: [Int: Promise<Entry?>]] = [:]
         var next = 0
+        /// No job begins any more.
+        var isDraining = false
+        var drained: [Promise<Void>] = []
     }
 
     private let state = Mutex(State())
@@ -30,19 +33,41 @@ final class JobRegistry: Sendable {
     func withEntry<Value>(_ id: String, _ body: (Entry) async throws -> Value) async throws -> Value {
         if id.isEmpty { throw ServiceError.noJobID }
         let entry = Entry(id: id)
-        let waiting: [Int: Promise<Entry?>]? = state.withLock { state in
-            if state.entries[id] != nil { return nil }
+        let waiting: [Int: Promise<Entry?>] = try state.withLock { state in
+            if state.isDraining { throw ServiceError.stopping }
+            if state.entries[id] != nil { throw ServiceError.jobExists(id) }
             state.entries[id] = entry
             return state.waiting.removeValue(forKey: id) ?? [:]
         }
-        guard let waiting else { throw ServiceError.jobExists(id) }
         for promise in waiting.values { promise.keep(entry) }
         defer {
-            state.withLock { $0.entries[id] = nil }
+            let drained = state.withLock { state in
+                state.entries[id] = nil
+                return state.isDraining && state.entries.isEmpty ? state.drained : []
+            }
             entry.progress.finish()
             entry.job.keep(.failure(ServiceError.unknownJob(id)))
+            for promise in drained { promise.keep(()) }
         }
         return try await body(entry)
+    }
+
+    /// Lets no job begin any more.
+    /// - Returns: how many run.
+    func close() -> Int {
+        state.withLock { state in
+            state.isDraining = true
+            return state.entries.count
+        }
+    }
+
+    /// Waits for the jobs that run, after `close`.
+    func drained() async {
+        let promise = Promise<Void>()
+        state.withLock { state in
+            if state.entries.isEmpty { promise.keep(()) } else { state.drained.append(promise) }
+        }
+        await promise.value()
     }
 
     /// Whether a job of this reference runs.

@@ -78,9 +78,15 @@ package final class RPCServer: Sendable {
         }
     }
 
+    /// Takes no more connections; those that are there go on.
+    package func stopListening() { door.withLock { $0 }?.stopListening() }
+
+    /// Ends every connection at once, with the calls on it.
+    package func closeConnections() { feed.closeAll() }
+
     /// Takes no more connections and no more calls, and closes those that go on after the grace period.
     package func stop() {
-        door.withLock { $0 }?.stopListening()
+        stopListening()
         feed.stop()
         group.next().scheduleTask(in: TimeAmount(grace)) { [feed] in feed.closeAll() }
     }

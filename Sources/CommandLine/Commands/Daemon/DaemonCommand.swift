@@ -81,13 +81,21 @@ struct DaemonCommand: RunnableCommand {
         let engine = try await environment.engine()
         let server = try await buildServer(environment, engine, settings)
         let docker = DockerDoor(server: server, engine: try await facts(environment, engine))
-        let door = RPCServer(services: server.services, web: docker.webDoor, failure: serviceFailure)
+        let door = RPCServer(
+            services: server.services,
+            web: docker.webDoor,
+            grace: .seconds(1),
+            failure: serviceFailure
+        )
         let output = environment.errorOutput
-        try await door.serve(listeners) { addresses in
-            let names = addresses.map { address in
-                address.map { $0.pathname.map { "unix://\($0)" } ?? "tcp://\($0)" } ?? "an activated socket"
+        let end = DaemonEnd(door: door, server: server, output: output)
+        try await environment.router.handling({ end.receive($0) }) {
+            try await door.serve(listeners) { addresses in
+                let names = addresses.map { address in
+                    address.map { $0.pathname.map { "unix://\($0)" } ?? "tcp://\($0)" } ?? "an activated socket"
+                }
+                Task { try await output.write(names.map { "running server on \($0)\n" }.joined()) }
             }
-            Task { try await output.write(names.map { "running server on \($0)\n" }.joined()) }
         }
         await engine.store.close()
         return .success
