@@ -298,7 +298,7 @@ struct `Builds at a daemon` {
             try await Task.sleep(for: .milliseconds(20))
         }
         process.interrupt()
-        process.waitUntilExit()
+        while process.isRunning { try await Task.sleep(for: .milliseconds(20)) }
         #expect(process.terminationStatus == 130)
         while try isRunning() { try await Task.sleep(for: .milliseconds(20)) }
         #expect(try String(contentsOfFile: log, encoding: .utf8).contains("CANCELED"))
@@ -321,7 +321,9 @@ struct `Builds at a daemon` {
         while try !String(contentsOfFile: log, encoding: .utf8).contains("RUN sleep") {
             try await Task.sleep(for: .milliseconds(20))
         }
+        let before = try String(contentsOfFile: log, encoding: .utf8)
         daemon.kill()
+        try #require(!before.contains("DONE 4"), "the step ended before the daemon was ended")
         while build.isRunning { try await Task.sleep(for: .milliseconds(20)) }
         let said = try String(contentsOfFile: log, encoding: .utf8)
         #expect(said.contains("ERROR: failed to build: lost the connection to the daemon at \(daemon.host)"))

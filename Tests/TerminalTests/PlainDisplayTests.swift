@@ -83,6 +83,33 @@ import Testing
         )
     }
 
+    @Test func `names a step that says nothing when it begins`() {
+        var display = PlainDisplay()
+        var script = ProgressScript()
+        script.announce("[1/2] FROM base", "[2/2] RUN sleep 4")
+        script.complete("[1/2] FROM base", 0, 0, cached: true)
+        script.start("[2/2] RUN sleep 4", 0.1)
+        let text = play(script, to: &display, refreshAt: 0.2)
+        #expect(text == "#1 [1/2] FROM base\n#1 CACHED\n\n#2 [2/2] RUN sleep 4\n")
+        var end = ProgressScript()
+        end.complete("[2/2] RUN sleep 4", 0.1, 4.1)
+        #expect(play(end, to: &display, refreshAt: 4.2) == "#2 DONE 4.0s\n")
+    }
+
+    @Test func `gives a silent step the floor when it has waited ten seconds`() {
+        var display = PlainDisplay()
+        var script = ProgressScript()
+        script.start("a", 0)
+        script.log("a", 0, "a\n")
+        _ = play(script, to: &display, refreshAt: 0.1)
+        var silent = ProgressScript()
+        silent.start("b", 1)
+        _ = play(silent, to: &display, refreshAt: 1)
+        var more = ProgressScript()
+        more.log("a", 12, "a\n")
+        #expect(play(more, to: &display, refreshAt: 12) == "#1 12.00 a\n#1 ...\n\n#2 b\n")
+    }
+
     @Test func `switches to a step that waited ten seconds`() {
         var display = PlainDisplay()
         var script = ProgressScript()

@@ -99,6 +99,19 @@ final class ConnectionFeed: HTTP2ServerTransport.ListenerFactory {
         if isAtEnd { arrivals.finishDelivery() }
     }
 
+    /// Waits until all connections that are there now have ended, or for as long as it may last.
+    func connectionsEnded(within patience: Duration) async {
+        let loop = eventLoopGroup.next()
+        let over = loop.makePromise(of: Void.self)
+        let timer = loop.scheduleTask(in: TimeAmount(patience)) { over.succeed() }
+        let ends = state.withLock { $0.connections.values.map(\.closeFuture) }
+        EventLoopFuture.andAllComplete(ends, on: loop).whenComplete { _ in
+            timer.cancel()
+            over.succeed()
+        }
+        try? await over.futureResult.get()
+    }
+
     /// Ends the connections that are left.
     func closeAll() {
         for connection in state.withLock({ Array($0.connections.values) }) { connection.close(promise: nil) }

@@ -81,6 +81,9 @@ package final class RPCServer: Sendable {
     /// Takes no more connections; those that are there go on.
     package func stopListening() { door.withLock { $0 }?.stopListening() }
 
+    /// Waits until all connections that are there now have ended, or for as long as it may last.
+    package func connectionsEnded(within patience: Duration) async { await feed.connectionsEnded(within: patience) }
+
     /// Ends every connection at once, with the calls on it.
     package func closeConnections() { feed.closeAll() }
 

@@ -52,8 +52,10 @@ package struct PlainDisplay: ProgressDisplay {
             pendingBytes += data.count
             lines[step, default: Line()].pending.append(data, at: seconds)
         }
-        if lines[number, default: Line()].count == 0 { lines[number]?.waitsSince = moment.now }
-        lines[number]?.count += 1
+        var line = lines[number] ?? Line()
+        if line.count == 0 { line.waitsSince = moment.now }
+        line.count += 1
+        lines[number] = line
         updated.insert(number)
     }
 

@@ -39,6 +39,8 @@ final class DaemonEnd: Sendable {
             if running > 0 {
                 try? await output.write("stopping when the builds that run have ended: \(running)\n")
                 await server.ended()
+                // Clients are still to be told how their builds ended, and then they go.
+                await door.connectionsEnded(within: .seconds(2))
             }
             door.stop()
         }
