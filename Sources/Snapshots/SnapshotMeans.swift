@@ -14,12 +14,17 @@ package enum SnapshotMeans: String, Sendable, CaseIterable {
     /// - Parameters:
     ///   - directory: empty, on the file system of the store.
     ///   - merged: an empty directory elsewhere: a killed process may leave the mount there, and `directory` is removed with all in it.
+    ///   - attributes: where overlayfs keeps its marks.
     /// - Returns: overlayfs where all of it works.
     /// - Throws: only what says nothing about overlayfs, as a full disk.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    static func probe(in directory: FilePath, mountingAt merged: FilePath) throws(SystemCallError) -> SnapshotMeans {
+    static func probe(
+        in directory: FilePath,
+        mountingAt merged: FilePath,
+        _ attributes: OverlayAttributes
+    ) throws(SystemCallError) -> SnapshotMeans {
         do throws(SystemCallError) {
-            return try worksAsNeeded(in: directory, mountingAt: merged) ? .overlay : .copying
+            return try worksAsNeeded(in: directory, mountingAt: merged, attributes) ? .overlay : .copying
         } catch {
             let unrelated: [Errno] = [
                 .noSpace, .diskQuotaExceeded, .noMemory, .tooManyOpenFiles, .tooManyOpenFilesInSystem,
@@ -29,14 +34,17 @@ package enum SnapshotMeans: String, Sendable, CaseIterable {
         }
     }
 
-    private static func worksAsNeeded(in directory: FilePath, mountingAt merged: FilePath) throws(SystemCallError)
-        -> Bool
-    {
+    private static func worksAsNeeded(
+        in directory: FilePath,
+        mountingAt merged: FilePath,
+        _ attributes: OverlayAttributes
+    ) throws(SystemCallError) -> Bool {
         let files = try RootedDirectory(directory)
         for name: FilePath in ["lower", "lower/old", "upper", "work"] { try files.createDirectory(name) }
         _ = try files.open("lower/file", [.writeOnly, .createNew], mode: 0o600)
         var overlay = OverlayMount(lower: [directory.appending("lower")])
         overlay.writable = (directory.appending("upper"), directory.appending("work"))
+        overlay.attributes = attributes
         overlay.isVolatile = true
         try overlay.attach(at: merged)
         do throws(SystemCallError) {
@@ -49,9 +57,9 @@ package enum SnapshotMeans: String, Sendable, CaseIterable {
             throw error
         }
         try unmount(merged, lazy: true)
-        let upper = LayerFiles(root: try files.openDirectory("upper"), form: .overlay)
+        let upper = LayerFiles(root: try files.openDirectory("upper"), form: LayerForm(attributes))
         let gone = try upper.root.status("file")
-        let attribute = try upper.root.open("old", .pathOnly).extendedAttribute(LayerFiles.opaqueAttribute)
-        return gone.isWhiteout && attribute == "y"
+        guard gone.isWhiteout else { return false }
+        return try upper.isOpaque(try upper.root.open("old", .pathOnly))
     }
 }

@@ -64,7 +64,7 @@ extension SnapshotStore {
         try await onCancellablePool { isCancelled in
             let scratch = try self.store.temporaryDirectory()
             defer { try? removeTree(scratch) }
-            let form = (try? self.layerFiles(of: layer).form) ?? .overlay
+            let form = (try? self.layerFiles(of: layer).form) ?? self.overlayForm
             let files = scratch.appending(form.rawValue)
             try HostFiles.createNewDirectory(files)
             _ = try self.extract(blob, to: files, form, isCancelled: isCancelled)

@@ -10,8 +10,8 @@ import Tasks
 /// The layers of a store: known, unpacked, mounted, written and turned into archives.
 ///
 /// A layer may be a blob that is not fetched yet, files in a directory, or both; it becomes what is needed when it is needed. Its files
-/// are in overlayfs form below `snapshots/<id>/fs`: whiteouts are 0:0 character devices, a directory that hides what is below it has
-/// `trusted.overlay.opaque`. Without overlayfs (see `SnapshotMeans`) new ones are below `snapshots/<id>/marked`. Several processes may use one store: a layer's directory appears whole, in the transaction that says it is there.
+/// are in `snapshots/<id>/<form>`, see `LayerForm`. Several processes may use one store: a layer's directory appears whole, in the
+/// transaction that says it is there.
 package final class SnapshotStore: Sendable {
     package let store: Store
     let blobProvider: any BlobProvider
@@ -215,7 +215,7 @@ package final class SnapshotStore: Sendable {
             }
             let scratch = try store.temporaryDirectory()
             let point = try store.mountPoint()
-            let found = try SnapshotMeans.probe(in: scratch, mountingAt: point)
+            let found = try SnapshotMeans.probe(in: scratch, mountingAt: point, level.overlayAttributes)
             try HostFiles.removeDirectoryIfEmpty(point)
             try removeTree(scratch)
             known = found
@@ -223,8 +223,11 @@ package final class SnapshotStore: Sendable {
         }
     }
 
-    /// Where a layer's files are once it is unpacked, in overlayfs form.
-    func files(of layer: LayerID) -> FilePath { files(of: layer, .overlay) }
+    /// The form of what the overlayfs writes that this process mounts.
+    var overlayForm: LayerForm { LayerForm(level.overlayAttributes) }
+
+    /// Where a layer's files are once it is unpacked, in the form that this process mounts.
+    func files(of layer: LayerID) -> FilePath { files(of: layer, overlayForm) }
 
     private func files(of layer: LayerID, _ form: LayerForm) -> FilePath {
         store.layout.snapshot(layer).appending(form.rawValue)
@@ -233,11 +236,13 @@ package final class SnapshotStore: Sendable {
     /// The files of an unpacked layer in the form that they have.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func layerFiles(of layer: LayerID) throws(SystemCallError) -> LayerFiles {
-        let marked = files(of: layer, .marked)
-        if try HostFiles.status(of: marked) != nil {
-            return LayerFiles(root: try RootedDirectory(marked), form: .marked)
+        for form in [overlayForm] + LayerForm.allCases.filter({ $0 != overlayForm }) {
+            let place = files(of: layer, form)
+            if try HostFiles.status(of: place) != nil {
+                return LayerFiles(root: try RootedDirectory(place), form: form)
+            }
         }
-        return LayerFiles(root: try RootedDirectory(files(of: layer)), form: .overlay)
+        return LayerFiles(root: try RootedDirectory(files(of: layer)), form: overlayForm)
     }
 
     /// An empty directory, to stand where overlayfs asks for a layer.

@@ -62,7 +62,7 @@ extension Extraction {
 
     /// Hides what lower layers have in a directory.
     func markOpaque(_ directory: OpenFile) throws(SystemCallError) {
-        if options.mode == .marked { return try mark(directory, Whiteout.opaque) }
-        try directory.setExtendedAttribute("trusted.overlay.opaque", "y")
+        guard let attributes = options.mode.overlayAttributes else { return try mark(directory, Whiteout.opaque) }
+        try directory.setExtendedAttribute(attributes.opaque, "y")
     }
 }

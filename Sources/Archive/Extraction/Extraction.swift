@@ -132,7 +132,7 @@ final class Extraction {
             } catch {
                 guard error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory else { throw error }
             }
-            let becomesOpaque = options.mode == .overlay ? try isWhiteout(name, in: current) : false
+            let becomesOpaque = options.mode.overlayAttributes != nil ? try isWhiteout(name, in: current) : false
             if becomesOpaque { try current.removeEntry(named: name) }
             do throws(SystemCallError) {
                 try current.createDirectory(named: name, mode: 0o755)
@@ -202,7 +202,7 @@ final class Extraction {
         } catch {
             guard error.errno == .fileExists else { throw error }
             if try parent.entryStatus(named: name)?.type != .directory {
-                if options.mode == .overlay { becomesOpaque = try isWhiteout(name, in: parent) }
+                if options.mode.overlayAttributes != nil { becomesOpaque = try isWhiteout(name, in: parent) }
                 try remove(name, in: parent)
                 try parent.createDirectory(named: name, mode: 0o700)
             }

@@ -11,6 +11,8 @@ package struct LayerExtractor: Sendable {
         /// A layer of an image, whose directory becomes one of overlayfs: whiteouts become 0:0 character devices, opaque
         /// marks the attribute. See the OCI image specification, layer.md, and the kernel's overlayfs.rst.
         case overlay
+        /// The same for an overlayfs that a user namespace mounts: its marks are in other attributes.
+        case userOverlay
         /// A layer of an image on a file system that cannot keep overlayfs's marks: whiteouts stay the empty files that the archive has.
         case marked
         /// An archive like any other; `.wh.` names mean nothing. With an owner, everything belongs to it. The directory itself keeps
@@ -20,8 +22,17 @@ package struct LayerExtractor: Sendable {
         /// Whether `.wh.` names mark what is gone.
         var isLayer: Bool {
             switch self {
-            case .overlay, .marked: true
+            case .overlay, .userOverlay, .marked: true
             case .plain: false
+            }
+        }
+
+        /// Where overlayfs's own marks go; nil for what is not one of its directories.
+        var overlayAttributes: OverlayAttributes? {
+            switch self {
+            case .overlay: .trusted
+            case .userOverlay: .user
+            case .marked, .plain: nil
             }
         }
     }

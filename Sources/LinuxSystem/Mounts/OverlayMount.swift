@@ -2,6 +2,23 @@ internal import CLinux
 internal import Glibc
 internal import Synchronization
 package import SystemPackage
+internal import Text
+
+/// In which extended attributes an overlay file system keeps what it says of its layers' directories.
+package enum OverlayAttributes: Sendable, Hashable {
+    /// `trusted.overlay.*`, which root of the machine alone can write.
+    case trusted
+    /// `user.overlay.*`, which root of a user namespace can write as well.
+    case user
+
+    /// What hides the directories of the layers below: its value is `y`.
+    package var opaque: [UInt8] {
+        switch self {
+        case .trusted: "trusted.overlay.opaque"
+        case .user: "user.overlay.opaque"
+        }
+    }
+}
 
 /// An overlay file system to be mounted: read-only layers and, for a writable one, a directory that takes the changes.
 ///
@@ -20,8 +37,7 @@ package struct OverlayMount: Sendable {
     package var lower: [FilePath]
     /// Where changes go, with an empty directory of the same file system for the kernel's own use; nil for a read-only view.
     package var writable: (upper: FilePath, work: FilePath)?
-    /// Attributes in `user.overlay.*` rather than `trusted.overlay.*`: needed without CAP_SYS_ADMIN in the first user namespace.
-    package var usesUserAttributes = false
+    package var attributes = OverlayAttributes.trusted
     /// Leaves out every flush to disk, programs' own fsync(2) included: for changes that a crash may lose as a whole.
     package var isVolatile = false
     /// Refuses (`EBUSY`) an upper directory that another live overlay still holds.
@@ -75,7 +91,7 @@ package struct OverlayMount: Sendable {
             if isVolatile { options.append("volatile") }
         }
         // The kernel refuses `userxattr` together with an explicit redirect_dir or metacopy: it implies both are off.
-        options += usesUserAttributes ? ["userxattr"] : ["redirect_dir=nofollow", "metacopy=off"]
+        options += attributes == .user ? ["userxattr"] : ["redirect_dir=nofollow", "metacopy=off"]
         return options.joined(separator: ",")
     }
 }

@@ -22,6 +22,9 @@ package enum PrivilegeLevel: Sendable, Hashable {
     /// Whether this is root of the machine: its devices, its networks and its cgroups are at hand.
     package var ownsMachine: Bool { self == .root }
 
+    /// Where overlayfs can keep its marks.
+    package var overlayAttributes: OverlayAttributes { ownsMachine ? .trusted : .user }
+
     /// Whether files can be given to other users, and processes run as them.
     package var hasOtherUsers: Bool {
         switch self {

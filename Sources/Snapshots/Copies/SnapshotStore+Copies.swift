@@ -3,12 +3,13 @@ import Storage
 import SystemPackage
 
 extension SnapshotStore {
-    /// Whether a tree is copied rather than mounted: always without overlayfs, and where a layer was made without it.
+    /// Whether a tree is copied rather than mounted: always without overlayfs, and where a layer has another form than the
+    /// overlayfs that this process mounts.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func isCopied(_ tree: FileTree) throws -> Bool {
         if tree.layers.isEmpty { return false }
         if try meansBlocking() == .copying { return true }
-        return try tree.layers.contains { try layerFiles(of: $0).form == .marked }
+        return try tree.layers.contains { try layerFiles(of: $0).form != overlayForm }
     }
 
     /// Fills an empty directory with the files of a tree.

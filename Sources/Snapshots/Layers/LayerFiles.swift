@@ -7,10 +7,38 @@ import Text
 enum LayerForm: String, Sendable, CaseIterable {
     /// As overlayfs: a removed name is a 0:0 character device, a directory that hides what is below has `trusted.overlay.opaque`.
     case overlay = "fs"
+    /// As an overlayfs that a user namespace mounts: the attribute is `user.overlay.opaque`.
+    case userOverlay = "userfs"
     /// As in archives, for file systems that keep neither: `.wh.<name>` and `.wh..wh..opq`, empty files.
     ///
     /// Beside `.wh.<name>` the layer may have a `<name>` of its own: a directory that hides the one below, or a file.
     case marked = "marked"
+
+    /// What overlayfs writes with these attributes.
+    init(_ attributes: OverlayAttributes) {
+        switch attributes {
+        case .trusted: self = .overlay
+        case .user: self = .userOverlay
+        }
+    }
+
+    /// Where overlayfs keeps its marks; nil for the form that it does not know.
+    var overlayAttributes: OverlayAttributes? {
+        switch self {
+        case .overlay: .trusted
+        case .userOverlay: .user
+        case .marked: nil
+        }
+    }
+
+    /// What unpacks archives into this form.
+    var extraction: LayerExtractor.Mode {
+        switch self {
+        case .overlay: .overlay
+        case .userOverlay: .userOverlay
+        case .marked: .marked
+        }
+    }
 }
 
 /// The files of a layer in the directory that holds them.
@@ -32,8 +60,6 @@ struct LayerFiles {
         /// Whether a directory hides what the layers below have in it.
         var isOpaque = false
     }
-
-    static let opaqueAttribute: [UInt8] = "trusted.overlay.opaque"
 
     /// Whether nothing of the layers below is left.
     var hidesEverything: Bool {
@@ -65,10 +91,10 @@ struct LayerFiles {
     }
 
     func isOpaque(_ directory: OpenFile) throws(SystemCallError) -> Bool {
-        switch form {
-        case .overlay: try directory.extendedAttribute(Self.opaqueAttribute) == "y"
-        case .marked: try directory.entryStatus(named: Whiteout.opaque) != nil
+        guard let attributes = form.overlayAttributes else {
+            return try directory.entryStatus(named: Whiteout.opaque) != nil
         }
+        return try directory.extendedAttribute(attributes.opaque) == "y"
     }
 
     private func entries(of path: [UInt8]) throws -> [Entry] {
@@ -89,7 +115,7 @@ struct LayerFiles {
             guard let status = try ignoringVanished({ try status(of: name, in: directory) }) else { continue }
             var entry = Entry(bytes: prefix + name, status: status)
             if !isLiving {
-                entry.isWhiteout = form == .overlay && status.isWhiteout
+                entry.isWhiteout = form.overlayAttributes != nil && status.isWhiteout
                 if status.type == .directory {
                     entry.isOpaque = try isOpaque(directory.openEntry(named: name, [.pathOnly, .directory]))
                 }

@@ -68,7 +68,7 @@ extension SnapshotStore {
     ) throws {
         let scratch = try store.temporaryDirectory()
         do {
-            let form: LayerForm = try meansBlocking() == .overlay ? .overlay : .marked
+            let form: LayerForm = try meansBlocking() == .overlay ? overlayForm : .marked
             let files = scratch.appending(form.rawValue)
             try HostFiles.createNewDirectory(files)
             let unpacked = try extract(blob, to: files, form, isCancelled: isCancelled)
@@ -107,7 +107,7 @@ extension SnapshotStore {
         defer { ahead.close() }
         var extractor = LayerExtractor(
             root: try RootedDirectory(files),
-            mode: form == .overlay ? .overlay : .marked,
+            mode: form.extraction,
             limits: limits
         )
         extractor.isCancelled = isCancelled

@@ -51,16 +51,19 @@ extension SnapshotStore {
     fileprivate struct Active: Sendable {
         var mount: TreeMount
         let scratch: FilePath
+        /// Of what overlayfs writes.
+        let form: LayerForm
         /// Of a copied tree: what it was.
         var imprint: TreeImprint?
-        var upper: FilePath { scratch.appending("fs") }
+        var upper: FilePath { scratch.appending(form.rawValue) }
         var work: FilePath { scratch.appending("work") }
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     fileprivate func activate(_ tree: FileTree, isCancelled: @escaping @Sendable () -> Bool) throws -> Active {
         let scratch = try store.temporaryDirectory()
-        var active = Active(mount: TreeMount(root: scratch.appending("fs"), mountPoints: []), scratch: scratch)
+        var active = Active(mount: TreeMount(root: "", mountPoints: []), scratch: scratch, form: overlayForm)
+        active.mount.root = active.upper
         do {
             try HostFiles.createNewDirectory(active.upper)
             guard let top = tree.layers.last else { return active }
@@ -77,7 +80,7 @@ extension SnapshotStore {
             try HostFiles.createNewDirectory(active.work)
             let lower = try lowerDirectories(of: tree, &active.mount)
             let point = try store.mountPoint()
-            var overlay = OverlayMount(lower: lower, writable: (active.upper, active.work))
+            var overlay = overlay(of: lower, writing: (active.upper, active.work))
             // A crash loses the whole snapshot anyway: programs' own fsync(2) need not wait. `makeDurable` flushes what is kept.
             overlay.isVolatile = true
             try active.mount.attach(overlay, at: point)
@@ -114,7 +117,7 @@ extension SnapshotStore {
         try HostFiles.createDirectory(work)
         let point = try store.mountPoint()
         defer { _ = try? HostFiles.removeDirectoryIfEmpty(point) }
-        var claim = OverlayMount(lower: [try emptyLayer()], writable: (active.upper, work))
+        var claim = overlay(of: [try emptyLayer()], writing: (active.upper, work))
         claim.claimsUpperExclusively = true
         // Taking down a mount that is not volatile flushes the whole file system, whoever wrote to it.
         claim.isVolatile = true
@@ -137,7 +140,7 @@ extension SnapshotStore {
             return try keep(changed, .marked, above: tree, lease)
         }
         try removeTree(active.work)
-        return try keep(active.scratch, .overlay, above: tree, lease)
+        return try keep(active.scratch, active.form, above: tree, lease)
     }
 
     /// Makes a layer of a finished directory.
@@ -152,7 +155,7 @@ extension SnapshotStore {
         let made = LayerFiles(root: try RootedDirectory(files), form: form)
         let archive = LayerArchive(made)
         var measure = try archive.measure()
-        if form == .overlay {
+        if form.overlayAttributes != nil {
             measure.entries -= try removeUntouched(measure.emptyDirectories, of: made, above: tree)
         }
         try makeDurable(files, entries: measure.entries)

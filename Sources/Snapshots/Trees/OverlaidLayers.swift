@@ -4,10 +4,11 @@ import Text
 
 /// Looks directories up as overlayfs shows them, without a mount: making one costs milliseconds, a look-up microseconds a layer.
 ///
-/// The rules are those of the kernel's Documentation/filesystems/overlayfs.rst for layers in the form `LayerForm.overlay`.
+/// The rules are those of the kernel's Documentation/filesystems/overlayfs.rst for layers in the forms of overlayfs.
 struct OverlaidLayers {
     /// The highest first.
     private let roots: [OpenFile]
+    private let attributes: OverlayAttributes
 
     /// - Parameter layers: the lowest first.
     /// - Throws: `SystemCallError`.
@@ -19,6 +20,7 @@ struct OverlaidLayers {
             if try layer.hidesEverything { break }
         }
         self.roots = roots
+        attributes = layers.last?.form.overlayAttributes ?? .trusted
     }
 
     /// The directory whose owner, mode, times and attributes the view has at a path.
@@ -41,7 +43,7 @@ struct OverlaidLayers {
             guard status.type == .directory else { break }
             let directory = try parent.openEntry(named: name, [.pathOnly, .directory])
             found.append(directory)
-            if try directory.extendedAttribute(LayerFiles.opaqueAttribute) == "y" { break }
+            if try directory.extendedAttribute(attributes.opaque) == "y" { break }
         }
         return found
     }

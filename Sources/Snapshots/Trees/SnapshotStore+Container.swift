@@ -27,7 +27,7 @@ extension LeasedSnapshots {
             if lower.isEmpty {
                 try DetachedMount.bind(changes).attach(at: target)
             } else {
-                try OverlayMount(lower: lower, writable: (changes, work)).attach(at: target)
+                try snapshots.overlay(of: lower, writing: (changes, work)).attach(at: target)
             }
         }
     }

@@ -30,12 +30,19 @@ extension SnapshotStore {
             var lower = try lowerDirectories(of: tree, &mounts)
             // The kernel wants two layers for a view without an upper directory.
             if lower.count == 1 { lower.append(try emptyLayer()) }
-            try mounts.attach(OverlayMount(lower: lower), at: try store.mountPoint())
+            try mounts.attach(overlay(of: lower), at: try store.mountPoint())
             return mounts
         } catch {
             try? mounts.unmount()
             throw error
         }
+    }
+
+    /// A view of layers, the topmost first, as this process mounts it.
+    func overlay(of lower: [FilePath], writing changes: (upper: FilePath, work: FilePath)? = nil) -> OverlayMount {
+        var overlay = OverlayMount(lower: lower, writable: changes)
+        overlay.attributes = level.overlayAttributes
+        return overlay
     }
 
     /// The directories of a tree's layers, the topmost first, few enough for one mount.
@@ -47,17 +54,16 @@ extension SnapshotStore {
         var seen: Set<LayerID> = []
         // The kernel refuses a layer that stands twice; what the upper one says holds wherever the lower one would speak.
         for layer in tree.layers.reversed() where seen.insert(layer).inserted {
-            let files = files(of: layer)
-            directories.append(files)
+            directories.append(files(of: layer))
             // overlayfs does not look at the root directory's own mark: what is below is left out here.
-            if try LayerFiles(root: try RootedDirectory(files), form: .overlay).hidesEverything { break }
+            if try layerFiles(of: layer).hidesEverything { break }
         }
         let limit = OverlayMount.maximumLayers - 2
         while directories.count > limit {
             let group = Array(directories.suffix(limit))
             directories.removeLast(group.count)
             let point = try store.mountPoint()
-            try mounts.attach(OverlayMount(lower: group), at: point)
+            try mounts.attach(overlay(of: group), at: point)
             mounts.lowerRoots.append(point)
         }
         // Groups were taken from the bottom up; the last one taken is the topmost of them.
