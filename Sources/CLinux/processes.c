@@ -368,3 +368,47 @@ int slipway_available_port(const char *address, uint16_t port, int is_datagram) 
     close(socket_);
     return ntohs(name.sin_port);
 }
+
+uint32_t slipway_outward_address(void) {
+    // An address for documentation (RFC 5737): nothing is sent.
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0xcb007101)};
+    socklen_t size = sizeof name;
+    int socket_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (socket_ < 0) return 0;
+    int failed = connect(socket_, (struct sockaddr *)&name, size) < 0 || getsockname(socket_, (struct sockaddr *)&name, &size) < 0;
+    close(socket_);
+    return failed ? 0 : name.sin_addr.s_addr;
+}
+
+// Only calls that are safe after fork(2) in a process with threads.
+static void end_together(int watched, int victim) {
+    setsid();
+    if (dup2(watched, 3) < 0 || dup2(victim, 4) < 0) _exit(1);
+    close(0), close(1), close(2);
+    syscall(SYS_close_range, 5, ~0U, 0);
+    if (chdir("/") < 0) _exit(1);
+    struct pollfd ends[2] = {{.fd = 3, .events = POLLIN}, {.fd = 4, .events = POLLIN}};
+    while (poll(ends, 2, -1) < 0 && errno == EINTR) continue;
+    slipway_pidfd_send_signal(4, SIGKILL);
+    _exit(0);
+}
+
+int slipway_end_together(int watched, int victim) {
+    // Above what they are moved to.
+    int high[2] = {slipway_duplicate_above(watched, 5), slipway_duplicate_above(victim, 5)};
+    int result = -1, status;
+    pid_t child = high[0] < 0 || high[1] < 0 ? -1 : fork();
+    if (child == 0) {
+        // Its own child is nobody's: this process need not wait for it.
+        pid_t guard = fork();
+        if (guard == 0) end_together(high[0], high[1]);
+        _exit(guard < 0);
+    }
+    if (child > 0) {
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+        result = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+    }
+    if (high[0] >= 0) close(high[0]);
+    if (high[1] >= 0) close(high[1]);
+    return result;
+}

@@ -119,4 +119,13 @@ int64_t slipway_file_system_type(const char *path);
 /// with errno.
 int slipway_available_port(const char *address, uint16_t port, int is_datagram);
 
+/// socket(2), connect(2) and getsockname(2) of UDP: the address of this host that packets to other networks have, in network order; 0
+/// where no route leads there.
+uint32_t slipway_outward_address(void);
+
+/// fork(2): a process without anything of the caller but two pidfds waits for the end of the first and kills the second.
+///
+/// Returns 0, or -1 with errno.
+int slipway_end_together(int watched, int victim);
+
 #endif

@@ -83,7 +83,11 @@ extension SlipwayEnvironment {
             remote: engine.remote,
             caches: try await remoteCaches(engine, web, engine.credentials),
             sandboxes: SandboxRunner(scratch: scratch, level: privileges.level),
-            networks: try configuration.networks(tag: StoreLayout(root: engine.store.root).tag)
+            networks: try configuration.networks(
+                tag: StoreLayout(root: engine.store.root).tag,
+                level: privileges.level,
+                scratch: { try engine.store.temporaryDirectory() }
+            )
         )
         parts.history = try configuration.historyLimits()
         parts.web = WebClient(web)

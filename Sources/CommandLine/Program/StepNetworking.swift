@@ -1,12 +1,21 @@
+package import LinuxSystem
 package import Sandboxes
 internal import Settings
+package import SystemPackage
 
 extension SlipwayConfiguration {
     /// What makes the networks of steps, as the file says.
-    /// - Parameter tag: what their interfaces on the host are called after.
+    /// - Parameters:
+    ///   - tag: what their interfaces on the host are called after.
+    ///   - level: whose the host's networks are.
+    ///   - scratch: makes empty directories.
     /// - Returns: it, with nothing made yet.
     /// - Throws: `SettingsError.invalid` naming file and key.
-    package func networks(tag: String) throws -> SandboxNetworks {
+    package func networks(
+        tag: String,
+        level: PrivilegeLevel,
+        scratch: @escaping @Sendable () throws -> FilePath
+    ) throws -> SandboxNetworks {
         let mode = try networkMode.map { name in
             guard let mode = SandboxNetworks.Mode(rawValue: name) else {
                 let known = SandboxNetworks.Mode.allCases.map(\.rawValue).joined(separator: ", ")
@@ -21,6 +30,8 @@ extension SlipwayConfiguration {
         return SandboxNetworks(
             name: tag,
             mode: mode ?? .automatic,
+            level: level,
+            scratch: scratch,
             resolverLines: resolverLines
         )
     }

@@ -2,6 +2,15 @@ internal import CLinux
 internal import Glibc
 internal import SystemPackage
 
+/// The address of this host that packets to other networks come from; nil where no route leads there.
+///
+/// See connect(2): of a datagram socket it only chooses the address.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func outwardAddress() -> String? {
+    let address = slipway_outward_address()
+    return address == 0 ? nil : AddressBlock.text(UInt32(bigEndian: address))
+}
+
 /// A port of this host on which nobody listens: the one asked for, or, for 0, any; nil where it is taken.
 ///
 /// See bind(2).

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 package import SystemPackage
 
 /// A network namespace without a name: it lives as long as this object, or a process in it, does.
@@ -8,6 +9,20 @@ package import SystemPackage
 package struct NetworkNamespace: Sendable {
     package let file: OpenFile
     package let interfaces: NetworkInterfaces
+
+    /// The namespace that a file is mounted for.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package init(at path: FilePath) throws(SystemCallError) {
+        let file = try OpenFile.open(path, .readOnly)
+        self.file = file
+        interfaces = try inNetworkNamespace(file) { () throws(SystemCallError) in try NetworkInterfaces() }
+    }
+
+    /// Does something as a thread of the namespace.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func perform<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) throws -> Value {
+        try inNetworkNamespace(file) { () throws(SystemCallError) in Result { try body() } }.get()
+    }
 
     /// Makes a namespace in which there is only a loopback device, which is down.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -32,13 +47,42 @@ package func makeNetworkNamespace(at path: FilePath) throws(SystemCallError) {
     try DetachedMount.bind(made).attach(at: path)
 }
 
-/// A namespace belongs to a thread: this one makes a new one, and goes back.
+/// Does something as a thread of a new network namespace.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-private func inNewNetworkNamespace<Value>(_ body: () throws(SystemCallError) -> Value) throws(SystemCallError) -> Value
-{
-    let previous = try OpenFile.open("/proc/thread-self/ns/net", .readOnly)
-    _ = try retryingSystemCall("unshare") { slipway_unshare(slipway_CLONE_NEWNET) }
-    let result = Result { () throws(SystemCallError) in try body() }
-    _ = try retryingSystemCall("setns") { slipway_setns(previous.descriptor, slipway_CLONE_NEWNET) }
-    return try result.get()
+private func inNewNetworkNamespace<Value: Sendable>(
+    _ body: @escaping @Sendable () throws(SystemCallError) -> Value
+) throws(SystemCallError) -> Value {
+    try onThread(body) { () throws(SystemCallError) in
+        _ = try retryingSystemCall("unshare") { slipway_unshare(slipway_CLONE_NEWNET) }
+    }
+}
+
+/// The same with a namespace that is there.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+private func inNetworkNamespace<Value: Sendable>(
+    _ namespace: OpenFile,
+    _ body: @escaping @Sendable () throws(SystemCallError) -> Value
+) throws(SystemCallError) -> Value {
+    try onThread(body) { () throws(SystemCallError) in
+        _ = try retryingSystemCall("setns") { slipway_setns(namespace.descriptor, slipway_CLONE_NEWNET) }
+    }
+}
+
+/// A namespace belongs to a thread, and from a user namespace there is no way back to the host's: so a thread enters it that ends there.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+private func onThread<Value: Sendable>(
+    _ body: @escaping @Sendable () throws(SystemCallError) -> Value,
+    entering enter: @escaping @Sendable () throws(SystemCallError) -> Void
+) throws(SystemCallError) -> Value {
+    let result = Mutex<Result<Value, SystemCallError>?>(nil)
+    let thread = try JoinableThread {
+        let made = Result { () throws(SystemCallError) in
+            try enter()
+            return try body()
+        }
+        result.withLock { $0 = made }
+    }
+    thread.join()
+    guard let made = result.withLock({ $0 }) else { throw SystemCallError("pthread_join", errno: .noSuchProcess) }
+    return try made.get()
 }

@@ -33,6 +33,10 @@ package enum PacketForwarding {
         try write("1")
     }
 
+    /// Switches it on in a network namespace that this process made, and that nothing else needs.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func turnOnAlone() throws(SystemCallError) { try write("1") }
+
     /// Switches it off again if it was Slipway that switched it on, and no network needs it any more.
     ///
     /// Where interfaces have come meanwhile it stays on: those who made them may have found it on, and need it.

@@ -54,6 +54,18 @@ package struct ProcessReference: Sendable, Hashable, Codable {
         }
     }
 
+    /// Has a process killed when this one has ended, whatever becomes of the caller.
+    ///
+    /// What sees to it is a process of its own, which ends with either of them.
+    /// - Throws: `SystemCallError` where one of them has ended already, or no process can be made.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func takeAlong(_ other: ProcessReference) throws(SystemCallError) {
+        guard let own = try openHandle(), let others = try other.openHandle() else {
+            throw SystemCallError("pidfd_open", errno: .noSuchProcess)
+        }
+        _ = try retryingSystemCall("fork") { slipway_end_together(own.descriptor, others.descriptor) }
+    }
+
     /// Waits until it executes another file than `file`, or has ended.
     /// - Parameters:
     ///   - file: what it executes before, as `executable` gave it.

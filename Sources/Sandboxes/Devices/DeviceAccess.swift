@@ -59,13 +59,15 @@ package struct DeviceConfinement: Sendable {
     /// Puts a process's cgroup under a filter, making one where the configuration has none.
     ///
     /// Where the host lets this process do neither, the process to be confined cannot make nodes of devices, and the obstacle is told.
-    /// - Parameter configuration: whose process to confine; it loses the privilege to make nodes where that is all that can be done.
+    /// - Parameters:
+    ///   - configuration: whose process to confine; it loses the privilege to make nodes where that is all that can be done.
+    ///   - level: of this process. Below the machine's root the kernel makes no nodes of devices and opens none that an image has.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    init(of configuration: inout SandboxConfiguration) {
+    init(of configuration: inout SandboxConfiguration, level: PrivilegeLevel) {
         let given = configuration.controlGroup
         var own: ControlGroup?
         do throws(SystemCallError) {
-            if !configuration.usesAllDevices {
+            if !configuration.usesAllDevices, level.ownsMachine {
                 if given?.unified == nil { own = try ControlGroup.make() }
                 try Self.confine(given?.unified == nil ? own : given, to: configuration.deviceNodes)
             }

@@ -38,15 +38,18 @@ enum NetworkFiles {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func resolver(_ configuration: SandboxConfiguration, host content: [UInt8]? = nil) -> [UInt8] {
         let host = merge(configuration.resolverLines, into: content ?? hostResolver())
+        let own: String?
         switch configuration.network {
         case .host, .none: return host
-        case .namespace, .own: break
+        case .namespace(_, let nameServer): own = nameServer
+        case .own(let network): own = network.nameServer
         }
         if configuration.resolverLines?.replacesNameServers ?? false { return host }
         let lines = String(decoding: host, as: UTF8.self).split(separator: "\n").map(String.init)
         let others = lines.filter { nameServer(of: $0) == nil }
         let usable = lines.filter { nameServer(of: $0).map { !$0.hasPrefix("127.") && !$0.contains(":") } ?? false }
-        return Array(((usable.isEmpty ? publicServers : usable) + others).joined(separator: "\n").utf8) + [0x0a]
+        let substitutes = own.map { ["nameserver \($0)"] } ?? publicServers
+        return Array(((usable.isEmpty ? substitutes : usable) + others).joined(separator: "\n").utf8) + [0x0a]
     }
 
     private static func nameServer(of line: String) -> Substring? {

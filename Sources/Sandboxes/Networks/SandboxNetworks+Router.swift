@@ -1,7 +1,8 @@
 internal import LinuxSystem
+internal import SystemPackage
 
 extension SandboxNetworks {
-    /// What is made of the host before the first network: a router for them.
+    /// What is made before the first network: of the host, or of a namespace before it, a router for them.
     struct Router: Sendable {
         /// Where networks get their addresses: the first of these that the host has no other use for.
         private static let ranges = [
@@ -12,13 +13,26 @@ extension SandboxNetworks {
         let filter: PacketFilter
         let range: AddressBlock
         let packetSize: Int
+        /// What joins a router that is not the host with it.
+        private let uplink: Uplink?
+        /// The host's address, where it is not the router's own.
+        let host: String?
+        /// Where the host's name servers are asked, where they are not reached themselves.
+        var nameServer: String? { uplink == nil ? nil : UserModeNetwork.nameServer }
 
+        /// Makes the thread's own network namespace a router.
         /// - Throws: `SystemCallError` where there is no right to, or the kernel lacks a part.
         @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-        init(name: String) throws {
+        init(name: String, behind uplink: Uplink? = nil) throws {
+            self.uplink = uplink
+            host = uplink?.host
             filter = try PacketFilter(name, Self.chains)
-            try filter.openPassage(forInterfaces: SandboxNetworks.prefix + name)
-            try PacketForwarding.turnOn()
+            if uplink == nil {
+                try filter.openPassage(forInterfaces: SandboxNetworks.prefix + name)
+                try PacketForwarding.turnOn()
+            } else {
+                try PacketForwarding.turnOnAlone()
+            }
             let routes = try HostRoute.all().filter { !$0.interface.hasPrefix(SandboxNetworks.prefix) }
             let others = routes.filter { !$0.isDefault }
             // Where another network claims all of it, four of its addresses at a time are out of its reach.
@@ -28,6 +42,21 @@ extension SandboxNetworks {
                 try routes.first(where: \.isDefault).flatMap { uplink in
                     try NetworkInterfaces().packetSize(of: uplink.interface)
                 } ?? 1500
+        }
+
+        /// Does something in the network namespace of the router.
+        @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+        func perform<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) throws -> Value {
+            guard let uplink else { return try body() }
+            return try uplink.namespace.perform(body)
+        }
+
+        func remove() async throws {
+            if let uplink { return try await uplink.end() }
+            try await onBlockingPool { [filter] in
+                try? filter.remove()
+                try PacketForwarding.turnOffAfterLast()
+            }
         }
 
         private static let fromStep = PacketFilter.Condition.comesFrom(SandboxNetworks.prefix)
@@ -69,5 +98,31 @@ extension SandboxNetworks {
                 [.init([fromStep], .masquerade)]
             ),
         ]
+    }
+
+    /// A network namespace that stands before the host, joined with it by a program.
+    struct Uplink: Sendable {
+        let namespace: NetworkNamespace
+        /// The host's address in the namespace's world; nil where the host is in no network.
+        let host: String?
+        private let carrier: UserModeNetwork
+
+        /// - Parameter directory: an empty one.
+        static func make(in directory: FilePath) async throws -> Uplink {
+            let place = directory.appending("namespace")
+            let (namespace, host) = try await onBlockingPool {
+                try makeNetworkNamespace(at: place)
+                return (try NetworkNamespace(at: place), outwardAddress())
+            }
+            let carrier = try await UserModeNetwork.start(for: place, in: directory)
+            await onBlockingPool {
+                // Both have it open now. What cannot be removed goes with the process.
+                try? unmount(place, lazy: true)
+                try? removeTree(directory)
+            }
+            return Uplink(namespace: namespace, host: host, carrier: carrier)
+        }
+
+        func end() async throws { try await carrier.end() }
     }
 }

@@ -1,14 +1,17 @@
-internal import LinuxSystem
+package import LinuxSystem
 internal import Synchronization
-internal import SystemPackage
+package import SystemPackage
 internal import Tasks
 
 /// Makes the networks of one process of Slipway.
 ///
-/// A network reaches what the host reaches, under the host's address, and the host itself at the gateway's. It reaches no other
-/// network made here, no address of the link alone (169.254.0.0/16, where clouds keep credentials) but name servers there, and
-/// nobody reaches it but the host. The kernel itself keeps the books: which addresses are taken is what routes there are, and
-/// everything that is made (interfaces, routes, rules) goes with the process, however that ends.
+/// A network reaches what the host reaches, under the host's address, and the host itself. It reaches no other network made here,
+/// no address of the link alone (169.254.0.0/16, where clouds keep credentials) but name servers there, and nobody reaches it but
+/// the host. The kernel itself keeps the books: which addresses are taken is what routes there are, and everything that is made
+/// (interfaces, routes, rules) goes with the process, however that ends.
+///
+/// Where the host's own networks are not this process's to change, the router of all networks is a namespace, which a program
+/// (`UserModeNetwork`) joins with the host.
 package final class SandboxNetworks: Sendable {
     /// What the names of all our interfaces on the host begin with.
     static let prefix = "slr"
@@ -35,23 +38,31 @@ package final class SandboxNetworks: Sendable {
     /// What `/etc/resolv.conf` says in place of the host's; nil takes all of the host's.
     package let resolverLines: SandboxConfiguration.ResolverLines?
     private let name: String
+    private let level: PrivilegeLevel
+    private let scratch: @Sendable () throws -> FilePath
     private let state = Mutex(State())
-    /// Locked while a router is made: only by threads that may wait.
-    private let router = Mutex<Result<Router, any Error>?>(nil)
+    /// Made once; what went wrong then is told again.
+    private let router = Mutex<Task<Router, any Error>?>(nil)
     /// The last one that is not needed any more: its end would make whoever drops it wait.
     private let retired = Mutex<Router?>(nil)
 
     /// - Parameters:
     ///   - name: up to six letters and digits, which tell the interfaces of one store from others.
     ///   - mode: what processes get that do not say.
+    ///   - level: whose the host's networks are.
+    ///   - scratch: makes empty directories.
     ///   - resolverLines: what `/etc/resolv.conf` says in place of the host's.
     package init(
         name: String,
         mode: Mode = .automatic,
+        level: PrivilegeLevel = .root,
+        scratch: @escaping @Sendable () throws -> FilePath = { try makeScratchDirectory(in: "/tmp", prefix: "slipway-") },
         resolverLines: SandboxConfiguration.ResolverLines? = nil
     ) {
         self.name = name
         self.mode = mode
+        self.level = level
+        self.scratch = scratch
         self.resolverLines = resolverLines
     }
 
@@ -75,7 +86,7 @@ package final class SandboxNetworks: Sendable {
             }
             guard isLast else { return }
             _ = await spare?.task.result
-            await onBlockingPool { self.removeRouter() }
+            await self.removeRouter()
         }
     }
 
@@ -106,14 +117,14 @@ package final class SandboxNetworks: Sendable {
         PendingNetwork(
             task: Task {
                 _ = await other?.task.result
-                return try await onBlockingPool { try self.make() }
+                let router = try await self.preparedRouter()
+                return try await onBlockingPool { try router.perform { try self.make(router) } }
             }
         )
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func make() throws -> SandboxNetwork {
-        let router = try preparedRouter()
+    private func make(_ router: Router) throws -> SandboxNetwork {
         let here = try NetworkInterfaces()
         let namespace = try NetworkNamespace()
         let cable = try unlessTaken(tries: 100) { () throws(SystemCallError) in
@@ -137,7 +148,11 @@ package final class SandboxNetworks: Sendable {
         for device in [NetworkInterfaces.loopback, interface] { try inside.bringUp(device) }
         try inside.addAddress(block.base + 2, in: block, to: interface)
         try inside.addRoute(to: .everywhere, through: interface, gateway: gateway)
-        return SandboxNetwork(namespace: namespace, gateway: AddressBlock.text(gateway))
+        return SandboxNetwork(
+            namespace: namespace,
+            host: router.host ?? AddressBlock.text(gateway),
+            nameServer: router.nameServer
+        )
     }
 
     /// Does something with another random choice until nobody has what was chosen.
@@ -152,33 +167,45 @@ package final class SandboxNetworks: Sendable {
 
     // MARK: The router
 
-    /// Makes the host a router for these networks, once; what went wrong then is told again.
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func preparedRouter() throws -> Router {
-        try router.withLock { router in
-            if let router { return try router.get() }
-            let made = Result { try Router(name: name) }
-            router = made
-            return try made.get()
+    /// The router of these networks.
+    private func preparedRouter() async throws -> Router {
+        let task = router.withLock { router in
+            if let router { return router }
+            // Awaited by all who need it, and by its removal.
+            let task = Task { try await self.makeRouter() }
+            router = task
+            return task
+        }
+        return try await task.value
+    }
+
+    private func makeRouter() async throws -> Router {
+        if level.ownsMachine { return try await onBlockingPool { [name] in try Router(name: name) } }
+        let uplink = try await Uplink.make(in: try await onBlockingPool { [scratch] in try scratch() })
+        do {
+            return try await onBlockingPool { [name] in
+                try uplink.namespace.perform { try Router(name: name, behind: uplink) }
+            }
+        } catch {
+            try await uplink.end()
+            throw error
         }
     }
 
     /// Removes it, unless somebody has come who needs it.
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func removeRouter() {
-        router.withLock { router in
+    private func removeRouter() async {
+        let unused: Task<Router, any Error>? = router.withLock { router in
             let isUnused = state.withLock { state in
                 if state.users == 0 { state.hasRouter = false }
                 return state.users == 0
             }
-            guard isUnused else { return }
-            if case .success(let made) = router {
-                // What cannot be removed now goes with the process, or is found by the next.
-                try? made.filter.remove()
-                try? PacketForwarding.turnOffAfterLast()
-                retired.withLock { $0 = made }
-            }
-            router = nil
+            guard isUnused else { return nil }
+            defer { router = nil }
+            return router
         }
+        guard case .success(let made)? = await unused?.result else { return }
+        // What cannot be removed now goes with the process, or is found by the next.
+        try? await made.remove()
+        retired.withLock { $0 = made }
     }
 }

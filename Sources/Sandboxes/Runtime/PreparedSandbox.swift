@@ -9,12 +9,12 @@ struct PreparedSandbox: Sendable {
     let devices: DeviceConfinement
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    init(_ configuration: SandboxConfiguration, _ streams: SandboxRunner.Streams, in scratch: FilePath) throws {
-        let directory = try makeScratchDirectory(in: scratch, prefix: "sandbox-")
+    init(_ configuration: SandboxConfiguration, _ streams: SandboxRunner.Streams, of runner: SandboxRunner) throws {
+        let directory = try makeScratchDirectory(in: runner.scratch, prefix: "sandbox-")
         var configuration = configuration
-        devices = DeviceConfinement(of: &configuration)
+        devices = DeviceConfinement(of: &configuration, level: runner.level)
         do {
-            bundle = try SandboxBundle(configuration, terminal: streams.terminal, in: directory)
+            bundle = try SandboxBundle(configuration, terminal: streams.terminal, level: runner.level, in: directory)
         } catch {
             devices.remove()
             try? removeTree(directory)

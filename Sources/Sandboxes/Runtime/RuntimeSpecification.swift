@@ -96,9 +96,11 @@ extension RuntimeSpecification {
     /// - Parameters:
     ///   - sharedMemorySize: of `/dev/shm`, in bytes.
     ///   - allowsWriting: whether root may change the kernel's settings through `/sys`.
+    ///   - sharesSystem: whether `/sys` is the host's own, read-only.
     /// - Returns: the mounts in the order in which they are made: `/dev` before what lies below it.
-    static func kernelMounts(sharedMemorySize: Int64, allowsWriting: Bool) -> [Mount] {
-        [
+    static func kernelMounts(sharedMemorySize: Int64, allowsWriting: Bool, sharesSystem: Bool) -> [Mount] {
+        let system = sharesSystem ? hostSystem : [systemMount(allowsWriting: allowsWriting)]
+        return [
             Mount(destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"]),
             Mount(
                 destination: "/dev",
@@ -113,12 +115,6 @@ extension RuntimeSpecification {
                 options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
             ),
             Mount(
-                destination: "/sys",
-                type: "sysfs",
-                source: "sysfs",
-                options: ["nosuid", "noexec", "nodev", allowsWriting ? "rw" : "ro"]
-            ),
-            Mount(
                 destination: "/dev/mqueue",
                 type: "mqueue",
                 source: "mqueue",
@@ -130,6 +126,25 @@ extension RuntimeSpecification {
                 source: "shm",
                 options: ["nosuid", "noexec", "nodev", "mode=1777", "size=\(sharedMemorySize)"]
             ),
-        ]
+        ] + system
     }
+
+    private static func systemMount(allowsWriting: Bool) -> Mount {
+        let options = ["nosuid", "noexec", "nodev", allowsWriting ? "rw" : "ro"]
+        return Mount(destination: "/sys", type: "sysfs", source: "sysfs", options: options)
+    }
+
+    /// Where the host has its cgroups, in which an ordinary user may have some of its own.
+    static let controlGroups = "/sys/fs/cgroup"
+
+    /// The host's `/sys`, as the host's users see it, without cgroups.
+    private static let hostSystem = [
+        Mount(destination: "/sys", type: nil, source: "/sys", options: ["rbind", "nosuid", "noexec", "nodev", "ro"]),
+        Mount(
+            destination: controlGroups,
+            type: "tmpfs",
+            source: "tmpfs",
+            options: ["nosuid", "noexec", "nodev", "mode=755", "size=0", "ro"]
+        ),
+    ]
 }

@@ -19,10 +19,13 @@ package enum RuntimeSurroundings {
     /// Mounts that keep a sandbox from writing to the runtime's program, which it reaches as `/proc/<number>/exe` (CVE-2019-5736).
     ///
     /// The runtime would mount its program read-only itself and start that: each step would start it twice.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func protecting(_ runtime: FilePath) -> [ChildProcessConfiguration.Mount] {
-        [
+        // What a mount forbids already stays forbidden: in a user namespace the kernel refuses anything else.
+        let present = (try? MountFlags(at: runtime)) ?? []
+        return [
             .init(source: runtime, target: runtime, flags: .bind),
-            .init(source: "none", target: runtime, flags: [.remount, .bind, .readOnly]),
+            .init(source: "none", target: runtime, flags: present.union([.remount, .bind, .readOnly])),
         ]
     }
 

@@ -20,16 +20,22 @@ package struct SandboxBundle: Sendable {
     /// - Parameters:
     ///   - configuration: what to run.
     ///   - terminal: the size of the terminal of its own that the process gets, if it gets one.
+    ///   - level: of this process.
     ///   - directory: where to write it.
     /// - Throws: `SandboxError` if the root does not allow what the configuration asks for, `SystemCallError`; the root is then as it was.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package init(_ configuration: SandboxConfiguration, terminal: TerminalSize?, in directory: FilePath) throws {
+    package init(
+        _ configuration: SandboxConfiguration,
+        terminal: TerminalSize?,
+        level: PrivilegeLevel = .root,
+        in directory: FilePath
+    ) throws {
         self.directory = directory
         program = configuration.arguments.first ?? []
         var root = try PreparedRoot(configuration.root)
         do {
             let users = try UserDatabase(root: root.root)
-            let specification = try Self.specification(configuration, terminal, &root, users, directory)
+            let specification = try Self.specification(configuration, terminal, level, &root, users, directory)
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.withoutEscapingSlashes]
             try Self.write(Array(try encoder.encode(specification)), to: directory.appending("config.json"))
@@ -56,15 +62,18 @@ package struct SandboxBundle: Sendable {
     private static func specification(
         _ configuration: SandboxConfiguration,
         _ terminal: TerminalSize?,
+        _ level: PrivilegeLevel,
         _ root: inout PreparedRoot,
         _ users: UserDatabase,
         _ directory: FilePath
     ) throws -> RuntimeSpecification {
         let kernelMounts = RuntimeSpecification.kernelMounts(
             sharedMemorySize: configuration.sharedMemorySize,
-            allowsWriting: !configuration.masksKernelFiles
+            allowsWriting: !configuration.masksKernelFiles,
+            // A view of devices belongs to a network: that of the host's network cannot be mounted by its users.
+            sharesSystem: !level.ownsMachine && configuration.network.isHost
         )
-        for mount in kernelMounts { try root.makeKernelDirectory(FilePath(mount.destination)) }
+        for mount in kernelMounts where mount.destination != RuntimeSpecification.controlGroups { try root.makeKernelDirectory(FilePath(mount.destination)) }
         let files = try networkFiles(configuration, in: directory)
         let mounts = try (files + configuration.mounts).enumerated().map { number, mount in
             try specification(of: mount, &root, link: directory.appending("source-\(number)"))
@@ -172,7 +181,7 @@ package struct SandboxBundle: Sendable {
         // The runtime itself is started in a network that was made.
         case .host, .own: break
         case .none: namespaces.append(.init(type: "network"))
-        case .namespace(let path): namespaces.append(.init(type: "network", path: path.string))
+        case .namespace(let path, _): namespaces.append(.init(type: "network", path: path.string))
         }
         return namespaces
     }

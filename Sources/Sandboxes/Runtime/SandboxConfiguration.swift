@@ -8,16 +8,18 @@ package struct SandboxConfiguration: Sendable {
         case host
         /// Only a loopback device.
         case none
-        /// A namespace that somebody else has set up, by path.
-        case namespace(FilePath)
+        /// A namespace that somebody else has set up, by path, with what answers there as the host's name servers do.
+        case namespace(FilePath, nameServer: String? = nil)
         /// One of its own, made for it.
         case own(SandboxNetwork)
 
-        /// What the host is called in it: its gateway, or where it is the host's own, or nowhere, the loopback address.
+        var isHost: Bool { if case .host = self { true } else { false } }
+
+        /// The host's address in it; where it is the host's own, or leads nowhere, the loopback address.
         package var host: String {
             switch self {
             case .host, .none, .namespace: "127.0.0.1"
-            case .own(let network): network.gateway
+            case .own(let network): network.host
             }
         }
     }

@@ -64,9 +64,7 @@ package struct SandboxRunner: Sendable {
     ) async throws -> (value: Value, status: ExitStatus) {
         // It may be asked what it is: meanwhile the bundle is made.
         async let runtime = ContainerRuntime.resolve(runtime)
-        let prepared = try await onBlockingPool { [scratch] in
-            try PreparedSandbox(configuration, streams, in: scratch)
-        }
+        let prepared = try await onBlockingPool { try PreparedSandbox(configuration, streams, of: self) }
         let result: Result<(Value, ExitStatus), any Error>
         do {
             result = .success(try await run(prepared, by: runtime, grace: grace, body))
@@ -125,7 +123,8 @@ package struct SandboxRunner: Sendable {
         configuration.environment = RuntimeSurroundings.environment
         configuration.workingDirectory = bundle.directory
         configuration.namespaces = [.mount, .process]
-        configuration.mounts = RuntimeSurroundings.mounts + RuntimeSurroundings.protecting(runtime)
+        configuration.mounts =
+            RuntimeSurroundings.mounts + (await onBlockingPool { RuntimeSurroundings.protecting(runtime) })
         configuration.controlGroup = sandbox.devices.controlGroup
         configuration.controlGroups = sandbox.configuration.controlGroup?.entrances ?? []
         if case .own(let network) = sandbox.configuration.network {
