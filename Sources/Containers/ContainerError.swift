@@ -24,6 +24,10 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
     case noSubnetLeft
     case portInUse(PublishedPort)
     case portOnIPv6(PublishedPort)
+    /// This user may not have the port.
+    case portNeedsRoot(PublishedPort, reason: String)
+    /// Nothing can hold a container to its limits.
+    case limitsRefused(String)
     case network(String)
     case monitor(String)
     case bindSourceMissing(String)
@@ -66,6 +70,9 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
         case .portOnIPv6(let port):
             "cannot publish \(port.containerEndpoint) on \(port.hostEndpoint): containers' networks have no IPv6; "
                 + "publish it on an address of IPv4, as in -p 127.0.0.1:\(port.hostPort):\(port.containerPort)"
+        case .portNeedsRoot(let port, let reason):
+            "cannot publish \(port.containerEndpoint) on \(port.hostEndpoint): \(reason)"
+        case .limitsRefused(let reason): "the container cannot be held to its limits: \(reason)"
         case .network(let text): "setting up the container's network failed: \(text)"
         case .monitor(let text): "starting the container failed: \(text)"
         case .mountOverKernelFiles(let target):

@@ -36,6 +36,16 @@ package struct ControlGroup: Sendable {
     /// Tell others that the cgroup is in use, also those in another process namespace; released when this process ends.
     package let locks: [FileLock]
 
+    /// Why a process at this level can set no limits; nil where it can, as far as the host has them.
+    package static func obstacle(at level: PrivilegeLevel) -> String? {
+        if level.ownsMachine { return nil }
+        switch controlGroupVersion() {
+        case .none: return "this machine has no cgroups"
+        case .hybrid: return "this machine has cgroups of version 1, which are root's alone"
+        case .plain: return "no cgroup is delegated to this user"
+        }
+    }
+
     /// Makes a cgroup.
     ///
     /// A host may keep a limit from being set: it has no such controller, or lets nobody write.

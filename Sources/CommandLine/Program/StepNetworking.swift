@@ -13,8 +13,8 @@ extension SlipwayConfiguration {
     /// - Throws: `SettingsError.invalid` naming file and key.
     package func networks(
         tag: String,
-        level: PrivilegeLevel,
-        scratch: @escaping @Sendable () throws -> FilePath
+        level: PrivilegeLevel = .root,
+        scratch: @escaping @Sendable () throws -> FilePath = SandboxNetworks.temporaryScratch
     ) throws -> SandboxNetworks {
         let mode = try networkMode.map { name in
             guard let mode = SandboxNetworks.Mode(rawValue: name) else {

@@ -1,4 +1,4 @@
-import LinuxSystem
+package import LinuxSystem
 import Sandboxes
 import SystemPackage
 
@@ -50,8 +50,10 @@ package enum ContainerLimits {
 
     /// What of the limits this host cannot keep, in docker's words.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package static func warnings(for resources: ContainerResources) -> [String] {
-        Controller.allCases.filter { $0.isLimited(by: resources) && parent(of: $0) == nil }.map(\.warning)
+    package static func warnings(for resources: ContainerResources, at level: PrivilegeLevel) -> [String] {
+        // Others are refused what cannot be kept.
+        guard level.ownsMachine else { return [] }
+        return Controller.allCases.filter { $0.isLimited(by: resources) && parent(of: $0) == nil }.map(\.warning)
             + [DeviceConfinement.obstacle()].compactMap(\.self)
     }
 

@@ -67,6 +67,10 @@ package struct ContainerState: Sendable, Hashable {
         package var gateway: String?
         package var prefixLength: Int?
         package var macAddress: String?
+        /// The host's address as the container sees it; nil is the gateway's.
+        package var host: String?
+        /// What carries its packets; nil where the kernel does.
+        package var carrier: ProcessReference?
         /// The ports with the numbers that were found free.
         package var ports: [PublishedPort] = []
 
@@ -135,7 +139,7 @@ extension ContainerState: Codable {
     private enum CodingKeys: String, CodingKey {
         case status, process, isNested, exitCode, started, finished, address, gateway, prefixLength, macAddress, keeper
         case controlGroups, deviceGroup, ports, ranOutOfMemory, isRestarting, isBeingRemoved, error, runtimeState
-        case health
+        case health, host, carrier
     }
 
     package init(from decoder: any Decoder) throws {
@@ -170,6 +174,7 @@ extension ContainerState: Codable {
             var network = Network(address: address)
             (network.gateway, network.prefixLength) = (try field(.gateway), try field(.prefixLength))
             network.macAddress = try field(.macAddress)
+            (network.host, network.carrier) = (try field(.host), try field(.carrier))
             network.ports = try field(.ports) ?? []
             self.network = network
         }
@@ -189,6 +194,8 @@ extension ContainerState: Codable {
         try fields.encodeIfPresent(network?.gateway, forKey: .gateway)
         try fields.encodeIfPresent(network?.prefixLength, forKey: .prefixLength)
         try fields.encodeIfPresent(network?.macAddress, forKey: .macAddress)
+        try fields.encodeIfPresent(network?.host, forKey: .host)
+        try fields.encodeIfPresent(network?.carrier, forKey: .carrier)
         try fields.encodeIfPresent(keeper, forKey: .keeper)
         if !controlGroups.isEmpty { try fields.encode(controlGroups, forKey: .controlGroups) }
         try fields.encodeIfPresent(deviceGroup, forKey: .deviceGroup)

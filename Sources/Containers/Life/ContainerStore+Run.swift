@@ -45,7 +45,7 @@ extension ContainerStore {
             var sandbox = try await sandboxConfiguration(of: record)
             let state = record.state
             sandbox.controlGroup = try await onBlockingPool { try ContainerDevices.groups(of: state) }
-            let runner = SandboxRunner(scratch: directory(of: record.id))
+            let runner = SandboxRunner(scratch: directory(of: record.id), level: privileges.level)
             var sandboxStreams = SandboxRunner.Streams()
             let log = try await onBlockingPool { [path = log(of: record)] in try ContainerLog(appendingTo: path) }
             let logged = AttachedStreams(
@@ -67,6 +67,7 @@ extension ContainerStore {
                 run.keeper = record.state.keeper
                 run.process = await onBlockingPool { ProcessReference(processID: process.processID) }
                 run.runtimeState = process.runtimeState.string
+                if let first = run.process { try await self.bindNetwork(of: record, to: first) }
                 run.health = record.healthPlan.map { _ in ContainerHealth() }
                 let running = try await self.changed(record, .started(run))
                 turn.end()
@@ -121,6 +122,8 @@ extension ContainerStore {
             record = try await changed(record, .confined(controlGroups: groups, deviceGroup: nil))
         }
         let limited = record
+        // Below root of the machine the kernel itself keeps its devices from containers.
+        guard privileges.level.ownsMachine else { return limited }
         guard let device = await onBlockingPool({ ContainerDevices.confine(limited) }) else { return limited }
         heldGroups.withLock { $0[id, default: []] += device.locks }
         return try await changed(limited, .confined(controlGroups: groups, deviceGroup: id))
@@ -154,16 +157,22 @@ extension ContainerStore {
         case .host: sandbox.network = .host
         case .none: sandbox.network = .none
         case .bridge:
-            sandbox.network = .namespace(namespacePath(of: record))
+            let isCarried = record.state.network?.carrier != nil
+            sandbox.network = .namespace(
+                namespacePath(of: record),
+                nameServer: isCarried ? UserModeNetwork.nameServer : nil
+            )
+            // The kernel takes no group that the namespace does not have.
+            let lastGroup = privileges.level.maps.map { $0.groups.count - 1 } ?? 2_147_483_647
             sandbox.kernelParameters = [
-                "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647",
+                "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 \(lastGroup)",
             ]
             if let address = record.state.network?.address { sandbox.hosts = [(configuration.hostname, address)] }
         }
         sandbox.hosts += configuration.options.hosts.map { host in
-            // What the host is called where containers see it: their gateway.
-            let address = host.address == "host-gateway" ? record.state.network?.gateway ?? "127.0.0.1" : host.address
-            return (host.name, address)
+            let network = record.state.network
+            let isHost = host.address == "host-gateway"
+            return (host.name, isHost ? network?.host ?? network?.gateway ?? "127.0.0.1" : host.address)
         }
         if configuration.network == .host, sandbox.hosts.isEmpty {
             // A container in the host's network knows the names that the host knows, unless it is given its own.
@@ -172,7 +181,7 @@ extension ContainerStore {
             }
         }
         try configuration.options.apply(to: &sandbox)
-        if record.state.deviceGroup == nil, !sandbox.usesAllDevices { sandbox.capabilities.remove(.makeNode) }
+        if mayReachDevices(record, sandbox) { sandbox.capabilities.remove(.makeNode) }
         sandbox.mounts = try await mounts(of: record)
         if configuration.options.usesInit {
             let program = try await onBlockingPool { try Self.initProgram() }
@@ -180,6 +189,11 @@ extension ContainerStore {
             sandbox.arguments = ["/sbin/docker-init", "--"].map { Array($0.utf8) } + sandbox.arguments
         }
         return sandbox
+    }
+
+    /// Whether nothing but the lack of a privilege keeps a container from making nodes of the host's devices.
+    func mayReachDevices(_ record: ContainerRecord, _ sandbox: SandboxConfiguration) -> Bool {
+        privileges.level.ownsMachine && record.state.deviceGroup == nil && !sandbox.usesAllDevices
     }
 }
 

@@ -49,6 +49,7 @@ extension ContainerStore {
     /// - Returns: the record that says which.
     func setUpNetwork(_ record: ContainerRecord) async throws -> ContainerRecord {
         guard record.configuration.network == .bridge else { return record }
+        guard privileges.level.ownsMachine else { return try await setUpUserNetwork(record) }
         // Addresses and ports of containers whose end was not noticed are free again.
         _ = try await list()
         let path = namespacePath(of: record)
@@ -99,6 +100,7 @@ extension ContainerStore {
     /// A namespace that is gone is no obstacle: the rules of the host go all the same.
     func tearDownNetwork(_ record: ContainerRecord) async throws {
         guard record.configuration.network == .bridge, record.state.network != nil else { return }
+        guard privileges.level.ownsMachine else { return try await tearDownUserNetwork(record) }
         let path = namespacePath(of: record)
         let held = try await holdHost()
         defer { withExtendedLifetime(held) {} }

@@ -1,4 +1,5 @@
 import LinuxSystem
+import SystemPackage
 
 extension PublishedPort {
     /// Whether two cannot be had at once.
@@ -43,7 +44,16 @@ extension PublishedPort {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func freePort(_ candidate: UInt16) throws -> UInt16? {
         if transport == .sctp { return candidate == 0 ? UInt16.random(in: 32_768..<60_999) : candidate }
-        return try availablePort(candidate, address: hostAddress, isDatagram: transport == .udp)
+        do throws(SystemCallError) {
+            return try availablePort(candidate, address: hostAddress, isDatagram: transport == .udp)
+        } catch {
+            guard error.errno == .permissionDenied else { throw error }
+            throw ContainerError.portNeedsRoot(
+                self,
+                reason: "ports below \(lowestUnprivilegedPort()) are root's; publish a higher one, or allow this one: "
+                    + "sysctl -w net.ipv4.ip_unprivileged_port_start=\(candidate)"
+            )
+        }
     }
 }
 

@@ -26,7 +26,7 @@ extension ContainerStore {
                 try removeTree(bundle)
                 try HostFiles.createDirectory(bundle)
                 let terminal = hasTerminal ? TerminalSize(rows: 24, columns: 80) : nil
-                return try SandboxBundle(sandbox, terminal: terminal, in: bundle)
+                return try SandboxBundle(sandbox, terminal: terminal, level: self.privileges.level, in: bundle)
             }
             var run = ContainerState.Run(started: currentTime())
             run.process = try await monitor(record, prepared)
@@ -107,6 +107,8 @@ extension ContainerStore {
             if let error = try await onBlockingPool({ try bundle.failure() }) { throw error }
             throw ContainerError.monitor(report.isEmpty ? "conmon ended with \(status)" : escapedForDisplay(report))
         }
+        try await bindNetwork(of: record, to: process)
+        try await shareNamespace(of: record)
         // It waits to be started: all that it will be is in the cgroups before it does anything.
         try await onBlockingPool { try ContainerDevices.add(number, to: record.state) }
         let log = log(of: record)
@@ -123,6 +125,18 @@ extension ContainerStore {
         }
         if !executes { try await checkExecution(of: record, bundle, logSize: logged) }
         return process
+    }
+
+    /// Has those who come later find the user namespace that the monitor lives in, if it is one of this user's own.
+    private func shareNamespace(of record: ContainerRecord) async throws {
+        guard let members = privileges.members else { return }
+        let path = directory(of: record.id).appending("monitor.pid")
+        try await onBlockingPool {
+            let text = String(decoding: try contentsIfPresent(of: path, limit: 64) ?? [], as: UTF8.self)
+            guard let number = Int32(text.filter { $0 != "\n" }), let monitor = ProcessReference(processID: number)
+            else { return }
+            try members.add(monitor)
+        }
     }
 
     /// Finds out whether a container that has ended so soon came to execute its program.

@@ -53,7 +53,7 @@ extension ContainerStore {
     ) async throws -> ExecEnd {
         let size = request.hasTerminal ? streams.terminalSize() ?? TerminalSize(rows: 24, columns: 80) : nil
         let (process, receiver, groups) = try await onBlockingPool {
-            let configuration = try Self.sandboxConfiguration(of: request, in: entrance.container)
+            let configuration = try self.sandboxConfiguration(of: request, in: entrance.container)
             let process = try AdditionalProcess(configuration, inside: entrance.root, terminal: size, in: scratch)
             // Numbers are given again: what was read is the container's only if it still runs.
             guard entrance.first.isRunning else { throw ContainerError.notRunning(id: entrance.container.id) }
@@ -137,7 +137,7 @@ extension ContainerStore {
     }
 
     /// What a process gets that is not the container's own.
-    private static func sandboxConfiguration(
+    private func sandboxConfiguration(
         of request: ExecRequest,
         in container: ContainerRecord
     ) throws -> SandboxConfiguration {
@@ -145,7 +145,7 @@ extension ContainerStore {
         var sandbox = SandboxConfiguration(root: "/", arguments: request.arguments.map { Array($0.utf8) })
         try configuration.options.apply(to: &sandbox)
         if request.isPrivileged { sandbox.capabilities = try Capability.available() }
-        if container.state.deviceGroup == nil, !sandbox.usesAllDevices { sandbox.capabilities.remove(.makeNode) }
+        if mayReachDevices(container, sandbox) { sandbox.capabilities.remove(.makeNode) }
         var environment = configuration.environment
         // What `-t` gave the container's own process.
         if configuration.hasTerminal { environment.removeAll { $0 == "TERM=xterm" } }

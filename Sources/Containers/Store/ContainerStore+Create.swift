@@ -8,9 +8,12 @@ import Text
 
 extension ContainerStore {
     /// Makes a container that does not run yet.
-    /// - Throws: `ContainerError.nameInUse`, `.invalidName`, `.noCommand`.
+    /// - Throws: `ContainerError.nameInUse`, `.invalidName`, `.noCommand`, `.limitsRefused`.
     package func create(_ given: ContainerRequest) async throws -> ContainerRecord {
         var request = given
+        if !request.options.resources.isUnlimited, let reason = ControlGroup.obstacle(at: privileges.level) {
+            throw ContainerError.limitsRefused(reason)
+        }
         if request.network == .host, request.hostname == nil {
             // As in docker, the host's network has the host's name.
             let name = try await onBlockingPool {

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import LinuxSystem
+package import LinuxSystem
 import OCI
 package import Snapshots
 package import Storage
@@ -13,6 +13,8 @@ import SystemPackage
 package final class ContainerStore: Sendable {
     let store: Store
     let snapshots: SnapshotStore
+    /// What this process may do of what containers take.
+    let privileges: Privileges
     /// What a monitor runs when its container has ended, with the container's id added; empty for nothing.
     let exitCommand: [String]
     /// What reads and drops its standard input, a terminal that is left alone; empty for nothing.
@@ -23,17 +25,20 @@ package final class ContainerStore: Sendable {
     /// - Parameters:
     ///   - store: where containers are kept.
     ///   - snapshots: the layers of the store.
+    ///   - privileges: of this process.
     ///   - exitCommand: a program and its arguments that call `noteEnd`, so that what ends alone is put away at once.
     ///   - terminalKeeper: a program and its arguments that read and drop their standard input.
     package init(
         store: Store,
         snapshots: SnapshotStore,
+        privileges: Privileges = .machine,
         exitCommand: [String] = [],
         terminalKeeper: [String] = []
     ) {
         self.terminalKeeper = terminalKeeper
         self.store = store
         self.snapshots = snapshots
+        self.privileges = privileges
         self.exitCommand = exitCommand
     }
 

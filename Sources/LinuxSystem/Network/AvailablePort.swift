@@ -11,6 +11,15 @@ package func outwardAddress() -> String? {
     return address == 0 ? nil : AddressBlock.text(UInt32(bigEndian: address))
 }
 
+/// The lowest port that every user may listen on.
+///
+/// See ip(7), ip_unprivileged_port_start.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func lowestUnprivilegedPort() -> UInt16 {
+    let content = try? contentsIfPresent(of: "/proc/sys/net/ipv4/ip_unprivileged_port_start", limit: 64)
+    return UInt16(String(decoding: (content ?? nil ?? []).filter { $0 != 0x0a }, as: UTF8.self)) ?? 1024
+}
+
 /// A port of this host on which nobody listens: the one asked for, or, for 0, any; nil where it is taken.
 ///
 /// See bind(2).

@@ -28,6 +28,9 @@ package struct Privileges: Sendable {
         self.runtime = runtime
     }
 
+    /// Of root of the machine.
+    package static let machine = Privileges(level: .root, userID: 0, runtime: RuntimeDirectory(path: "/run/slipway"))
+
     /// Of a process that has not taken any.
     package static var none: Privileges {
         let userID = ProcessContext.effectiveUserID

@@ -133,6 +133,11 @@ extension ExecRun {
     ) async throws -> ExitStatus {
         let parent = exec.process.cgroupParent
         guard operation.resources != nil || !parent.isEmpty else { return try await body(nil) }
+        if let reason = environment.sandboxes.obstacleToLimits {
+            throw OperationError.unsupported(
+                "a step cannot be held to the limits of --memory, --resource and the like: \(reason)"
+            )
+        }
         let limits = ControlGroup.Limits(operation.resources ?? LLB.Resources())
         let (group, refusals) = await onBlockingPool {
             parent.isEmpty ? ControlGroup.make(limits) : ControlGroup.make(limits, below: FilePath(bytes: parent))

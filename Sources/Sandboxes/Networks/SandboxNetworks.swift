@@ -46,6 +46,11 @@ package final class SandboxNetworks: Sendable {
     /// The last one that is not needed any more: its end would make whoever drops it wait.
     private let retired = Mutex<Router?>(nil)
 
+    /// Makes an empty directory where temporary files are.
+    package static let temporaryScratch: @Sendable () throws -> FilePath = {
+        try makeScratchDirectory(in: "/tmp", prefix: "slipway-")
+    }
+
     /// - Parameters:
     ///   - name: up to six letters and digits, which tell the interfaces of one store from others.
     ///   - mode: what processes get that do not say.
@@ -56,7 +61,7 @@ package final class SandboxNetworks: Sendable {
         name: String,
         mode: Mode = .automatic,
         level: PrivilegeLevel = .root,
-        scratch: @escaping @Sendable () throws -> FilePath = { try makeScratchDirectory(in: "/tmp", prefix: "slipway-") },
+        scratch: @escaping @Sendable () throws -> FilePath = temporaryScratch,
         resolverLines: SandboxConfiguration.ResolverLines? = nil
     ) {
         self.name = name

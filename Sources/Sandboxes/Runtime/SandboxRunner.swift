@@ -40,6 +40,9 @@ package struct SandboxRunner: Sendable {
         self.runtime = runtime
     }
 
+    /// Why processes cannot be held to limits; nil where they can, as far as the host has them.
+    package var obstacleToLimits: String? { ControlGroup.obstacle(at: level) }
+
     /// The same with its bundles in another directory, as one in memory for what may not reach a disk.
     package func writing(to scratch: FilePath) -> SandboxRunner {
         SandboxRunner(scratch: scratch, level: level, runtime: runtime)

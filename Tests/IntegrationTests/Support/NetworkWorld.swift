@@ -26,7 +26,7 @@ struct NetworkWorld {
             ["--net", "--mount", "sh", "-eu", "world.sh"],
             in: directory.url,
             environment: slipway.environment.merging([
-                "SLIPWAY_ROOT": slipway.root, "slipway": try Slipway.binary, "world": directory.path,
+                "SLIPWAY_ROOT": slipway.root, "slipway": try slipway.program, "world": directory.path,
             ]) { $1 }
         )
     }

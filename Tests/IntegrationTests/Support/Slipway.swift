@@ -6,11 +6,19 @@ struct Slipway: Sendable {
     /// The directory of the store.
     let root: String
     let environment: [String: String]
+    /// What is executed instead of the program: something that executes it.
+    private let launcher: String?
 
     /// A program with a store at `root`.
-    init(root: String, environment: [String: String] = [:]) {
+    init(root: String, environment: [String: String] = [:], launcher: String? = nil) {
         self.root = root
         self.environment = environment
+        self.launcher = launcher
+    }
+
+    /// The file to execute.
+    var program: String {
+        get throws { try launcher ?? Self.binary }
     }
 
     /// The store that most tests share: it holds the base images, which take long to make.
@@ -62,7 +70,7 @@ struct Slipway: Sendable {
     ) async throws -> ProgramResult {
         var variables = environment.merging(more) { $1 }
         variables["SLIPWAY_ROOT"] = root
-        return try await runProgram(try Self.binary, arguments, in: directory, environment: variables, input: input)
+        return try await runProgram(try program, arguments, in: directory, environment: variables, input: input)
     }
 
     /// Runs a command that must succeed and gives its output.

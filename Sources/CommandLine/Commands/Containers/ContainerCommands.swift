@@ -16,6 +16,7 @@ extension SlipwayEnvironment {
         return ContainerStore(
             store: engine.store,
             snapshots: engine.snapshots,
+            privileges: privileges,
             exitCommand: program.map { [$0.string, "--root", root.string, ContainerEndedCommand.name] } ?? [],
             terminalKeeper: program.map { [$0.string, KeepTerminalCommand.name] } ?? []
         )

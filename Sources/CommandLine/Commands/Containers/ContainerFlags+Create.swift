@@ -26,7 +26,8 @@ extension ContainerFlags {
             try await checkPlatform(of: image, environment)
             let request = try await request(words, image, containers, environment)
             let resources = options.resources
-            var warnings = await onBlockingPool { ContainerLimits.warnings(for: resources) }
+            let level = environment.privileges.level
+            var warnings = await onBlockingPool { ContainerLimits.warnings(for: resources, at: level) }
             if request.network == .host, !request.ports.isEmpty {
                 warnings.append("Published ports are discarded when using host network mode")
             }

@@ -263,6 +263,7 @@ struct ContainerEndedCommand: RunnableCommand {
         usage: "ID",
         summary: "Clean up after ended containers",
         arguments: .exactly(1),
+        usesStore: true,
         place: .anywhere
     )
     static let flags: [Flag<ContainerEndedCommand>] = [

@@ -1,0 +1,73 @@
+import LinuxSystem
+import Sandboxes
+import SystemPackage
+
+/// Networks of containers that root of the machine does not keep: each container's is its own, joined with the machine by a
+/// program, which also listens on the ports that are published.
+extension ContainerStore {
+    /// Gives a container its network namespace, and joins it with the machine.
+    /// - Returns: the record that says how.
+    func setUpUserNetwork(_ record: ContainerRecord) async throws -> ContainerRecord {
+        let path = namespacePath(of: record)
+        let directory = directory(of: record.id).appending("network")
+        let wanted = record.configuration.ports
+        var network = ContainerState.Network(address: UserModeNetwork.address)
+        (network.gateway, network.prefixLength) = (UserModeNetwork.gateway, UserModeNetwork.prefixLength)
+        network.ports = try await onBlockingPool {
+            try PublishedPort.choose(wanted, besides: [])
+        }
+        network.host = await onBlockingPool { outwardAddress() }
+        // Known before it is made, so that whatever interrupts this, it is given back.
+        let connected = try await changed(record, .connected(network))
+        try await onBlockingPool {
+            try removeTree(directory)
+            try HostFiles.createDirectory(directory, mode: 0o700)
+            try makeNetworkNamespace(at: path)
+        }
+        do {
+            let carrier = try await UserModeNetwork.start(
+                for: path,
+                ports: try network.ports.map { try UserModeNetwork.Port($0) },
+                isIndependent: true,
+                in: directory
+            )
+            network.carrier = carrier.process
+        } catch let error as UserModeNetworkError {
+            throw ContainerError.network("\(error)")
+        }
+        return try await changed(connected, .connected(network))
+    }
+
+    /// Has what carries a container's packets end with the process that is in its network.
+    func bindNetwork(of record: ContainerRecord, to process: ProcessReference) async throws {
+        guard let carrier = record.state.network?.carrier else { return }
+        try await onBlockingPool { try process.takeAlong(carrier) }
+    }
+
+    /// Takes a container's network down.
+    func tearDownUserNetwork(_ record: ContainerRecord) async throws {
+        let path = namespacePath(of: record)
+        let directory = directory(of: record.id).appending("network")
+        try await onBlockingPool {
+            try record.state.network?.carrier?.send(signal: .kill)
+            try unmount(path, lazy: true)
+            try removeTree(path)
+            try removeTree(directory)
+        }
+        _ = try await change(record.id, .disconnected)
+    }
+}
+
+extension UserModeNetwork.Port {
+    fileprivate init(_ port: PublishedPort) throws(ContainerError) {
+        guard port.transport != .sctp else {
+            throw .portNeedsRoot(port, reason: "SCTP is carried by root's networks alone")
+        }
+        self.init(
+            address: port.hostAddress,
+            outer: port.hostPort,
+            inner: port.containerPort,
+            isDatagram: port.transport == .udp
+        )
+    }
+}
