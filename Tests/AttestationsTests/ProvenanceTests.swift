@@ -11,12 +11,10 @@ import Text
     private func predicate(
         _ materials: Materials = Materials(),
         _ arguments: [String: String] = [:],
-        _ options: String = ""
+        _ options: String = "",
+        frontend: String = "dockerfile.v0"
     ) throws -> JSONValue {
-        let parameters = BuildParameters(
-            frontend: "dockerfile.v0",
-            arguments: BuildParameters.telling(arguments)
-        )
+        let parameters = BuildParameters(asking: frontend, arguments)
         let asked = try AttestationOptions(attributes: ["attest:provenance": options])
         var provenance = Provenance(materials, parameters, try #require(asked.provenance))
         provenance.id = "id"
@@ -35,6 +33,19 @@ import Text
             }
         }
         return value
+    }
+
+    @Test(arguments: [("dockerfile.v0", true), ("one/frontend:1", false)])
+    func `name the frontend that is built in, also when it is asked for as an image`(
+        source: String,
+        isBuiltIn: Bool
+    ) throws {
+        let document = try predicate(Materials(), ["source": source, "target": "x"], frontend: "gateway.v0")
+        let request = "buildDefinition/externalParameters/request"
+        let name = isBuiltIn ? "dockerfile.v0" : "gateway.v0"
+        #expect(value("\(request)/frontend", of: document) == .string(name))
+        #expect(value("\(request)/args/target", of: document) == .string("x"))
+        #expect((value("\(request)/args/source", of: document) == nil) == isBuiltIn)
     }
 
     @Test func `name images, commits and downloads with their digests`() throws {

@@ -18,6 +18,16 @@ package struct BuildParameters: Sendable, Hashable {
         self.arguments = arguments
     }
 
+    /// A request to a frontend, by what of it says something of the result.
+    ///
+    /// The frontend that is built in goes by its own name, also where a client asks the gateway for it.
+    package init(asking frontend: String, _ attributes: [String: String]) {
+        var attributes = attributes
+        let isBuiltIn = frontend == "gateway.v0" && attributes["source"] == "dockerfile.v0"
+        if isBuiltIn { attributes["source"] = nil }
+        self.init(frontend: isBuiltIn ? "dockerfile.v0" : frontend, arguments: Self.telling(attributes))
+    }
+
     /// What the client asked for whose frontend asked for this; nil where it is the same.
     package var root: RequestProvenance? {
         get { roots.first }
@@ -27,7 +37,7 @@ package struct BuildParameters: Sendable, Hashable {
     /// The arguments that say something of the result, without credentials.
     ///
     /// Left out: what is about the machine or the builder alone, and what attestations are asked for.
-    package static func telling(_ attributes: [String: String]) -> [String: String] {
+    static func telling(_ attributes: [String: String]) -> [String: String] {
         let hostSpecific: Set<String> = ["cgroup-parent", "image-resolve-mode", "platform", "cache-imports"]
         let contextKey = attributes["contextkey"].flatMap { $0.isEmpty ? nil : $0 } ?? "context"
         var result: [String: String] = [:]

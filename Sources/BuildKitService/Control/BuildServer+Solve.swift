@@ -137,10 +137,7 @@ extension BuildServer {
         var recorded = ProvenanceOptions()
         recorded.builderID = request.attestations.provenance?.builderID ?? ""
         request.recordedProvenance = recorded
-        request.parameters = BuildParameters(
-            frontend: question.frontend,
-            arguments: BuildParameters.telling(question.frontendAttrs)
-        )
+        request.parameters = BuildParameters(asking: question.frontend, question.frontendAttrs)
         let exporters = question.outputs
         // Where images are kept for docker, those are taken that it has; a builder by itself asks their registries.
         request.pullsBaseImages = !exporters.contains { $0.type == "moby" }

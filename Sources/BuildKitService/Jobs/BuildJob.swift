@@ -176,7 +176,7 @@ final class BuildJob: Sendable {
         in outer: RequestScope
     ) async throws -> FrontendResult {
         let given = inputs.isEmpty ? self.inputs : inputs
-        var parameters = BuildParameters(frontend: frontend, arguments: BuildParameters.telling(attributes))
+        var parameters = BuildParameters(asking: frontend, attributes)
         parameters.inputs = produced.requests(for: inputs)
         let scope = outer.asking(parameters)
         switch frontend {

@@ -36,10 +36,7 @@ extension BuildCommand {
             }
         }
         if metadataFile != nil { request.recordedProvenance = recordedProvenance(environment) }
-        request.parameters = BuildParameters(
-            frontend: "dockerfile.v0",
-            arguments: BuildParameters.telling(request.frontendAttributes)
-        )
+        request.parameters = BuildParameters(asking: "dockerfile.v0", request.frontendAttributes)
     }
 
     /// The provenance for the metadata file, which as in buildx is of the older version.
