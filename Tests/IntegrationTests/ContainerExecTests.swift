@@ -1,5 +1,7 @@
 import Foundation
+import LinuxSystem
 import Proofs
+import SystemPackage
 import Testing
 
 /// Processes that `exec` starts in containers, in the keeping of a monitor or of a command.
@@ -66,6 +68,33 @@ struct `Processes of exec` {
             #expect(given.hasPrefix("0\n2000\n/etc\n100\n0022\n/root 1\n"), "\(given)")
             let number = try await slipway.succeed("exec", "-u", "77:88", name, "sh", "-c", "id -u; id -G; echo $HOME")
             #expect(number == "77\n88\n/\n")
+        }
+    }
+
+    /// The runtime gives the standard streams of a process to its user: they must not be the machine's.
+    @Test(arguments: Keeping.allCases)
+    func `one of another user has a null device that is not the machine's`(_ keeping: Keeping) async throws {
+        @Sendable func owner() throws -> [UInt32] {
+            let status = try #require(try HostFiles.status(of: "/dev/null"))
+            return [status.userID, status.groupID, UInt32(status.mode)]
+        }
+        let before = try owner()
+        try await withContainer(keeping, ["-u", "77:88"]) { slipway, name in
+            let kind = try await slipway.succeed(
+                "exec",
+                "-u",
+                "77:88",
+                name,
+                "stat",
+                "-L",
+                "-c",
+                "%F %t:%T",
+                "/proc/self/fd/0"
+            )
+            #expect(kind == "character special file 1:3\n")
+            try await slipway.succeed("exec", "-d", "-u", "77:88", name, "true")
+            try await slipway.succeed("exec", "-i", "-u", "77:88", name, "true")
+            #expect(try owner() == before)
         }
     }
 

@@ -66,8 +66,10 @@ extension ContainerStore {
         if let receiver { arguments += ["--console-socket", receiver.path.string] }
         var command = runtimeCommand(in: entrance, arguments + [entrance.name])
         (command.controlGroup, command.controlGroups) = (groups.unified, groups.entrances)
+        command.files = [0: .ownNull, 1: .ownNull, 2: .ownNull]
         if !request.isDetached {
-            command.files = [1: .pipeFromChild, 2: .pipeFromChild]
+            command.files[1] = .pipeFromChild
+            command.files[2] = .pipeFromChild
             if streams.input != nil, receiver == nil { command.files[0] = .pipeToChild }
         }
         let child = try await ChildProcess.start(command)

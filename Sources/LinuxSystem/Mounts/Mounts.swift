@@ -14,14 +14,20 @@ package struct DetachedMount: Sendable {
     /// - Parameters:
     ///   - size: the limit in bytes, nil for the kernel's default of half the memory.
     ///   - mode: the permission bits of its root.
+    ///   - opensDevices: whether device nodes in it can be opened.
     /// - Returns: the file system, seen nowhere until it is attached.
     /// - Throws: `SystemCallError`, with the words that the kernel left in the mount's context.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package static func tmpfs(size: Int64? = nil, mode: UInt32 = 0o755) throws(SystemCallError) -> DetachedMount {
+    package static func tmpfs(
+        size: Int64? = nil,
+        mode: UInt32 = 0o755,
+        opensDevices: Bool = false
+    ) throws(SystemCallError) -> DetachedMount {
         let context = try MountContext("tmpfs")
         if let size { try context.set("size", FilePath(String(size))) }
         try context.set("mode", FilePath(String(mode, radix: 8)))
-        return try context.create(attributes: slipway_MOUNT_ATTR_NOSUID | slipway_MOUNT_ATTR_NODEV)
+        let noDevices = opensDevices ? 0 : slipway_MOUNT_ATTR_NODEV
+        return try context.create(attributes: slipway_MOUNT_ATTR_NOSUID | noDevices)
     }
 
     /// The host's cgroups of version 2, which every kernel has whether or not they are mounted anywhere.

@@ -6,6 +6,9 @@ package struct ChildProcessConfiguration: Sendable {
     package enum File: Sendable {
         /// `/dev/null`.
         case null
+        /// The null device by a node of its own, whose owner and mode the child may change: runtimes give the standard streams
+        /// of a process to its user, and those of the machine's `/dev/null` are everybody's.
+        case ownNull
         /// The caller's descriptor of the same number.
         case inherited
         case open(OpenFile)

@@ -132,6 +132,21 @@ private struct ChildFiles {
     /// Keeps the sources open until the child has its copies.
     private var owners: [OpenFile] = []
 
+    /// Where no node can be made, as by an ordinary user, the machine's cannot be changed either.
+    private static func ownNull() throws(SystemCallError) -> OpenFile {
+        do throws(SystemCallError) {
+            let memory = try DetachedMount.tmpfs(size: 1 << 16, opensDevices: true)
+            let directory = RootedDirectory(directory: memory.file)
+            try directory.createNode("null", SpecialFile(.characterDevice, major: 1, minor: 3), mode: 0o666)
+            try directory.changeMode("null", 0o666)
+            return try directory.open("null", .readWrite)
+        } catch {
+            let refusals: [Errno] = [.notPermitted, .permissionDenied, .noFunction]
+            guard refusals.contains(error.errno) else { throw error }
+            return try OpenFile.open("/dev/null", .readWrite)
+        }
+    }
+
     init(_ files: [CInt: ChildProcessConfiguration.File]) throws {
         let count = max(files.keys.max().map { $0 + 1 } ?? 0, 3)
         sources = [CInt](repeating: -1, count: Int(count))
@@ -141,6 +156,8 @@ private struct ChildFiles {
             switch file {
             case .null:
                 source = try OpenFile.open("/dev/null", .readWrite)
+            case .ownNull:
+                source = try Self.ownNull()
             case .inherited:
                 source = OpenFile(
                     owning: try retryingSystemCall("fcntl") { slipway_duplicate_above(target, count) },

@@ -137,7 +137,7 @@ package struct StepContainer: Sendable {
     }
 
     private func streams(_ plan: ProcessPlan) -> SandboxRunner.Streams {
-        var streams = SandboxRunner.Streams(input: .null, output: .null, errors: .null)
+        var streams = SandboxRunner.Streams(input: .ownNull, output: .ownNull, errors: .ownNull)
         if let terminal = plan.terminal {
             streams.terminal = terminal
             return streams

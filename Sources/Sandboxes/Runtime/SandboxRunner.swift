@@ -18,7 +18,7 @@ package struct SandboxRunner: Sendable {
         package var terminal: TerminalSize?
 
         package init(
-            input: ChildProcessConfiguration.File = .null,
+            input: ChildProcessConfiguration.File = .ownNull,
             output: ChildProcessConfiguration.File = .pipeFromChild,
             errors: ChildProcessConfiguration.File = .pipeFromChild
         ) {
