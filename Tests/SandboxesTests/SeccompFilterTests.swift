@@ -109,10 +109,26 @@ private func verdict(_ filter: SeccompFilter, architecture: UInt32, call: UInt32
                 case .allow?: Self.allow
                 case .fail(let failure)?: 0x0005_0000 | failure.rawValue
                 case nil: Self.notPermitted
-                case .allowIfAny?: nil
+                case .allowIfAny?, .hand?: nil
                 }
             if let expected { #expect(native(number) == expected, "\(name)") }
         }
+    }
+
+    @Test func `handed calls wait for an answer, and no call that was refused becomes one`() {
+        var profile = SeccompProfile.docker(capabilities: [])
+        profile.hand(["chown", "mount"], on: .x86_64)
+        profile.hand(["openat"], when: [.masked(2, mask: 0x40, equals: 0x40)], on: .x86_64)
+        let filter = SeccompFilter(profile, x86: true)
+        func native(_ call: UInt32, _ flags: UInt64 = 0) -> UInt32? {
+            verdict(filter, architecture: Self.x86_64, call: call, 0, 0, flags)
+        }
+        #expect(native(92) == 0x7fc0_0000)
+        #expect(native(165) == Self.notPermitted)
+        #expect(native(257, 0x41) == 0x7fc0_0000)
+        #expect(native(257, 0x1) == Self.allow)
+        // A 32-bit program's chown.
+        #expect(verdict(filter, architecture: 0x4000_0003, call: 182) == Self.allow)
     }
 
     @Test func `capabilities open the calls they are for`() {

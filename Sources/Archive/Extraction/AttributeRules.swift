@@ -13,10 +13,11 @@ package enum Whiteout {
 /// Whether an attribute is content: `security.capability` and `user.*`.
 ///
 /// Everything else is left out of archives and not taken from them: overlayfs's own attributes in a layer would re-map the
-/// layers below it (`trusted.overlay.redirect`), labels belong to the machine.
+/// layers below it (`trusted.overlay.redirect`), labels belong to the machine, and the archive
+/// has kept owners itself.
 package func isPortableAttribute(_ name: [UInt8]) -> Bool {
     if name == "security.capability" { return true }
-    return name.starts(with: "user.") && !name.starts(with: "user.overlay.")
+    return name.starts(with: "user.") && !name.starts(with: "user.overlay.") && !name.starts(with: KeptOwner.prefix)
 }
 
 /// The attributes of a file that are content, in the order of their names.

@@ -57,7 +57,7 @@ extension ContainerStore {
             let process = try AdditionalProcess(configuration, inside: entrance.root, terminal: size, in: scratch)
             // Numbers are given again: what was read is the container's only if it still runs.
             guard entrance.first.isRunning else { throw ContainerError.notRunning(id: entrance.container.id) }
-            let receiver = size == nil ? nil : try TerminalReceiver()
+            let receiver = size == nil ? nil : try RuntimeFileReceiver()
             return (process, receiver, try ContainerDevices.groups(of: entrance.container.state))
         }
         var arguments = ["--log", "file:" + process.log.string, "exec", "--process", process.document.string]
@@ -74,7 +74,7 @@ extension ContainerStore {
         }
         let child = try await ChildProcess.start(command)
         do {
-            let terminal = try await receiver?.receive(unless: child)
+            let terminal = try await receiver?.receiveTerminal(unless: child)
             if request.isDetached { return try await detach(child, terminal, process) }
             return try await attend(child, terminal, process, in: entrance, streams)
         } catch {

@@ -39,7 +39,7 @@ extension OpenFile {
     package func entryStatus(named name: [UInt8]) throws(SystemCallError) -> FileStatus? {
         var raw = Glibc.stat()
         let (result, code) = call(name) { fstatat(descriptor, $0, &raw, AT_SYMLINK_NOFOLLOW) }
-        if result == 0 { return FileStatus(raw) }
+        if result == 0 { return try withKeptOwner(FileStatus(raw), ofEntry: name) }
         // So common that no error is made of it, whose text would need the whole path.
         if code == ENOENT { return nil }
         throw error(name, "fstatat", code)
@@ -78,6 +78,7 @@ extension OpenFile {
     /// Creates a device node or FIFO: mknodat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createNode(named name: [UInt8], _ file: SpecialFile, mode: UInt32) throws(SystemCallError) {
+        if KeptOwner.isActive, file.isRefusedDevice { return try keepDevice(named: name, file, mode: mode) }
         _ = try onEntry(name, "mknodat") {
             mknodat(descriptor, $0, file.type.nodeBits | mode, dev_t(slipway_makedev(file.major, file.minor)))
         }
@@ -124,6 +125,7 @@ extension OpenFile {
     /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(ofEntry name: [UInt8], user: UInt32, group: UInt32) throws(SystemCallError) {
+        if KeptOwner.isActive { return try keepOwner(ofEntry: name, user: user, group: group) }
         _ = try onEntry(name, "fchownat") { fchownat(descriptor, $0, user, group, AT_SYMLINK_NOFOLLOW) }
     }
 
@@ -141,6 +143,7 @@ extension OpenFile {
     /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(user: UInt32, group: UInt32) throws(SystemCallError) {
+        if KeptOwner.isActive { return try keepOwner(user: user, group: group) }
         _ = try retryingSystemCall("fchownat", path: path) {
             fchownat(descriptor, "", user, group, slipway_AT_EMPTY_PATH)
         }

@@ -54,6 +54,11 @@ package struct SpecialFile: Sendable, Hashable {
         self.major = major
         self.minor = minor
     }
+
+    /// A device by its number, as mknod(2) takes it.
+    package init(_ type: FileType, number: UInt64) {
+        self.init(type, major: slipway_major(number), minor: slipway_minor(number))
+    }
 }
 
 /// The metadata of one file.

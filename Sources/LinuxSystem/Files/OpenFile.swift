@@ -131,9 +131,7 @@ package final class OpenFile: Sendable {
     /// See fstat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func status() throws(SystemCallError) -> FileStatus {
-        var raw = Glibc.stat()
-        _ = try retryingSystemCall("fstat", path: path) { Glibc.fstat(descriptor, &raw) }
-        return FileStatus(raw)
+        try withKeptOwner(try statusOfKernel())
     }
 
     /// When the file was created; nil where the file system does not know.

@@ -56,7 +56,11 @@ package struct RootedDirectory: Sendable {
     /// See fstatat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func status(_ path: FilePath) throws(SystemCallError) -> FileStatus {
-        try open(path, [.pathOnly, .noFollow]).status()
+        // What a link's directory keeps of it is not found from the link.
+        guard KeptOwner.isActive else { return try open(path, [.pathOnly, .noFollow]).status() }
+        let (parent, name) = try parent(of: path)
+        if let status = try parent.entryStatus(named: name) { return status }
+        throw SystemCallError("fstatat", path: path, errno: .noSuchFileOrDirectory)
     }
 
     /// The status of an entry, or nil where there is none.
@@ -137,9 +141,8 @@ package struct RootedDirectory: Sendable {
     /// See mknodat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createNode(_ path: FilePath, _ file: SpecialFile, mode: UInt32) throws(SystemCallError) {
-        try inParent(of: path, "mknodat") {
-            mknodat($0, $1, file.type.nodeBits | mode, dev_t(slipway_makedev(file.major, file.minor)))
-        }
+        let (parent, name) = try parent(of: path)
+        try parent.createNode(named: name, file, mode: mode)
     }
 
     /// Removes a file or, with `directory`, an empty directory.
@@ -165,7 +168,8 @@ package struct RootedDirectory: Sendable {
     /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(_ path: FilePath, user: UInt32, group: UInt32) throws(SystemCallError) {
-        try inParent(of: path, "fchownat") { fchownat($0, $1, user, group, AT_SYMLINK_NOFOLLOW) }
+        let (parent, name) = try parent(of: path)
+        try parent.changeOwner(ofEntry: name, user: user, group: group)
     }
 
     /// Changes the permission bits of an entry that is no symbolic link.

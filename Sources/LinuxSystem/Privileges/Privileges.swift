@@ -58,7 +58,19 @@ package struct Privileges: Sendable {
             return Privileges(level: .confined(isSuperuser: isSuperuser), userID: facts.userID, runtime: runtime)
         }
         try MountNamespace.requireSingleThread()
-        if !(isSuperuser && facts.canAdminister), let joined = try join(facts, runtime) { return joined }
+        let privileges = try joinOrChoose(need, facts, runtime)
+        if !privileges.level.hasOtherUsers { KeptOwner.begin() }
+        return privileges
+    }
+
+    @available(*, noasync, message: "call it at the start of main")
+    private static func joinOrChoose(
+        _ need: Need,
+        _ facts: ProcessFacts,
+        _ runtime: RuntimeDirectory
+    ) throws(SystemCallError) -> Privileges {
+        let administers = facts.userID == 0 && facts.canAdminister
+        if !administers, let joined = try join(facts, runtime) { return joined }
         return try choose(need, facts, runtime)
     }
 

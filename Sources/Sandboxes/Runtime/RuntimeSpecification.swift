@@ -96,9 +96,12 @@ extension RuntimeSpecification {
     /// - Parameters:
     ///   - sharedMemorySize: of `/dev/shm`, in bytes.
     ///   - allowsWriting: whether root may change the kernel's settings through `/sys`.
+    ///   - hasOtherUsers: whether there is a group that terminals can be given.
     ///   - sharesSystem: whether `/sys` is the host's own, read-only.
     /// - Returns: the mounts in the order in which they are made: `/dev` before what lies below it.
-    static func kernelMounts(sharedMemorySize: Int64, allowsWriting: Bool, sharesSystem: Bool) -> [Mount] {
+    static func kernelMounts(sharedMemorySize: Int64, allowsWriting: Bool, hasOtherUsers: Bool, sharesSystem: Bool)
+        -> [Mount]
+    {
         let system = sharesSystem ? hostSystem : [systemMount(allowsWriting: allowsWriting)]
         return [
             Mount(destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"]),
@@ -112,7 +115,8 @@ extension RuntimeSpecification {
                 destination: "/dev/pts",
                 type: "devpts",
                 source: "devpts",
-                options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
+                options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
+                    + (hasOtherUsers ? ["gid=5"] : [])
             ),
             Mount(
                 destination: "/dev/mqueue",

@@ -9,6 +9,8 @@ package struct SandboxBundle: Sendable {
     private let root: PreparedRoot
     /// The program's name, for error messages.
     package let program: [UInt8]
+    /// The supplementary groups of the process.
+    let groups: [UInt32]
 
     /// Where the runtime writes why it failed.
     package var log: FilePath { directory.appending(Self.logName) }
@@ -36,6 +38,7 @@ package struct SandboxBundle: Sendable {
         do {
             let users = try UserDatabase(root: root.root)
             let specification = try Self.specification(configuration, terminal, level, &root, users, directory)
+            groups = specification.process.user.additionalGids
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.withoutEscapingSlashes]
             try Self.write(Array(try encoder.encode(specification)), to: directory.appending("config.json"))
@@ -71,9 +74,12 @@ package struct SandboxBundle: Sendable {
             sharedMemorySize: configuration.sharedMemorySize,
             allowsWriting: !configuration.masksKernelFiles,
             // A view of devices belongs to a network: that of the host's network cannot be mounted by its users.
+            hasOtherUsers: level.hasOtherUsers,
             sharesSystem: !level.ownsMachine && configuration.network.isHost
         )
-        for mount in kernelMounts where mount.destination != RuntimeSpecification.controlGroups { try root.makeKernelDirectory(FilePath(mount.destination)) }
+        for mount in kernelMounts where mount.destination != RuntimeSpecification.controlGroups {
+            try root.makeKernelDirectory(FilePath(mount.destination))
+        }
         let files = try networkFiles(configuration, in: directory)
         let mounts = try (files + configuration.mounts).enumerated().map { number, mount in
             try specification(of: mount, &root, link: directory.appending("source-\(number)"))
@@ -90,7 +96,12 @@ package struct SandboxBundle: Sendable {
             mounts: kernelMounts + mounts,
             // Compiled here and once: handing the runtime the profile itself costs each process 17 ms.
             annotations: configuration.confinesSystemCalls
-                ? ["run.oci.seccomp_bpf_data": FilterCache.shared.dockerFilter(for: configuration.capabilities)] : nil,
+                ? [
+                    "run.oci.seccomp_bpf_data": FilterCache.shared.dockerFilter(
+                        for: configuration.capabilities,
+                        impersonates: configuration.impersonatesUsers
+                    )
+                ] : nil,
             hooks: configuration.hooks.isEmpty ? nil : try hooks(configuration),
             linux: .init(
                 devices: configuration.deviceNodes.isEmpty ? nil : try devices(configuration, of: process.user),

@@ -111,6 +111,8 @@ package struct SandboxConfiguration: Sendable {
     /// Hides what the kernel shows of the host in `/proc` and `/sys`.
     package var masksKernelFiles = true
     package var gainsNoPrivileges = false
+    /// Answers what the process asks about owners and users, where the kernel has one user alone: see `Impersonator`.
+    var impersonatesUsers = false
     package var resourceLimits: [ResourceLimit] = []
     /// The size of `/dev/shm` in bytes.
     package var sharedMemorySize: Int64 = 64 << 20

@@ -88,7 +88,7 @@ extension SandboxRunner {
             let process = try AdditionalProcess(configuration, inside: root, terminal: streams.terminal, in: directory)
             // Numbers are given again: what was read is the sandbox's only if it still runs.
             guard first.isRunning else { throw SandboxError.sandboxHasEnded }
-            return (process, streams.terminal == nil ? nil : try TerminalReceiver())
+            return (process, streams.terminal == nil ? nil : try RuntimeFileReceiver())
         }
         var arguments = [
             "-t", "\(sandbox.processID)", "-m", "-p", "--", "crun", "--cgroup-manager=disabled",
@@ -104,7 +104,7 @@ extension SandboxRunner {
         let outcome: Result<Value, any Error>
         var additional: Additional?
         do {
-            let terminal = try await receiver?.receive(unless: child)
+            let terminal = try await receiver?.receiveTerminal(unless: child)
             let running = Additional(child: child, terminal: terminal, process: process, first: first)
             additional = running
             outcome = .success(try await body(running))

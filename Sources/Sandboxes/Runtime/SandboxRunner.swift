@@ -90,7 +90,9 @@ package struct SandboxRunner: Sendable {
         grace: Duration = .seconds(2),
         write: @escaping @Sendable (_ stream: CInt, _ bytes: [UInt8]) async throws -> Void
     ) async throws -> ExitStatus {
-        try await withProcess(configuration, grace: grace) { process in
+        var configuration = configuration
+        configuration.impersonatesUsers = level.mounts && !level.hasOtherUsers && configuration.confinesSystemCalls
+        return try await withProcess(configuration, grace: grace) { [configuration] process in
             let program = configuration.arguments.first ?? []
             async let errors: StandardErrorFilter = {
                 var filter = StandardErrorFilter(program: program)
@@ -135,17 +137,24 @@ package struct SandboxRunner: Sendable {
         }
         configuration.files = [0: streams.input, 1: streams.output, 2: streams.errors]
 
-        var terminal: TerminalReceiver?
+        var terminal: RuntimeFileReceiver?
         if streams.terminal != nil {
-            let receiver = try await onBlockingPool { try TerminalReceiver() }
+            let receiver = try await onBlockingPool { try RuntimeFileReceiver() }
             configuration.arguments += ["--console-socket", receiver.path.bytes]
             terminal = receiver
         }
+        var calls: RuntimeFileReceiver?
+        if sandbox.configuration.impersonatesUsers {
+            let receiver = try await onBlockingPool { try RuntimeFileReceiver() }
+            configuration.environment?.append("RUN_OCI_SECCOMP_RECEIVER=".bytes + receiver.path.bytes)
+            calls = receiver
+        }
         configuration.arguments.append("main")
         let child = try await ChildProcess.start(configuration)
+        async let answers: Void? = calls?.impersonate(child, groups: bundle.groups)
         let outcome: Result<Value, any Error>
         do {
-            let console = try await terminal?.receive(unless: child)
+            let console = try await terminal?.receiveTerminal(unless: child)
             outcome = .success(
                 try await body(
                     SandboxProcess(
@@ -161,6 +170,7 @@ package struct SandboxRunner: Sendable {
             outcome = .failure(error)
         }
         let status = try await Self.end(child, grace)
+        _ = try await answers
         if let error = try await onBlockingPool({ try RuntimeLog.failure(bundle.log, program: bundle.program) }) {
             throw error
         }
@@ -227,4 +237,15 @@ package struct SandboxProcess: Sendable {
 
 extension String {
     fileprivate var bytes: [UInt8] { Array(utf8) }
+}
+
+extension RuntimeFileReceiver {
+    /// Answers the calls that the filter of a process hands over, as long as there are processes under it.
+    fileprivate func impersonate(_ child: ChildProcess, groups: [UInt32]) async throws {
+        guard let file = try await receive(unless: child) else { return }
+        try await onThreadOfItsOwn {
+            var impersonator = Impersonator(SystemCallListener(file), groups: groups)
+            try impersonator.run()
+        }
+    }
 }

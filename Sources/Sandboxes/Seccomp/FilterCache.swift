@@ -1,20 +1,31 @@
 internal import FoundationEssentials
 internal import Synchronization
 
-/// Compiled filters by capabilities, in the form the runtime takes them: compiling is work of a millisecond that every step would repeat.
+/// Compiled filters, in the form the runtime takes them: each step would repeat a millisecond's work.
 ///
-/// A filter is the same wherever it is compiled, so one cache for the process is no state that anything could depend on.
+/// A filter is the same wherever it is compiled, so nothing depends on this state of the process.
 final class FilterCache: Sendable {
     static let shared = FilterCache()
 
-    private let filters = Mutex<[Set<Capability>: String]>([:])
+    private struct Key: Hashable {
+        let capabilities: Set<Capability>
+        let impersonates: Bool
+    }
 
-    func dockerFilter(for capabilities: Set<Capability>) -> String {
+    private let filters = Mutex<[Key: String]>([:])
+
+    /// - Parameters:
+    ///   - capabilities: of the process.
+    ///   - impersonates: whether calls about owners and users are handed to an `Impersonator`.
+    /// - Returns: the program, in base 64.
+    func dockerFilter(for capabilities: Set<Capability>, impersonates: Bool = false) -> String {
         filters.withLock { filters in
-            if let filter = filters[capabilities] { return filter }
-            let filter = SeccompFilter(.docker(capabilities: capabilities))
-            let text = Data(filter.bytes).base64EncodedString()
-            filters[capabilities] = text
+            let key = Key(capabilities: capabilities, impersonates: impersonates)
+            if let filter = filters[key] { return filter }
+            var profile = SeccompProfile.docker(capabilities: capabilities)
+            if impersonates { profile.handOwnersAndUsers() }
+            let text = Data(SeccompFilter(profile).bytes).base64EncodedString()
+            filters[key] = text
             return text
         }
     }

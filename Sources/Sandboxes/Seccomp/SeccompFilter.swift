@@ -51,6 +51,7 @@ private struct Instruction {
     static func end(_ result: UInt32) -> Instruction { Instruction(code: 0x06, value: result) }
 
     static let allow = end(0x7fff_0000)
+    static let notify = end(0x7fc0_0000)
     static let killProcess = end(0x8000_0000)
     static func fail(_ failure: SeccompProfile.Failure) -> Instruction { end(0x0005_0000 | failure.rawValue) }
 }
@@ -132,14 +133,15 @@ private struct Compiler {
         switch outcome {
         case .allow: return [.allow]
         case .fail(let failure): return [.fail(failure)]
+        case .hand(let conditions): return code(for: conditions, .notify) + [.allow]
         case .allowIfAny(let rules):
-            return rules.flatMap(code(for:)) + [.fail(.notPermitted)]
+            return rules.flatMap { code(for: $0, .allow) } + [.fail(.notPermitted)]
         }
     }
 
-    /// Allows the call when all conditions hold, and otherwise goes on behind itself.
-    private func code(for rule: [SeccompProfile.Condition]) -> [Instruction] {
-        var code: [Instruction] = [.allow]
+    /// Ends with an outcome when all conditions hold, and otherwise goes on behind itself.
+    private func code(for rule: [SeccompProfile.Condition], _ outcome: Instruction) -> [Instruction] {
+        var code = [outcome]
         for condition in rule.reversed() { code = test(condition, then: code) }
         return code
     }

@@ -21,6 +21,8 @@ package struct SeccompProfile: Sendable, Hashable {
         /// Any of these conjunctions allows the call; otherwise it fails with EPERM.
         case allowIfAny([[Condition]])
         case fail(Failure)
+        /// Another process answers the call when all of these hold; otherwise it is allowed.
+        case hand([Condition])
     }
 
     /// By architecture and name.
@@ -48,10 +50,21 @@ package struct SeccompProfile: Sendable, Hashable {
                     switch (previous, conditions.isEmpty) {
                     case (_, true), (.allow?, _): .allow
                     case (.allowIfAny(let others)?, false): .allowIfAny(others + [conditions])
-                    case (.fail?, false), (nil, false): .allowIfAny([conditions])
+                    case (.fail?, false), (.hand?, false), (nil, false): .allowIfAny([conditions])
                     }
                 actions[architecture, default: [:]][name] = action
             }
+        }
+    }
+
+    /// Hands allowed calls to another process, on one architecture.
+    mutating func hand(
+        _ names: some Sequence<Substring>,
+        when conditions: [Condition] = [],
+        on architecture: SystemCallTable.Architecture
+    ) {
+        for name in names where actions[architecture]?[name] == .allow {
+            actions[architecture, default: [:]][name] = .hand(conditions)
         }
     }
 

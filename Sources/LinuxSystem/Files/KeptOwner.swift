@@ -1,0 +1,115 @@
+internal import Synchronization
+internal import Text
+
+/// What a file is said to be where the kernel refuses to make it so: whose it is, and which device.
+///
+/// A user namespace with one id can neither give files away nor have devices. There the owner is kept in the attribute
+/// `user.slipway.stat` of the file: `<user>:<group>`, for a device `<user>:<group>:<c or b>:<major>:<minor>` at an
+/// empty file that stands for it. Links, FIFOs and sockets can have no such attribute: theirs are in
+/// `user.slipway.entries` of the directory, `<user>:<group>:<name>` with a zero byte behind each. Modes are the files' own. See docs/rootless.md.
+package struct KeptOwner: Sendable, Hashable {
+    package var userID: UInt32
+    package var groupID: UInt32
+    /// A character or block device; nil for anything else.
+    package var device: SpecialFile?
+
+    package init(userID: UInt32, groupID: UInt32, device: SpecialFile? = nil) {
+        self.userID = userID
+        self.groupID = groupID
+        self.device = device
+    }
+
+    static let attribute: [UInt8] = "user.slipway.stat"
+    static let entriesAttribute: [UInt8] = "user.slipway.entries"
+
+    /// What all names of attributes begin with that are no content of files.
+    package static let prefix: [UInt8] = "user.slipway."
+
+    private static let isActiveFlag = Atomic(false)
+
+    /// Whether this process keeps owners so: decided when it takes its privileges.
+    static var isActive: Bool { isActiveFlag.load(ordering: .relaxed) }
+
+    /// Begins to keep the owners of files; called once, before the process has a second thread.
+    static func begin() { isActiveFlag.store(true, ordering: .relaxed) }
+
+    /// Reads the attribute of a file; nil for anything else.
+    package init?(parsing bytes: [UInt8]) {
+        let fields = bytes.split(separator: ":", omittingEmptySubsequences: false)
+        guard fields.count == 2 || fields.count == 5, let user = decimal(fields[0]), let group = decimal(fields[1])
+        else {
+            return nil
+        }
+        self.init(userID: user, groupID: group)
+        guard fields.count == 5 else { return }
+        let types: [[UInt8]: FileType] = ["c": .characterDevice, "b": .blockDevice]
+        guard let type = types[Array(fields[2])], let major = decimal(fields[3]), let minor = decimal(fields[4]) else {
+            return nil
+        }
+        device = SpecialFile(type, major: major, minor: minor)
+    }
+
+    /// The attribute's value.
+    package var bytes: [UInt8] {
+        let owner = "\(userID):\(groupID)"
+        guard let device else { return Array(owner.utf8) }
+        return Array("\(owner):\(device.type == .blockDevice ? "b" : "c"):\(device.major):\(device.minor)".utf8)
+    }
+}
+
+private func decimal(_ digits: ArraySlice<UInt8>) -> UInt32? {
+    digits.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+        ? UInt32(String(decoding: digits, as: UTF8.self)) : nil
+}
+
+/// The owners of entries of one directory that can have no attributes of their own.
+package struct KeptEntries: Sendable, Hashable {
+    private var owners: [(name: [UInt8], owner: KeptOwner)] {
+        didSet { owners.sort { $0.name.lexicographicallyPrecedes($1.name) } }
+    }
+
+    /// Reads the attribute of a directory; what is no entry means nothing.
+    package init(parsing bytes: [UInt8]) {
+        owners = bytes.split(separator: 0).compactMap { record in
+            let fields = record.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            guard fields.count == 3, let user = decimal(fields[0]), let group = decimal(fields[1]) else { return nil }
+            return (Array(fields[2]), KeptOwner(userID: user, groupID: group))
+        }
+    }
+
+    package var isEmpty: Bool { owners.isEmpty }
+
+    /// The attribute's value.
+    package var bytes: [UInt8] { owners.flatMap { $0.owner.bytes + ":" + $0.name + [0] } }
+
+    package subscript(name: [UInt8]) -> KeptOwner? {
+        get { owners.first { $0.name == name }?.owner }
+        set {
+            owners = owners.filter { $0.name != name } + (newValue.map { [(name, $0)] } ?? [])
+        }
+    }
+
+    package static func == (left: KeptEntries, right: KeptEntries) -> Bool { left.bytes == right.bytes }
+    package func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
+}
+
+extension FileStatus {
+    /// Whether the kernel lets files of this kind have attributes of user space.
+    ///
+    /// See xattr(7).
+    var canHaveUserAttributes: Bool { type == .regular || type == .directory }
+
+    /// The same with what is kept of the file.
+    func with(_ kept: KeptOwner?) -> FileStatus {
+        guard let kept else { return self }
+        var status = self
+        status.userID = kept.userID
+        status.groupID = kept.groupID
+        if let device = kept.device {
+            status.type = device.type
+            status.deviceMajor = device.major
+            status.deviceMinor = device.minor
+        }
+        return status
+    }
+}

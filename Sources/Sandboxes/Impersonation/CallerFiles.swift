@@ -1,0 +1,69 @@
+internal import LinuxSystem
+internal import SystemPackage
+internal import Text
+
+/// The files that a thread of a sandbox names in its system calls, looked up as it would.
+struct CallerFiles {
+    /// A place in the tree that the caller sees as `/`.
+    struct Place {
+        let root: RootedDirectory
+        let path: FilePath
+        let followsLinks: Bool
+
+        @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+        func open() throws(SystemCallError) -> OpenFile {
+            try root.open(path, followsLinks ? .pathOnly : [.pathOnly, .noFollow])
+        }
+
+        /// The directory that has or gets the entry, and the entry's name; nil for the top.
+        @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+        func parent() throws(SystemCallError) -> (directory: OpenFile, name: [UInt8])? {
+            guard let last = path.components.last, last.kind == .regular else { return nil }
+            let directory = try root.open(path.removingLastComponent(), [.pathOnly, .directory])
+            return (directory, FilePath(root: nil, [last]).bytes)
+        }
+    }
+
+    /// What a call is about.
+    enum Subject {
+        case place(Place)
+        case open(OpenFile)
+    }
+
+    private let thread: Int32
+    private var own: FilePath { FilePath("/proc/\(thread)") }
+
+    init(of thread: Int32) { self.thread = thread }
+
+    /// The place of a path that is relative to a directory of the caller's.
+    /// - Returns: nil where it cannot be told; the kernel can.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func place(_ text: [UInt8], below directory: Int32, followsLinks: Bool) -> Place? {
+        guard let root = try? RootedDirectory(own.appending("root")), !text.isEmpty else { return nil }
+        // What ends in a slash is followed, whatever the call says.
+        let follows = followsLinks || text.last == UInt8(ascii: "/")
+        if text.first == UInt8(ascii: "/") {
+            return Place(root: root, path: FilePath(bytes: text), followsLinks: follows)
+        }
+        let start = directory == Self.currentDirectory ? "cwd" : "fd/\(directory)"
+        guard let links = try? RootedDirectory(own), let base = try? links.readLink(FilePath(start)),
+            let top = try? links.readLink("root"), base.first == UInt8(ascii: "/")
+        else { return nil }
+        // After chroot(2) the kernel says what lies above as well.
+        let inside = top.count > 1 && base.starts(with: top) ? Array(base.dropFirst(top.count)) : base
+        let path = inside + "/" + text
+        return Place(root: root, path: FilePath(bytes: path), followsLinks: follows)
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func file(_ descriptor: Int32) -> OpenFile? {
+        try? OpenFile.open(own.appending("fd/\(descriptor)"), .pathOnly)
+    }
+
+    /// The program that the thread runs.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    var program: [UInt8]? { try? RootedDirectory(own).readLink("exe") }
+
+    /// AT_FDCWD.
+    static let currentDirectory: Int32 = -100
+}
