@@ -107,7 +107,10 @@ extension SandboxNetworks {
         let host: String?
         private let carrier: UserModeNetwork
 
+        /// Makes the namespace, and has the program join it.
         /// - Parameter directory: an empty one.
+        /// - Returns: the namespace, which ends with the process that made it.
+        /// - Throws: `SystemCallError`, `ProgramNotFound`, and what the program says.
         static func make(in directory: FilePath) async throws -> Uplink {
             let place = directory.appending("namespace")
             let (namespace, host) = try await onBlockingPool {
