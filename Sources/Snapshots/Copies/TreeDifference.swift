@@ -19,14 +19,15 @@ struct TreeDifference {
         let status: FileStatus
         /// Whether the names that it had before the change are to be compared.
         let isMerged: Bool
-        let isOpaque: Bool
+        /// Whether another directory had the path, of whose names those are marked that are gone.
+        let isReplacement: Bool
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func write() throws {
         let copier = EntryCopier(into: layer, links: .kept)
         var made: [Directory] = []
-        var open = [Directory(path: "", status: try tree.directory.status(), isMerged: true, isOpaque: false)]
+        var open = [Directory(path: "", status: try tree.directory.status(), isMerged: true, isReplacement: false)]
         /// Directories on the way to the one that is looked at which the layer does not have yet.
         func makeParents(of path: FilePath) throws {
             var missing: [FilePath] = []
@@ -38,12 +39,12 @@ struct TreeDifference {
             for path in missing.reversed() {
                 let status = try tree.status(path)
                 try copier.makeDirectory(path, like: try tree.open(path, [.pathOnly, .directory, .noFollow]), status)
-                made.append(Directory(path: path, status: status, isMerged: true, isOpaque: false))
+                made.append(Directory(path: path, status: status, isMerged: true, isReplacement: false))
             }
         }
         while let directory = open.popLast() {
             let names = try tree.entries(of: directory.path)
-            if directory.isMerged {
+            if directory.isMerged || directory.isReplacement {
                 for name in Set(imprint.names(in: directory.path)).subtracting(names) {
                     try makeParents(of: directory.path.appending("x"))
                     try mark(Whiteout.prefix + name, in: directory.path)
@@ -67,13 +68,13 @@ struct TreeDifference {
                 }
                 let source = try tree.open(path, [.pathOnly, .directory, .noFollow])
                 let isSame = directory.isMerged ? try imprint.isSame(path, source, status) : false
-                let isOpaque = directory.isMerged && !isSame && imprint.contains(path)
-                let inner = Directory(path: path, status: status, isMerged: isSame, isOpaque: isOpaque)
+                let isCompared = directory.isMerged || directory.isReplacement
+                let isReplacement = isCompared && !isSame && imprint.contains(path)
+                let inner = Directory(path: path, status: status, isMerged: isSame, isReplacement: isReplacement)
                 open.append(inner)
                 if isSame, try imprint.isUntouched(path, source, status) { continue }
                 try makeParents(of: path)
                 try copier.makeDirectory(path, like: source, status)
-                if isOpaque { try mark(Whiteout.opaque, in: path) }
                 made.append(inner)
             }
         }
