@@ -57,6 +57,7 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -326,7 +327,7 @@ targets += [
     tests("ArchiveTests", of: ["Archive"], external: [system]),
     // Needs root, tools or a network of its own; every suite says what it requires.
     tests("ContainersTests", of: ["Containers"], external: [system]),
-    tests("ClientServicesTests", of: ["ClientServices"], external: [system]),
+    tests("ClientServicesTests", of: ["ClientServices"], and: ["Fakes"], external: [system]),
     tests("SandboxesTests", of: ["Sandboxes"], external: [system]),
     tests("FileSyncTests", of: ["FileSync"], external: [protobuf, system]),
     tests("BuildEngineTests", of: ["BuildEngine", "CommandLine"], external: [logging, system]),
@@ -369,7 +370,7 @@ targets += [
         "RPCTests",
         of: ["RPC"],
         and: ["Fakes", "RPCFakes"],
-        external: [grpcCore, nioCore, nioPosix, nioSSL, protobuf, system]
+        external: [grpcCore, nioCore, nioEmbedded, nioPosix, nioSSL, protobuf, system]
     ),
     tests(
         "BuildKitServiceTests",

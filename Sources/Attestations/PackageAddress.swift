@@ -16,6 +16,8 @@ package struct PackageAddress: Hashable, Sendable, CustomStringConvertible {
     package let kind: Kind
     package let image: ImageReference
     package let platform: Platform?
+    /// Whether the digest is that of one blob.
+    package var isOfBlob = false
 
     package init(_ image: ImageReference, platform: Platform? = nil, kind: Kind = .docker) {
         self.kind = kind
@@ -36,6 +38,7 @@ package struct PackageAddress: Hashable, Sendable, CustomStringConvertible {
             let name = names.joined(separator: "/")
             qualifiers.append("platform=" + Self.escaped(name, keeping: Self.pathMarks))
         }
+        if isOfBlob { qualifiers.append("ref_type=blob") }
         return text + (qualifiers.isEmpty ? "" : "?" + qualifiers.joined(separator: "&"))
     }
 

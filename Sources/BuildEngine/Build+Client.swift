@@ -1,7 +1,7 @@
 import BuildCache
 package import DockerfileFrontend
 package import Exporters
-import Images
+package import Images
 package import LLB
 package import LinuxSystem
 package import OCI
@@ -44,6 +44,14 @@ extension Build {
     /// Finds an image whose name policies have judged already.
     package func resolveAdmitted(_ question: BaseQuestion) async throws -> ResolvedBase {
         try await images.resolve(question)
+    }
+
+    /// Finds what is attested of an image whose name policies have judged already; nil where nothing can be.
+    package func attestationsOfAdmitted(
+        _ question: BaseQuestion,
+        predicates: Set<String>
+    ) async throws -> AttestationChain? {
+        try await images.attestations(of: question, predicates: predicates)
     }
 
     /// Finds an image of a layout that the client keeps.
@@ -99,8 +107,20 @@ extension Build {
         }
     }
 
-    /// Does with images, which the client put together of results, what the request asks for.
-    package func export(_ images: [ClientImage], isMultiPlatform: Bool, of solved: SolvedBuild) async throws -> Result {
+    /// Exports images that the client put together of results.
+    /// - Parameters:
+    ///   - images: one for each platform.
+    ///   - exports: where to.
+    ///   - isMultiPlatform: whether the image is an index.
+    ///   - solved: what the images are made of.
+    /// - Returns: what the build gave.
+    /// - Throws: `ExportError`, and what exporting throws.
+    package func export(
+        _ images: [ClientImage],
+        to exports: [Export],
+        isMultiPlatform: Bool,
+        of solved: SolvedBuild
+    ) async throws -> Result {
         var built: [BuiltImage] = []
         for image in images {
             var one = BuiltImage(
@@ -114,7 +134,7 @@ extension Build {
             built.append(one)
         }
         let outcome = BuildOutcome(images: built, isMultiPlatform: isMultiPlatform, names: request.names)
-        var result = try await export(outcome, of: solved)
+        var result = try await export(outcome, to: exports, of: solved)
         result.provenance = try await recorded(images, isMultiPlatform: isMultiPlatform, in: solved)
         return result
     }

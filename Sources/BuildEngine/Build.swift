@@ -89,8 +89,7 @@ package struct Build: Sendable {
         repositories = GitRepositories(store: store, variables: parts.variables, client: client)
         images = BuildImages(
             bases: parts.bases,
-            snapshots: parts.remote.snapshots,
-            lease: scope.lease,
+            snapshots: snapshots,
             client: scope.client.remote,
             asksRegistries: request.pullsBaseImages
         )
@@ -151,17 +150,22 @@ package struct Build: Sendable {
             if let all { image.origin = try await unlessOnlyRecorded { try await origin(of: plan, among: all) } }
             images.append(image)
         }
-        return try await export(images, isMultiPlatform: request.isMultiPlatform, of: solved)
+        return try await export(
+            images,
+            to: request.exports,
+            isMultiPlatform: request.isMultiPlatform,
+            of: solved
+        )
     }
 
-    /// Does with images what the request asks for.
-    func export(_ outcome: BuildOutcome, of solved: SolvedBuild) async throws -> Result {
-        if request.exports.contains(where: { outcome.lacksTime(for: $0) }) {
+    /// Exports images, and the caches that the request asks for.
+    func export(_ outcome: BuildOutcome, to exports: [Export], of solved: SolvedBuild) async throws -> Result {
+        if exports.contains(where: { outcome.lacksTime(for: $0) }) {
             progress.warn("rewrite-timestamp is specified, but no source-date-epoch was found")
         }
         let exporter = Exporter(outcome, to: parts.remote, through: snapshots, now: parts.now())
         var result = Result(steps: solved.steps)
-        for (number, export) in request.exports.enumerated() {
+        for (number, export) in exports.enumerated() {
             let image = try await progress.step(export.title, number: number) { step in
                 try await exporter.carryOut(export, step)
             }

@@ -17,6 +17,8 @@ package enum BuildError: Error, CustomStringConvertible {
     case contextAddress(String, reason: String)
     case namedContext(String, reason: String)
     case notAllowed(Entitlement)
+    /// An image that its registry does not have; with more of the reason where there is more to say.
+    case imageNotFound(ImageReference, reason: String?)
     /// A policy has another kind of source in place of an image.
     case notAnImage(ImageReference, Source)
     case dockerfileNotFound(String)
@@ -38,6 +40,8 @@ package enum BuildError: Error, CustomStringConvertible {
         case .contextAddress(let address, let reason):
             "unable to prepare context: \(address): \(reason)"
         case .namedContext(let name, let reason): "failed to load build context \(name): \(reason)"
+        case .imageNotFound(let reference, let reason):
+            "\(reference): not found\(reason.map { ": \($0)" } ?? "")"
         case .notAnImage(let reference, let source):
             "the source policy has \(escapedForDisplay(withoutCredentials(source.identifier))) in place of \(reference), which is not an image"
         case .dockerfileNotFound(let name):

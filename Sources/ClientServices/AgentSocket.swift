@@ -9,10 +9,17 @@ package struct AgentSocket: Sendable {
     private let directory: OpenFile
     private let name: FilePath.Component
     private let path: FilePath
+    /// Whether somebody else decides what may be asked, and whether it is an agent at all that answers.
+    fileprivate let isClients: Bool
 
     /// Opens the socket's directory, which must exist; the socket itself is looked for by `connect`.
+    /// - Parameters:
+    ///   - path: of the socket.
+    ///   - isClients: whether a remote client answers, which may offer any socket, and refuses itself what must not be
+    ///     asked.
+    /// - Throws: `ClientServiceError.agentUnreachable`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package init(_ path: FilePath) throws(ClientServiceError) {
+    package init(_ path: FilePath, isClients: Bool = false) throws(ClientServiceError) {
         guard let name = path.lastComponent else {
             throw .agentUnreachable(path, SystemCallError("connect", errno: .isDirectory))
         }
@@ -23,6 +30,7 @@ package struct AgentSocket: Sendable {
         }
         self.name = name
         self.path = path
+        self.isClients = isClients
     }
 
     /// A path by which programs that this process starts can reach the agent, for as long as this value lives.
@@ -109,10 +117,26 @@ package struct AgentForwarder: Sendable {
         await listener.serve { try await forward($0) }
     }
 
-    /// Requests and answers alternate on a connection.
+    /// Requests and answers of an agent alternate on a connection; what else is forwarded comes as it likes.
     private func forward(_ connection: OpenFile) async throws {
+        if agent.isClients { return try await relay(between: connection, and: try agent.connect()) }
         let step = try AgentStream(connection)
         try await agent.answer({ try await step.message() }, { try await step.write($0) })
+    }
+}
+
+/// Carries what comes from either of two connections to the other, and its end, until both have ended.
+private func relay(between one: OpenFile, and other: OpenFile) async throws {
+    try await withThrowingTaskGroup { group in
+        for (source, target) in [(one, other), (other, one)] {
+            group.addTask {
+                let (reader, writer) = (try ByteReader(source), try ByteWriter(target))
+                while let bytes = try await reader.read() { try await writer.write(bytes) }
+                // One that is gone altogether hears nothing more.
+                try? target.finishWriting()
+            }
+        }
+        try await group.waitForAll()
     }
 }
 

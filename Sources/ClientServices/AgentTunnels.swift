@@ -36,7 +36,7 @@ final class AgentTunnels: Sendable {
                 let directory = try OpenFile.open(path, [.readOnly, .directory])
                 let listener = try LocalSocketListener(at: directory.reachable(name))
                 tunnels.continuation.yield(Tunnel(listener: listener, id: id))
-                return try AgentSocket(path.appending(name))
+                return try AgentSocket(path.appending(name), isClients: true)
             }
         }
     }

@@ -24,6 +24,25 @@ package enum Export: Sendable {
         }
     }
 
+    /// The same with what a frontend says of the image.
+    /// - Parameters:
+    ///   - annotations: replace those that the output itself has under the same keys.
+    ///   - name: is the image's name where the output asks for the frontend's, which is written as `*`.
+    /// - Returns: the output.
+    package func described(by annotations: [ImageAnnotation], name: String?) -> Export {
+        func described(_ options: ImageOptions) -> ImageOptions {
+            var options = options
+            options.annotations += annotations
+            if let name, options.names == ["*"] { options.names = name.split(separator: ",").map(String.init) }
+            return options
+        }
+        switch self {
+        case .image(let options): return .image(described(options))
+        case .layout(let destination, let kind, let options): return .layout(destination, kind, described(options))
+        case .directory, .files, .tar: return self
+        }
+    }
+
     /// What a build's progress calls it.
     package var title: String {
         switch self {
@@ -54,8 +73,16 @@ package enum ExportDestination: Sendable {
     case file(FilePath)
     /// An open file, as standard output.
     case open(OpenFile)
-    /// Something that reads it from a pipe to its end.
-    case stream(@Sendable (OpenFile) async throws -> Void)
+    /// Something that reads it from a pipe to its end, unless it does not want it. It is told of the image in the
+    /// archive.
+    case stream(@Sendable (OpenFile, ExportedImage?) async throws -> ExportReception)
+}
+
+/// What became of an archive that was offered.
+package enum ExportReception: Sendable {
+    case complete
+    /// The other end has it already, or never wanted it.
+    case unwanted
 }
 
 /// The image of a build, and where it went.

@@ -35,7 +35,9 @@ package enum ConnectionFailure: Hashable, Sendable {
     package func text(host: String) -> String {
         switch self {
         case .refused: "connection refused: is there a server at \(host), and is the port right?"
-        case .unknownHost: "no such host: check the name \(host) and the DNS settings"
+        // In Go's words, which users of docker look for.
+        case .unknownHost:
+            "dial tcp: lookup \(host.prefix { $0 != ":" }): no such host: check the name and the DNS settings"
         case .unreachable(let reason): "\(reason): check the network route to \(host)"
         case .timedOut: "connection timed out: check the network and proxy settings for \(host)"
         case .handshakeTimedOut:

@@ -71,6 +71,12 @@ private func operation(
             inputCount: node.inputs.count,
             environment: environment
         )
+    case .passthrough(let id, let inputs, let outputs):
+        return PassthroughOperation(
+            id: id,
+            outputs: outputs.compactMap { node.inputs.firstIndex(of: inputs[$0]) },
+            inputCount: node.inputs.count
+        )
     case .build(_, let file): return NestedBuildOperation(file: file, environment: environment)
     case .source(let source):
         switch source.scheme {
@@ -85,6 +91,8 @@ private func operation(
                 },
                 environment: environment
             )
+        case Source.imageBlobScheme, Source.layoutBlobScheme:
+            return BlobOperation(source: try BlobSource(source), environment: environment)
         case Source.localScheme: return LocalOperation(source: try LocalSource(source), environment: environment)
         case Source.httpScheme, Source.httpsScheme:
             return HTTPOperation(source: try HTTPSource(source), environment: environment)
@@ -116,5 +124,6 @@ private func name(of operation: LLB.Operation) -> String {
     case .merge: "merge"
     case .diff: "diff"
     case .build: "nested build"
+    case .passthrough(let id, _, _): escapedForDisplay(id)
     }
 }

@@ -60,7 +60,7 @@ struct LocalTrees {
     private static func isTree(_ input: LLB.Output, of node: Node) -> Bool {
         switch node.operation {
         case .source: false
-        case .merge, .diff, .build: true
+        case .merge, .diff, .build, .passthrough: true
         case .file(let actions): actions.contains { $0.base == .output(input) }
         case .exec(let exec):
             exec.mounts.contains { mount in

@@ -23,6 +23,9 @@ package protocol ImageTrees: Sendable {
 
     /// The same image by its digest, which says what it is now; a name without one may lead elsewhere tomorrow.
     func pinned(_ reference: ImageReference, platform: OCI.Platform) async throws -> ImageReference
+
+    /// Makes sure that a blob of a repository or of a layout is in the store, held by the build.
+    func fetchBlob(_ source: BlobSource) async throws
 }
 
 /// What operations read from outside.

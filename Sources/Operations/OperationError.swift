@@ -7,6 +7,8 @@ internal import Text
 package enum OperationError: Error, Sendable, CustomStringConvertible {
     /// A path of `COPY` or `ADD` that the source does not have.
     case notFound(path: [UInt8], in: [UInt8], hint: NotFoundHint?)
+    /// The same where the source is no input by whose files the step is keyed.
+    case notFoundWhileCopying(path: [UInt8], hint: NotFoundHint?)
     case notADirectory([UInt8])
     /// A directory of the image is in the way of a file.
     case directoryInTheWay([UInt8])
@@ -42,6 +44,8 @@ package enum OperationError: Error, Sendable, CustomStringConvertible {
         case .notFound(let path, let source, let hint):
             "failed to compute cache key: failed to calculate checksum of ref \(escapedForDisplay(source)): "
                 + "\(quoted(path).displayText): not found\(Self.text(of: hint))"
+        case .notFoundWhileCopying(let path, let hint):
+            "lstat \(escapedForDisplay(path)): no such file or directory\(Self.text(of: hint))"
         case .notADirectory(let path): "cannot copy to non-directory: \(escapedForDisplay(path))"
         case .directoryInTheWay(let path): "cannot replace to directory \(escapedForDisplay(path)) with file"
         case .parentMissing(let path): "failed to stat \(escapedForDisplay(path)): no such file or directory"
@@ -86,7 +90,8 @@ extension OperationError: CausedError {
     package var cause: (any Error)? {
         switch self {
         case .fileSystem(let error, _): error
-        case .notFound, .notADirectory, .directoryInTheWay, .parentMissing, .invalidPath, .invalidPattern, .invalidMode,
+        case .notFound, .notFoundWhileCopying, .notADirectory, .directoryInTheWay, .parentMissing, .invalidPath,
+            .invalidPattern, .invalidMode,
             .tooManyLinks, .processFailed, .unknownLocalDirectory, .imageMismatch, .unsupported:
             nil
         }

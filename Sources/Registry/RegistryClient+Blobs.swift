@@ -172,6 +172,27 @@ extension RegistryClient {
         return position - range.first
     }
 
+    /// How many bytes a blob of a repository has.
+    /// - Throws: `RegistryError`.
+    package func size(of digest: Digest, in repository: Repository) async throws -> Int64 {
+        try await reading(repository) { endpoint in
+            try await self.retrier.run {
+                let request = Request(.HEAD, endpoint, repository, "blobs/\(digest)", accepting: [200, 404])
+                let answer = try await self.attempt(request)
+                guard answer.status == 200 else {
+                    throw RegistryError.blobUnknown(repository: repository.familiar, digest: digest)
+                }
+                guard let size = answer.header("Content-Length").flatMap({ Int64($0) }) else {
+                    throw RegistryError.invalidResponse(
+                        url: answer.url.redacted,
+                        reason: "it does not say how large a blob is"
+                    )
+                }
+                return size
+            }
+        }
+    }
+
     /// Whether a repository holds a blob.
     /// - Throws: `RegistryError`.
     package func contains(_ digest: Digest, in repository: Repository) async throws -> Bool {

@@ -251,6 +251,7 @@ extension RegistryClient {
         _ body: (Endpoint) async throws -> Value
     ) async throws -> Value {
         var failures: [String] = []
+        var isMissing = false
         for endpoint in try endpoints.pullEndpoints(for: repository.domain) {
             do {
                 return try await body(endpoint)
@@ -260,13 +261,14 @@ extension RegistryClient {
                 throw error.underlying
             } catch {
                 let worded = Self.worded(error, repository, .pull, naming)
+                if let error = worded as? RegistryError, error.isMissing { isMissing = true }
                 if endpoint.isMirror {
                     logger.debug("mirror failed", metadata: ["mirror": "\(endpoint.domain)", "reason": "\(worded)"])
                     failures.append("\(endpoint.domain): \(worded)")
                     continue
                 }
                 guard failures.isEmpty else {
-                    throw RegistryError.everyHostFailed(mirrors: failures, last: "\(worded)")
+                    throw RegistryError.everyHostFailed(mirrors: failures, last: "\(worded)", isMissing: isMissing)
                 }
                 throw worded
             }

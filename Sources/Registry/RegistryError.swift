@@ -18,8 +18,8 @@ package enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     case blobUnknown(repository: String, digest: Digest)
     /// No usable connection; `url` is what was asked for.
     case connectionFailed(url: String, host: String, failure: ConnectionFailure)
-    /// A mirror and the origin both failed.
-    case everyHostFailed(mirrors: [String], last: String)
+    /// A mirror and the origin both failed; `isMissing` says that one of them does not have what was asked for.
+    case everyHostFailed(mirrors: [String], last: String, isMissing: Bool = false)
     case untrustedRealm(host: String, realm: String, reason: String)
     case unsafeRedirect(from: String, to: String, reason: String)
     case http(HTTPError)
@@ -53,7 +53,8 @@ package enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
             "blob \(digest) not found in repository \(repository): blob unknown"
         case .connectionFailed(let url, let host, let failure):
             "cannot reach registry: \(url): \(failure.text(registry: host))"
-        case .everyHostFailed(let mirrors, let last): ([last] + mirrors.map { "mirror \($0)" }).joined(separator: "; ")
+        case .everyHostFailed(let mirrors, let last, _):
+            ([last] + mirrors.map { "mirror \($0)" }).joined(separator: "; ")
         case .untrustedRealm(let host, let realm, let reason):
             "registry \(host) asks for its credentials to be sent to \"\(realm)\": \(reason); "
                 + "if this is right, allow it with auth_hosts in [registry.\"\(host)\"] of slipway.toml"
@@ -77,6 +78,17 @@ package enum RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
     private static func refusal(_ url: String, _ status: Int, _ code: String?, _ message: String?) -> String {
         let name = code.map { "\($0.lowercased().replacing("_", with: " ")): " } ?? ""
         return "\(name)\(message ?? "unexpected status") (\(status) from \(url))"
+    }
+}
+
+extension RegistryError {
+    /// Whether a registry or a mirror says that it does not have what was asked for.
+    package var isMissing: Bool {
+        switch self {
+        case .manifestUnknown, .repositoryUnknown, .blobUnknown: true
+        case .everyHostFailed(_, _, let isMissing): isMissing
+        default: false
+        }
     }
 }
 

@@ -197,6 +197,7 @@ extension LeasedSnapshots {
                 )
             )
         }
+        origins.note(layers.map(\.blob), of: tree.layers)
         return tree
     }
 }

@@ -110,6 +110,25 @@ package final class Downloads: Sendable {
         return download(answer, source)
     }
 
+    /// Checks that a file is signed as its source wants it; that may be not at all.
+    /// - Throws: `DownloadError.signature`, and what `fetch` throws.
+    package func checkSignature(of source: HTTPSource, report: @escaping Report = { _, _ in }) async throws {
+        guard let signature = source.signature else { return }
+        let expected: Digest
+        if let checksum = source.checksum {
+            expected = checksum
+        } else {
+            expected = try await resolve(source, report: report).digest
+        }
+        let content = try await fetch(source, expecting: expected, report: report)
+        let file = try await onBlockingPool { [store] in try store.blobs.open(content.digest) }
+        do {
+            try await SignatureCheck(publicKeys: signature.publicKeys).checkPGP(signature.content, of: file)
+        } catch let failure as SignatureCheck.Failure {
+            throw DownloadError.signature(url: Self.shown(source.url), reason: failure.description)
+        }
+    }
+
     // MARK: Asking servers
 
     private func transfer(
@@ -133,6 +152,7 @@ package final class Downloads: Sendable {
         } else if let date = conditions?.lastModified {
             request.headers.append(("If-Modified-Since", date))
         }
+        if let etag = conditions?.etag, try await isUnchanged(request, etag) { throw NotModified() }
         let asked = request
         let latest = Mutex<WebClient.Head?>(nil)
         let content: (digest: Digest, size: Int64)
@@ -141,7 +161,7 @@ package final class Downloads: Sendable {
             content = try await store.blobs.ingest(in: lease, expecting: source.checksum) { writer in
                 let head = try await web.get(asked) { head in
                     // Some servers name the version that is known and yet send it again, whatever they were asked.
-                    if let known = conditions?.etag, head.header("ETag") == known { throw NotModified() }
+                    if let known = conditions?.etag, head.hasTag(known) { throw NotModified() }
                     if writer.offset > 0 { try await writer.restart() }
                     if asksForGzip { try await encoded.begin(head) }
                     latest.withLock { $0 = head }
@@ -172,6 +192,14 @@ package final class Downloads: Sendable {
             lastModified: head?.header("Last-Modified"),
             name: head?.header("Content-Disposition").flatMap(fileName(inDisposition:))
         )
+    }
+
+    /// Whether a server says that it has the version of a tag still.
+    ///
+    /// As BuildKit does it: some servers send everything although a condition says that it need not be.
+    private func isUnchanged(_ request: WebClient.Request, _ etag: String) async throws -> Bool {
+        guard let head = try await web.head(request) else { return false }
+        return head.hasTag(etag) || (head.isNotModified && head.header("ETag") == nil)
     }
 
     /// A file that is the client's own: it can be had once.
@@ -211,7 +239,7 @@ package final class Downloads: Sendable {
     }
 
     private func download(_ answer: Answer, _ source: HTTPSource) -> Download {
-        let name = source.fileName.flatMap(HTTPSource.safeName) ?? answer.name ?? source.nameInAddress
+        let name = source.file.name.flatMap(HTTPSource.safeName) ?? answer.name ?? source.nameInAddress
         return Download(
             digest: answer.digest,
             size: answer.size,
@@ -273,5 +301,13 @@ package final class Downloads: Sendable {
             )
             try DownloadTable.keep(row, forgettingBefore: now - 90 * 86_400, in: db)
         }
+    }
+}
+
+extension WebClient.Head {
+    /// Whether a tag is the answer's; a weak one is as good as a strong one.
+    fileprivate func hasTag(_ tag: String) -> Bool {
+        func strong(_ tag: String) -> Substring { tag.hasPrefix("W/") ? tag.dropFirst(2) : tag[...] }
+        return header("ETag").map { strong($0) == strong(tag) } ?? false
     }
 }

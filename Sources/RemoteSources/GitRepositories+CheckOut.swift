@@ -92,6 +92,33 @@ extension GitRepositories {
         )
     }
 
+    /// Checks that a commit, or the annotated tag that leads to it, is signed as its source wants it; that may be not
+    /// at all.
+    /// - Throws: `GitError.signature`, and what reading the objects throws.
+    package func checkSignature(of commit: GitCommit, of source: GitSource) async throws {
+        guard let signing = source.signing else { return }
+        let objects = try await self.objects(of: commit, of: source)
+        var check = SignatureCheck(publicKeys: signing.publicKeys)
+        check.rejectsExpired = signing.rejectsExpired
+        do {
+            if !signing.ignoresSignedTag, let tag = objects.tag {
+                do { return try await SignedObject(tag: tag).verify(check) } catch let failure as SignatureCheck.Failure
+                {
+                    if signing.requiresSignedTag { throw failure }
+                }
+            }
+            if signing.requiresSignedTag {
+                throw SignatureCheck.Failure("signed tag required but no signed tag found")
+            }
+            try await SignedObject(commit: objects.commit).verify(check)
+        } catch let failure as SignatureCheck.Failure {
+            throw GitError.signature(
+                repository: escapedForDisplay(source.remote.publicAddress),
+                reason: failure.description
+            )
+        }
+    }
+
     // MARK: The shared repository
 
     /// Makes sure that a commit and its files are in the shared repository of its address.

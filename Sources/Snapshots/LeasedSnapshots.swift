@@ -7,6 +7,8 @@ package struct LeasedSnapshots: Sendable {
     package let lease: Lease
     /// What the build caches that the work reads have to give; nil where it reads none.
     package let offers: BlobOffers?
+    /// What the images and caches that the work reads have layers as.
+    package let origins = LayerOrigins()
 
     package var store: Store { snapshots.store }
 }

@@ -68,7 +68,7 @@ package final class SnapshotStore: Sendable {
             let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
             defer { withExtendedLifetime(lock) {} }
             let id = try store.database.write { db in
-                let now = currentTime()
+                let now = currentFileTime()
                 let known = try LayerID.fetchOne(
                     db,
                     sql: """
@@ -84,8 +84,9 @@ package final class SnapshotStore: Sendable {
                     try db.execute(sql: "DELETE FROM remote_layers WHERE layer_id = ?", arguments: [id])
                 } else {
                     try db.execute(
-                        sql: "INSERT INTO layers (diff_id, created, last_used) VALUES (?, ?, ?)",
-                        arguments: [diffID, now, now]
+                        sql:
+                            "INSERT INTO layers (diff_id, created, created_nanoseconds, last_used) VALUES (?, ?, ?, ?)",
+                        arguments: [diffID, now.seconds, now.nanoseconds, now.seconds]
                     )
                     id = LayerID(rawValue: db.lastInsertedRowID)
                 }
@@ -103,8 +104,7 @@ package final class SnapshotStore: Sendable {
         package let isUnpacked: Bool
         /// Bytes of its files; nil while it was never unpacked.
         package let size: Int64?
-        /// Seconds since 1970.
-        package let created: Int64
+        package let created: FileTime
         /// The archives it can be read from, fetched or not, the preferred one first.
         package var blobs: [Descriptor] { readable.map(\.blob) }
         /// All that are said to be its archives, by whomever.
@@ -168,7 +168,7 @@ package final class SnapshotStore: Sendable {
                 diffID: row.diffID,
                 isUnpacked: row.isUnpacked,
                 size: row.size,
-                created: row.created,
+                created: FileTime(seconds: row.created, nanoseconds: row.nanoseconds),
                 archives: try LayerTable.archives(of: layer, in: db).map { try LayerBlob($0) }
             )
         }

@@ -93,4 +93,10 @@ final class ListedBases: BaseImages {
         let base = ResolvedBase(digest: Digest.sha256(of: Array("base".utf8)), configuration: configuration)
         return BaseImage(base: base, tree: .empty)
     }
+
+    func fetchBlob(_ digest: Digest, of image: ImageReference, in lease: Lease) throws {
+        throw RegistryError.blobUnknown(repository: image.familiarRepository, digest: digest)
+    }
+
+    func attestations(of question: BaseQuestion, predicates: Set<String>, in lease: Lease) -> AttestationChain? { nil }
 }

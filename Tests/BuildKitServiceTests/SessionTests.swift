@@ -106,12 +106,13 @@ import Text
         _ address: SocketAddress?,
         offering methods: [String] = [],
         _ offers: Offers = Offers(),
+        saying more: [(String, String)] = [],
         _ body: (CallEnd) async throws -> Value
     ) async throws -> Value {
         let prefix = "x-docker-expose-session-"
         let metadata =
             [(prefix + "uuid", id), (prefix + "name", "a name"), (prefix + "sharedkey", "a key")]
-            + methods.map { (prefix + "grpc-method", $0) }
+            + methods.map { (prefix + "grpc-method", $0) } + more
         return try await withConnection(to: address) { connection in
             try await answering(
                 [offers],
@@ -236,6 +237,21 @@ import Text
                 _ = await end.value()
             }
         }
+    }
+
+    @Test(arguments: [("2500", 2500), ("20", 1000), ("0", nil), ("soon", nil)] as [(String, Int64?)])
+    func `a client says how long it is waited for, at least a second`(text: String, milliseconds: Int64?) async throws {
+        try await withRegistry { registry, address in
+            let said = [("x-buildkit-session-health-custom-timeout", text)]
+            try await withSession("abc", address, saying: said) { _ in
+                let session = try await registry.session("abc")
+                #expect(session.patience == milliseconds.map { .milliseconds($0) })
+            }
+        }
+        let usual = SessionRegistry.HealthChecks(interval: .seconds(3), patience: .seconds(4), failures: 5)
+        #expect(usual.waiting(nil).failures == 5)
+        let own = usual.waiting(.seconds(1))
+        #expect(own.interval == .seconds(1) && own.patience == .seconds(1) && own.failures == 1)
     }
 
     @Test func `a client that answers them, or does not offer them, keeps its session`() async throws {

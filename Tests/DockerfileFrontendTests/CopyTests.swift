@@ -139,7 +139,7 @@ import Text
             case .source: "source"
             case .merge: "merge"
             case .file: "file"
-            case .exec, .diff, .build: "other"
+            case .exec, .diff, .build, .passthrough: "other"
             }
         }
         #expect(kinds == ["source", "source", "file", "merge", "file"])
@@ -157,7 +157,7 @@ import Text
         let made = try await plan("FROM scratch\nADD --unpack=true --exclude=x \(url) /in/")
         let source = try #require(made.downloads.first)
         #expect(source.url.text == url)
-        #expect(source.fileName?.text == name)
+        #expect(source.file.name?.text == name)
         let copy = try #require(made.copies.first)
         #expect(copy.source.text == "/\(name)" && copy.destination.text == "/in/")
         #expect(copy.createsDestination && copy.unpacksArchives && !copy.allowsWildcards)

@@ -1,6 +1,7 @@
 import Exporters
 import OCI
 import Proofs
+import SystemPackage
 import Testing
 
 private let amd64 = Platform(os: "linux", architecture: "amd64")
@@ -94,6 +95,25 @@ private let arm64 = Platform(os: "linux", architecture: "arm64")
         #expect(annotations.values(for: .manifest, platform: arm64) == ["k": "arm", "l": "2"])
         #expect(annotations.values(for: .index) == ["i": "x"])
         #expect(annotations.values(for: .indexDescriptor) == nil)
+    }
+
+    @Test func `those of the frontend replace the output's own, and its name goes where one is asked for`() {
+        let frontend = [ImageAnnotation(.manifest, key: "k", value: "frontend")]
+        func described(_ names: [String], as name: String?) -> ImageOptions? {
+            var options = ImageOptions()
+            options.names = names
+            options.annotations = [
+                ImageAnnotation(.manifest, key: "k", value: "own"), ImageAnnotation(.manifest, key: "l", value: "own"),
+            ]
+            return Export.image(options).described(by: frontend, name: name).imageOptions
+        }
+        let options = described(["*"], as: "a,b")
+        #expect(options?.names == ["a", "b"])
+        #expect(options?.annotations.values(for: .manifest, platform: amd64) == ["k": "frontend", "l": "own"])
+        #expect(described(["c"], as: "a")?.names == ["c"])
+        #expect(described(["*"], as: nil)?.names == ["*"])
+        let files = Export.tar(.file("/x")).described(by: frontend, name: "a")
+        #expect(files.imageOptions == nil)
     }
 
     @Test func `annotations of documents that the result lacks are refused`() throws {

@@ -27,6 +27,12 @@ struct StoredBaseImages: BaseImages {
         let base = ResolvedBase(digest: image.id, configuration: image.configuration)
         return BaseImage(base: base, tree: FileTree(layers: image.layers))
     }
+
+    func fetchBlob(_ digest: Digest, of image: ImageReference, in lease: Lease) throws {
+        throw RegistryError.blobUnknown(repository: image.familiarRepository, digest: digest)
+    }
+
+    func attestations(of question: BaseQuestion, predicates: Set<String>, in lease: Lease) -> AttestationChain? { nil }
 }
 
 extension BuildEngine {

@@ -43,6 +43,39 @@ struct `A daemon that a client leads` {
         }
     }
 
+    /// Has what a graph gives exported, with what the client's frontend says of it.
+    private func exported(
+        _ definition: Definition,
+        _ metadata: [String: String],
+        _ change: (inout Moby_Buildkit_V1_SolveRequest) -> Void
+    ) async throws -> Moby_Buildkit_V1_SolveResponse {
+        var question = Moby_Buildkit_V1_SolveRequest()
+        question.ref = "led"
+        change(&question)
+        let request = question
+        var answer = Moby_Buildkit_V1_SolveResponse()
+        try await withDaemon(slipway, scratch) { address in
+            try await withConnection(to: address) { connection in
+                async let built: Moby_Buildkit_V1_SolveResponse = connection.unary(
+                    "moby.buildkit.v1.Control",
+                    "Solve",
+                    request
+                )
+                let questions = Questions(connection: connection)
+                let reference = try await questions.solve(definition)
+                let _: Moby_Buildkit_V1_Frontend_ReturnResponse = try await questions.ask(
+                    "Return",
+                    Moby_Buildkit_V1_Frontend_ReturnRequest.with {
+                        $0.result.ref.id = reference
+                        $0.result.metadata = metadata.mapValues { Data($0.utf8) }
+                    }
+                )
+                answer = try await built
+            }
+        }
+        return answer
+    }
+
     private static var nothing: Moby_Buildkit_V1_Frontend_ReturnRequest {
         .with { $0.result = Moby_Buildkit_V1_Frontend_Result() }
     }
@@ -137,6 +170,125 @@ struct `A daemon that a client leads` {
             #expect(answer.http.filename == "file")
             let error = await #expect(throws: RPCFailure.self) { try await resolve("\(address)/denied/x") }
             #expect(error?.message.contains("source denied by policy") == true)
+        }
+    }
+
+    @Test func `tells where a failed step was written, and shows what it left`() async throws {
+        let failing = try LLB.Output.file(
+            on: nil,
+            [
+                .makeFile(FileCreation(path: Array("/made".utf8), content: Array("left".utf8))),
+                .makeFile(FileCreation(path: Array("/missing/file".utf8), content: [])),
+            ]
+        )
+        let sources = SourceMap(
+            files: [
+                SourceMap.File(name: Array("one".utf8), content: [], language: "poem"),
+                SourceMap.File(name: Array("two".utf8), content: [], language: ""),
+            ],
+            places: [
+                failing.node.digest: [
+                    SourceMap.Place(file: 0, [SourceMap.Span(SourceMap.Position(line: 3, character: 1), nil)]),
+                    SourceMap.Place(file: 1, [SourceMap.Span(lines: 5...6)]),
+                ]
+            ]
+        )
+        let definition = Definition(target: failing, sources: sources)
+        try await lead { questions in
+            let made = try await questions.solve(definition)
+            let error = await #expect(throws: RPCFailure.self) { try await questions.read("/", of: made) }
+            let details = try #require(error).details
+            func read<Document: Decodable>(_ name: String, _ type: Document.Type) throws -> [Document] {
+                try details.filter { $0.typeURL == "github.com/moby/buildkit/errdefs.\(name)+json" }
+                    .map { try JSONDecoder().decode(type, from: Data($0.value)) }
+            }
+            let sources = try read("Source", ToldSource.self)
+            #expect(sources.map(\.info.filename) == ["two", "one"])
+            #expect(sources.last?.info.language == "poem")
+            #expect(sources.last?.ranges.map(\.start) == [ToldSource.Position(line: 3, character: 1)])
+            #expect(sources.first?.ranges.map(\.start.line) == [5, 6])
+            let step = try #require(try read("Solve", ToldStep.self).first)
+            #expect(step.file.index == "1" && step.inputIDs.isEmpty && step.mountIDs.count == 2)
+            #expect(try await questions.read("/made", of: step.mountIDs[1]) == "left")
+        }
+    }
+
+    private struct ToldSource: Decodable {
+        struct Info: Decodable {
+            let filename: String
+            let language: String
+        }
+        struct Position: Decodable, Equatable {
+            let line: Int
+            let character: Int?
+        }
+        struct Range: Decodable { let start: Position }
+
+        let info: Info
+        let ranges: [Range]
+    }
+
+    private struct ToldStep: Decodable {
+        struct Action: Decodable { let index: String }
+
+        let inputIDs: [String]
+        let mountIDs: [String]
+        let file: Action
+    }
+
+    @Test func `takes the name and the annotations of the image from the client's frontend`() async throws {
+        let definition = Definition(target: try Self.file("/file", Array("content".utf8)))
+        let annotations = ["annotation.own": "frontend", "annotation.both": "frontend", "image.name": "named:1"]
+        let answer = try await exported(definition, annotations) {
+            $0.exporters = [
+                .with {
+                    $0.type = "image"
+                    $0.attrs = ["name": "*", "annotation.both": "output", "annotation.output": "output"]
+                }
+            ]
+        }
+        #expect(answer.exporterResponse["image.name"] == "docker.io/library/named:1")
+        let digest = answer.exporterResponse["containerimage.digest"] ?? ""
+        let path = URL(filePath: slipway.root).appending(path: "blobs/sha256/\(digest.dropFirst("sha256:".count))")
+        struct Manifest: Decodable { let annotations: [String: String] }
+        let manifest = try JSONDecoder().decode(Manifest.self, from: Data(contentsOf: path))
+        #expect(manifest.annotations == ["own": "frontend", "both": "frontend", "output": "output"])
+    }
+
+    @Test func `an output's own attributes say what else the image is, and unknown ones nothing`() async throws {
+        let definition = Definition(target: try Self.file("/file", Array("content".utf8)))
+        let answer = try await exported(definition, ["containerimage.config": #"{"config":{"User":"frontend"}}"#]) {
+            $0.exporters = [
+                .with {
+                    $0.type = "image"
+                    $0.attrs = ["containerimage.config": #"{"config":{"User":"output"}}"#, "attest:any": "thing"]
+                }
+            ]
+        }
+        let id = answer.exporterResponse["containerimage.config.digest"] ?? ""
+        struct Configuration: Decodable {
+            struct Process: Decodable { let User: String }
+            let config: Process
+        }
+        let path = URL(filePath: slipway.root).appending(path: "blobs/sha256/\(id.dropFirst("sha256:".count))")
+        let configuration = try JSONDecoder().decode(Configuration.self, from: Data(contentsOf: path))
+        #expect(configuration.config.User == "output")
+    }
+
+    @Test func `a passthrough gives what it names, and makes the rest`() async throws {
+        let files = try ["a", "b"].map { try Self.file("/\($0)", Array($0.utf8)) }
+        let node = try Node(.passthrough(id: [], inputs: files, outputs: [1]))
+        try await lead { questions in
+            let given = try await questions.solve(Definition(target: LLB.Output(node)))
+            #expect(try await questions.read("/b", of: given) == "b")
+            await #expect(throws: RPCFailure.self) { try await questions.read("/a", of: given) }
+            let failing = try LLB.Output.file(
+                on: nil,
+                [.makeFile(FileCreation(path: Array("/missing/file".utf8), content: []))]
+            )
+            let other = try Node(.passthrough(id: [], inputs: [failing, files[1]], outputs: [1]))
+            let made = try await questions.solve(Definition(target: LLB.Output(other)))
+            await #expect(throws: RPCFailure.self) { try await questions.read("/b", of: made) }
         }
     }
 

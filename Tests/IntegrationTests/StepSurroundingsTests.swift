@@ -149,6 +149,25 @@ struct `What a step finds and leaves` {
         #expect(layers[6].contains("drwxr-xr-x 0/0 new/"))
     }
 
+    @Test func `a file that a step leaves as the layers below show it is no change`() async throws {
+        let layers = try await layers(
+            of: """
+                FROM busybox AS tools
+                FROM scratch
+                COPY --from=tools /bin /bin
+                RUN mkdir /d /e && echo 1 > /d/file && echo 2 > /e/same && ln -s file /d/link && echo 3 > /e/time
+                RUN chmod 644 /e/same && chown -R 0:0 /d && mv /d/file /d/other && mv /d/other /d/file
+                RUN touch /e/time
+                RUN printf 4 > /x && touch -r /e/same /x && cat /x > /e/same && echo >> /e/same && touch -r /x /e/same
+                """
+        )
+        try #require(layers.count == 5, "\(layers)")
+        #expect(layers[2].isEmpty)
+        #expect(layers[3] == ["drwxr-xr-x 0/0 e/", "-rw-r--r-- 0/0 e/time"])
+        // Neither size nor time tells of it.
+        #expect(layers[4] == ["drwxr-xr-x 0/0 e/", "-rw-r--r-- 0/0 e/same", "-rw-r--r-- 0/0 x"])
+    }
+
     @Test(.proves("C13, C23: directories for /proc")) func `a directory has the time at which the step changed it`()
         async throws
     {

@@ -14,7 +14,7 @@ import Text
         let process = Process(arguments: ["true"], directory: "/")
         let built = try Output.run(Exec(process: process, mounts: [.root(copied)]))
         let file = SourceMap.File(name: "Dockerfile", content: "FROM scratch\n")
-        let places = [built.node.digest: [SourceMap.Place(file: 0, firstLine: 3, lastLine: 4)]]
+        let places = [built.node.digest: [SourceMap.Place(file: 0, [SourceMap.Span(lines: 3...4)])]]
         return Definition(target: built, sources: SourceMap(files: [file], places: places))
     }
 

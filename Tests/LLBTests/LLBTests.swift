@@ -54,7 +54,7 @@ func exampleDefinition() throws -> Definition {
     let difference = try Output.diff(lower: copied, upper: built)
     let merged = try Output.merge([base, difference])
     let file = SourceMap.File(name: bytes("Dockerfile"), content: bytes("FROM alpine\n"))
-    let places = [base.node.digest: [SourceMap.Place(file: 0, firstLine: 1, lastLine: 1)]]
+    let places = [base.node.digest: [SourceMap.Place(file: 0, [SourceMap.Span(lines: 1...1)])]]
     return Definition(target: merged, sources: SourceMap(files: [file], places: places))
 }
 
@@ -67,6 +67,22 @@ func exampleDefinition() throws -> Definition {
         #expect(loaded.nodes.map(\.metadata) == definition.nodes.map(\.metadata))
         #expect(loaded.nodes.map(\.platform) == definition.nodes.map(\.platform))
         #expect(loaded.sources == definition.sources)
+    }
+
+    @Test func `a passthrough gives on the inputs that it names`() throws {
+        let inputs = try ["a", "b"].map { try Output.image($0) }
+        let node = try Node(.passthrough(id: bytes("p"), inputs: inputs, outputs: [1, 0]))
+        let loaded = try Definition.load(try Definition(target: Output(node, index: 1)).marshalled())
+        #expect(loaded.target == Output(node, index: 1))
+        #expect(loaded.target?.node.operation == node.operation)
+        let wrong = try Node(.passthrough(id: [], inputs: inputs, outputs: [0])).bytes
+        var operation = try Pb_Op(serializedBytes: Data(wrong))
+        operation.passthrough.outputs = [2]
+        let definition = try Pb_Definition(serializedBytes: try Definition(target: Output(node)).marshalled())
+        let changed = try definition.def.dropLast(2) + [operation.serializedData()]
+        #expect(throws: LLBError.self) {
+            _ = try Definition.load(Array(try Pb_Definition.with { $0.def = Array(changed) }.serializedData()))
+        }
     }
 
     @Test func `without operations keep the file that they come from`() throws {

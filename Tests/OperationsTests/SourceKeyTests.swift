@@ -14,7 +14,7 @@ import Testing
     @Test func `every field of a file of a web server is in the key or left out for a reason`() {
         var source = HTTPSource(url: bytes("http://example.org/a"))
         source.checksum = Digest.sha256(of: bytes("content"))
-        source.fileName = bytes("a")
+        source.file.name = bytes("a")
         func key(_ change: (inout HTTPSource) -> Void = { _ in }) -> [KeyComponent] {
             var changed = source
             change(&changed)
@@ -22,7 +22,10 @@ import Testing
         }
         let keyed: [String: (inout HTTPSource) -> Void] = [
             "checksum": { $0.checksum = Digest.sha256(of: bytes("other")) },
-            "fileName": { $0.fileName = bytes("b") },
+            "file": { $0.file.name = bytes("b") },
+        ]
+        let keyedOfFile: [String: (inout SourceFile) -> Void] = [
+            "name": { $0.name = bytes("b") },
             "permissions": { $0.permissions = 0o644 },
             "user": { $0.user = 1 },
             "group": { $0.group = 1 },
@@ -33,8 +36,14 @@ import Testing
             // What proves the user, and what is sent beside it, decide whether the content comes, not what it is.
             "authorizationSecret": { $0.authorizationSecret = bytes("s") },
             "headers": { $0.headers = ["Accept": bytes("x")] },
+            // It is checked each time.
+            "signature": { $0.signature = HTTPSource.Signature(bytes("s"), by: bytes("k")) },
         ]
         for (field, change) in keyed { #expect(key(change) != key(), "\(field) is not in the key") }
+        for (field, change) in keyedOfFile {
+            #expect(key { change(&$0.file) } != key(), "\(field) of the file is not in the key")
+        }
+        #expect(fields(of: source.file) == Set(keyedOfFile.keys))
         for (field, change) in leftOut { #expect(key(change) == key(), "\(field) is in the key") }
         #expect(fields(of: source) == Set(keyed.keys).union(leftOut.keys))
     }
@@ -64,6 +73,8 @@ import Testing
             "authorizationSecret": { $0.authorizationSecret = bytes("s") },
             "agent": { $0.agent = bytes("a") },
             "knownHosts": { $0.knownHosts = bytes("h") },
+            // It is checked each time.
+            "signing": { $0.signing = GitSource.Signing(publicKeys: bytes("k")) },
         ]
         for (field, change) in keyed { #expect(key(change) != key(), "\(field) is not in the key") }
         for (field, change) in leftOut { #expect(key(change) == key(), "\(field) is in the key") }

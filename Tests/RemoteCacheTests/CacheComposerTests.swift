@@ -1,4 +1,5 @@
 import BuildGraph
+import LinuxSystem
 import OCI
 import Proofs
 import RemoteCache
@@ -20,7 +21,7 @@ private func known(_ layers: [LayerID]) -> [LayerID: CachedLayer] {
                 CachedLayer(
                     blob: Descriptor(mediaType: .ociLayerGzip, digest: blob, size: layer.rawValue),
                     diffID: blob,
-                    created: 0
+                    created: .epoch
                 )
             )
         }

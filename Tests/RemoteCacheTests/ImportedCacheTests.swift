@@ -1,4 +1,5 @@
 import BuildGraph
+import LinuxSystem
 import OCI
 import Proofs
 import RemoteCache
@@ -22,7 +23,7 @@ private func known(_ entry: CacheDocument.Layer) -> CachedLayer {
     CachedLayer(
         blob: Descriptor(mediaType: .ociLayerGzip, digest: entry.blob, size: 1),
         diffID: entry.blob,
-        created: 7
+        created: FileTime(seconds: 7)
     )
 }
 
@@ -192,7 +193,7 @@ private func imported(
         let cache = try inline.imported(manifest, name: "image")
         let found = try #require(cache.record(for: key("step"))?.outputs?.first?.first)
         #expect(found.blob.digest == digest("packed") && found.diffID == digest("plain"))
-        #expect(found.created == 1_767_323_045)
+        #expect(found.created == FileTime(seconds: 1_767_323_045))
     }
 
     @Test func `need not be there`() throws {

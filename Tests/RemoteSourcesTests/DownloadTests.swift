@@ -184,7 +184,7 @@ import Text
         }
         try await withStore { (store: Store) async throws in
             var named = source(server, path)
-            named.fileName = given
+            named.file.name = given
             #expect(try await downloads(store).resolve(named).fileName == name)
         }
     }

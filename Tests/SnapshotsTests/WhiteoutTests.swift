@@ -16,15 +16,32 @@ import Testing
         }
     }
 
-    @Test func `of all names mark a directory that was removed and made again`() async throws {
+    @Test func `name what a directory had that was removed and made again`() async throws {
         try await withSnapshots { (snapshots: SnapshotStore) async throws in
-            let base = try await snapshots.layer(["d/a": "1", "d/e/b": "2"])
+            let base = try await snapshots.layer(["d/a": "1", "d/e/b": "2", "d/f/g": "3", "d/f/h": "4"])
             let top = try await snapshots.layer(on: FileTree(layers: [base])) { root in
                 try FileManager.default.removeItem(at: root.appending(path: "d"))
-                try write("3", to: root.appending(path: "d/c"))
+                try write("5", to: root.appending(path: "d/c"))
+                try write("6", to: root.appending(path: "d/f/h"))
             }
-            #expect(try await snapshots.archivedNames(of: top) == ["d/", "d/.wh..wh..opq", "d/c"])
-            #expect(try await snapshots.contents(of: base, top) == ["d": "/", "d/c": "3"])
+            let names = ["d/", "d/.wh.a", "d/.wh.e", "d/c", "d/f/", "d/f/.wh.g", "d/f/h"]
+            #expect(try await snapshots.archivedNames(of: top).sorted() == names.sorted())
+            let seen = ["d": "/", "d/c": "5", "d/f": "/", "d/f/h": "6"]
+            #expect(try await snapshots.contents(of: base, top) == seen)
+        }
+    }
+
+    @Test func `say nothing of layers that a directory was not made on`() async throws {
+        try await withSnapshots { (snapshots: SnapshotStore) async throws in
+            let base = try await snapshots.layer(["d/a": "1"])
+            let top = try await snapshots.layer(on: FileTree(layers: [base])) { root in
+                try FileManager.default.removeItem(at: root.appending(path: "d"))
+                try write("2", to: root.appending(path: "d/b"))
+                try write("3", to: root.appending(path: "new/c"))
+            }
+            let other = try await snapshots.layer(["d/x": "4", "new/y": "5"])
+            let seen = ["d": "/", "d/b": "2", "d/x": "4", "new": "/", "new/c": "3", "new/y": "5"]
+            #expect(try await snapshots.contents(of: other, base, top) == seen)
         }
     }
 

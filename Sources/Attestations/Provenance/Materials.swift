@@ -9,13 +9,17 @@ package struct Materials: Sendable, Hashable {
         package let digest: Digest?
         /// Whether it is in a layout directory of the client, and not in a registry.
         package let isOfLayout: Bool
+        /// Whether it is one blob of a repository rather than an image.
+        package let isBlob: Bool
 
         package init(
             _ reference: ImageReference,
             platform: Platform?,
             digest: Digest?,
-            isOfLayout: Bool = false
+            isOfLayout: Bool = false,
+            isBlob: Bool = false
         ) {
+            self.isBlob = isBlob
             self.reference = reference
             self.platform = platform
             self.digest = digest

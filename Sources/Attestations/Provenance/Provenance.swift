@@ -149,11 +149,12 @@ private struct Told {
             return .object(members)
         }
         let images = materials.images.map { image in
-            let name = PackageAddress(
+            var name = PackageAddress(
                 image.reference,
                 platform: image.platform,
                 kind: image.isOfLayout ? .oci : .docker
             )
+            name.isOfBlob = image.isBlob
             return dependency("\(name)", image.digest.map { [$0.algorithm.rawValue: $0.hex] } ?? [:])
         }
         return images + materials.commits.map { dependency($0.address, $0.digest) }

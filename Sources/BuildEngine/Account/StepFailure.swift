@@ -7,8 +7,18 @@ import Operations
 /// A step that failed, with the lines of the Dockerfile that it comes from.
 package struct StepFailure: CausedError, CustomStringConvertible {
     package let error: SolveError
-    /// Nil for a step that the engine added.
-    package let source: VertexWarning.Source?
+    /// Where the step was written; empty for a step that the engine added.
+    package let places: [(file: SourceMap.File, spans: [SourceMap.Span])]
+
+    /// The first file that the step was written in; nil for a step that the engine added.
+    package var source: VertexWarning.Source? {
+        guard let first = places.first?.file else { return nil }
+        return VertexWarning.Source(
+            fileName: String(decoding: first.name, as: UTF8.self),
+            data: first.content,
+            lines: places.filter { $0.file == first }.flatMap { $0.spans.map(\.lines) }
+        )
+    }
 
     /// What probably is to blame and what to do about it; nil where nothing is known.
     package var advice: String? {
@@ -30,15 +40,8 @@ package struct StepFailure: CausedError, CustomStringConvertible {
         node = definition.nodes.first { $0.digest == error.vertex }
         operation = definition.dump(of: error.vertex).map { withoutCredentials($0) }
         let sources = definition.sources
-        let places = sources.places[error.vertex] ?? []
-        source = places.first.flatMap { first in
-            guard sources.files.indices.contains(first.file) else { return nil }
-            let file = sources.files[first.file]
-            return VertexWarning.Source(
-                fileName: String(decoding: file.name, as: UTF8.self),
-                data: file.content,
-                lines: places.filter { $0.file == first.file }.map { $0.firstLine...max($0.firstLine, $0.lastLine) }
-            )
+        places = (sources.places[error.vertex] ?? []).compactMap { place in
+            sources.files.indices.contains(place.file) ? (sources.files[place.file], place.spans) : nil
         }
     }
 }

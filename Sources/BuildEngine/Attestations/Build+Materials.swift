@@ -23,7 +23,7 @@ extension Build {
             switch node.operation {
             case .source(let source): try await add(source, node.platform, to: &materials)
             case .exec(let exec): Self.add(exec, to: &materials)
-            case .file, .merge, .diff, .build: continue
+            case .file, .merge, .diff, .build, .passthrough: continue
             }
         }
         return materials
@@ -37,6 +37,17 @@ extension Build {
             var digest = reference.digest
             if digest == nil, !isOfLayout { digest = try await images.digest(of: reference, platform: platform) }
             materials.add(Materials.Image(reference, platform: platform, digest: digest, isOfLayout: isOfLayout))
+        case Source.imageBlobScheme, Source.layoutBlobScheme:
+            let blob = try BlobSource(source)
+            materials.add(
+                Materials.Image(
+                    blob.reference,
+                    platform: nil,
+                    digest: blob.digest,
+                    isOfLayout: blob.layout != nil,
+                    isBlob: true
+                )
+            )
         case Source.localScheme:
             materials.addDirectory(String(decoding: source.rest, as: UTF8.self))
         case Source.httpScheme, Source.httpsScheme:

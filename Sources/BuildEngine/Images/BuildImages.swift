@@ -37,32 +37,30 @@ final class BuildImages: ImageTrees {
     }
 
     private let bases: any BaseImages
-    private let lease: Lease
+    private var lease: Lease { snapshots.lease }
     /// Whether registries are asked for what the store has under a name.
     private let asksRegistries: Bool
     /// Where the layers of layouts go.
-    private let snapshots: SnapshotStore
+    private let snapshots: LeasedSnapshots
     /// Has layouts that the request does not name.
     private let client: (any RemoteClient)?
     private let state = Mutex(State())
 
     init(
         bases: any BaseImages,
-        snapshots: SnapshotStore,
-        lease: Lease,
+        snapshots: LeasedSnapshots,
         client: (any RemoteClient)?,
         asksRegistries: Bool
     ) {
         self.bases = bases
         self.snapshots = snapshots
-        self.lease = lease
         self.client = client
         self.asksRegistries = asksRegistries
     }
 
     /// Finds a base image.
     func resolve(_ question: BaseQuestion) async throws -> ResolvedBase {
-        let image = try await bases.resolve(question, in: lease)
+        let image = try await base(question)
         guard let digest = image.base.digest else { return image.base }
         let name = Name(reference: question.reference, platform: question.platform.normalized)
         state.withLock { state in
@@ -73,6 +71,11 @@ final class BuildImages: ImageTrees {
             }
         }
         return image.base
+    }
+
+    /// What is attested of an image; nil where nothing can be.
+    func attestations(of question: BaseQuestion, predicates: Set<String>) async throws -> AttestationChain? {
+        try await bases.attestations(of: question, predicates: predicates, in: lease)
     }
 
     /// What an image is that was named without its digest.
@@ -98,16 +101,32 @@ final class BuildImages: ImageTrees {
             let pin = Pin(digest: digest, platform: platform.normalized)
             if let tree = state.withLock({ $0.trees[pin] }) { return tree }
         }
-        let image = try await bases.resolve(question(reference, platform), in: lease)
+        let image = try await base(question(reference, platform))
         if let digest = image.base.digest { note(digest, of: reference, platform) }
         return image.tree
     }
 
     func pinned(_ reference: ImageReference, platform: Platform) async throws -> ImageReference {
-        if reference.digest != nil { return reference }
+        if let digest = reference.digest {
+            // Steps are keyed by the digest: that its repository has it must be known before one is found in the cache.
+            if !isKnown(digest, in: reference.repository) { _ = try await resolve(question(reference, platform)) }
+            return reference
+        }
         guard let digest = try await resolve(question(reference, platform)).digest else { return reference }
         note(digest, of: reference, platform)
         return reference.replacing(digest: digest)
+    }
+
+    private func base(_ question: BaseQuestion) async throws -> BaseImage {
+        let image = try await bases.resolve(question, in: lease)
+        snapshots.origins.note(image.blobs, of: image.tree.layers)
+        return image
+    }
+
+    private func isKnown(_ digest: Digest, in repository: String) -> Bool {
+        state.withLock { state in
+            state.digests.contains { $0.value == digest && $0.key.reference.repository == repository }
+        }
     }
 
     private func note(_ digest: Digest, of reference: ImageReference, _ platform: Platform) {
@@ -123,11 +142,18 @@ final class BuildImages: ImageTrees {
         )
     }
 
+    func fetchBlob(_ source: BlobSource) async throws {
+        guard let layout = source.layout else {
+            return try await bases.fetchBlob(source.digest, of: source.reference, in: lease)
+        }
+        try await images(of: layout).fetchBlob(source.digest, in: lease)
+    }
+
     // MARK: Layouts
 
     /// Lets the request's own name for a layout lead to its images.
     func add(_ layout: any LayoutContent, as name: [UInt8]) {
-        let images = LayoutImages(layout, snapshots: snapshots)
+        let images = LayoutImages(layout, snapshots: snapshots.snapshots)
         state.withLock { $0.layouts[LayoutStore(name: name)] = images }
     }
 
@@ -152,6 +178,7 @@ final class BuildImages: ImageTrees {
         let pin = Pin(layout: layout, digest: digest, platform: platform.normalized)
         if let known = state.withLock({ $0.images[pin] }) { return known }
         let found = try await images(of: layout).resolve(reference, digest, platform: platform, in: lease)
+        snapshots.origins.note(found.blobs, of: found.layers)
         state.withLock { $0.images[pin] = found }
         return found
     }
@@ -164,7 +191,7 @@ final class BuildImages: ImageTrees {
         let name = String(decoding: layout.name, as: UTF8.self)
         let session = layout.session.isEmpty ? nil : String(decoding: layout.session, as: UTF8.self)
         let content = try await client.content(Self.layoutPrefix + name, session: session)
-        return LayoutImages(ClientLayout(content), snapshots: snapshots)
+        return LayoutImages(ClientLayout(content), snapshots: snapshots.snapshots)
     }
 
     /// How the names begin that BuildKit's clients give the content stores of layouts.

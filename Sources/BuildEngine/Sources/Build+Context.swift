@@ -71,7 +71,7 @@ extension Build {
 
     private func download(_ address: [UInt8], into context: inout BuildContext) async throws {
         var source = HTTPSource(url: address)
-        source.fileName = Self.contextFile
+        source.file.name = Self.contextFile
         source = try HTTPSource(try await admitted(source.source, platform: nil))
         let asked = source
         let name = "[internal] load remote build context"
@@ -113,7 +113,7 @@ extension Build {
         }
         // As BuildKit calls what its client uploads; no server is asked for it.
         var source = HTTPSource(url: "http://buildkit-session/\(digest.hex)")
-        source.fileName = Self.contextFile
+        source.file.name = Self.contextFile
         downloads.provide(digest, size: size, at: source.url)
         let name: [UInt8] = "[internal] load remote build context"
         context.node = try unpacked(try Output.http(source, metadata: Metadata(name: name)))

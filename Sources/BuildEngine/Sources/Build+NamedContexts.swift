@@ -55,7 +55,7 @@ extension Build {
         }
         if BuildRequest.isAddress(value) {
             var source = HTTPSource(url: value)
-            source.fileName = Self.contextFile
+            source.file.name = Self.contextFile
             return .tree(try Output.http(source, metadata: Metadata(name: title)))
         }
         let path = request.workingDirectory.pushing(FilePath(bytes: value)).lexicallyNormalized()

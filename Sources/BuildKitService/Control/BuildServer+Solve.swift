@@ -94,8 +94,11 @@ extension BuildServer {
             if attributes["requestid"] == nil, let text = given.platformWarning(asked: attributes["platform"]) {
                 build.progress.warn(text)
             }
-            let result = try await job.export(given)
+            let asked = question.enableSessionExporter ? client : nil
+            let more = try await asked?.exports(of: given, after: question.outputs.count) ?? []
+            let result = try await job.export(given, adding: more)
             let answer = try Moby_Buildkit_V1_SolveResponse(result, given)
+            try await asked?.finishExports(answer)
             return try await SolvedRequest(answer, result, in: self.store, lease)
         }
     }

@@ -13,7 +13,8 @@ import Text
 /// What clients are told of an error: its text, and what lets them show the lines of the Dockerfile.
 package func serviceFailure(_ error: any Error) -> RPCFailure {
     var failure = RPCFailure(code(of: error), withoutCredentials(message(of: error)))
-    if let source = source(of: error) { failure.details.append(.json("Source", source)) }
+    // As BuildKit has it: the one that was written last comes first.
+    failure.details += ErrorSource.all(of: error).reversed().map { .json("Source", $0.document) }
     if case ServiceError.unsupportedCapability(let name) = error {
         failure.details.append(.json("FrontendCap", .object([.init("name", .string(name))])))
     }
@@ -81,49 +82,6 @@ private func code(of error: any Error) -> RPCFailure.Code {
         }
     }
     return .unknown
-}
-
-/// The lines that an error is about; nil for none.
-private func source(of error: any Error) -> JSONValue? {
-    let (name, data, all): (String, [UInt8], [ClosedRange<Int>])
-    switch error {
-    case let step as StepFailure:
-        guard let source = step.source else { return nil }
-        (name, data, all) = (source.fileName, source.data, source.lines)
-    case let error as DockerfileError:
-        guard let source = error.source else { return nil }
-        (name, data, all) = (source.name, source.bytes, error.ranges.map(\.lines))
-    case let error as FrontendError:
-        guard let source = error.source else { return nil }
-        (name, data, all) = (source.name, source.bytes, error.ranges.map(\.lines))
-    case let failure as OtherFrontendFailure:
-        return source(of: failure.frontend.refusal)
-    default: return nil
-    }
-    if all.isEmpty { return nil }
-    // BuildKit has a range for each line.
-    let ranges = all.joined().map { $0...$0 }.map { lines in
-        JSONValue.object([
-            .init("start", .object([.init("line", .number(lines.lowerBound))])),
-            .init("end", .object([.init("line", .number(lines.upperBound))])),
-        ])
-    }
-    let info = JSONValue.object([
-        .init("filename", .string(name)),
-        .init("data", .string(base64(data))),
-        .init("language", .string("Dockerfile")), .init("definition", definition(of: name)),
-    ])
-    return .object([.init("info", info), .init("ranges", .array(ranges))])
-}
-
-/// The graph that a Dockerfile of the client comes from: tools look at other files beside it.
-private func definition(of name: String) -> JSONValue {
-    var source = LocalSource(name: "dockerfile")
-    source.followPaths = [Array(name.utf8)]
-    guard let output = try? Output.local(source), let message = try? Definition(target: output).message() else {
-        return .object([])
-    }
-    return .object([.init("def", .array(message.def.map { .string(base64([UInt8]($0))) }))])
 }
 
 extension RPCFailure.Detail {

@@ -20,24 +20,24 @@ extension Moby_Buildkit_V1_SolveResponse {
             exporterResponse["cache.manifest"] = String(decoding: try StrictJSON.encode(manifest), as: UTF8.self)
         }
         // As BuildKit has it: of several outputs the last one is told.
-        for (_, image) in result.images.sorted(by: { $0.key < $1.key }) { try add(image) }
-    }
-
-    private mutating func add(_ image: ExportedImage) throws {
-        if let configuration = image.configuration {
-            exporterResponse["containerimage.config.digest"] = configuration.description
-        }
-        if let descriptor = image.descriptor {
-            exporterResponse["containerimage.descriptor"] = try Self.encoded(descriptor)
-        }
-        // An image that is kept without a manifest is known by its id.
-        exporterResponse["containerimage.digest"] = (image.descriptor?.digest ?? image.id).description
-        if !image.names.isEmpty {
-            exporterResponse["image.name"] = image.names.map(\.description).joined(separator: ",")
+        for (_, image) in result.images.sorted(by: { $0.key < $1.key }) {
+            exporterResponse.merge(try image.responses) { $1 }
         }
     }
+}
 
-    private static func encoded(_ descriptor: Descriptor) throws -> String {
-        Data(try StrictJSON.encode(descriptor)).base64EncodedString()
+extension ExportedImage {
+    /// What a client is told of the image.
+    var responses: [String: String] {
+        get throws {
+            // An image that is kept without a manifest is known by its id.
+            var responses = ["containerimage.digest": (descriptor?.digest ?? id).description]
+            responses["containerimage.config.digest"] = configuration?.description
+            responses["containerimage.descriptor"] = try descriptor.map {
+                Data(try StrictJSON.encode($0)).base64EncodedString()
+            }
+            if !names.isEmpty { responses["image.name"] = names.map(\.description).joined(separator: ",") }
+            return responses
+        }
     }
 }

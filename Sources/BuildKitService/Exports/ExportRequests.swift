@@ -7,7 +7,13 @@ import OCI
 /// Where what is exported to the client goes, one stream for each output.
 protocol ClientSink: Sendable {
     /// Sends the bytes of an archive, read to its end, as an output of a number.
-    func send(archive: OpenFile, output: Int) async throws
+    /// - Parameters:
+    ///   - archive: the archive.
+    ///   - image: the image in it; nil for files.
+    ///   - output: the number of the output.
+    /// - Returns: whether the client wanted it.
+    /// - Throws: what the client answers.
+    func send(archive: OpenFile, of image: ExportedImage?, output: Int) async throws -> ExportReception
     /// Sends the files below a directory, as an output of a number.
     func send(files: RootedDirectory, output: Int) async throws
     /// A store of blobs that the client keeps.
@@ -28,7 +34,9 @@ extension Export {
         }
         switch message.type {
         case "image":
-            self = .image(try Self.options(message, .image))
+            var options = try Self.options(message, .image)
+            options.needsManifest = true
+            self = .image(options)
         // What Docker's engine calls its own images. It passes over every attribute but the name.
         case "moby":
             var options = ImageOptions()
@@ -44,7 +52,7 @@ extension Export {
             )
         case "tar":
             let sink = try client()
-            let destination = ExportDestination.stream { try await sink.send(archive: $0, output: number) }
+            let destination = ExportDestination.stream { try await sink.send(archive: $0, of: $1, output: number) }
             self = .tar(destination, try Self.files(message, .tar))
         case "local":
             let sink = try client()
@@ -67,15 +75,21 @@ extension Export {
             // What BuildKit's clients call the store, whichever output it is for.
             if !isArchive { return .content(try sink.content("export")) }
         }
-        return .archive(.stream { try await sink.send(archive: $0, output: number) })
+        return .archive(.stream { try await sink.send(archive: $0, of: $1, output: number) })
     }
 
     private static func options(_ message: Moby_Buildkit_V1_Exporter, _ kind: ImageOptions.Kind) throws -> ImageOptions
     {
         var options = ImageOptions()
+        var metadata: [String: [UInt8]] = [:]
         for (key, value) in message.attrs.sorted(by: { $0.key < $1.key }) where key != "tar" {
-            try options.set(key, to: value, of: kind)
+            do throws(ExportError) { try options.set(key, to: value, of: kind) } catch {
+                guard case .unsupported = error else { throw error }
+                metadata[key] = Array(value.utf8)
+            }
         }
+        // As BuildKit does: what is none of an output's options replaces what the frontend says of the image.
+        options.configurations = try FrontendResult(references: .one(nil), metadata: metadata).configurations()
         try options.checkLevel()
         try options.check()
         return options
@@ -84,7 +98,10 @@ extension Export {
     private static func files(_ message: Moby_Buildkit_V1_Exporter, _ kind: FileOptions.Kind) throws -> FileOptions {
         var options = FileOptions()
         for (key, value) in message.attrs.sorted(by: { $0.key < $1.key }) {
-            try options.set(key, to: value, of: kind)
+            // Files have nothing of which others could say something.
+            do throws(ExportError) { try options.set(key, to: value, of: kind) } catch {
+                guard case .unsupported = error else { throw error }
+            }
         }
         return options
     }

@@ -17,9 +17,7 @@ extension BuildJob {
         if let remains {
             members.append(.init("inputIDs", .array(remains.inputs.map { .string(add($0)) })))
             members.append(.init("mountIDs", .array(remains.mounts.map { .string(add($0)) })))
-            if case .content(let input) = remains.subject {
-                members.append(.init("cache", .object([.init("index", .string("\(input)"))])))
-            }
+            if let subject = Self.subject(remains.subject) { members.append(subject) }
         }
         if !node.metadata.description.isEmpty {
             let description = node.metadata.description.sorted { $0.key < $1.key }
@@ -28,5 +26,15 @@ extension BuildJob {
         }
         failure.details.append(.json("Solve", .object(members)))
         return failure
+    }
+
+    /// What of the step the trees belong to; nil for its process.
+    private static func subject(_ subject: FailedStep.Subject) -> JSONValue.Member? {
+        func index(_ number: Int) -> JSONValue { .object([.init("index", .string("\(number)"))]) }
+        return switch subject {
+        case .process: nil
+        case .content(let input): .init("cache", index(input))
+        case .action(let number): .init("file", index(number))
+        }
     }
 }

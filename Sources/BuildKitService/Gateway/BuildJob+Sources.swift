@@ -3,6 +3,7 @@ import BuildKitProto
 import Crypto
 import DockerfileFrontend
 import FoundationEssentials
+import Images
 import LLB
 import LinuxSystem
 import OCI
@@ -88,11 +89,15 @@ extension Build {
         _ source: Source,
         _ question: Moby_Buildkit_V1_Frontend_ResolveSourceMetaRequest
     ) async throws -> Moby_Buildkit_V1_Frontend_ResolveSourceImageResponse {
-        if question.image.attestationChain || !question.image.resolveAttestations.isEmpty {
-            throw ServiceError.notSupported("the attestations of an image that is resolved")
-        }
-        let reference = try ImageReference(parsing: String(decoding: source.rest, as: UTF8.self)).withDefaultTag
+        var reference = try ImageReference(parsing: String(decoding: source.rest, as: UTF8.self)).withDefaultTag
         let platform = question.hasPlatform ? Platform(question.platform) : nil
+        var answer = Moby_Buildkit_V1_Frontend_ResolveSourceImageResponse()
+        if source.scheme == Source.imageScheme, let chain = try await attestations(of: reference, platform, question) {
+            answer.digest = "\(chain.root)"
+            answer.attestationChain = Moby_Buildkit_V1_Frontend_AttestationChain(chain)
+            if question.image.noConfig { return answer }
+            reference = reference.replacing(digest: chain.root)
+        }
         let base: ResolvedBase
         if let store = LayoutStore(source) {
             base = try await layoutImage(reference, in: store, platform, logName: question.logName)
@@ -104,9 +109,23 @@ extension Build {
                 logName: question.logName
             )
         }
-        return try .with {
-            $0.digest = base.digest?.description ?? ""
-            if !question.image.noConfig { $0.config = Data(try StrictJSON.encode(base.configuration)) }
+        answer.digest = base.digest?.description ?? ""
+        if !question.image.noConfig { answer.config = Data(try StrictJSON.encode(base.configuration)) }
+        return answer
+    }
+
+    /// What is attested of an image, if that is asked for.
+    private func attestations(
+        of reference: ImageReference,
+        _ platform: Platform?,
+        _ question: Moby_Buildkit_V1_Frontend_ResolveSourceMetaRequest
+    ) async throws -> AttestationChain? {
+        let predicates = Set(question.image.resolveAttestations)
+        if predicates.isEmpty && !question.image.attestationChain { return nil }
+        let base = BaseQuestion(reference: reference, platform: (platform ?? .current).normalized)
+        let name = question.logName.isEmpty ? "resolve attestations of \(reference)" : question.logName
+        return try await progress.step(name) { _ in
+            try await attestationsOfAdmitted(base, predicates: predicates)
         }
     }
 
@@ -243,6 +262,27 @@ extension Build {
         }
         function.update(data: suffix)
         return hexadecimal(Array(function.finalize()))
+    }
+}
+
+extension Moby_Buildkit_V1_Frontend_AttestationChain {
+    init(_ chain: AttestationChain) {
+        self.init()
+        root = "\(chain.root)"
+        imageManifest = "\(chain.image)"
+        if let attestation = chain.attestation { attestationManifest = "\(attestation)" }
+        if let signature = chain.signature { signatureManifests = ["\(signature)"] }
+        for (descriptor, bytes) in chain.documents {
+            blobs["\(descriptor.digest)"] = .with {
+                $0.descriptor = .with {
+                    $0.mediaType = descriptor.mediaType.rawValue
+                    $0.digest = "\(descriptor.digest)"
+                    $0.size = descriptor.size
+                    $0.annotations = descriptor.annotations ?? [:]
+                }
+                $0.data = Data(bytes)
+            }
+        }
     }
 }
 

@@ -9,7 +9,8 @@ enum Capabilities {
         "statfile", "return", "returnmap", "proto.refarray", "reference.output", "reference.attestations",
         "frontend.inputs", "frontend.caps",
         "gateway.solve.metadata", "gateway.solve.evaluate", "gateway.evaluate", "gateway.warnings", "importcaches",
-        "source.metaresolver", "source.metaresolver.http.checksumrequest", "gateway.exec", "gateway.exec.extrahosts",
+        "source.metaresolver", "source.metaresolver.http.checksumrequest", "source.metaresolver.image.attestations",
+        "gateway.exec", "gateway.exec.extrahosts",
         "gateway.exec.secretenv", "gateway.exec.signals", "gateway.exec.filesystem",
     ])
 
@@ -22,7 +23,8 @@ enum Capabilities {
         "source.local.metadatatransfer", "source.git", "source.git.keepgitdir",
         "source.git.fullurl", "source.git.subdir", "source.git.checksum", "source.git.httpauth",
         "source.git.knownsshhosts", "source.git.mountsshsock", "source.git.skipsubmodules", "source.git.mtime",
-        "source.git.fetchbycommit", "source.http", "source.http.checksum", "source.http.auth", "source.http.header",
+        "source.git.fetchbycommit", "source.git.signatureverify", "source.http", "source.http.checksum",
+        "source.http.auth", "source.http.header", "source.http.signatureverify",
         "source.http.perm", "soruce.http.uidgid", "source.ocilayout", "source.buildop.llbfilename",
         "exec.meta.base", "exec.meta.cgroup.parent",
         "exec.meta.network", "exec.meta.proxyenv", "exec.meta.security", "exec.meta.security.devices.v1",
@@ -34,6 +36,7 @@ enum Capabilities {
         "file.copy.alwaysreplaceexistingdestpaths", "file.copy.modestring", "file.symlink.create", "constraints",
         "platform", "meta.ignorecache", "meta.description", "meta.exportcache", "cache.s3", "mergeop", "diffop",
         "exporter.image.annotations", "exporter.image.attestations", "exporter.sourcedateepoch", "exporter.multiple",
+        "exporter.session", "passthroughop", "source.imageblob", "source.image.checksum", "source.image.layerlimit",
         "source.policy", "source.policy.session", "gc.freespacefilter", "history.filter",
     ])
 

@@ -344,7 +344,12 @@ final class BuildJob: Sendable {
     // MARK: The end
 
     /// Has the results made that a frontend gave, and does with them what the request asks for.
-    func export(_ result: FrontendResult) async throws -> Build.Result {
+    /// - Parameters:
+    ///   - result: what the frontend gave.
+    ///   - more: outputs besides those of the request.
+    /// - Returns: what the build gave.
+    /// - Throws: why a step or an output failed.
+    func export(_ result: FrontendResult, adding more: [Export] = []) async throws -> Build.Result {
         let images = try images(of: result)
         let said = images.map { result.attestations[$0.id] ?? [] }
         let references = images.map(\.reference) + said.joined().map(\.reference)
@@ -376,7 +381,8 @@ final class BuildJob: Sendable {
             }
             built.append(one)
         }
-        return try await build.export(built, isMultiPlatform: isIndex, of: solved)
+        let exports = try (request.exports + more).map { try result.described($0) }
+        return try await build.export(built, to: exports, isMultiPlatform: isIndex, of: solved)
     }
 
     private struct Image {

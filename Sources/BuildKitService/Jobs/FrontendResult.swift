@@ -1,6 +1,7 @@
 import BuildEngine
 import BuildKitProto
 import DockerfileFrontend
+import Exporters
 import FoundationEssentials
 import LLB
 import OCI
@@ -25,6 +26,15 @@ struct FrontendResult: Sendable {
     static let baseConfigurationKey = "containerimage.base.config"
     static let platformsKey = "refs.platforms"
     static let epochKey = "source.date.epoch"
+    static let nameKey = "image.name"
+
+    /// The ids of the results that have files.
+    var ids: [String] {
+        switch references {
+        case .one(let id): id.map { [$0] } ?? []
+        case .several(let ids): ids.sorted { $0.key < $1.key }.compactMap(\.value)
+        }
+    }
 
     /// The value of a key, for one platform where the frontend says it for each.
     func value(_ key: String, for platform: String) -> [UInt8]? { metadata["\(key)/\(platform)"] ?? metadata[key] }
@@ -35,6 +45,18 @@ struct FrontendResult: Sendable {
         case .one(let id): references = .one(try id.flatMap(replacement))
         case .several(let ids): references = .several(try ids.mapValues { try $0.flatMap(replacement) })
         }
+    }
+
+    /// An output as it is with what the frontend says of the image.
+    /// - Throws: `ExportError` for annotations that cannot be understood.
+    func described(_ export: Export) throws(ExportError) -> Export {
+        var annotations: [ImageAnnotation] = []
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+            let text = String(decoding: value, as: UTF8.self)
+            if let annotation = try ImageAnnotation(attribute: key, value: text) { annotations.append(annotation) }
+        }
+        let name = metadata[Self.nameKey].map { String(decoding: $0, as: UTF8.self) }
+        return export.described(by: annotations, name: name)
     }
 
     /// The platforms that the frontend names, by the ids that keys have for them.
@@ -57,6 +79,17 @@ struct FrontendResult: Sendable {
             }
             return (entry.id, entry.platform.normalized)
         }
+    }
+
+    /// The configurations that the metadata gives; under nil the one for every platform that has none of its own.
+    func configurations() throws -> [Platform?: ImageConfiguration] {
+        var configurations: [Platform?: ImageConfiguration] = [:]
+        for key in metadata.keys where "\(key)/".hasPrefix("\(Self.configurationKey)/") {
+            let id = String(key.dropFirst(Self.configurationKey.count + 1))
+            let platform = id.isEmpty ? nil : try Platform(parsing: id).normalized
+            configurations[platform] = try configuration(for: id, platform)
+        }
+        return configurations
     }
 
     /// The configuration of an image of a platform; nil where the frontend gives none.

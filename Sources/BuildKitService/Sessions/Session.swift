@@ -13,14 +13,24 @@ final class Session: Sendable {
     let name: String
     /// Names what the client keeps from build to build; copies of its files are found again by it.
     let sharedKey: String
+    /// How long the client wants to be waited for when it does not answer; nil for the usual time.
+    let patience: Duration?
     /// `/service/method` in lower case, each.
     private let methods: Set<String>
     private let connection: RPCConnection
 
-    init(id: String, name: String = "", sharedKey: String = "", methods: [String], over connection: RPCConnection) {
+    init(
+        id: String,
+        name: String = "",
+        sharedKey: String = "",
+        patience: Duration? = nil,
+        methods: [String],
+        over connection: RPCConnection
+    ) {
         self.id = id
         self.name = name
         self.sharedKey = sharedKey
+        self.patience = patience
         self.methods = Set(methods.map { $0.lowercased() })
         self.connection = connection
     }
@@ -35,9 +45,16 @@ final class Session: Sendable {
             id: values(prefix + "uuid").first ?? "",
             name: values(prefix + "name").first ?? "",
             sharedKey: values(prefix + "sharedkey").first ?? "",
+            patience: Self.patience(values("x-buildkit-session-health-custom-timeout").first),
             methods: values(prefix + "grpc-method"),
             over: connection
         )
+    }
+
+    /// A time in milliseconds, which is not shorter than a slow machine needs to answer.
+    private static func patience(_ text: String?) -> Duration? {
+        guard let text, let number = Int(text), number > 0 else { return nil }
+        return max(.milliseconds(number), .seconds(1))
     }
 
     /// Whether the client answers calls of a method.

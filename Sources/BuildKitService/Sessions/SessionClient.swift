@@ -1,4 +1,5 @@
 import ClientServices
+import Exporters
 import FileSync
 import GRPCCore
 import LinuxSystem
@@ -34,22 +35,31 @@ struct SessionClient: ClientSink {
     /// The key of the metadata that tells outputs apart.
     private static let outputKey = "buildkit-attachable-exporter-id"
 
-    func send(archive: OpenFile, output: Int) async throws {
+    /// What the keys of the metadata begin with that tell of the image.
+    private static let imagePrefix = "exporter-md-"
+
+    func send(archive: OpenFile, of image: ExportedImage?, output: Int) async throws -> ExportReception {
         let reader = try ByteReader(archive)
-        try await session.byteStream(
-            Self.outputService,
-            "DiffCopy",
-            metadata: [(Self.outputKey, "\(output)")],
-            send: { messages in
-                while let bytes = try await reader.read(limit: 1 << 16) {
-                    try await messages.write(ByteBuffer(bytes: bytes))
+        let told = try image?.responses.sorted { $0.key < $1.key } ?? []
+        do {
+            try await session.byteStream(
+                Self.outputService,
+                "DiffCopy",
+                metadata: [(Self.outputKey, "\(output)")] + told.map { (Self.imagePrefix + $0.key, $0.value) },
+                send: { messages in
+                    while let bytes = try await reader.read(limit: 1 << 16) {
+                        try await messages.write(ByteBuffer(bytes: bytes))
+                    }
+                },
+                receive: { answers in
+                    // The client says nothing, and ends the call when it has everything.
+                    for try await _ in answers {}
                 }
-            },
-            receive: { answers in
-                // The client says nothing, and ends the call when it has everything.
-                for try await _ in answers {}
-            }
-        )
+            )
+            return .complete
+        } catch let failure as RPCFailure where failure.code == .alreadyExists {
+            return .unwanted
+        }
     }
 
     func send(files: RootedDirectory, output: Int) async throws {

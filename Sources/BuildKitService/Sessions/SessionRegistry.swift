@@ -10,6 +10,12 @@ final class SessionRegistry: Sendable {
         var patience = Duration.seconds(15)
         /// How many checks must fail in a row.
         var failures = 2
+
+        /// The same for a client that says how long it is waited for.
+        func waiting(_ patience: Duration?) -> HealthChecks {
+            guard let patience else { return self }
+            return HealthChecks(interval: patience, patience: patience, failures: 1)
+        }
     }
 
     private let sessions = Arrivals<Session>()
@@ -44,7 +50,8 @@ final class SessionRegistry: Sendable {
         await withTaskGroup { group in
             group.addTask { await session.closed() }
             if session.offers(Session.healthService, "Check") {
-                group.addTask { [checks] in await session.untilUnhealthy(checks) }
+                let checks = checks.waiting(session.patience)
+                group.addTask { await session.untilUnhealthy(checks) }
             }
             await group.next()
             group.cancelAll()

@@ -74,9 +74,15 @@ extension SlipwayEnvironment {
     }
 
     /// What an engine that builds images works with.
-    func engineParts(_ engine: Engine) async throws -> BuildEngine.Parts {
+    /// - Parameters:
+    ///   - engine: the store and what is on it.
+    ///   - userAgent: what web servers are told that it is; nil for the usual.
+    /// - Returns: its parts.
+    /// - Throws: what opening them throws.
+    func engineParts(_ engine: Engine, userAgent: String? = nil) async throws -> BuildEngine.Parts {
         let scratch = try await onBlockingPool { try engine.store.temporaryDirectory() }
-        let web = webConfiguration()
+        var web = webConfiguration()
+        if let userAgent { web.userAgent = userAgent }
         let configuration = try await configuration()
         let devices = configuration.devices
         var parts = BuildEngine.Parts(

@@ -42,7 +42,7 @@ extension StageBuilder {
     ) throws(FrontendError) -> (action: FileCopy, source: Output) {
         var source = HTTPSource(url: url)
         let name = source.nameInAddress ?? "__unnamed__"
-        source.fileName = name
+        source.file.name = name
         if let word = transfer.checksum {
             let text = try expand(word.bytes).displayText
             do throws(OCIError) { source.checksum = try Digest(parsing: text) } catch {

@@ -145,9 +145,7 @@ extension Translator {
         return SourceMap(
             files: [file],
             places: places.mapValues { ranges in
-                ranges.map {
-                    SourceMap.Place(file: 0, firstLine: $0.lines.lowerBound, lastLine: $0.lines.upperBound)
-                }
+                [SourceMap.Place(file: 0, ranges.map { SourceMap.Span(lines: $0.lines) })]
             }
         )
     }

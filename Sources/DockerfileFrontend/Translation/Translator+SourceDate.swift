@@ -128,7 +128,7 @@ extension Translator {
             let isRemote = [Source.httpScheme, Source.httpsScheme, Source.gitScheme].contains(source.scheme)
             return isRemote ? .source(output) : .unknown
         case .file: return output.node.inputs.count == 1 ? remoteSource(of: output.node.inputs.first) : .unknown
-        case .exec, .merge, .diff, .build: return .unknown
+        case .exec, .merge, .diff, .build, .passthrough: return .unknown
         }
     }
 }

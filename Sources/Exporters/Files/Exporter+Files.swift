@@ -159,10 +159,14 @@ extension Exporter {
     }
 
     /// Lends the file of a destination; one that has a path appears complete and durable, or not at all.
-    func write(to destination: ExportDestination, _ body: (OpenFile) async throws -> Void) async throws {
+    func write(
+        to destination: ExportDestination,
+        of image: ExportedImage? = nil,
+        _ body: (OpenFile) async throws -> Void
+    ) async throws {
         switch destination {
         case .open(let file): try await body(file)
-        case .stream(let take): try await writeStream(take, body)
+        case .stream(let take): try await writeStream({ try await take($0, image) }, body)
         case .file(let path):
             do {
                 try await PendingFile.write(to: path, body)
@@ -174,12 +178,12 @@ extension Exporter {
 
     /// Writes into a pipe, whose other end is read meanwhile.
     private func writeStream(
-        _ take: @escaping @Sendable (OpenFile) async throws -> Void,
+        _ take: @escaping @Sendable (OpenFile) async throws -> ExportReception,
         _ body: (OpenFile) async throws -> Void
     ) async throws {
         // An end is closed when nothing holds it any more: each goes to the one who uses it.
         var ends: (reading: OpenFile, writing: OpenFile)? = try makePipe()
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: ExportReception.self) { group in
             if let reading = ends?.reading { group.addTask { try await take(reading) } }
             var writing = ends?.writing
             ends = nil
@@ -187,7 +191,7 @@ extension Exporter {
                 if let file = writing.take() { try await body(file) }
             } catch let error as SystemCallError where error.errno == .brokenPipe {
                 // Why the reader went away says more.
-                try await group.waitForAll()
+                if try await group.next() == .unwanted { return }
                 throw error
             }
             try await group.waitForAll()

@@ -5,7 +5,7 @@ package import Snapshots
 /// What was built for one platform.
 package struct BuiltImage: Sendable {
     /// Without the layers that were made, and without times of its own steps.
-    package let configuration: ImageConfiguration
+    package internal(set) var configuration: ImageConfiguration
     /// The configuration of the image that it goes on from.
     package let base: ImageConfiguration?
     package let tree: FileTree
@@ -34,6 +34,14 @@ package struct BuiltImage: Sendable {
     }
 
     package var platform: Platform { configuration.platform.normalized }
+
+    /// The same with the configuration that an output has for it.
+    func configured(_ options: ImageOptions) -> BuiltImage {
+        guard let configuration = options.configurations[platform] ?? options.configurations[nil] else { return self }
+        var image = self
+        image.configuration = configuration
+        return image
+    }
 
     /// Where its files go among those of other platforms: `linux_arm64`.
     var directory: String { platform.description.replacing("/", with: "_") }

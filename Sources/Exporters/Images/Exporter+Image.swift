@@ -60,6 +60,7 @@ extension Exporter {
         _ options: ImageOptions,
         _ step: OperationContext
     ) async throws -> ExportedImage {
+        if kind == .docker, outcome.isMultiPlatform { throw ExportError.dockerArchiveOfSeveral }
         let names = try names(for: options).map(\.withDefaultTag)
         let packed = try await pack(options, names, takesInline: false, step)
         var exported = packed.exported(createdAnnotation: true)
@@ -81,7 +82,7 @@ extension Exporter {
             docker: docker
         )
         switch destination {
-        case .archive(let destination): try await send(layout, to: destination, step)
+        case .archive(let destination): try await send(layout, of: exported, to: destination, step)
         case .directory(let path): try await write(layout, to: path, step)
         case .content(let content):
             for blob in blobs { try await content.put(blob, from: store.blobs) }
@@ -95,11 +96,12 @@ extension Exporter {
 
     private func send(
         _ layout: ExportedLayout,
+        of image: ExportedImage,
         to destination: ExportDestination,
         _ step: OperationContext
     ) async throws {
         try await step.withStatus("sending tarball") { [store] _ in
-            try await write(to: destination) { file in
+            try await write(to: destination, of: image) { file in
                 try await onCancellablePool { isCancelled in
                     try layout.write(
                         to: FileSink(file),
@@ -195,16 +197,20 @@ extension Exporter {
         _ options: ImageOptions,
         _ step: OperationContext
     ) async throws {
-        let pushed = try await step.withStatus("pushing \(name)") { _ in
-            try await remote.push(
-                packed.upload,
-                as: name,
-                in: snapshots.lease,
-                isInsecure: options.allowsInsecureRegistry
-            ) { event in
+        let target = remote.uploadTarget(
+            for: name,
+            in: snapshots.lease,
+            isInsecure: options.allowsInsecureRegistry
+        )
+        try await step.withStatus("pushing layers") { _ in
+            try await remote.sendBlobs(of: packed.upload, to: target) { event in
                 guard case .layer(let digest, .pushing(let sent, let total)) = event else { return }
                 step.report("pushing layer \(digest.short)", current: sent, total: total)
             }
+        }
+        let digest = name.tag == nil ? "" : "@\(packed.top.descriptor.digest)"
+        let pushed = try await step.withStatus("pushing manifest for \(name)\(digest)") { _ in
+            try await remote.sendManifests(of: packed.upload, as: name, to: target)
         }
         guard options.isStored else { return }
         try await images.addRepositoryDigests([name.replacing(digest: pushed.digest)], to: packed.exported.id)

@@ -141,7 +141,7 @@ extension Exporter {
     ) async throws -> PackedImages {
         let documents = ImageDocuments(annotations: options.annotations, docker: options.isDocker)
         var packed: [PackedImage] = []
-        for image in results {
+        for image in results.map({ $0.configured(options) }) {
             let epoch = image.epoch(options.epoch)
             let latest = options.rewritesTimes ? epoch : nil
             let status = latest.map { "rewriting layers with source-date-epoch \($0.seconds) (\($0.rfc3339))" }
@@ -170,7 +170,10 @@ extension Exporter {
             )
         }
         let attestations = try await attestations(of: packed, options, names, takesInline: takesInline, step)
-        guard outcome.isMultiPlatform || !attestations.isEmpty else {
+        let isIndex = outcome.isMultiPlatform || !attestations.isEmpty
+        let platforms = results.map(\.platform)
+        try options.annotations.check(platforms: platforms, isIndex: isIndex, docker: options.isDocker)
+        guard isIndex else {
             return PackedImages(images: packed, index: nil, top: packed[0].manifest)
         }
         let index = try documents.index(packed.map(\.manifest) + attestations.map(\.manifest))
@@ -269,7 +272,7 @@ extension Exporter {
             for (index, (layer, original)) in zip(layers, image.tree.layers).enumerated() {
                 group.addTask { [snapshots] in
                     let diffID = try await snapshots.snapshots.diffID(of: layer)
-                    let created = FileTime(seconds: try await snapshots.info(of: original).created)
+                    let created = try await snapshots.info(of: original).created
                     return (index, ImageAssembly.Layer(diffID: diffID, created: created.rfc3339))
                 }
             }
@@ -279,7 +282,7 @@ extension Exporter {
         var finished = ImageAssembly.finish(
             image.time.map { image.configuration.made(at: $0, on: base) } ?? image.configuration,
             layers: known.sorted { $0.index < $1.index }.map(\.layer),
-            now: FileTime(seconds: now.nanoseconds / 1_000_000_000).rfc3339
+            now: FileTime(nanosecondsSinceEpoch: now.nanoseconds).rfc3339
         )
         if let time = image.time { finished.created = time.rfc3339 }
         return epoch.map { finished.clamped(to: $0, on: base) } ?? finished

@@ -1,5 +1,6 @@
 package import Archive
 package import LinuxSystem
+package import OCI
 
 /// How an image is exported: the attributes of outputs of type `image`, `registry`, `oci` and `docker`.
 ///
@@ -27,6 +28,8 @@ package struct ImageOptions: Sendable, Hashable {
     /// Whether that goes for the files of layers, too.
     package var rewritesTimes = false
     package var annotations: [ImageAnnotation] = []
+    /// Take the place of what the build says of its images; the one under nil is for platforms that have none.
+    package var configurations: [Platform?: ImageConfiguration] = [:]
 
     // Of images that are kept or pushed only.
     package var isPushed = false
@@ -36,6 +39,8 @@ package struct ImageOptions: Sendable, Hashable {
     /// Whether the layers are unpacked at once; nil where nothing is said.
     package var unpacks: Bool?
     package var isStored = true
+    /// Whether the image has a manifest from the beginning: who exports it is told of that.
+    package var needsManifest = false
     /// The repository of a name by digest that the image gets.
     package var danglingPrefix: String?
     /// Whether it gets that name only where it has no other.
@@ -51,7 +56,7 @@ package struct ImageOptions: Sendable, Hashable {
     /// Whether the image can be kept as every image is, without documents of its own.
     package var isPlain: Bool {
         compression == nil && !forcesCompression && !isDocker && !rewritesTimes && annotations.isEmpty
-            && !namesByDigest && danglingPrefix == nil && !isPushed
+            && !namesByDigest && danglingPrefix == nil && !isPushed && !needsManifest && configurations.isEmpty
     }
 
     /// Refuses what does not go together.

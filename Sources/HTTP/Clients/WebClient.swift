@@ -17,6 +17,8 @@ package final class WebClient: Sendable {
         /// A PEM file instead of the system's authorities.
         package var systemAuthorities: FilePath?
         package var proxies = ProxySettings()
+        /// What the client calls itself where a request says nothing.
+        package var userAgent = "slipway"
         /// The most bytes that an answer may have.
         package var maximumSize: Int64 = 64 << 30
 
@@ -57,6 +59,7 @@ package final class WebClient: Sendable {
     private let transport: HTTPTransport
     private let retrier: Retrier
     private let maximumSize: Int64
+    private let userAgent: String
 
     package init(_ configuration: Configuration) {
         transport = HTTPTransport(
@@ -67,6 +70,23 @@ package final class WebClient: Sendable {
         )
         retrier = Retrier(policy: configuration.retries, timekeeper: configuration.timekeeper)
         maximumSize = configuration.maximumSize
+        userAgent = configuration.userAgent
+    }
+
+    /// Asks for the beginning of the answer alone, once.
+    /// - Parameter request: what to ask for.
+    /// - Returns: the head; nil if the server does not answer such a question, and may yet answer the whole one.
+    /// - Throws: `CancellationError`.
+    package func head(_ request: Request) async throws -> Head? {
+        do {
+            let answer = try await followingRedirects(request, .HEAD)
+            guard answer.status == 200 || answer.status == 304 else { return nil }
+            return Head(answer)
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            return nil
+        }
     }
 
     /// Reads what is at an address.
@@ -87,7 +107,7 @@ package final class WebClient: Sendable {
         let limit = min(limit ?? maximumSize, maximumSize)
         do {
             return try await retrier.run {
-                let answer = try await self.followingRedirects(request)
+                let answer = try await self.followingRedirects(request, .GET)
                 let head = Head(answer)
                 if head.isNotModified { return head }
                 guard answer.status == 200 else { throw await answer.failure() }
@@ -109,12 +129,15 @@ package final class WebClient: Sendable {
         }
     }
 
-    private func followingRedirects(_ request: Request) async throws -> HTTPTransport.Answer {
+    private func followingRedirects(
+        _ request: Request,
+        _ method: HTTPMethod
+    ) async throws -> HTTPTransport.Answer {
         let policy = RedirectPolicy(origin: request.url)
         var url = request.url
         var isOrigin = true
         for _ in 0...RedirectPolicy.maximum {
-            var message = HTTPTransport.Request(method: .GET, url: url)
+            var message = HTTPTransport.Request(method: method, url: url)
             if isOrigin {
                 for (name, value) in request.headers { message.headers.add(name: name, value: value) }
                 if let authorization = request.authorization {
@@ -125,6 +148,9 @@ package final class WebClient: Sendable {
                 for (name, value) in request.headers where Self.isCondition(name) {
                     message.headers.add(name: name, value: value)
                 }
+            }
+            if !message.headers.contains(name: "User-Agent") {
+                message.headers.add(name: "User-Agent", value: userAgent)
             }
             let answer = try await transport.send(message)
             guard [301, 302, 303, 307, 308].contains(answer.status), let location = answer.header("Location") else {

@@ -13,6 +13,9 @@ package protocol LayoutContent: Sendable {
     /// - Throws: what is wrong with the layout.
     func document(_ digest: Digest, size: Int64?) async throws -> [UInt8]
 
+    /// How many bytes a blob has.
+    func size(of digest: Digest) async throws -> Int64
+
     /// Takes a blob into the store, compared with its digest and size.
     func take(_ blob: Descriptor, into blobs: BlobStore, in lease: Lease) async throws
 }
@@ -20,6 +23,10 @@ package protocol LayoutContent: Sendable {
 extension ImageLayout: LayoutContent {
     package func document(_ digest: Digest, size: Int64?) async throws -> [UInt8] {
         try await onBlockingPool { try self.read(digest, size: size) }
+    }
+
+    package func size(of digest: Digest) async throws -> Int64 {
+        try await onBlockingPool { try self.blob(digest).status().size }
     }
 
     package func take(_ blob: Descriptor, into blobs: BlobStore, in lease: Lease) async throws {
@@ -54,6 +61,13 @@ package struct ClientLayout: LayoutContent {
 
     package func document(_ digest: Digest, size: Int64?) async throws -> [UInt8] {
         try await content.document(digest, size: size, limit: StrictJSON.maximumSize)
+    }
+
+    package func size(of digest: Digest) async throws -> Int64 {
+        guard let size = try await content.size(of: digest) else {
+            throw ClientServiceError.blobMissing(digest, store: content.name)
+        }
+        return size
     }
 
     package func take(_ blob: Descriptor, into blobs: BlobStore, in lease: Lease) async throws {

@@ -67,6 +67,16 @@ package struct LayoutImages: Sendable {
         try await Set(image.blobs).forEachConcurrently(limit: Self.parallelCopies) { try await take($0, lease) }
     }
 
+    /// Takes a blob into the store, verified.
+    /// - Throws: `ImageError.invalidLayout`, `ClientServiceError`, `StorageError`.
+    package func fetchBlob(_ digest: Digest, in lease: Lease) async throws {
+        let size = try await layout.size(of: digest)
+        try await take(
+            Descriptor(mediaType: MediaType(rawValue: "application/octet-stream"), digest: digest, size: size),
+            lease
+        )
+    }
+
     private func document(_ descriptor: Descriptor) async throws -> [UInt8] {
         try await layout.document(descriptor.digest, size: descriptor.size)
     }

@@ -69,46 +69,64 @@ package struct UploadTarget: Sendable {
 }
 
 extension RemoteImages {
-    /// Puts an image that is not in the store into a registry: blobs first and in parallel, its top document last.
+    /// Puts the blobs of an image that is not in the store into a registry, in parallel.
     /// - Parameters:
     ///   - upload: the image.
-    ///   - name: where it goes; one that has no tag is pushed by digest only.
-    ///   - lease: what holds its blobs.
-    ///   - isInsecure: whether the registry may be spoken to without TLS, or with a certificate that nobody vouches for.
+    ///   - target: where they go.
     ///   - events: is told what happens, line by line as docker prints it.
-    /// - Returns: the top document in the registry.
     /// - Throws: `RegistryError`, `StorageError`.
-    package func push(
-        _ upload: ImageUpload,
-        as name: ImageReference,
-        in lease: Lease,
-        isInsecure: Bool = false,
+    package func sendBlobs(
+        of upload: ImageUpload,
+        to target: UploadTarget,
         events: @escaping TransferObserver = { _ in }
+    ) async throws {
+        for image in upload.images { try await sendBlobs(of: image, to: target, events) }
+    }
+
+    /// Puts the manifests of an image whose blobs are in a registry there, its top document last.
+    /// - Parameters:
+    ///   - upload: the image.
+    ///   - name: its name; one that has no tag is pushed by digest only.
+    ///   - target: where its blobs are.
+    /// - Returns: the top document in the registry.
+    /// - Throws: `RegistryError`.
+    package func sendManifests(
+        of upload: ImageUpload,
+        as name: ImageReference,
+        to target: UploadTarget
     ) async throws -> PushedImage {
-        let client = isInsecure ? client.trusting(name.domain) : client
-        let target = UploadTarget(Repository(name), through: client, in: lease)
-        events(.line("The push refers to repository [\(name.repository)]"))
         var top: (bytes: [UInt8], mediaType: MediaType)?
         for image in upload.images {
-            let digest = Digest.sha256(of: image.manifest)
             let isTop = upload.index == nil && name.tag != nil
-            _ = try await send(image, as: isTop ? name : name.replacing(digest: digest), to: target, events)
+            let own = isTop ? name : name.replacing(digest: .sha256(of: image.manifest))
+            _ = try await target.client.push(manifest: image.manifest, mediaType: image.mediaType, to: own)
             top = (image.manifest, image.mediaType)
         }
         if let index = upload.index {
             top = (index.bytes, index.mediaType)
-            let name = name.tag == nil ? name.replacing(digest: .sha256(of: index.bytes)) : name
-            _ = try await client.push(manifest: index.bytes, mediaType: index.mediaType, to: name)
+            let own = name.tag == nil ? name.replacing(digest: .sha256(of: index.bytes)) : name
+            _ = try await target.client.push(manifest: index.bytes, mediaType: index.mediaType, to: own)
         }
         guard let top else { throw RemoteImageError.nothingToPush(name.familiar) }
-        let pushed = PushedImage(
+        let digest = Digest.sha256(of: top.bytes)
+        try await store.blobs.recordSource(target.repository.description, of: [digest])
+        return PushedImage(
             reference: name,
             mediaType: top.mediaType,
-            digest: .sha256(of: top.bytes),
+            digest: digest,
             size: Int64(top.bytes.count)
         )
-        events(.line("\(name.tag ?? ""): digest: \(pushed.digest) size: \(pushed.size)"))
-        return pushed
+    }
+
+    /// Where the blobs of an image go.
+    /// - Parameters:
+    ///   - name: the image's.
+    ///   - lease: what holds blobs that must be fetched first.
+    ///   - isInsecure: whether the registry may be spoken to without TLS, or with a certificate that nobody vouches
+    ///     for.
+    /// - Returns: the target.
+    package func uploadTarget(for name: ImageReference, in lease: Lease, isInsecure: Bool) -> UploadTarget {
+        UploadTarget(Repository(name), through: isInsecure ? client.trusting(name.domain) : client, in: lease)
     }
 
     /// Sends the blobs of one image and then its manifest.
@@ -119,16 +137,22 @@ extension RemoteImages {
         to target: UploadTarget,
         _ events: @escaping TransferObserver
     ) async throws -> Digest {
-        let (repository, client) = (target.repository, target.client)
+        try await sendBlobs(of: image, to: target, events)
+        return try await target.client.push(manifest: image.manifest, mediaType: image.mediaType, to: name)
+    }
+
+    private func sendBlobs(
+        of image: ImageUpload.Image,
+        to target: UploadTarget,
+        _ events: @escaping TransferObserver
+    ) async throws {
         try await send(image.layers, to: target, events)
-        _ = try await client.upload(BlobSource(image.configuration), to: repository)
-        let digest = try await client.push(manifest: image.manifest, mediaType: image.mediaType, to: name)
+        _ = try await target.client.upload(BlobSource(image.configuration), to: target.repository)
         let configuration = Digest.sha256(of: image.configuration)
         try await store.blobs.recordSource(
-            repository.description,
+            target.repository.description,
             of: [configuration] + image.layers.map(\.blob.digest)
         )
-        return digest
     }
 
     private func send(

@@ -1,5 +1,5 @@
 package import Logging
-internal import OCI
+package import OCI
 package import Registry
 package import Snapshots
 package import Storage
@@ -142,12 +142,18 @@ package final class RemoteImages: Sendable {
     }
 
     /// A manifest or index: from the store where it is named by a digest that is there, else from the registry.
-    private func document(
+    ///
+    /// One that came from another repository is asked for all the same: who knows a digest may not have the image.
+    func document(
         _ name: ImageReference,
         as entry: Descriptor? = nil,
         _ lease: Lease
     ) async throws -> FetchedManifest {
-        if let digest = name.digest, let known = try await storedDocument(digest, declaredAs: entry?.mediaType, lease) {
+        var mayBeStored = entry != nil
+        if !mayBeStored, let digest = name.digest { mayBeStored = try await isKnown(digest, in: Repository(name)) }
+        if mayBeStored, let digest = name.digest,
+            let known = try await storedDocument(digest, declaredAs: entry?.mediaType, lease)
+        {
             return FetchedManifest(bytes: known.bytes, mediaType: known.mediaType, digest: digest, host: name.domain)
         }
         let fetched = try await client.manifest(name)
@@ -164,7 +170,12 @@ package final class RemoteImages: Sendable {
             }
         }
         try await keep(fetched.bytes, fetched.digest, lease)
+        try await store.blobs.recordSource(Repository(name).description, of: [fetched.digest])
         return fetched
+    }
+
+    private func isKnown(_ digest: Digest, in repository: Repository) async throws -> Bool {
+        try await store.blobs.sources(of: digest).contains(repository.description)
     }
 
     /// A manifest or index that is in the store; its type is what named it says, or what it says itself.
@@ -181,8 +192,26 @@ package final class RemoteImages: Sendable {
         return (bytes, stated)
     }
 
+    /// Makes sure that a blob of an image's repository is in the store.
+    ///
+    /// One that came from another repository is asked for all the same: who knows a digest may not have the blob.
+    /// - Parameters:
+    ///   - digest: the blob.
+    ///   - image: names the repository.
+    ///   - lease: what holds the blob.
+    /// - Throws: `RegistryError`, `StorageError`.
+    package func fetchBlob(_ digest: Digest, of image: ImageReference, in lease: Lease) async throws {
+        let repository = Repository(image)
+        try await lease.hold([.blob(digest)])
+        if try await isKnown(digest, in: repository), try await store.blobs.contains(digest) { return }
+        let size = try await client.size(of: digest, in: repository)
+        try await store.blobs.recordSource(repository.description, of: [digest])
+        let blob = Descriptor(mediaType: MediaType(rawValue: "application/octet-stream"), digest: digest, size: size)
+        try await blobs.fetch(blob, in: lease, offers: nil)
+    }
+
     /// A small blob that is in the store, or is put there.
-    private func kept(
+    func kept(
         _ digest: Digest,
         _ lease: Lease,
         _ fetch: () async throws -> [UInt8]

@@ -88,6 +88,12 @@ struct PlatformChoice {
     /// The annotation of an attestation that names the manifest of its image.
     static let attestedKey = "vnd.docker.reference.digest"
 
+    /// Whether a manifest is what is attested of an image.
+    static func attests(_ descriptor: Descriptor, of image: Digest) -> Bool {
+        descriptor.annotations?["vnd.docker.reference.type"] == "attestation-manifest"
+            && descriptor.annotations?[attestedKey] == "\(image)"
+    }
+
     /// BuildKit keeps provenance beside the images, as manifests for the platform `unknown/unknown`.
     static func isAttestation(_ descriptor: Descriptor) -> Bool {
         descriptor.annotations?["vnd.docker.reference.type"] != nil || descriptor.platform?.os == "unknown"

@@ -34,7 +34,15 @@ struct OperationDecoder {
         case .diff(let diff):
             return .diff(lower: try output(diff.lower.input), upper: try output(diff.upper.input))
         case .build(let build): return try decode(build)
-        case .passthrough: throw .unsupportedOperation(digest: digest, kind: "passthrough")
+        case .passthrough(let passthrough):
+            guard passthrough.outputs.allSatisfy({ $0 >= 0 && $0 < inputs.count }) else {
+                throw invalid("a passthrough operation gives on an input that it does not have")
+            }
+            return .passthrough(
+                id: [UInt8](passthrough.id),
+                inputs: inputs,
+                outputs: passthrough.outputs.map { Int($0) }
+            )
         case nil: throw invalid("it has no action")
         }
     }

@@ -171,20 +171,26 @@ private func decode(_ message: Pb_OpMetadata) -> Metadata {
 
 private func decode(_ message: Pb_Source) -> SourceMap {
     var sources = SourceMap()
-    sources.files = message.infos.map {
-        SourceMap.File(name: [UInt8]($0.filename), content: [UInt8]($0.data), language: $0.language)
+    sources.files = message.infos.map { info in
+        SourceMap.File(
+            name: [UInt8](info.filename),
+            content: [UInt8](info.data),
+            language: info.language,
+            definition: info.hasDefinition ? try? info.definition.serializedBytes() : nil
+        )
     }
     for (name, locations) in message.locations {
         guard let digest = try? Digest(parsing: name) else { continue }
-        sources.places[digest] = locations.locations.flatMap { location in
-            location.ranges.map { range in
-                SourceMap.Place(
-                    file: Int(location.sourceIndex),
-                    firstLine: Int(range.start.line),
-                    lastLine: Int(range.end.line)
-                )
-            }
+        sources.places[digest] = locations.locations.map { location in
+            SourceMap.Place(
+                file: Int(location.sourceIndex),
+                location.ranges.map { SourceMap.Span(decode($0.start), $0.hasEnd ? decode($0.end) : nil) }
+            )
         }
     }
     return sources
+}
+
+private func decode(_ message: Pb_Position) -> SourceMap.Position {
+    SourceMap.Position(line: Int(message.line), character: Int(message.character))
 }

@@ -1,6 +1,7 @@
 package import BuildKitProto
 import FoundationEssentials
 internal import OCI
+import SwiftProtobuf
 
 extension Definition {
     /// The bytes of the `pb.Definition`: the operations in order, and last one without an operation whose input is the target.
@@ -58,6 +59,9 @@ private func encode(_ sources: SourceMap) -> Pb_Source {
         info.filename = Data(file.name)
         info.data = Data(file.content)
         info.language = file.language
+        if let bytes = file.definition, let graph = try? Pb_Definition(serializedBytes: bytes) {
+            info.definition = graph
+        }
         return info
     }
     for (digest, places) in sources.places {
@@ -65,13 +69,22 @@ private func encode(_ sources: SourceMap) -> Pb_Source {
         locations.locations = places.map { place in
             var location = Pb_Location()
             location.sourceIndex = Int32(clamping: place.file)
-            var range = Pb_Range()
-            range.start.line = Int32(clamping: place.firstLine)
-            range.end.line = Int32(clamping: place.lastLine)
-            location.ranges = [range]
+            location.ranges = place.spans.map { span in
+                var range = Pb_Range()
+                range.start = encode(span.start)
+                if let end = span.end { range.end = encode(end) }
+                return range
+            }
             return location
         }
         message.locations[digest.description] = locations
     }
+    return message
+}
+
+private func encode(_ position: SourceMap.Position) -> Pb_Position {
+    var message = Pb_Position()
+    message.line = Int32(clamping: position.line)
+    message.character = Int32(clamping: position.character)
     return message
 }

@@ -23,24 +23,55 @@ package struct SourceMap: Hashable, Sendable {
         package var name: [UInt8]
         package var content: [UInt8]
         package var language: String
+        /// A message of the graph that the file comes from, so that tools find what is beside it; nil if unknown.
+        package var definition: [UInt8]?
 
-        package init(name: [UInt8], content: [UInt8], language: String = "Dockerfile") {
+        package init(name: [UInt8], content: [UInt8], language: String = "Dockerfile", definition: [UInt8]? = nil) {
             self.name = name
             self.content = content
             self.language = language
+            self.definition = definition
         }
     }
 
-    /// Lines count from 1, characters from 0; the end is included.
+    /// Lines count from 1, characters from 0.
+    package struct Position: Hashable, Sendable {
+        package var line: Int
+        package var character: Int
+
+        package init(line: Int, character: Int = 0) {
+            self.line = line
+            self.character = character
+        }
+    }
+
+    /// A part of a file; the end is included.
+    package struct Span: Hashable, Sendable {
+        package var start: Position
+        /// Nil if only the start is known.
+        package var end: Position?
+
+        package init(_ start: Position, _ end: Position?) {
+            self.start = start
+            self.end = end
+        }
+
+        /// Whole lines.
+        package init(lines: ClosedRange<Int>) {
+            self.init(Position(line: lines.lowerBound), Position(line: lines.upperBound))
+        }
+
+        package var lines: ClosedRange<Int> { start.line...max(start.line, end?.line ?? 0) }
+    }
+
+    /// What was written of a node at one time: parts of one file.
     package struct Place: Hashable, Sendable {
         package var file: Int
-        package var firstLine: Int
-        package var lastLine: Int
+        package var spans: [Span]
 
-        package init(file: Int, firstLine: Int, lastLine: Int) {
+        package init(file: Int, _ spans: [Span]) {
             self.file = file
-            self.firstLine = firstLine
-            self.lastLine = lastLine
+            self.spans = spans
         }
     }
 

@@ -36,6 +36,7 @@ extension Node {
         case .merge: "merge"
         case .diff(let lower, _): lower == nil ? "diff from scratch" : "diff"
         case .build(_, let file): "build \(DumpPrinter.text(file))"
+        case .passthrough(let id, _, _): "passthrough \(DumpPrinter.text(id))"
         }
     }
 }
@@ -86,6 +87,9 @@ private struct DumpPrinter {
         case .file(let actions): return ["\(head) file"] + actions.enumerated().map(line) + tail(node)
         case .merge(let inputs): return ["\(head) merge \(inputs.map(name).joined(separator: " "))"] + tail(node)
         case .diff(let lower, let upper): return ["\(head) diff \(name(lower)) \(name(upper))"] + tail(node)
+        case .passthrough(let id, let inputs, let outputs):
+            let list = inputs.enumerated().map { name($1) + (outputs.contains($0) ? "" : " (not given on)") }
+            return ["\(head) passthrough \(Self.text(id)) \(list.joined(separator: " "))"] + tail(node)
         case .build(let definition, let file):
             return ["\(head) build \(Self.text(file)) of \(name(definition))"] + tail(node)
         }

@@ -28,6 +28,9 @@ func encode(_ operation: Operation, inputs: [Output], platform: Platform?) throw
             input.input = encoder.index(of: output)
             return input
         }
+    case .passthrough(let id, let all, let outputs):
+        message.passthrough.id = Data(id)
+        message.passthrough.outputs = outputs.map { encoder.index(of: all[$0]) }
     case .build(let definition, let file):
         message.build.builder = NestedBuild.builder
         message.build.inputs[NestedBuild.definition] = .with { $0.input = encoder.index(of: definition) }

@@ -63,8 +63,11 @@ extension Pb_Op {
                 ("attrs", attributes.isEmpty ? nil : object(attributes))
             )
             return .init("build", json)
-        // No definition that was read has these.
-        case .passthrough?, nil: return nil
+        case .passthrough(let passthrough)?:
+            let outputs = JSONValue.array(passthrough.outputs.map { style.number($0) ?? .number(0) })
+            return .init("passthrough", members(("id", base64(passthrough.id)), ("outputs", outputs)))
+        // No definition that was read has none.
+        case nil: return nil
         }
     }
 }

@@ -122,6 +122,8 @@ package enum Operation: Hashable, Sendable {
     case diff(lower: Output?, upper: Output?)
     /// What the graph makes that is in a file of a tree.
     case build(definition: Output, file: [UInt8])
+    /// Gives some of its inputs on, by their numbers, when all of them are made.
+    case passthrough(id: [UInt8], inputs: [Output], outputs: [Int])
 
     /// Every output the operation refers to, once each, in order of appearance.
     var references: [Output] {
@@ -137,6 +139,7 @@ package enum Operation: Hashable, Sendable {
         case .merge(let inputs): inputs
         case .diff(let lower, let upper): [lower, upper].compactMap(\.self)
         case .build(let definition, _): [definition]
+        case .passthrough(_, let inputs, _): inputs
         }
     }
 
@@ -146,6 +149,7 @@ package enum Operation: Hashable, Sendable {
         case .source, .merge, .diff, .build: 1
         case .exec(let exec): (exec.mounts.compactMap(\.output).max() ?? -1) + 1
         case .file(let actions): (actions.compactMap(\.output).max() ?? -1) + 1
+        case .passthrough(_, _, let outputs): outputs.count
         }
     }
 }

@@ -45,6 +45,8 @@ extension Operation {
         case .file(let actions): return .file(actions.map { $0.replacingOutputs(change) })
         case .merge(let inputs): return .merge(inputs.map(change))
         case .diff(let lower, let upper): return .diff(lower: lower.map(change), upper: upper.map(change))
+        case .passthrough(let id, let inputs, let outputs):
+            return .passthrough(id: id, inputs: inputs.map(change), outputs: outputs)
         case .build(let definition, let file): return .build(definition: change(definition), file: file)
         }
     }

@@ -23,6 +23,22 @@ package struct GitSource: Hashable, Sendable {
     package var agent: [UInt8]?
     /// Lines in the form of ssh's `known_hosts`.
     package var knownHosts: [UInt8]?
+    /// What must have signed the commit or its tag; nil for nothing.
+    package var signing: Signing?
+
+    /// The keys of which one must have signed a commit or the annotated tag that leads to it.
+    package struct Signing: Hashable, Sendable {
+        /// Blocks of PGP keys as text, or one key of ssh.
+        package var publicKeys: [UInt8]
+        /// Whether a key must be valid still.
+        package var rejectsExpired = false
+        /// Whether a signed commit does not do.
+        package var requiresSignedTag = false
+        /// Whether only a signed commit does.
+        package var ignoresSignedTag = false
+
+        package init(publicKeys: [UInt8]) { self.publicKeys = publicKeys }
+    }
 
     package init(remote: GitRemote) { self.remote = remote }
 
@@ -40,8 +56,9 @@ package struct GitSource: Hashable, Sendable {
         if parts.count > 1 { setFragment(parts[1]) }
         for (key, value) in source.attributes {
             switch key {
-            case _ where key.hasPrefix("git.sig."):
-                throw fail("the signatures of commits are not verified by this version of Slipway")
+            // All are read below.
+            case _ where Self.signingKeys.contains(key): continue
+            case _ where key.hasPrefix("git.sig."): throw fail("unknown rule for signatures \(key)")
             case "git.checksum": checksum = value.isEmpty ? nil : value
             case "git.keepgitdir": keepsGitDirectory = value == "true"
             case "git.skipsubmodules": skipsSubmodules = value == "true"
@@ -53,6 +70,24 @@ package struct GitSource: Hashable, Sendable {
             default: continue
             }
         }
+        signing = Self.signing(source)
+    }
+
+    private static let publicKey = "git.sig.pubkey"
+    private static let expiredKey = "git.sig.rejectexpired"
+    private static let requiredTagKey = "git.sig.requiresignedtag"
+    private static let ignoredTagKey = "git.sig.ignoresignedtag"
+    private static let signingKeys = [publicKey, expiredKey, requiredTagKey, ignoredTagKey]
+
+    /// A rule without a key is one that no signature meets.
+    private static func signing(_ source: Source) -> Signing? {
+        guard signingKeys.contains(where: { source.attributes[$0] != nil }) else { return nil }
+        func isSet(_ key: String) -> Bool { source.attributes[key]?.elementsEqual("true".utf8) ?? false }
+        var signing = Signing(publicKeys: source.attributes[publicKey] ?? [])
+        signing.rejectsExpired = isSet(expiredKey)
+        signing.requiresSignedTag = isSet(requiredTagKey)
+        signing.ignoresSignedTag = isSet(ignoredTagKey)
+        return signing
     }
 
     /// Takes in `reference:subdirectory`.
@@ -76,6 +111,12 @@ package struct GitSource: Hashable, Sendable {
         if let authorizationSecret { attributes["git.authheadersecret"] = authorizationSecret }
         if let agent { attributes["git.mountsshsock"] = agent }
         if let knownHosts { attributes["git.knownsshhosts"] = knownHosts }
+        if let signing {
+            attributes[Self.publicKey] = signing.publicKeys
+            if signing.rejectsExpired { attributes[Self.expiredKey] = "true" }
+            if signing.requiresSignedTag { attributes[Self.requiredTagKey] = "true" }
+            if signing.ignoresSignedTag { attributes[Self.ignoredTagKey] = "true" }
+        }
         return Source(identifier: identifier, attributes: attributes)
     }
 }

@@ -7,16 +7,27 @@ package struct HTTPSource: Hashable, Sendable {
     package var url: [UInt8]
     /// What the content must be.
     package var checksum: Digest?
-    /// The file's name; nil takes the one that the server or the address gives.
-    package var fileName: [UInt8]?
-    /// Permission bits; nil means 0600.
-    package var permissions: UInt32?
-    package var user: UInt32 = 0
-    package var group: UInt32 = 0
+    /// How the file is to be; without a name it has the one that the server or the address gives.
+    package var file = SourceFile()
     /// The secret that holds an `Authorization` header.
     package var authorizationSecret: [UInt8]?
     /// More headers to send, by name.
     package var headers: [String: [UInt8]] = [:]
+    /// What must have signed the file; nil for nothing.
+    package var signature: Signature?
+
+    /// A signature of the file in a file of its own, and the keys of which one must have made it.
+    package struct Signature: Hashable, Sendable {
+        /// Blocks of PGP keys as text.
+        package var publicKeys: [UInt8]
+        /// A PGP signature as text.
+        package var content: [UInt8]
+
+        package init(_ content: [UInt8], by publicKeys: [UInt8]) {
+            self.content = content
+            self.publicKeys = publicKeys
+        }
+    }
 
     package init(url: [UInt8]) { self.url = url }
 
@@ -29,45 +40,47 @@ package struct HTTPSource: Hashable, Sendable {
         url = source.identifier
         for (key, value) in source.attributes {
             let text = String(decoding: value, as: UTF8.self)
-            func number(_ digits: Substring, radix: Int = 10) throws(LLBError) -> UInt32 {
-                guard let number = UInt32(digits, radix: radix), number < .max else {
-                    throw .invalidSource(source.identifier, reason: "\(key) is not a number")
-                }
-                return number
-            }
             switch key {
             case "http.checksum":
                 do throws(OCIError) { checksum = try Digest(parsing: text) } catch {
                     throw .invalidSource(source.identifier, reason: "\(error)")
                 }
+            // Both are read below.
+            case "http.sig.pubkey", "http.sig.signature": continue
             case _ where key.hasPrefix("http.sig."):
-                throw .invalidSource(
-                    source.identifier,
-                    reason: "the signatures of files are not verified by this version of Slipway"
-                )
-            case "http.filename": fileName = value
-            case "http.perm":
-                permissions = try text.hasPrefix("0") ? number(text[...], radix: 8) : number(text[...])
-            case "http.uid": user = try number(text[...])
-            case "http.gid": group = try number(text[...])
+                throw .invalidSource(source.identifier, reason: "unknown rule for signatures \(key)")
             case "http.authheadersecret": authorizationSecret = value
             default:
                 guard key.hasPrefix("http.header.") else { continue }
                 headers[String(key.dropFirst("http.header.".count))] = value
             }
         }
+        file = try SourceFile(source)
+        signature = try Self.signature(source)
+    }
+
+    private static func signature(_ source: Source) throws(LLBError) -> Signature? {
+        let keys = source.attributes["http.sig.pubkey"] ?? []
+        let content = source.attributes["http.sig.signature"] ?? []
+        guard keys.isEmpty == content.isEmpty else {
+            throw .invalidSource(
+                source.identifier,
+                reason: "http signature verification requires both pubkey and signature"
+            )
+        }
+        return keys.isEmpty ? nil : Signature(content, by: keys)
     }
 
     /// The wire form.
     package var source: Source {
-        var attributes: [String: [UInt8]] = [:]
+        var attributes = file.attributes
         if let checksum { attributes["http.checksum"] = Array(checksum.description.utf8) }
-        if let fileName { attributes["http.filename"] = fileName }
-        if let permissions { attributes["http.perm"] = "0\(String(permissions, radix: 8))" }
-        if user != 0 { attributes["http.uid"] = "\(user)" }
-        if group != 0 { attributes["http.gid"] = "\(group)" }
         if let authorizationSecret { attributes["http.authheadersecret"] = authorizationSecret }
         for (name, value) in headers { attributes["http.header.\(name)"] = value }
+        if let signature {
+            attributes["http.sig.pubkey"] = signature.publicKeys
+            attributes["http.sig.signature"] = signature.content
+        }
         return Source(identifier: url, attributes: attributes)
     }
 

@@ -42,6 +42,10 @@ package struct Source: Hashable, Sendable {
 
     package static let imageScheme = "docker-image"
     package static let layoutScheme = "oci-layout"
+    /// One blob of a registry's repository.
+    package static let imageBlobScheme = "docker-image+blob"
+    /// One blob of a layout of the client.
+    package static let layoutBlobScheme = "oci-layout+blob"
     /// The attribute of a `oci-layout://` source that names the directory.
     package static let layoutStore = "oci.store"
     /// The attribute that names the session of the client whose directory it is.

@@ -47,6 +47,15 @@ package func connectLocalSocket(_ path: FilePath, keepsMessages: Bool) throws(Sy
     return OpenFile(owning: descriptor, path: path)
 }
 
+extension OpenFile {
+    /// Says at the other end of a connection that nothing more comes from here.
+    ///
+    /// See shutdown(2).
+    package func finishWriting() throws(SystemCallError) {
+        _ = try retryingSystemCall("shutdown", path: path) { shutdown(descriptor, CInt(SHUT_WR)) }
+    }
+}
+
 /// Connects to a Unix socket for another part of the program.
 ///
 /// A path that is too long for the name of a socket is reached through its directory. See unix(7).

@@ -59,6 +59,8 @@ package struct ProgramNotFound: Error, Hashable, CustomStringConvertible {
         case "aardvark-dns": "aardvark-dns"
         case "iptables", "iptables-nft", "iptables-legacy", "ip6tables": "iptables"
         case "git": "git"
+        case "gpgv": "gpgv"
+        case "ssh-keygen": "openssh-client"
         case "newuidmap", "newgidmap": "uidmap"
         case "pasta": "passt"
         case "fuse-overlayfs": "fuse-overlayfs"

@@ -5,6 +5,11 @@ internal import Glibc
 /// See clock_gettime(2).
 package func currentTime() -> Int64 { realTimeNanoseconds() / 1_000_000_000 }
 
+/// The time, as files have it.
+///
+/// See clock_gettime(2).
+package func currentFileTime() -> FileTime { FileTime(nanosecondsSinceEpoch: realTimeNanoseconds()) }
+
 /// Nanoseconds since 1970 in UTC.
 ///
 /// See clock_gettime(2).

@@ -38,7 +38,12 @@ struct FileOperation: VertexOperation {
         let selector = Array(used.map(\.path).joined(separator: [0]))
         return .content(selector: selector) { [environment] output, context in
             let place = Observations.Place(vertex: context.vertex, input: number)
-            return try await environment.contentKey(of: output, used, at: place)
+            do {
+                return try await environment.contentKey(of: output, used, at: place)
+            } catch OperationError.notFound(let path, _, _) where output.tree == .empty {
+                // As BuildKit says it, which has no checksums of nothing.
+                throw OperationError.notFoundWhileCopying(path: path, hint: nil)
+            }
         }
     }
 
@@ -57,15 +62,16 @@ struct FileOperation: VertexOperation {
         for group in groups {
             guard let first = group.first, let last = group.last else { continue }
             let base = try tree(of: actions[first].base, trees)
-            let layer: LayerID
+            let made: Made
             do {
-                layer = try await make(group, on: base, trees, records)
+                made = try await make(group, on: base, trees, records)
             } catch is ArchiveUnpacker.ArchiveChanged {
-                layer = try await withScratch { scratch in
+                made = try await withScratch { scratch in
                     try await make(group, on: base, trees, records.again(in: scratch))
                 }
             }
-            trees.made[last] = .tree(base.adding(layer))
+            trees.made[last] = .tree(base.adding(made.layer))
+            if let failure = made.failure { throw failedStep(failure, trees, in: group) }
         }
         records.correct(context)
         var outputs: [Int: BuildOutput] = [:]
@@ -80,20 +86,55 @@ struct FileOperation: VertexOperation {
         }
     }
 
+    /// An action that could not be carried out.
+    private struct Failure: Sendable {
+        let action: Int
+        let error: any Error
+    }
+
+    /// What actions have changed.
+    private struct Made: Sendable {
+        let layer: LayerID
+        /// Why some of them have changed nothing; nil if all have been carried out.
+        let failure: Failure?
+    }
+
     /// Carries out actions one after the other.
-    /// - Returns: what they change.
+    /// - Throws: what an action throws, unless it is kept for a client to look into.
     private func make(
         _ group: [Int],
         on base: FileTree,
         _ trees: Trees,
         _ records: CopyRecords
-    ) async throws -> LayerID {
-        try await environment.snapshots.withActiveSnapshot(on: base) { active in
+    ) async throws -> Made {
+        let (failure, layer) = try await environment.snapshots.withActiveSnapshot(on: base) { active -> Failure? in
             for index in group {
                 records.of[index]?.reset()
-                try await carryOut(index, on: active.root, trees, records)
+                do {
+                    try await carryOut(index, on: active.root, trees, records)
+                } catch {
+                    let isFinal = !(error is CancellationError || error is ArchiveUnpacker.ArchiveChanged)
+                    guard environment.keepsRemains, isFinal else { throw error }
+                    return Failure(action: index, error: error)
+                }
             }
-        }.layer
+            return nil
+        }
+        return Made(layer: layer, failure: failure)
+    }
+
+    /// What a client may look into: the inputs, and the tree as each action left it that has begun.
+    private func failedStep(_ failure: Failure, _ trees: Trees, in group: [Int]) -> FailedStep {
+        let unfinished = group.last.flatMap { trees.made[$0]?.tree }
+        return FailedStep(
+            error: failure.error,
+            subject: .action(failure.action),
+            inputs: trees.inputs.map(\.tree),
+            mounts: actions.indices.map { index in
+                if group.contains(index) { return index <= failure.action ? unfinished : nil }
+                return trees.made[index]?.tree
+            }
+        )
     }
 
     /// Lends a directory of the store.
@@ -171,21 +212,41 @@ struct FileOperation: VertexOperation {
             try await onBlockingPool { try changes.makeSymbolicLink(creation, owner: owner) }
         case .remove(let removal): try await onBlockingPool { try changes.remove(removal) }
         case .copy(let copy, let from):
-            try await environment.withSource(try output(of: from, trees)) { source in
-                let source = source.recording(records.of[index])
-                try await onCancellablePool { isCancelled in
-                    let copier = try FileCopier(copy, from: source, to: root, owner: owner) {
-                        if isCancelled() { throw CancellationError() }
-                    }
-                    let unpacker = ArchiveUnpacker(
-                        source: source,
-                        destination: root,
-                        owner: owner,
-                        scratch: records.scratch
-                    )
-                    _ = try copier.run(unpack: unpacker.unpack)
+            do {
+                try await environment.withSource(try output(of: from, trees)) { source in
+                    try await self.copy(copy, from: source.recording(records.of[index]), to: root, owner, records)
                 }
+            } catch OperationError.notFound(let path, _, let hint) where !isKeyedByContent(from) {
+                throw OperationError.notFoundWhileCopying(path: path, hint: hint)
             }
+        }
+    }
+
+    /// Whether the step is keyed by the files that it uses of an input, so that they are known to be there.
+    private func isKeyedByContent(_ input: FileInput) -> Bool {
+        guard case .output(let output) = input, let number = inputs.firstIndex(of: output) else { return false }
+        if case .content = key(output, number: number) { return true }
+        return false
+    }
+
+    private func copy(
+        _ copy: FileCopy,
+        from source: SourceTree,
+        to root: RootedDirectory,
+        _ owner: NumericOwner?,
+        _ records: CopyRecords
+    ) async throws {
+        try await onCancellablePool { isCancelled in
+            let copier = try FileCopier(copy, from: source, to: root, owner: owner) {
+                if isCancelled() { throw CancellationError() }
+            }
+            let unpacker = ArchiveUnpacker(
+                source: source,
+                destination: root,
+                owner: owner,
+                scratch: records.scratch
+            )
+            _ = try copier.run(unpack: unpacker.unpack)
         }
     }
 

@@ -10,13 +10,16 @@ package struct FailedStep: CausedError, CustomStringConvertible {
         case process
         /// The content of an input, by the number of the mount that shows it.
         case content(input: Int)
+        /// An action of a file operation, by its number.
+        case action(Int)
     }
 
     package let error: any Error
     package let subject: Subject
-    /// By the numbers of the mounts; nil for an empty tree.
+    /// Those of a process by the numbers of its mounts, those of a file operation in their order; nil for an empty
+    /// tree.
     package let inputs: [FileTree?]
-    /// What the step left of them.
+    /// What the step left of the mounts, or what each action has made.
     package let mounts: [FileTree?]
 
     package var cause: (any Error)? { error }

@@ -8,13 +8,16 @@ internal import Text
 
 /// Brings in the files of a commit: the first half of `ADD repository`, and a build context from git.
 ///
-/// Left out of the key: the address and the name that led to the commit, because its id stands for all of it; credentials.
+/// Left out of the key: the address and the name that led to the commit, because its id stands for all of it;
+/// credentials; the keys that must have signed it, which are checked each time.
 struct GitOperation: VertexOperation {
     let source: GitSource
     let environment: OperationEnvironment
 
     func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
         let commit = try await environment.repositories.resolve(source)
+        // Also for what is in the cache: a signature that does not do must not let a build pass.
+        try await environment.repositories.checkSignature(of: commit, of: source)
         var components = Self.key(of: source, commit: commit.id, reference: commit.reference)
         if source.keepsGitDirectory, let tag = commit.tag { components.append(KeyComponent("tag", tag)) }
         return CacheMap(components: components)

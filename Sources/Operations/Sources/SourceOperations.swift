@@ -126,6 +126,29 @@ struct DiffOperation: VertexOperation {
     }
 }
 
+/// Gives some of its inputs on when all of them are made.
+struct PassthroughOperation: VertexOperation {
+    /// What tells it from others of the same inputs.
+    let id: [UInt8]
+    /// The numbers of the inputs that are given on.
+    let outputs: [Int]
+    let inputCount: Int
+
+    func cacheMap(_ context: OperationContext) async throws -> CacheMap<BuildOutput> {
+        CacheMap(
+            components: [
+                KeyComponent("kind", "passthrough"), KeyComponent("id", id),
+                KeyComponent("outputs", outputs.map { "\($0)" }.joined(separator: ",")),
+            ],
+            inputs: [InputKey<BuildOutput>](repeating: .definition, count: inputCount)
+        )
+    }
+
+    func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
+        outputs.map { inputs[$0] }
+    }
+}
+
 extension BuildOutput {
     /// The files of the store.
     /// - Throws: `OperationError.unsupported` for a directory of the client.

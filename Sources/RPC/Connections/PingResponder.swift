@@ -75,11 +75,13 @@ package final class PingResponder: ChannelInboundHandler {
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
+        // The HTTP/2 handler first: a flush that makes the channel writable again lets it send data, which it must not
+        // do as long as it holds control frames back for the end of the read.
+        context.fireChannelReadComplete()
         if hasAnswered {
             hasAnswered = false
             context.flush()
         }
-        context.fireChannelReadComplete()
     }
 
     private func pass(_ bytes: ByteBuffer, _ range: Range<Int>, _ context: ChannelHandlerContext) {

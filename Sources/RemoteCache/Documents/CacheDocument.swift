@@ -1,3 +1,4 @@
+package import LinuxSystem
 package import OCI
 
 /// A build cache as BuildKit writes it down: layers with what is below them, and records of steps that lead to layers.
@@ -91,10 +92,10 @@ package struct CachedLayer: Hashable, Sendable {
     package var blob: Descriptor
     /// The digest of the archive without compression.
     package var diffID: Digest
-    /// When it was made, in seconds since 1970.
-    package var created: Int64
+    /// When it was made.
+    package var created: FileTime
 
-    package init(blob: Descriptor, diffID: Digest, created: Int64) {
+    package init(blob: Descriptor, diffID: Digest, created: FileTime) {
         self.blob = blob
         self.diffID = diffID
         self.created = created

@@ -32,7 +32,7 @@ struct CacheManifest {
             blob.mediaType = blob.mediaType.named(byDocker: form == .dockerList)
             var annotations = blob.annotations ?? [:]
             annotations[diffIDKey] = layer.diffID.description
-            annotations[createdKey] = FileTime(seconds: layer.created).rfc3339
+            annotations[createdKey] = layer.created.rfc3339
             blob.annotations = annotations
             return blob
         }
@@ -76,14 +76,14 @@ struct CacheManifest {
             throw .invalid(reason: "the layer \(entry.blob) has no digest of its uncompressed archive")
         }
         let created = descriptor.annotations?[Self.createdKey].flatMap { FileTime(rfc3339: $0) }
-        return try Self.checked(descriptor, diffID: diffID, created: created?.seconds ?? 0)
+        return try Self.checked(descriptor, diffID: diffID, created: created ?? .epoch)
     }
 
     /// A layer as its blob is fetched: by a type that can be unpacked, and without what else its descriptor says.
     static func checked(
         _ descriptor: Descriptor,
         diffID: Digest,
-        created: Int64
+        created: FileTime
     ) throws(RemoteCacheError) -> CachedLayer {
         guard layerTypes.contains(descriptor.mediaType) else {
             throw .invalid(

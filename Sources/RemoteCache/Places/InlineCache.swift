@@ -49,11 +49,11 @@ package struct InlineCache {
             )
         }
         let times = (configuration.history ?? []).filter { $0.emptyLayer != true }.map { entry in
-            entry.created.flatMap { FileTime(rfc3339: $0) }?.seconds
+            entry.created.flatMap { FileTime(rfc3339: $0) }
         }
         var layers: [CachedLayer] = []
         for (index, blob) in manifest.layers.enumerated() {
-            let created = index < times.count ? times[index] ?? 0 : 0
+            let created = index < times.count ? times[index] ?? .epoch : .epoch
             layers.append(try CacheManifest.checked(blob, diffID: diffIDs[index], created: created))
         }
         let entries = layers.indices.map { CacheDocument.Layer(blob: layers[$0].blob.digest, parent: $0 - 1) }

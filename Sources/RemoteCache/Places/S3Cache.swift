@@ -87,7 +87,7 @@ struct S3Cache: CacheReader, CacheWriter {
         else {
             throw .invalid(reason: "of the layer \(entry.blob) the size, type or digest without compression is missing")
         }
-        let created = known.createdAt.flatMap { FileTime(rfc3339: $0) }?.seconds ?? 0
+        let created = known.createdAt.flatMap { FileTime(rfc3339: $0) } ?? .epoch
         let blob = Descriptor(mediaType: type, digest: entry.blob, size: size)
         return try CacheManifest.checked(blob, diffID: diffID, created: created)
     }
@@ -114,7 +114,7 @@ struct S3Cache: CacheReader, CacheWriter {
                     mediaType: layer.blob.mediaType,
                     diffID: layer.diffID,
                     size: layer.blob.size,
-                    createdAt: FileTime(seconds: layer.created).rfc3339
+                    createdAt: layer.created.rfc3339
                 )
             }
             return entry

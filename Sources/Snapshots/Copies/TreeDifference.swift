@@ -28,6 +28,8 @@ struct TreeDifference {
         let status: FileStatus
         /// Whether the names that it had before the change are to be compared.
         let isMerged: Bool
+        /// Whether another directory had the path, of whose names those are marked that are gone.
+        let isReplacement: Bool
     }
 
     private struct Changed {
@@ -48,7 +50,7 @@ struct TreeDifference {
     mutating func write() throws {
         let root = try tree.open("", [.readOnly, .directory])
         let status = try root.status()
-        var pending = [Directory(path: [], status: status, isMerged: true)]
+        var pending = [Directory(path: [], status: status, isMerged: true, isReplacement: false)]
         while let directory = pending.popLast() { pending += try compare(directory) }
         // A directory's time changes with every entry that is made in it.
         for directory in made {
@@ -84,11 +86,13 @@ struct TreeDifference {
         let opened = try tree.open(FilePath(bytes: directory.path), [.readOnly, .directory, .noFollow])
         var seen = try TreeImprint.Directory(opened, directory.status)
         let names = try directoryEntries(of: opened)
-        let before = directory.isMerged ? imprint[directory.path]?.entries : nil
+        let isCompared = directory.isMerged || directory.isReplacement
+        let gone = isCompared ? imprint[directory.path]?.entries : nil
+        let before = directory.isMerged ? gone : nil
         var target: OpenFile?
-        if let before {
+        if let gone {
             let present = Set(names)
-            for name in before.keys where !present.contains(name) {
+            for name in gone.keys where !present.contains(name) {
                 try mark(Whiteout.prefix + name, in: try layerDirectory(directory.path, &target))
             }
         }
@@ -105,7 +109,7 @@ struct TreeDifference {
             seen.entries[name] = TreeImprint.Stamp(status)
             if status.type == .directory {
                 let place = EntryCopier.Place(directory: opened, name: name)
-                inner.append(try compareItself(path, place, status, in: directory, before?[name] != nil, &target))
+                inner.append(try compareItself(path, place, status, in: directory, &target))
             } else if before?[name].map({ $0.isSame(status) || restored.contains(path) }) != true {
                 let place = EntryCopier.Place(directory: try layerDirectory(directory.path, &target), name: name)
                 try copier.copy(.init(directory: opened, name: name), status, to: place, path: path)
@@ -122,17 +126,21 @@ struct TreeDifference {
         _ place: EntryCopier.Place,
         _ status: FileStatus,
         in parent: Directory,
-        _ replaces: Bool,
         _ target: inout OpenFile?
     ) throws -> Directory {
         let source = try place.directory.openEntry(named: place.name, [.readOnly, .directory])
         let now = try TreeImprint.Directory(source, status)
         let before = parent.isMerged ? imprint[path].flatMap { $0.isSame(now) ? $0 : nil } : nil
-        let directory = Directory(path: path, status: status, isMerged: before != nil)
+        let isCompared = parent.isMerged || parent.isReplacement
+        let directory = Directory(
+            path: path,
+            status: status,
+            isMerged: before != nil,
+            isReplacement: isCompared && before == nil && imprint[path] != nil
+        )
         if let before, before.isUntouched(now) { return directory }
         let copy = EntryCopier.Place(directory: try layerDirectory(parent.path, &target), name: place.name)
-        let copied = try copier.makeDirectory(copy, like: source, status)
-        if before == nil, replaces { try mark(Whiteout.opaque, in: copied) }
+        try copier.makeDirectory(copy, like: source, status)
         made.append(directory)
         return directory
     }
@@ -152,7 +160,7 @@ struct TreeDifference {
             }
             let status = try place.status()
             directory = try copier.makeDirectory(.init(directory: directory, name: name), like: place, status)
-            made.append(Directory(path: prefix, status: status, isMerged: true))
+            made.append(Directory(path: prefix, status: status, isMerged: true, isReplacement: false))
         }
         known = directory
         return directory

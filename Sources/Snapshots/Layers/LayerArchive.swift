@@ -61,8 +61,13 @@ struct LayerArchive {
                 measure.emptyDirectories.append(directory)
             }
             entered = status.type == .directory && !entry.isOpaque ? entry.bytes : nil
+            if entry.isOpaque { measure.opaqueDirectories.append(entry.bytes) }
             if entry.isWhiteout || status.type == .socket { return }
             if Self.isReserved(entry.bytes) { measure.holdsReservedName = true }
+            // Copying a file up changes its status, and leaves the time of its contents.
+            if status.type != .directory, status.linkCount == 1, status.modified < status.changed {
+                measure.touchedFiles.append(entry.bytes)
+            }
             guard status.type == .regular else { return }
             if status.linkCount > 1, !seen.insert(Inode(device: status.device, number: status.inode)).inserted {
                 return

@@ -10,6 +10,7 @@ package enum LayerTable: TableOwner {
         Migration("layers of remote caches", sql: remoteLayers),
         Migration("forms of layers", sql: forms),
         Migration("checked archives", sql: checkedArchives),
+        Migration("exact times of layers", sql: exactTimes),
     ]
 
     private static let layers = """
@@ -73,6 +74,12 @@ package enum LayerTable: TableOwner {
         ALTER TABLE layer_blobs ADD COLUMN checked INTEGER NOT NULL DEFAULT 1;
         """
 
+    private static let exactTimes = """
+        -- What is missing in created to the nanosecond: the layers of an image that was built within a second have
+        -- times of their own.
+        ALTER TABLE layers ADD COLUMN created_nanoseconds INTEGER NOT NULL DEFAULT 0;
+        """
+
     package static let recordedTables = ["layers", "layer_blobs", "remote_layers", "derived_layers"]
         .map { RecordedTable($0) }
     package static let countedTables = ["layers"]
@@ -82,13 +89,15 @@ package enum LayerTable: TableOwner {
 
     /// A row of `layers`.
     struct Layer: Decodable, FetchableRecord {
-        static let columns = "id, diff_id AS diffID, unpacked AS isUnpacked, size, created"
+        static let columns =
+            "id, diff_id AS diffID, unpacked AS isUnpacked, size, created, created_nanoseconds AS nanoseconds"
 
         let id: LayerID
         let diffID: Digest?
         let isUnpacked: Bool
         let size: Int64?
         let created: Int64
+        let nanoseconds: Int32
     }
 
     /// A row of `layer_blobs`.

@@ -112,6 +112,11 @@ extension LeasedSnapshots {
     /// A blob that does as it is: made here in the same way, or come from elsewhere.
     private func knownBlob(of layer: LayerID, _ compression: Compression, forced: Bool) async throws -> Descriptor? {
         let archives = try await certainArchives(of: layer)
+        if let origin = origins.blob(of: layer), archives.contains(where: { $0.blob.digest == origin.digest }),
+            try !forced || origin.isCompressed(as: compression)
+        {
+            return origin
+        }
         let foreign = archives.filter { $0.recipe == nil }.map(\.blob)
         let same = archives.first { $0.recipe == compression.recipe }?.blob
         let asWanted = try foreign.first { try $0.isCompressed(as: compression) }

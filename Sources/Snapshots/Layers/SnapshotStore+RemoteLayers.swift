@@ -1,5 +1,5 @@
 import GRDB
-import LinuxSystem
+package import LinuxSystem
 package import OCI
 package import Storage
 import Tasks
@@ -20,14 +20,14 @@ extension LeasedSnapshots {
     /// - Parameters:
     ///   - diffID: the digest of the uncompressed archive, checked when the layer is unpacked.
     ///   - blob: the archive as the cache has it.
-    ///   - created: when it was made, in seconds since 1970.
+    ///   - created: when it was made.
     ///   - source: what the user calls the cache.
     /// - Returns: the layer.
     /// - Throws: `StorageError`.
     package func remoteLayer(
         diffID: Digest,
         blob: Descriptor,
-        created: Int64,
+        created: FileTime,
         source: String
     ) async throws -> LayerID {
         try await onBlockingPool { [store, lease] in
@@ -46,8 +46,8 @@ extension LeasedSnapshots {
                 )
                 if let known { return known }
                 try db.execute(
-                    sql: "INSERT INTO layers (diff_id, created, last_used) VALUES (?, ?, ?)",
-                    arguments: [diffID, created, currentTime()]
+                    sql: "INSERT INTO layers (diff_id, created, created_nanoseconds, last_used) VALUES (?, ?, ?, ?)",
+                    arguments: [diffID, created.seconds, created.nanoseconds, currentTime()]
                 )
                 let id = LayerID(rawValue: db.lastInsertedRowID)
                 try SnapshotStore.add(

@@ -220,6 +220,10 @@ struct Measure: Sendable, Hashable {
     var bytes: Int64 = 0
     /// Directories with nothing in them, and that hide nothing.
     var emptyDirectories: [[UInt8]] = []
+    /// Files of which more was changed than their contents, or nothing.
+    var touchedFiles: [[UInt8]] = []
+    /// Directories that hide everything below.
+    var opaqueDirectories: [[UInt8]] = []
     /// Whether a file has a name that in a layer would mean that another was removed.
     var holdsReservedName = false
 }

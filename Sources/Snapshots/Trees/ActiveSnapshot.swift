@@ -205,7 +205,8 @@ extension SnapshotStore {
         let archive = LayerArchive(made)
         var measure = try archive.measure()
         if form.overlayAttributes != nil {
-            measure.entries -= try removeUntouched(measure.emptyDirectories, of: made, above: tree)
+            measure.entries += try nameHidden(measure.opaqueDirectories, of: made, above: tree)
+            try removeUntouched(&measure, of: made, above: tree)
         }
         try makeDurable(files, entries: measure.entries)
         // Of a small layer the digest costs less now than a transaction of its own later.
@@ -215,15 +216,16 @@ extension SnapshotStore {
         let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
         defer { withExtendedLifetime(lock) {} }
         let layer = try placing { db, place in
-            let now = currentTime()
+            let now = currentFileTime()
             try db.execute(
                 sql: """
-                    INSERT INTO layers (unpacked, size, entries, diff_id, archive_size, created, last_used)
-                    VALUES (1, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO layers
+                        (unpacked, size, entries, diff_id, archive_size, created, created_nanoseconds, last_used)
+                    VALUES (1, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
-                    measure.bytes, measure.entries, isSmall ? digest.digest : nil, isSmall ? digest.count : nil, now,
-                    now,
+                    measure.bytes, measure.entries, isSmall ? digest.digest : nil, isSmall ? digest.count : nil,
+                    now.seconds, now.nanoseconds, now.seconds,
                 ]
             )
             let layer = LayerID(rawValue: db.lastInsertedRowID)

@@ -27,11 +27,30 @@ struct OverlaidLayers {
     /// - Returns: nil where the view has nothing there, or something else; also where the path leads through a link.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func directory(_ path: FilePath) throws(SystemCallError) -> OpenFile? {
+        try directories(at: path).first
+    }
+
+    /// What the view has in a directory, with whether it is a directory; nothing where there is none.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func entries(of path: FilePath) throws -> [[UInt8]: Bool] {
+        var seen: [[UInt8]: FileStatus] = [:]
+        for directory in try directories(at: path) {
+            // What stands higher hides what is below.
+            for name in try directoryEntries(of: directory) where seen[name] == nil {
+                seen[name] = try directory.entryStatus(named: name)
+            }
+        }
+        return seen.filter { !$0.value.isWhiteout }.mapValues { $0.type == .directory }
+    }
+
+    /// The directories of a path that the view merges, the highest first.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func directories(at path: FilePath) throws(SystemCallError) -> [OpenFile] {
         var merged = roots
         for component in path.components {
             merged = try directories(named: FilePath(root: nil, [component]).bytes, in: merged)
         }
-        return merged.first
+        return merged
     }
 
     /// The directories of one name that the view merges, the highest first.

@@ -3,41 +3,45 @@ import LinuxSystem
 import SystemPackage
 
 extension SnapshotStore {
-    /// Removes directories from a layer that say of themselves only what the layers below say, and those above them that then do.
+    /// Removes from a layer what says only what the layers below say.
     ///
-    /// overlayfs copies a directory up before anything is made in it, and leaves it there when that is gone again: such a directory is
-    /// no change, and neither BuildKit nor containerd puts it into a layer.
+    /// overlayfs copies a file up before anything of it is changed, and a directory before anything is made in it;
+    /// there they stay when the change is undone, or changes nothing. Neither BuildKit nor containerd puts them into a
+    /// layer.
     /// - Parameters:
-    ///   - candidates: directories of the layer with nothing in them.
-    ///   - layer: the layer, which nothing else uses.
+    ///   - measure: of the layer.
+    ///   - layer: the layer, which nothing else uses, and in which no directory is opaque any more.
     ///   - tree: what it stands on.
-    /// - Returns: how many were removed.
     /// - Throws: `SystemCallError`, `SnapshotError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func removeUntouched(_ candidates: [[UInt8]], of layer: LayerFiles, above tree: FileTree) throws -> Int64 {
-        guard !candidates.isEmpty, !tree.layers.isEmpty else { return 0 }
-        let difference = UntouchedDirectories(layer: layer, below: try OverlaidLayers(tree.layers.map(layerFiles)))
-        var count: Int64 = 0
-        for candidate in candidates {
-            var path = FilePath(bytes: candidate)
-            while !path.isEmpty, try difference.remove(path) {
-                count += 1
+    func removeUntouched(_ measure: inout Measure, of layer: LayerFiles, above tree: FileTree) throws {
+        if tree.layers.isEmpty || measure.emptyDirectories.isEmpty && measure.touchedFiles.isEmpty { return }
+        let below = try OverlaidLayers(tree.layers.map(layerFiles))
+        let files = try UnchangedFiles(layer: layer, below: below).remove(of: measure.touchedFiles)
+        measure.entries -= Int64(files.count)
+        measure.bytes -= files.reduce(0) { $0 + $1.size }
+        let directories = UntouchedDirectories(layer: layer, below: below)
+        // The times of the directories tell only of the files that are gone now.
+        let emptied = Set(files.map { FilePath(bytes: $0.path).removingLastComponent() })
+        for candidate in Set(measure.emptyDirectories.map { FilePath(bytes: $0) }).union(emptied) {
+            var path = candidate
+            while !path.isEmpty, try directories.remove(path, ofAnyTime: emptied.contains(path)) {
+                measure.entries -= 1
                 path.removeLastComponent()
             }
         }
-        return count
     }
 }
 
-/// Compares directories of a layer with those below them.
+/// Compares directories of a layer, which hides none as a whole, with those below them.
 private struct UntouchedDirectories {
     let layer: LayerFiles
     let below: OverlaidLayers
 
     /// Removes a directory that is empty and was not changed; says whether it did.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func remove(_ path: FilePath) throws -> Bool {
-        guard try isUntouched(path) else { return false }
+    func remove(_ path: FilePath, ofAnyTime: Bool) throws -> Bool {
+        guard try isUntouched(path, ofAnyTime: ofAnyTime) else { return false }
         do {
             try layer.root.keepingTime(of: path.removingLastComponent()) {
                 try layer.root.remove(path, directory: true)
@@ -49,27 +53,17 @@ private struct UntouchedDirectories {
         }
     }
 
-    private func isUntouched(_ path: FilePath) throws -> Bool {
-        // What stands below a name counts only while the layer shows it: no part of the path hides it.
-        var prefix = FilePath("")
-        for component in path.components {
-            prefix.append(component)
-            if try layer.isOpaque(try directory(prefix)) { return false }
-        }
+    private func isUntouched(_ path: FilePath, ofAnyTime: Bool) throws -> Bool {
         guard let other = try below.directory(path) else { return false }
         let mine = try directory(path)
         let (now, before) = (try mine.status(), try other.status())
         guard now.mode == before.mode, now.userID == before.userID, now.groupID == before.groupID,
-            now.modified == before.modified
+            ofAnyTime || now.modified == before.modified
         else { return false }
-        return try attributes(of: mine) == attributes(of: other)
+        return try haveSameAttributes(mine, other)
     }
 
     private func directory(_ path: FilePath) throws(SystemCallError) -> OpenFile {
         try layer.root.open(path, [.pathOnly, .directory, .noFollow])
-    }
-
-    private func attributes(of directory: OpenFile) throws(SystemCallError) -> [[[UInt8]]] {
-        try copiedAttributes(of: directory).map { [$0.name, $0.value] }
     }
 }

@@ -15,6 +15,7 @@ import Testing
 final class WebServer: Sendable {
     /// One request as the server saw it.
     struct Seen: Decodable, Sendable {
+        let method: String
         let path: String
         let headers: [String: String]
         let status: Int
@@ -94,7 +95,7 @@ final class WebServer: Sendable {
 
             def note(self, status):
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                line = json.dumps({"path": self.path, "headers": headers, "status": status})
+                line = json.dumps({"method": self.command, "path": self.path, "headers": headers, "status": status})
                 with lock, open(log_file, "a") as log:
                     log.write(line + "\n")
 

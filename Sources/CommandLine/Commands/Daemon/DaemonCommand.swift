@@ -108,7 +108,8 @@ struct DaemonCommand: RunnableCommand {
         _ engine: Engine,
         _ settings: SlipwayConfiguration.DaemonTable
     ) async throws -> BuildServer {
-        let parts = try await environment.engineParts(engine)
+        let userAgent = "\(BuildKitVersion.userAgent) slipway/\(SlipwayVersion.number)"
+        let parts = try await environment.engineParts(engine, userAgent: userAgent)
         let shared = BuildEngine(parts)
         var configuration = BuildServer.Configuration(
             store: engine.store,

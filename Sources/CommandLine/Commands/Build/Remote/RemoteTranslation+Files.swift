@@ -90,7 +90,7 @@ extension RemoteTranslation {
         case .inContext(let path): set("filename", try Self.text(path.bytes))
         case .address(let address):
             var source = HTTPSource(url: address)
-            source.fileName = "Dockerfile"
+            source.file.name = "Dockerfile"
             build.inputs["dockerfile"] = Definition(target: try Output.http(source))
             set("filename", "Dockerfile")
         case .file(let path): try await addDockerfile(path)
