@@ -167,7 +167,9 @@ package final class BuildEngine: Sendable {
                 return try await own.asking(request.client, scratch: scratch) { client in
                     let scope = Build.Scope(lease: lease, client: client, devices: devices, member: pool.admit())
                     return try await withCleanUp {
-                        try await body(Build(parts, request, BuildSteps(channel: progress, now: parts.now), scope))
+                        try await parts.remote.snapshots.whileKeepingTrees {
+                            try await body(Build(parts, request, BuildSteps(channel: progress, now: parts.now), scope))
+                        }
                     } finally: {
                         await files?.end()
                     }

@@ -38,6 +38,13 @@ struct spawn_state {
     int error;
 };
 
+static void die_with_parent(const struct spawn_state *state) {
+    prctl(PR_SET_PDEATHSIG, state->request->parent_death_signal);
+    struct pollfd parent = {.fd = state->parent, .events = POLLIN};
+    // The caller may have been killed before the signal was asked for.
+    if (state->parent >= 0 && poll(&parent, 1, 0) > 0) _exit(127);
+}
+
 // The child shares the caller's memory until execve: it makes system calls, touches its own stack and `state`, and nothing else.
 static int spawn_child(void *argument) {
     struct spawn_state *state = argument;
@@ -48,12 +55,7 @@ static int spawn_child(void *argument) {
     const unsigned long action[8] = {0};
     for (int signal = 1; signal <= 64; signal++) syscall(SYS_rt_sigaction, signal, action, NULL, 8);
 
-    if (request->parent_death_signal) {
-        prctl(PR_SET_PDEATHSIG, request->parent_death_signal);
-        struct pollfd parent = {.fd = state->parent, .events = POLLIN};
-        // The caller may have been killed before the signal was asked for.
-        if (state->parent >= 0 && poll(&parent, 1, 0) > 0) _exit(127);
-    }
+    if (request->parent_death_signal) die_with_parent(state);
     state->stage = slipway_spawn_session;
     if (request->new_session && setsid() < 0) goto failed;
     if (request->new_process_group && setpgid(0, 0) < 0) goto failed;
@@ -72,6 +74,9 @@ static int spawn_child(void *argument) {
         if (mount(step->source, step->target, step->type, step->flags, step->options) < 0) goto failed;
     }
 
+    const struct slipway_confinement *confinement = request->confinement;
+    if (confinement && slipway_confine_files(confinement, &state->stage) < 0) goto failed;
+
     state->stage = slipway_spawn_working_directory;
     if (request->working_directory && chdir(request->working_directory) < 0) goto failed;
 
@@ -89,6 +94,13 @@ static int spawn_child(void *argument) {
 
     state->stage = slipway_spawn_terminal;
     if (request->controlling_terminal && ioctl(0, TIOCSCTTY, 0) < 0) goto failed;
+
+    if (confinement) {
+        // Another user than the caller's would not be killed with it: that is forgotten with the user.
+        int signal = request->parent_death_signal;
+        if (slipway_confine_process(confinement, &state->stage, &state->index) < 0) goto failed;
+        if (signal) prctl(PR_SET_PDEATHSIG, signal);
+    }
 
     state->stage = slipway_spawn_execute;
     sigset_t none;

@@ -1,3 +1,5 @@
+package import LinuxSystem
+
 /// Why something could not be done with a container.
 package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible {
     case notFound(String)
@@ -35,6 +37,8 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
     case invalidVolumeName(String)
     case volumeNotFound(String)
     case volumeInUse(String, ids: [String])
+    /// Containers take more than a process of this level may do.
+    case cannotRun(PrivilegeLevel)
 
     package var description: String {
         switch self {
@@ -84,6 +88,9 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
                 + "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
         case .volumeNotFound(let name): "get \(name): no such volume"
         case .volumeInUse(let name, let ids): "remove \(name): volume is in use - [\(ids.joined(separator: ", "))]"
+        case .cannotRun(let level):
+            "containers need mounts and namespaces, which this process may not make (\(level)): build, push, pull, save and load "
+                + "work without them; `slipway info` says what is in the way"
         case .bindSourceMissing(let path):
             "invalid mount config for type \"bind\": bind source path does not exist: \(path)"
         }

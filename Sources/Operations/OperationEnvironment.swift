@@ -63,6 +63,8 @@ package struct OperationEnvironment: Sendable {
     /// Devices of the machine, and which of them steps may have.
     package var devices = DeviceRegistry(reading: [])
     package var deviceGrants = DeviceGrants()
+    /// Whether file systems can be mounted: else a process gets what it asks for in its own root.
+    var canMount: Bool { snapshots.snapshots.level.mounts }
     private let fileDigests: StoredFileDigests
     /// What the keys of steps were computed of.
     let observations = Observations()

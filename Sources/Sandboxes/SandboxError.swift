@@ -29,6 +29,16 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
     case sandboxHasEnded
     /// It would start everything without the filter of system calls.
     case unknownRuntime(FilePath, says: [UInt8])
+    /// Something that cannot be had where processes have no namespaces of their own.
+    case needsNamespaces(String)
+    /// A process that cannot be restricted as it must be.
+    case notConfined(SystemCallError)
+    /// Not even `/dev/null`.
+    case noDevices(SystemCallError)
+    /// What keeps a process has ended without a word.
+    case keeperFailed
+    /// No process can be started: this one is neither root nor may it make a user namespace.
+    case noProcesses
 
     /// The exit code that `docker run` gives for it.
     package var exitCode: CInt {
@@ -92,7 +102,28 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
             return "\(escapedForDisplay(path.bytes)) is not crun with seccomp support "
                 + "(its --version says \"\(escapedForDisplay(line))\"), and would run this without a filter of system calls; "
                 + "install crun, and remove the program that comes before it in PATH"
+        case .needsNamespaces(let what):
+            return "\(what) cannot be had here: this container allows no namespaces and no mounts"
+        case .notConfined(let error): return Self.text(ofConfinement: error)
+        case .noDevices(let error):
+            return "no process can be started: the device /dev/null cannot be made in the store (\(error)); "
+                + "the container needs the capability MKNOD, and the store a file system that is not mounted with nodev"
+        case .keeperFailed: return "the keeper of the process has ended without saying how the process did"
+        case .noProcesses:
+            return
+                "no process can be started here: this program runs as an ordinary user and may make no user namespace. "
+                + "Allow either: user namespaces (docker: --security-opt seccomp=unconfined --security-opt systempaths=unconfined, "
+                + "Kubernetes: seccompProfile: Unconfined, procMount: Unmasked), or uid 0 with the default capabilities "
+                + "(docker: --user 0, Kubernetes: runAsUser: 0); `slipway info` says what is in the way"
         }
+    }
+
+    private static func text(ofConfinement error: SystemCallError) -> String {
+        let reason = SystemCallError.text(of: error.errno)
+        if error.call.hasPrefix("prlimit ") {
+            return "the limit \(error.call.dropFirst(8)) cannot be set to what was asked for: \(reason)"
+        }
+        return "the process cannot be confined as it must be: \(error)"
     }
 
     private static func noun(_ type: LinuxSystem.FileType) -> String {

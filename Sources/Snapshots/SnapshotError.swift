@@ -17,6 +17,8 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
     case mount(SystemCallError, layers: Int)
     /// Something outside of the step still holds files of it open for writing.
     case stillInUse
+    /// The layer was unpacked by a process with more privileges.
+    case marksUnreadable(LayerID)
 
     package var description: String {
         switch self {
@@ -30,6 +32,8 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
                 + "--deep --repair`, then pull or build the image again"
         case .stillInUse:
             "the step's files are still open in a process that outlived it; end each process that the step started"
+        case .marksUnreadable(let id):
+            "layer \(id) was unpacked for overlayfs, whose marks only root of the machine can read; use another store (--root)"
         case .mount(let error, let layers):
             "cannot mount a file system of \(layers) layers: \(error)"
         }
@@ -54,7 +58,7 @@ extension SnapshotError: CausedError {
     package var cause: (any Error)? {
         switch self {
         case .mount(let error, _): error
-        case .unknownLayer, .contentGone, .diffIDMismatch, .layerDamaged, .stillInUse: nil
+        case .unknownLayer, .contentGone, .diffIDMismatch, .layerDamaged, .stillInUse, .marksUnreadable: nil
         }
     }
 }

@@ -64,7 +64,9 @@ extension SnapshotStore {
         try await onCancellablePool { isCancelled in
             let scratch = try self.store.temporaryDirectory()
             defer { try? removeTree(scratch) }
-            let form = (try? self.layerFiles(of: layer).form) ?? self.overlayForm
+            // An archive may have marks, whatever form the files of the layer have.
+            let own = (try? self.layerFiles(of: layer).form) ?? self.overlayForm
+            let form: LayerForm = self.level.mounts && own != .plain ? own : .marked
             let files = scratch.appending(form.rawValue)
             try HostFiles.createNewDirectory(files)
             _ = try self.extract(blob, to: files, form, isCancelled: isCancelled)

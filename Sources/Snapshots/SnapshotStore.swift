@@ -18,12 +18,13 @@ package final class SnapshotStore: Sendable {
     let limits: ArchiveLimits
     /// Layers being unpacked by this process.
     let unpacking = SharedWork<UnpackingKey, Void>()
+    let keptTrees = KeptTrees()
     /// An empty directory of this process, made when it is first needed.
     private let emptyDirectory = Mutex<FilePath?>(nil)
 
     private let knownMeans: Mutex<SnapshotMeans?>
     /// What this process may do with file systems.
-    let level: PrivilegeLevel
+    package let level: PrivilegeLevel
 
     /// Trees are shown and changed by `means`; nil is what works best where the store is, and at this level.
     package init(
@@ -235,12 +236,13 @@ package final class SnapshotStore: Sendable {
 
     /// The files of an unpacked layer in the form that they have.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func layerFiles(of layer: LayerID) throws(SystemCallError) -> LayerFiles {
+    func layerFiles(of layer: LayerID) throws -> LayerFiles {
         for form in [overlayForm] + LayerForm.allCases.filter({ $0 != overlayForm }) {
             let place = files(of: layer, form)
-            if try HostFiles.status(of: place) != nil {
-                return LayerFiles(root: try RootedDirectory(place), form: form)
-            }
+            guard try HostFiles.status(of: place) != nil else { continue }
+            // A process that cannot mount overlayfs is not shown its marks either, and would see what they hide.
+            if !level.mounts, form == .overlay { throw SnapshotError.marksUnreadable(layer) }
+            return LayerFiles(root: try RootedDirectory(place), form: form)
         }
         return LayerFiles(root: try RootedDirectory(files(of: layer)), form: overlayForm)
     }

@@ -1,4 +1,5 @@
 import CommandLine
+import LinuxSystem
 import Proofs
 import Sandboxes
 import Settings
@@ -6,13 +7,15 @@ import SystemPackage
 import Testing
 
 @Suite struct `Networks in the configuration` {
-    private func networks(_ text: String) throws -> SandboxNetworks {
-        try SlipwayConfiguration(parsing: Array(text.utf8), file: "/etc/slipway/slipway.toml").networks(tag: "abcdef")
+    private func networks(_ text: String, _ level: PrivilegeLevel = .root) throws -> SandboxNetworks {
+        let configuration = try SlipwayConfiguration(parsing: Array(text.utf8), file: "/etc/slipway/slipway.toml")
+        return try configuration.networks(tag: "abcdef", level: level)
     }
 
     @Test(.proves("Networks (networkMode of [worker.oci], [dns])")) func `have the names of buildkitd's`() throws {
         #expect(try networks("").mode == .automatic)
         #expect(try networks("").resolverLines == nil)
+        #expect(try networks("", .confined(isSuperuser: true)).mode == .host)
         for mode in SandboxNetworks.Mode.allCases {
             #expect(try networks("[worker.oci]\nnetworkMode = \"\(mode.rawValue)\"\n").mode == mode)
         }

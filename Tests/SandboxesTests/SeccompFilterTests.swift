@@ -138,6 +138,31 @@ private func verdict(_ filter: SeccompFilter, architecture: UInt32, call: UInt32
         #expect(verdict(privileged, architecture: Self.x86_64, call: 161) == Self.notPermitted)
     }
 
+    @Test func `a process without a network has sockets of its machine alone`() {
+        var profile = SeccompProfile.docker(capabilities: Capability.dockerDefaults)
+        profile.refuseNetworks()
+        let filter = SeccompFilter(profile, x86: true)
+        func socket(_ family: UInt64) -> UInt32? {
+            verdict(filter, architecture: Self.x86_64, call: 41, family)
+        }
+        #expect(socket(1) == Self.allow && socket(16) == Self.allow)
+        for family: UInt64 in [2, 10, 17, 40, 1 << 32 | 1] { #expect(socket(family) == Self.notPermitted, "\(family)") }
+        // socketcall, through which 32-bit programs make any.
+        #expect(verdict(filter, architecture: Self.i386, call: 102, 1) == Self.notPermitted)
+    }
+
+    @Test func `a process that sees others may signal each, and not all at once`() {
+        var profile = SeccompProfile.docker(capabilities: Capability.dockerDefaults)
+        profile.refuseSignalsToAll()
+        let filter = SeccompFilter(profile, x86: true)
+        func kill(_ process: Int64) -> UInt32? {
+            verdict(filter, architecture: Self.x86_64, call: 62, UInt64(bitPattern: process))
+        }
+        for process: Int64 in [0, 1, 4711, -2, -4711] { #expect(kill(process) == Self.allow, "\(process)") }
+        // The kernel looks at 32 bits, whatever the others are.
+        for process: Int64 in [-1, 0xffff_ffff] { #expect(kill(process) == Self.notPermitted, "\(process)") }
+    }
+
     @Test func `the kernel takes a program of this size`() {
         #expect(filter.instructionCount < 4096)
         #expect(arm.instructionCount < 4096)

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "CLinuxCalls.h"
+#include "CLinuxConfinement.h"
 #include "CLinuxCopying.h"
 #include "CLinuxMounts.h"
 #include "CLinuxNamespaces.h"

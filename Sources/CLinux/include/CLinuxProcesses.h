@@ -2,6 +2,8 @@
 #ifndef SLIPWAY_PROCESSES_H
 #define SLIPWAY_PROCESSES_H
 
+#include "CLinuxConfinement.h"
+
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -42,6 +44,8 @@ struct slipway_spawn {
     int controlling_terminal;
     /// setpgid(0, 0).
     int new_process_group;
+    /// NULL takes nothing from the child. The working directory is then looked up with the root that it gives.
+    const struct slipway_confinement *confinement;
 };
 
 /// Which step of a start failed.

@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Sandboxes
 package import Terminal
 
 /// The program from its arguments to its exit status.
@@ -18,6 +19,9 @@ package enum SlipwayProgram {
     package static func start(_ arguments: [[UInt8]]) -> Start {
         StandardStream.openMissing()
         FileModeMask.takeOver()
+        if arguments.dropFirst().first.map({ $0.elementsEqual(SandboxKeeper.command.utf8) }) ?? false {
+            return .finished(CommandStatus(rawValue: SandboxKeeper.run()))
+        }
         let width = TerminalSize(of: StandardStream.input.descriptor).map { Int($0.columns) } ?? 80
         let tree = CommandTree(SlipwayCommands.all, width: width)
         do throws(LocatedUsageError) {

@@ -29,7 +29,7 @@ extension SlipwayConfiguration {
         }
         return SandboxNetworks(
             name: tag,
-            mode: mode ?? .automatic,
+            mode: mode ?? (level.mounts ? .automatic : .host),
             level: level,
             scratch: scratch,
             resolverLines: resolverLines

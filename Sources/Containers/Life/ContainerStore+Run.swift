@@ -66,7 +66,7 @@ extension ContainerStore {
                 run.isNested = true
                 run.keeper = record.state.keeper
                 run.process = await onBlockingPool { ProcessReference(processID: process.processID) }
-                run.runtimeState = process.runtimeState.string
+                run.runtimeState = process.runtimeState?.string
                 if let first = run.process { try await self.bindNetwork(of: record, to: first) }
                 run.health = record.healthPlan.map { _ in ContainerHealth() }
                 let running = try await self.changed(record, .started(run))

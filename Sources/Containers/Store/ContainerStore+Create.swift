@@ -2,14 +2,16 @@ import FoundationEssentials
 import LinuxSystem
 import OCI
 import Sandboxes
+import Snapshots
 import Storage
 import SystemPackage
 import Text
 
 extension ContainerStore {
     /// Makes a container that does not run yet.
-    /// - Throws: `ContainerError.nameInUse`, `.invalidName`, `.noCommand`, `.limitsRefused`.
+    /// - Throws: `ContainerError.nameInUse`, `.invalidName`, `.noCommand`, `.limitsRefused`, `.cannotRun`.
     package func create(_ given: ContainerRequest) async throws -> ContainerRecord {
+        guard snapshots.level.mounts else { throw ContainerError.cannotRun(snapshots.level) }
         var request = given
         if !request.options.resources.isUnlimited, let reason = ControlGroup.obstacle(at: privileges.level) {
             throw ContainerError.limitsRefused(reason)

@@ -172,3 +172,22 @@ package final class OpenFile: Sendable {
     /// The path under which programs that this process starts can open this very file, for as long as it is open here.
     package var pathForChildren: FilePath { FilePath("/proc/\(getpid())/fd/\(descriptor)") }
 }
+
+extension OpenFile {
+    /// Where the file is now, whatever it was opened as; nil where it was removed.
+    ///
+    /// See proc_pid_fd(5).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func currentPath() throws(SystemCallError) -> FilePath? {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX) + 1)
+        let count = try retryingSystemCall("readlink", path: path) {
+            procPath.withPlatformString { readlink($0, &buffer, buffer.count) }
+        }
+        let found = FilePath(bytes: buffer[..<count])
+        // The kernel marks the name of a removed file, and another file may have that very name.
+        var raw = stat()
+        guard found.withPlatformString({ lstat($0, &raw) }) == 0 else { return nil }
+        let (named, own) = (FileStatus(raw), try status())
+        return named.device == own.device && named.inode == own.inode ? found : nil
+    }
+}

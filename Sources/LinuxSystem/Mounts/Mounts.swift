@@ -97,7 +97,8 @@ package struct DetachedMount: Sendable {
 /// MS_PRIVATE of mount(2): an enumeration's case in Glibc, a number for mount_setattr(2).
 private let MS_PRIVATE_ = 1 << 18
 
-/// Detaches what is mounted at a path; a path that is no mount point is no error.
+/// Detaches what is mounted at a path; a path that is no mount point is no error, nor is a process that may mount nothing: then
+/// nothing is mounted there.
 ///
 /// With `lazy` the mount leaves the tree even while files in it are open. See umount2(2).
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -107,7 +108,7 @@ package func unmount(_ path: FilePath, lazy: Bool = false) throws(SystemCallErro
             path.withPlatformString { slipway_umount($0, lazy ? 1 : 0) }
         }
     } catch {
-        if error.errno != .invalidArgument && error.errno != .noSuchFileOrDirectory { throw error }
+        if ![.invalidArgument, .noSuchFileOrDirectory, .notPermitted].contains(error.errno) { throw error }
     }
 }
 

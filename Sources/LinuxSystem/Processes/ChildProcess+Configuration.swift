@@ -93,6 +93,8 @@ package struct ChildProcessConfiguration: Sendable {
     package var controlGroups: [OpenFile] = []
     /// A network namespace to enter, open for reading.
     package var networkNamespace: OpenFile?
+    /// What the child gives up; `workingDirectory` is then one of the root that it gets.
+    package var confinement: ProcessConfinement?
 
     package init(_ program: Program, _ arguments: [[UInt8]] = []) {
         self.program = program

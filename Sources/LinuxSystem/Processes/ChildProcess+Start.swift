@@ -11,9 +11,34 @@ extension ChildProcess {
         try await onBlockingPool { try startBlocking(configuration) }
     }
 
+    /// Starts a program for a caller that reaps its children itself, and has no other thread.
+    /// - Returns: the number of the process.
+    /// - Throws: as `start`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func startUnwatched(_ configuration: ChildProcessConfiguration) throws -> Int32 {
+        try spawn(configuration).processID
+    }
+
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private static func startBlocking(_ configuration: ChildProcessConfiguration) throws -> ChildProcess {
-        let path = try configuration.program.resolve()
+        let spawned = try spawn(configuration)
+        return ChildProcess(
+            processID: spawned.processID,
+            handle: spawned.handle,
+            readers: spawned.files.readers,
+            writers: spawned.files.writers
+        )
+    }
+
+    private struct Spawned {
+        let processID: Int32
+        let handle: OpenFile
+        let files: ChildFiles
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func spawn(_ configuration: ChildProcessConfiguration) throws -> Spawned {
+        let path = try executable(of: configuration)
         let name: [UInt8] =
             switch configuration.program {
             case .path(let path): path.bytes
@@ -54,18 +79,22 @@ extension ChildProcess {
                         request.new_session = 1
                         request.controlling_terminal = 1
                     }
-                    return slipway_spawn(&request, &processID, &pidfd, &stage, &index)
+                    return ProcessConfinement.withShim(configuration.confinement) {
+                        request.confinement = $0
+                        return slipway_spawn(&request, &processID, &pidfd, &stage, &index)
+                    }
                 }
             }
         }
         guard code == 0 else { throw failure(configuration, path, code: code, stage: stage, index: Int(index)) }
         files.sources = []
-        return ChildProcess(
-            processID: processID,
-            handle: OpenFile(owning: pidfd, path: path),
-            readers: files.readers,
-            writers: files.writers
-        )
+        return Spawned(processID: processID, handle: OpenFile(owning: pidfd, path: path), files: files)
+    }
+
+    private static func executable(of configuration: ChildProcessConfiguration) throws(ProgramNotFound) -> FilePath {
+        // What a path means in a root of the child's own, only the child can tell.
+        if configuration.confinement?.root != nil, case .path(let path) = configuration.program { return path }
+        return try configuration.program.resolve()
     }
 
     private static func failure(
@@ -76,6 +105,7 @@ extension ChildProcess {
         index: Int
     ) -> SystemCallError {
         let errno = Errno(rawValue: code)
+        if let call = configuration.confinement?.call(at: stage, index) { return SystemCallError(call, errno: errno) }
         switch slipway_spawn_stage(rawValue: UInt32(stage)) {
         case slipway_spawn_session: return SystemCallError("setsid", path: path, errno: errno)
         case slipway_spawn_control_group:

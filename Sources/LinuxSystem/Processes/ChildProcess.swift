@@ -110,17 +110,21 @@ package final class ChildProcess: Sendable {
     @discardableResult
     package func terminate(signal: Signal = .terminate, grace: Duration = .seconds(2)) async throws -> ExitStatus {
         try send(signal: signal)
+        if await !hasEnded(within: grace) { try send(signal: .kill) }
+        // Waiting in a task of its own: this one may be cancelled, and the process is as good as gone.
+        return try await Task { try await self.wait() }.value
+    }
+
+    /// Waits for the end at most some time, also in a cancelled task; whether it has ended.
+    package func hasEnded(within time: Duration) async -> Bool {
         let milliseconds = CInt(
-            clamping: grace.components.seconds * 1000 + grace.components.attoseconds / 1_000_000_000_000_000
+            clamping: time.components.seconds * 1000 + time.components.attoseconds / 1_000_000_000_000_000
         )
         let handle = handle
-        let ended = await onBlockingPool { () -> Bool in
+        return await onBlockingPool { () -> Bool in
             var poll = pollfd(fd: handle.descriptor, events: Int16(POLLIN), revents: 0)
             return Glibc.poll(&poll, 1, milliseconds) > 0
         }
-        if !ended { try send(signal: .kill) }
-        // Waiting in a task of its own: this one may be cancelled, and the process is as good as gone.
-        return try await Task { try await self.wait() }.value
     }
 
     private func ended(_ result: Result<Void, any Error>) {

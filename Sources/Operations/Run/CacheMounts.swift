@@ -114,7 +114,7 @@ struct CacheMounts: Sendable {
         let fresh = try await onBlockingPool { [store] in try store.temporaryDirectory() }
         if let seed {
             try await snapshots.withMounted(seed.tree) { root in
-                try await onBlockingPool { try Self.copy(seed.path, of: root, to: fresh) }
+                try await onBlockingPool { try copyDirectory(seed.path, of: root, to: fresh) }
             }
         } else {
             try await onBlockingPool { try OpenFile.open(fresh, [.readOnly, .directory]).changeMode(0o755) }
@@ -127,15 +127,5 @@ struct CacheMounts: Sendable {
                 if try HostFiles.status(of: directory) == nil { throw error }
             }
         }
-    }
-
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private static func copy(_ path: [UInt8], of root: FilePath, to fresh: FilePath) throws {
-        let source = try RootedDirectory(root).openDirectory(path.isEmpty ? "/" : FilePath(bytes: path))
-        let status = try source.status(".")
-        try copyTree(from: source, to: RootedDirectory(fresh))
-        let made = try OpenFile.open(fresh, [.readOnly, .directory])
-        try made.changeOwner(user: status.userID, group: status.groupID)
-        try made.changeMode(UInt32(status.mode))
     }
 }

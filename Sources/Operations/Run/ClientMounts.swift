@@ -8,11 +8,12 @@ import Tasks
 internal import Text
 
 /// What a step gets of its client. Nothing of it ever reaches a disk: it is in file systems in memory that only this process and
-/// its step see, and that vanish with the process however it ends.
+/// its step see, and that vanish with the process however it ends. Where nothing can be mounted, it is in the store while the step runs.
 extension OperationEnvironment {
-    /// Lends a directory in memory.
+    /// Lends a directory in memory, or one of the store where that cannot be mounted: for its user alone.
     func withMemoryDirectory<Value>(_ body: (FilePath) async throws -> Value) async throws -> Value {
-        let point = try await onBlockingPool { [store] in
+        let point = try await onBlockingPool { [store, canMount] in
+            guard canMount else { return try store.temporaryDirectory() }
             let point = try store.mountPoint()
             try DetachedMount.tmpfs(mode: 0o700).attach(at: point)
             return point
@@ -20,8 +21,8 @@ extension OperationEnvironment {
         return try await withCleanUp {
             try await body(point)
         } finally: {
-            try await onBlockingPool {
-                try unmount(point, lazy: true)
+            try await onBlockingPool { [canMount] in
+                if canMount { try unmount(point, lazy: true) }
                 try removeTree(point)
             }
         }

@@ -87,14 +87,14 @@ struct ExecOperation: VertexOperation {
         let tree = try run.tree(of: root)
         if let index = root.output {
             let (more, layer) = try await environment.snapshots.withActiveSnapshot(on: tree) { active in
-                try await run.mount(others[...], [], root: active.root)
+                try await run.mount(others, root: active)
             }
             outputs = more
             outputs[index] = .tree(tree.adding(layer))
         } else {
             // Also where the process may not write: the places of its mounts are made.
             outputs = try await run.withPassingSnapshot(on: tree, of: root) { active in
-                try await run.mount(others[...], [], root: active.root)
+                try await run.mount(others, root: active)
             }
         }
         return try (0..<outputCount).map { index in
@@ -113,7 +113,7 @@ struct ExecRun: Sendable {
     let context: OperationContext
     let network: StepNetwork
     /// What is done when all mounts are there.
-    let whenMounted: @Sendable (ExecRun, _ root: FilePath, [SandboxConfiguration.Mount]) async throws -> Void
+    let whenMounted: @Sendable (ExecRun, _ root: ActiveSnapshot, [SandboxConfiguration.Mount]) async throws -> Void
     /// What the process saw of directories of the client.
     let seen = SeenDirectories()
     private let takenCaches = CacheMounts.Taken()
@@ -133,15 +133,34 @@ struct ExecRun: Sendable {
         }
     }
 
+    /// Takes all mounts, runs the process, and gives the outputs of the mounts.
+    func mount(_ mounts: [Mount], root: ActiveSnapshot) async throws -> [Int: BuildOutput] {
+        // Caches first and in one order for all steps: of two that wait for each other's, neither would ever run.
+        let caches = mounts.enumerated().compactMap { mount -> (id: [UInt8], mount: NumberedMount)? in
+            if case .cache(let id, _) = mount.element.kind { (id, mount) } else { nil }
+        }
+        let others = mounts.enumerated().filter { if case .cache = $0.element.kind { false } else { true } }
+        let ordered = caches.sorted { $0.id.lexicographicallyPrecedes($1.id) }.map(\.mount) + others
+        return try await mount(ordered[...], [:], root: root)
+    }
+
+    private typealias NumberedMount = EnumeratedSequence<[Mount]>.Element
+
     /// Takes the mounts that are left, runs the process, and gives the outputs of the mounts.
-    func mount(
-        _ mounts: ArraySlice<Mount>,
-        _ taken: [SandboxConfiguration.Mount],
-        root: FilePath
+    /// - Parameters:
+    ///   - mounts: what is left, with the numbers by which mounts come one after the other.
+    ///   - taken: what is there, by the same numbers.
+    ///   - root: the files of the process.
+    /// - Returns: the outputs by their numbers.
+    /// - Throws: what taking the mounts, or running the process, throws.
+    private func mount(
+        _ mounts: ArraySlice<NumberedMount>,
+        _ taken: [Int: SandboxConfiguration.Mount],
+        root: ActiveSnapshot
     ) async throws -> [Int: BuildOutput] {
-        guard let mount = mounts.first else {
+        guard let (number, mount) = mounts.first else {
             do {
-                try await whenMounted(self, root, taken)
+                try await whenMounted(self, root, taken.sorted { $0.key < $1.key }.map(\.value))
             } catch let error as OperationError {
                 // The mounts are kept as they are now.
                 guard let remains else { throw error }
@@ -156,7 +175,7 @@ struct ExecRun: Sendable {
         )
         func go(_ source: SandboxConfiguration.Mount.Source) async throws -> [Int: BuildOutput] {
             let next = SandboxConfiguration.Mount(source, at: target, isReadOnly: mount.isReadOnly)
-            return try await self.mount(rest, taken + [next], root: root)
+            return try await self.mount(rest, taken.merging([number: next]) { $1 }, root: root)
         }
         switch mount.kind {
         case .temporary(let size):
@@ -167,7 +186,8 @@ struct ExecRun: Sendable {
             if let directory = takenCaches.directory(id: id, seed: seed) { return try await go(.bind(directory)) }
             return try await environment.cacheMounts.withDirectory(
                 id: id,
-                sharing: sharing,
+                // What is put into the root of one step cannot be in that of another.
+                sharing: sharing == .shared && !environment.canMount ? .locked : sharing,
                 seed: seed,
                 waits: { [context] in
                     let text = "waiting for another step to end that has the cache mount \(escapedForDisplay(name))\n"
@@ -187,7 +207,7 @@ struct ExecRun: Sendable {
                 // As in BuildKit: what is given as a program is one.
                 let options = ["nosuid", "nodev"] + (file.mode & 0o111 == 0 ? ["noexec"] : [])
                 let next = SandboxConfiguration.Mount(.bind(path), at: target, isReadOnly: true, options: options)
-                return try await self.mount(rest, taken + [next], root: root)
+                return try await self.mount(rest, taken.merging([number: next]) { $1 }, root: root)
             }
         case .ssh(let file):
             guard let agent = try await environment.client.agent(file.id, isOptional: file.isOptional) else {
@@ -224,8 +244,9 @@ struct ExecRun: Sendable {
             return outputs.merging([index: .tree(tree.adding(layer))]) { $1 }
         }
         if mount.isReadOnly {
-            return try await environment.snapshots.withMounted(tree) {
-                try await withSelected(mount.selector, of: $0, go)
+            return try await environment.snapshots.withMounted(tree) { root in
+                guard environment.canMount else { return try await withCopy(of: mount.selector, of: root, go) }
+                return try await withSelected(mount.selector, of: root, go)
             }
         }
         return try await withPassingSnapshot(on: tree, of: mount) { active in
@@ -261,19 +282,9 @@ struct ExecRun: Sendable {
         _ go: (SandboxConfiguration.Mount.Source) async throws -> [Int: BuildOutput]
     ) async throws -> [Int: BuildOutput] {
         if rootedPath(selector).isEmpty { return try await go(.bind(root)) }
+        guard environment.canMount else { return try await go(.bind(try await place(of: selector, in: root))) }
         let point = try await onBlockingPool { [store = environment.store] in
-            let tree = try RootedDirectory(root)
-            let selected: OpenFile
-            do throws(SystemCallError) {
-                selected = try tree.open(FilePath(bytes: selector), .pathOnly)
-            } catch {
-                guard error.errno == .noSuchFileOrDirectory else { throw error }
-                throw OperationError.notFound(
-                    path: "/" + rootedPath(selector),
-                    in: "mount",
-                    hint: nil
-                )
-            }
+            let selected = try selected(selector, of: root)
             let point = try store.mountPoint()
             var target = point
             if try selected.status().type != .directory {

@@ -15,11 +15,11 @@ extension ExecRun {
     private static let usualPath: [UInt8] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     /// Runs the process to its end.
-    func runProcess(root: FilePath, _ mounts: [SandboxConfiguration.Mount]) async throws {
+    func runProcess(root: ActiveSnapshot, _ mounts: [SandboxConfiguration.Mount]) async throws {
         let obstacle = try await obstacle()
         let process = exec.process
         var configuration = try await configuration(of: process, exec.security, root: root, mounts)
-        let failure = FailureWatch(root: root, exec: exec, network: .init(configuration.network))
+        let failure = FailureWatch(root: root.root, exec: exec, network: .init(configuration.network))
         let status: ExitStatus
         do {
             status = try await withControlGroup(failure) { group in
@@ -60,10 +60,10 @@ extension ExecRun {
     func configuration(
         of process: Process,
         _ security: SecurityMode,
-        root: FilePath,
+        root: ActiveSnapshot,
         _ mounts: [SandboxConfiguration.Mount]
     ) async throws -> SandboxConfiguration {
-        var configuration = SandboxConfiguration(root: root, arguments: process.arguments)
+        var configuration = SandboxConfiguration(root: root.root, arguments: process.arguments)
         configuration.purpose = .step
         configuration.isRootReadOnly = exec.mounts.contains { $0.destination == "/" && $0.isReadOnly }
         configuration.environment = process.environment + proxyVariables(of: process)
@@ -105,6 +105,7 @@ extension ExecRun {
             }
         }
         configuration.noteObstacle = { [context] in context.warn($0) }
+        configuration.noteRestored = { root.note(restored: $0) }
         return configuration
     }
 

@@ -64,10 +64,10 @@ package struct StepContainer: Sendable {
 
     private let plan: Plan
     private let run: ExecRun
-    private let root: FilePath
+    private let root: ActiveSnapshot
     private let mounts: [SandboxConfiguration.Mount]
 
-    fileprivate init(_ plan: Plan, _ run: ExecRun, root: FilePath, _ mounts: [SandboxConfiguration.Mount]) {
+    fileprivate init(_ plan: Plan, _ run: ExecRun, root: ActiveSnapshot, _ mounts: [SandboxConfiguration.Mount]) {
         self.plan = plan
         self.run = run
         self.root = root
@@ -78,7 +78,7 @@ package struct StepContainer: Sendable {
     package func files(ofMount number: Int) -> FilePath? {
         guard plan.mounts.indices.contains(number) else { return nil }
         let destination = plan.mounts[number].destination
-        if destination == "/" { return root }
+        if destination == "/" { return root.root }
         let target = FilePath("/").pushing(FilePath(bytes: destination))
         guard case .bind(let path)? = mounts.first(where: { $0.target == target })?.source else { return nil }
         return path
@@ -97,7 +97,7 @@ package struct StepContainer: Sendable {
                     output: try process.terminal?.makeReader() ?? process.reader(1),
                     errors: process.reader(2),
                     terminal: process.terminal,
-                    filter: StandardErrorFilter(program: configuration.arguments.first ?? []),
+                    filter: process.makeErrorFilter(),
                     send: { try process.send(signal: $0) },
                     wait: { try await process.wait() }
                 )
@@ -193,7 +193,7 @@ extension OperationEnvironment {
             }
             let others = mounts.filter { $0 != root }
             try await snapshots.withDiscardedSnapshot(on: try run.tree(of: root)) { active in
-                _ = try await run.mount(others[...], [], root: active.root)
+                _ = try await run.mount(others, root: active)
             }
         }
     }

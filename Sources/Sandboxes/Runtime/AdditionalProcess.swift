@@ -36,55 +36,17 @@ package struct AdditionalProcess: Sendable {
         let prepared = try PreparedRoot(root)
         let users = try UserDatabase(root: prepared.root)
         workingDirectory = try prepared.existingWorkingDirectory(configuration.workingDirectory)
-        try Self.find(program, configuration.environment, from: workingDirectory, in: prepared.root)
+        // The runtime leaves a process behind in the sandbox where it finds no program.
+        _ = try ProgramLookup(
+            root: prepared.root,
+            workingDirectory: workingDirectory,
+            environment: configuration.environment
+        ).find(program)
         let process = try SandboxBundle.process(configuration, terminal, in: workingDirectory, users)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.withoutEscapingSlashes]
         let file = try OpenFile.open(document, [.writeOnly, .createNew, .noFollow], mode: 0o600)
         try file.write(Array(try encoder.encode(process)))
-    }
-
-    /// Looks for the program: the runtime leaves a process behind in the sandbox where it finds none.
-    ///
-    /// Whether the process's user may execute it, the kernel says.
-    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private static func find(
-        _ program: [UInt8],
-        _ environment: [[UInt8]],
-        from workingDirectory: FilePath,
-        in root: RootedDirectory
-    ) throws {
-        let slash: UInt8 = "/"
-        if program.contains(slash) {
-            guard let status = try status(of: workingDirectory.pushing(FilePath(bytes: program)), in: root) else {
-                throw SandboxError.programNotFound(program)
-            }
-            guard status.type == .regular, status.mode & 0o111 != 0 else {
-                throw SandboxError.programNotExecutable(program, reason: "permission denied")
-            }
-            return
-        }
-        let path = environment.last { $0.starts(with: "PATH=") }?.dropFirst(5) ?? []
-        for directory in path.split(separator: ":", omittingEmptySubsequences: false) {
-            if program.isEmpty { break }
-            let place = workingDirectory.pushing(FilePath(bytes: directory + [slash] + program))
-            if let status = try status(of: place, in: root), status.type == .regular, status.mode & 0o111 != 0 {
-                return
-            }
-        }
-        throw SandboxError.programNotFound(program)
-    }
-
-    private static func status(of path: FilePath, in root: RootedDirectory) throws(SystemCallError) -> FileStatus? {
-        do throws(SystemCallError) {
-            return try root.open(path, .pathOnly).status()
-        } catch {
-            switch error.errno {
-            case .noSuchFileOrDirectory, .notDirectory: return nil
-            case .tooManySymbolicLinkLevels: return nil
-            default: throw error
-            }
-        }
     }
 
     /// Why the runtime could not start the process, from its log; nil where it says nothing.

@@ -81,12 +81,21 @@ struct PreparedRoot: Sendable {
             return Place(path: lookup.path, coveredMode: try makePlace(lookup.path, kind, in: outer))
         }
         mounted.append(Mounted(path: lookup.path, source: source))
+        return try place(path, kind)
+    }
+
+    /// Finds or makes the place where something else will stand for as long as the process runs.
+    /// - Returns: its path, without links.
+    /// - Throws: `SandboxError`, `SystemCallError`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    mutating func place(_ path: FilePath, _ kind: Kind) throws -> Place {
+        let before = try resolve(path, nil)
         let found = try resolve(path, kind)
         switch (kind, found.status.type == .directory) {
         case (.directory, false): throw SandboxError.mountPointIsNotDirectory(path)
         case (.file, true): throw SandboxError.mountPointIsDirectory(path)
         case (.directory, true), (.file, false):
-            return Place(path: found.path, coveredMode: lookup.exists ? UInt32(found.status.mode) : nil)
+            return Place(path: found.path, coveredMode: before.exists ? UInt32(found.status.mode) : nil)
         }
     }
 

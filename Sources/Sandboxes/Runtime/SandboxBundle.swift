@@ -121,29 +121,20 @@ package struct SandboxBundle: Sendable {
         in workingDirectory: FilePath,
         _ users: UserDatabase
     ) throws -> RuntimeSpecification.Process {
-        let user = try users.user(configuration.user)
-        let groups = user.additionalGroups + (try configuration.additionalGroups.map { try users.group($0) })
-        var environment = configuration.environment
-        let home = environment.last { $0.starts(with: "HOME=") }
-        if home?.elementsEqual("HOME=".utf8) ?? true {
-            environment.removeAll { $0.starts(with: "HOME=") }
-            environment.append("HOME=" + user.home)
-        }
+        let account = try ProcessAccount(configuration, users)
         let capabilities = configuration.capabilities.map(\.rawValue).sorted()
-        // Another user than root starts without effective capabilities, whatever the bounding set allows programs to gain.
-        let held = user.userID == 0 ? capabilities : []
+        let held = account.held(of: configuration.capabilities).map(\.rawValue).sorted()
         return RuntimeSpecification.Process(
             terminal: terminal != nil,
             consoleSize: terminal.map { .init(height: $0.rows, width: $0.columns) },
-            // The primary group is among the supplementary ones too, so that dropping it gains nothing (CVE-2022-36109).
             user: .init(
-                uid: user.userID,
-                gid: user.groupID,
-                additionalGids: ([user.groupID] + groups).removingDuplicates(),
+                uid: account.user.userID,
+                gid: account.user.groupID,
+                additionalGids: account.groups,
                 umask: 0o022
             ),
             args: try configuration.arguments.map { try text($0, "the argument") },
-            env: try environment.map { try text($0, "the variable") },
+            env: try account.environment.map { try text($0, "the variable") },
             cwd: try text(workingDirectory.bytes, "the working directory"),
             capabilities: .init(bounding: capabilities, effective: held, permitted: held),
             rlimits: configuration.resourceLimits.isEmpty
@@ -245,7 +236,9 @@ package struct SandboxBundle: Sendable {
         return try text(link.bytes, "the path")
     }
 
-    private static func networkFiles(
+    /// Writes the files through which a process finds names and addresses, to be shown to it.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static func networkFiles(
         _ configuration: SandboxConfiguration,
         in directory: FilePath
     ) throws -> [SandboxConfiguration.Mount] {
@@ -283,12 +276,5 @@ package struct SandboxBundle: Sendable {
             throw .notText(what: what, bytes)
         }
         return text
-    }
-}
-
-extension [UInt32] {
-    fileprivate func removingDuplicates() -> [UInt32] {
-        var seen: Set<UInt32> = []
-        return filter { seen.insert($0).inserted }
     }
 }

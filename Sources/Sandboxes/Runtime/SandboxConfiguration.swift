@@ -127,6 +127,8 @@ package struct SandboxConfiguration: Sendable {
     package var usesAllDevices = false
     /// Is told what this host does not let be confined.
     package var noteObstacle: @Sendable (String) -> Void = { _ in }
+    /// Is told, when the process has ended, of files of the root that are as they were although the kernel has noted a change of them.
+    package var noteRestored: @Sendable ([FilePath]) -> Void = { _ in }
 
     /// A process confined as Docker's defaults confine it.
     package init(root: FilePath, arguments: [[UInt8]]) {

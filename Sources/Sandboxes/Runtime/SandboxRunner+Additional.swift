@@ -92,7 +92,7 @@ extension SandboxRunner {
         }
         var arguments = [
             "-t", "\(sandbox.processID)", "-m", "-p", "--", "crun", "--cgroup-manager=disabled",
-            "--root", sandbox.runtimeState.string, "--log", "file:" + process.log.string, "--log-format", "json",
+            "--root", try sandbox.stateToJoin().string, "--log", "file:" + process.log.string, "--log-format", "json",
             "exec", "--process", process.document.string, "--pid-file", process.number.string,
         ]
         if let receiver { arguments += ["--console-socket", receiver.path.string] }
@@ -122,9 +122,9 @@ extension SandboxRunner {
 extension SandboxProcess {
     /// The sandboxed process itself, once its root is what the sandbox's processes are to see; nil where it has ended.
     func leader() async throws -> ProcessReference? {
+        let state = try stateToJoin()
         let number = processID
         guard let runtime = await onBlockingPool({ ProcessReference(processID: number) }) else { return nil }
-        let state = runtimeState
         let own = state.appending("main")
         return try await FileWatch.wait(
             in: [state.removingLastComponent(), state, own],
@@ -133,5 +133,11 @@ extension SandboxProcess {
             guard try HostFiles.status(of: own.appending("status")) != nil else { return nil }
             return try NestedProcesses.first(in: number).flatMap { ProcessReference(processID: $0) }
         }
+    }
+
+    /// Where the runtime keeps what another process needs to join this one.
+    fileprivate func stateToJoin() throws(SandboxError) -> FilePath {
+        guard let runtimeState else { throw .needsNamespaces("a process that joins another one") }
+        return runtimeState
     }
 }

@@ -3,7 +3,7 @@ internal import Synchronization
 package import SystemPackage
 internal import Text
 
-/// Runs processes in sandboxes with the `crun` runtime.
+/// Runs processes in sandboxes: with the `crun` runtime, or where that cannot work by chroot(2).
 ///
 /// The runtime is process 1 of a process namespace of its own, and the sandboxed process is process 1 of another inside it.
 /// So when the sandboxed process ends, the kernel kills whatever it left behind; and when the runtime is killed, or this
@@ -31,22 +31,38 @@ package struct SandboxRunner: Sendable {
     /// A directory on which bundles are made; each exists only while its process runs.
     let scratch: FilePath
     let runtime: Program
+    /// Starts processes where the runtime cannot: a program that calls `SandboxKeeper.run`.
+    let keeper: Program
     /// What this process may do of what a sandbox takes.
-    let level: PrivilegeLevel
+    package let level: PrivilegeLevel
+    let gap: ConfinementGap
 
-    package init(scratch: FilePath, level: PrivilegeLevel = .root, runtime: Program = .named("crun")) {
+    package init(
+        scratch: FilePath,
+        level: PrivilegeLevel = .root,
+        runtime: Program = .named("crun"),
+        keeper: Program = .path("/proc/self/exe")
+    ) {
         self.scratch = scratch
         self.level = level
         self.runtime = runtime
+        self.keeper = keeper
+        gap = ConfinementGap()
+    }
+
+    private init(_ other: SandboxRunner, scratch: FilePath) {
+        self.scratch = scratch
+        level = other.level
+        runtime = other.runtime
+        keeper = other.keeper
+        gap = other.gap
     }
 
     /// Why processes cannot be held to limits; nil where they can, as far as the host has them.
     package var obstacleToLimits: String? { ControlGroup.obstacle(at: level) }
 
     /// The same with its bundles in another directory, as one in memory for what may not reach a disk.
-    package func writing(to scratch: FilePath) -> SandboxRunner {
-        SandboxRunner(scratch: scratch, level: level, runtime: runtime)
-    }
+    package func writing(to scratch: FilePath) -> SandboxRunner { SandboxRunner(self, scratch: scratch) }
 
     /// Runs a process to its end.
     ///
@@ -65,6 +81,12 @@ package struct SandboxRunner: Sendable {
         grace: Duration = .seconds(2),
         _ body: (SandboxProcess) async throws -> Value
     ) async throws -> (value: Value, status: ExitStatus) {
+        switch level {
+        case .root, .userNamespace, .singleID: break
+        case .confined(isSuperuser: true):
+            return try await withKeptProcess(configuration, streams: streams, grace: grace, body)
+        case .confined(isSuperuser: false): throw SandboxError.noProcesses
+        }
         // It may be asked what it is: meanwhile the bundle is made.
         async let runtime = ContainerRuntime.resolve(runtime)
         let prepared = try await onBlockingPool { try PreparedSandbox(configuration, streams, of: self) }
@@ -92,10 +114,9 @@ package struct SandboxRunner: Sendable {
     ) async throws -> ExitStatus {
         var configuration = configuration
         configuration.impersonatesUsers = level.mounts && !level.hasOtherUsers && configuration.confinesSystemCalls
-        return try await withProcess(configuration, grace: grace) { [configuration] process in
-            let program = configuration.arguments.first ?? []
+        return try await withProcess(configuration, grace: grace) { process in
             async let errors: StandardErrorFilter = {
-                var filter = StandardErrorFilter(program: program)
+                var filter = process.makeErrorFilter()
                 while let bytes = try await process.reader(2)?.read() {
                     let visible = filter.pass(bytes)
                     if !visible.isEmpty { try await write(2, visible) }
@@ -186,17 +207,31 @@ package struct SandboxRunner: Sendable {
 
 /// A running process in a sandbox.
 package struct SandboxProcess: Sendable {
-    private let child: ChildProcess
+    /// What stands between this program and the process.
+    private enum Parent: Sendable {
+        case runtime(ChildProcess, SandboxBundle)
+        case keeper(KeptProcess)
+
+        var child: ChildProcess {
+            switch self {
+            case .runtime(let child, _): child
+            case .keeper(let process): process.keeper
+            }
+        }
+    }
+
+    private let parent: Parent
     /// The process's terminal, if it was given one.
     package let terminal: PseudoTerminal?
 
-    private let bundle: SandboxBundle
     /// What more processes of the sandbox are started in.
     let controlGroup: OpenFile?
     let controlGroups: [OpenFile]
 
-    /// Where the runtime keeps what it knows of the process, as the process `main`.
-    package var runtimeState: FilePath { bundle.state }
+    /// Where the runtime keeps what it knows of the process, as the process `main`; nil if no runtime keeps it.
+    package var runtimeState: FilePath? {
+        if case .runtime(_, let bundle) = parent { bundle.state } else { nil }
+    }
 
     init(
         child: ChildProcess,
@@ -205,34 +240,63 @@ package struct SandboxProcess: Sendable {
         controlGroup: OpenFile?,
         controlGroups: [OpenFile]
     ) {
-        self.child = child
+        parent = .runtime(child, bundle)
         self.terminal = terminal
-        self.bundle = bundle
         self.controlGroup = controlGroup
         self.controlGroups = controlGroups
     }
 
-    /// Why the runtime could not start the process; nil where it could.
-    package func failure() async throws -> SandboxError? {
-        try await onBlockingPool { [bundle] in try bundle.failure() }
+    init(_ process: KeptProcess, terminal: PseudoTerminal?) {
+        parent = .keeper(process)
+        self.terminal = terminal
+        controlGroup = nil
+        controlGroups = []
     }
 
-    /// The number of the runtime, which waits for the sandboxed process, hands signals on to it, and takes it along when it is killed.
-    package var processID: Int32 { child.processID }
+    /// Why the process could not be started; nil where it could.
+    ///
+    /// That of a process that was not started by the runtime is known once it has ended.
+    package func failure() async throws -> SandboxError? {
+        switch parent {
+        case .runtime(_, let bundle): try await onBlockingPool { try bundle.failure() }
+        case .keeper(let process): try await process.failure()
+        }
+    }
+
+    /// Holds back what the runtime writes to the standard error of a process that it cannot start.
+    package func makeErrorFilter() -> StandardErrorFilter {
+        switch parent {
+        case .runtime(_, let bundle): StandardErrorFilter(program: bundle.program)
+        case .keeper: .passing
+        }
+    }
+
+    /// The number of the process that waits for the sandboxed one, hands signals on to it, and takes it along when it ends.
+    package var processID: Int32 { parent.child.processID }
 
     /// What it writes to 1 or 2, where that is a pipe.
-    package func reader(_ stream: CInt) -> ByteReader? { child.reader(stream) }
+    package func reader(_ stream: CInt) -> ByteReader? { parent.child.reader(stream) }
 
     /// The writing end of its standard input, where that is a pipe, handed over.
-    package func takeInput() -> ByteWriter? { child.takeWriter(0) }
+    package func takeInput() -> ByteWriter? { parent.child.takeWriter(0) }
 
     /// Sends a signal to the sandboxed process.
     ///
     /// As process 1 it gets only those that it handles, and SIGKILL.
-    package func send(signal: Signal) throws(SystemCallError) { try child.send(signal: signal) }
+    package func send(signal: Signal) throws(SystemCallError) {
+        switch parent {
+        case .runtime(let child, _): try child.send(signal: signal)
+        case .keeper(let process): try process.send(signal: signal)
+        }
+    }
 
     /// Waits for its end.
-    package func wait() async throws -> ExitStatus { try await child.wait() }
+    package func wait() async throws -> ExitStatus {
+        switch parent {
+        case .runtime(let child, _): try await child.wait()
+        case .keeper(let process): try await process.wait()
+        }
+    }
 }
 
 extension String {

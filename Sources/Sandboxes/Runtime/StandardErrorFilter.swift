@@ -19,6 +19,13 @@ package struct StandardErrorFilter: Sendable {
         beginnings = RuntimeLog.beginnings(program: program, workingDirectory: workingDirectory.bytes)
     }
 
+    /// Holds nothing back: for a process of which nothing but the process itself writes.
+    package static var passing: StandardErrorFilter {
+        var filter = StandardErrorFilter(program: [])
+        filter.isDecided = true
+        return filter
+    }
+
     /// What of these bytes may be shown now.
     package mutating func pass(_ bytes: [UInt8]) -> [UInt8] {
         if isDecided { return bytes }

@@ -13,6 +13,7 @@ final class FilterCache: Sendable {
     }
 
     private let filters = Mutex<[Key: String]>([:])
+    private let programs = Mutex<[SeccompProfile: Data]>([:])
 
     /// - Parameters:
     ///   - capabilities: of the process.
@@ -27,6 +28,16 @@ final class FilterCache: Sendable {
             let text = Data(SeccompFilter(profile).bytes).base64EncodedString()
             filters[key] = text
             return text
+        }
+    }
+
+    /// The program of a profile as the kernel takes it.
+    func filter(for profile: SeccompProfile) -> Data {
+        programs.withLock { programs in
+            if let program = programs[profile] { return program }
+            let program = Data(SeccompFilter(profile).bytes)
+            programs[profile] = program
+            return program
         }
     }
 }

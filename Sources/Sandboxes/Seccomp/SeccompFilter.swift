@@ -163,6 +163,8 @@ private struct Compiler {
             // Bounds are small numbers: the upper half must be 0 and the lower half below the bound.
             let lower = [low(index), .ifAtLeast(UInt32(truncatingIfNeeded: bound), skip: code.count, else: 0)] + code
             return [high(index)] + equals(0, then: lower)
+        case .lowerDiffers(let index, let value):
+            return [low(index), .ifEqual(value, skip: code.count, else: 0)] + code
         case .masked(let index, let mask, let value):
             let lower =
                 [low(index), .and(UInt32(truncatingIfNeeded: mask))]

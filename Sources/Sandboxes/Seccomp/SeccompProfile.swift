@@ -9,6 +9,8 @@ package struct SeccompProfile: Sendable, Hashable {
         case equal(Int, UInt64)
         case below(Int, UInt64)
         case masked(Int, mask: UInt64, equals: UInt64)
+        /// Of the lower half, for a call that looks at no more.
+        case lowerDiffers(Int, UInt32)
     }
 
     enum Failure: UInt32, Sendable, Hashable {
@@ -74,4 +76,20 @@ package struct SeccompProfile: Sendable, Hashable {
             actions[architecture, default: [:]][name] = .fail(failure)
         }
     }
+
+    /// Allows a call under conditions alone, whatever was allowed before; each of them is enough.
+    private mutating func restrict(_ name: Substring, to conditions: [Condition]) {
+        for architecture in SystemCallTable.Architecture.allCases {
+            actions[architecture, default: [:]][name] = .allowIfAny(conditions.map { [$0] })
+        }
+    }
+
+    /// Leaves sockets within the machine: those of AF_UNIX, and those that ask the kernel for facts (AF_NETLINK).
+    mutating func refuseNetworks() {
+        restrict("socket", to: [.equal(0, 1), .equal(0, 16)])
+        fail("socketcall", with: .notPermitted)
+    }
+
+    /// Refuses the signal to every process there is, for one that shares the process namespace of its builder.
+    mutating func refuseSignalsToAll() { restrict("kill", to: [.lowerDiffers(0, .max)]) }
 }

@@ -51,11 +51,25 @@ package enum Capability: String, Sendable, Hashable, CaseIterable {
     ///
     /// See `CapBnd` in proc(5).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package static func available() throws(SystemCallError) -> Set<Capability> {
+    package static func available() throws(SystemCallError) -> Set<Capability> { try own("CapBnd:") }
+
+    /// All that the caller holds.
+    ///
+    /// See `CapPrm` in proc(5).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func held() throws(SystemCallError) -> Set<Capability> { try own("CapPrm:") }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func own(_ field: String) throws(SystemCallError) -> Set<Capability> {
         let text = String(decoding: try OpenFile.open("/proc/self/status", .readOnly).readToEnd(), as: UTF8.self)
-        let line = text.split(separator: "\n").first { $0.hasPrefix("CapBnd:") }
-        let mask = line.flatMap { UInt64($0.dropFirst(7).drop { $0 == "\t" || $0 == " " }, radix: 16) } ?? 0
+        let line = text.split(separator: "\n").first { $0.hasPrefix(field) }
+        let mask = line.flatMap { UInt64($0.dropFirst(field.count).drop { $0 == "\t" || $0 == " " }, radix: 16) } ?? 0
         return Set(byNumber.enumerated().filter { mask >> UInt64($0.offset) & 1 == 1 }.map(\.element))
+    }
+
+    /// The bits by which the kernel knows capabilities.
+    static func mask(of capabilities: Set<Capability>) -> UInt64 {
+        byNumber.enumerated().filter { capabilities.contains($0.element) }.reduce(0) { $0 | 1 << UInt64($1.offset) }
     }
 
     /// In the order of linux/capability.h.

@@ -14,6 +14,12 @@ final class EntryCopier {
         case toSource
     }
 
+    /// An entry by its directory and its name there.
+    struct Place {
+        let directory: OpenFile
+        let name: [UInt8]
+    }
+
     private struct Inode: Hashable {
         let device: UInt64
         let number: UInt64
@@ -22,7 +28,7 @@ final class EntryCopier {
     private let target: RootedDirectory
     private let links: Links
     private let content = FileContentCopier()
-    private var firstNames: [Inode: FilePath] = [:]
+    private var firstNames: [Inode: [UInt8]] = [:]
 
     init(into target: RootedDirectory, links: Links) {
         self.target = target
@@ -30,58 +36,78 @@ final class EntryCopier {
     }
 
     /// Makes a directory, without what is in it and without its times.
+    /// - Parameters:
+    ///   - place: where, with a name that is free.
+    ///   - source: what it is like.
+    ///   - status: the status of that.
+    /// - Returns: the directory.
+    /// - Throws: `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func makeDirectory(_ path: FilePath, like source: OpenFile, _ status: FileStatus) throws(SystemCallError) {
-        try target.createDirectory(path, mode: 0o700)
-        try applyMetadata(source, status, to: path)
+    @discardableResult
+    func makeDirectory(
+        _ place: Place,
+        like source: OpenFile,
+        _ status: FileStatus
+    ) throws(SystemCallError) -> OpenFile {
+        try place.directory.createDirectory(named: place.name, mode: 0o700)
+        let made = try place.directory.openEntry(named: place.name, [.readOnly, .directory])
+        try applyMetadata(source, status, to: made)
+        return made
     }
 
-    /// Copies an entry that is no directory to a name that is free.
+    /// Copies an entry that is no directory.
+    /// - Parameters:
+    ///   - source: what is copied.
+    ///   - status: the status of that.
+    ///   - place: where to, with a name that is free.
+    ///   - path: the same from the root of the target.
+    /// - Throws: `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func copy(_ path: FilePath, of source: RootedDirectory, _ status: FileStatus) throws(SystemCallError) {
-        if links == .toSource, try linkToSource(path, of: source) { return }
+    func copy(_ source: Place, _ status: FileStatus, to place: Place, path: [UInt8]) throws(SystemCallError) {
+        if links == .toSource, try linkToSource(source, place) { return }
         if links != .broken, status.linkCount > 1 {
             let inode = Inode(device: status.device, number: status.inode)
-            if let first = firstNames[inode] { return try target.createHardLink(path, to: first) }
+            if let first = firstNames[inode] {
+                return try target.createHardLink(FilePath(bytes: path), to: FilePath(bytes: first))
+            }
             firstNames[inode] = path
         }
         switch status.type {
-        case .regular:
-            let file = try target.open(path, [.writeOnly, .createNew, .noFollow], mode: 0o600)
-            try content.copy(try source.open(path, [.readOnly, .noFollow]), status: status, to: file)
-        case .symbolicLink:
-            try target.createSymbolicLink(path, target: try source.readLink(path))
-        case .characterDevice, .blockDevice, .fifo, .socket:
-            try target.createNode(path, status.specialFile, mode: 0o600)
         case .directory: return
+        case .regular:
+            let from = try source.directory.openEntry(named: source.name, .readOnly)
+            let made = try place.directory.createFile(named: place.name)
+            try content.copy(from, status: status, to: made)
+            try applyMetadata(from, status, to: made)
+            return try made.setTimes(modified: status.modified)
+        case .symbolicLink:
+            let text = try source.directory.readLink(named: source.name)
+            try place.directory.createSymbolicLink(named: place.name, target: text)
+            try place.directory.changeOwner(ofEntry: place.name, user: status.userID, group: status.groupID)
+        case .characterDevice, .blockDevice, .fifo, .socket:
+            try place.directory.createNode(named: place.name, status.specialFile, mode: 0o600)
+            let from = try source.directory.openEntry(named: source.name, .pathOnly)
+            try applyMetadata(from, status, to: try place.directory.openEntry(named: place.name, .pathOnly))
         }
-        try applyMetadata(try source.open(path, [.pathOnly, .noFollow]), status, to: path)
-        try target.setTimes(path, modified: status.modified)
+        try place.directory.setTimes(ofEntry: place.name, modified: status.modified)
     }
 
-    /// Owner, mode and attributes, in the order in which one does not undo another.
+    /// Owner, mode and attributes of what is no link, in the order in which one does not undo another.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func applyMetadata(_ source: OpenFile, _ status: FileStatus, to path: FilePath) throws(SystemCallError) {
-        try target.changeOwner(path, user: status.userID, group: status.groupID)
-        if status.type == .symbolicLink { return }
-        try target.changeMode(path, UInt32(status.mode))
-        let wanted = try source.extendedAttributes().filter { isCopiedAttribute($0.name) }
-        let made = try target.open(path, [.pathOnly, .noFollow])
+    func applyMetadata(_ source: OpenFile, _ status: FileStatus, to made: OpenFile) throws(SystemCallError) {
+        try made.changeOwner(user: status.userID, group: status.groupID)
+        try made.changeMode(UInt32(status.mode))
+        let wanted = try copiedAttributes(of: source)
         for attribute in wanted { try made.setExtendedAttribute(attribute.name, attribute.value) }
-        for attribute in try made.extendedAttributes()
-        where isCopiedAttribute(attribute.name) && !wanted.contains(where: { $0.name == attribute.name }) {
+        for attribute in try copiedAttributes(of: made) where !wanted.contains(where: { $0.name == attribute.name }) {
             try made.removeExtendedAttribute(attribute.name)
         }
     }
 
     /// - Returns: false for a file that has as many names as it can have.
-    private func linkToSource(_ path: FilePath, of source: RootedDirectory) throws(SystemCallError) -> Bool {
-        let parent = try source.open(path.removingLastComponent(), [.pathOnly, .directory])
-        let targetParent = try target.open(path.removingLastComponent(), [.pathOnly, .directory])
-        guard let last = path.components.last else { return false }
-        let name = FilePath(root: nil, [last]).bytes
+    private func linkToSource(_ source: Place, _ place: Place) throws(SystemCallError) -> Bool {
         do throws(SystemCallError) {
-            try targetParent.createHardLink(named: name, toEntry: name, of: parent)
+            try place.directory.createHardLink(named: place.name, toEntry: source.name, of: source.directory)
             return true
         } catch {
             guard [.tooManyLinks, .notPermitted, .notSupported, .improperLink].contains(error.errno) else {

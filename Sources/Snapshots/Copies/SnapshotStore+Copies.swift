@@ -26,7 +26,9 @@ extension SnapshotStore {
         }
     }
 
-    /// Shows the files of a tree in a directory of its own, which is bound read-only: they are the layers' very files.
+    /// Shows the files of a tree in a directory of its own: they are the layers' very files.
+    ///
+    /// It is bound read-only; where nothing can be mounted, only this program reads it, and no process of others sees it.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func bindReadOnly(_ tree: FileTree, isCancelled: @escaping @Sendable () -> Bool) throws -> TreeMount {
         var mount = TreeMount(root: "", mountPoints: [])
@@ -34,6 +36,10 @@ extension SnapshotStore {
         mount.scratch = scratch
         do {
             try copyTree(tree, to: scratch, links: .toSource, isCancelled: isCancelled)
+            guard level.mounts else {
+                mount.root = scratch
+                return mount
+            }
             let point = try store.mountPoint()
             try DetachedMount.bind(scratch, readOnly: true).attach(at: point)
             mount.mountPoints = [point]
@@ -51,29 +57,44 @@ extension SnapshotStore {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func imprint(_ directory: FilePath, scratch: FilePath) throws -> TreeImprint {
         let imprint = try TreeImprint(of: try RootedDirectory(directory))
-        let clock = try OpenFile.open(scratch.appending("clock"), [.writeOnly, .create], mode: 0o600)
-        // The kernel's clock for files ticks some hundred times a second: a change within the same tick would not show.
-        repeat {
-            pauseThread(for: .milliseconds(1))
-            try clock.setTimes(modified: .epoch)
-        } while try clock.status().changed == imprint.latest
+        try waitForChange(after: imprint, scratch: scratch)
         return imprint
     }
 
-    /// Makes the directory of a layer of what was changed in a copied tree.
-    /// - Returns: the directory that holds the layer's files.
+    /// Waits until a change of a tree would be seen.
+    ///
+    /// The kernel's clock for files ticks some hundred times a second: a change within the same tick would not show.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func writeDifference(of tree: FilePath, from imprint: TreeImprint) throws -> FilePath {
+    func waitForChange(after imprint: TreeImprint, scratch: FilePath) throws {
+        let clock = try OpenFile.open(scratch.appending("clock"), [.writeOnly, .create], mode: 0o600)
+        try clock.setTimes(modified: .epoch)
+        while try clock.status().changed == imprint.latest {
+            pauseThread(for: .milliseconds(1))
+            try clock.setTimes(modified: .epoch)
+        }
+    }
+
+    /// Makes the directory of a layer of what was changed in a copied tree, without files that are as they were.
+    /// - Returns: the directory that holds the layer's files, and what the tree looks like then, if it `isKept`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func writeDifference(
+        of tree: FilePath,
+        from imprint: TreeImprint,
+        without restored: Set<[UInt8]>,
+        isKept: Bool
+    ) throws -> (scratch: FilePath, imprint: TreeImprint?) {
         let scratch = try store.temporaryDirectory()
         do {
             let files = scratch.appending(LayerForm.marked.rawValue)
             try HostFiles.createNewDirectory(files)
-            try TreeDifference(
+            var difference = TreeDifference(
                 tree: try RootedDirectory(tree),
                 imprint: imprint,
+                restored: restored,
                 layer: try RootedDirectory(files)
-            ).write()
-            return scratch
+            )
+            try difference.write()
+            return (scratch, isKept ? try difference.settle() : nil)
         } catch {
             try? removeTree(scratch)
             throw error

@@ -40,8 +40,9 @@ struct TreeAlignment {
         if isCancelled() { throw CancellationError() }
         var isTouched = directory.isNew
         let source = try opened(directory.path, of: model)
-        if try !directory.isNew && hasOtherMetadata(directory.path, source, directory.model) {
-            try copier.applyMetadata(source, directory.model, to: directory.path)
+        let aligned = try opened(directory.path, of: target)
+        if try !directory.isNew && hasOtherMetadata(aligned, source, directory.model) {
+            try copier.applyMetadata(source, directory.model, to: aligned)
             isTouched = true
         }
         let names = try directoryEntries(of: source)
@@ -52,19 +53,20 @@ struct TreeAlignment {
         }
         for name in names {
             let path = directory.path.appending(FilePath(bytes: name).components)
+            let place = EntryCopier.Place(directory: aligned, name: name)
             let status = try model.status(path)
             let existing = directory.isNew ? nil : try target.statusIfPresent(path)
             if status.type == .directory {
                 let isNew = existing?.type != .directory
                 if isNew {
                     if existing != nil { try target.removeTree(path) }
-                    try copier.makeDirectory(path, like: try opened(path, of: model), status)
+                    try copier.makeDirectory(place, like: try opened(path, of: model), status)
                     isTouched = true
                 }
                 pending.append(Directory(path: path, model: status, isNew: isNew))
             } else if try existing.map({ try !isEqual(path, $0, status) }) ?? true {
                 if existing != nil { try target.removeTree(path) }
-                try copier.copy(path, of: model, status)
+                try copier.copy(.init(directory: source, name: name), status, to: place, path: path.bytes)
                 isTouched = true
             }
         }
@@ -77,8 +79,7 @@ struct TreeAlignment {
 
     // MARK: Comparing
 
-    private func hasOtherMetadata(_ path: FilePath, _ source: OpenFile, _ wanted: FileStatus) throws -> Bool {
-        let made = try opened(path, of: target)
+    private func hasOtherMetadata(_ made: OpenFile, _ source: OpenFile, _ wanted: FileStatus) throws -> Bool {
         let status = try made.status()
         if status.mode != wanted.mode || status.userID != wanted.userID || status.groupID != wanted.groupID {
             return true

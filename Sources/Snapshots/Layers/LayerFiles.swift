@@ -13,6 +13,8 @@ enum LayerForm: String, Sendable, CaseIterable {
     ///
     /// Beside `.wh.<name>` the layer may have a `<name>` of its own: a directory that hides the one below, or a file.
     case marked = "marked"
+    /// Nothing is gone, for nothing is below: what was made from nothing by a process that sees none of overlayfs's marks.
+    case plain = "plain"
 
     /// What overlayfs writes with these attributes.
     init(_ attributes: OverlayAttributes) {
@@ -22,21 +24,21 @@ enum LayerForm: String, Sendable, CaseIterable {
         }
     }
 
-    /// Where overlayfs keeps its marks; nil for the form that it does not know.
+    /// Where overlayfs keeps its marks; nil for a form that it does not know.
     var overlayAttributes: OverlayAttributes? {
         switch self {
         case .overlay: .trusted
         case .userOverlay: .user
-        case .marked: nil
+        case .marked, .plain: nil
         }
     }
 
-    /// What unpacks archives into this form.
+    /// What unpacks archives into this form; as archives may have marks, not into the plain one.
     var extraction: LayerExtractor.Mode {
         switch self {
         case .overlay: .overlay
         case .userOverlay: .userOverlay
-        case .marked: .marked
+        case .marked, .plain: .marked
         }
     }
 }
@@ -92,13 +94,23 @@ struct LayerFiles {
 
     func isOpaque(_ directory: OpenFile) throws(SystemCallError) -> Bool {
         guard let attributes = form.overlayAttributes else {
-            return try directory.entryStatus(named: Whiteout.opaque) != nil
+            return try form == .marked && directory.entryStatus(named: Whiteout.opaque) != nil
         }
         return try directory.extendedAttribute(attributes.opaque) == "y"
     }
 
     private func entries(of path: [UInt8]) throws -> [Entry] {
-        let directory = try root.open(FilePath(bytes: path), [.readOnly, .directory, .noFollow])
+        try entries(in: try root.open(FilePath(bytes: path), [.readOnly, .directory, .noFollow]), at: path)
+    }
+
+    /// What the layer says of the names in one of its directories, sorted.
+    /// - Parameters:
+    ///   - directory: the directory, open for reading.
+    ///   - path: where it is, from the root.
+    /// - Returns: an entry for each name, also for one that is gone.
+    /// - Throws: `SystemCallError`.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func entries(in directory: OpenFile, at path: [UInt8]) throws -> [Entry] {
         let prefix = path.isEmpty ? [] : path + "/"
         var hidden: Set<[UInt8]> = []
         var entries: [(name: [UInt8], entry: Entry)] = []

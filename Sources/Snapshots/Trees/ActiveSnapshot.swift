@@ -2,6 +2,7 @@ import Archive
 import GRDB
 import LinuxSystem
 package import Storage
+import Synchronization
 package import SystemPackage
 
 /// A tree that is being changed.
@@ -12,10 +13,27 @@ package struct ActiveSnapshot: Sendable {
     package let root: FilePath
     /// Where the changes are kept, in overlayfs form (the same as `root` where there is nothing below).
     package let upper: FilePath
+    let restored: RestoredFiles
 
     package init(root: FilePath, upper: FilePath) {
         self.root = root
         self.upper = upper
+        restored = RestoredFiles()
+    }
+
+    /// Remembers files of a copied tree that are as they were, although the kernel has noted a change of them: no layer has them.
+    package func note(restored paths: [FilePath]) { restored.note(paths) }
+}
+
+/// Files that were taken out of a tree and put back.
+final class RestoredFiles: Sendable {
+    private let noted = Mutex<Set<[UInt8]>>([])
+
+    /// From the root.
+    var paths: Set<[UInt8]> { noted.withLock { $0 } }
+
+    func note(_ paths: [FilePath]) {
+        noted.withLock { $0.formUnion(paths.map { FilePath(root: nil, $0.components).bytes }) }
     }
 }
 
@@ -31,10 +49,12 @@ extension LeasedSnapshots {
         try await unpack(tree.layers)
         let active = try await onCancellablePool { try snapshots.activate(tree, isCancelled: $0) }
         do {
-            let value = try await body(ActiveSnapshot(root: active.mount.root, upper: active.upper))
+            let view = ActiveSnapshot(root: active.mount.root, upper: active.upper)
+            let value = try await body(view)
             try Task.checkCancellation()
             try await snapshots.seal(active)
-            let layer = try await onBlockingPool { try snapshots.commit(active, above: tree, lease) }
+            let restored = view.restored.paths
+            let layer = try await onBlockingPool { try snapshots.commit(active, restored, above: tree, lease) }
             return (value, layer)
         } catch {
             // What is left goes with the process at the latest; the first error is the one that matters.
@@ -61,6 +81,7 @@ extension SnapshotStore {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     fileprivate func activate(_ tree: FileTree, isCancelled: @escaping @Sendable () -> Bool) throws -> Active {
+        if let kept = keptTrees.take(tree) { return try reactivate(kept) }
         let scratch = try store.temporaryDirectory()
         var active = Active(mount: TreeMount(root: "", mountPoints: []), scratch: scratch, form: overlayForm)
         active.mount.root = active.upper
@@ -91,6 +112,16 @@ extension SnapshotStore {
             try? removeTree(scratch)
             throw explained(error)
         }
+    }
+
+    /// Goes on with a tree that another step has left.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func reactivate(_ kept: KeptTrees.Tree) throws -> Active {
+        try waitForChange(after: kept.imprint, scratch: kept.scratch)
+        var active = Active(mount: TreeMount(root: "", mountPoints: []), scratch: kept.scratch, form: overlayForm)
+        active.mount.root = active.upper
+        active.imprint = kept.imprint
+        return active
     }
 
     /// Takes the view down and makes sure that nobody can change the files any more.
@@ -133,14 +164,32 @@ extension SnapshotStore {
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    fileprivate func commit(_ active: Active, above tree: FileTree, _ lease: Lease) throws -> LayerID {
+    fileprivate func commit(
+        _ active: Active,
+        _ restored: Set<[UInt8]>,
+        above tree: FileTree,
+        _ lease: Lease
+    ) throws -> LayerID {
         if let imprint = active.imprint {
-            let changed = try writeDifference(of: active.upper, from: imprint)
-            try removeTree(active.scratch)
-            return try keep(changed, .marked, above: tree, lease)
+            let changed = try writeDifference(
+                of: active.upper,
+                from: imprint,
+                without: restored,
+                isKept: !level.mounts
+            )
+            let layer = try keep(changed.scratch, .marked, above: tree, lease)
+            guard let imprint = changed.imprint else {
+                try removeTree(active.scratch)
+                return layer
+            }
+            let left = KeptTrees.Tree(scratch: active.scratch, imprint: imprint)
+            if let unused = keptTrees.keep(left, of: tree.adding(layer)) { try removeTree(unused) }
+            return layer
         }
         try removeTree(active.work)
-        return try keep(active.scratch, active.form, above: tree, lease)
+        if level.mounts { return try keep(active.scratch, active.form, above: tree, lease) }
+        try HostFiles.rename(active.upper, to: active.scratch.appending(LayerForm.plain.rawValue))
+        return try keep(active.scratch, .plain, above: tree, lease)
     }
 
     /// Makes a layer of a finished directory.

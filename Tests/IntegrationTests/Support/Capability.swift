@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import LinuxSystem
 import Testing
 
 /// What a test needs of the machine.
@@ -11,12 +12,15 @@ enum Capability: Sendable, CustomStringConvertible {
     case program(String)
     /// An archive that scripts/test makes, by its name.
     case baseImage(String)
+    /// Landlock that keeps files, signals and sockets apart.
+    case landlock
 
     var isPresent: Bool {
         switch self {
         case .root: geteuid() == 0
         case .program(let name): findProgram(name) != nil
         case .baseImage(let name): Slipway.baseArchive(name) != nil
+        case .landlock: AccessRules.extent == .filesAndProcesses
         }
     }
 
@@ -25,6 +29,7 @@ enum Capability: Sendable, CustomStringConvertible {
         case .root: "needs root"
         case .program(let name): "needs the program \(name)"
         case .baseImage(let name): "needs the base image \(name), which scripts/test makes"
+        case .landlock: "needs a kernel with Landlock, of Linux 6.12 or later"
         }
     }
 }
