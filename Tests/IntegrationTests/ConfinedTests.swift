@@ -87,7 +87,7 @@ struct `Slipway in a container with the default profile` {
             echo secret > /tmp/s
             slipway build -q --secret id=s,src=/tmp/s -o type=local,dest=/out context > /dev/null
             cd /out; cat log secrets bound names; ls; head -n 1 etc/passwd
-            slipway build -q --target other -o type=local,dest=/other context > /dev/null; cat /other/made/deep/file
+            slipway build -q --target other -o type=local,dest=/other /share/context > /dev/null; cat /other/made/deep/file
             """
         )
         #expect(
@@ -136,13 +136,18 @@ struct `Slipway in a container with the default profile` {
             RUN --mount=type=cache,target=/a --mount=type=cache,target=/b cat /a/x /b/x | sort > /x
             """
         )
-        let seen = try await confined.succeed("slipway build -q -o type=local,dest=/out context > /dev/null; cat /out/x")
+        let seen = try await confined.succeed(
+            "slipway build -q -o type=local,dest=/out context > /dev/null; cat /out/x"
+        )
         #expect(seen == "1\n1\n2\n2\n")
     }
 
     @Test(.requires(.program("ssh-agent"))) func `an agent's socket is there for the step alone`() async throws {
         let confined = try await ConfinedSlipway()
-        var configuration = ChildProcessConfiguration(.named("ssh-agent"), ["-D", "-a", confined.share.path + "/agent"])
+        var configuration = ChildProcessConfiguration(
+            .named("ssh-agent"),
+            ["-D", "-a", confined.share.path + "/agent"]
+        )
         configuration.files = [1: .pipeFromChild]
         let agent = try await ChildProcess.start(configuration)
         // It says where it listens once it does.
@@ -177,7 +182,8 @@ struct `Slipway in a container with the default profile` {
         ("RUN --mount=type=tmpfs,target=/proc/x true", "", ""), ("RUN --network=host true", "", "--allow network.host"),
         ("RUN --network=none ! nc -z -w 1 127.0.0.1 1", "", ""),
     ])
-    func `what needs a namespace is refused by name`(instruction: String, refusal: String, option: String) async throws {
+    func `what needs a namespace is refused by name`(instruction: String, refusal: String, option: String) async throws
+    {
         let confined = try await ConfinedSlipway()
         try confined.write("FROM busybox\n\(instruction)\n")
         let result = try await confined.run("slipway build --progress=plain \(option) context")
@@ -269,7 +275,7 @@ struct `Slipway in a container with the default profile` {
             for i in $(seq 200); do ps | grep -qE '[s]leep 471|[k]eep-process' || break; sleep 0.05; done
             ps | grep -E '[s]leep 471|[k]eep-process' || echo gone
             printf 'FROM busybox\\nRUN --mount=type=cache,target=/c ls /c > /l\\n' | slipway build -q -o type=local,dest=/out - > /dev/null
-            cat /out/l; slipway system check; ls -A /var/lib/slipway/tmp /var/lib/slipway/run | grep -v : || true
+            cat /out/l; slipway system check; ls -A /var/lib/slipway/tmp /var/lib/slipway/run | grep -ve : -e '^$' || true
             """
         )
         #expect(seen.hasPrefix("gone\nkept\nChecked"), "\(seen)")

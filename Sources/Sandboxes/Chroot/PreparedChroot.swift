@@ -83,7 +83,9 @@ final class PreparedChroot: Sendable {
     ) throws {
         let mounts = RuntimeSpecification.kernelMounts(
             sharedMemorySize: configuration.sharedMemorySize,
-            allowsWriting: false
+            allowsWriting: false,
+            hasOtherUsers: true,
+            sharesSystem: false
         )
         for mount in mounts { try root.makeKernelDirectory(FilePath(mount.destination)) }
     }

@@ -94,7 +94,8 @@ struct LayerFiles {
 
     func isOpaque(_ directory: OpenFile) throws(SystemCallError) -> Bool {
         guard let attributes = form.overlayAttributes else {
-            return try form == .marked && directory.entryStatus(named: Whiteout.opaque) != nil
+            if form == .plain { return false }
+            return try directory.entryStatus(named: Whiteout.opaque) != nil
         }
         return try directory.extendedAttribute(attributes.opaque) == "y"
     }

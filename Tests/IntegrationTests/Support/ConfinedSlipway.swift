@@ -28,12 +28,19 @@ struct ConfinedSlipway: Sendable {
     ///   - script: it is ended by the first command that fails.
     ///   - options: more of `slipway run`.
     /// - Returns: how it ended, and what it wrote.
+    /// - Throws: what starting it throws.
     func run(_ script: String, _ options: String...) async throws -> ProgramResult {
         let mounts = libraries.flatMap { ["-v", "\($0):\($0):ro"] }
         return try await outer.run(
-            ["run", "--rm", "--network", "host", "-v", "\(try Slipway.binary):/bin/slipway:ro", "-v", "\(share.path):/share"]
+            [
+                "run", "--rm", "--network", "host", "-v", "\(try Slipway.binary):/bin/slipway:ro", "-v",
+                "\(share.path):/share",
+            ]
                 + mounts + ["-e", "LD_LIBRARY_PATH=\(libraries.joined(separator: ":"))", "-w", "/share"] + options
-                + [Self.image, "sh", "-ec", "if [ $(id -u) = 0 ]; then slipway load -q -i busybox.tar > /dev/null; fi; " + script]
+                + [
+                    Self.image, "sh", "-ec",
+                    "if [ $(id -u) = 0 ]; then slipway load -q -i busybox.tar > /dev/null; fi; " + script,
+                ]
         )
     }
 
