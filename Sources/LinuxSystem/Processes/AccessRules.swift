@@ -73,7 +73,7 @@ package struct AccessRules: Sendable {
     /// Puts this thread, and all that it starts from now on, under the rules.
     ///
     /// The process must have no other thread, and gains no privileges any more.
-    package func applyToThisProcess() throws(SystemCallError) {
+    package func restrictCaller() throws(SystemCallError) {
         _ = try retryingSystemCall("prctl PR_SET_NO_NEW_PRIVS") { slipway_refuse_privileges() }
         _ = try retryingSystemCall("landlock_restrict_self") { slipway_rules_apply(file.descriptor) }
     }

@@ -46,7 +46,7 @@ package enum SandboxKeeper {
         let commands = OpenFile(owning: commands, path: "commands")
         let processes = try DescendantProcesses()
         let signalRules = try AccessRules.ofSignals()
-        try signalRules?.applyToThisProcess()
+        try signalRules?.restrictCaller()
         let first = try ChildProcess.startUnwatched(try configuration(request))
         var status: ExitStatus?
         while status == nil {
