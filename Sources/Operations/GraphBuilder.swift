@@ -92,7 +92,7 @@ private func operation(
                 environment: environment
             )
         case Source.imageBlobScheme, Source.layoutBlobScheme:
-            return BlobOperation(source: try BlobSource(source), environment: environment)
+            return BlobOperation(source: try ImageBlobSource(source), environment: environment)
         case Source.localScheme: return LocalOperation(source: try LocalSource(source), environment: environment)
         case Source.httpScheme, Source.httpsScheme:
             return HTTPOperation(source: try HTTPSource(source), environment: environment)

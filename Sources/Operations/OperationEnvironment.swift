@@ -25,7 +25,7 @@ package protocol ImageTrees: Sendable {
     func pinned(_ reference: ImageReference, platform: OCI.Platform) async throws -> ImageReference
 
     /// Makes sure that a blob of a repository or of a layout is in the store, held by the build.
-    func fetchBlob(_ source: BlobSource) async throws
+    func fetchBlob(_ source: ImageBlobSource) async throws
 }
 
 /// What operations read from outside.

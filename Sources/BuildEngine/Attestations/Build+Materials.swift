@@ -38,7 +38,7 @@ extension Build {
             if digest == nil, !isOfLayout { digest = try await images.digest(of: reference, platform: platform) }
             materials.add(Materials.Image(reference, platform: platform, digest: digest, isOfLayout: isOfLayout))
         case Source.imageBlobScheme, Source.layoutBlobScheme:
-            let blob = try BlobSource(source)
+            let blob = try ImageBlobSource(source)
             materials.add(
                 Materials.Image(
                     blob.reference,

@@ -142,7 +142,7 @@ final class BuildImages: ImageTrees {
         )
     }
 
-    func fetchBlob(_ source: BlobSource) async throws {
+    func fetchBlob(_ source: ImageBlobSource) async throws {
         guard let layout = source.layout else {
             return try await bases.fetchBlob(source.digest, of: source.reference, in: lease)
         }

@@ -11,7 +11,7 @@ internal import Text
 ///
 /// Left out of the key: where the blob is, because its digest stands for it.
 struct BlobOperation: VertexOperation {
-    let source: BlobSource
+    let source: ImageBlobSource
     let environment: OperationEnvironment
 
     private var name: [UInt8] {

@@ -1,7 +1,7 @@
 package import OCI
 
 /// A blob of a registry's repository, or of a layout of the client: the tree of that one file.
-package struct BlobSource: Hashable, Sendable {
+package struct ImageBlobSource: Hashable, Sendable {
     /// The repository, with the digest of the blob.
     package var reference: ImageReference
     package var digest: Digest
