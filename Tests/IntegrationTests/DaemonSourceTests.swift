@@ -76,7 +76,7 @@ struct `Sources of a daemon's builds` {
             git init -q -b main work && cd work
             git config gpg.format ssh && git config user.signingkey "$PWD/../own"
             echo one > file && git add . && git commit -qm plain && git branch plain
-            git commit -q --allow-empty -Sm signed && git tag -am unsigned v1
+            git commit -q --allow-empty -S -m signed && git tag -am unsigned v1
             cd .. && git clone -q --bare work a.git
             """
         )
