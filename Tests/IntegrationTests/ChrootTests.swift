@@ -244,7 +244,7 @@ import Text
                 .named("python3"),
                 [
                     "-c",
-                    "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('\\0\(name)'); s.listen(); print(1, flush=True); time.sleep(60)",
+                    "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('\\0' + '\(name)'); s.listen(); print(1, flush=True); time.sleep(60)",
                 ]
             )
             victim.files = [1: .pipeFromChild]

@@ -257,11 +257,14 @@ struct `A daemon that a client leads` {
 
     @Test func `an output's own attributes say what else the image is, and unknown ones nothing`() async throws {
         let definition = Definition(target: try Self.file("/file", Array("content".utf8)))
-        let answer = try await exported(definition, ["containerimage.config": #"{"config":{"User":"frontend"}}"#]) {
+        @Sendable func configuration(of user: String) -> String {
+            #"{"architecture":"amd64","os":"linux","config":{"User":"\#(user)"},"rootfs":{"type":"layers","diff_ids":[]}}"#
+        }
+        let answer = try await exported(definition, ["containerimage.config": configuration(of: "frontend")]) {
             $0.exporters = [
                 .with {
                     $0.type = "image"
-                    $0.attrs = ["containerimage.config": #"{"config":{"User":"output"}}"#, "attest:any": "thing"]
+                    $0.attrs = ["containerimage.config": configuration(of: "output"), "attest:any": "thing"]
                 }
             ]
         }
@@ -271,8 +274,8 @@ struct `A daemon that a client leads` {
             let config: Process
         }
         let path = URL(filePath: slipway.root).appending(path: "blobs/sha256/\(id.dropFirst("sha256:".count))")
-        let configuration = try JSONDecoder().decode(Configuration.self, from: Data(contentsOf: path))
-        #expect(configuration.config.User == "output")
+        let written = try JSONDecoder().decode(Configuration.self, from: Data(contentsOf: path))
+        #expect(written.config.User == "output")
     }
 
     @Test func `a passthrough gives what it names, and makes the rest`() async throws {

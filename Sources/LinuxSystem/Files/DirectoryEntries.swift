@@ -78,7 +78,7 @@ extension OpenFile {
     /// Creates a device node or FIFO: mknodat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createNode(named name: [UInt8], _ file: SpecialFile, mode: UInt32) throws(SystemCallError) {
-        if KeptOwner.isActive, file.isRefusedDevice { return try keepDevice(named: name, file, mode: mode) }
+        if KeptOwner.keepsDevices, file.isRefusedDevice { return try keepDevice(named: name, file, mode: mode) }
         _ = try onEntry(name, "mknodat") {
             mknodat(descriptor, $0, file.type.nodeBits | mode, dev_t(slipway_makedev(file.major, file.minor)))
         }
@@ -125,7 +125,7 @@ extension OpenFile {
     /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(ofEntry name: [UInt8], user: UInt32, group: UInt32) throws(SystemCallError) {
-        if KeptOwner.isActive { return try keepOwner(ofEntry: name, user: user, group: group) }
+        if KeptOwner.keepsOwners { return try keepOwner(ofEntry: name, user: user, group: group) }
         _ = try onEntry(name, "fchownat") { fchownat(descriptor, $0, user, group, AT_SYMLINK_NOFOLLOW) }
     }
 
@@ -143,7 +143,7 @@ extension OpenFile {
     /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(user: UInt32, group: UInt32) throws(SystemCallError) {
-        if KeptOwner.isActive { return try keepOwner(user: user, group: group) }
+        if KeptOwner.keepsOwners { return try keepOwner(user: user, group: group) }
         _ = try retryingSystemCall("fchownat", path: path) {
             fchownat(descriptor, "", user, group, slipway_AT_EMPTY_PATH)
         }

@@ -3,7 +3,7 @@ internal import Text
 
 /// What a file is said to be where the kernel refuses to make it so: whose it is, and which device.
 ///
-/// A user namespace with one id can neither give files away nor have devices. There the owner is kept in the attribute
+/// A user namespace cannot have devices, and one with a single id cannot give files away. There the owner is kept in the attribute
 /// `user.slipway.stat` of the file: `<user>:<group>`, for a device `<user>:<group>:<c or b>:<major>:<minor>` at an
 /// empty file that stands for it. Links, FIFOs and sockets can have no such attribute: theirs are in
 /// `user.slipway.entries` of the directory, `<user>:<group>:<name>` with a zero byte behind each. Modes are the files' own. See docs/rootless.md.
@@ -25,13 +25,21 @@ package struct KeptOwner: Sendable, Hashable {
     /// What all names of attributes begin with that are no content of files.
     package static let prefix: [UInt8] = "user.slipway."
 
-    private static let isActiveFlag = Atomic(false)
+    /// What this process keeps so: decided when it takes its privileges.
+    enum Scope: UInt8 {
+        case nothing
+        /// Devices alone: files can be given to other users.
+        case devices
+        case owners
+    }
 
-    /// Whether this process keeps owners so: decided when it takes its privileges.
-    static var isActive: Bool { isActiveFlag.load(ordering: .relaxed) }
+    private static let scope = Atomic(Scope.nothing.rawValue)
 
-    /// Begins to keep the owners of files; called once, before the process has a second thread.
-    static func begin() { isActiveFlag.store(true, ordering: .relaxed) }
+    static var keepsOwners: Bool { scope.load(ordering: .relaxed) == Scope.owners.rawValue }
+    static var keepsDevices: Bool { scope.load(ordering: .relaxed) != Scope.nothing.rawValue }
+
+    /// Begins to keep what the kernel refuses; called once, before the process has a second thread.
+    static func begin(_ kept: Scope) { scope.store(kept.rawValue, ordering: .relaxed) }
 
     /// Reads the attribute of a file; nil for anything else.
     package init?(parsing bytes: [UInt8]) {
@@ -99,12 +107,18 @@ extension FileStatus {
     /// See xattr(7).
     var canHaveUserAttributes: Bool { type == .regular || type == .directory }
 
+    /// Whether something may be kept of the file.
+    var mayBeKept: Bool { KeptOwner.keepsOwners || (KeptOwner.keepsDevices && type == .regular && size == 0) }
+
     /// The same with what is kept of the file.
     func with(_ kept: KeptOwner?) -> FileStatus {
         guard let kept else { return self }
         var status = self
-        status.userID = kept.userID
-        status.groupID = kept.groupID
+        // Where only devices are kept so, the file that stands for one has the owner itself.
+        if KeptOwner.keepsOwners {
+            status.userID = kept.userID
+            status.groupID = kept.groupID
+        }
         if let device = kept.device {
             status.type = device.type
             status.deviceMajor = device.major

@@ -8,7 +8,7 @@ extension OpenFile {
     /// The status of this file as the kernel has it, with what is kept of it.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func withKeptOwner(_ status: FileStatus) throws(SystemCallError) -> FileStatus {
-        guard KeptOwner.isActive else { return status }
+        guard status.mayBeKept else { return status }
         if status.canHaveUserAttributes { return status.with(try keptOwner()) }
         guard let place = place(of: status) else { return status }
         return status.with(try place.directory.keptEntries()[place.name])
@@ -17,7 +17,7 @@ extension OpenFile {
     /// The same of an entry of this directory.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func withKeptOwner(_ status: FileStatus, ofEntry name: [UInt8]) throws(SystemCallError) -> FileStatus {
-        guard KeptOwner.isActive else { return status }
+        guard status.mayBeKept else { return status }
         if status.canHaveUserAttributes { return status.with(try openEntry(named: name, .pathOnly).keptOwner()) }
         return status.with(try keptEntries()[name])
     }

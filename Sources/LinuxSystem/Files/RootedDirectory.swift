@@ -57,7 +57,7 @@ package struct RootedDirectory: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func status(_ path: FilePath) throws(SystemCallError) -> FileStatus {
         // What a link's directory keeps of it is not found from the link.
-        guard KeptOwner.isActive else { return try open(path, [.pathOnly, .noFollow]).status() }
+        guard KeptOwner.keepsDevices else { return try open(path, [.pathOnly, .noFollow]).status() }
         let (parent, name) = try parent(of: path)
         if let status = try parent.entryStatus(named: name) { return status }
         throw SystemCallError("fstatat", path: path, errno: .noSuchFileOrDirectory)

@@ -59,7 +59,11 @@ package struct Privileges: Sendable {
         }
         try MountNamespace.requireSingleThread()
         let privileges = try joinOrChoose(need, facts, runtime)
-        if !privileges.level.hasOtherUsers { KeptOwner.begin() }
+        switch privileges.level {
+        case .root, .confined(isSuperuser: true): break
+        case .userNamespace: KeptOwner.begin(.devices)
+        case .singleID, .confined(isSuperuser: false): KeptOwner.begin(.owners)
+        }
         return privileges
     }
 
