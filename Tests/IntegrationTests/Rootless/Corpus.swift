@@ -58,7 +58,7 @@ extension CorpusBuild {
         ),
         CorpusBuild(
             "a working directory of its user's",
-            "FROM busybox\nUSER app\nWORKDIR /work/place\nRUN touch file && stat -c '%u:%g %a' . file > list"
+            "FROM busybox\nUSER app\nWORKDIR /srv/place\nRUN touch file && stat -c '%u:%g %a' . file > list"
         ),
         CorpusBuild(
             "owners changed over layers",
