@@ -411,7 +411,7 @@ int slipway_end_together(int watched, int victim) {
     int result = -1, status;
     pid_t child = high[0] < 0 || high[1] < 0 ? -1 : fork();
     if (child == 0) {
-        // Its own child is nobody's: this process need not wait for it.
+        // Its own child has no parent then: this process need not wait for it.
         pid_t guard = fork();
         if (guard == 0) end_together(high[0], high[1]);
         _exit(guard < 0);

@@ -9,7 +9,7 @@ package struct AgentSocket: Sendable {
     private let directory: OpenFile
     private let name: FilePath.Component
     private let path: FilePath
-    /// Whether somebody else decides what may be asked, and whether it is an agent at all that answers.
+    /// Whether the other end decides what may be asked, and whether an agent answers at all.
     fileprivate let isClients: Bool
 
     /// Opens the socket's directory, which must exist; the socket itself is looked for by `connect`.

@@ -60,7 +60,7 @@ package final class RegistryClient: Sendable {
         )
     }
 
-    /// A client that speaks with one registry also without TLS, or with a certificate that nobody vouches for.
+    /// A client that speaks with one registry also without TLS, or with a certificate of an unknown authority.
     package func trusting(_ domain: String) -> RegistryClient {
         var configuration = configuration
         configuration.endpoints = configuration.endpoints.trusting(domain)

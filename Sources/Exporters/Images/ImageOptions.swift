@@ -34,7 +34,7 @@ package struct ImageOptions: Sendable, Hashable {
     // Of images that are kept or pushed only.
     package var isPushed = false
     package var isPushedByDigest = false
-    /// Whether the registry may be spoken to without TLS, or with a certificate that nobody vouches for.
+    /// Whether the registry may be spoken to without TLS, or with a certificate of an unknown authority.
     package var allowsInsecureRegistry = false
     /// Whether the layers are unpacked at once; nil where nothing is said.
     package var unpacks: Bool?

@@ -122,8 +122,8 @@ extension RemoteImages {
     /// - Parameters:
     ///   - name: the image's.
     ///   - lease: what holds blobs that must be fetched first.
-    ///   - isInsecure: whether the registry may be spoken to without TLS, or with a certificate that nobody vouches
-    ///     for.
+    ///   - isInsecure: whether the registry may be spoken to without TLS, or with a certificate of an unknown
+    ///     authority.
     /// - Returns: the target.
     package func uploadTarget(for name: ImageReference, in lease: Lease, isInsecure: Bool) -> UploadTarget {
         UploadTarget(Repository(name), through: isInsecure ? client.trusting(name.domain) : client, in: lease)

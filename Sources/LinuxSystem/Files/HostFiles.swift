@@ -78,7 +78,7 @@ package enum HostFiles {
         }
     }
 
-    /// Removes a file that is no directory.
+    /// Removes a file other than a directory.
     ///
     /// Returns false where there is none. See unlink(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

@@ -97,7 +97,7 @@ package struct DetachedMount: Sendable {
 /// MS_PRIVATE of mount(2): an enumeration's case in Glibc, a number for mount_setattr(2).
 private let MS_PRIVATE_ = 1 << 18
 
-/// Detaches what is mounted at a path; a path that is no mount point is no error, nor is a process that may mount nothing: then
+/// Detaches what is mounted at a path; a path where nothing is mounted is no error, nor is a process that may mount nothing: then
 /// nothing is mounted there.
 ///
 /// With `lazy` the mount leaves the tree even while files in it are open. See umount2(2).

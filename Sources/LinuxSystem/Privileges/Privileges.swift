@@ -78,7 +78,7 @@ package struct Privileges: Sendable {
         return try choose(need, facts, runtime)
     }
 
-    /// Enters the namespace of this user's that there is; nil where there is none.
+    /// Enters this user's namespace; nil if the user has none now.
     @available(*, noasync, message: "call it at the start of main")
     private static func join(_ facts: ProcessFacts, _ runtime: RuntimeDirectory) throws(SystemCallError) -> Privileges?
     {

@@ -110,7 +110,7 @@ struct UserNamespace {
     /// Maps one's own ids, which needs no rights outside.
     private func mapInside(_ maps: IdentityMaps) throws(PrivilegeObstacle) {
         do throws(SystemCallError) {
-            // A group may take rights away: whoever maps only its own may not drop groups.
+            // A group may take rights away: a process that maps only its own id may not drop groups.
             try write("deny", to: "/proc/self/setgroups")
             try write(maps.users.text, to: "/proc/self/uid_map")
             try write(maps.groups.text, to: "/proc/self/gid_map")

@@ -5,7 +5,7 @@ internal import SystemPackage
 /// The program that keeps one process in a root of its own where no namespaces can be made: its parent, and that of everything that
 /// the process leaves behind.
 ///
-/// It ends when the process does, or when nobody holds the other end of its commands any more, as when the builder was killed; and
+/// It ends when the process does, or when the other end of its commands is closed, as when the builder was killed; and
 /// nothing that the process has started is left then.
 package enum SandboxKeeper {
     /// The word on the command line that makes a keeper of this program.

@@ -6,8 +6,8 @@ internal import Tasks
 /// Makes the networks of one process of Slipway.
 ///
 /// A network reaches what the host reaches, under the host's address, and the host itself. It reaches no other network made here,
-/// no address of the link alone (169.254.0.0/16, where clouds keep credentials) but name servers there, and nobody reaches it but
-/// the host. The kernel itself keeps the books: which addresses are taken is what routes there are, and everything that is made
+/// no address of the link alone (169.254.0.0/16, where clouds keep credentials) but name servers there, and only the host
+/// reaches it. The kernel itself keeps the books: which addresses are taken is what routes there are, and everything that is made
 /// (interfaces, routes, rules) goes with the process, however that ends.
 ///
 /// Where the host's own networks are not this process's to change, the router of all networks is a namespace, which a program

@@ -8,7 +8,7 @@ package struct SandboxConfiguration: Sendable {
         case host
         /// Only a loopback device.
         case none
-        /// A namespace that somebody else has set up, by path, with what answers there as the host's name servers do.
+        /// A namespace that is set up already, by path, with what answers there as the host's name servers do.
         case namespace(FilePath, nameServer: String? = nil)
         /// One of its own, made for it.
         case own(SandboxNetwork)

@@ -55,7 +55,7 @@ final class EntryCopier {
         return made
     }
 
-    /// Copies an entry that is no directory.
+    /// Copies an entry other than a directory.
     /// - Parameters:
     ///   - source: what is copied.
     ///   - status: the status of that.

@@ -93,7 +93,7 @@ struct TreeImprint {
         for stamp in directory.entries.values { latest = max(latest, stamp.changed) }
     }
 
-    /// Notes what a file that is no directory looks like now.
+    /// Notes what a file, other than a directory, looks like now.
     mutating func stamp(_ name: [UInt8], in directory: [UInt8], _ status: FileStatus) {
         directories[directory]?.entries[name] = Stamp(status)
         latest = max(latest, status.changed)
