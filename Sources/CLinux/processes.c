@@ -164,7 +164,11 @@ int slipway_load_device_program(const uint64_t *instructions, uint32_t count) {
     attributes.insns = (uintptr_t)instructions;
     attributes.insn_cnt = count;
     attributes.license = (uintptr_t) "Apache-2.0";
-    return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
+    // The verifier gives up with EAGAIN when a signal waits for the thread. It is handled on return, so another try can succeed.
+    int program, attempts = 8;
+    do program = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes);
+    while (program < 0 && errno == EAGAIN && --attempts > 0);
+    return program;
 }
 
 int slipway_attach_device_program(int control_group, int program) {
