@@ -16,8 +16,16 @@ package struct PackageAddress: Hashable, Sendable, CustomStringConvertible {
     package let kind: Kind
     package let image: ImageReference
     package let platform: Platform?
-    /// Whether the digest is that of one blob.
-    package var isOfBlob = false
+    package var content = Content.image
+
+    /// What is named.
+    package enum Content: Hashable, Sendable {
+        case image
+        /// One blob of the repository.
+        case blob
+        /// A blob that is a bundle of the git repository with this address.
+        case bundle(of: String)
+    }
 
     package init(_ image: ImageReference, platform: Platform? = nil, kind: Kind = .docker) {
         self.kind = kind
@@ -38,7 +46,12 @@ package struct PackageAddress: Hashable, Sendable, CustomStringConvertible {
             let name = names.joined(separator: "/")
             qualifiers.append("platform=" + Self.escaped(name, keeping: Self.pathMarks))
         }
-        if isOfBlob { qualifiers.append("ref_type=blob") }
+        switch content {
+        case .image: break
+        case .blob: qualifiers.append("ref_type=blob")
+        case .bundle(let address):
+            qualifiers += ["ref_type=bundle", "vcs_url=" + Self.escaped(address, keeping: Self.pathMarks)]
+        }
         return text + (qualifiers.isEmpty ? "" : "?" + qualifiers.joined(separator: "&"))
     }
 

@@ -86,13 +86,16 @@ package struct Build: Sendable {
         snapshots = parts.remote.snapshots.leased(by: scope.lease, offers: BlobOffers())
         let store = parts.store
         downloads = Downloads(store: store, lease: scope.lease, web: parts.web, client: client)
-        repositories = GitRepositories(store: store, variables: parts.variables, client: client)
-        images = BuildImages(
+        let images = BuildImages(
             bases: parts.bases,
             snapshots: snapshots,
             client: scope.client.remote,
             asksRegistries: request.pullsBaseImages
         )
+        self.images = images
+        repositories = GitRepositories(store: store, variables: parts.variables, client: client) {
+            try await images.fetchBlob($0)
+        }
     }
 
     /// The same build with another question: a client that leads its build may have several Dockerfiles.

@@ -96,6 +96,11 @@ package struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         ImageReference(domain: domain, path: path, tag: nil, digest: digest)
     }
 
+    /// The same repository and tag without a digest.
+    package var withoutDigest: ImageReference {
+        ImageReference(domain: domain, path: path, tag: tag, digest: nil)
+    }
+
     /// Host and path in full, for example `docker.io/library/python`.
     package var repository: String { "\(domain)/\(path)" }
 

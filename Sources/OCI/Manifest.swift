@@ -11,12 +11,26 @@ package struct MediaType: RawRepresentable, Hashable, Sendable, Codable, CustomS
     package static let ociLayer = MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar")
     package static let ociLayerGzip = MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar+gzip")
     package static let ociLayerZstd = MediaType(rawValue: "application/vnd.oci.image.layer.v1.tar+zstd")
+    /// Layers that are to be fetched from where their descriptors say, and sent to no registry.
+    package static let ociForeignLayer = MediaType(rawValue: "application/vnd.oci.image.layer.nondistributable.v1.tar")
+    package static let ociForeignLayerGzip = MediaType(
+        rawValue: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+    )
+    package static let ociForeignLayerZstd = MediaType(
+        rawValue: "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"
+    )
     package static let dockerList = MediaType(rawValue: "application/vnd.docker.distribution.manifest.list.v2+json")
     package static let dockerManifest = MediaType(rawValue: "application/vnd.docker.distribution.manifest.v2+json")
     package static let dockerConfiguration = MediaType(rawValue: "application/vnd.docker.container.image.v1+json")
     package static let dockerLayer = MediaType(rawValue: "application/vnd.docker.image.rootfs.diff.tar")
     package static let dockerLayerGzip = MediaType(rawValue: "application/vnd.docker.image.rootfs.diff.tar.gzip")
     package static let dockerLayerZstd = MediaType(rawValue: "application/vnd.docker.image.rootfs.diff.tar.zstd")
+    package static let dockerForeignLayer = MediaType(
+        rawValue: "application/vnd.docker.image.rootfs.foreign.diff.tar"
+    )
+    package static let dockerForeignLayerGzip = MediaType(
+        rawValue: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+    )
 
     /// A list of manifests, one for each platform.
     package var isIndex: Bool { self == .ociIndex || self == .dockerList }
@@ -27,7 +41,16 @@ package struct MediaType: RawRepresentable, Hashable, Sendable, Codable, CustomS
 
     private static let layers: [(oci: MediaType, docker: MediaType)] = [
         (ociLayer, dockerLayer), (ociLayerGzip, dockerLayerGzip), (ociLayerZstd, dockerLayerZstd),
+        (ociForeignLayer, dockerForeignLayer), (ociForeignLayerGzip, dockerForeignLayerGzip),
     ]
+    private static let foreignLayers: [(foreign: MediaType, plain: MediaType)] = [
+        (ociForeignLayer, ociLayer), (ociForeignLayerGzip, ociLayerGzip), (ociForeignLayerZstd, ociLayerZstd),
+        (dockerForeignLayer, dockerLayer), (dockerForeignLayerGzip, dockerLayerGzip),
+        // Docker has no name for it.
+        (ociForeignLayerZstd, dockerLayerZstd),
+    ]
+    /// The types that layers may have.
+    package static let layerTypes = Set(layers.flatMap { [$0.oci, $0.docker] } + [ociForeignLayerZstd])
 
     /// The same form of layer by Docker's name or OCI's; any other type stays as it is.
     /// - Parameter docker: whether Docker's name is wanted.
@@ -35,6 +58,15 @@ package struct MediaType: RawRepresentable, Hashable, Sendable, Codable, CustomS
     package func layer(docker: Bool) -> MediaType {
         let pair = Self.layers.first { $0.oci == self || $0.docker == self }
         return pair.map { docker ? $0.docker : $0.oci } ?? self
+    }
+
+    /// Whether it is of layers that are sent to no registry.
+    package var isForeignLayer: Bool { Self.foreignLayers.contains { $0.foreign == self } }
+
+    /// The same form of layer with or without the rule that it is sent to no registry; any other type stays as it is.
+    package func layer(foreign: Bool) -> MediaType {
+        let pair = Self.foreignLayers.first { $0.foreign == self || $0.plain == self }
+        return pair.map { foreign ? $0.foreign : $0.plain } ?? self
     }
 }
 
@@ -48,6 +80,7 @@ package struct Descriptor: Hashable, Sendable, Codable {
     package var size: Int64
     package var annotations: [String: String]?
     package var platform: Platform?
+    /// Where else than in the repository the content can be had.
     package var urls: [String]?
     package var artifactType: String?
     /// The content itself, in base64.

@@ -3,6 +3,7 @@ internal import LinuxSystem
 internal import OCI
 internal import Storage
 package import SystemPackage
+internal import Tasks
 internal import Text
 
 extension GitRepositories {
@@ -19,6 +20,7 @@ extension GitRepositories {
         of source: GitSource,
         into directory: FilePath
     ) async throws {
+        if source.makesBundle { return try await makeBundle(commit, of: source, in: directory) }
         let bare = try await fetch(commit, of: source)
         let scratch = try await onBlockingPool { [store] in try store.temporaryDirectory() }
         let work = scratch.appending("work")
@@ -54,6 +56,46 @@ extension GitRepositories {
             if let time { try OpenFile.open(directory, [.readOnly, .directory]).setTimes(modified: time) }
             try removeTree(scratch)
         }
+    }
+
+    /// Puts a commit and all that led to it into one file, `bundle`.
+    ///
+    /// The file has the name that led to the commit as its one reference, so that a fetch of all references brings the commit.
+    private func makeBundle(_ commit: GitCommit, of source: GitSource, in directory: FilePath) async throws {
+        let scratch = try await onBlockingPool { [store] in try store.temporaryDirectory() }
+        try await withCleanUp {
+            let bare = scratch.appending("repository")
+            try await create(bare, for: commit, ["--bare", "--initial-branch=unused"], in: scratch)
+            try await bring(commit.id, of: commit, from: source, into: bare, withHistory: true)
+            let name = Self.bundled(commit.reference)
+            let file = scratch.appending("bundle")
+            _ = try await git.run("--git-dir=\(bare.string)", "update-ref", "--", name, commit.id, in: scratch)
+            _ = try await git.run(
+                "--git-dir=\(bare.string)",
+                "bundle",
+                "create",
+                "--quiet",
+                file.string,
+                name,
+                in: scratch
+            )
+            let time = source.hasCheckoutTimes ? nil : try await commitTime(commit, in: bare)
+            try await onBlockingPool {
+                try HostFiles.rename(file, to: directory.appending("bundle"))
+                guard let time else { return }
+                try RootedDirectory(directory).setTimes("bundle", modified: time)
+                try OpenFile.open(directory, [.readOnly, .directory]).setTimes(modified: time)
+            }
+        } finally: {
+            try await onBlockingPool { try removeTree(scratch) }
+        }
+    }
+
+    /// The one reference of a bundle.
+    private static func bundled(_ reference: [UInt8]?) -> String {
+        guard let reference, reference.starts(with: "refs/heads/".utf8) || reference.starts(with: "refs/tags/".utf8)
+        else { return "refs/heads/main" }
+        return String(decoding: reference, as: UTF8.self)
     }
 
     /// When a commit was made.
@@ -137,37 +179,61 @@ extension GitRepositories {
         let wanted = Self.wanted(commit, source)
         let kept = "refs/slipway/\(wanted)"
         if try await isPresent(kept, in: bare) { return bare }
+        try await bring(wanted, of: commit, from: source, into: bare)
+        _ = try await git.run("--git-dir=\(bare.string)", "update-ref", kept, wanted, in: base)
+        return bare
+    }
+
+    /// Brings a commit into a repository.
+    /// - Parameters:
+    ///   - wanted: the commit, or the tag that leads to it.
+    ///   - commit: the commit.
+    ///   - source: where it is.
+    ///   - bare: the repository.
+    ///   - withHistory: whether the commits that led to it come too.
+    /// - Throws: `GitError`.
+    private func bring(
+        _ wanted: String,
+        of commit: GitCommit,
+        from source: GitSource,
+        into bare: FilePath,
+        withHistory: Bool = false
+    ) async throws {
         let named = commit.reference.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let depth = withHistory ? [] : ["--depth=1"]
         // The commit alone; else, where a server gives only what its references name, those; else, of servers that know no
-        // shallow histories, everything.
-        let attempts: [[String]] = [
-            ["--depth=1", wanted], named.isEmpty ? [] : ["--depth=1", named],
-            ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"],
-        ]
+        // shallow histories, everything. Of a bundle, all that it names: it serves no other questions.
+        let everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+        let attempts =
+            if let bundle = source.bundle {
+                [["+refs/*:refs/bundles/\(bundle.digest.hex)/*"]]
+            } else {
+                [depth + [wanted], named.isEmpty ? [] : depth + [named], everything]
+            }
         var failure: (any Error)?
         for attempt in attempts where !attempt.isEmpty {
             let options = attempt.filter { $0.hasPrefix("-") }
             let references = attempt.filter { !$0.hasPrefix("-") }.map { Array($0.utf8) }
             do {
-                _ = try await reaching(source) { access in
+                _ = try await reaching(source) { address, reach in
                     try await git.run(
                         (["--git-dir=\(bare.string)", "fetch", "--quiet", "--no-tags", "--force"] + options + ["--"])
-                            .map { Array($0.utf8) } + [source.remote.publicAddress] + references,
-                        in: base,
-                        .network(access)
+                            .map { Array($0.utf8) } + [address] + references,
+                        in: bare,
+                        reach
                     )
                 }
                 guard try await has(nil, commit, in: bare),
                     try await succeeds("--git-dir=\(bare.string)", "cat-file", "-e", wanted, in: bare)
                 else { continue }
-                _ = try await git.run("--git-dir=\(bare.string)", "update-ref", kept, wanted, in: base)
-                return bare
+                return
             } catch let error as GitError {
                 failure = failure ?? error
             }
         }
-        throw failure
-            ?? GitError.noSuchReference(commit.id, repository: escapedForDisplay(source.remote.publicAddress))
+        if let failure { throw failure }
+        let repository = source.bundle.map { "\($0.reference)" } ?? escapedForDisplay(source.remote.publicAddress)
+        throw GitError.noSuchReference(commit.id, repository: repository)
     }
 
     /// The object to fetch: an annotated tag is kept beside its commit, for `git describe`, where `.git` is.
@@ -248,9 +314,13 @@ extension GitRepositories {
             in: work,
             .ownRepositories
         )
-        if let reference = commit.reference, reference.starts(with: "refs/tags/") {
-            let name = String(decoding: reference, as: UTF8.self)
-            _ = try await git.run("update-ref", "--", name, Self.wanted(commit, source), in: work)
+        if let reference = commit.reference {
+            let isTag = reference.starts(with: "refs/tags/".utf8)
+            if isTag || reference.starts(with: "refs/heads/".utf8) {
+                let name = String(decoding: reference, as: UTF8.self)
+                let object = isTag ? Self.wanted(commit, source) : commit.id
+                _ = try await git.run("update-ref", "--", name, object, in: work)
+            }
         }
         _ = try await git.run(
             ["remote", "add", "--", "origin"].map { Array($0.utf8) } + [source.remote.publicAddress],
@@ -267,8 +337,8 @@ extension GitRepositories {
     private func updateModules(of source: GitSource, in work: FilePath) async throws {
         func update(_ options: String...) async throws {
             let arguments = ["submodule", "--quiet", "update", "--init", "--recursive"] + options
-            _ = try await reaching(source) { access in
-                try await git.run(arguments.map { Array($0.utf8) }, in: work, .network(access))
+            _ = try await reachingServer(of: source) { reach in
+                try await git.run(arguments.map { Array($0.utf8) }, in: work, reach)
             }
         }
         do {

@@ -36,19 +36,29 @@ package final class GitRepositories: Sendable {
     let store: Store
     let git: GitProgram
     let client: ClientServices
+    /// Brings a bundle into the store.
+    let fetchBundle: @Sendable (ImageBlobSource) async throws -> Void
     private let commits = Mutex<[Question: GitCommit]>([:])
 
     private struct Question: Hashable {
         let address: [UInt8]
         let reference: [UInt8]?
+        let bundle: ImageBlobSource?
     }
 
     /// - Parameters:
     ///   - store: where fetched commits are kept.
     ///   - variables: the environment of the process, of which git gets what it needs.
     ///   - client: what the client offers to prove who it is.
-    package init(store: Store, variables: [[UInt8]: [UInt8]], client: ClientServices) {
+    ///   - fetchBundle: brings a blob that is a bundle into the store.
+    package init(
+        store: Store,
+        variables: [[UInt8]: [UInt8]],
+        client: ClientServices,
+        fetchBundle: @escaping @Sendable (ImageBlobSource) async throws -> Void
+    ) {
         self.store = store
+        self.fetchBundle = fetchBundle
         git = GitProgram(variables: variables)
         self.client = client
     }
@@ -61,7 +71,11 @@ package final class GitRepositories: Sendable {
         if let checksum = source.checksum, !checksum.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) {
             throw GitError.invalidChecksum(escapedForDisplay(checksum))
         }
-        let question = Question(address: source.remote.address, reference: source.reference)
+        let question = Question(
+            address: source.remote.address,
+            reference: source.reference,
+            bundle: source.bundle
+        )
         let commit: GitCommit
         if let known = commits.withLock({ $0[question] }) {
             commit = known
@@ -80,18 +94,20 @@ package final class GitRepositories: Sendable {
 
     private func ask(_ source: GitSource) async throws -> GitCommit {
         if let reference = source.reference {
-            if Self.isCommit(reference) {
+            if GitSource.isCommit(reference) {
                 return GitCommit(id: String(decoding: reference, as: UTF8.self), reference: nil)
             }
             guard Self.isReference(reference) else { throw GitError.invalidReference(escapedForDisplay(reference)) }
+        } else if source.bundle != nil, let checksum = source.checksum {
+            guard GitSource.isCommit(checksum) else { throw GitError.invalidChecksum(escapedForDisplay(checksum)) }
+            return GitCommit(id: String(decoding: checksum, as: UTF8.self), reference: nil)
         }
         let name = source.reference ?? "HEAD"
-        let list = try await reaching(source) { access in
+        let list = try await reaching(source) { address, reach in
             try await git.run(
-                ["ls-remote", "--quiet", "--symref", "--"].map { Array($0.utf8) }
-                    + [source.remote.publicAddress, name, name + "^{}"],
+                ["ls-remote", "--quiet", "--symref", "--"].map { Array($0.utf8) } + [address, name, name + "^{}"],
                 in: "/",
-                .network(access)
+                reach
             )
         }
         guard let commit = Self.choose(name, from: list) else {
@@ -119,7 +135,7 @@ package final class GitRepositories: Sendable {
             let fields = line.split(separator: "\t", maxSplits: 1)
             guard fields.count == 2 else { continue }
             if fields[0].starts(with: "ref: ".utf8) { branches[Array(fields[1])] = Array(fields[0].dropFirst(5)) }
-            guard isCommit(Array(fields[0])) else { continue }
+            guard GitSource.isCommit(Array(fields[0])) else { continue }
             found[Array(fields[1])] = String(decoding: fields[0], as: UTF8.self)
         }
         for candidate in [exact, branch, tag] {
@@ -132,10 +148,6 @@ package final class GitRepositories: Sendable {
             )
         }
         return nil
-    }
-
-    static func isCommit(_ text: [UInt8]) -> Bool {
-        [40, 64].contains(text.count) && text.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
     }
 
     /// What git accepts as the name of a reference.
@@ -155,16 +167,37 @@ package final class GitRepositories: Sendable {
 
     // MARK: Talking to servers
 
-    /// Lends what proves the user to a repository's server, and names the repository in what goes wrong with it.
-    func reaching<Value>(_ source: GitSource, _ body: (GitAccess) async throws -> Value) async throws -> Value {
+    /// Lends the address that has a source's commits, with what proves the user to its server.
+    func reaching<Value>(
+        _ source: GitSource,
+        _ body: ([UInt8], GitProgram.Reach) async throws -> Value
+    ) async throws -> Value {
+        guard let bundle = source.bundle else {
+            return try await reachingServer(of: source) { try await body(source.remote.publicAddress, $0) }
+        }
+        try await fetchBundle(bundle)
+        return try await naming("\(bundle.reference)") {
+            try await body(store.blobs.path(of: bundle.digest).bytes, .ownRepositories)
+        }
+    }
+
+    /// Lends what proves the user to the server of a source's repository.
+    func reachingServer<Value>(
+        of source: GitSource,
+        _ body: (GitProgram.Reach) async throws -> Value
+    ) async throws -> Value {
+        try await naming(escapedForDisplay(source.remote.publicAddress)) {
+            try await withAccess(to: source) { try await body(.network($0)) }
+        }
+    }
+
+    /// Names the repository in what goes wrong with it.
+    private func naming<Value>(_ repository: String, _ body: () async throws -> Value) async throws -> Value {
         do {
-            return try await withAccess(to: source, body)
+            return try await body()
         } catch GitError.failed(_, let reason) {
             try Task.checkCancellation()
-            throw GitError.unreachable(
-                repository: escapedForDisplay(source.remote.publicAddress),
-                reason: reason
-            )
+            throw GitError.unreachable(repository: repository, reason: reason)
         }
     }
 }

@@ -143,12 +143,16 @@ package final class SnapshotStore: Sendable {
                     fields: .map
                 )
             }
-            blob = Descriptor(
+            var blob = Descriptor(
                 mediaType: MediaType(rawValue: row.mediaType),
                 digest: row.digest,
                 size: row.size,
                 annotations: annotations
             )
+            blob.urls = try row.urls.map {
+                try StrictJSON.decode([String].self, from: Array($0.utf8), kind: "addresses", fields: .map)
+            }
+            self.blob = blob
             recipe = row.recipe
             isChecked = row.isChecked
         }
@@ -179,17 +183,19 @@ package final class SnapshotStore: Sendable {
         let blob = archive.blob
         let kept = (blob.annotations ?? [:]).filter { keptAnnotations.contains($0.key) }
         let annotations = kept.isEmpty ? nil : String(decoding: try StrictJSON.encode(kept), as: UTF8.self)
+        let urls = try blob.urls.map { String(decoding: try StrictJSON.encode($0), as: UTF8.self) }
         let insert = try db.cachedStatement(
             sql: """
-                INSERT INTO layer_blobs (layer_id, digest, media_type, size, annotations, recipe, checked, position)
-                VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM layer_blobs WHERE layer_id = ?))
-                ON CONFLICT (layer_id, digest) DO UPDATE SET checked = max(checked, excluded.checked)
+                INSERT INTO layer_blobs (layer_id, digest, media_type, size, annotations, urls, recipe, checked, position)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM layer_blobs WHERE layer_id = ?))
+                ON CONFLICT (layer_id, digest)
+                DO UPDATE SET checked = max(checked, excluded.checked), urls = coalesce(excluded.urls, urls)
                 """
         )
         try insert.execute(
             arguments: [
-                layer, blob.digest, blob.mediaType.rawValue, blob.size, annotations, archive.recipe, archive.isChecked,
-                layer,
+                layer, blob.digest, blob.mediaType.rawValue, blob.size, annotations, urls, archive.recipe,
+                archive.isChecked, layer,
             ]
         )
     }

@@ -44,7 +44,7 @@ private func option(_ text: String) throws -> BuildOutputOption { try BuildOutpu
         ("name-canonical=true", { $0.namesByDigest }), ("oci-mediatypes=false", { $0.isDocker }),
         ("oci-mediatypes=true", { !$0.isDocker }), ("oci-artifact=true", { $0.usesOCIArtifact == true }),
         ("attestation-inline=true", { $0.takesInlineAttestations == true }),
-        ("prefer-nondist-layers=true", { $0.prefersNondistributableLayers }),
+        ("prefer-nondist-layers=true", { $0.prefersForeignLayers }),
         ("source-date-epoch=1700000000", { $0.epoch == .time(FileTime(seconds: 1_700_000_000)) }),
         ("source-date-epoch=", { $0.epoch == ExportEpoch.none }), ("rewrite-timestamp=true", { $0.rewritesTimes }),
         ("compression=uncompressed", { $0.compression == .uncompressed }),

@@ -385,7 +385,7 @@ struct `Hostile builds` {
             store: store,
             variables: ["PATH": path],
             client: ClientServices()
-        )
+        ) { _ in }
         let commit = try await repositories.resolve(source)
         try await git.run("cd work-a.git && echo moved > file && git commit -qam third && git push -q -f ../a.git main")
         let files = scratch.path + "/files"

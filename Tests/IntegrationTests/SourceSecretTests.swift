@@ -264,7 +264,7 @@ struct `Secrets of sources` {
                     store: store,
                     variables: ["PATH": Array((ProcessInfo.processInfo.environment["PATH"] ?? "").utf8)],
                     client: ClientServices(agents: agents)
-                )
+                ) { _ in }
                 let wasReached: Bool
                 do {
                     _ = try await repositories.resolve(source)

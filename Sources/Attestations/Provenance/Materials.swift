@@ -32,6 +32,8 @@ package struct Materials: Sendable, Hashable {
         /// With the name that led to the commit as its fragment, and without credentials.
         package let address: String
         package let id: String
+        /// The blob that had it; nil for the repository itself.
+        package let bundle: Image?
     }
 
     /// A file of a web server.
@@ -79,9 +81,10 @@ package struct Materials: Sendable, Hashable {
             && first.osVersion == second.osVersion && first.variant == second.variant
     }
 
-    package mutating func addCommit(_ id: String, at address: String) {
+    package mutating func addCommit(_ id: String, at address: String, of bundle: Image? = nil) {
         let shown = redacted(address)
-        if !commits.contains(where: { $0.address == shown }) { commits.append(Commit(address: shown, id: id)) }
+        if commits.contains(where: { $0.address == shown }) { return }
+        commits.append(Commit(address: shown, id: id, bundle: bundle))
     }
 
     package mutating func addDownload(_ digest: Digest, at address: String) {
@@ -110,7 +113,7 @@ package struct Materials: Sendable, Hashable {
     /// Takes in what another result was made of.
     package mutating func merge(_ other: Materials) {
         for image in other.images { add(image) }
-        for commit in other.commits { addCommit(commit.id, at: commit.address) }
+        for commit in other.commits { addCommit(commit.id, at: commit.address, of: commit.bundle) }
         for download in other.downloads { addDownload(download.digest, at: download.address) }
         directories.formUnion(other.directories)
         for secret in other.secrets { addSecret(secret.id, isOptional: secret.isOptional) }

@@ -148,16 +148,21 @@ private struct Told {
             }
             return .object(members)
         }
-        let images = materials.images.map { image in
+        func dependency(_ image: Materials.Image, _ content: PackageAddress.Content) -> JSONValue {
             var name = PackageAddress(
                 image.reference,
                 platform: image.platform,
                 kind: image.isOfLayout ? .oci : .docker
             )
-            name.isOfBlob = image.isBlob
+            name.content = content
             return dependency("\(name)", image.digest.map { [$0.algorithm.rawValue: $0.hex] } ?? [:])
         }
-        return images + materials.commits.map { dependency($0.address, $0.digest) }
+        let images = materials.images.map { dependency($0, $0.isBlob ? .blob : .image) }
+        let commits = materials.commits.flatMap { commit in
+            [dependency(commit.address, commit.digest)]
+                + (commit.bundle.map { [dependency($0, .bundle(of: commit.address))] } ?? [])
+        }
+        return images + commits
             + materials.downloads.map { dependency($0.address, [$0.digest.algorithm.rawValue: $0.digest.hex]) }
     }
 

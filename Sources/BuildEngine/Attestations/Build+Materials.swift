@@ -63,7 +63,15 @@ extension Build {
             let repository = try GitSource(source)
             let address = repository.remote.address + (repository.reference.map { "#" + $0 } ?? [])
             let commit = try await repositories.resolve(repository)
-            materials.addCommit(commit.id, at: String(decoding: address, as: UTF8.self))
+            let bundle = repository.bundle.map { bundle in
+                Materials.Image(
+                    bundle.reference.withoutDigest,
+                    platform: nil,
+                    digest: bundle.digest,
+                    isOfLayout: bundle.layout != nil
+                )
+            }
+            materials.addCommit(commit.id, at: String(decoding: address, as: UTF8.self), of: bundle)
             for secret in [repository.tokenSecret, repository.authorizationSecret].compactMap(\.self) {
                 materials.addSecret(String(decoding: secret, as: UTF8.self), isOptional: true)
             }

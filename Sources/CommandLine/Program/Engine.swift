@@ -47,7 +47,7 @@ extension SlipwayEnvironment {
     func engine(over store: Store, credentials: any CredentialSource) async throws -> Engine {
         let logger = logger()
         let client = RegistryClient(try await registryConfiguration(credentials), logger: logger)
-        let blobs = RegistryBlobProvider(store: store, client: client)
+        let blobs = RegistryBlobProvider(store: store, client: client, web: WebClient(webConfiguration()))
         let snapshots = SnapshotStore(
             store: store,
             blobProvider: blobs,

@@ -22,7 +22,7 @@ package struct ImageOptions: Sendable, Hashable {
     /// said.
     package var takesInlineAttestations: Bool?
     /// Whether layers that must not be distributed stay so; images that have such are not taken in.
-    package var prefersNondistributableLayers = false
+    package var prefersForeignLayers = false
     /// What time nothing may be later than; nil for what the build says.
     package var epoch: ExportEpoch?
     /// Whether that goes for the files of layers, too.
@@ -108,7 +108,7 @@ extension ImageOptions {
         case "force-compression": forcesCompression = try flag(option, value)
         case "oci-mediatypes": usesOCITypes = try truth(option, value)
         case "oci-artifact": usesOCIArtifact = try truth(option, value)
-        case "prefer-nondist-layers": prefersNondistributableLayers = try truth(option, value)
+        case "prefer-nondist-layers": prefersForeignLayers = try truth(option, value)
         case "source-date-epoch": epoch = try ExportEpoch(option, value)
         case "rewrite-timestamp": rewritesTimes = try truth(option, value)
         case "attestation-inline": takesInlineAttestations = try truth(option, value)

@@ -8,10 +8,6 @@ struct ImageSearch {
     let platform: Platform
     let match: PlatformMatch
 
-    private static let layerTypes: Set<MediaType> = [
-        .ociLayer, .ociLayerGzip, .ociLayerZstd, .dockerLayer, .dockerLayerGzip, .dockerLayerZstd,
-    ]
-
     /// Goes down from what a name leads to until there is one image's manifest.
     ///
     /// - Parameters:
@@ -27,8 +23,12 @@ struct ImageSearch {
         var index: Digest?
         for _ in 0..<3 {
             if current.mediaType.isManifest {
-                let manifest = try Manifest(parsing: current.bytes, declaredAs: current.mediaType)
+                var manifest = try Manifest(parsing: current.bytes, declaredAs: current.mediaType)
                 try check(manifest)
+                // What is read is the same: that some of it comes from elsewhere, its addresses say.
+                for index in manifest.layers.indices {
+                    manifest.layers[index].mediaType = manifest.layers[index].mediaType.layer(foreign: false)
+                }
                 return (manifest, ManifestOrigin(digest: current.digest, mediaType: current.mediaType, index: index))
             }
             let entries = try Index(parsing: current.bytes, declaredAs: current.mediaType).manifests
@@ -50,7 +50,7 @@ struct ImageSearch {
         guard [.ociConfiguration, .dockerConfiguration].contains(type) else {
             throw .notAnImage(reference: name, mediaType: type.rawValue)
         }
-        for layer in manifest.layers where !Self.layerTypes.contains(layer.mediaType) {
+        for layer in manifest.layers where !MediaType.layerTypes.contains(layer.mediaType) {
             throw .unsupportedLayer(reference: name, mediaType: layer.mediaType.rawValue)
         }
     }

@@ -1,3 +1,4 @@
+package import HTTP
 package import OCI
 package import Registry
 package import Snapshots
@@ -5,15 +6,22 @@ package import Storage
 internal import Synchronization
 internal import Tasks
 
-/// Fetches blobs from the repositories that are known to have them: resumable, and each only once however many ask.
+/// Fetches blobs from the repositories that are known to have them, or from the addresses that images name: resumable,
+/// and each only once however many ask.
 package final class RegistryBlobProvider: BlobProvider {
     private let store: Store
     private let client: RegistryClient
+    private let web: WebClient
     private let downloads = Downloads()
 
-    package init(store: Store, client: RegistryClient) {
+    package init(
+        store: Store,
+        client: RegistryClient,
+        web: WebClient = WebClient(WebClient.Configuration())
+    ) {
         self.store = store
         self.client = client
+        self.web = web
     }
 
     /// Fetches a blob from the first of its repositories that gives it.
@@ -86,6 +94,14 @@ package final class RegistryBlobProvider: BlobProvider {
                 failure = error
             }
         }
+        for address in descriptor.urls ?? [] {
+            do {
+                return try await download(descriptor, lease, at: address, report)
+            } catch {
+                if Self.endsAll(error) { throw error }
+                failure = error
+            }
+        }
         book?.failed(offers, "\(failure)")
         throw failure
     }
@@ -140,6 +156,25 @@ package final class RegistryBlobProvider: BlobProvider {
         ) { writer in
             report(writer.offset)
             try await client.blob(descriptor, from: repository, offset: writer.offset) { bytes in
+                try await writer.write(bytes)
+                report(writer.offset)
+            }
+        }
+    }
+
+    /// From a web server, always from the start.
+    private func download(
+        _ descriptor: Descriptor,
+        _ lease: Lease,
+        at address: String,
+        _ report: @escaping @Sendable (Int64) -> Void
+    ) async throws {
+        let request = WebClient.Request(try HTTPURL(parsing: address))
+        try await store.blobs.ingest(in: lease, expecting: descriptor.digest, size: descriptor.size) { writer in
+            try await web.get(request, limit: descriptor.size) { _ in
+                try await writer.restart()
+                report(0)
+            } receive: { bytes in
                 try await writer.write(bytes)
                 report(writer.offset)
             }

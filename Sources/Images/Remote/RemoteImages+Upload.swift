@@ -163,6 +163,9 @@ extension RemoteImages {
         var seen: Set<Digest> = []
         let different = layers.filter { seen.insert($0.blob.digest).inserted }
         try await different.forEachConcurrently(limit: Self.parallelTransfers) { layer in
+            if layer.blob.mediaType.isForeignLayer {
+                return events(.layer(layer.diffID, .skippedForeignLayer))
+            }
             let outcome = try await self.upload(layer.blob, to: target) { sent in
                 events(.layer(layer.diffID, .pushing(sent, of: layer.blob.size)))
             }

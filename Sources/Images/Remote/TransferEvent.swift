@@ -20,6 +20,8 @@ package enum TransferEvent: Sendable, Hashable, CustomStringConvertible {
         case pushing(Int64, of: Int64)
         case pushed
         case layerAlreadyExists
+        /// It is to be fetched from elsewhere.
+        case skippedForeignLayer
         /// The registry linked it from another repository, named by its path there.
         case mounted(from: String)
 
@@ -36,6 +38,7 @@ package enum TransferEvent: Sendable, Hashable, CustomStringConvertible {
             case .pushing: "Pushing"
             case .pushed: "Pushed"
             case .layerAlreadyExists: "Layer already exists"
+            case .skippedForeignLayer: "Skipped foreign layer"
             case .mounted(let repository): "Mounted from \(repository)"
             }
         }
@@ -45,7 +48,7 @@ package enum TransferEvent: Sendable, Hashable, CustomStringConvertible {
             switch self {
             case .downloading(let current, let total), .pushing(let current, let total): (current, total)
             case .pullingLayer, .alreadyExists, .downloadComplete, .extracting, .pullComplete, .preparing, .pushed,
-                .layerAlreadyExists, .mounted:
+                .layerAlreadyExists, .skippedForeignLayer, .mounted:
                 nil
             }
         }

@@ -25,6 +25,12 @@ package struct GitSource: Hashable, Sendable {
     package var knownHosts: [UInt8]?
     /// What must have signed the commit or its tag; nil for nothing.
     package var signing: Signing?
+    /// The git bundle that has the commit; nil for the repository itself.
+    ///
+    /// See git-bundle(1).
+    package var bundle: ImageBlobSource?
+    /// Whether the tree is one file, `bundle`, that has the commit with its history, rather than the commit's files.
+    package var makesBundle = false
 
     /// The keys of which one must have signed a commit or the annotated tag that leads to it.
     package struct Signing: Hashable, Sendable {
@@ -71,6 +77,58 @@ package struct GitSource: Hashable, Sendable {
             }
         }
         signing = Self.signing(source)
+        do {
+            try takeBundles(of: source)
+        } catch {
+            throw fail(error.reason)
+        }
+    }
+
+    private static let bundleKey = "git.bundle"
+    private static let makesBundleKey = "git.checkoutbundle"
+
+    private struct InvalidBundle: Error {
+        let reason: String
+    }
+
+    private mutating func takeBundles(of source: Source) throws(InvalidBundle) {
+        if let locator = source.attributes[Self.bundleKey], !locator.isEmpty {
+            bundle = try Self.bundle(at: locator, of: source)
+            guard let checksum else { throw InvalidBundle(reason: "git.bundle requires git.checksum to be set") }
+            if let reference, Self.isCommit(reference), !reference.starts(with: checksum) {
+                let (expected, actual) = (escapedForDisplay(checksum), escapedForDisplay(reference))
+                throw InvalidBundle(reason: "expected checksum to match \(expected), got \(actual)")
+            }
+        }
+        makesBundle = source.attributes[Self.makesBundleKey].map { $0 == "true" } ?? false
+        guard makesBundle else { return }
+        if keepsGitDirectory { throw InvalidBundle(reason: "git.checkoutbundle is incompatible with git.keepgitdir") }
+        if subdirectory != nil { throw InvalidBundle(reason: "git.checkoutbundle is incompatible with git.subdir") }
+    }
+
+    private static func bundle(at locator: [UInt8], of source: Source) throws(InvalidBundle) -> ImageBlobSource {
+        var blob = Source(identifier: locator, attributes: [:])
+        for key in [Source.layoutStore, Source.layoutSession] { blob.attributes[key] = source.attributes[key] }
+        if blob.scheme == Source.layoutBlobScheme, blob.attributes[Source.layoutStore, default: []].isEmpty {
+            // The name in the locator is that of the layout.
+            blob.attributes[Source.layoutStore] = Array(blob.rest.prefix { $0 != "@" })
+        }
+        guard [Source.imageBlobScheme, Source.layoutBlobScheme].contains(blob.scheme) else {
+            throw InvalidBundle(
+                reason: "the scheme of the git.bundle locator \"\(escapedForDisplay(locator))\" is not supported; "
+                    + "it must be \(Source.imageBlobScheme) or \(Source.layoutBlobScheme)"
+            )
+        }
+        do {
+            return try ImageBlobSource(blob)
+        } catch {
+            throw InvalidBundle(reason: "\(error)")
+        }
+    }
+
+    /// Whether a name is the id of a commit: 40 or 64 lower-case hexadecimal digits.
+    package static func isCommit(_ text: [UInt8]) -> Bool {
+        [40, 64].contains(text.count) && text.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
     }
 
     private static let publicKey = "git.sig.pubkey"
@@ -117,6 +175,14 @@ package struct GitSource: Hashable, Sendable {
             if signing.requiresSignedTag { attributes[Self.requiredTagKey] = "true" }
             if signing.ignoresSignedTag { attributes[Self.ignoredTagKey] = "true" }
         }
+        if let bundle {
+            attributes[Self.bundleKey] = bundle.locator
+            if let layout = bundle.layout {
+                attributes[Source.layoutStore] = layout.name
+                if !layout.session.isEmpty { attributes[Source.layoutSession] = layout.session }
+            }
+        }
+        if makesBundle { attributes[Self.makesBundleKey] = "true" }
         return Source(identifier: identifier, attributes: attributes)
     }
 }

@@ -30,6 +30,12 @@ package struct ImageBlobSource: Hashable, Sendable {
         }
         file = try SourceFile(source)
     }
+
+    /// The identifier of the wire form.
+    var locator: [UInt8] {
+        let scheme = layout == nil ? Source.imageBlobScheme : Source.layoutBlobScheme
+        return Array("\(scheme)://\(reference)".utf8)
+    }
 }
 
 /// The one file of a source: its name and its attributes.

@@ -32,7 +32,7 @@ struct GitOperation: VertexOperation {
             KeyComponent("reference", source.keepsGitDirectory ? reference ?? [] : []),
             KeyComponent("submodules", "\(!source.skipsSubmodules)"),
             KeyComponent("times", source.hasCheckoutTimes ? "of the check-out" : "of the commit"),
-        ]
+        ] + (source.makesBundle ? [KeyComponent("bundle", reference ?? [])] : [])
     }
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {

@@ -11,6 +11,7 @@ package enum LayerTable: TableOwner {
         Migration("forms of layers", sql: forms),
         Migration("checked archives", sql: checkedArchives),
         Migration("exact times of layers", sql: exactTimes),
+        Migration("addresses of layers", sql: addresses),
     ]
 
     private static let layers = """
@@ -80,6 +81,11 @@ package enum LayerTable: TableOwner {
         ALTER TABLE layers ADD COLUMN created_nanoseconds INTEGER NOT NULL DEFAULT 0;
         """
 
+    private static let addresses = """
+        -- JSON array of where else than in repositories the blob can be had, as an image says; NULL for nowhere.
+        ALTER TABLE layer_blobs ADD COLUMN urls TEXT;
+        """
+
     package static let recordedTables = ["layers", "layer_blobs", "remote_layers", "derived_layers"]
         .map { RecordedTable($0) }
     package static let countedTables = ["layers"]
@@ -102,13 +108,15 @@ package enum LayerTable: TableOwner {
 
     /// A row of `layer_blobs`.
     struct Blob: Decodable, FetchableRecord {
-        static let columns = "digest, media_type AS mediaType, size, annotations, recipe, checked AS isChecked"
+        static let columns = "digest, media_type AS mediaType, size, annotations, urls, recipe, checked AS isChecked"
 
         let digest: Digest
         let mediaType: String
         let size: Int64
         /// A JSON object.
         let annotations: String?
+        /// A JSON array.
+        let urls: String?
         let recipe: String?
         let isChecked: Bool
     }

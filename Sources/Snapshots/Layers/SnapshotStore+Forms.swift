@@ -16,6 +16,14 @@ extension SnapshotStore {
         package mutating func annotate(_ key: String, _ value: String) {
             blob.annotations = (blob.annotations ?? [:]).merging([key: value]) { $1 }
         }
+
+        /// Says where else the layer can be had, so that it is sent to no registry; or nothing of that.
+        /// - Parameter isForeign: whether it is said where there is such a place.
+        package mutating func tellAddresses(_ isForeign: Bool) {
+            let isForeign = isForeign && blob.urls?.isEmpty == false
+            blob.mediaType = blob.mediaType.layer(foreign: isForeign)
+            if !isForeign { blob.urls = nil }
+        }
     }
 
 }

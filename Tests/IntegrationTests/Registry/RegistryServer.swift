@@ -34,6 +34,8 @@ final class RegistryServer: Sendable {
         let port = try freePort()
         var lines = [
             "version: 0.1", "log: {level: error}", "storage:", "  filesystem: {rootdirectory: \(directory)/data}",
+            // Manifests may name other places for their layers.
+            "validation: {manifests: {urls: {allow: ['^http://127[.]0[.]0[.]1:']}}}",
             "http:",
             "  addr: 127.0.0.1:\(port)",
         ]
