@@ -28,10 +28,14 @@ package final class ImportingCacheIndex: CacheIndex {
     package func record(for key: CacheKey) async throws -> CacheRecord? {
         let own = try await stored.record(for: key)
         if let own, try await stored.outputs(of: own) != nil { return own }
-        let candidates = imported.compactMap { cache in cache.record(for: key).map { (cache, $0) } }
-        guard let (cache, record) = candidates.first(where: { $0.1.outputs != nil }) ?? candidates.first else {
-            return own
+        // Of several caches that know the step, the first that has most of it.
+        var best: (cache: ImportedCache, record: ImportedCache.Found)?
+        for cache in imported {
+            guard let record = cache.record(for: key) else { continue }
+            if let known = best, record.presentOutputs <= known.record.presentOutputs { continue }
+            best = (cache, record)
         }
+        guard let (cache, record) = best else { return own }
         if record.outputs == nil, own != nil { return own }
         // A record of the store is reached by the keys that the store knows, whatever a remote cache takes for the same.
         if record.key != key, let other = try await stored.record(for: record.key),
@@ -47,11 +51,19 @@ package final class ImportingCacheIndex: CacheIndex {
         return CacheRecord(id: id, canonicalKey: record.key, source: cache.name)
     }
 
-    package func outputs(of record: CacheRecord) async throws -> [BuildOutput]? {
-        guard record.source != nil else { return try await stored.outputs(of: record) }
-        guard let (cache, record) = found.withLock({ $0[record.id] }), let layers = record.outputs else { return nil }
-        var outputs: [BuildOutput] = []
-        for layers in layers { outputs.append(.tree(try await snapshots.tree(of: layers, from: cache.name))) }
+    package func outputs(of record: CacheRecord, needed: Set<Int>?) async throws -> [BuildOutput?]? {
+        guard record.source != nil else { return try await stored.outputs(of: record, needed: needed) }
+        guard let (cache, record) = found.withLock({ $0[record.id] }), let trees = record.outputs,
+            trees.indices.allSatisfy({ trees[$0] != nil || needed?.contains($0) == false })
+        else { return nil }
+        var outputs: [BuildOutput?] = []
+        for layers in trees {
+            guard let layers else {
+                outputs.append(nil)
+                continue
+            }
+            outputs.append(.tree(try await snapshots.tree(of: layers, from: cache.name)))
+        }
         return outputs
     }
 
@@ -65,9 +77,12 @@ package final class ImportingCacheIndex: CacheIndex {
 
     package func latestEntry(slot: String) async throws -> CacheEntry? { try await stored.latestEntry(slot: slot) }
 
-    package func adopt(_ record: CacheRecord, _ outputs: [BuildOutput], foundBy key: CacheKey, _ entry: CacheEntry)
+    package func adopt(_ record: CacheRecord, _ outputs: [BuildOutput?], foundBy key: CacheKey, _ entry: CacheEntry)
         async throws
     {
+        let there = outputs.compactMap(\.self)
+        // A record of the store has all of its outputs.
+        guard there.count == outputs.count else { return }
         let own = CacheEntry(
             canonicalKey: record.canonicalKey,
             aliases: key == record.canonicalKey ? entry.aliases : [key],
@@ -77,6 +92,6 @@ package final class ImportingCacheIndex: CacheIndex {
             reason: entry.reason,
             created: entry.created
         )
-        _ = try await stored.save(outputs, own)
+        _ = try await stored.save(there, own)
     }
 }

@@ -48,7 +48,7 @@ package final class StoredCacheIndex: CacheIndex {
         }
     }
 
-    package func outputs(of record: CacheRecord) async throws -> [BuildOutput]? {
+    package func outputs(of record: CacheRecord, needed: Set<Int>?) async throws -> [BuildOutput?]? {
         guard record.source == nil, let layers = try await layers(of: record) else { return nil }
         // Held first and asked again: what is there then stays.
         try await lease.hold(Set(layers.joined()).map { .layer($0) })

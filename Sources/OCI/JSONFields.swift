@@ -50,7 +50,7 @@ package struct JSONFields: Sendable {
     package static let buildCache = JSONFields(
         """
         layers records blob parent annotations mediaType digest size diffID createdAt layer results inputs chains selector link \
-        aliases outputs
+        aliases outputs present
         """
     )
 

@@ -85,7 +85,7 @@ extension RegistryError {
     /// Whether a registry or a mirror says that it does not have what was asked for.
     package var isMissing: Bool {
         switch self {
-        case .manifestUnknown, .repositoryUnknown, .blobUnknown: true
+        case .manifestUnknown, .repositoryUnknown, .blobUnknown, .refused(_, status: 404, _, _): true
         case .everyHostFailed(_, _, let isMissing): isMissing
         default: false
         }

@@ -71,6 +71,10 @@ package final class GitRepositories: Sendable {
         if let checksum = source.checksum, !checksum.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }) {
             throw GitError.invalidChecksum(escapedForDisplay(checksum))
         }
+        if source.bundle != nil, source.reference == nil, let checksum = source.checksum {
+            guard GitSource.isCommit(checksum) else { throw GitError.invalidChecksum(escapedForDisplay(checksum)) }
+            return GitCommit(id: String(decoding: checksum, as: UTF8.self), reference: nil)
+        }
         let question = Question(
             address: source.remote.address,
             reference: source.reference,
@@ -98,9 +102,6 @@ package final class GitRepositories: Sendable {
                 return GitCommit(id: String(decoding: reference, as: UTF8.self), reference: nil)
             }
             guard Self.isReference(reference) else { throw GitError.invalidReference(escapedForDisplay(reference)) }
-        } else if source.bundle != nil, let checksum = source.checksum {
-            guard GitSource.isCommit(checksum) else { throw GitError.invalidChecksum(escapedForDisplay(checksum)) }
-            return GitCommit(id: String(decoding: checksum, as: UTF8.self), reference: nil)
         }
         let name = source.reference ?? "HEAD"
         let list = try await reaching(source) { address, reach in

@@ -59,7 +59,11 @@ extension SlipwayConfiguration {
                 }
                 unusedKeys += ["debugAddress", "uid"].filter { grpc.keys.contains($0) }.map { "grpc.\($0)" }
             }
-            guard let worker = try reader.table("worker")?.table("oci") else { return }
+            let workers = try reader.table("worker")
+            if let other = try workers?.table("containerd"), try other.bool("enabled") != false {
+                unusedKeys.append("worker.containerd")
+            }
+            guard let worker = try workers?.table("oci") else { return }
             if let table = try worker.table("labels") {
                 for name in table.keys { labels[name] = try table.string(name) ?? "" }
             }

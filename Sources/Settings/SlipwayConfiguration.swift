@@ -131,7 +131,8 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         daemon = try DaemonTable(reader, base: file.removingLastComponent())
         self.file = name
         if let worker = try reader.table("worker") {
-            try worker.refuseOthers(than: ["oci"])
+            // Of BuildKit's other worker a file says at least that it is off.
+            try worker.refuseOthers(than: ["oci", "containerd"])
             if let table = try worker.table("oci") {
                 cache = try Self.cacheTable(table)
                 networkMode = try table.string("networkMode")

@@ -150,11 +150,16 @@ package final class SnapshotStore: Sendable {
                 annotations: annotations
             )
             blob.urls = try row.urls.map {
-                try StrictJSON.decode([String].self, from: Array($0.utf8), kind: "addresses", fields: .map)
+                try StrictJSON.decode(Addresses.self, from: Array($0.utf8), kind: "addresses", fields: .manifest).urls
             }
             self.blob = blob
             recipe = row.recipe
             isChecked = row.isChecked
+        }
+
+        /// How the table has the addresses of a blob.
+        fileprivate struct Addresses: Codable {
+            let urls: [String]
         }
     }
 
@@ -183,7 +188,9 @@ package final class SnapshotStore: Sendable {
         let blob = archive.blob
         let kept = (blob.annotations ?? [:]).filter { keptAnnotations.contains($0.key) }
         let annotations = kept.isEmpty ? nil : String(decoding: try StrictJSON.encode(kept), as: UTF8.self)
-        let urls = try blob.urls.map { String(decoding: try StrictJSON.encode($0), as: UTF8.self) }
+        let urls = try blob.urls.map { urls in
+            String(decoding: try StrictJSON.encode(LayerBlob.Addresses(urls: urls)), as: UTF8.self)
+        }
         let insert = try db.cachedStatement(
             sql: """
                 INSERT INTO layer_blobs (layer_id, digest, media_type, size, annotations, urls, recipe, checked, position)

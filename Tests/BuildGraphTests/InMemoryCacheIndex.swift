@@ -21,7 +21,9 @@ final class InMemoryCacheIndex<Output: Sendable>: CacheIndex {
         }
     }
 
-    func outputs(of record: CacheRecord) async throws -> [Output]? { state.withLock { $0.outputs[record.id] } }
+    func outputs(of record: CacheRecord, needed: Set<Int>?) async throws -> [Output?]? {
+        state.withLock { $0.outputs[record.id] }
+    }
 
     func alias(_ key: CacheKey, to record: CacheRecord) async throws { state.withLock { $0.records[key] = record } }
 

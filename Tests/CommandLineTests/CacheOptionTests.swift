@@ -229,7 +229,7 @@ import Text
             ("[worker.oci]\ngc = \"yes\"\n", "expected true or false"),
             ("[worker.oci]\nreservedSpace = true\n", "expected a number or a string"),
             ("[worker.oci]\nsnapshoter = \"x\"\n", "unknown key"),
-            ("[worker.containerd]\ngc = true\n", "unknown key"),
+            ("[worker.docker]\ngc = true\n", "unknown key"),
             ("[[worker.oci.gcpolicy]]\nkeepDuration = \"long\"\n", "worker.oci.gcpolicy[0].keepDuration"),
             ("[[worker.oci.gcpolicy]]\nfilters = [\"colour==red\"]\n", "the filter colour is not one of"),
             ("[[worker.oci.gcpolicy]]\nfilters = [\"description~=(\"]\n", "is not a pattern"),

@@ -57,7 +57,7 @@ private func imported(
             ]
         )
         func blobs(_ name: String) -> [[Digest]]? {
-            cache.record(for: key(name))?.outputs?.map { $0.map(\.blob.digest) }
+            cache.record(for: key(name))?.outputs?.map { $0?.map(\.blob.digest) ?? [] }
         }
         #expect(blobs("built") == [[digest("base"), digest("top")]])
         #expect(cache.record(for: key("alias")) == cache.record(for: key("built")))
@@ -85,7 +85,7 @@ private func imported(
                 record("wanted") { $0.layers = [.init(layer: 0)] },
             ]
         )
-        #expect(cache.record(for: key("wanted"))?.outputs?.first?.first?.blob.digest == digest("good"))
+        #expect(cache.record(for: key("wanted"))?.outputs?.first??.first?.blob.digest == digest("good"))
     }
 
     @Test(
@@ -119,6 +119,33 @@ private func imported(
                         $0.outputs = 2
                     }
                 ], "has 2 outputs and 1 chains"
+            ),
+            (
+                [
+                    record("a") {
+                        $0.chains = [.init(layers: [0]), .init(layers: [0])]
+                        $0.outputs = 3
+                        $0.present = [1, 1]
+                    }
+                ], "has 3 outputs and 2 chains"
+            ),
+            (
+                [
+                    record("a") {
+                        $0.chains = [.init(layers: [0])]
+                        $0.outputs = 2
+                        $0.present = [2]
+                    }
+                ], "has 2 outputs and 1 chains"
+            ),
+            (
+                [
+                    record("a") {
+                        $0.chains = [.init(layers: [0])]
+                        $0.outputs = .max
+                        $0.present = [0]
+                    }
+                ], "outputs and 1 chains"
             ),
             ([record("a") { $0.inputs = [[.init(link: 3)]] }], "record 0 uses record 3 of 1"),
             ([record("a") { $0.inputs = [[.init(link: -1)]] }], "record 0 uses record -1 of 1"),
@@ -191,7 +218,7 @@ private func imported(
     @Test(.proves("inline")) func `have the layers of the image, with their times`() throws {
         let inline = try #require(try InlineCache(configuration: configuration(encoded("step"))))
         let cache = try inline.imported(manifest, name: "image")
-        let found = try #require(cache.record(for: key("step"))?.outputs?.first?.first)
+        let found = try #require(cache.record(for: key("step"))?.outputs?.first??.first)
         #expect(found.blob.digest == digest("packed") && found.diffID == digest("plain"))
         #expect(found.created == FileTime(seconds: 1_767_323_045))
     }

@@ -115,12 +115,13 @@ extension BuildRequest {
 extension CacheableStep {
     /// A step of a solve; one that has other outputs than files of the store has none for a cache.
     init(_ step: KeyedStep<BuildOutput>) {
-        let trees = step.outputs?.compactMap(\.tree)
+        // A directory of the client has no layers.
+        let isStored = step.outputs?.allSatisfy { $0 == nil || $0?.tree != nil } ?? false
         self.init(
             key: step.canonicalKey,
             aliases: step.definitionKey.map { [$0] } ?? [],
             inputs: step.inputs.map { Input(key: $0.key, selector: $0.selector) },
-            outputs: trees?.count == step.outputs?.count ? trees : nil
+            outputs: isStored ? step.outputs?.map { $0?.tree } : nil
         )
     }
 }

@@ -107,7 +107,7 @@ extension Build {
             steps: solution.steps,
             cacheable: solution.keyed.map { CacheableStep($0) },
             outputs: Dictionary(
-                solution.keyed.compactMap { step in step.outputs.map { (step.vertex, $0) } },
+                solution.keyed.compactMap { step in step.allOutputs.map { (step.vertex, $0) } },
                 uniquingKeysWith: { first, _ in first }
             ),
             keys: Dictionary(solution.keyed.map { ($0.vertex, $0.canonicalKey) }) { first, _ in first }

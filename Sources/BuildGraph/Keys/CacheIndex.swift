@@ -8,7 +8,12 @@ package protocol CacheIndex<Output>: Sendable {
     func record(for key: CacheKey) async throws -> CacheRecord?
 
     /// The outputs of a record, or nil if they are gone; nothing is fetched or unpacked for it.
-    func outputs(of record: CacheRecord) async throws -> [Output]?
+    /// - Parameters:
+    ///   - record: The record.
+    ///   - needed: The numbers of the outputs that must be there; nil for all. Others may be nil.
+    /// - Returns: The outputs by their numbers.
+    /// - Throws: What looking for them throws.
+    func outputs(of record: CacheRecord, needed: Set<Int>?) async throws -> [Output?]?
 
     /// Lets one more key lead to a record.
     func alias(_ key: CacheKey, to record: CacheRecord) async throws
@@ -26,19 +31,26 @@ package protocol CacheIndex<Output>: Sendable {
     ///
     /// - Parameters:
     ///   - record: The record, which has a source.
-    ///   - outputs: What it gave.
+    ///   - outputs: What it gave, as far as that was looked up.
     ///   - key: What it was found under.
     ///   - entry: The step it was found for.
     /// - Throws: What keeping it throws.
-    func adopt(_ record: CacheRecord, _ outputs: [Output], foundBy key: CacheKey, _ entry: CacheEntry) async throws
+    func adopt(_ record: CacheRecord, _ outputs: [Output?], foundBy key: CacheKey, _ entry: CacheEntry) async throws
 }
 
 extension CacheIndex {
+    /// All outputs of a record, or nil if one is gone.
+    package func outputs(of record: CacheRecord) async throws -> [Output]? {
+        guard let outputs = try await outputs(of: record, needed: nil) else { return nil }
+        let there = outputs.compactMap(\.self)
+        return there.count == outputs.count ? there : nil
+    }
+
     package var hasForeignRecords: Bool { false }
 
     package func adopt(
         _ record: CacheRecord,
-        _ outputs: [Output],
+        _ outputs: [Output?],
         foundBy key: CacheKey,
         _ entry: CacheEntry
     ) async throws {}

@@ -39,6 +39,13 @@ package struct KeyedStep<Output: Sendable>: Sendable {
     /// Where it is not the canonical key.
     package let definitionKey: CacheKey?
     package let inputs: [Input]
-    /// Nil where nobody needed them.
-    package let outputs: [Output]?
+    /// Nil where they were not needed, as is one that the cache had not.
+    package let outputs: [Output?]?
+
+    /// All outputs; nil where one is not known.
+    package var allOutputs: [Output]? {
+        guard let outputs else { return nil }
+        let known = outputs.compactMap(\.self)
+        return known.count == outputs.count ? known : nil
+    }
 }

@@ -9,7 +9,7 @@ struct Solve<Output: Sendable> {
 
     enum Completion: Sendable {
         case mapped(Int, CacheMap<Output>)
-        case lookedUp(Int, CacheRecord?, [Output]?)
+        case lookedUp(Int, CacheRecord?, [Output?]?)
         case contentKeyed(Int, input: Int, ContentKey)
         case ran(Int, Ran<Output>, started: Timestamp?)
         case failed(Int, any Error, started: Timestamp?)
@@ -22,7 +22,9 @@ struct Solve<Output: Sendable> {
     private let targets: [(vertex: Int, index: Int)]
     private var machine: SolveMachine
     private var ledger: KeyLedger<Output>
-    private var outputs: [[Output]?]
+    private var outputs: [[Output?]?]
+    /// Which outputs of each vertex are used.
+    private let neededOutputs: [Set<Int>]
     /// Which other caches had the results of vertices.
     private var sources: [Int: String] = [:]
     private var progress: SolveProgress
@@ -64,6 +66,9 @@ struct Solve<Output: Sendable> {
             ignoresCache: vertices.map(\.ignoresCache),
             targets: self.targets.map(\.vertex)
         )
+        var needed: [Set<Int>] = Array(repeating: [], count: vertices.count)
+        for use in inputs.joined() + self.targets { needed[use.vertex].insert(use.index) }
+        neededOutputs = needed
         ledger = KeyLedger(inputs: inputs)
         outputs = Array(repeating: nil, count: vertices.count)
         progress = SolveProgress(
@@ -136,7 +141,7 @@ struct Solve<Output: Sendable> {
 
     private func output(_ vertex: Int, _ index: Int) throws(BuildGraphError) -> Output {
         let all = outputs[vertex] ?? []
-        if index < all.count { return all[index] }
+        if index < all.count, let output = all[index] { return output }
         throw .missingOutput(index, of: vertices[vertex].name, count: all.count)
     }
 }
@@ -255,13 +260,13 @@ extension Solve {
         case .definition: (key, alias) = (definitionKey, nil)
         case .content: (key, alias) = (ledger.contentKey(of: number), definitionKey)
         }
-        let index = solver.index
+        let (index, needed) = (solver.index, neededOutputs[number])
         // Described only where it may be needed: a description is as long as the list of files that a key covers.
         let entry = index.hasForeignRecords ? foundEntry(for: number) : nil
         return {
             do {
                 guard let key, let record = try await index.record(for: key) else { return .lookedUp(number, nil, nil) }
-                let outputs = try await index.outputs(of: record)
+                let outputs = try await index.outputs(of: record, needed: needed)
                 if let outputs, let entry, record.source != nil {
                     let entry = entry(record.canonicalKey, alias)
                     try await index.adopt(record, outputs, foundBy: key, entry)

@@ -238,7 +238,7 @@ extension Exporter {
                 docker: options.isDocker,
                 notAfter: latest
             )
-            made.tellAddresses(options.prefersForeignLayers)
+            if options.prefersForeignLayers { made.makeForeign() }
             // As BuildKit tells of it.
             if let latest { made.annotate("buildkit/rewritten-timestamp", "\(latest.seconds)") }
             return made

@@ -52,6 +52,8 @@ package struct ImageDocuments: Sendable {
                 // Docker's documents have none.
                 if docker { layer.annotations = nil }
                 layer.platform = nil
+                // Where this image goes, there the layer is.
+                if !layer.mediaType.isForeignLayer { layer.urls = nil }
                 return layer
             },
             annotations: annotations.values(for: .manifest, platform: platform)

@@ -9,8 +9,8 @@ package struct CacheableStep: Sendable, Hashable {
     /// Other keys that it is found under.
     package var aliases: [CacheKey]
     package var inputs: [Input]
-    /// The files of each output; nil if unknown.
-    package var outputs: [FileTree]?
+    /// The files of each output, as far as they are known; nil if none is.
+    package var outputs: [FileTree?]?
 
     /// A step that it uses.
     package struct Input: Sendable, Hashable {
@@ -23,7 +23,7 @@ package struct CacheableStep: Sendable, Hashable {
         }
     }
 
-    package init(key: CacheKey, aliases: [CacheKey], inputs: [Input], outputs: [FileTree]?) {
+    package init(key: CacheKey, aliases: [CacheKey], inputs: [Input], outputs: [FileTree?]?) {
         self.key = key
         self.aliases = aliases
         self.inputs = inputs
@@ -45,30 +45,36 @@ package struct CacheComposer {
         var merged: [CacheableStep] = []
         var numbers: [CacheKey: Int] = [:]
         for var step in steps {
-            if let wanted, let outputs = step.outputs, !Self.isWanted(outputs, wanted) { step.outputs = nil }
+            if let wanted { step.outputs = step.outputs.flatMap { Self.present($0, wanted.contains) } }
             guard let number = numbers[step.key] else {
                 numbers[step.key] = merged.count
                 merged.append(step)
                 continue
             }
-            if merged[number].outputs == nil { merged[number].outputs = step.outputs }
+            merged[number].outputs = Self.merged(merged[number].outputs, step.outputs)
             merged[number].aliases += step.aliases.filter { !merged[number].aliases.contains($0) }
         }
         self.steps = merged
         self.numbers = numbers
     }
 
-    /// Whether all files of a step are wanted or, of a step with several outputs, those of one: a cache has all or none.
-    private static func isWanted(_ outputs: [FileTree], _ wanted: Set<LayerID>) -> Bool {
-        if outputs.allSatisfy({ $0.layers.allSatisfy(wanted.contains) }) { return true }
-        return outputs.count > 1
-            && outputs.contains { !$0.layers.isEmpty && $0.layers.allSatisfy(wanted.contains) }
+    /// The outputs of a step whose layers are all there; nil where none has any of those.
+    private static func present(_ outputs: [FileTree?], _ isThere: (LayerID) -> Bool) -> [FileTree?]? {
+        let present = outputs.map { tree in tree.flatMap { $0.layers.allSatisfy(isThere) ? $0 : nil } }
+        // Empty files say nothing of a step that has others.
+        let isOfUse = present.contains { $0?.layers.isEmpty == false } || !present.contains(nil)
+        return isOfUse ? present : nil
+    }
+
+    private static func merged(_ first: [FileTree?]?, _ second: [FileTree?]?) -> [FileTree?]? {
+        guard let first, let second else { return first ?? second }
+        return zip(first, second).map { $0 ?? $1 }
     }
 
     /// All layers that the document names, each once.
     package var layers: [LayerID] {
         var seen: Set<LayerID> = []
-        return steps.flatMap { ($0.outputs ?? []).flatMap(\.layers) }.filter { seen.insert($0).inserted }
+        return steps.flatMap { ($0.outputs ?? []).flatMap { $0?.layers ?? [] } }.filter { seen.insert($0).inserted }
     }
 
     /// The document; `known` says what is known of each layer.
@@ -76,16 +82,11 @@ package struct CacheComposer {
         var table = LayerTable(known: known)
         let records = steps.map { step in
             var record = record(of: step)
-            guard let outputs = step.outputs, outputs.allSatisfy({ $0.layers.allSatisfy { known[$0] != nil } }) else {
-                return record
-            }
-            if outputs.count == 1, let top = table.top(of: outputs[0].layers) {
+            guard let outputs = step.outputs.flatMap({ Self.present($0) { known[$0] != nil } }) else { return record }
+            if outputs.count == 1, let tree = outputs[0], let top = table.top(of: tree.layers) {
                 record.layers = [CacheDocument.Record.Result(layer: top)]
             } else {
-                record.chains = outputs.map { tree in
-                    CacheDocument.Record.Chain(layers: tree.layers.map { table.number(of: $0, above: -1) })
-                }
-                record.outputs = outputs.count == 1 ? nil : outputs.count
+                record.set(outputs) { table.number(of: $0, above: -1) }
             }
             return record
         }
@@ -98,16 +99,11 @@ package struct CacheComposer {
         for (place, layer) in image.layers.enumerated() { places[layer] = places[layer] ?? place }
         return steps.map { step in
             var record = record(of: step)
-            guard let outputs = step.outputs, outputs.allSatisfy({ $0.layers.allSatisfy { places[$0] != nil } }) else {
-                return record
-            }
-            if outputs.count == 1, !outputs[0].layers.isEmpty, image.layers.starts(with: outputs[0].layers) {
-                record.layers = [CacheDocument.Record.Result(layer: outputs[0].layers.count - 1)]
+            guard let outputs = step.outputs.flatMap({ Self.present($0) { places[$0] != nil } }) else { return record }
+            if outputs.count == 1, let tree = outputs[0], !tree.layers.isEmpty, image.layers.starts(with: tree.layers) {
+                record.layers = [CacheDocument.Record.Result(layer: tree.layers.count - 1)]
             } else {
-                record.chains = outputs.map { tree in
-                    CacheDocument.Record.Chain(layers: tree.layers.compactMap { places[$0] })
-                }
-                record.outputs = outputs.count == 1 ? nil : outputs.count
+                record.set(outputs) { places[$0] }
             }
             return record
         }
@@ -124,6 +120,15 @@ package struct CacheComposer {
         record.inputs = inputs.isEmpty ? nil : inputs
         record.aliases = step.aliases.isEmpty ? nil : step.aliases.map(\.digest)
         return record
+    }
+}
+
+extension CacheDocument.Record {
+    /// Notes outputs as chains of layers.
+    fileprivate mutating func set(_ outputs: [FileTree?], _ number: (LayerID) -> Int?) {
+        chains = outputs.compactMap { tree in tree.map { Chain(layers: $0.layers.compactMap(number)) } }
+        self.outputs = outputs.count == 1 ? nil : outputs.count
+        present = outputs.contains(nil) ? outputs.indices.filter { outputs[$0] != nil } : nil
     }
 }
 

@@ -73,6 +73,8 @@ package struct CacheDocument: Hashable, Sendable, Codable {
         package var aliases: [Digest]?
         /// Slipway's own: how many outputs the step has, each of them a chain; missing for one.
         package var outputs: Int?
+        /// Slipway's own: the numbers of the outputs that the chains are, one each; missing where all outputs are there.
+        package var present: [Int]?
 
         package init(digest: Digest) { self.digest = digest }
     }

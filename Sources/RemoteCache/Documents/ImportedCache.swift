@@ -18,14 +18,19 @@ package struct ImportedCache: Sendable {
     /// What a key leads to.
     package struct Found: Sendable, Hashable {
         package let key: CacheKey
-        /// The layers of each output, the lowest first; nil where the cache knows the step and has no result of it.
-        package let outputs: [[CachedLayer]]?
+        /// The layers of each output, the lowest first, and nil for an output that the cache has not.
+        ///
+        /// Nil for all where the cache knows the step and has no result of it.
+        package let outputs: [[CachedLayer]?]?
+
+        /// How many outputs the cache has.
+        package var presentOutputs: Int { outputs?.count { $0 != nil } ?? 0 }
     }
 
     private enum Result: Sendable {
         case none
         case top(Int)
-        case chains([[Int]])
+        case chains([[Int]?])
     }
 
     private struct Record: Sendable {
@@ -89,7 +94,7 @@ package struct ImportedCache: Sendable {
         case .none: return Found(key: record.key, outputs: nil)
         case .top(let top): return Found(key: record.key, outputs: [chain(to: top)])
         case .chains(let chains):
-            return Found(key: record.key, outputs: chains.map { chain in chain.map { layers[$0] } })
+            return Found(key: record.key, outputs: chains.map { $0.map { chain in chain.map { layers[$0] } } })
         }
     }
 
@@ -119,15 +124,23 @@ package struct ImportedCache: Sendable {
         }
         guard let chains = record.chains, !chains.isEmpty else { return .none }
         let count = record.outputs ?? 1
-        guard (1...chains.count).contains(count) else {
+        let present = record.present ?? Array(0..<max(0, min(count, chains.count + 1)))
+        guard count >= 1, count <= outputLimit, !present.isEmpty, present.count <= chains.count,
+            present.allSatisfy({ (0..<count).contains($0) }), Set(present).count == present.count
+        else {
             throw .invalid(reason: "the record \(record.digest) has \(count) outputs and \(chains.count) chains")
         }
-        for chain in chains.prefix(count) {
+        var outputs: [[Int]?] = Array(repeating: nil, count: count)
+        for (place, chain) in zip(present, chains) {
             if chain.layers.count > depth { throw .overLimit(what: "layers on top of each other", limit: depth) }
             for layer in chain.layers { try check(layer) }
+            outputs[place] = chain.layers
         }
-        return .chains(chains.prefix(count).map(\.layers))
+        return .chains(outputs)
     }
+
+    /// How many outputs a step may have.
+    private static var outputLimit: Int { 1024 }
 
     /// Refuses layers that are above themselves, above nothing that is there, or too high.
     private static func checkDepth(of parents: [Int], limit: Int) throws(RemoteCacheError) {

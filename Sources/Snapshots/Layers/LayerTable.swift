@@ -82,7 +82,7 @@ package enum LayerTable: TableOwner {
         """
 
     private static let addresses = """
-        -- JSON array of where else than in repositories the blob can be had, as an image says; NULL for nowhere.
+        -- JSON object whose "urls" are where else than in repositories the blob can be had; NULL for nowhere.
         ALTER TABLE layer_blobs ADD COLUMN urls TEXT;
         """
 
@@ -115,7 +115,7 @@ package enum LayerTable: TableOwner {
         let size: Int64
         /// A JSON object.
         let annotations: String?
-        /// A JSON array.
+        /// A JSON object.
         let urls: String?
         let recipe: String?
         let isChecked: Bool

@@ -17,12 +17,9 @@ extension SnapshotStore {
             blob.annotations = (blob.annotations ?? [:]).merging([key: value]) { $1 }
         }
 
-        /// Says where else the layer can be had, so that it is sent to no registry; or nothing of that.
-        /// - Parameter isForeign: whether it is said where there is such a place.
-        package mutating func tellAddresses(_ isForeign: Bool) {
-            let isForeign = isForeign && blob.urls?.isEmpty == false
-            blob.mediaType = blob.mediaType.layer(foreign: isForeign)
-            if !isForeign { blob.urls = nil }
+        /// Has the layer fetched from where it came, and sent to no registry, if it can be had elsewhere.
+        package mutating func makeForeign() {
+            if blob.urls?.isEmpty == false { blob.mediaType = blob.mediaType.layer(foreign: true) }
         }
     }
 

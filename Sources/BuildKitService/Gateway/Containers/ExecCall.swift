@@ -88,6 +88,14 @@ struct ExecCall: Sendable {
             writer = try ByteWriter(pipe.writing)
         }
         let process = ExecutedProcess(writer, hasTerminal: start.tty, streams: Set(start.fds))
+        // Before anything that another process says: a client reads the messages of all its processes in their order, and may
+        // pass what one writes on to this one only once it has been told of this one's start.
+        try await output.write(
+            .with {
+                $0.processID = id
+                $0.started = .init()
+            }
+        )
         try container.begin { [plan] role in
             await Attendance(call: self, id: id, process: process).run { attend in
                 defer { role.abandon() }
@@ -97,7 +105,6 @@ struct ExecCall: Sendable {
                 return try await container.run(plan, as: role, attend)
             }
         }
-        await process.started.value()
         return process
     }
 }
@@ -107,7 +114,6 @@ final class ExecutedProcess: Sendable {
     private struct State {
         var writer: ByteWriter?
         var running: StepContainer.Running?
-        var wasStarted = false
     }
 
     private let hasTerminal: Bool
@@ -123,14 +129,11 @@ final class ExecutedProcess: Sendable {
         state = Mutex(State(writer: writer))
     }
 
-    var wasStarted: Bool { state.withLock(\.wasStarted) }
-
     func listens(to stream: UInt32) -> Bool { streams.contains(stream) }
 
     func begin(_ running: StepContainer.Running) throws(SystemCallError) {
         let writer = streams.contains(0) ? try running.terminal?.makeWriter() : nil
         state.withLock { state in
-            state.wasStarted = true
             state.running = running
             state.writer = state.writer ?? writer
         }
@@ -138,6 +141,8 @@ final class ExecutedProcess: Sendable {
 
     /// Writes what it reads; waits for it to do so.
     func write(_ bytes: [UInt8], to stream: UInt32) async throws {
+        // A terminal is made with the process.
+        if hasTerminal { await started.value() }
         guard stream == 0, let writer = state.withLock(\.writer) else {
             throw RPCFailure(.outOfRange, "fd \(stream) unavailable to write")
         }
@@ -151,9 +156,15 @@ final class ExecutedProcess: Sendable {
     /// Nothing more is written.
     func endInput() { if !hasTerminal { state.withLock { $0.writer = nil } } }
 
-    func resize(_ size: TerminalSize) async throws { try state.withLock(\.running)?.terminal?.resize(size) }
+    func resize(_ size: TerminalSize) async throws {
+        await started.value()
+        try state.withLock(\.running)?.terminal?.resize(size)
+    }
 
-    func send(_ signal: Signal) async throws { try await state.withLock(\.running)?.send(signal) }
+    func send(_ signal: Signal) async throws {
+        await started.value()
+        try await state.withLock(\.running)?.send(signal)
+    }
 
     /// Has ended: what was its own is let go.
     func end() {
@@ -180,7 +191,6 @@ private struct Attendance: Sendable {
             result = .success(
                 try await body { running in
                     try process.begin(running)
-                    try await tell(.started(.init()))
                     process.started.keep(())
                     try await pump(running)
                 }
@@ -189,12 +199,10 @@ private struct Attendance: Sendable {
             result = .failure(error)
         }
         process.end()
-        let wasStarted = process.wasStarted
+        process.started.keep(())
         let (exit, failure) = message(result)
         // The task may be cancelled, and the client is told all the same; one that is gone cannot be.
         await Task {
-            if !wasStarted { try? await tell(.started(.init())) }
-            process.started.keep(())
             try? await tell(.exit(exit))
             try? await tell(.done(.init()))
         }.value
