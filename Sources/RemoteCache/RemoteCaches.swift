@@ -173,13 +173,16 @@ package final class RemoteCaches: Sendable {
     ) async throws -> [LayerID: CachedLayer] {
         try await snapshots.lease.hold(layers.map { .layer($0) })
         // Compression uses all processors by itself; a second layer fills the gaps.
-        let cached = try await layers.mapConcurrently(limit: 2) { layer in
+        let cached = try await layers.mapConcurrently(limit: 2) { layer -> CachedLayer? in
+            // A cache that was read may promise what is gone: its steps are known, and have no result.
+            guard try await snapshots.isReadable(layer) else { return nil }
             let form = try await snapshots.converted(layer, export.compression, forced: export.isForced)
             let diffID = try await snapshots.snapshots.diffID(of: form.layer)
             let created = try await snapshots.info(of: layer).created
             return CachedLayer(blob: form.blob, diffID: diffID, created: created)
         }
-        return Dictionary(zip(layers, cached)) { first, _ in first }
+        let known = zip(layers, cached).compactMap { layer, cached in cached.map { (layer, $0) } }
+        return Dictionary(known) { first, _ in first }
     }
 }
 

@@ -160,6 +160,22 @@ struct `Remote caches` {
         #expect(try machines.id("there") != machines.id("here"))
     }
 
+    @Test func `are written without the layers that another one promised in vain`() async throws {
+        try await machines.here(local.to + ",mode=max")
+        try removeLayers()
+        let again = "type=local,src=\(machines.scratch.path)/again"
+        let log = try await machines.there(
+            local.from,
+            "--cache-to=\(again.replacing("src=", with: "dest=")),mode=max",
+            "--output=type=cacheonly"
+        )
+        #expect(machines.ran(log) == [])
+        // Its steps are known, and what they gave is not there.
+        let third = try await machines.third()
+        let steps = machines.ran(try await machines.there(on: third, "--cache-from", again, "--output=type=cacheonly"))
+        #expect(steps.count == 5)
+    }
+
     @Test func `that are missing or malformed are errors of their own steps`() async throws {
         let cache = machines.scratch.url.appending(path: "cache")
         let missing = try await machines.there(local.from)

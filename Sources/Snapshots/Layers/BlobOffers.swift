@@ -14,6 +14,26 @@ package protocol BlobOffer: Sendable {
     ) async throws
 }
 
+/// Ends the reading of a blob with its first bytes.
+private struct Begun: Error {}
+
+extension BlobOffer {
+    /// Whether the blob can still be read: what a document promises may have been removed since.
+    package func has(_ blob: Descriptor) async throws -> Bool {
+        if blob.size == 0 { return true }
+        do {
+            try await read(blob, from: 0) { _ in throw Begun() }
+            return false
+        } catch is Begun {
+            return true
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            return false
+        }
+    }
+}
+
 /// What the caches that one build reads offer it; another build in the same process knows nothing of it.
 package final class BlobOffers: Sendable {
     private struct State {

@@ -63,6 +63,20 @@ extension LeasedSnapshots {
         }
     }
 
+    /// Whether a layer can be read: it is here, or a place that is said to have it has it still.
+    package func isReadable(_ layer: LayerID) async throws -> Bool {
+        let info = try await info(of: layer)
+        if info.isUnpacked { return true }
+        for blob in info.blobs {
+            if try await store.blobs.contains(blob.digest) { return true }
+            // What an image named is asked for only when it is needed.
+            if blob.urls?.isEmpty == false { return true }
+            if try await !store.blobs.sources(of: blob.digest).isEmpty { return true }
+            for offer in offers?.offers(of: blob.digest) ?? [] where try await offer.has(blob) { return true }
+        }
+        return false
+    }
+
     /// Brings the blobs of layers that came from remote caches and are not here, as an image needs them that is to stay.
     package func fetchRemoteLayers(among layers: [LayerID]) async throws {
         try await Set(layers).sorted().forEachConcurrently(limit: 4) { try await self.fetchIfRemote($0) }
