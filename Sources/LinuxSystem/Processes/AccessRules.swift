@@ -35,6 +35,8 @@ package struct AccessRules: Sendable {
     /// LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET and …_SIGNAL.
     private static let allScopes: UInt64 = 3
     private static let signalScope: UInt64 = 2
+    /// LANDLOCK_ACCESS_FS_REFER.
+    private static let moves: UInt64 = 1 << 13
 
     /// Allows everything below a directory and nothing elsewhere; nil if the kernel has no such rules.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -44,16 +46,25 @@ package struct AccessRules: Sendable {
         let version = try retryingSystemCall("landlock_create_ruleset") { slipway_rules_version() }
         let access = fileAccess(version)
         let rules = try AccessRules(access, scopes: extent == .filesAndProcesses ? allScopes : 0)
-        _ = try retryingSystemCall("landlock_add_rule", path: directory.path) {
-            slipway_rules_allow(rules.file.descriptor, access, directory.descriptor)
-        }
+        try rules.allow(access, beneath: directory)
         return rules
     }
 
     /// Keeps signals among the processes that have these rules; nil if the kernel cannot.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func ofSignals() throws(SystemCallError) -> AccessRules? {
         guard extent == .filesAndProcesses else { return nil }
-        return try AccessRules(0, scopes: signalScope)
+        // Rules that say nothing of moves between directories refuse them to all rules that come later.
+        let rules = try AccessRules(moves, scopes: signalScope)
+        try rules.allow(moves, beneath: try OpenFile.open("/", [.pathOnly, .directory]))
+        return rules
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func allow(_ access: UInt64, beneath directory: OpenFile) throws(SystemCallError) {
+        _ = try retryingSystemCall("landlock_add_rule", path: directory.path) {
+            slipway_rules_allow(file.descriptor, access, directory.descriptor)
+        }
     }
 
     private init(_ fileAccess: UInt64, scopes: UInt64) throws(SystemCallError) {
@@ -63,8 +74,8 @@ package struct AccessRules: Sendable {
 
     /// All accesses to files that a version can refuse: one more bit for each that the later versions brought.
     private static func fileAccess(_ version: CInt) -> UInt64 {
-        // Up to LANDLOCK_ACCESS_FS_MAKE_SYM; …_REFER, …_TRUNCATE and …_IOCTL_DEV.
-        var access: UInt64 = 0x1fff | 1 << 13
+        // Up to LANDLOCK_ACCESS_FS_MAKE_SYM; …_TRUNCATE and …_IOCTL_DEV.
+        var access: UInt64 = 0x1fff | moves
         if version >= 3 { access |= 1 << 14 }
         if version >= 5 { access |= 1 << 15 }
         return access
