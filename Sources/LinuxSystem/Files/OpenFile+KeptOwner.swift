@@ -47,6 +47,21 @@ extension OpenFile {
         try keepOwner(ofEntry: name, status, user: user, group: group)
     }
 
+    /// Whether this directory keeps whose an entry is, one that there is or one that there was.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func hasKeptOwner(ofEntry name: [UInt8]) throws(SystemCallError) -> Bool {
+        try keptEntries()[name] != nil
+    }
+
+    /// Forgets whose an entry is that is gone.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func forgetOwner(ofEntry name: [UInt8]) throws(SystemCallError) {
+        var entries = try keptEntries()
+        if entries[name] == nil { return }
+        entries[name] = nil
+        try keep(entries)
+    }
+
     /// Makes an empty file that stands for a device.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func keepDevice(named name: [UInt8], _ device: SpecialFile, mode: UInt32) throws(SystemCallError) {
@@ -84,7 +99,10 @@ extension OpenFile {
         let before = entries
         let owner = (entries[name] ?? status.owner).changed(user: user, group: group)
         entries[name] = owner == status.owner ? nil : owner
-        if entries == before { return }
+        if entries != before { try keep(entries) }
+    }
+
+    private func keep(_ entries: KeptEntries) throws(SystemCallError) {
         if entries.isEmpty { return try removeExtendedAttribute(KeptOwner.entriesAttribute) }
         try setExtendedAttribute(KeptOwner.entriesAttribute, entries.bytes)
     }

@@ -47,12 +47,31 @@ struct CallerFiles {
         }
         let start = directory == Self.currentDirectory ? "cwd" : "fd/\(directory)"
         guard let links = try? RootedDirectory(own), let base = try? links.readLink(FilePath(start)),
-            let top = try? links.readLink("root"), base.first == UInt8(ascii: "/")
+            let inside = inside(base)
         else { return nil }
-        // After chroot(2) the kernel says what lies above as well.
-        let inside = top.count > 1 && base.starts(with: top) ? Array(base.dropFirst(top.count)) : base
         let path = inside + "/" + text
         return Place(root: root, path: FilePath(bytes: path), followsLinks: follows)
+    }
+
+    /// A path of the kernel's, as the caller has it: after chroot(2) the kernel says what lies above as well.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func inside(_ path: [UInt8]) -> [UInt8]? {
+        guard path.first == UInt8(ascii: "/"), let top = try? RootedDirectory(own).readLink("root") else { return nil }
+        return top.count > 1 && path.starts(with: top) ? Array(path.dropFirst(top.count)) : path
+    }
+
+    /// Where a file is that has been opened; nil if it has been removed, or is elsewhere.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func entry(of file: OpenFile) -> (directory: OpenFile, name: [UInt8])? {
+        let link = file.procPath
+        guard let last = link.lastComponent, let status = try? file.status(),
+            let named = try? RootedDirectory(link.removingLastComponent()).readLink(FilePath(root: nil, [last])),
+            let path = inside(named), let root = try? RootedDirectory(own.appending("root")),
+            let entry = try? Place(root: root, path: FilePath(bytes: path), followsLinks: false).parent(),
+            let found = try? entry.directory.entryStatus(named: entry.name),
+            found.inode == status.inode, found.device == status.device
+        else { return nil }
+        return entry
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

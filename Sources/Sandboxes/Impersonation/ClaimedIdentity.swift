@@ -58,9 +58,6 @@ struct ClaimedIdentity: Sendable, Hashable {
 
     var isPrivileged: Bool { user.effective == 0 }
 
-    /// Whether files that it makes are root's.
-    var makesFilesOfRoot: Bool { user.effective == 0 && group.effective == 0 }
-
     /// Whether it may give a file to a user and a group.
     ///
     /// See chown(2).

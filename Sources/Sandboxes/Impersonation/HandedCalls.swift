@@ -13,6 +13,7 @@ enum HandedCalls {
         "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups",
         "stat", "lstat", "fstat", "newfstatat", "statx",
         "mkdir", "mkdirat", "symlink", "symlinkat", "creat",
+        "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat",
     ]
 
     static let names: [UInt32: Substring] = {

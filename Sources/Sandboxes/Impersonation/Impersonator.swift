@@ -33,6 +33,8 @@ struct Impersonator {
             case "chown", "lchown", "fchown", "fchownat": return try changeOwner(name, call)
             case "mknod", "mknodat", "mkdir", "mkdirat", "symlink", "symlinkat", "open", "openat", "creat":
                 return try make(name, call)
+            case "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat":
+                return try moveEntry(name, call)
             case "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups":
                 return answerIdentity(name, call)
             default: return changeIdentity(name, call)
@@ -109,7 +111,7 @@ struct Impersonator {
 
     /// What a call with a path, or with a descriptor instead, is about; nil where the kernel must say.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func subject(
+    func subject(
         path: Int,
         below directory: Int32 = CallerFiles.currentDirectory,
         follows: Bool,
@@ -150,18 +152,8 @@ struct Impersonator {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func answerStatus(_ name: Substring, _ call: InterceptedCall) throws(SystemCallError) -> CallAnswer {
         guard let subject = subject(of: name, flags: name == "statx" ? 2 : 3, call) else { return .kernel }
-        let opened: OpenFile
-        let status: FileStatus
-        switch subject {
-        case .open(let file):
-            opened = file
-            guard let known = try? file.status() else { return .kernel }
-            status = known
-        case .place(let place):
-            // What is wrong with a path the kernel says best.
-            guard let file = try? place.open(), let known = try? self.status(of: file, place) else { return .kernel }
-            (opened, status) = (file, known)
-        }
+        // What is wrong with a path the kernel says best.
+        guard let (opened, status, _) = try? found(subject, call) else { return .kernel }
         let isKept =
             status.userID != 0 || status.groupID != 0
             || status.type == .characterDevice || status.type == .blockDevice
@@ -176,15 +168,28 @@ struct Impersonator {
             ? .value(0) : .failure(.badAddress)
     }
 
-    /// A link's owner is kept with its directory.
+    /// The file that a call is about, and where it is if its owner is kept with its directory, as that of links and FIFOs.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    private func status(of file: OpenFile, _ place: CallerFiles.Place) throws(SystemCallError) -> FileStatus {
-        if !place.followsLinks, let (directory, name) = try place.parent(),
-            let status = try directory.entryStatus(named: name)
-        {
-            return status
+    private func found(
+        _ subject: CallerFiles.Subject,
+        _ call: InterceptedCall
+    ) throws(SystemCallError) -> (file: OpenFile, status: FileStatus, entry: (directory: OpenFile, name: [UInt8])?) {
+        let file: OpenFile
+        var entry: (directory: OpenFile, name: [UInt8])?
+        switch subject {
+        case .open(let opened): file = opened
+        case .place(let place):
+            file = try place.open()
+            if !place.followsLinks { entry = try place.parent() }
         }
-        return try file.status()
+        var status = try file.status()
+        switch status.type {
+        case .symbolicLink, .fifo, .socket:
+            entry = entry ?? CallerFiles(of: call.thread).entry(of: file)
+            if let entry, let known = try entry.directory.entryStatus(named: entry.name) { status = known }
+            return (file, status, entry)
+        case .regular, .directory, .characterDevice, .blockDevice: return (file, status, nil)
+        }
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -196,23 +201,18 @@ struct Impersonator {
         let first = name == "fchownat" ? 2 : 1
         let (user, group) = (call.word(first), call.word(first + 1))
         let identity = identities.identity(of: call.thread)
-        let opened: OpenFile
-        let status: FileStatus
-        var entry: (directory: OpenFile, name: [UInt8])?
-        switch subject {
-        case .open(let file): (opened, status) = (file, try file.status())
-        case .place(let place):
-            guard let file = try? place.open() else { return .kernel }
-            (opened, status) = (file, try self.status(of: file, place))
-            if !place.followsLinks { entry = try place.parent() }
-        }
+        guard let (opened, status, entry) = try? found(subject, call) else { return .kernel }
         guard identity.mayGive(of: status.userID, status.groupID, to: user, group) else {
             return .failure(.notPermitted)
         }
         do throws(SystemCallError) {
-            if let entry {
-                try entry.directory.changeOwner(ofEntry: entry.name, user: user, group: group)
-            } else {
+            switch status.type {
+            case .symbolicLink, .fifo, .socket:
+                // Nothing of a pipe, or of what has been removed, comes into an image.
+                if let entry {
+                    try entry.directory.changeOwner(ofEntry: entry.name, user: user, group: group)
+                }
+            case .regular, .directory, .characterDevice, .blockDevice:
                 try opened.changeOwner(user: user, group: group)
             }
         } catch {
@@ -239,8 +239,6 @@ struct Impersonator {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private mutating func make(_ name: Substring, _ call: InterceptedCall) throws(SystemCallError) -> CallAnswer {
         let identity = identities.identity(of: call.thread)
-        let isNode = name.hasPrefix("mknod")
-        if identity.makesFilesOfRoot, !isNode { return .kernel }
         // Where the path is, and what comes behind it.
         let path =
             name.hasPrefix("symlink") ? (name == "symlink" ? 1 : 2) : (name.hasSuffix("at") && name != "creat" ? 1 : 0)
@@ -249,9 +247,10 @@ struct Impersonator {
         guard case .place(let place)? = subject(path: path, below: directory, follows: false, call),
             let (parent, entry) = try? place.parent(), let facts = ThreadFacts(call.thread)
         else { return .kernel }
+        let new = NewFile(parent: parent, name: entry, identity: identity, modeMask: facts.modeMask)
+        if !name.hasPrefix("mknod"), try new.isOfRoot() { return .kernel }
         // What is there already is not made, and what a link leads to is not looked for.
         if try parent.entryStatus(named: entry) != nil { return .kernel }
-        let new = NewFile(parent: parent, name: entry, identity: identity, modeMask: facts.modeMask)
         switch name {
         case "mknod", "mknodat": return try new.makeNode(mode: call.word(path + 1), device: call.arguments[path + 2])
         case "mkdir", "mkdirat": return try new.makeDirectory(mode: call.word(path + 1))

@@ -16,10 +16,22 @@ struct NewFile {
     private func masked(_ mode: UInt32, _ allowed: UInt32 = 0o7777) -> UInt32 { mode & allowed & ~modeMask }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func owner() throws(SystemCallError) -> (user: UInt32, group: UInt32) {
+        let directory = try parent.status()
+        // A directory with the bit gives its group to what is made in it.
+        return (identity.user.effective, directory.mode & 0o2000 == 0 ? identity.group.effective : directory.groupID)
+    }
+
+    /// Whether the file is as the kernel makes it.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func isOfRoot() throws(SystemCallError) -> Bool { try owner() == (0, 0) }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func own() throws(SystemCallError) {
-        if identity.makesFilesOfRoot { return }
+        let owner = try owner()
+        if owner == (0, 0) { return }
         do throws(SystemCallError) {
-            try parent.changeOwner(ofEntry: name, user: identity.user.effective, group: identity.group.effective)
+            try parent.changeOwner(ofEntry: name, user: owner.user, group: owner.group)
         } catch {
             guard error.errno == .notSupported else { throw error }
         }
@@ -59,7 +71,7 @@ struct NewFile {
         case 0o010000: node = SpecialFile(.fifo)
         default: return .kernel
         }
-        if node.type == .fifo, identity.makesFilesOfRoot { return .kernel }
+        if node.type == .fifo, try isOfRoot() { return .kernel }
         if node.type != .fifo, !identity.isPrivileged { return .failure(.notPermitted) }
         try parent.createNode(named: name, node, mode: masked(mode, 0o777))
         try own()
