@@ -1,5 +1,6 @@
 import Foundation
 import LinuxSystem
+import SystemPackage
 import Testing
 
 /// Builds in a container that allows neither mounts nor namespaces, as a pod without special rights does.
@@ -204,6 +205,32 @@ struct `Slipway in a container with the default profile` {
         )
         #expect(result.text.hasSuffix("2\n125\n"), "\(result.text)")
         #expect(result.errorText.contains("containers need mounts and namespaces, which this process may not make"))
+    }
+
+    @Test(.requires(.program("docker-registry")))
+    func `a registry gets the image that root builds, and it is pulled again as it was`() async throws {
+        let confined = try await ConfinedSlipway()
+        let registry = try await RegistryServer.start(in: FilePath(confined.share.path))
+        try confined.write("FROM busybox\nCOPY --chown=5:6 Dockerfile /d\nRUN mkfifo /f && chown 7 /f && mkdir /new\n")
+        let name = "\(registry.host)/made:1"
+        let build =
+            "build -q --no-cache -t \(name) -o type=image,rewrite-timestamp=true --build-arg SOURCE_DATE_EPOCH=9"
+        let seen = try await confined.succeed(
+            """
+            slipway \(build) context
+            slipway push -q \(name) > /dev/null; slipway rmi -f \(name) > /dev/null
+            slipway pull -q \(name) > /dev/null; slipway image inspect --format '{{.Id}}' \(name)
+            """
+        )
+        let ofRoot = try await Slipway.shared().run(
+            build.split(separator: " ").map(String.init) + [confined.share.path + "/context"]
+        )
+        try #require(ofRoot.status == 0, "\(ofRoot.errorText)")
+        #expect(seen == ofRoot.text + ofRoot.text)
+        let (other, directory) = try Slipway.isolated()
+        defer { withExtendedLifetime(directory) {} }
+        try await other.succeed("pull", "-q", name)
+        #expect(try await other.succeed("image", "inspect", "--format", "{{.Id}}", name) == ofRoot.text)
     }
 
     @Test func `an ordinary user is told what a step would need`() async throws {

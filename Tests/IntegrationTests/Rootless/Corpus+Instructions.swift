@@ -160,7 +160,15 @@ extension CorpusBuild {
             """,
             context: tree
         ),
-        CorpusBuild("a step without a network", "FROM busybox\nRUN --network=none ip link | wc -l > /links"),
+        CorpusBuild(
+            "a step without a network",
+            "FROM busybox\nRUN --network=none ! nc -w 1 192.0.2.1 80 2> /dev/null && touch /unreached"
+        ),
+        CorpusBuild(
+            "interfaces without a network",
+            "FROM busybox\nRUN --network=none ip link | wc -l > /links",
+            exceptions: [.confined: "a step without a network has no interface, not even one for itself"]
+        ),
         CorpusBuild(
             "names of hosts that leave no trace",
             "FROM busybox\nRUN grep -c gate /etc/hosts > /count && touch /etc/made",
@@ -192,7 +200,7 @@ extension CorpusBuild {
                 adduser --system --group --uid 410 --home /var/lib/service --no-create-home service
                 chown service:service /var/lib/service; chmod 750 /var/lib/service
                 chgrp service /usr/sbin/service-helper; chmod 4750 /usr/sbin/service-helper
-                mkfifo -m 600 /var/lib/service/fifo; chown service /var/lib/service/fifo
+                mkfifo /var/lib/service/fifo; chmod 600 /var/lib/service/fifo; chown service /var/lib/service/fifo
                 EOF
                 sed -i 's/^ *//' p/DEBIAN/postinst; chmod 755 p/DEBIAN/postinst; find p -exec touch -d @1500000000 {} +
                 dpkg-deb --root-owner-group -b p service.deb > /dev/null; rm -r p
@@ -232,14 +240,23 @@ extension CorpusBuild {
             "programs that look at themselves",
             """
             FROM debian
-            RUN id > /id && grep -E '^(Uid|Gid|Groups)' /proc/self/status > /status \\
-                && umask >> /status && pwd >> /status
+            RUN id > /id && umask >> /id && pwd >> /id
             RUN python3 - <<'EOF'
             import os
             os.setgroups([7, 8]); os.setresgid(9, 9, 9); os.setresuid(10, 10, 10)
             print(os.getresuid(), os.getresgid(), os.getgroups())
             EOF
             """
+        ),
+        CorpusBuild(
+            "what the kernel says of a process",
+            "FROM busybox\nRUN grep -E '^(Uid|Gid)' /proc/self/status > /status && echo x > /dev/stdout",
+            exceptions: [.confined: "there is no /proc/self"]
+        ),
+        CorpusBuild(
+            "what the kernel says of a process's groups",
+            "FROM busybox\nRUN grep ^Groups /proc/self/status > /status",
+            exceptions: [.oneID: "/proc shows no groups", .confined: "there is no /proc/self"]
         ),
     ]
 }

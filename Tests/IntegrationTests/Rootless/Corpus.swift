@@ -9,14 +9,23 @@ struct CorpusBuild: Sendable, CustomTestStringConvertible {
     /// A shell script that makes the context, run as root in an empty directory.
     var context = ""
     var flags: [String] = []
+    /// Why levels cannot build it; docs/rootless.md says so too.
+    var exceptions: [CorpusLevel.Kind: String] = [:]
 
     var testDescription: String { name }
 
-    init(_ name: String, _ dockerfile: String, context: String = "", flags: [String] = []) {
+    init(
+        _ name: String,
+        _ dockerfile: String,
+        context: String = "",
+        flags: [String] = [],
+        exceptions: [CorpusLevel.Kind: String] = [:]
+    ) {
         self.name = name
         self.dockerfile = dockerfile
         self.context = context
         self.flags = flags
+        self.exceptions = exceptions
     }
 
     static let all = owners + files + copies + changes + mounts + programs + descriptions
@@ -131,9 +140,26 @@ extension CorpusBuild {
             """
             FROM debian
             RUN cd /opt && echo 1 > a && ln a b && mkdir d && ln a d/c && ln -s ../a d/s && ln -s /nowhere x \\
-                && mkfifo -m 640 f && chown -h 5:6 x && chown 7 f \\
+                && mkfifo f && chmod 640 f && chown -h 5:6 x && chown 7 f \\
                 && python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("/opt/sock")'
             RUN cd /opt && echo 2 >> b && rm d/c && ln d/s e
+            """
+        ),
+        CorpusBuild(
+            "a FIFO that is made with its mode",
+            "FROM debian\nRUN mkfifo -m 640 /f",
+            exceptions: [.confined: "there is no /proc/self, by which the C library sets modes of what may be a link"]
+        ),
+        CorpusBuild(
+            "links and FIFOs of other users that move",
+            """
+            FROM busybox
+            RUN mkdir /l /l/d && cd /l && for n in a b c e f; do ln -s x $n && chown -h 5:6 $n; done && mkfifo p q \\
+                && chown 7:8 p q && mv a d/a && mv b renamed && ln c d/linked && rm e && ln -s x e && mv q c && mv e f
+            RUN cd /l && mv p d/p && mv d moved && stat -c '%u:%g %n' moved/* * > /list
+            FROM busybox
+            COPY --from=0 /l /l
+            COPY --from=0 /list /list
             """
         ),
         CorpusBuild(

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Builds by root and by ordinary users give the same images.
+/// Builds by root, by ordinary users and in a confined container give the same images.
 @Suite(
     .requires(
         .root,
@@ -9,61 +9,78 @@ import Testing
         .program("newuidmap"),
         .program("dpkg-deb"),
         .program("setcap"),
+        .program("busybox"),
         .baseImage("python")
-    )
+    ),
+    .corpusLevels
 )
-struct `Images of ordinary users` {
+struct `Images of builders without root` {
+    @Test func `are built at each level for real`() async throws {
+        let expected: [CorpusLevel.Kind: String] = [
+            .subordinateIDs: "user namespace with 65537 ids", .oneID: "user namespace with one id",
+            .confined: "root of a container that may not mount (",
+        ]
+        #expect(CorpusLevels.current.map(\.kind) == CorpusLevel.Kind.allCases)
+        for level in CorpusLevels.current {
+            let security = try await level.slipway.succeed("info", "--format", "{{.Security}}", in: level.place.url)
+            #expect(security.hasPrefix(expected[level.kind] ?? "?"), "\(security)")
+        }
+    }
+
     @Test(arguments: CorpusBuild.all) func `are root's`(build: CorpusBuild) async throws {
         let scratch = try TemporaryDirectory()
-        let user = try await CorpusUser.instance.user()
-        // An ordinary user reads what is theirs; contexts hold set-uid programs and private files.
+        // Contexts hold files that only their owner may read.
         let made = try await runProgram(
             "sh",
-            ["-euc", "umask 022; mkdir context; cd context\n\(build.context)\nchown -hR \(user.id) ."],
+            ["-euc", "umask 022; mkdir context; cd context\n\(build.context)\nchown -hR 1000:1000 ."],
             in: scratch.url
         )
         try #require(made.status == 0, "\(made.errorText)")
         let dockerfile = build.dockerfile.replacingOccurrences(of: "FROM debian", with: "FROM python:3-alpine")
         try scratch.write(dockerfile, to: "context/Dockerfile")
-        let ofRoot = try await image(of: build, in: scratch, by: try await Slipway.shared(), "root")
-        let ofUser = try await image(of: build, in: scratch, by: user.slipway, "user")
-        #expect(ofRoot == ofUser)
+        let expected = try await image(of: build, in: scratch.path, by: try await Slipway.shared())
+        for level in CorpusLevels.current where build.exceptions[level.kind] == nil {
+            let place = level.place.path + "/\(UUID().uuidString)"
+            let copied = try await runProgram(
+                "sh",
+                ["-euc", "mkdir -m 755 $1; cp -a context $1; chown -hR $2:$2 $1", "sh", place, "\(level.user)"],
+                in: scratch.url
+            )
+            try #require(copied.status == 0, "\(copied.errorText)")
+            do {
+                let image = try await image(of: build, in: place, by: level.slipway)
+                #expect(image == expected, "\(level.kind)")
+            } catch {
+                Issue.record("\(level.kind): \(error)")
+            }
+        }
+    }
+
+    private struct BuildFailed: Error, CustomStringConvertible {
+        let log: String
+        var description: String { log }
     }
 
     /// The image's id and the digests of its layers.
-    private func image(of build: CorpusBuild, in scratch: TemporaryDirectory, by slipway: Slipway, _ who: String)
-        async throws -> [String]
-    {
-        let id = FileManager.default.temporaryDirectory.appending(path: "slipway-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: id) }
+    private func image(of build: CorpusBuild, in place: String, by slipway: Slipway) async throws -> [String] {
+        let id = place + "/id"
+        let context = URL(filePath: place + "/context")
         let result = try await slipway.run(
             ["build", "--progress=plain", "--no-cache", "--iidfile", id]
                 + ["--build-arg", "SOURCE_DATE_EPOCH=1700000000", "--output", "type=image,rewrite-timestamp=true"]
                 + build.flags + ["."],
-            in: scratch.url.appending(path: "context")
+            in: context
         )
-        try #require(result.status == 0, "\(who): \(result.errorText)")
+        guard result.status == 0 else { throw BuildFailed(log: result.errorText) }
         let text = try String(contentsOfFile: id, encoding: .utf8)
-        let layers = try await slipway.succeed("image", "inspect", "--format", "{{json .RootFS.Layers}}", text)
+        let layers = try await slipway.succeed(
+            "image",
+            "inspect",
+            "--format",
+            "{{json .RootFS.Layers}}",
+            text,
+            in: context
+        )
         return [text, layers]
-    }
-}
-
-/// A user for all builds of the corpus, with their base images.
-private actor CorpusUser {
-    static let instance = CorpusUser()
-    private var making: Task<OrdinaryUser, any Error>?
-
-    func user() async throws -> OrdinaryUser {
-        // Awaited by every test that asks; it ends by itself.
-        let task =
-            making
-            ?? Task {
-                let user = try await OrdinaryUser()
-                for image in ["busybox:latest", "python:3-alpine"] { try await user.load(image) }
-                return user
-            }
-        making = task
-        return try await task.value
     }
 }

@@ -30,18 +30,56 @@ struct ConfinedSlipway: Sendable {
     /// - Returns: how it ended, and what it wrote.
     /// - Throws: what starting it throws.
     func run(_ script: String, _ options: String...) async throws -> ProgramResult {
-        let mounts = libraries.flatMap { ["-v", "\($0):\($0):ro"] }
-        return try await outer.run(
-            [
-                "run", "--rm", "--network", "host", "-v", "\(try Slipway.binary):/bin/slipway:ro", "-v",
-                "\(share.path):/share",
-            ]
-                + mounts + ["-e", "LD_LIBRARY_PATH=\(libraries.joined(separator: ":"))", "-w", "/share"] + options
+        try await outer.run(
+            ["run", "--rm"] + (try shared(at: "/share")) + options
                 + [
                     Self.image, "sh", "-ec",
                     "if [ $(id -u) = 0 ]; then slipway load -q -i busybox.tar > /dev/null; fi; " + script,
                 ]
         )
+    }
+
+    /// What every container has that runs the program under test: options of `slipway run`.
+    private func shared(at place: String) throws -> [String] {
+        let mounts = libraries.flatMap { ["-v", "\($0):\($0):ro"] }
+        return [
+            "--network", "host", "-v", "\(try Slipway.binary):/bin/slipway:ro", "-v", "\(share.path):\(place)",
+            "-e", "LD_LIBRARY_PATH=\(libraries.joined(separator: ":"))", "-w", place,
+        ] + mounts
+    }
+
+    /// Runs commands in a container that stays, with the test's directory where it is outside and its store on a volume.
+    /// - Parameter body: it gets the program, as it is started from outside in that directory.
+    /// - Throws: what the body throws, and what starting the container throws.
+    static func withLastingContainer(
+        _ body: (_ slipway: Slipway, _ share: TemporaryDirectory) async throws -> Void
+    ) async throws {
+        let confined = try await Self()
+        let outer = confined.outer
+        let share = confined.share
+        let name = share.url.lastPathComponent
+        // It ends by itself where the test cannot end it.
+        let started = try await outer.run(
+            ["run", "-d", "--rm", "--name", name, "-v", "/var/lib/slipway"] + (try confined.shared(at: share.path))
+                + [image, "sleep", "3600"]
+        )
+        try #require(started.status == 0, "\(started.errorText)")
+        try share.write(
+            """
+            #!/bin/sh
+            SLIPWAY_ROOT='\(outer.root)' exec '\(try outer.program)' exec -w "$PWD" '\(name)' slipway "$@"
+            """,
+            to: "slipway"
+        )
+        let launcher = share.path + "/slipway"
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: launcher)
+        do {
+            try await body(Slipway(root: "/var/lib/slipway", launcher: launcher), share)
+        } catch {
+            _ = try? await outer.succeed("rm", "-f", name)
+            throw error
+        }
+        try await outer.succeed("rm", "-f", name)
     }
 
     /// Runs a script that must succeed, and gives its output.
