@@ -91,6 +91,8 @@ int slipway_namespace_owner(int descriptor, uint32_t *user) {
     return 0;
 }
 
+int slipway_namespace_parent(int descriptor) { return ioctl(descriptor, NS_GET_PARENT); }
+
 int slipway_mount_flags(const char *path, unsigned long *flags) {
     struct statvfs status;
     if (statvfs(path, &status) < 0) return -1;

@@ -240,6 +240,18 @@ int slipway_wait(int pidfd, int block, int *code, int *status) {
     return 1;
 }
 
+int slipway_execute(char *const *arguments, char *const *environment) {
+    // Threads that block on purpose take no signals; a program keeps the mask of the thread that executes it.
+    sigset_t none, before;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, &before);
+    int result = execvpe(arguments[0], arguments, environment);
+    int error = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return result;
+}
+
 int slipway_set_child_subreaper(int enabled) { return prctl(PR_SET_CHILD_SUBREAPER, enabled, 0, 0, 0); }
 
 int slipway_setns(int descriptor, int type) { return setns(descriptor, type); }

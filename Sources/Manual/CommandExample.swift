@@ -47,6 +47,14 @@ extension CommandExample {
             ("Take out what is damaged", "slipway system check --repair"),
         ],
         "system prune": [("Remove all unused images and the build cache", "slipway system prune --all --force")],
+        "unshare": [
+            (
+                "Look at the files of this user's store as images have them",
+                "slipway unshare ls -l /home/me/.local/share/slipway"
+            ),
+            ("Remove files that a container gave to another user", "slipway unshare rm -r data"),
+        ],
+        "system reset": [("Remove a store with everything in it", "slipway system reset --force")],
         "tag": [("Give an image a second name", "slipway tag app:1.0 registry.example.com/app:1.0")],
     ]
 

@@ -36,6 +36,11 @@ package struct ExitStatusMeaning: Sendable {
             "The status of the program in the container; 128 plus the signal's number where a signal ended it.",
             commands: inContainers
         ),
+        ExitStatusMeaning(
+            "0…255",
+            "The status of the command; 126 if it cannot be run, 127 if it is missing.",
+            commands: ["unshare"]
+        ),
         ExitStatusMeaning(.interrupted, "Ended by the interrupt signal, as by Ctrl-C."),
         ExitStatusMeaning(.brokenPipe, "The reader of the output went away, as in `slipway images | head -1`."),
         ExitStatusMeaning(.terminated, "Ended by the termination signal."),

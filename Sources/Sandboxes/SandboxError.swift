@@ -8,6 +8,8 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
     case notText(what: String, [UInt8])
     /// `/dev`, `/proc` or `/sys` of the root is something that a mount would be led astray by.
     case unsafeRoot(path: FilePath, is: LinuxSystem.FileType)
+    /// The file system of the root lets no program be executed.
+    case executionRefused(FilePath)
     case workingDirectoryRefused(FilePath)
     case workingDirectoryNotAbsolute(FilePath)
     case workingDirectoryUnusable(FilePath, reason: String)
@@ -58,6 +60,10 @@ package enum SandboxError: Error, Sendable, Hashable, CustomStringConvertible {
         case .unsafeRoot(let path, let type):
             return
                 "\(path) of the root file system is \(Self.noun(type)) where a directory must be; refusing to mount over it"
+        case .executionRefused(let path):
+            return
+                "no program can be executed in \(escapedForDisplay(path.bytes)): its file system is mounted with noexec; "
+                + "choose a directory on another one for the store with --root or SLIPWAY_ROOT"
         case .workingDirectoryRefused(let path):
             return
                 "the working directory \(escapedForDisplay(path.bytes)) leads into the kernel's file systems: refused"

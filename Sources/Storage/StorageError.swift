@@ -19,6 +19,8 @@ package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     case unusable(root: FilePath, reason: SystemCallError)
     /// Its files were written with other numbers of users and groups than this process has.
     case otherIdentities(root: FilePath, made: IdentityMaps)
+    /// Its file system has no place to keep what the kernel lets only users with several ids do.
+    case noAttributes(root: FilePath)
     /// The disk, or the user's share of it, is full; `phase` says what was being done.
     case noSpace(phase: String, path: FilePath)
     case blobMissing(Digest)
@@ -53,6 +55,10 @@ package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
             "the store \(shown(root)) was made in a user namespace with other ids (its users were "
                 + made.users.ranges.map { "\($0.outside)-\($0.outside + ($0.count - 1))" }.joined(separator: ", ")
                 + "): give them back in /etc/subuid and /etc/subgid, or remove the store with `slipway system reset`"
+        case .noAttributes(let root):
+            "the file system of the store \(shown(root)) keeps no attributes of users (user.*), in which owners are noted for a "
+                + "user with one id: choose a directory on another one with --root or SLIPWAY_ROOT, or have subordinate ids "
+                + "given (usermod --add-subuids, --add-subgids)"
         case .noSpace(let phase, let path):
             "no space left on device while \(phase) in \(shown(path)): free some space, or run `slipway system prune`"
         case .blobMissing(let digest): "blob \(digest) is not in the store"
@@ -99,7 +105,8 @@ extension StorageError: CausedError {
     package var cause: (any Error)? {
         switch self {
         case .unusable(_, let error), .system(_, let error): error
-        case .newerSchema, .databaseDamaged, .databaseLocked, .inUse, .otherIdentities, .database, .noSpace,
+        case .newerSchema, .databaseDamaged, .databaseLocked, .inUse, .otherIdentities, .noAttributes, .database,
+            .noSpace,
             .blobMissing, .blobDamaged, .blobTooLarge, .digestMismatch, .sizeMismatch:
             nil
         }

@@ -115,6 +115,7 @@ private enum Fate: Hashable {
             ("--attach=x", "valid streams are STDIN, STDOUT and STDERR"), ("--expose=1:2", "invalid port format"),
             ("--expose=x", "invalid range format"), ("--volumes-from=a:b:c", "invalid volumes-from"),
             ("--volumes-from=a:what", "invalid mode: what"), ("--label==x", "invalid label '=x': empty name"),
+            ("--userns=keep-ids", "user namespaces of their own"), ("--userns=host:x", "user namespaces of their own"),
             ("--health-retries=-1", "cannot be negative"), ("--health-interval=-1s", "cannot be negative"),
             ("--health-timeout=1us", "cannot be less than 1ms"), ("--health-interval=soon", "not a duration"),
         ]

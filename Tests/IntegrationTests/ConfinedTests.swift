@@ -11,6 +11,26 @@ struct `Slipway in a container with the default profile` {
         let info = try await confined.succeed("slipway info")
         #expect(info.contains("Security: root of a container that may not mount (root lacks CAP_SYS_ADMIN"))
         #expect(info.contains("Storage Driver: copy"))
+        let refused = try await confined.run("slipway unshare true")
+        #expect(refused.errorText.contains("there is no user namespace to run a command in"), "\(refused.errorText)")
+        let reset = try await confined.succeed("slipway system reset -f; ls -A /var/lib; slipway images -q")
+        #expect(reset.contains("Removed the store /var/lib/slipway\n"), "\(reset)")
+    }
+
+    @Test func `is told what is enough for a user namespace, and has one with just that`() async throws {
+        let confined = try await ConfinedSlipway()
+        let info = try await confined.succeed("slipway info --format '{{.Security}}'")
+        let options = ["seccomp=unconfined", "systempaths=unconfined"].flatMap { ["--security-opt", $0] }
+        #expect(info.contains("(docker: " + options.joined(separator: " ")), "\(info)")
+        #expect(!info.contains("--privileged"))
+        let more = try await confined.run(
+            "slipway info --format '{{.Security}}'; slipway run --rm --network none busybox id -u",
+            options[0],
+            options[1],
+            options[2],
+            options[3]
+        )
+        #expect(more.text.hasPrefix("user namespace with "), "\(more.text) \(more.errorText)")
     }
 
     @Test func `a step has its user, its directory and the usual devices, and leaves nothing of them in the layer`()

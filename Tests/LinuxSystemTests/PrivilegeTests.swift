@@ -80,11 +80,15 @@ import Text
     @Test(
         arguments: [
             ("", "ann has no ids in /etc/subuid; give some: usermod --add-subuids 100000-165535 ann"),
-            ("bob:100000:65536\n", "ann has no ids in /etc/subuid; give some: usermod --add-subuids 100000-165535 ann"),
+            ("bob:100000:65536\n", "ann has no ids in /etc/subuid; give some: usermod --add-subuids 165536-231071 ann"),
             (
                 "ann:100000:1000\n",
                 "ann has only 1000 ids in /etc/subuid, and images use up to 65535; "
-                    + "give some: usermod --add-subuids 100000-165535 ann"
+                    + "give some: usermod --add-subuids 101000-166535 ann"
+            ),
+            (
+                "bob:231072:65536\ncleo:4294901760:65535\ndave:165000:10\n",
+                "ann has no ids in /etc/subuid; give some: usermod --add-subuids 165010-230545 ann"
             ),
         ]
     )
@@ -125,5 +129,47 @@ import Text
         #expect(levels(choice).first == "65537 ids")
         #expect(choice.obstacles.count == 2)
         #expect(choice.obstacles.allSatisfy { "\($0)".contains("also given to bob") })
+    }
+
+    /// Asks about the kernel's settings, which are files of a directory.
+    private func ask(
+        _ values: [String: String],
+        _ question: (KernelSettings) -> PrivilegeObstacle
+    ) throws -> String {
+        let root = try makeScratchDirectory(in: "/tmp", prefix: "slipway-test-")
+        defer { try? removeTree(root) }
+        for (name, value) in values {
+            let path = root.pushing(FilePath(name.split(separator: ".").joined(separator: "/")))
+            try HostFiles.createDirectories(path.removingLastComponent())
+            try HostFiles.write(Array("\(value)\n".utf8), to: path)
+        }
+        return "\(question(KernelSettings(directory: root)))"
+    }
+
+    private static let appArmor = "kernel.apparmor_restrict_unprivileged_userns"
+
+    @Test(
+        arguments: [
+            (["user.max_user_namespaces": "0"], "allow it: sysctl -w user.max_user_namespaces=28633"),
+            (["kernel.unprivileged_userns_clone": "0"], "allow it: sysctl -w kernel.unprivileged_userns_clone=1"),
+            (
+                ["user.max_user_namespaces": "15000", appArmor: "1"],
+                "allow it: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+            ), ([appArmor: "0"], "see user_namespaces(7)"),
+        ]
+    )
+    func `a kernel that makes no namespaces is told by its settings`(values: [String: String], remedy: String) throws {
+        let error = SystemCallError("unshare", errno: .notPermitted)
+        let text = try ask(values) { .noUserNamespaces($0.refusal(error, isFiltered: false)) }
+        #expect(text.hasSuffix("; \(remedy)"))
+    }
+
+    @Test func `a namespace without rights is AppArmor's where the kernel has its setting, as Ubuntu 24.04`() throws {
+        let error = SystemCallError("unshare", errno: .permissionDenied)
+        let plain = try ask([:]) { $0.powerlessness(error) }
+        #expect(plain.contains("has no rights here (unshare: permission denied); look for what restricts"))
+        let restricted = try ask([Self.appArmor: "1"]) { $0.powerlessness(error) }
+        #expect(restricted.contains("no rights here, as AppArmor has it (unshare: permission denied); allow it:"))
+        #expect(restricted.contains("sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor"))
     }
 }

@@ -34,6 +34,9 @@ int slipway_enter_user_namespace(const struct slipway_user_namespace *request, i
 /// ioctl(2) NS_GET_OWNER_UID: the user whose namespace it is. Returns 0, or -1 with errno.
 int slipway_namespace_owner(int descriptor, uint32_t *user);
 
+/// ioctl(2) NS_GET_PARENT: the namespace around a user namespace. Returns a descriptor, or -1 with errno.
+int slipway_namespace_parent(int descriptor);
+
 /// The options that a file's mount has, of statvfs(3), as flags of mount(2). Returns 0, or -1 with errno.
 int slipway_mount_flags(const char *path, unsigned long *flags);
 

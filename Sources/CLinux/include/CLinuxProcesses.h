@@ -78,6 +78,9 @@ int slipway_pidfd_open(pid_t process);
 /// waitid(2) of a pidfd with WEXITED. Returns 1 when the child has ended, 0 when it still runs (`block` 0), or -1 with errno.
 int slipway_wait(int pidfd, int block, int *code, int *status);
 
+/// execvpe(3), with no signal blocked. Returns only on failure, -1 with errno.
+int slipway_execute(char *const *arguments, char *const *environment);
+
 /// prctl(2) PR_SET_CHILD_SUBREAPER.
 int slipway_set_child_subreaper(int enabled);
 

@@ -33,6 +33,7 @@ package enum SlipwayCommands {
         .command("stop", StopCommand.self),
         .command("top", TopCommand.self),
         .command("tag", TagCommand.self),
+        .command("unshare", UnshareCommand.self),
         .command("wait", WaitCommand.self),
         .command("version", VersionCommand.self),
         .group(
@@ -85,6 +86,7 @@ package enum SlipwayCommands {
                 .command("dial-stdio", isHidden: true, DialCommand.self),
                 .command("info", SystemSummaryCommand.self),
                 .command("prune", PruneSystemCommand.self),
+                .command("reset", ResetCommand.self),
             ]
         ),
         .group(

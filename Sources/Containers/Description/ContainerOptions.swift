@@ -56,11 +56,22 @@ package struct ContainerOptions: Sendable, Codable, Hashable {
     /// Which of its streams the command that made it was attached to; nil is docker's default, both outputs.
     package var attachedStreams: [String]?
 
+    /// What was said of its user namespace; nil is docker's default.
+    package var userNamespace: UserNamespaceMode?
+
     package static let defaultSharedMemorySize: Int64 = 64 << 20
     /// Seconds.
     package static let defaultStopTimeout = 10
 
     package init() { resources = ContainerResources() }
+}
+
+/// Whose user namespace a container is in, by docker's and podman's names.
+package enum UserNamespaceMode: String, Sendable, Codable, Hashable, CaseIterable {
+    /// The one that Slipway is in: the machine's or, without root, the user's.
+    case host
+    /// One in which the user keeps the number that it has outside.
+    case keepID = "keep-id"
 }
 
 extension KeyedDecodingContainer {

@@ -53,7 +53,7 @@ extension ContainerStore {
         // Addresses and ports of containers whose end was not noticed are free again.
         _ = try await list()
         let path = namespacePath(of: record)
-        let held = try await holdHost()
+        let held = try await Self.holdHost()
         defer { withExtendedLifetime(held) {} }
         let bridge = try await self.bridge()
         let others = try await networked(besides: record.id)
@@ -81,11 +81,9 @@ extension ContainerStore {
         return try await changed(connected, .connected(network))
     }
 
-    private static let hostLock: FilePath = "/run/slipway-network.lock"
-
     /// Holds what only one of all stores of this host may hold: who chooses a subnet or a port, or makes or removes a network.
-    private func holdHost() async throws -> FileLock {
-        try await FileLock.obtain(Self.hostLock, .exclusive)
+    private static func holdHost() async throws -> FileLock {
+        try await FileLock.obtain("/run/slipway-network.lock", .exclusive)
     }
 
     /// The other containers that have an address.
@@ -102,7 +100,7 @@ extension ContainerStore {
         guard record.configuration.network == .bridge, record.state.network != nil else { return }
         guard privileges.level.ownsMachine else { return try await tearDownUserNetwork(record) }
         let path = namespacePath(of: record)
-        let held = try await holdHost()
+        let held = try await Self.holdHost()
         defer { withExtendedLifetime(held) {} }
         let isGone = await onBlockingPool { () -> Bool in
             // The bind mount of the namespace lives in the mount namespace of the process that made it.
@@ -130,12 +128,30 @@ extension ContainerStore {
             guard others.isEmpty else {
                 return try BridgeRules.keep(for: network, ports: others.flatMap(\.state.ports))
             }
-            try NetworkInterfaces().remove(network.interface)
-            try BridgeRules.remove(for: network)
-            try PacketForwarding.turnOffAfterLast()
+            try Self.remove(network)
         }
         // Before the lock is given away: the next to end may be the last.
         _ = try await change(record.id, .disconnected)
+    }
+
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private static func remove(_ network: BridgeNetwork) throws {
+        try NetworkInterfaces().remove(network.interface)
+        try BridgeRules.remove(for: network)
+        try PacketForwarding.turnOffAfterLast()
+    }
+
+    /// Removes what the host has of a store's network, whatever the store knows of it.
+    /// - Returns: whether there was a bridge.
+    static func removeNetwork(of root: FilePath) async throws -> Bool {
+        let network = BridgeNetwork(root: root)
+        let held = try await holdHost()
+        defer { withExtendedLifetime(held) {} }
+        return try await onBlockingPool {
+            guard try NetworkInterfaces().names().contains(network.interface) else { return false }
+            try remove(network)
+            return true
+        }
     }
 
     /// - Returns: what netavark says of what it did; nil where there was nothing to do.

@@ -18,6 +18,11 @@ package enum FileModeMask {
         callers.withLock { $0 = $0 ?? previous }
     }
 
+    /// Puts the caller's mask back, for a program that takes this one's place.
+    static func giveBack() {
+        if let mask = callers.withLock({ $0 }) { umask(mode_t(mask)) }
+    }
+
     /// Whether the program's own mask is in force.
     static var isTakenOver: Bool { callers.withLock { $0 != nil } }
 

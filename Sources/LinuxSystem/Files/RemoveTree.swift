@@ -25,9 +25,7 @@ package func removeTree(_ path: FilePath) throws(SystemCallError) {
         }
         var opened: OpenFile?
         // Another process may remove the same tree.
-        try ignoringAbsence { () throws(SystemCallError) in
-            opened = try OpenFile.open(directory, [.readOnly, .directory, .noFollow])
-        }
+        try ignoringAbsence { () throws(SystemCallError) in opened = try openToEmpty(directory) }
         guard let file = opened else { continue }
         pending.append((directory, true))
         for name in try directoryEntries(of: file) {
@@ -45,6 +43,22 @@ package func removeTree(_ path: FilePath) throws(SystemCallError) {
             }
         }
     }
+}
+
+/// Opens a directory to remove its entries, which its mode may keep its owner from.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+private func openToEmpty(_ directory: FilePath) throws(SystemCallError) -> OpenFile {
+    // Modes keep root from nothing.
+    if geteuid() == 0 { return try OpenFile.open(directory, [.readOnly, .directory, .noFollow]) }
+    let place = try OpenFile.open(directory, [.pathOnly, .directory, .noFollow])
+    let mode = UInt32(try place.status().mode) & 0o7777
+    if mode & 0o700 != 0o700 {
+        do throws(SystemCallError) { try place.changeMode(mode | 0o700) } catch {
+            // Another user's, which this process may be able to empty all the same.
+            guard error.errno == .notPermitted else { throw error }
+        }
+    }
+    return try OpenFile.open(directory, [.readOnly, .directory, .noFollow])
 }
 
 private func ignoringAbsence(_ body: () throws(SystemCallError) -> Void) throws(SystemCallError) {

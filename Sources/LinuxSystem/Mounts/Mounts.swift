@@ -189,6 +189,35 @@ package enum MountNamespace {
         _ = try retryingSystemCall("mount", path: "/") { slipway_make_root_slave() }
     }
 
+    /// Where something is mounted, in the order in which that was done.
+    ///
+    /// See proc_pid_mountinfo(5).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func mountPoints() throws(SystemCallError) -> [FilePath] {
+        let content = try OpenFile.open("/proc/self/mountinfo", .readOnly).readToEnd(limit: 16 << 20)
+        return content.split(separator: "\n").compactMap { line in
+            let fields = line.split(separator: " ", maxSplits: 5)
+            return fields.count > 4 ? FilePath(bytes: unescaped(fields[4])) : nil
+        }
+    }
+
+    /// The kernel writes blanks and backslashes of names as a backslash and three octal digits.
+    private static func unescaped(_ field: ArraySlice<UInt8>) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var rest = field
+        while let byte = rest.popFirst() {
+            let digits = rest.prefix(3)
+            guard byte == "\\", digits.count == 3, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
+            else {
+                bytes.append(byte)
+                continue
+            }
+            bytes.append(value)
+            rest = rest.dropFirst(3)
+        }
+        return bytes
+    }
+
     /// - Throws: `EBUSY` when the process has more than one thread.
     @available(*, noasync, message: "call it at the start of main")
     static func requireSingleThread() throws(SystemCallError) {

@@ -114,9 +114,9 @@ package struct SubordinateOffer: Sendable, Hashable {
     ) throws(PrivilegeObstacle) -> [ClosedRange<UInt32>] {
         let ranges = ids.ranges(of: user, besides: ownID)
         let count = ranges.reduce(UInt64(0)) { $0 + UInt64($1.count) }
-        if count == 0 { throw .noSubordinateIDs(file: file, user: user) }
+        if count == 0 { throw .noSubordinateIDs(file: file, user: user, free: ids.free) }
         guard count >= UInt64(PrivilegeObstacle.neededIDs) else {
-            throw .tooFewSubordinateIDs(file: file, user: user, count: UInt32(count))
+            throw .tooFewSubordinateIDs(file: file, user: user, count: UInt32(count), free: ids.free)
         }
         return ranges
     }

@@ -12,8 +12,9 @@ package enum PrivilegeObstacle: Error, Sendable, Hashable, CustomStringConvertib
     case powerlessUserNamespace(SystemCallError, isByAppArmor: Bool)
     /// Parts of `/proc` are covered, so that the kernel mounts no other.
     case maskedProc(FilePath)
-    case noSubordinateIDs(file: FilePath, user: UserName)
-    case tooFewSubordinateIDs(file: FilePath, user: UserName, count: UInt32)
+    /// `free` are ids that no other user has.
+    case noSubordinateIDs(file: FilePath, user: UserName, free: ClosedRange<UInt32>)
+    case tooFewSubordinateIDs(file: FilePath, user: UserName, count: UInt32, free: ClosedRange<UInt32>)
     case sharedSubordinateIDs(file: FilePath, user: UserName, others: [[UInt8]])
     case noMapper(ProgramNotFound)
     /// The program that maps ids has neither its set-uid bit nor its capability.
@@ -35,8 +36,8 @@ package enum PrivilegeObstacle: Error, Sendable, Hashable, CustomStringConvertib
         case .powerlessUserNamespace(let error, let isByAppArmor):
             "root of a user namespace has no rights here" + (isByAppArmor ? ", as AppArmor has it" : "") + " (\(error))"
         case .maskedProc(let path): "\(path) is covered, so that no process can be given a /proc of its own"
-        case .noSubordinateIDs(let file, let user): "\(user.display) has no ids in \(file)"
-        case .tooFewSubordinateIDs(let file, let user, let count):
+        case .noSubordinateIDs(let file, let user, _): "\(user.display) has no ids in \(file)"
+        case .tooFewSubordinateIDs(let file, let user, let count, _):
             "\(user.display) has only \(count) ids in \(file), and images use up to \(Self.neededIDs)"
         case .sharedSubordinateIDs(let file, let user, let others):
             "ids of \(user.display) in \(file) are also given to \(others.map { escapedForDisplay($0) }.joined(separator: ", "))"
@@ -49,15 +50,20 @@ package enum PrivilegeObstacle: Error, Sendable, Hashable, CustomStringConvertib
 
     private var remedy: String {
         switch self {
-        case .rootWithoutRights, .mountRefused: "give the container more rights (docker: --privileged)"
+        case .rootWithoutRights:
+            "a user namespace is enough, which takes no capability (docker: --security-opt seccomp=unconfined --security-opt "
+                + "systempaths=unconfined, with AppArmor --security-opt apparmor=unconfined too; Kubernetes: hostUsers: false, "
+                + "procMount: Unmasked and seccompProfile: Unconfined)"
+        case .mountRefused:
+            "let the container mount (docker: --security-opt apparmor=unconfined, Kubernetes: appArmorProfile: Unconfined)"
         case .noUserNamespaces(let refusal): refusal.remedy
         case .powerlessUserNamespace(_, true):
             "allow it: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for slipway with `userns,`"
         case .powerlessUserNamespace(_, false): "look for what restricts user namespaces in the kernel's log (dmesg)"
         case .maskedProc:
             "run the container with an uncovered /proc (docker: --security-opt systempaths=unconfined, Kubernetes: procMount: Unmasked)"
-        case .noSubordinateIDs(let file, let user), .tooFewSubordinateIDs(let file, let user, _):
-            "give some: usermod \(Self.flag(of: file)) 100000-165535 \(user.display)"
+        case .noSubordinateIDs(let file, let user, let free), .tooFewSubordinateIDs(let file, let user, _, let free):
+            "give some: usermod \(Self.flag(of: file)) \(free.lowerBound)-\(free.upperBound) \(user.display)"
         case .sharedSubordinateIDs:
             "give each user a range of its own, for each can change the files of the other's containers"
         case .noMapper: "without it, files have one owner"

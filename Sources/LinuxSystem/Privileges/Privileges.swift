@@ -75,7 +75,25 @@ package struct Privileges: Sendable {
     ) throws(SystemCallError) -> Privileges {
         let administers = facts.userID == 0 && facts.canAdminister
         if !administers, let joined = try join(facts, runtime) { return joined }
-        return try choose(need, facts, runtime)
+        var privileges = try choose(need, facts, runtime)
+        if administers, privileges.level.maps != nil { privileges.members = try members(at: runtime) }
+        return privileges
+    }
+
+    /// The processes of the namespace that this one was started in, as by `unshare`; nil if it is another kind of namespace.
+    ///
+    /// The user's later commands are to reach what is started here.
+    @available(*, noasync, message: "call it at the start of main")
+    private static func members(at runtime: RuntimeDirectory) throws(SystemCallError) -> NamespaceMembers? {
+        guard try HostFiles.status(of: runtime.path) != nil, (try? runtime.make()) != nil else { return nil }
+        let members = NamespaceMembers(directory: runtime.path)
+        let lock = try members.hold()
+        defer { withExtendedLifetime(lock) {} }
+        for process in try members.living() where try UserNamespace.isShared(with: process) {
+            try members.addCaller()
+            return members
+        }
+        return nil
     }
 
     /// Enters this user's namespace; nil if the user has none now.
@@ -131,6 +149,8 @@ package struct Privileges: Sendable {
                 break
             } catch {
                 obstacles.append(error)
+                // There is a namespace now, and no attempt gets another one.
+                if case .powerlessUserNamespace = error { break }
             }
         }
         var privileges = Privileges(level: level, userID: facts.userID, runtime: runtime)
@@ -152,18 +172,11 @@ private enum CoveredProc {
     /// Directories that are there to have something mounted on them.
     private static let permitted: Set<[UInt8]> = ["/proc/sys/fs/binfmt_misc", "/proc/fs/nfsd"]
 
-    /// See proc_pid_mountinfo(5).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     static func first() throws(SystemCallError) -> FilePath? {
-        let content = try OpenFile.open("/proc/self/mountinfo", .readOnly).readToEnd(limit: 16 << 20)
-        for line in content.split(separator: "\n") {
-            let fields = line.split(separator: " ", maxSplits: 5)
-            guard fields.count > 4, fields[4].starts(with: "/proc/"), !permitted.contains(Array(fields[4])) else {
-                continue
-            }
-            return FilePath(bytes: fields[4])
+        try MountNamespace.mountPoints().first {
+            $0.bytes.starts(with: "/proc/".utf8) && !permitted.contains($0.bytes)
         }
-        return nil
     }
 }
 

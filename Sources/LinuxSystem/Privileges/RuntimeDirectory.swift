@@ -26,8 +26,19 @@ package struct RuntimeDirectory: Sendable, Hashable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package init(variable: [UInt8]?, _ facts: ProcessFacts) {
         let given = variable.map { FilePath(bytes: $0) }.flatMap { $0.isAbsolute ? $0 : nil }
-        if facts.userID == 0, facts.isInFirstNamespace || given == nil {
+        if facts.userID == 0, facts.isInFirstNamespace {
             self.init(path: "/run/slipway")
+            return
+        }
+        // Where root is another user outside, that user's places are root's.
+        let number = facts.maps.users.ranges.first { $0.inside == 0 && facts.userID == 0 }?.outside ?? facts.userID
+        if given == nil, facts.userID == 0 {
+            let places = [FilePath("/run/user/\(number)"), FilePath("/tmp/slipway-\(number)")]
+            switch places.first(where: { Self.isOwn($0, 0) }) {
+            case places[0]: self.init(path: places[0].appending("slipway"))
+            case let place?: self.init(path: place)
+            case nil: self.init(path: "/run/slipway")
+            }
             return
         }
         if let given, Self.isOwn(given, facts.userID) {
@@ -35,9 +46,8 @@ package struct RuntimeDirectory: Sendable, Hashable {
             return
         }
         let problem = given.map { Problem.isNotOwn($0) } ?? .isNotSet
-        let usual = FilePath("/run/user/\(facts.userID)")
-        let place =
-            Self.isOwn(usual, facts.userID) ? usual.appending("slipway") : FilePath("/tmp/slipway-\(facts.userID)")
+        let usual = FilePath("/run/user/\(number)")
+        let place = Self.isOwn(usual, facts.userID) ? usual.appending("slipway") : FilePath("/tmp/slipway-\(number)")
         self.init(path: place, problem: problem)
     }
 

@@ -47,6 +47,17 @@ package struct SubordinateIDs: Sendable, Hashable {
         }.map(\.owner)
     }
 
+    /// The first ids, of those that distributions give out, that no user has: as many as a user is usually given.
+    var free: ClosedRange<UInt32> {
+        let count: UInt32 = 65_536
+        var first: UInt32 = 100_000
+        for ids in grants.map(\.ids).sorted(by: { $0.lowerBound < $1.lowerBound })
+        where ids.overlaps(first...first + (count - 1)) && ids.upperBound < UInt32.max - count {
+            first = ids.upperBound + 1
+        }
+        return first...first + (count - 1)
+    }
+
     /// What is left of a range without others, lowest first.
     private static func parts(
         of range: ClosedRange<UInt32>,

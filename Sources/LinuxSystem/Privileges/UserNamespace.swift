@@ -8,6 +8,7 @@ internal import Text
 /// See user_namespaces(7).
 struct UserNamespace {
     private let facts: ProcessFacts
+    private let settings = KernelSettings()
     /// Whether it is in a new one already, whose ids could not be mapped.
     private var isInside = false
 
@@ -34,20 +35,18 @@ struct UserNamespace {
                 if !isInside { _ = try retryingSystemCall("unshare") { slipway_unshare(slipway_CLONE_NEWUSER) } }
                 isInside = true
             } catch {
-                throw .noUserNamespaces(UserNamespaceRefusal(error, cause: cause(of: error)))
+                throw .noUserNamespaces(settings.refusal(error, isFiltered: facts.isFiltered))
             }
             try mapInside(plan.maps)
         }
         do throws(SystemCallError) { try MountNamespace.enterOwn() } catch {
-            throw .powerlessUserNamespace(
-                error,
-                isByAppArmor: Self.setting("kernel.apparmor_restrict_unprivileged_userns") == "1"
-            )
+            throw settings.powerlessness(error)
         }
     }
 
     /// Joins the namespace of another process.
-    /// - Returns: false where that process has ended meanwhile, or its namespace is not this user's.
+    /// - Returns: false where that process has ended meanwhile, or its namespace is not one that this user made here: a program in
+    ///   it may have made one of its own.
     @available(*, noasync, message: "call it at the start of main")
     func join(_ process: ProcessReference) throws(SystemCallError) -> Bool {
         guard let file = try? OpenFile.open(FilePath("/proc/\(process.processID)/ns/user"), .readOnly),
@@ -56,10 +55,33 @@ struct UserNamespace {
             return false
         }
         var owner: UInt32 = 0
-        guard slipway_namespace_owner(file.descriptor, &owner) == 0, owner == facts.userID else { return false }
+        guard slipway_namespace_owner(file.descriptor, &owner) == 0, owner == facts.userID,
+            try Self.isAround(file)
+        else { return false }
         _ = try retryingSystemCall("setns") { slipway_setns(file.descriptor, slipway_CLONE_NEWUSER) }
         try MountNamespace.enterOwn()
         return true
+    }
+
+    /// Whether this process's namespace is the one that another was made in.
+    private static func isAround(_ namespace: OpenFile) throws(SystemCallError) -> Bool {
+        let descriptor = slipway_namespace_parent(namespace.descriptor)
+        if descriptor < 0 { return false }
+        let parent = OpenFile(owning: descriptor, path: namespace.path)
+        return try parent.status().inode == ownInode()
+    }
+
+    /// Which namespace this process is in.
+    private static func ownInode() throws(SystemCallError) -> UInt64 {
+        try OpenFile.open("/proc/self/ns/user", .readOnly).status().inode
+    }
+
+    /// Whether another process is in this process's namespace.
+    @available(*, noasync, message: "call it at the start of main")
+    static func isShared(with process: ProcessReference) throws(SystemCallError) -> Bool {
+        let path = FilePath("/proc/\(process.processID)/ns/user")
+        guard let other = try? OpenFile.open(path, .readOnly).status().inode, process.isRunning else { return false }
+        return try other == ownInode()
     }
 
     // MARK: Mapping
@@ -91,7 +113,7 @@ struct UserNamespace {
         }
         guard result == 0 else {
             let error = SystemCallError("unshare", errno: Errno(rawValue: Glibc.errno))
-            throw .noUserNamespaces(UserNamespaceRefusal(error, cause: cause(of: error)))
+            throw .noUserNamespaces(settings.refusal(error, isFiltered: facts.isFiltered))
         }
         isInside = true
         guard failures != 0 else { return }
@@ -121,23 +143,6 @@ struct UserNamespace {
 
     private func write(_ text: String, to path: FilePath) throws(SystemCallError) {
         try OpenFile.open(path, .writeOnly).write(Array(text.utf8))
-    }
-
-    // MARK: Refusals
-
-    private func cause(of error: SystemCallError) -> UserNamespaceRefusal.Cause {
-        let limit = "user.max_user_namespaces"
-        if error.errno == .noSpace || Self.setting(limit) == "0" { return .setting(name: limit, needed: "28633") }
-        let switched = "kernel.unprivileged_userns_clone"
-        if Self.setting(switched) == "0" { return .setting(name: switched, needed: "1") }
-        return facts.isFiltered ? .seccomp : .unknown
-    }
-
-    /// The value of a setting of the kernel; nil where it does not have the setting.
-    private static func setting(_ name: String) -> String? {
-        let path = FilePath("/proc/sys/" + name.split(separator: ".").joined(separator: "/"))
-        guard let value = try? contentsIfPresent(of: path, limit: 4096) else { return nil }
-        return String(decoding: value.filter { $0 != 0x0a }, as: UTF8.self)
     }
 }
 

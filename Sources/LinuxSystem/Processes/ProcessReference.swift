@@ -109,6 +109,24 @@ package struct ProcessReference: Sendable, Hashable, Codable {
         return Glibc.poll(&poll, 1, milliseconds) > 0
     }
 
+    /// The other processes that have a file open, as far as this one may see that.
+    ///
+    /// See proc_pid_fd(5).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func holding(_ file: FileStatus) throws(SystemCallError) -> [ProcessReference] {
+        let numbers = try HostFiles.entries(of: "/proc").compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+        return numbers.filter { $0 != getpid() }.compactMap { number in
+            let directory = FilePath("/proc/\(number)/fd")
+            // Processes of others, and those that have ended meanwhile.
+            guard let names = try? HostFiles.entries(of: directory) else { return nil }
+            let isHolder = names.contains { name in
+                let status = (try? HostFiles.status(of: FilePath(bytes: directory.bytes + "/" + name))) ?? nil
+                return status?.device == file.device && status?.inode == file.inode
+            }
+            return isHolder ? ProcessReference(processID: number) : nil
+        }
+    }
+
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func openHandle() throws(SystemCallError) -> OpenFile? {
         let descriptor = slipway_pidfd_open(processID)

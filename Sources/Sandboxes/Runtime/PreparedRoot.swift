@@ -45,6 +45,7 @@ struct PreparedRoot: Sendable {
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     init(_ path: FilePath) throws {
+        if try MountFlags(at: path).contains(.noExecution) { throw SandboxError.executionRefused(path) }
         root = try RootedDirectory(path)
         for name in ["/dev", "/proc", "/sys"] as [FilePath] {
             if let status = try root.statusIfPresent(name), status.type != .directory {

@@ -76,7 +76,7 @@ extension Store {
     }
 
     /// Other processes would go on with the old database.
-    private static func checkAlone(in layout: StoreLayout) throws {
+    static func checkAlone(in layout: StoreLayout) throws {
         for entry in try HostFiles.entries(of: layout.run) where StoreOwner.isName(entry) {
             let name = String(decoding: entry, as: UTF8.self)
             guard let file = try OpenFile.openLocked(layout.run.appending(name)) else {

@@ -20,7 +20,7 @@ struct StoreIdentities {
     ///
     /// Numbers that were added since do no harm.
     /// - Parameter maps: of this process.
-    /// - Throws: `StorageError.otherIdentities`.
+    /// - Throws: `StorageError.otherIdentities`, `.noAttributes`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func check(_ maps: IdentityMaps) throws {
         let known = try contentsIfPresent(of: file, limit: 1 << 20).flatMap { Self.parse($0) }
@@ -30,8 +30,23 @@ struct StoreIdentities {
         } else if maps.isMachine {
             return
         }
+        if maps.isSingle { try checkAttributes() }
         try HostFiles.write(Array(Self.text(of: maps).utf8), to: file)
     }
+
+    /// With one id, owners are kept in attributes of the files.
+    private func checkAttributes() throws {
+        let directory = try OpenFile.open(root, [.readOnly, .directory])
+        do throws(SystemCallError) {
+            try directory.setExtendedAttribute(Self.probe, [])
+            try directory.removeExtendedAttribute(Self.probe)
+        } catch {
+            guard error.errno == .notSupported else { throw error }
+            throw StorageError.noAttributes(root: root)
+        }
+    }
+
+    private static let probe: [UInt8] = "user.slipway.probe"
 
     private static func text(of maps: IdentityMaps) -> String {
         "users\n\(maps.users.text)groups\n\(maps.groups.text)"

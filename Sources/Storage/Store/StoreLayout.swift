@@ -36,6 +36,21 @@ package struct StoreLayout: Sendable, Hashable {
     /// Held shared while something is being leased, exclusively while garbage is being chosen.
     package var collectionLock: FilePath { root.appending("collection.lock") }
 
+    /// What is about to be removed with the whole store.
+    var removed: FilePath { root.appending("slipway.removed") }
+
+    /// Everything that a store has directly below its root, but `removed`; other names there are not the store's.
+    var entries: [FilePath] {
+        let files = ["", ".new"].map { FilePath(bytes: records.bytes + Array($0.utf8)) }
+        let parts = (StoreDatabase.suffixes + ["-sums.new", ".lock"]).map { StoreDatabase.file($0, of: database) }
+        // The last three are kept by those who make them: git sources, volumes, and the collection of garbage.
+        let others = ["git", "volumes", "gc"].map { root.appending($0) }
+        return files + parts + others + [
+            reserve, identities, quarantine, blobs, snapshots, containers, ingest, cacheMounts, syncs, mounts, run, tmp,
+            collectionLock,
+        ]
+    }
+
     package init(root: FilePath) { self.root = root }
 
     /// Tells what the store makes outside of its directory, as network interfaces, from what others make.

@@ -86,6 +86,19 @@ enum ContainerFlagValues {
         }
     }
 
+    /// Whose user namespace a container is in; podman gives `keep-id` options after a colon.
+    static func userNamespace(_ bytes: [UInt8]) throws(FlagValueError) -> UserNamespaceMode? {
+        let text = try FlagValues.text(bytes)
+        if text.isEmpty { return nil }
+        let name = text.prefix { $0 != ":" }
+        guard let mode = UserNamespaceMode(rawValue: String(name)), mode == .keepID || name == text else {
+            throw FlagValueError(
+                "it is not supported by Slipway: containers have no user namespaces of their own; host is the one Slipway is in"
+            )
+        }
+        return mode
+    }
+
     /// `host:ip` or `host=ip`, IPv6 with or without brackets, or `host-gateway`.
     static func host(_ bytes: [UInt8]) throws(FlagValueError) -> ContainerOptions.Host {
         let text = try FlagValues.text(bytes)

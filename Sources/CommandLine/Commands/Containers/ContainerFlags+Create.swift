@@ -20,6 +20,9 @@ extension ContainerFlags {
         if let idPath, try await onBlockingPool({ try HostFiles.status(of: idPath) }) != nil {
             throw ContainerCommandError.idFileExists(idPath)
         }
+        if options.userNamespace == .keepID {
+            throw ContainerCommandError.noKeptID(isRoot: environment.privileges.level.ownsMachine)
+        }
         // The lease keeps what was pulled until the container holds it.
         let record = try await engine.store.withLease { _ in
             let image = try await image(words[0], engine, environment)
@@ -125,6 +128,8 @@ extension ContainerFlags {
 enum ContainerCommandError: Error, CustomStringConvertible {
     case idFileExists(FilePath)
     case environmentFile(FilePath, EnvironmentFileError)
+    /// `--userns=keep-id`.
+    case noKeptID(isRoot: Bool)
 
     var description: String {
         switch self {
@@ -132,6 +137,11 @@ enum ContainerCommandError: Error, CustomStringConvertible {
             "container ID file found, make sure the other container isn't running or delete \(escapedForDisplay(path.bytes))"
         case .environmentFile(let path, let error):
             "--env-file: invalid env file (\(escapedForDisplay(path.bytes))): \(error)"
+        case .noKeptID(true):
+            "--userns=keep-id is for ordinary users: in root's containers every user has the number that it has outside"
+        case .noKeptID(false):
+            "--userns=keep-id is not supported: the files of an image would need other owners than they have in the store; "
+                + "without it, and with --userns=host, this user's files are those of root in the container"
         }
     }
 }

@@ -72,7 +72,6 @@ extension ContainerFlags {
         .init(name: "cgroupns", accepted: ["", "private"], reason: "each container has a cgroup namespace of its own"),
         .init(name: "ipc", accepted: ["", "private"], reason: "each container has an IPC namespace of its own"),
         .init(name: "pid", reason: "each container has a process namespace of its own"),
-        .init(name: "userns", accepted: ["", "host"], reason: "containers have no user namespaces"),
         .init(name: "uts", reason: "each container has a host name of its own"),
         .init(name: "domainname", reason: "the NIS domain name of a container cannot be set"),
         .init(name: "sysctl", reason: "parameters of the kernel cannot be set"),

@@ -101,6 +101,13 @@ struct ContainerFlags: Sendable {
         ),
         .toggle("tty", short: "t", \.hasTerminal, help: "Allocate a pseudo-TTY"),
         .text("user", short: "u", \.user, help: "Username or UID (format: <name|uid>[:<group|gid>])"),
+        .value(
+            "userns",
+            \.options.userNamespace,
+            placeholder: "string",
+            completion: .words([UserNamespaceMode.host.rawValue]),
+            help: "User namespace to use (\"host\": the one that Slipway is in)"
+        ) { bytes throws(FlagValueError) in try ContainerFlagValues.userNamespace(bytes) },
         .text("workdir", short: "w", \.workingDirectory, help: "Working directory inside the container"),
     ]
 

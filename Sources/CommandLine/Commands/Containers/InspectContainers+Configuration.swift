@@ -65,7 +65,7 @@ extension InspectionDocument {
         return [
             ("Privileged", .boolean(options.isPrivileged)), ("PublishAllPorts", .boolean(false)),
             ("ReadonlyRootfs", .boolean(options.isRootReadOnly)), ("SecurityOpt", texts(securityOptions)),
-            ("UTSMode", .text("")), ("UsernsMode", .text("")),
+            ("UTSMode", .text("")), ("UsernsMode", .text(options.userNamespace?.rawValue ?? "")),
             ("ShmSize", .integer(options.sharedMemorySize ?? ContainerOptions.defaultSharedMemorySize)),
             ("Runtime", .text("crun")), ("Isolation", .text("")),
             ("MaskedPaths", masksFiles ? .texts(SandboxConfiguration.maskedPaths) : emptyList),
