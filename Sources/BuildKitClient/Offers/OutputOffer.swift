@@ -62,7 +62,8 @@ struct OutputOffer: Offer {
             return try RootedDirectory(path)
         }
         // A file that belongs to another user is of no use to them.
-        let owners = FileOwners.fixed(user: ProcessContext.effectiveUserID, group: ProcessContext.effectiveGroupID)
+        let own = ProcessContext.fileOwner
+        let owners = FileOwners.fixed(user: own.user, group: own.group)
         _ = try await FileReceiver(
             into: root,
             isMerging: !deletesOthers,

@@ -11,8 +11,6 @@ package import SystemPackage
 package struct DirectoryExport {
     private let source: RootedDirectory
     private let destination: RootedDirectory
-    private let user = ProcessContext.effectiveUserID
-    private let group = ProcessContext.effectiveGroupID
     /// Files with several names: the first name each was written under.
     private var firstNames: [Inode: FilePath] = [:]
     private var directories: [(path: FilePath, status: FileStatus)] = []

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Synchronization
 internal import Text
 
@@ -37,6 +38,15 @@ package struct KeptOwner: Sendable, Hashable {
 
     static var keepsOwners: Bool { scope.load(ordering: .relaxed) == Scope.owners.rawValue }
     static var keepsDevices: Bool { scope.load(ordering: .relaxed) != Scope.nothing.rawValue }
+
+    /// Who an owner is that the kernel says.
+    ///
+    /// Where owners are kept, all files are this process's user's, who is root of them: also without a user namespace, which would
+    /// say so itself.
+    static func owner(ofKernel user: UInt32, _ group: UInt32) -> (user: UInt32, group: UInt32) {
+        guard keepsOwners else { return (user, group) }
+        return (user == geteuid() ? 0 : user, group == getegid() ? 0 : group)
+    }
 
     /// Begins to keep what the kernel refuses; called once, before the process has a second thread.
     static func begin(_ kept: Scope) { scope.store(kept.rawValue, ordering: .relaxed) }

@@ -62,7 +62,7 @@ package struct RuntimeDirectory: Sendable, Hashable {
     package func make() throws(SystemCallError) {
         try HostFiles.createDirectory(path, mode: 0o700)
         let status = try OpenFile.open(path, [.pathOnly, .directory, .noFollow]).status()
-        guard status.userID == ProcessContext.effectiveUserID, status.mode & 0o022 == 0 else {
+        guard status.userID == ProcessContext.fileOwner.user, status.mode & 0o022 == 0 else {
             throw SystemCallError("mkdir", path: path, errno: .notPermitted)
         }
     }

@@ -59,8 +59,10 @@ package enum ProcessContext {
     /// See geteuid(2).
     package static var effectiveUserID: UInt32 { geteuid() }
 
-    /// See getegid(2).
-    package static var effectiveGroupID: UInt32 { getegid() }
+    /// Whose the files are that this process makes, as `FileStatus` says it.
+    ///
+    /// See getegid(2) and `KeptOwner`.
+    package static var fileOwner: (user: UInt32, group: UInt32) { KeptOwner.owner(ofKernel: geteuid(), getegid()) }
 
     /// How many processors the machine has switched on.
     ///

@@ -67,7 +67,8 @@ struct CopyCommand: RunnableCommand {
         var copy = try await containers.fileCopy()
         copy.followsLink = followsLink
         if !keepsOwners {
-            copy.owner = .init(user: ProcessContext.effectiveUserID, group: ProcessContext.effectiveGroupID)
+            let own = ProcessContext.fileOwner
+            copy.owner = .init(user: own.user, group: own.group)
         }
         let wanted = copy
         try await containers.withFiles(of: container, at: path) { source in
