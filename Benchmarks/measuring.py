@@ -21,8 +21,8 @@ class Failure(Exception):
     """A command that failed, with the end of what it wrote."""
 
 
-def run(commands, cwd=None, env=None):
-    """Runs commands one after the other and gives their Reading.
+def run(commands, cwd=None, env=None, become=None):
+    """Runs commands one after the other and gives their Reading; `become` makes the child another user's before it executes one.
 
     Raises Failure for a command that fails.
     """
@@ -30,7 +30,7 @@ def run(commands, cwd=None, env=None):
     processor = memory = 0
     for command in commands:
         process = subprocess.Popen(command, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=become)
         output = process.stdout.read()
         process.stdout.close()
         # wait4 counts the children that the command has waited for, too.

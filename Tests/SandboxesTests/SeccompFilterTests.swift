@@ -163,6 +163,25 @@ private func verdict(_ filter: SeccompFilter, architecture: UInt32, call: UInt32
         for process: Int64 in [-1, 0xffff_ffff] { #expect(kill(process) == Self.notPermitted, "\(process)") }
     }
 
+    @Test func `a process that sees others sets no limits and no priorities but its own`() {
+        var profile = SeccompProfile.docker(capabilities: Capability.dockerDefaults)
+        profile.refuseLimitsOfOthers()
+        let filter = SeccompFilter(profile, x86: true)
+        func native(_ call: UInt32, _ first: UInt64, _ second: UInt64) -> UInt32? {
+            verdict(filter, architecture: Self.x86_64, call: call, first, second)
+        }
+        // prlimit64, setpriority, ioprio_set
+        for (call, first, second) in [(302, 0, 7), (141, 0, 0), (141, 1, 0), (251, 1, 0), (251, 2, 0)] {
+            #expect(native(UInt32(call), UInt64(first), UInt64(second)) == Self.allow, "\(call) \(first) \(second)")
+        }
+        for (call, first, second) in [(302, 1, 0), (141, 0, 7), (141, 1, 7), (141, 2, 0), (251, 1, 7), (251, 3, 0)] {
+            #expect(
+                native(UInt32(call), UInt64(first), UInt64(second)) == Self.notPermitted,
+                "\(call) \(first) \(second)"
+            )
+        }
+    }
+
     @Test func `the kernel takes a program of this size`() {
         #expect(filter.instructionCount < 4096)
         #expect(arm.instructionCount < 4096)

@@ -37,7 +37,8 @@ int slipway_answer_call_with_file(int listener, uint64_t id, int file, int close
 int slipway_call_waits(int listener, uint64_t id);
 
 ssize_t slipway_read_memory(pid_t process, uint64_t address, void *buffer, size_t size);
-ssize_t slipway_write_memory(pid_t process, uint64_t address, const void *buffer, size_t size);
+ssize_t slipway_write_call_memory(
+    int listener, uint64_t id, pid_t thread, uint64_t address, const void *buffer, size_t size);
 
 /// Fills a `struct stat`, or with `extended` a `struct statx`, of 256 bytes at most.
 /// Returns how many, or -1 with errno.

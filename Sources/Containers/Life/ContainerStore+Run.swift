@@ -182,6 +182,7 @@ extension ContainerStore {
         }
         try configuration.options.apply(to: &sandbox)
         if mayReachDevices(record, sandbox) { sandbox.capabilities.remove(.makeNode) }
+        if await onBlockingPool({ !self.isKeptFromLoopback(record) }) { sandbox.capabilities.remove(.netRaw) }
         sandbox.mounts = try await mounts(of: record)
         if configuration.options.usesInit {
             let program = try await onBlockingPool { try Self.initProgram() }

@@ -38,6 +38,22 @@ extension ContainerStore {
         return try await changed(connected, .connected(network))
     }
 
+    /// Whether no process of a container reaches the machine's loopback through what carries the container's packets.
+    ///
+    /// It would send frames of its own to loopback addresses. Where the kernel cannot drop those, no process may send any.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func isKeptFromLoopback(_ record: ContainerRecord) -> Bool {
+        guard record.state.network?.carrier != nil else { return true }
+        do {
+            try NetworkNamespace(at: namespacePath(of: record)).perform {
+                try PacketFilter.keepFromLoopback(leaving: UserModeNetwork.interface)
+            }
+            return true
+        } catch {
+            return false
+        }
+    }
+
     /// Has what carries a container's packets end with the process that is in its network.
     func bindNetwork(of record: ContainerRecord, to process: ProcessReference) async throws {
         guard let carrier = record.state.network?.carrier else { return }

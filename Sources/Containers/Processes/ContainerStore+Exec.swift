@@ -148,6 +148,7 @@ extension ContainerStore {
         try configuration.options.apply(to: &sandbox)
         if request.isPrivileged { sandbox.capabilities = try Capability.available() }
         if mayReachDevices(container, sandbox) { sandbox.capabilities.remove(.makeNode) }
+        if !isKeptFromLoopback(container) { sandbox.capabilities.remove(.netRaw) }
         var environment = configuration.environment
         // What `-t` gave the container's own process.
         if configuration.hasTerminal { environment.removeAll { $0 == "TERM=xterm" } }

@@ -39,12 +39,22 @@ package struct LocalSocketListener: Sendable {
 
 /// A connection to a Unix socket, of the kind that keeps messages apart or the kind that does not.
 ///
-/// See unix(7).
+/// A path that is too long for the name of a socket is reached through its directory. See unix(7).
 package func connectLocalSocket(_ path: FilePath, keepsMessages: Bool) throws(SystemCallError) -> OpenFile {
-    let descriptor = try retryingSystemCall("connect", path: path) {
-        path.withPlatformString { slipway_connect_unix($0, keepsMessages ? 1 : 0) }
+    OpenFile(owning: try connect(path, keepsMessages: keepsMessages), path: path)
+}
+
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+private func connect(_ path: FilePath, keepsMessages: Bool) throws(SystemCallError) -> CInt {
+    func connect(_ short: FilePath) throws(SystemCallError) -> CInt {
+        try retryingSystemCall("connect", path: path) {
+            short.withPlatformString { slipway_connect_unix($0, keepsMessages ? 1 : 0) }
+        }
     }
-    return OpenFile(owning: descriptor, path: path)
+    guard path.length >= 108, let name = path.lastComponent else { return try connect(path) }
+    let parent = path.removingLastComponent()
+    let directory = try OpenFile.open(parent.isEmpty ? "." : parent, [.pathOnly, .directory])
+    return try connect(directory.procPath.appending(name))
 }
 
 extension OpenFile {
@@ -64,13 +74,7 @@ extension OpenFile {
 /// - Throws: `SystemCallError`.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func connectedLocalSocket(_ path: FilePath) throws(SystemCallError) -> CInt {
-    guard let name = path.lastComponent else { throw SystemCallError("connect", path: path, errno: .isDirectory) }
-    let parent = path.removingLastComponent()
-    let directory = try OpenFile.open(parent.isEmpty ? "." : parent, [.pathOnly, .directory])
-    let short = directory.procPath.appending(name)
-    return try retryingSystemCall("connect", path: path) {
-        (path.length < 108 ? path : short).withPlatformString { slipway_connect_unix($0, 0) }
-    }
+    try connect(path, keepsMessages: false)
 }
 
 /// Binds a Unix socket on which another part of the program will listen.

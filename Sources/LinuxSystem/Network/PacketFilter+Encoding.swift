@@ -124,6 +124,9 @@ extension PacketFilter {
             // Where the header of IPv4 has it.
             load(NFT_PAYLOAD_NETWORK_HEADER, 16, bytes.count, &message)
             compare(bytes, &message)
+        case .frame(let place, let bytes):
+            load(NFT_PAYLOAD_LL_HEADER, place, bytes.count, &message)
+            compare(bytes, &message)
         case .port(let port, let number):
             loadProperty(NFT_META_L4PROTO, &message)
             compare([number], &message)

@@ -63,6 +63,8 @@ package struct PacketFilter: Sendable {
         case source([UInt8])
         /// The first bytes of the IPv4 address that it is sent to.
         case destination([UInt8])
+        /// Bytes of its frame, from a place in it on.
+        case frame(at: Int, [UInt8])
         /// The port that it is sent to over UDP (17) or TCP (6).
         case port(UInt16, protocol: UInt8)
         /// An answer would not go out where it came in: its sender is not who it says.

@@ -124,6 +124,14 @@ package struct SystemCallListener: Sendable {
 
     private func write(_ bytes: UnsafeRawBufferPointer, at address: UInt64, of call: InterceptedCall) -> Bool {
         if bytes.isEmpty { return true }
-        return waits(call) && slipway_write_memory(call.thread, address, bytes.baseAddress, bytes.count) == bytes.count
+        let count = slipway_write_call_memory(
+            file.descriptor,
+            call.id,
+            call.thread,
+            address,
+            bytes.baseAddress,
+            bytes.count
+        )
+        return count == bytes.count
     }
 }

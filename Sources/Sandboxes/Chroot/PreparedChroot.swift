@@ -133,6 +133,7 @@ final class PreparedChroot: Sendable {
         let capabilities = configuration.capabilities.intersection(try Capability.held()).subtracting([.sysChroot])
         var profile = SeccompProfile.docker(capabilities: capabilities)
         if case .none = configuration.network { profile.refuseNetworks() }
+        profile.refuseLimitsOfOthers()
         if AccessRules.extent != .filesAndProcesses { profile.refuseSignalsToAll() }
         return KeeperRequest(
             program: Data(program.bytes),

@@ -30,10 +30,18 @@ struct CallerFiles {
         case open(OpenFile)
     }
 
-    private let thread: Int32
-    private var own: FilePath { FilePath("/proc/\(thread)") }
+    /// The thread's directory in `/proc`: it stays that thread's when the thread has ended and its number is another's.
+    private let directory: OpenFile
+    private var own: FilePath { FilePath("/proc/self/fd/\(directory.descriptor)") }
 
-    init(of thread: Int32) { self.thread = thread }
+    /// - Returns: nil if the thread waits no more: its number may be that of any process of the machine by now.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    init?(of call: InterceptedCall, at listener: SystemCallListener) {
+        guard let directory = try? OpenFile.open(FilePath("/proc/\(call.thread)"), [.pathOnly, .directory]),
+            listener.waits(call)
+        else { return nil }
+        self.directory = directory
+    }
 
     /// The place of a path that is relative to a directory of the caller's.
     /// - Returns: nil where it cannot be told; the kernel can.

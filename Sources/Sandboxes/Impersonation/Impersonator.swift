@@ -75,11 +75,11 @@ struct Impersonator {
     private mutating func changeIdentity(_ name: Substring, _ call: InterceptedCall) -> CallAnswer {
         var identity = identities.identity(of: call.thread)
         if name == "prctl" {
-            identity.keeper = call.word(1) == 1 ? CallerFiles(of: call.thread).program : nil
+            identity.keeper = call.word(1) == 1 ? files(of: call)?.program : nil
             identities.set(identity, of: call.thread)
             return .kernel
         }
-        let keeps = identity.keeper != nil && identity.keeper == CallerFiles(of: call.thread).program
+        let keeps = identity.keeper != nil && identity.keeper == files(of: call)?.program
         let isPrivileged = identity.isPrivileged || keeps
         let (first, second, third) = (call.word(0), call.word(1), call.word(2))
         let three = ClaimedIdentity.IDs(real: first, effective: second, saved: third)
@@ -109,6 +109,9 @@ struct Impersonator {
 
     // MARK: Files
 
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func files(of call: InterceptedCall) -> CallerFiles? { CallerFiles(of: call, at: listener) }
+
     /// What a call with a path, or with a descriptor instead, is about; nil where the kernel must say.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func subject(
@@ -118,7 +121,7 @@ struct Impersonator {
         allowsEmpty: Bool = false,
         _ call: InterceptedCall
     ) -> CallerFiles.Subject? {
-        let files = CallerFiles(of: call.thread)
+        guard let files = files(of: call) else { return nil }
         let text = call.arguments[path] == 0 && allowsEmpty ? [] : listener.text(at: call.arguments[path], of: call)
         guard let text else { return nil }
         if text.isEmpty, allowsEmpty {
@@ -136,7 +139,7 @@ struct Impersonator {
         case "stat", "chown": return subject(path: 0, follows: true, call)
         case "lstat", "lchown": return subject(path: 0, follows: false, call)
         case "fstat", "fchown":
-            return CallerFiles(of: call.thread).file(Int32(bitPattern: call.word(0))).map { .open($0) }
+            return files(of: call)?.file(Int32(bitPattern: call.word(0))).map { .open($0) }
         default:
             let flags = call.word(index)
             return subject(
@@ -185,7 +188,7 @@ struct Impersonator {
         var status = try file.status()
         switch status.type {
         case .symbolicLink, .fifo, .socket:
-            entry = entry ?? CallerFiles(of: call.thread).entry(of: file)
+            entry = entry ?? files(of: call)?.entry(of: file)
             if let entry, let known = try entry.directory.entryStatus(named: entry.name) { status = known }
             return (file, status, entry)
         case .regular, .directory, .characterDevice, .blockDevice: return (file, status, nil)

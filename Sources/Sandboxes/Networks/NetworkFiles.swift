@@ -47,9 +47,19 @@ enum NetworkFiles {
         if configuration.resolverLines?.replacesNameServers ?? false { return host }
         let lines = String(decoding: host, as: UTF8.self).split(separator: "\n").map(String.init)
         let others = lines.filter { nameServer(of: $0) == nil }
-        let usable = lines.filter { nameServer(of: $0).map { !$0.hasPrefix("127.") && !$0.contains(":") } ?? false }
+        let usable = lines.filter { isUsable($0) }
         let substitutes = own.map { ["nameserver \($0)"] } ?? publicServers
         return Array(((usable.isEmpty ? substitutes : usable) + others).joined(separator: "\n").utf8) + [0x0a]
+    }
+
+    /// Whether another network reaches none of the host's name servers by their addresses.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    static var hostServersAreOutOfReach: Bool {
+        !String(decoding: hostResolver(), as: UTF8.self).split(separator: "\n").contains { isUsable(String($0)) }
+    }
+
+    private static func isUsable(_ line: String) -> Bool {
+        nameServer(of: line).map { !$0.hasPrefix("127.") && !$0.contains(":") } ?? false
     }
 
     private static func nameServer(of line: String) -> Substring? {

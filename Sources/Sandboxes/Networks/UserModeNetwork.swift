@@ -106,10 +106,15 @@ private struct Request: Sendable {
         var arguments = [
             "--config-net", "--foreground", "--quiet", "--ipv4-only", "--ns-ifname", UserModeNetwork.interface,
             "--address", UserModeNetwork.address, "--netmask", "\(UserModeNetwork.prefixLength)",
-            "--gateway", UserModeNetwork.gateway, "--dns-forward", UserModeNetwork.nameServer,
+            "--gateway", UserModeNetwork.gateway,
             // Nothing of the machine's loopback leads in or out but for the ports that are asked for.
             "--no-map-gw", "--tcp-ns", "none", "--udp-ns", "none",
         ]
+        // With this, pasta gives answers of the machine's name server another address, whatever they were asked of: it is then not found by
+        // its own.
+        if await onBlockingPool({ NetworkFiles.hostServersAreOutOfReach }) {
+            arguments += ["--dns-forward", UserModeNetwork.nameServer]
+        }
         arguments += specifications("--tcp-ports", isDatagram: false) + specifications("--udp-ports", isDatagram: true)
         arguments += ["--pid", ready.string, "--no-netns-quit", "--netns", namespace.string]
         let (process, child) = try await start("pasta", arguments)
@@ -135,7 +140,8 @@ private struct Request: Sendable {
         let socket = scratch.appending("network.socket")
         var arguments = [
             "--configure", "--mtu=65520", "--disable-host-loopback", "--netns-type=path", "--ready-fd=3",
-            "--api-socket", socket.string,
+            // A path of a socket has room for 107 bytes, which many stores need for themselves.
+            "--api-socket", "network.socket",
         ]
         var files: [CInt: ChildProcessConfiguration.File] = [3: .pipeFromChild]
         if !isIndependent {
@@ -144,7 +150,7 @@ private struct Request: Sendable {
             files[4] = .pipeToChild
         }
         arguments += [namespace.string, UserModeNetwork.interface]
-        let (process, child) = try await start("slirp4netns", arguments, files)
+        let (process, child) = try await start("slirp4netns", arguments, files, in: scratch)
         guard try await child.reader(3)?.read() != nil else { throw try await failure(of: child, "slirp4netns") }
         let network = UserModeNetwork(process: process, child: child)
         do {
@@ -189,7 +195,8 @@ private struct Request: Sendable {
     private func start(
         _ name: String,
         _ arguments: [String],
-        _ files: [CInt: ChildProcessConfiguration.File] = [:]
+        _ files: [CInt: ChildProcessConfiguration.File] = [:],
+        in directory: FilePath = "/"
     ) async throws -> (ProcessReference, ChildProcess) {
         var program = ChildProcessConfiguration(.named(name), arguments)
         program.files = files
@@ -197,7 +204,7 @@ private struct Request: Sendable {
             try await onBlockingPool { [log] in try OpenFile.open(log, [.writeOnly, .create, .truncate], mode: 0o600) }
         )
         program.environment = [Array("PATH=/usr/sbin:/usr/bin:/sbin:/bin".utf8)]
-        program.workingDirectory = "/"
+        program.workingDirectory = directory
         program.grouping = .ownSession
         program.diesWithParent = !isIndependent
         let child: ChildProcess
@@ -213,11 +220,18 @@ private struct Request: Sendable {
         return (process, child)
     }
 
+    /// What slirp4netns says after the cause.
+    private static let farewells: Set<String> = [
+        "do_slirp is exiting", "do_slirp failed", "parent failed", "child failed",
+    ]
+
     private func failure(of child: ChildProcess, _ name: String) async throws -> UserModeNetworkError {
         try await child.terminate(grace: .zero)
         let text = try await onBlockingPool { [log] in try contentsIfPresent(of: log, limit: 1 << 16) ?? [] }
         // What failed comes last; lines before it tell what was set up.
-        let lines = text.split(separator: "\n").filter { !$0.starts(with: "Failed to send".utf8) }
+        let lines = text.split(separator: "\n").filter { line in
+            !line.starts(with: "Failed to send".utf8) && !Self.farewells.contains(String(decoding: line, as: UTF8.self))
+        }
         return .failed(program: name, says: Array(lines.last ?? "it ended before it was ready"))
     }
 }

@@ -77,19 +77,29 @@ package struct SeccompProfile: Sendable, Hashable {
         }
     }
 
-    /// Allows a call under conditions alone, whatever was allowed before; each of them is enough.
-    private mutating func restrict(_ name: Substring, to conditions: [Condition]) {
+    /// Allows a call under conditions alone, whatever was allowed before; each of the conjunctions is enough.
+    private mutating func restrict(_ name: Substring, to conjunctions: [[Condition]]) {
         for architecture in SystemCallTable.Architecture.allCases {
-            actions[architecture, default: [:]][name] = .allowIfAny(conditions.map { [$0] })
+            actions[architecture, default: [:]][name] = .allowIfAny(conjunctions)
         }
     }
 
     /// Leaves sockets within the machine: those of AF_UNIX, and those that ask the kernel for facts (AF_NETLINK).
     mutating func refuseNetworks() {
-        restrict("socket", to: [.equal(0, 1), .equal(0, 16)])
+        restrict("socket", to: [[.equal(0, 1)], [.equal(0, 16)]])
         fail("socketcall", with: .notPermitted)
     }
 
+    /// Refuses limits and priorities of other processes, for one that shares the process namespace of its builder.
+    ///
+    /// A limit of processor time ends the process that it is given to, as a signal does. 0 is the caller, or its group.
+    mutating func refuseLimitsOfOthers() {
+        restrict("prlimit64", to: [[.equal(0, 0)]])
+        // Of a process or a group, not of all processes of a user.
+        restrict("setpriority", to: [[.equal(0, 0), .equal(1, 0)], [.equal(0, 1), .equal(1, 0)]])
+        restrict("ioprio_set", to: [[.equal(0, 1), .equal(1, 0)], [.equal(0, 2), .equal(1, 0)]])
+    }
+
     /// Refuses the signal to every process there is, for one that shares the process namespace of its builder.
-    mutating func refuseSignalsToAll() { restrict("kill", to: [.lowerDiffers(0, .max)]) }
+    mutating func refuseSignalsToAll() { restrict("kill", to: [[.lowerDiffers(0, .max)]]) }
 }
