@@ -45,7 +45,9 @@ package enum StrictJSON {
     }
 
     /// Encodes a value with sorted keys: the same value always has the same bytes.
-    package static func encode(_ value: some Encodable) throws -> [UInt8] {
+    package static func encode(_ value: some Encodable) throws -> [UInt8] { try sorted(value) }
+
+    static func sorted(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return Array(try encoder.encode(value))

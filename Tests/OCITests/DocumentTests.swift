@@ -22,6 +22,78 @@ import Text
         #expect(read == configuration && read.platform == platform)
     }
 
+    /// The text is what Go's encoder makes of the types of the OCI image specification and of BuildKit.
+    @Test func `have their fields in Go's order, and Go's escapes`() throws {
+        var entry = Descriptor(
+            mediaType: .ociLayerGzip,
+            digest: blob.digest,
+            size: 1,
+            annotations: ["b": "1", "a": "2"]
+        )
+        entry.urls = ["http://host.example/?a&b"]
+        entry.platform = Platform(os: "linux", architecture: "arm", variant: "v7")
+        let manifest = Manifest(mediaType: .ociManifest, config: blob, layers: [entry], annotations: ["z": "<>"])
+        let none = Manifest(mediaType: .ociManifest, config: blob, layers: [])
+        #expect(String(decoding: try StrictJSON.encode(none), as: UTF8.self).contains("\n  \"layers\": []\n}"))
+        #expect(
+            String(decoding: try StrictJSON.encode(manifest), as: UTF8.self) == #"""
+                {
+                  "schemaVersion": 2,
+                  "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                  "config": {
+                    "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+                    "digest": "\#(blob.digest)",
+                    "size": 1
+                  },
+                  "layers": [
+                    {
+                      "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
+                      "digest": "\#(blob.digest)",
+                      "size": 1,
+                      "urls": [
+                        "http://host.example/?a\u0026b"
+                      ],
+                      "annotations": {
+                        "a": "2",
+                        "b": "1"
+                      },
+                      "platform": {
+                        "architecture": "arm",
+                        "os": "linux",
+                        "variant": "v7"
+                      }
+                    }
+                  ],
+                  "annotations": {
+                    "z": "\u003c\u003e"
+                  }
+                }
+                """#
+        )
+        var configuration = ImageConfiguration(platform: Platform(os: "linux", architecture: "amd64"))
+        configuration.created = "2020-01-01T00:00:00Z"
+        configuration.rootFileSystem.diffIDs = [blob.digest]
+        configuration.history = [
+            HistoryEntry(created: "2020-01-01T00:00:00Z", createdBy: "RUN a \"b\" > c && \u{2028}é\\", emptyLayer: true)
+        ]
+        var defaults = ContainerDefaults()
+        defaults.environment = ["A=b"]
+        defaults.command = ["sh"]
+        defaults.workingDirectory = "/w"
+        defaults.labels = ["b": "1", "a": ""]
+        defaults.healthcheck = Healthcheck(test: ["NONE"])
+        defaults.shell = ["sh"]
+        configuration.config = defaults
+        #expect(
+            String(decoding: try StrictJSON.encode(configuration), as: UTF8.self) == #"""
+                {"architecture":"amd64","config":{"Env":["A=b"],"Cmd":["sh"],"WorkingDir":"/w","Labels":{"a":"","b":"1"},\#
+                "Healthcheck":{"Test":["NONE"]},"Shell":["sh"]},"created":"2020-01-01T00:00:00Z","history":[{"created":\#
+                "2020-01-01T00:00:00Z","created_by":"RUN a "b" > c &&  é\","empty_layer":true}],\#
+                "os":"linux","rootfs":{"type":"layers","diff_ids":["\#(blob.digest)"]}}
+                """#
+        )
+    }
+
     @Test func `of another type than they were delivered as are refused with both`() throws {
         let manifest = try StrictJSON.encode(Manifest(mediaType: .ociManifest, config: blob, layers: []))
         let index = try StrictJSON.encode(Index(mediaType: .dockerList, manifests: []))

@@ -8,6 +8,12 @@ package enum Whiteout {
     package static let prefix: [UInt8] = ".wh."
     static let metadataPrefix: [UInt8] = ".wh..wh."
     package static let opaque: [UInt8] = ".wh..wh..opq"
+
+    /// Whether a layer means by the path that a file was removed, or that a directory hides what is below it.
+    package static func isMark(_ path: [UInt8]) -> Bool {
+        let base = path.lastIndex(of: "/").map { $0 + 1 } ?? 0
+        return path[base...].starts(with: prefix)
+    }
 }
 
 /// Whether an attribute is content: `security.capability` and `user.*`.

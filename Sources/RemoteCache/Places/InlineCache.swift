@@ -83,7 +83,9 @@ package struct InlineCache {
         return bytes
     }
 
-    private struct Enriched: Encodable {
+    private struct Enriched: OrderedDocument {
+        static var fieldOrder: FieldOrder { .configuration }
+
         let configuration: ImageConfiguration
         let records: Data
 

@@ -7,14 +7,23 @@ import Text
 enum ArchiveTimes: Sendable, Hashable {
     /// Those of the files.
     case own
-    /// Those of the files, but none later.
+    /// Those of the files, but none later; directories that a step left undated are of that time.
     case notAfter(FileTime)
     case all(FileTime)
 
-    func time(of modified: FileTime) -> FileTime {
+    /// Of the files that stand for what was removed: BuildKit's have none, and layers of our own keep the digests that they have.
+    var whiteoutMode: UInt16 {
+        switch self {
+        case .own, .all: 0o644
+        case .notAfter: 0
+        }
+    }
+
+    func time(of modified: FileTime, isDirectory: Bool) -> FileTime {
         switch self {
         case .own: modified
-        case .notAfter(let latest): min(modified, latest)
+        // BuildKit makes such a directory at the time of the build.
+        case .notAfter(let latest): isDirectory && modified == .undated ? latest : min(modified, latest)
         case .all(let time): time
         }
     }
@@ -63,7 +72,7 @@ struct LayerArchive {
             entered = status.type == .directory && !entry.isOpaque ? entry.bytes : nil
             if entry.isOpaque { measure.opaqueDirectories.append(entry.bytes) }
             if entry.isWhiteout || status.type == .socket { return }
-            if Self.isReserved(entry.bytes) { measure.holdsReservedName = true }
+            if Whiteout.isMark(entry.bytes) { measure.holdsReservedName = true }
             // Copying a file up changes its status, and leaves the time of its contents.
             if status.type != .directory, status.linkCount == 1, status.modified < status.changed {
                 measure.touchedFiles.append(entry.bytes)
@@ -76,11 +85,6 @@ struct LayerArchive {
         }
         if let entered { measure.emptyDirectories.append(entered) }
         return measure
-    }
-
-    private static func isReserved(_ name: [UInt8]) -> Bool {
-        let base = name.lastIndex(of: "/").map { $0 + 1 } ?? 0
-        return name[base...].starts(with: Whiteout.prefix)
     }
 
     /// Writes the whole archive with its end; the sink is not finished.
@@ -110,9 +114,9 @@ struct LayerArchive {
             let base = name.lastIndex(of: "/").map { $0 + 1 } ?? 0
             if file.isWhiteout {
                 let mark = name[..<base] + Whiteout.prefix + name[base...]
-                return try writer.begin(TarEntry(path: Array(mark), kind: .regular, mode: 0o644))
+                return try writer.begin(TarEntry(path: Array(mark), kind: .regular, mode: times.whiteoutMode))
             }
-            if !isOutput, Self.isReserved(name) {
+            if !isOutput, Whiteout.isMark(name) {
                 let reason = "in a layer this name would mean that a file was removed"
                 throw ArchiveError.refused(entry: name, reason: reason)
             }
@@ -123,7 +127,7 @@ struct LayerArchive {
                 mode: status.mode,
                 userID: status.userID,
                 groupID: status.groupID,
-                modified: times.time(of: status.modified)
+                modified: times.time(of: status.modified, isDirectory: status.type == .directory)
             )
             if status.type != .directory, status.linkCount > 1 {
                 if let first = firstNames[inode] {
@@ -148,7 +152,7 @@ struct LayerArchive {
                 try writer.begin(entry)
                 if file.isOpaque {
                     let mark = name + "/" + Whiteout.opaque
-                    try writer.begin(TarEntry(path: mark, kind: .regular, mode: 0o644))
+                    try writer.begin(TarEntry(path: mark, kind: .regular, mode: times.whiteoutMode))
                 }
             case .symbolicLink:
                 entry.kind = .symbolicLink(target: try root.readLink(file.path))

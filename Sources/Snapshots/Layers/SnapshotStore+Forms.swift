@@ -283,7 +283,8 @@ private func rewriteArchive(
     let zeros = [UInt8](repeating: 0, count: 64 << 10)
     while var entry = try reader.next() {
         if isCancelled() { throw CancellationError() }
-        entry.modified = times.time(of: entry.modified)
+        entry.modified = times.time(of: entry.modified, isDirectory: entry.kind == .directory)
+        if entry.kind == .regular, Whiteout.isMark(entry.path) { entry.mode = times.whiteoutMode }
         try writer.begin(entry)
         guard entry.kind == .regular else { continue }
         var position: Int64 = 0
