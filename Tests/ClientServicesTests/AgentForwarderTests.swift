@@ -14,7 +14,7 @@ import Testing
             let (listener, forwarder) = try await onBlockingPool {
                 let path = directory.appending("agent")
                 let listener = try LocalSocketListener(at: path)
-                let owner = (user: ProcessContext.effectiveUserID, group: ProcessContext.effectiveGroupID)
+                let owner = ProcessContext.fileOwner
                 let agent = try AgentSocket(path, isClients: isClients)
                 return (listener, try AgentForwarder(to: agent, in: place, owner: owner, mode: 0o600))
             }

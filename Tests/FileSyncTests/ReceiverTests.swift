@@ -153,7 +153,7 @@ import Text
     @Test func `without a directory for unfinished files the received one is used, and is left clean`() async throws {
         try await withScratch { scratch in
             let user = ProcessContext.effectiveUserID
-            let group = ProcessContext.effectiveGroupID
+            let group = ProcessContext.fileOwner.group
             let receiver = FileReceiver(into: scratch.inside, owners: .fixed(user: user, group: group))
             _ = try await receiver.run(FakeSender(sample))
             _ = try await receiver.run(FakeSender(sample))

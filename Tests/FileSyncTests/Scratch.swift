@@ -54,7 +54,7 @@ struct Scratch: Sendable {
             isMerging: isMerging,
             comparison: comparison,
             scope: scope,
-            owners: .fixed(user: ProcessContext.effectiveUserID, group: ProcessContext.effectiveGroupID),
+            owners: .fixed(user: ProcessContext.fileOwner.user, group: ProcessContext.fileOwner.group),
             limits: limits
         )
     }

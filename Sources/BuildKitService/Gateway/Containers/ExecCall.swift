@@ -196,7 +196,8 @@ private struct Attendance: Sendable {
                 }
             )
         } catch {
-            result = .failure(error)
+            // What fails on the way to the end fails because of it.
+            result = .failure(Task.isCancelled ? CancellationError() : error)
         }
         process.end()
         process.started.keep(())
