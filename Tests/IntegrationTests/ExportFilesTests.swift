@@ -134,7 +134,7 @@ struct `Exported files` {
         #expect(try await runProgram("cmp", ["first.tar", "second.tar"], in: scratch.url).status == 0)
         // As BuildKit tells of it: of the layers of this image, not of those of its base.
         let tell =
-            "tar -xOf first.tar --wildcards 'blobs/sha256/*' | grep -ao '\"buildkit/rewritten-timestamp\":\"1500000000\"'"
+            "tar -xOf first.tar --wildcards 'blobs/sha256/*' | grep -ao '\"buildkit/rewritten-timestamp\": \"1500000000\"'"
         let told = try await runProgram("sh", ["-c", tell], in: scratch.url)
         #expect(told.text.split(separator: "\n").count == 3)
         if compression == "zstd" { return }

@@ -46,7 +46,8 @@ import Testing
             #expect(built.status == 0 && built.errorText.contains("CACHED"), "\(built.errorText)")
             let inUse = try await slipway.run(["rmi", "old:1", "old:2"])
             #expect(inUse.errorText.contains("container \(Self.container.prefix(12))"), "\(inUse.errorText)")
-            #expect(try await slipway.succeed("system", "check").hasSuffix("1 layers, 1 images: no problems\n"))
+            // The layer is the cache's; the configuration has another form today.
+            #expect(try await slipway.succeed("system", "check").hasSuffix("1 layers, 2 images: no problems\n"))
         }
     }
 

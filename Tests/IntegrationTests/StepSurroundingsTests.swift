@@ -19,8 +19,8 @@ struct `What a step finds and leaves` {
         try #require(built.status == 0, "\(built.errorText)")
         let script = """
             mkdir image && tar -xf image.tar -C image && cd image/blobs/sha256
-            manifest=$(grep -l '"layers":\\[' * 2> /dev/null | head -n 1)
-            for layer in $(grep -o '"layers":.*' $manifest | grep -o 'sha256:[0-9a-f]*' | cut -d : -f 2); do
+            manifest=$(grep -l '"layers": \\[' * 2> /dev/null | head -n 1)
+            for layer in $(sed -n '/"layers": /,$p' $manifest | grep -o 'sha256:[0-9a-f]*' | cut -d : -f 2); do
                 echo "= $layer"; tar --numeric-owner --utc -tvf $layer
             done
             """

@@ -88,7 +88,7 @@ import Text
             String(decoding: try StrictJSON.encode(configuration), as: UTF8.self) == #"""
                 {"architecture":"amd64","config":{"Env":["A=b"],"Cmd":["sh"],"WorkingDir":"/w","Labels":{"a":"","b":"1"},\#
                 "Healthcheck":{"Test":["NONE"]},"Shell":["sh"]},"created":"2020-01-01T00:00:00Z","history":[{"created":\#
-                "2020-01-01T00:00:00Z","created_by":"RUN a "b" > c &&  é\","empty_layer":true}],\#
+                "2020-01-01T00:00:00Z","created_by":"RUN a \"b\" \u003e c \u0026\u0026 \u2028é\\","empty_layer":true}],\#
                 "os":"linux","rootfs":{"type":"layers","diff_ids":["\#(blob.digest)"]}}
                 """#
         )

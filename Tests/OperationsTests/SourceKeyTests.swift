@@ -52,6 +52,8 @@ import Testing
         let remote = try #require(GitRemote(parsing: bytes("https://example.org/a.git")))
         let other = try #require(GitRemote(parsing: bytes("https://example.com/b.git")))
         let commit = String(repeating: "a", count: 40)
+        let blob = "docker-image+blob://example.org/a@\(Digest.sha256(of: bytes("bundle")))"
+        let bundle = try ImageBlobSource(Source(identifier: bytes(blob), attributes: [:]))
         func key(_ change: (inout GitSource) -> Void = { _ in }) -> [KeyComponent] {
             var source = GitSource(remote: remote)
             change(&source)
@@ -62,12 +64,14 @@ import Testing
             "keepsGitDirectory": { $0.keepsGitDirectory = true },
             "skipsSubmodules": { $0.skipsSubmodules = true },
             "hasCheckoutTimes": { $0.hasCheckoutTimes = true },
+            "makesBundle": { $0.makesBundle = true },
         ]
         let leftOut: [String: (inout GitSource) -> Void] = [
             // The commit stands for where it is and by which name it was found.
             "remote": { $0.remote = other },
             "reference": { $0.reference = bytes("v1") },
             "checksum": { $0.checksum = bytes("aaaa") },
+            "bundle": { $0.bundle = bundle },
             // What proves the user or the server decides whether the commit comes, not what it is.
             "tokenSecret": { $0.tokenSecret = bytes("s") },
             "authorizationSecret": { $0.authorizationSecret = bytes("s") },

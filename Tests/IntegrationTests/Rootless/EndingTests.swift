@@ -140,13 +140,16 @@ struct `Commands of ordinary users that end early` {
 
     @Test(arguments: End.all) func `leave nothing of an export`(end: End) async throws {
         let user = try await user(end)
-        try scratch.write(String(repeating: "text\n", count: 16 << 20), to: "export/large")
         try scratch.write("FROM scratch\nCOPY large /\n", to: "export/Dockerfile")
+        let made = try await runProgram("sh", ["-c", "head -c 96M /dev/urandom > export/large"], in: scratch.url)
+        try #require(made.status == 0, "\(made.errorText)")
+        // It takes many seconds to compress.
+        let slowly = "compression=zstd,compression-level=19"
         let out = user.directory.path + "/home/result.tar"
         try await self.end(
             end,
             user,
-            ["build", "--progress=plain", "-o", "type=oci,dest=\(out)", scratch.path + "/export"]
+            ["build", "--progress=plain", "-o", "type=oci,dest=\(out),\(slowly)", scratch.path + "/export"]
         ) { $0.contains("exporting to") }
         let left = try FileManager.default.contentsOfDirectory(atPath: user.directory.path + "/home")
         #expect(left.allSatisfy { !$0.contains("result") }, "\(left)")

@@ -44,7 +44,7 @@ struct `slipway unshare` {
             echo 'echo a shell: $0' | SHELL=/bin/bash $slipway unshare
             echo 'umask' | SHELL= $slipway unshare
             umask 077; $slipway unshare sh -c umask
-            yes | $slipway unshare yes | head -n 1
+            env --default-signal=PIPE sh -c "yes | $slipway unshare yes | head -n 1"
             """
         )
         #expect(
