@@ -22,11 +22,6 @@ int slipway_signal_to_descriptor(int signal, int fd) {
     return sigaction(signal, &action, NULL);
 }
 
-int slipway_ignore_signal(int signal) {
-    struct sigaction action = {.sa_handler = SIG_IGN};
-    return sigaction(signal, &action, NULL);
-}
-
 int slipway_default_signal(int signal) {
     struct sigaction action = {.sa_handler = SIG_DFL};
     return sigaction(signal, &action, NULL);
@@ -38,9 +33,12 @@ static int argument_count;
 static char **argument_vector;
 
 // The C library calls constructors with what it calls main with. Swift's own CommandLine reads /proc, which need not be there.
-__attribute__((constructor)) static void keep_arguments(int count, char **vector) {
+__attribute__((constructor)) static void prepare_process(int count, char **vector) {
     argument_count = count;
     argument_vector = vector;
+    // Writing to a closed pipe is an error of that write, in every program that this is part of.
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &action, NULL);
 }
 
 int slipway_argument_count(void) { return argument_count; }

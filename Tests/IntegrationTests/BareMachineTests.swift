@@ -37,6 +37,17 @@ struct `A bare machine` {
         #expect(wrong.status != 0 && wrong.errorText.contains("unknown command: slipway frob\u{301}"))
     }
 
+    @Test(arguments: ["--help", "--version", "build --help", "images", "info"])
+    func `where nobody reads, the status is that of SIGPIPE and nothing is said`(words: String) async throws {
+        let slipway = try await Slipway.shared()
+        let result = try await runProgram(
+            "bash",
+            ["-c", "{ sleep 0.2; exec \(try Slipway.binary) \(words); } | true; echo ${PIPESTATUS[0]}"],
+            environment: ["SLIPWAY_ROOT": slipway.root]
+        )
+        #expect(result.text == "141\n" && result.errorText.isEmpty, "\(result.text) \(result.errorText)")
+    }
+
     @Test(
         .proves("D: runc or a crun without seccomp under crun's name"),
         .requires(.program("runc"), .program("crun"), .program("conmon"), .program("busybox"))

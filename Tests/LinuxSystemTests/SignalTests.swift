@@ -1,5 +1,7 @@
 import LinuxSystem
+import SystemPackage
 import Testing
+import Text
 
 /// Signals as docker's flags and STOPSIGNAL write them.
 @Suite struct `Signals` {
@@ -22,5 +24,14 @@ import Testing
         }
         #expect(Signal.windowChange.description == "SIGWINCH" && Signal.terminate.description == "SIGTERM")
         #expect(Signal(rawValue: 37).description == "SIGRTMIN+3" && Signal(rawValue: 32).description == "32")
+    }
+
+    @Test func `writing where nobody reads any more is an error, not the end of the process`() async throws {
+        // The end to read from is closed, as nothing refers to it.
+        let pipe = try makePipe().writing
+        let error = await #expect(throws: SystemCallError.self) {
+            try await onBlockingPool { try pipe.write("lost") }
+        }
+        #expect(error?.errno == .brokenPipe)
     }
 }

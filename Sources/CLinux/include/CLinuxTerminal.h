@@ -5,9 +5,6 @@
 /// Makes each delivery of `signal` write one byte, its number, to `fd`. See sigaction(2) and signal-safety(7).
 int slipway_signal_to_descriptor(int signal, int fd);
 
-/// sigaction(signal, SIG_IGN).
-int slipway_ignore_signal(int signal);
-
 /// sigaction(signal, SIG_DFL).
 int slipway_default_signal(int signal);
 

@@ -1,5 +1,6 @@
 internal import LinuxSystem
 internal import Sandboxes
+internal import SystemPackage
 package import Terminal
 
 /// The program from its arguments to its exit status.
@@ -65,7 +66,6 @@ package enum SlipwayProgram {
             // While there is one thread: what is mounted from here on is gone with the process, however it ends.
             environment = environment.with(try environment.takePrivileges(for: command))
             try requireThreads()
-            ProcessSignals.ignoreBrokenPipe()
             let signals = try ProcessSignals.receive([
                 .interrupt, .terminate, .hangUp, .quit, .windowChange, .user1, .user2,
             ])
@@ -84,7 +84,7 @@ package enum SlipwayProgram {
             try stream.writeAll(Array(safeLines(text).utf8))
             return status
         } catch {
-            return .failure
+            return error.errno == .brokenPipe ? .brokenPipe : .failure
         }
     }
 }

@@ -1,5 +1,4 @@
 internal import CLinux
-internal import Glibc
 internal import SystemPackage
 
 /// The signals of the process as a stream of values.
@@ -7,12 +6,10 @@ internal import SystemPackage
 /// See signal(7).
 ///
 /// Handlers are reset by execve(2), so programs that this process starts get the default behaviour again.
+///
+/// SIGPIPE is ignored before the first line of Swift runs, so that writing to a closed pipe throws `EPIPE`. Programs that are
+/// started inherit that through execve(2): who starts one restores the default.
 package enum ProcessSignals {
-    /// Makes writing to a closed pipe an error rather than the end of the process.
-    ///
-    /// The disposition is inherited through execve(2): who starts a program resets it.
-    package static func ignoreBrokenPipe() { _ = slipway_ignore_signal(SIGPIPE) }
-
     /// Puts back what a signal does by itself.
     package static func restoreDefault(_ signal: Signal) { _ = slipway_default_signal(signal.rawValue) }
 

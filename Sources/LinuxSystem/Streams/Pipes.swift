@@ -106,10 +106,3 @@ package func duplicateStandardStream(_ descriptor: CInt) throws(SystemCallError)
     let copy = try retryingSystemCall("fcntl") { slipway_duplicate_above(descriptor, 3) }
     return OpenFile(owning: copy, path: FilePath("/dev/fd/\(descriptor)"))
 }
-
-/// Lets writes to a closed pipe fail with `EPIPE` instead of ending the process.
-///
-/// See signal(7).
-package func ignoreBrokenPipeSignals() {
-    _ = Glibc.signal(SIGPIPE, SIG_IGN)
-}

@@ -32,7 +32,7 @@ package struct StandardStream: Sendable, Hashable {
     ///
     /// See write(2).
     ///
-    /// - Throws: `SystemCallError`, with `EPIPE` where the reader has gone and SIGPIPE is ignored.
+    /// - Throws: `SystemCallError`, with `EPIPE` where the reader has gone.
     package func write(_ bytes: [UInt8]) async throws {
         try await onBlockingPool { try writeAll(bytes) }
     }
