@@ -2,6 +2,8 @@
 #include "CLinuxTerminal.h"
 
 #include <errno.h>
+#include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -39,7 +41,15 @@ __attribute__((constructor)) static void prepare_process(int count, char **vecto
     // Writing to a closed pipe is an error of that write, in every program that this is part of.
     struct sigaction action = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &action, NULL);
+    // The C library makes up to eight pools of memory for each processor, of which each keeps what it once had.
+    cpu_set_t processors;
+    if (sched_getaffinity(0, sizeof processors, &processors) == 0) {
+        int count = CPU_COUNT(&processors);
+        mallopt(M_ARENA_MAX, count > 2 ? count : 2);
+    }
 }
 
 int slipway_argument_count(void) { return argument_count; }
 char **slipway_arguments(void) { return argument_vector; }
+
+void slipway_release_free_memory(void) { malloc_trim(0); }

@@ -1,3 +1,5 @@
+internal import BuildGraph
+internal import LLB
 import LinuxSystem
 package import Snapshots
 
@@ -20,4 +22,22 @@ package enum BuildOutput: Sendable {
 /// A directory of the host as a source of files: which of them the build may see, and what was seen of them.
 package struct LocalDirectory: Sendable {
     let tree: SourceTree
+    /// What the build asked for: the tree's filter is made of its patterns.
+    let source: LocalSource
+    let known: KnownFiles?
+
+    /// The files that selections use, with their digests and their key.
+    func content(of selections: [Selection], _ digests: some FileDigestCache) async throws -> KnownFiles.Content {
+        let use = KnownFiles.Use(
+            includes: source.includePatterns,
+            excludes: source.excludePatterns,
+            selections: selections
+        )
+        return try await (known ?? KnownFiles()).content(for: use) {
+            let digester = ContentDigester(tree: tree, memo: digests)
+            var items: [[ContentItem]] = []
+            for selection in selections { items.append(try await digester.items(of: selection)) }
+            return KnownFiles.Content(items: items, key: ContentKey(of: items, in: tree))
+        }
+    }
 }

@@ -104,12 +104,10 @@ package struct OperationEnvironment: Sendable {
         switch output {
         case .directory(let directory):
             let settled = currentTime() - 2
-            let digester = ContentDigester(tree: directory.tree, memo: fileDigests)
-            var items: [[ContentItem]] = []
-            for selection in selections { items.append(try await digester.items(of: selection)) }
-            let key = ContentKey(of: items, in: directory.tree)
-            observations.note(ObservedFiles(key: key.digest, selections: items, settled: settled), at: place)
-            return key
+            let content = try await directory.content(of: selections, fileDigests)
+            let seen = ObservedFiles(key: content.key.digest, selections: content.items, settled: settled)
+            observations.note(seen, at: place)
+            return content.key
         case .tree(let tree):
             return try await snapshots.withMounted(tree) { root in
                 let source = try await onBlockingPool {

@@ -255,6 +255,31 @@ import Text
         }
     }
 
+    @Test func `attributes follow what is sent in a directory that had none of them before`() async throws {
+        try await withScratch { scratch in
+            let mark = scratch.path.appending("plain")
+            try await blocking { try HostFiles.write([], to: mark) }
+            func sync(_ entries: [FakeEntry]) async throws -> (isChanged: Bool, isPlain: Bool, tree: [String]) {
+                let received = try await scratch.receiver(plainMark: mark).run(FakeSender(entries))
+                return try await blocking {
+                    (received.isChanged, try HostFiles.status(of: mark) != nil, try tree(of: scratch.inside))
+                }
+            }
+            let plain: [FakeEntry] = [.directory("d"), .file("d/e", "y"), .file("f", "x")]
+            var marked = plain
+            marked[2].stat.xattrs = ["user.one": Data("1".utf8)]
+            let bare = ["d directory 755 0.2", "d/e regular 644 0.1 y", "f regular 644 0.1 x"]
+            #expect(try await sync(plain) == (true, true, bare))
+            #expect(try await sync(plain) == (false, true, bare))
+            #expect(try await sync(marked) == (true, false, Array(bare[..<2]) + ["f regular 644 0.1 x user.one=1"]))
+            #expect(try await sync(plain) == (true, false, bare))
+            // What is left out in any case takes nothing from the mark's truth.
+            try await blocking { try HostFiles.write([], to: mark) }
+            marked[2].stat.xattrs = ["trusted.x": Data("y".utf8)]
+            #expect(try await sync(marked) == (false, true, bare))
+        }
+    }
+
     @Test func `content of many files may come interleaved, piece by piece`() async throws {
         try await withScratch { scratch in
             let files = (0..<200).map { String(1_000 + $0) }

@@ -46,7 +46,8 @@ struct Scratch: Sendable {
         isMerging: Bool = false,
         comparison: FileReceiver.Comparison = .metadata,
         scope: FileReceiver.Scope = .everything,
-        limits: SyncLimits = SyncLimits()
+        limits: SyncLimits = SyncLimits(),
+        plainMark: FilePath? = nil
     ) -> FileReceiver {
         FileReceiver(
             into: inside,
@@ -55,7 +56,8 @@ struct Scratch: Sendable {
             comparison: comparison,
             scope: scope,
             owners: .fixed(user: ProcessContext.fileOwner.user, group: ProcessContext.fileOwner.group),
-            limits: limits
+            limits: limits,
+            plainMark: plainMark
         )
     }
 }

@@ -288,6 +288,33 @@ struct `A daemon` {
         )
     }
 
+    @Test func `sees in files it has already what changed beside their content, and what is left out since`()
+        async throws
+    {
+        try scratch.write("FROM scratch\nCOPY below /copied\n", to: "context/Dockerfile")
+        for name in ["a", "b"] { try scratch.write("same", to: "context/below/\(name)") }
+        let context = FilePath(scratch.url.appending(path: "context").path)
+        let file = scratch.url.appending(path: "context/below/a").path
+        func listing(_ connection: RPCConnection, _ session: String) async throws -> String {
+            let archive = scratch.url.appending(path: "\(session).tar")
+            try Data(try await build(connection, session, Offers(directory: context))).write(to: archive)
+            return try await runProgram("tar", ["--numeric-owner", "-tvf", archive.path]).text
+        }
+        try await withDaemon { address in
+            try await withConnection(to: address) { connection in
+                let first = try await listing(connection, "first")
+                #expect(first.contains("-rw-r--r-- 0/0"))
+                #expect(try await listing(connection, "again") == first)
+                #expect(chmod(file, 0o755) == 0)
+                let second = try await listing(connection, "second")
+                #expect(second == first.replacing("-rw-r--r--", with: "-rwxr-xr-x", maxReplacements: 1))
+                try scratch.write("below/a\n", to: "context/.dockerignore")
+                let third = try await listing(connection, "third")
+                #expect(!third.contains("copied/a") && third.contains("copied/b"))
+            }
+        }
+    }
+
     @Test func `ends the build of a client that vanishes, and goes on with others`() async throws {
         try scratch.write("FROM scratch\nCOPY Dockerfile /\n", to: "context/Dockerfile")
         let context = FilePath(scratch.url.appending(path: "context").path)

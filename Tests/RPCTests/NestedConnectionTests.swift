@@ -66,9 +66,16 @@ import Testing
                     }
                     #expect(before < 50 << 20)
                     for try await bytes in input {
-                        received.withLock {
-                            $0.count += bytes.readableBytes
-                            $0.isSame = $0.isSame && bytes == expected
+                        received.withLock { received in
+                            // Of the messages only what they carry is kept, not where each began.
+                            var rest = bytes
+                            while rest.readableBytes > 0 {
+                                let start = received.count % Self.piece
+                                let part = rest.readSlice(length: min(Self.piece - start, rest.readableBytes))
+                                let count = part?.readableBytes ?? 0
+                                received.isSame = received.isSame && part == expected.getSlice(at: start, length: count)
+                                received.count += count
+                            }
                         }
                     }
                 }
@@ -103,5 +110,64 @@ import Testing
                 }
             }
         }
+    }
+
+    /// Answers with texts of given lengths.
+    private struct Texts: RPCService {
+        let lengths: [Int]
+
+        func register(in methods: inout MethodTable) {
+            methods.stream(TestService.name, "Texts") { (_: RPCInput<Text>, _, output: RPCOutput<Text>) in
+                for (index, length) in lengths.enumerated() { try await output.write(Self.text(index, length)) }
+            }
+        }
+
+        static func text(_ index: Int, _ length: Int) -> Text {
+            .with { $0.value = String(repeating: ["a", "b", "c"][index % 3], count: length) }
+        }
+    }
+
+    /// Calls `Texts` back from inside a call, and gives what came of it.
+    private func batches(of lengths: [Int], gathering: Bool = false) async throws -> Result<[[Text]], any Error> {
+        let received = Mutex<[[Text]]>([])
+        let carrier = Carrier { connection in
+            connection.gather(gathering)
+            try await connection.batches(
+                TestService.name,
+                "Texts",
+                send: { (_: RPCOutput<Text>) in },
+                receive: { (input: RPCInput<[Text]>) in
+                    for try await batch in input { received.withLock { $0.append(batch) } }
+                }
+            )
+        }
+        let done = Mutex<Result<Void, any Error>?>(nil)
+        try await withSocket { socket in
+            try await withServer([carrier], at: [socket]) { addresses in
+                try await withConnection(to: addresses[0]) { connection in
+                    try await answering([Texts(lengths: lengths)], over: connection, (TestService.name, "Carry")) { _ in
+                        let result = await carrier.done.value()
+                        done.withLock { $0 = result }
+                    }
+                }
+            }
+        }
+        return (done.withLock { $0 } ?? .success(())).map { received.withLock { $0 } }
+    }
+
+    @Test(arguments: [false, true])
+    func `gives messages in batches, whatever their size, each once and in order`(gathering: Bool) async throws {
+        var lengths = (0..<2_000).map { $0 % 70 }
+        // Around what frames and batches have room for.
+        lengths += [16_384, 1 << 20, (1 << 20) - 7, 3, 0, 5 << 20, 1]
+        let batches = try await batches(of: lengths, gathering: gathering).get()
+        #expect(batches.flatMap { $0 } == lengths.enumerated().map { Texts.text($0, $1) })
+        #expect(batches.count < lengths.count)
+        #expect(batches.allSatisfy { !$0.isEmpty })
+    }
+
+    @Test func `refuses a message that is too large for a batch`() async throws {
+        let result = try await batches(of: [3, RPCServer.messageLimit + 1])
+        #expect(throws: RPCFailure.self) { try result.get() }
     }
 }

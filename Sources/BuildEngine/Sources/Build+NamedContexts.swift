@@ -122,7 +122,7 @@ extension Build {
             source.session = request.localSessions[directory] ?? []
             source.comparesMetadata = false
             source.sharedKeyHint = "context:" + name + "-.dockerignore"
-            let path = try await files.directory(for: source, step)
+            let path = try await files.directory(for: source, step).path
             return try await onBlockingPool { try ignoreFile(in: path) }
         }
         var source = LocalSource(name: directory)

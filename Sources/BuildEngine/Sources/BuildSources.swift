@@ -158,7 +158,7 @@ extension Build {
         // So few files that nothing need be guessed of them.
         source.comparesMetadata = false
         let files = request.offeredFiles ?? LocalDirectories()
-        let path = try await files.directory(for: source, step)
+        let path = try await files.directory(for: source, step).path
         reads.add(directory: name)
         return try await onBlockingPool { try ContextDirectory(path) }
     }

@@ -29,7 +29,7 @@ extension BuildServer {
         _ question: Moby_Buildkit_V1_SolveRequest,
         parent: String? = nil
     ) async throws -> Moby_Buildkit_V1_SolveResponse {
-        try await jobs.withEntry(question.ref) { try await solve(question, parent: parent, in: $0) }
+        try await withJob(question.ref) { try await solve(question, parent: parent, in: $0) }
     }
 
     /// The same, with the entry of the request among the jobs.

@@ -14,7 +14,7 @@ extension BuildServer {
         _ question: Moby_Buildkit_V1_SolveRequest,
         report: @escaping @Sendable (Moby_Buildkit_V1_StatusResponse) async throws -> Void
     ) async throws -> Moby_Buildkit_V1_SolveResponse {
-        try await jobs.withEntry(question.ref) { entry in
+        try await withJob(question.ref) { entry in
             async let reported: Void = entry.progress.withListener { events in
                 for await event in events { try await report(Moby_Buildkit_V1_StatusResponse([event])) }
             }

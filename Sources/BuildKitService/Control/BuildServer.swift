@@ -75,6 +75,7 @@ package final class BuildServer: Sendable {
     let produced = ProducedGraphs()
     let feed = HistoryFeed()
     let keeper: CacheKeeper
+    private let memory = IdleMemory()
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -82,6 +83,11 @@ package final class BuildServer: Sendable {
     }
 
     var store: Store { configuration.store }
+
+    /// Makes a job known as long as `body`, which builds it, runs.
+    func withJob<Value>(_ id: String, _ body: (JobRegistry.Entry) async throws -> Value) async throws -> Value {
+        try await memory.whileBuilding { try await jobs.withEntry(id, body) }
+    }
 
     /// Lets no build begin any more.
     /// - Returns: how many run.

@@ -95,6 +95,22 @@ extension Session {
         }
     }
 
+    /// Whether answers that come in large numbers may come a little later; see `RPCConnection.gather`.
+    func gather(_ isOn: Bool) { connection.gather(isOn) }
+
+    /// A call whose answers are many and small; see `RPCConnection.batches`.
+    func batches<Question: Message, Answer: Message, Value: Sendable>(
+        _ service: String,
+        _ method: String,
+        metadata: [(key: String, value: String)],
+        send: @escaping @Sendable (RPCOutput<Question>) async throws -> Void,
+        receive: @escaping @Sendable (RPCInput<[Answer]>) async throws -> Value
+    ) async throws -> Value {
+        try await calling(service, method) {
+            try await connection.batches(service, method, metadata: metadata, send: send, receive: receive)
+        }
+    }
+
     /// A call whose messages hold nothing but bytes; see `RPCConnection.byteStream`.
     func byteStream<Value: Sendable>(
         _ service: String,

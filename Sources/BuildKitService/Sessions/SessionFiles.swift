@@ -21,7 +21,7 @@ final class SessionFiles: LocalFiles {
     private let store: Store
     private let copies = Mutex<[SyncedCopy]>([])
     /// What was asked for once is not asked for again: all of a build sees the same files.
-    private let paths = SharedWork<LocalSource, FilePath>(keepsValues: true)
+    private let paths = SharedWork<LocalSource, LocalPlace>(keepsValues: true)
 
     init(session: Session, among sessions: SessionRegistry, store: Store) {
         self.session = session
@@ -31,18 +31,20 @@ final class SessionFiles: LocalFiles {
 
     func end() async { copies.withLock { $0 = [] } }
 
-    func directory(for source: LocalSource, _ step: OperationContext) async throws -> FilePath {
+    func directory(for source: LocalSource, _ step: OperationContext) async throws -> LocalPlace {
         try await paths.value(for: source) { [self] in try await copy(source, step) }
     }
 
-    private func copy(_ source: LocalSource, _ step: OperationContext) async throws -> FilePath {
+    private func copy(_ source: LocalSource, _ step: OperationContext) async throws -> LocalPlace {
         let session = try await session(of: source)
         let key = Self.key(of: source, session)
         let copy = try await onBlockingPool { [store] in try store.takeCopy(key: key, name: source.name) }
         copies.withLock { $0.append(copy) }
         let name = escapedForDisplay(source.name)
+        let known = sessions.knownCopies.take(copy.files)
+        let received: ReceivedFiles
         do {
-            try await step.withStatus("transferring \(name):", name: "transferring") { report in
+            received = try await step.withStatus("transferring \(name):", name: "transferring") { report in
                 try await Self.receive(source, into: copy, from: session) { report($0, 0) }
             }
         } catch let error as SystemCallError {
@@ -50,7 +52,9 @@ final class SessionFiles: LocalFiles {
             try? await onBlockingPool { [store] in try store.discard(copy) }
             throw error
         }
-        return copy.files
+        let files = received.isChanged ? KnownFiles() : known ?? KnownFiles()
+        sessions.knownCopies.put(files, of: copy.files)
+        return LocalPlace(copy.files, known: files)
     }
 
     /// The session that a source names, as long as it is there; else the build's own.
@@ -73,7 +77,7 @@ final class SessionFiles: LocalFiles {
         into copy: SyncedCopy,
         from session: Session,
         _ report: @escaping @Sendable (Int64) -> Void
-    ) async throws {
+    ) async throws -> ReceivedFiles {
         let (files, workshop) = try await onBlockingPool {
             (try RootedDirectory(copy.files), try RootedDirectory(copy.workshop))
         }
@@ -86,10 +90,11 @@ final class SessionFiles: LocalFiles {
             into: files,
             workshop: workshop,
             comparison: source.comparesMetadata ? .metadata : .none,
-            scope: source.metadataExceptions.map { .metadata(besides: $0) } ?? .everything
+            scope: source.metadataExceptions.map { .metadata(besides: $0) } ?? .everything,
+            plainMark: copy.plainMark
         )
-        try await session.sync("moby.filesync.v1.FileSync", metadata: metadata.pairs) { channel in
-            _ = try await receiver.run(channel, progress: report)
+        return try await session.sync("moby.filesync.v1.FileSync", metadata: metadata.pairs) { channel in
+            try await receiver.run(channel, progress: report)
         }
     }
 }

@@ -19,6 +19,7 @@ final class SessionRegistry: Sendable {
     }
 
     private let sessions = Arrivals<Session>()
+    let knownCopies = KnownCopies()
     /// How long a look-up waits: a client asks for its build on one connection and opens its session on another.
     private let patience: Duration
     private let checks: HealthChecks

@@ -15,4 +15,7 @@ char **slipway_environment(void);
 int slipway_argument_count(void);
 char **slipway_arguments(void);
 
+/// Gives the system the memory back that is free. See malloc_trim(3).
+void slipway_release_free_memory(void);
+
 #endif

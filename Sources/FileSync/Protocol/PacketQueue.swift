@@ -21,9 +21,13 @@ final class PacketQueue<Element: Sendable>: Sendable {
 
     /// Adds an element, after waiting until there is room for something.
     /// - Throws: `CancellationError` once the queue is closed.
-    func add(_ element: Element, weight: Int) async throws {
+    func add(_ element: Element, weight: Int) async throws { try await add([element], weight: weight) }
+
+    /// Adds elements, after waiting until there is room for something.
+    /// - Throws: `CancellationError` once the queue is closed.
+    func add(_ elements: [Element], weight: Int) async throws {
         while true {
-            let isAdded = try add(element, weight: weight, evenIfFull: false)
+            let isAdded = try add(elements, weight: weight, evenIfFull: false)
             if isAdded { return }
             await wait { state, continuation in
                 guard state.weight >= self.capacity else { return false }
@@ -35,15 +39,15 @@ final class PacketQueue<Element: Sendable>: Sendable {
 
     /// Adds an element without waiting.
     /// - Throws: `CancellationError` once the queue is closed.
-    func addAtOnce(_ element: Element) throws { _ = try add(element, weight: 1, evenIfFull: true) }
+    func addAtOnce(_ element: Element) throws { _ = try add([element], weight: 1, evenIfFull: true) }
 
-    private func add(_ element: Element, weight: Int, evenIfFull: Bool) throws -> Bool {
+    private func add(_ elements: [Element], weight: Int, evenIfFull: Bool) throws -> Bool {
         let taker: CheckedContinuation<Void, Never>?
         let isAdded: Bool
         (isAdded, taker) = try state.withLock { state in
             if state.isClosed { throw CancellationError() }
             guard evenIfFull || state.weight < capacity else { return (false, nil) }
-            state.elements.append(element)
+            state.elements += elements
             state.weight += weight
             return (true, state.taker.take())
         }

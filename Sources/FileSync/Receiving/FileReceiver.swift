@@ -1,5 +1,6 @@
 internal import BuildKitProto
 package import LinuxSystem
+package import SystemPackage
 
 /// What came of a file sync.
 package struct ReceivedFiles: Sendable, Hashable {
@@ -37,6 +38,8 @@ package struct FileReceiver: Sendable {
 
     /// Bytes of packets that wait for the disk.
     private static let buffered = 4 << 20
+    /// Packets after which a directory counts as large: how it is brought matters more than how soon the next entry is here.
+    private static let many = 1_000
 
     let directory: RootedDirectory
     let workshop: RootedDirectory?
@@ -45,6 +48,7 @@ package struct FileReceiver: Sendable {
     let scope: Scope
     let owners: FileOwners
     let limits: SyncLimits
+    let plainMark: FilePath?
 
     /// - Parameters:
     ///   - directory: where the tree goes. No other process may change it meanwhile.
@@ -56,6 +60,8 @@ package struct FileReceiver: Sendable {
     ///   - scope: what of the tree is brought.
     ///   - owners: who owns what is received.
     ///   - limits: how much may be sent.
+    ///   - plainMark: a file that is there as long as nothing in the directory was given an extended attribute: it is
+    ///     removed before the first. What has none then need not be asked for its own.
     package init(
         into directory: RootedDirectory,
         workshop: RootedDirectory? = nil,
@@ -63,7 +69,8 @@ package struct FileReceiver: Sendable {
         comparison: Comparison = .metadata,
         scope: Scope = .everything,
         owners: FileOwners = .asSent,
-        limits: SyncLimits = SyncLimits()
+        limits: SyncLimits = SyncLimits(),
+        plainMark: FilePath? = nil
     ) {
         self.directory = directory
         self.workshop = workshop
@@ -72,6 +79,7 @@ package struct FileReceiver: Sendable {
         self.scope = scope
         self.owners = owners
         self.limits = limits
+        self.plainMark = plainMark
     }
 
     /// Receives a tree.
@@ -110,7 +118,12 @@ package struct FileReceiver: Sendable {
         let outgoing = PacketQueue<Fsutil_Types_Packet>(capacity: .max)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                while let packet = try await channel.next() { try await incoming.add(packet, weight: packet.weight) }
+                var count = 0
+                while let packets = try await channel.nextBatch() {
+                    if count < Self.many, count + packets.count >= Self.many { channel.gather() }
+                    count += packets.count
+                    try await incoming.add(packets, weight: packets.reduce(0) { $0 + $1.weight })
+                }
                 incoming.finish()
             }
             group.addTask {

@@ -43,7 +43,8 @@ final class Reception: Sendable {
                     root: receiver.directory,
                     workshop: workshop,
                     isMerging: receiver.isMerging,
-                    comparison: receiver.comparison
+                    comparison: receiver.comparison,
+                    plainMark: receiver.plainMark
                 ),
                 contents: StagedContents(workshop: workshop, limit: receiver.limits.content),
                 metadata: try Self.metadata(receiver.scope)

@@ -29,6 +29,8 @@ struct TreeWriter {
     /// What was removed, replaced or made.
     var changes = 0
     private var levels: [Level]
+    /// See `FileReceiver`; nil where anything may have attributes.
+    private var plainMark: FilePath?
     private var directories: [SentDirectory] = []
     /// Inodes with several names that a file was found in: a second one must not share them unless it was sent as a link.
     private var claimed: Set<UInt64> = []
@@ -38,13 +40,15 @@ struct TreeWriter {
         root: RootedDirectory,
         workshop: Workshop,
         isMerging: Bool,
-        comparison: FileReceiver.Comparison
+        comparison: FileReceiver.Comparison,
+        plainMark: FilePath?
     ) throws(SystemCallError) {
         self.root = root
         self.workshop = workshop
         self.isMerging = isMerging
         self.comparison = comparison
         handles = DirectoryHandles(root: root)
+        if let plainMark, try HostFiles.status(of: plainMark) != nil { self.plainMark = plainMark }
         let held = isMerging ? [] : try root.entries().filter { $0 != workshop.nameInRoot }
         levels = [Level(directory: SentDirectory(path: [], metadata: nil), held: held.reversed())]
     }
@@ -57,6 +61,10 @@ struct TreeWriter {
     /// - Throws: `SystemCallError`, and `FileSyncError` for a name that the sync itself uses.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     mutating func place(_ entry: SentEntry, depth: Int) throws -> SentDirectory? {
+        if !entry.metadata.attributes.isEmpty, let mark = plainMark {
+            try HostFiles.remove(mark)
+            plainMark = nil
+        }
         try leave(to: depth)
         if depth == 0, entry.path == workshop.nameInRoot { throw FileSyncError.reservedName(entry.path) }
         let directory = levels[depth].directory
@@ -183,7 +191,9 @@ struct TreeWriter {
         guard comparison == .metadata, !isMerging, existing.type == .regular, existing.size == size,
             existing.modified == metadata.modified
         else { return false }
-        let hasAttributes = try !metadata.attributes.isEmpty || handle.hasExtendedAttributes(entry: name)
+        let hasAttributes =
+            try plainMark == nil
+            && (!metadata.attributes.isEmpty || handle.hasExtendedAttributes(entry: name))
         if existing.linkCount > 1 {
             // What is changed here would be changed under the other names too.
             guard metadata.isMode(of: existing), claimed.insert(existing.inode).inserted else { return false }

@@ -63,17 +63,17 @@ struct LocalOperation: VertexOperation {
     }
 
     func run(_ inputs: [BuildOutput], _ context: OperationContext) async throws -> [BuildOutput] {
-        let path = try await environment.localFiles.directory(for: source, context)
+        let place = try await environment.localFiles.directory(for: source, context)
         let filter = try PathFilter(includes: source.includePatterns, excludes: source.excludePatterns)
         let tree = try await onBlockingPool { [source] in
             SourceTree(
-                root: try RootedDirectory(path),
+                root: try RootedDirectory(place.path),
                 name: source.name,
                 filter: filter,
                 ownership: .root
             )
         }
-        return [.directory(LocalDirectory(tree: tree))]
+        return [.directory(LocalDirectory(tree: tree, source: source, known: place.known))]
     }
 }
 

@@ -11,14 +11,17 @@ final class Inbox<Element: Sendable>: Sendable {
     }
 
     private let state = Mutex(State())
+    private static var capacity: Int { 1 << 20 }
 
     var hasNews: Bool { state.withLock { !$0.elements.isEmpty || $0.isFinished } }
 
-    func add(_ element: Element, size: Int) {
+    /// - Returns: whether nothing more should be added before something is taken.
+    func add(_ element: Element, size: Int) -> Bool {
         state.withLock { state in
-            guard !state.isClosed else { return }
+            guard !state.isClosed else { return false }
             state.elements.append(element)
             state.size += size
+            return state.size >= Self.capacity
         }
     }
 
@@ -52,7 +55,7 @@ final class Inbox<Element: Sendable>: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let hasRoom = state.withLock { state -> Bool in
-                    if state.size < 1 << 20 || Task.isCancelled { return true }
+                    if state.size < Self.capacity || Task.isCancelled { return true }
                     precondition(state.writer == nil, "one task waits for room in an inbox")
                     state.writer = continuation
                     return false

@@ -15,6 +15,7 @@ package final class MemoryChannel<Inbound: Sendable>: Channel, ChannelCore, @unc
     private let outbox = Outbox()
     private let closing: EventLoopPromise<Void>
     private let flags = Mutex((isActive: false, isWritable: true))
+    private let gathering = Mutex(Gathering())
 
     // These belong to the event loop.
     package private(set) lazy var pipeline = ChannelPipeline(channel: self)
@@ -24,6 +25,20 @@ package final class MemoryChannel<Inbound: Sendable>: Channel, ChannelCore, @unc
     private var wantsRead = false
     private var isClosed = false
 
+    private struct Gathering {
+        var isOn = false
+        /// What has come is read when the time is up.
+        var isWaiting = false
+
+        /// Whether something that comes now is read then.
+        mutating func defers() -> (deferred: Bool, schedules: Bool) {
+            guard isOn else { return (false, false) }
+            defer { isWaiting = true }
+            return (true, !isWaiting)
+        }
+    }
+
+    private static var gatheringTime: TimeAmount { .milliseconds(4) }
     private static var waterMark: ChannelOptions.Types.WriteBufferWaterMark { .init(low: 256 << 10, high: 1 << 20) }
 
     package init(eventLoop: any EventLoop) {
@@ -51,9 +66,22 @@ package final class MemoryChannel<Inbound: Sendable>: Channel, ChannelCore, @unc
 
     /// Adds to what is to be read.
     func enqueue(_ element: Inbound, size: Int) {
-        inbox.add(element, size: size)
-        eventLoop.execute { self.drain() }
+        let isFull = inbox.add(element, size: size)
+        let (isDeferred, schedules) = gathering.withLock { $0.defers() }
+        if !isDeferred || isFull {
+            eventLoop.execute { self.drain() }
+        } else if schedules {
+            eventLoop.scheduleTask(in: Self.gatheringTime) {
+                self.gathering.withLock { $0.isWaiting = false }
+                self.drain()
+            }
+        }
     }
+
+    /// Whether what is delivered from now on is read a few milliseconds later, together with what comes until then.
+    ///
+    /// For one who sends many small things and waits for no answer: each wakes several threads on its way.
+    func gather(_ isOn: Bool) { gathering.withLock { $0.isOn = isOn } }
 
     /// Ends what is to be read: the channel closes when it has read the rest.
     package func finishDelivery() {

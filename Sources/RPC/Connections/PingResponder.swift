@@ -16,25 +16,10 @@ package final class PingResponder: ChannelInboundHandler {
     private var held: ByteBuffer?
     private var hasAnswered = false
 
-    /// RFC 9113, section 4.1.
-    private static let headerLength = 9
-    /// RFC 9113, section 3.4.
-    private static let prefaceLength = 24
     private static let pingLength = 8
+    private static let acknowledgement: UInt8 = 1
 
-    /// The end of a connection that this handler stands at.
-    package enum Side: Sendable {
-        /// What comes begins with the client's preface.
-        case server
-        case client
-    }
-
-    package init(at side: Side) {
-        switch side {
-        case .server: rest = Self.prefaceLength
-        case .client: rest = 0
-        }
-    }
+    package init(at side: ConnectionSide) { rest = side.prefaceLength }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
@@ -53,16 +38,16 @@ package final class PingResponder: ChannelInboundHandler {
                 position += count
                 continue
             }
-            guard let header = Header(bytes, at: position) else { break }
-            guard header.isPing else {
-                position += Self.headerLength
+            guard let header = FrameHeader(bytes, at: position) else { break }
+            guard Self.asksForAnswer(header) else {
+                position += FrameHeader.size
                 rest = header.length
                 continue
             }
-            let length = Self.headerLength + Self.pingLength
+            let length = FrameHeader.size + Self.pingLength
             guard available >= length, var answer = bytes.getSlice(at: position, length: length) else { break }
             pass(bytes, start..<position, context)
-            answer.setInteger(Header.acknowledgement, at: answer.readerIndex + 4)
+            answer.setInteger(Self.acknowledgement, at: answer.readerIndex + 4)
             context.write(wrapOutboundOut(answer), promise: nil)
             hasAnswered = true
             position += length
@@ -89,23 +74,7 @@ package final class PingResponder: ChannelInboundHandler {
         context.fireChannelRead(wrapInboundOut(part))
     }
 
-    /// What stands before each frame.
-    private struct Header {
-        let length: Int
-        let isPing: Bool
-
-        static let acknowledgement: UInt8 = 1
-
-        /// Nil where it has not all come.
-        init?(_ bytes: ByteBuffer, at index: Int) {
-            guard index + PingResponder.headerLength <= bytes.writerIndex,
-                let high = bytes.getInteger(at: index, as: UInt8.self),
-                let low = bytes.getInteger(at: index + 1, as: UInt16.self),
-                let kind = bytes.getInteger(at: index + 3, as: UInt8.self),
-                let flags = bytes.getInteger(at: index + 4, as: UInt8.self)
-            else { return nil }
-            length = Int(high) << 16 | Int(low)
-            isPing = kind == 6 && flags & Self.acknowledgement == 0 && length == PingResponder.pingLength
-        }
+    private static func asksForAnswer(_ header: FrameHeader) -> Bool {
+        header.kind == .ping && header.flags & acknowledgement == 0 && header.length == pingLength
     }
 }

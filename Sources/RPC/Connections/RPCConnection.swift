@@ -35,7 +35,10 @@ package final class RPCConnection: Sendable {
             transport = try await Transport.wrapping(config: settings) { configure in
                 try await channel.eventLoop.flatSubmit {
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(PingResponder(at: .client))
+                        try channel.pipeline.syncOperations.addHandlers(
+                            PingResponder(at: .client),
+                            DataFrameJoiner(at: .client, limit: HTTP2Sizes.frame)
+                        )
                     }.flatMap { configure(channel) }.map { result in
                         configured()
                         return result
@@ -97,6 +100,11 @@ package final class RPCConnection: Sendable {
         }
     }
 
+    /// Whether the peer sends many small things and waits for no answer: see `MemoryChannel.gather`.
+    ///
+    /// Means something to a connection inside a call.
+    package func gather(_ isOn: Bool) { (channel as? MemoryChannel<ByteBuffer>)?.gather(isOn) }
+
     /// Whether calls can still be made, as far as is known.
     package var isOpen: Bool { channel.isActive }
 
@@ -110,6 +118,12 @@ package final class RPCConnection: Sendable {
             $0.http2.authority = "localhost"
             // A session is silent for as long as a build needs nothing of its client.
             $0.connection.maxIdleTime = nil
+            $0.channelDebuggingCallbacks.onCreateHTTP2Stream = { stream in
+                stream.eventLoop.makeCompletedFuture {
+                    let batcher = MessageBatcher(limit: RPCServer.messageLimit)
+                    try stream.pipeline.syncOperations.addHandler(batcher, position: .first)
+                }
+            }
         }
     }
 }
@@ -161,6 +175,27 @@ extension RPCConnection {
         }
     }
 
+    /// A call whose answers are many and small: `receive` gets as many at a time as have come; see `stream`.
+    package func batches<Question: Message, Answer: Message, Value: Sendable>(
+        _ service: String,
+        _ method: String,
+        metadata: [(key: String, value: String)] = [],
+        send: @escaping @Sendable (RPCOutput<Question>) async throws -> Void,
+        receive: @escaping @Sendable (RPCInput<[Answer]>) async throws -> Value
+    ) async throws -> Value {
+        try await reportingFailures {
+            try await client.bidirectionalStreaming(
+                request: StreamingClientRequest(metadata: Metadata(metadata + [(MessageBatcher.key, "1")])) {
+                    try await send(RPCOutput($0))
+                },
+                descriptor: MethodDescriptor(fullyQualifiedService: service, method: method),
+                serializer: ProtobufSerializer<Question>(),
+                deserializer: BatchCoding<Answer>(),
+                options: Self.options
+            ) { try await receive(RPCInput($0.messages)) }
+        }
+    }
+
     /// A call whose messages each way hold nothing but bytes, in field 1; see `stream`.
     package func byteStream<Value: Sendable>(
         _ service: String,
@@ -171,7 +206,9 @@ extension RPCConnection {
     ) async throws -> Value {
         try await reportingFailures {
             try await client.bidirectionalStreaming(
-                request: StreamingClientRequest(metadata: Metadata(metadata)) { try await send(RPCOutput($0)) },
+                request: StreamingClientRequest(metadata: Metadata(metadata + [(MessageBatcher.key, "1")])) {
+                    try await send(RPCOutput($0))
+                },
                 descriptor: MethodDescriptor(fullyQualifiedService: service, method: method),
                 serializer: ByteMessageCoding(),
                 deserializer: ByteMessageCoding(),

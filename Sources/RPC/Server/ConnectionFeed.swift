@@ -76,7 +76,10 @@ final class ConnectionFeed: HTTP2ServerTransport.ListenerFactory {
         }
         watch(channel)
         return channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(PingResponder(at: .server))
+            try channel.pipeline.syncOperations.addHandlers(
+                PingResponder(at: .server),
+                DataFrameJoiner(at: .server, limit: HTTP2Sizes.frame)
+            )
         }.flatMap {
             configurator.configure(channel: channel, tls: isSecure ? .configured(requireALPN: false) : .none)
         }.map { connection in

@@ -44,6 +44,13 @@ package final class RPCServer: Sendable {
         settings.rpc.maxRequestPayloadSize = 2 * messageLimit
         // A peer whose machine is gone sends no end of its connection.
         settings.connection.keepalive.time = .seconds(60)
+        let batched = Set(table.entries.filter(\.takesBatches).map { "/\($0.descriptor.fullyQualifiedMethod)" })
+        settings.channelDebuggingCallbacks.onAcceptHTTP2Stream = { stream in
+            stream.eventLoop.makeCompletedFuture {
+                let batcher = MessageBatcher(limit: messageLimit, paths: batched)
+                try stream.pipeline.syncOperations.addHandler(batcher, position: .first)
+            }
+        }
         server = GRPCServer(
             transport: HTTP2ServerTransport.Custom(listenerFactory: feed, config: settings),
             services: [MethodTableService(table: table, messageLimit: messageLimit, failure: failure)]

@@ -3,7 +3,8 @@ package import NIOCore
 
 /// A message that holds bytes in field 1 and nothing else, as they are in the buffers of NIO.
 ///
-/// A session sends a whole build context through such messages. SwiftProtobuf would copy each of them into a `Data`.
+/// A session sends a whole build context through such messages. SwiftProtobuf would copy each of them into a `Data`. They are read in
+/// batches, whose bytes become one buffer.
 struct ByteMessageCoding: MessageSerializer, MessageDeserializer {
     /// Field 1, with its length before it.
     private static let tag: UInt8 = 0x0a
@@ -27,22 +28,25 @@ struct ByteMessageCoding: MessageSerializer, MessageDeserializer {
     }
 
     func deserialize<Bytes: GRPCContiguousBytes>(_ serializedMessageBytes: Bytes) throws -> ByteBuffer {
-        try serializedMessageBytes.withUnsafeBytes(Self.content)
+        var content = ByteBuffer()
+        content.reserveCapacity(serializedMessageBytes.count)
+        try MessageBatch.forEach(of: serializedMessageBytes) { try Self.add($0, to: &content) }
+        return content
     }
 
-    /// What the field of a message holds.
-    fileprivate static func content(of bytes: UnsafeRawBufferPointer) throws -> ByteBuffer {
+    /// Adds what the field of a message holds: the last, where it is there several times.
+    fileprivate static func add(_ bytes: UnsafeRawBufferPointer, to content: inout ByteBuffer) throws {
         var reader = WireReader(bytes)
-        var value = ByteBuffer()
+        let start = content.writerIndex
         while !reader.isAtEnd {
             let tag = try reader.number()
             if tag == UInt64(Self.tag) {
-                value = ByteBuffer(bytes: try reader.block())
+                content.moveWriterIndex(to: start)
+                content.writeBytes(try reader.block())
             } else {
                 try reader.skip(tag)
             }
         }
-        return value
     }
 }
 
@@ -63,7 +67,9 @@ struct RawMessageCoding: MessageSerializer, MessageDeserializer {
 
 /// The bytes of a message, as it was sent, that holds nothing but bytes in field 1.
 package func contentOfByteMessage(_ message: ByteBuffer) throws -> ByteBuffer {
-    try message.withUnsafeReadableBytes(ByteMessageCoding.content)
+    var content = ByteBuffer()
+    try message.withUnsafeReadableBytes { try ByteMessageCoding.add($0, to: &content) }
+    return content
 }
 
 /// Reads protobuf's wire format.

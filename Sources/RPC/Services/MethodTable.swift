@@ -70,6 +70,7 @@ package struct MethodTable {
         entries.append(
             StreamEntry(
                 descriptor: MethodDescriptor(fullyQualifiedService: service, method: method),
+                takesBatches: true,
                 deserializer: ByteMessageCoding(),
                 serializer: ByteMessageCoding(),
                 metadata: { [] },
@@ -98,6 +99,9 @@ package struct MethodTable {
 
 /// One method of a table, which gives itself to a router of any transport.
 protocol MethodEntry: Sendable {
+    var descriptor: MethodDescriptor { get }
+    /// Whether messages are read as a `MessageBatcher` puts them together.
+    var takesBatches: Bool { get }
     func register<Transport: ServerTransport>(
         in router: inout RPCRouter<Transport>,
         messageLimit: Int,
@@ -108,6 +112,7 @@ protocol MethodEntry: Sendable {
 private struct StreamEntry<Deserializer: MessageDeserializer, Serializer: MessageSerializer>: MethodEntry
 where Deserializer.Message: Sendable, Serializer.Message: Sendable {
     let descriptor: MethodDescriptor
+    var takesBatches = false
     let deserializer: Deserializer
     let serializer: Serializer
     let metadata: @Sendable () -> [(key: String, value: String)]

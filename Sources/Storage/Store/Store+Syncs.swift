@@ -1,23 +1,28 @@
 internal import LinuxSystem
 internal import OCI
 package import SystemPackage
+internal import Text
 
 /// A copy of a client's directory, which one build has for itself until it lets the copy go.
 ///
 ///     syncs/<name>/<n>/data/boot       under which boot of the machine the copy was made
 ///     syncs/<name>/<n>/data/files      the client's files, each as it was sent or older
+///     syncs/<name>/<n>/data/plain      as long as none of the files was given an extended attribute
 ///     syncs/<name>/<n>/data/workshop   what is unfinished
 package final class SyncedCopy: Sendable {
     /// The client's files.
     package let files: FilePath
     /// An empty directory of the same file system for what is unfinished.
     package let workshop: FilePath
+    /// Removed by whoever gives one of the files an extended attribute, before that.
+    package let plainMark: FilePath
     fileprivate let data: FilePath
     private let lock: FileLock
 
     fileprivate init(data: FilePath, lock: FileLock) {
         files = data.appending("files")
         workshop = data.appending("workshop")
+        plainMark = data.appending("plain")
         self.data = data
         self.lock = lock
     }
@@ -45,6 +50,11 @@ extension Store {
         try HostFiles.createDirectory(copy.data, mode: 0o700)
         try HostFiles.createDirectory(copy.files, mode: 0o755)
         try HostFiles.createDirectory(copy.workshop, mode: 0o700)
+        // A default access control list of a directory above is inherited by all that is made here.
+        let inherited = try OpenFile.open(copy.files, [.readOnly, .directory]).extendedAttribute(
+            "system.posix_acl_default"
+        )
+        if inherited == nil { try HostFiles.write([], to: copy.plainMark) }
         try HostFiles.write(boot, to: mark)
         return copy
     }

@@ -1,0 +1,7 @@
+internal import CLinux
+
+/// Gives the system the memory back that this process has freed and the C library keeps.
+///
+/// See malloc_trim(3). It looks at all memory: some milliseconds where there is much.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+package func releaseFreeMemory() { slipway_release_free_memory() }
