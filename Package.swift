@@ -53,7 +53,6 @@ struct Room {
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -74,6 +73,8 @@ let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 /// C shims, which hold what Glibc's module does not import, with the library each links.
 let shims: KeyValuePairs<String, String?> = [
     "CLinux": nil,
+    // Linked into the program: a shared library more would cost each start almost a millisecond.
+    "CCrypto": ":libcrypto.a",
     "CSQLite": nil,
     "CISAL": "isal",
     "CZlib": "z",
@@ -86,13 +87,14 @@ let layers: [[Room]] = [
     // 1: text, and messages as they are sent
     [
         Room("Text", .values),
+        Room("Hashing", .values, shims: ["CCrypto"]),
         Room("Tasks", .platform),
         Room("BuildKitProto", .language, external: [protobuf]),
     ],
     // 2: values and the platform
     [
         Room("LinuxSystem", .platform, sees: [.values], shims: ["CLinux"], external: [system]),
-        Room("OCI", .values, sees: [.values], external: [crypto]),
+        Room("OCI", .values, sees: [.values]),
         Room("DockerfileSyntax", .language, sees: [.values]),
         Room("GoTemplate", .terminal, sees: [.values]),
     ],
@@ -117,7 +119,7 @@ let layers: [[Room]] = [
             ]
         ),
         Room("Sandboxes", .platform, sees: [.values, .platform], external: [system, yaml]),
-        Room("ClientServices", .platform, sees: [.values, .platform], external: [system, crypto]),
+        Room("ClientServices", .platform, sees: [.values, .platform], external: [system]),
         Room(
             "Archive",
             .platform,
@@ -136,7 +138,7 @@ let layers: [[Room]] = [
             "FileSync",
             .service,
             sees: [.values, .platform, .language],
-            external: [system, crypto, protobuf]
+            external: [system, protobuf]
         ),
         Room(
             "RemoteSources",
@@ -177,14 +179,14 @@ let layers: [[Room]] = [
             "Operations",
             .build,
             sees: [.values, .platform, .language, .store, .network, .build],
-            external: [system, crypto, grdb]
+            external: [system, grdb]
         ),
         Room("Exporters", .build, sees: [.values, .platform, .store, .network, .build], external: [system]),
         Room(
             "RemoteCache",
             .build,
             sees: [.values, .platform, .store, .network, .build],
-            external: [system, crypto]
+            external: [system]
         ),
         Room("Containers", .store, sees: [.values, .platform, .store], external: [system, grdb]),
     ],
@@ -212,7 +214,7 @@ let layers: [[Room]] = [
             "BuildKitService",
             .service,
             sees: [.values, .platform, .language, .store, .network, .build, .service, .terminal],
-            external: [system, crypto, grpcCore, nioCore, protobuf]
+            external: [system, grpcCore, nioCore, protobuf]
         )
     ],
     // 11: a door for Docker's clients
@@ -353,6 +355,7 @@ targets += [
     ),
     tests("BuildGraphTests", of: ["BuildGraph"]),
     tests("DockerAPITests", of: ["DockerAPI"], external: [nioCore]),
+    tests("HashingTests", of: ["Hashing"]),
     tests("GoTemplateTests", of: ["GoTemplate"]),
     tests("TerminalTests", of: ["Terminal"], external: [system]),
     tests("CommandLineTests", of: ["CommandLine"], external: [system], exclude: ["Golden"]),
@@ -432,7 +435,6 @@ let package = Package(
     name: "slipway",
     dependencies: [
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
         .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),

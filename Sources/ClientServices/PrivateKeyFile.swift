@@ -1,5 +1,5 @@
-internal import Crypto
 internal import FoundationEssentials
+internal import Hashing
 internal import Text
 
 /// A file with a private key in any of the forms that Go's `ssh.ParseRawPrivateKey` reads, which is what buildx uses.
@@ -39,9 +39,8 @@ enum PrivateKeyFile {
     /// See RFC 8410, and SSH_AGENTC_ADD_IDENTITY in draft-ietf-sshm-ssh-agent.
     static func ed25519Message(_ block: (label: [UInt8], text: [UInt8])) -> [UInt8]? {
         guard block.label == "PRIVATE KEY", let seed = ed25519Seed(in: block.text),
-            let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed)
+            let publicKey = ed25519PublicKey(of: seed)
         else { return nil }
-        let publicKey = Array(key.publicKey.rawRepresentation)
         var body: [UInt8] = [17]
         for field in ["ssh-ed25519", publicKey, seed + publicKey, "slipway"] {
             body += length(of: field) + field

@@ -1,4 +1,4 @@
-package import Crypto
+internal import Hashing
 import Text
 
 /// The digest of some content, as the OCI image specification writes it: `sha256:` and 64 lower-case hexadecimal digits.
@@ -48,12 +48,6 @@ package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
         hex = String(decoding: bytes[(colon + 1)...], as: UTF8.self)
     }
 
-    /// The digest that a finished SHA-256 gives.
-    package init(_ hash: SHA256Digest) {
-        algorithm = .sha256
-        hex = hexadecimal(hash)
-    }
-
     /// A SHA-256 from its 32 bytes; nil for another number of bytes.
     package init?(sha256 bytes: some Collection<UInt8>) {
         guard bytes.count == 32 else { return nil }
@@ -63,12 +57,10 @@ package struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
 
     /// The SHA-256 of `bytes`.
     package static func sha256(of bytes: some Sequence<UInt8>) -> Digest {
-        var hasher = SHA256()
-        let done: Void? = bytes.withContiguousStorageIfAvailable {
-            hasher.update(bufferPointer: UnsafeRawBufferPointer($0))
-        }
-        if done == nil { hasher.update(data: Array(bytes)) }
-        return Digest(hasher.finalize())
+        var digester = Digester()
+        let done: Void? = bytes.withContiguousStorageIfAvailable { digester.update(UnsafeRawBufferPointer($0)) }
+        if done == nil { digester.update(Array(bytes)) }
+        return digester.finalize()
     }
 
     /// The SHA-256 of `bytes`, which may be a literal.
@@ -98,25 +90,16 @@ extension Digest: Codable {
 /// Hashes content piece by piece with whichever algorithm a digest names.
 package struct Digester: Sendable {
     private let algorithm: Digest.Algorithm
-    // Changed in place: a copy of a hash function, as a switch over an enum makes one, is an allocation for each field hashed.
-    private var hash: any HashFunction & Sendable
+    private var hash: SecureHash
 
     package init(_ algorithm: Digest.Algorithm = .sha256) {
         self.algorithm = algorithm
-        hash =
-            switch algorithm {
-            case .sha256: SHA256()
-            case .sha384: SHA384()
-            case .sha512: SHA512()
-            }
+        hash = SecureHash(algorithm.size)
     }
 
-    package mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bytes) }
 
-    package mutating func update(_ bytes: some Collection<UInt8>) {
-        let done: Void? = bytes.withContiguousStorageIfAvailable { update(UnsafeRawBufferPointer($0)) }
-        if done == nil { Array(bytes).withUnsafeBytes { update($0) } }
-    }
+    package mutating func update(_ bytes: some Collection<UInt8>) { hash.update(bytes) }
 
     /// Hashes a length and then the bytes, so that a sequence of fields has one reading only.
     package mutating func updateField(_ bytes: some Collection<UInt8>) {
@@ -128,13 +111,23 @@ package struct Digester: Sendable {
     package mutating func updateField(_ text: String) { updateField(Array(text.utf8)) }
 
     /// The digest of everything hashed so far.
-    package func finalize() -> Digest { Digest(algorithm: algorithm, hash) }
+    package func finalize() -> Digest { Digest(algorithm: algorithm, hash.finalized()) }
 }
 
 extension Digest {
-    fileprivate init(algorithm: Algorithm, _ hash: some HashFunction) {
+    fileprivate init(algorithm: Algorithm, _ hash: [UInt8]) {
         self.algorithm = algorithm
-        hex = hexadecimal(hash.finalize())
+        hex = hexadecimal(hash)
+    }
+}
+
+extension Digest.Algorithm {
+    fileprivate var size: SecureHash.Size {
+        switch self {
+        case .sha256: .sha256
+        case .sha384: .sha384
+        case .sha512: .sha512
+        }
     }
 }
 

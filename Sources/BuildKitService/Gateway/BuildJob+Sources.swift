@@ -1,8 +1,8 @@
 import BuildEngine
 import BuildKitProto
-import Crypto
 import DockerfileFrontend
 import FoundationEssentials
+import Hashing
 import Images
 import LLB
 import LinuxSystem
@@ -235,9 +235,9 @@ extension Build {
         let digest = try await onBlockingPool {
             let file = try blobs.open(blob)
             return switch wanted.algo {
-            case .sha384: "sha384:" + (try Self.hexadecimalHash(of: file, wanted.suffix, SHA384()))
-            case .sha512: "sha512:" + (try Self.hexadecimalHash(of: file, wanted.suffix, SHA512()))
-            case .sha256, .UNRECOGNIZED: "sha256:" + (try Self.hexadecimalHash(of: file, wanted.suffix, SHA256()))
+            case .sha384: "sha384:" + (try Self.hexadecimalHash(of: file, wanted.suffix, .sha384))
+            case .sha512: "sha512:" + (try Self.hexadecimalHash(of: file, wanted.suffix, .sha512))
+            case .sha256, .UNRECOGNIZED: "sha256:" + (try Self.hexadecimalHash(of: file, wanted.suffix, .sha256))
             }
         }
         return .with {
@@ -250,18 +250,18 @@ extension Build {
     private static func hexadecimalHash(
         of file: OpenFile,
         _ suffix: Data,
-        _ function: some HashFunction
+        _ size: SecureHash.Size
     ) throws(SystemCallError) -> String {
-        var function = function
+        var hash = SecureHash(size)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
         defer { buffer.deallocate() }
         while true {
             let count = try file.read(into: buffer)
             if count == 0 { break }
-            function.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         }
-        function.update(data: suffix)
-        return hexadecimal(Array(function.finalize()))
+        hash.update(suffix)
+        return hexadecimal(hash.finalized())
     }
 }
 

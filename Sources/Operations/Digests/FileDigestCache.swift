@@ -1,5 +1,5 @@
 internal import Archive
-internal import Crypto
+internal import Hashing
 internal import LinuxSystem
 internal import SystemPackage
 import Tasks
@@ -92,14 +92,14 @@ private func digest(
 /// The digest of extended attributes; nil where there are none.
 func digest(of attributes: [(name: [UInt8], value: [UInt8])]) -> [UInt8]? {
     if attributes.isEmpty { return nil }
-    var hasher = SHA256()
+    var hash = SecureHash()
     for (name, value) in attributes {
         for field in [name, value] {
-            hasher.update(data: UInt64(field.count).littleEndianBytes)
-            hasher.update(data: field)
+            hash.update(UInt64(field.count).littleEndianBytes)
+            hash.update(field)
         }
     }
-    return Array(hasher.finalize())
+    return hash.finalized()
 }
 
 /// The SHA-256 of a file's content up to a size.
@@ -118,7 +118,7 @@ private func digestContent(
     _ buffer: UnsafeMutableRawBufferPointer,
     _ isCancelled: @Sendable () -> Bool
 ) throws -> [UInt8] {
-    var hasher = SHA256()
+    var hash = SecureHash()
     var remaining = size
     repeat {
         // A file may be of any size, and a build that is given up must not wait for its end.
@@ -127,9 +127,9 @@ private func digestContent(
         let wanted = remaining > 0 ? Int(min(remaining, Int64(buffer.count))) : buffer.count
         let count = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]))
         if count == 0 { break }
-        hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         remaining -= Int64(count)
         // Files of the kernel's file systems say that they are empty: they are read to their end.
     } while remaining != 0
-    return Array(hasher.finalize())
+    return hash.finalized()
 }

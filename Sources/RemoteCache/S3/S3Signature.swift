@@ -1,4 +1,4 @@
-internal import Crypto
+internal import Hashing
 internal import FoundationEssentials
 package import HTTP
 internal import Images
@@ -87,14 +87,14 @@ package struct S3Signer: Sendable, Hashable {
 
     private static func encoded(_ text: String) -> String { percentEncoded(text) }
 
-    private func signingKey(day: String) -> SymmetricKey {
-        var key = SymmetricKey(data: Array("AWS4\(secretKey.reveal())".utf8))
-        for text in [day, region, "s3", "aws4_request"] { key = SymmetricKey(data: Self.code(of: text, with: key)) }
-        return key
+    private func signingKey(day: String) -> [UInt8] {
+        [day, region, "s3", "aws4_request"].reduce(Array("AWS4\(secretKey.reveal())".utf8)) { key, text in
+            Self.code(of: text, with: key)
+        }
     }
 
-    private static func code(of text: String, with key: SymmetricKey) -> HMAC<SHA256>.MAC {
-        HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key)
+    private static func code(of text: String, with key: [UInt8]) -> [UInt8] {
+        SecureHash.code(of: Array(text.utf8), key: key)
     }
 
     /// `20260304T050607Z`.
