@@ -36,6 +36,13 @@ int slipway_openat2(int directory, const char *path, uint64_t flags, uint64_t mo
 int slipway_memfd(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 int slipway_unshare(int flags) { return unshare(flags); }
 int slipway_ficlone(int destination, int source) { return ioctl(destination, FICLONE, source); }
+int slipway_mark_top_directory(int fd) {
+    int flags;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0) return -1;
+    if (flags & FS_TOPDIR_FL) return 0;
+    flags |= FS_TOPDIR_FL;
+    return ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
 uint64_t slipway_makedev(uint32_t major_, uint32_t minor_) { return makedev(major_, minor_); }
 uint32_t slipway_major(uint64_t device) { return major(device); }
 uint32_t slipway_minor(uint64_t device) { return minor(device); }

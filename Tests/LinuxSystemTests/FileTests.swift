@@ -28,6 +28,24 @@ import Text
         #expect(try root.entries(of: "kept") == ["file"])
     }
 
+    /// The order of ext4's allocator cannot be seen from outside; the mark can, where the file system has it.
+    @Test func `a directory is marked whose entries are to be placed apart`() async throws {
+        try await onBlockingPool { [directory] in
+            let file = try OpenFile.open(directory, [.readOnly, .directory])
+            file.keepEntriesApart()
+            file.keepEntriesApart()
+            try OpenFile.open("/proc", [.readOnly, .directory]).keepEntriesApart()
+        }
+        func output(_ program: String, _ arguments: [[UInt8]]) async throws -> String {
+            let configuration = ChildProcessConfiguration(.named(program), arguments + [directory.bytes])
+            return String(decoding: try await ChildProcess.run(configuration).output, as: UTF8.self)
+        }
+        let isMarked = try await output("lsattr", ["-d"]).prefix { $0 != " " }.contains("T")
+        let canBe = try await output("stat", ["-f", "-c", "%T"]).hasPrefix("ext")
+        try await onBlockingPool { [directory] in try removeTree(directory) }
+        #expect(isMarked || !canBe)
+    }
+
     @Test func `removing what is not there is no error`() throws {
         defer { try? removeTree(directory) }
         try removeTree(directory.appending("nothing"))

@@ -41,6 +41,9 @@ extern const int slipway_CLONE_NEWNET;
 /// ioctl(fd, FICLONE, source): share the extents of `source`. See ioctl_ficlone(2).
 int slipway_ficlone(int destination, int source);
 
+/// Sets FS_TOPDIR_FL of a directory. See ioctl_iflags(2).
+int slipway_mark_top_directory(int fd);
+
 /// makedev(3), major(3) and minor(3).
 uint64_t slipway_makedev(uint32_t major, uint32_t minor);
 uint32_t slipway_major(uint64_t device);

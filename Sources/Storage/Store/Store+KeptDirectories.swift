@@ -37,8 +37,12 @@ package struct KeptDirectory: Sendable {
     /// Makes a directory's place and notes that it is used now.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func make(_ number: Int, id: [UInt8]) throws(SystemCallError) {
-        for directory in [path.removingLastComponent(), path, path.appending("\(number)")] {
+        let directory = path.appending("\(number)")
+        for directory in [path.removingLastComponent(), path] {
             try HostFiles.createDirectory(directory, mode: 0o700)
+        }
+        if try HostFiles.createDirectory(directory, mode: 0o700) {
+            try OpenFile.open(directory, [.readOnly, .directory]).keepEntriesApart()
         }
         if try HostFiles.status(of: self.id) == nil { try HostFiles.write(id, to: self.id) }
         let lock = try OpenFile.open(lock(number), [.readWrite, .create], mode: 0o600)

@@ -100,7 +100,7 @@ package final class Store: Sendable {
     package func temporaryDirectory() throws -> FilePath {
         try whileDoing("making a temporary directory", in: root) {
             let owner = try process.owner()
-            let path = try owner.directory(in: layout.tmp).appending("\(owner.nextNumber())")
+            let path = try owner.directory(in: layout.tmp, holdsTrees: true).appending("\(owner.nextNumber())")
             try HostFiles.createDirectory(path, mode: 0o700)
             return path
         }

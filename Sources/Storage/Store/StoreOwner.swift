@@ -64,10 +64,18 @@ final class StoreOwner: Sendable {
     }
 
     /// An own directory below `parent`, created when first asked for.
+    /// - Parameters:
+    ///   - parent: one of the store's.
+    ///   - holdsTrees: whether what is made in it may have many files.
+    /// - Returns: its path.
+    /// - Throws: `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func directory(in parent: FilePath) throws -> FilePath {
+    func directory(in parent: FilePath, holdsTrees: Bool = false) throws -> FilePath {
         let path = parent.appending(name)
-        try HostFiles.createDirectory(path, mode: 0o700)
+        guard try HostFiles.createDirectory(path, mode: 0o700), holdsTrees else { return path }
+        for directory in [parent, path] {
+            try OpenFile.open(directory, [.readOnly, .directory]).keepEntriesApart()
+        }
         return path
     }
 
