@@ -15,8 +15,8 @@ final class MessageBatcher: ChannelDuplexHandler {
     typealias OutboundIn = HTTP2Frame.FramePayload
     typealias OutboundOut = HTTP2Frame.FramePayload
 
-    /// A client's call asks by this key of its metadata, which is not sent.
-    static let key = "slipway-batches"
+    /// A client's call asks by this entry of its metadata, which is not sent.
+    static let request = (key: "slipway-batches", value: "1")
 
     private let limit: Int
     private let paths: Set<String>
@@ -33,12 +33,13 @@ final class MessageBatcher: ChannelDuplexHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard case .headers(var headers) = unwrapOutboundIn(data), headers.headers.contains(name: Self.key) else {
+        guard case .headers(var headers) = unwrapOutboundIn(data), headers.headers.contains(name: Self.request.key)
+        else {
             context.write(data, promise: promise)
             return
         }
         isBatching = true
-        headers.headers.remove(name: Self.key)
+        headers.headers.remove(name: Self.request.key)
         context.write(wrapOutboundOut(.headers(headers)), promise: promise)
     }
 

@@ -164,15 +164,8 @@ extension RPCConnection {
         send: @escaping @Sendable (RPCOutput<Question>) async throws -> Void,
         receive: @escaping @Sendable (RPCInput<Answer>) async throws -> Value
     ) async throws -> Value {
-        try await reportingFailures {
-            try await client.bidirectionalStreaming(
-                request: StreamingClientRequest(metadata: Metadata(metadata)) { try await send(RPCOutput($0)) },
-                descriptor: MethodDescriptor(fullyQualifiedService: service, method: method),
-                serializer: ProtobufSerializer<Question>(),
-                deserializer: ProtobufDeserializer<Answer>(),
-                options: Self.options
-            ) { try await receive(RPCInput($0.messages)) }
-        }
+        let coding = (ProtobufSerializer<Question>(), ProtobufDeserializer<Answer>())
+        return try await call(service, method, metadata, coding, send: send, receive: receive)
     }
 
     /// A call whose answers are many and small: `receive` gets as many at a time as have come; see `stream`.
@@ -183,17 +176,9 @@ extension RPCConnection {
         send: @escaping @Sendable (RPCOutput<Question>) async throws -> Void,
         receive: @escaping @Sendable (RPCInput<[Answer]>) async throws -> Value
     ) async throws -> Value {
-        try await reportingFailures {
-            try await client.bidirectionalStreaming(
-                request: StreamingClientRequest(metadata: Metadata(metadata + [(MessageBatcher.key, "1")])) {
-                    try await send(RPCOutput($0))
-                },
-                descriptor: MethodDescriptor(fullyQualifiedService: service, method: method),
-                serializer: ProtobufSerializer<Question>(),
-                deserializer: BatchCoding<Answer>(),
-                options: Self.options
-            ) { try await receive(RPCInput($0.messages)) }
-        }
+        let coding = (ProtobufSerializer<Question>(), BatchCoding<Answer>())
+        let metadata = metadata + [MessageBatcher.request]
+        return try await call(service, method, metadata, coding, send: send, receive: receive)
     }
 
     /// A call whose messages each way hold nothing but bytes, in field 1; see `stream`.
@@ -204,14 +189,25 @@ extension RPCConnection {
         send: @escaping @Sendable (RPCOutput<ByteBuffer>) async throws -> Void,
         receive: @escaping @Sendable (RPCInput<ByteBuffer>) async throws -> Value
     ) async throws -> Value {
+        let coding = (ByteMessageCoding(), ByteMessageCoding())
+        let metadata = metadata + [MessageBatcher.request]
+        return try await call(service, method, metadata, coding, send: send, receive: receive)
+    }
+
+    private func call<Serializer: MessageSerializer, Deserializer: MessageDeserializer, Value: Sendable>(
+        _ service: String,
+        _ method: String,
+        _ metadata: [(key: String, value: String)],
+        _ coding: (Serializer, Deserializer),
+        send: @escaping @Sendable (RPCOutput<Serializer.Message>) async throws -> Void,
+        receive: @escaping @Sendable (RPCInput<Deserializer.Message>) async throws -> Value
+    ) async throws -> Value where Serializer.Message: Sendable, Deserializer.Message: Sendable {
         try await reportingFailures {
             try await client.bidirectionalStreaming(
-                request: StreamingClientRequest(metadata: Metadata(metadata + [(MessageBatcher.key, "1")])) {
-                    try await send(RPCOutput($0))
-                },
+                request: StreamingClientRequest(metadata: Metadata(metadata)) { try await send(RPCOutput($0)) },
                 descriptor: MethodDescriptor(fullyQualifiedService: service, method: method),
-                serializer: ByteMessageCoding(),
-                deserializer: ByteMessageCoding(),
+                serializer: coding.0,
+                deserializer: coding.1,
                 options: Self.options
             ) { try await receive(RPCInput($0.messages)) }
         }
