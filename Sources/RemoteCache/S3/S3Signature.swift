@@ -1,6 +1,6 @@
-internal import Hashing
 internal import FoundationEssentials
 package import HTTP
+internal import Hashing
 internal import Images
 internal import LinuxSystem
 internal import OCI
