@@ -63,6 +63,7 @@ package struct ProgramNotFound: Error, Hashable, CustomStringConvertible {
         case "ssh-keygen": "openssh-client"
         case "newuidmap", "newgidmap": "uidmap"
         case "pasta": "passt"
+        case "slirp4netns": "slirp4netns"
         case "fuse-overlayfs": "fuse-overlayfs"
         case "docker-credential-pass", "docker-credential-secretservice": "golang-docker-credential-helpers"
         default: nil

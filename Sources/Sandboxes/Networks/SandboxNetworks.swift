@@ -76,6 +76,16 @@ package final class SandboxNetworks: Sendable {
     /// What the names of the tables of rules begin with.
     package var tablePrefix: String { PacketFilter.prefix(of: name) }
 
+    /// What joins the networks of steps and containers with the host, as `info` shows it.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package static func summary(at level: PrivilegeLevel) -> String {
+        switch level {
+        case .root: "bridges"
+        case .userNamespace, .singleID: UserModeNetwork.Carrier.summary
+        case .confined: "the surrounding container's"
+        }
+    }
+
     /// Keeps what networks need of the host, once one was made, for as long as `body` runs.
     /// - Parameter body: lends networks.
     /// - Returns: what `body` returns.

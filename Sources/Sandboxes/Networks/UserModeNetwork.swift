@@ -3,7 +3,7 @@ package import LinuxSystem
 package import SystemPackage
 internal import Text
 
-/// A program that carries the packets of a network namespace for an ordinary user: pasta, or else slirp4netns.
+/// A program that carries the packets of a network namespace for an ordinary user: slirp4netns, or else pasta.
 ///
 /// The namespace gets one interface. It reaches what the machine reaches, but none of the machine's loopback addresses.
 package struct UserModeNetwork: Sendable {
@@ -32,6 +32,32 @@ package struct UserModeNetwork: Sendable {
     package static let nameServer = "10.0.2.3"
     package static let interface = "eth0"
 
+    /// What can carry packets.
+    package enum Carrier: String, Sendable {
+        /// The first choice: uploads through pasta are slow or stop, and Debian 12's also loses and repeats bytes
+        /// (docs/decisions/0028-slirp4netns-before-pasta.md).
+        case slirp4netns
+        case pasta
+
+        /// The one that this machine has; nil if it has neither.
+        @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+        package static var installed: Carrier? {
+            [.slirp4netns, .pasta].first { (try? Program.named($0.rawValue).resolve()) != nil }
+        }
+
+        /// As `info` shows it, with why it is no better one.
+        @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+        package static var summary: String {
+            switch installed {
+            case .slirp4netns?: "slirp4netns"
+            case .pasta?:
+                "pasta (uploads through it are slow, and an old one loses bytes; "
+                    + "slirp4netns is better: apt-get install slirp4netns)"
+            case nil: "none (\(UserModeNetworkError.noProgram))"
+            }
+        }
+    }
+
     package let process: ProcessReference
     private let child: ChildProcess
 
@@ -51,14 +77,10 @@ package struct UserModeNetwork: Sendable {
         in scratch: FilePath
     ) async throws -> UserModeNetwork {
         let request = Request(namespace: namespace, ports: ports, isIndependent: isIndependent, scratch: scratch)
-        do {
-            return try await request.startPasta()
-        } catch let error as UserModeNetworkError {
-            do {
-                return try await request.startSlirp()
-            } catch UserModeNetworkError.noProgram {
-                throw error
-            }
+        switch await onBlockingPool({ Carrier.installed }) {
+        case .slirp4netns?: return try await request.startSlirp()
+        case .pasta?: return try await request.startPasta()
+        case nil: throw UserModeNetworkError.noProgram
         }
     }
 
@@ -78,7 +100,7 @@ package enum UserModeNetworkError: Error, Sendable, Hashable, CustomStringConver
 
     package var description: String {
         switch self {
-        case .noProgram: "neither pasta nor slirp4netns is there (install one with: apt-get install passt)"
+        case .noProgram: "neither slirp4netns nor pasta is there (install one with: apt-get install slirp4netns)"
         case .failed(let program, let says):
             "\(program): \(escapedForDisplay(says))"
                 + (String(decoding: says, as: UTF8.self).contains("/dev/net/tun")

@@ -13,6 +13,8 @@ import Text
         .program("conmon"),
         .program("newuidmap"),
         .program("setpriv"),
+        .program("slirp4netns"),
+        .program("pasta"),
         .program("docker-registry"),
         .program("skopeo")
     )
@@ -32,7 +34,7 @@ struct `Commands of ordinary users that end early` {
             [SIGKILL, SIGINT].map { End(signal: $0, level: level) }
         }
         static let allNetworks =
-            all + [SIGKILL, SIGINT].map { End(signal: $0, level: .subordinateIDs, missing: ["pasta"]) }
+            all + [SIGKILL, SIGINT].map { End(signal: $0, level: .subordinateIDs, missing: ["slirp4netns"]) }
     }
 
     private let scratch: TemporaryDirectory

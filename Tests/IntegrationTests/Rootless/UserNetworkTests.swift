@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What processes of ordinary users reach through pasta, or through slirp4netns where pasta is missing.
+/// What processes of ordinary users reach through slirp4netns, or through pasta if that is missing.
 @Suite(
     .requires(
         .root,
@@ -99,7 +99,7 @@ struct `The network of an ordinary user's processes` {
         }
         """#
 
-    @Test(arguments: StepLevel.user, [[], ["pasta"]])
+    @Test(arguments: StepLevel.user, [[], ["slirp4netns"]])
     func `reaches the world and the host's addresses, and nothing that is the host's alone`(
         level: StepLevel,
         missing: [String]
@@ -148,5 +148,82 @@ struct `The network of an ordinary user's processes` {
         let datagrams = try String(contentsOf: world.directory.url.appending(path: "datagrams"), encoding: .utf8)
         let texts = datagrams.split(separator: "\n").compactMap { $0.split(separator: " ").last }
         #expect(texts == ["before", "honest", "after", "before", "honest", "after"], "\(datagrams)")
+    }
+
+    /// What a busy builder does, several times: it sends 50 MB and then reads the answer, and it gets 50 MB.
+    private static let peer = """
+        import hashlib, socket, threading
+        data = open("context/data", "rb").read()
+        def serve(port, answer):
+            listener = socket.create_server(("0.0.0.0", port))
+            while True:
+                connection = listener.accept()[0]
+                threading.Thread(target=answer, args=(connection,)).start()
+        def take(connection):
+            digest = hashlib.sha256()
+            while part := connection.recv(1 << 16):
+                digest.update(part)
+            give(connection, digest.hexdigest().encode() + b"\\n")
+        def give(connection, answer=data):
+            with connection:
+                connection.sendall(answer)
+        threading.Thread(target=serve, args=(7010, take)).start()
+        threading.Thread(target=serve, args=(7011, give)).start()
+        open("peer-ready", "w").close()
+        """
+
+    @Test(arguments: StepLevel.user) func `carries large data whole, each way`(level: StepLevel) async throws {
+        let world = try NetworkWorld()
+        let user = try await OrdinaryUser.withBusybox(.init(subordinateIDs: level == .singleID ? nil : 65_536))
+        #expect(try await user.slipway.succeed("info", "--format", "{{.Networks}}") == "slirp4netns\n")
+        try world.directory.write(Self.peer, to: "peer.py")
+        let transfers = """
+            for i in 1 2 3 4 5; do
+                echo sent: $(nc 198.51.100.1 7010 < /data)
+                echo received: $(nc 198.51.100.1 7011 < /dev/null | sha256sum)
+            done
+            """
+        let oneLine = transfers.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+            .joined(separator: "; ").replacing("do;", with: "do")
+        try world.directory.write("FROM busybox\nCOPY data /\nRUN \(oneLine)\n", to: "context/Dockerfile")
+        let result = try await world.run(
+            """
+            head -c 50M /dev/urandom > context/data
+            python3 peer.py & peer=$!
+            until [ -e peer-ready ]; do kill -0 $peer; sleep 0.01; done
+            echo data: $(sha256sum < context/data)
+            $slipway build --progress=plain --no-cache -t probe context 2>&1 | sed 's/^#[0-9]* [0-9.]* //'
+            $slipway run --rm probe sh -c '\(oneLine)'
+            $slipway run -d --name server -p 7012:80 -p 7013:81 probe sh -c '
+                nc -ll -p 80 -e sha256sum & exec nc -ll -p 81 -e cat /data' > /dev/null
+            until [ "$(echo | busybox nc 127.0.0.1 7012)" ] && [ "$(busybox nc 127.0.0.1 7013 < /dev/null | head -c 1 | wc -c)" = 1 ]; do sleep 0.1; done
+            for address in 127.0.0.1 198.51.100.1; do
+                echo sent: $(busybox nc $address 7012 < context/data)
+                echo received: $(busybox nc $address 7013 < /dev/null | sha256sum)
+            done
+            $slipway rm -f server > /dev/null
+            kill $peer
+            """,
+            user.slipway
+        )
+        try #require(result.status == 0, "\(result.text) \(result.errorText)")
+        let lines = result.text.split(separator: "\n").map { $0.split(separator: " ") }
+        let digest = try #require(lines.first { $0.first == "data:" }?.dropFirst().first)
+        for direction in ["sent:", "received:"] {
+            let digests = lines.filter { $0.first ?? "" == direction }.map { $0.dropFirst().first }
+            #expect(digests == Array(repeating: digest, count: 12), "\(direction) \(result.text)")
+        }
+    }
+
+    @Test func `says what carries packets, and why it is no better one`() async throws {
+        for (missing, answer) in [
+            (["slirp4netns"], "pasta (uploads through it are slow, and an old one loses bytes; "),
+            (["slirp4netns", "pasta"], "none (neither slirp4netns nor pasta is there ("),
+        ] {
+            let user = try await OrdinaryUser(.init(missing: missing))
+            let text = try await user.slipway.succeed("info", "--format", "{{.Networks}}")
+            #expect(text.hasPrefix(answer), "\(text)")
+            #expect(text.contains("apt-get install slirp4netns)"), "\(text)")
+        }
     }
 }

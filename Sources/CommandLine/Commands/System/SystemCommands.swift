@@ -6,6 +6,7 @@ internal import Images
 internal import LinuxSystem
 internal import OCI
 internal import RPC
+internal import Sandboxes
 internal import Snapshots
 internal import Storage
 internal import Terminal
@@ -293,6 +294,8 @@ struct SystemSummaryCommand: RunnableCommand {
         let containers = usage.containers
         let running = containers.count(where: \.isRunning)
         let platform = Platform.current
+        let level = environment.privileges.level
+        let networks = await onBlockingPool { SandboxNetworks.summary(at: level) }
         let facts: [(String, String, TemplateValue)] = [
             ("Containers", "Containers", .integer(Int64(containers.count))),
             ("ContainersRunning", " Running", .integer(Int64(running))),
@@ -301,6 +304,7 @@ struct SystemSummaryCommand: RunnableCommand {
             ("ServerVersion", "Version", .text(SlipwayVersion.number)),
             ("Driver", "Storage Driver", .text(means.rawValue)),
             ("Security", "Security", .text(environment.privileges.summary)),
+            ("Networks", "Networks", .text(networks)),
             ("OSType", "OSType", .text(platform.os)),
             ("Architecture", "Architecture", .text(platform.architecture)),
             ("NCPU", "CPUs", .integer(Int64(availableProcessorCount()))),
