@@ -409,11 +409,11 @@ uint32_t slipway_outward_address(void) {
 }
 
 // Only calls that are safe after fork(2) in a process with threads.
-static void end_together(int watched, int victim) {
+static void end_together(int watched, int victim, int kept) {
     setsid();
-    if (dup2(watched, 3) < 0 || dup2(victim, 4) < 0) _exit(1);
+    if (dup2(watched, 3) < 0 || dup2(victim, 4) < 0 || (kept >= 0 && dup2(kept, 5) < 0)) _exit(1);
     close(0), close(1), close(2);
-    syscall(SYS_close_range, 5, ~0U, 0);
+    syscall(SYS_close_range, kept < 0 ? 5 : 6, ~0U, 0);
     if (chdir("/") < 0) _exit(1);
     struct pollfd ends[2] = {{.fd = 3, .events = POLLIN}, {.fd = 4, .events = POLLIN}};
     while (poll(ends, 2, -1) < 0 && errno == EINTR) continue;
@@ -421,22 +421,23 @@ static void end_together(int watched, int victim) {
     _exit(0);
 }
 
-int slipway_end_together(int watched, int victim) {
+int slipway_end_together(int watched, int victim, int kept) {
     // Above what they are moved to.
-    int high[2] = {slipway_duplicate_above(watched, 5), slipway_duplicate_above(victim, 5)};
+    int high[3] = {slipway_duplicate_above(watched, 6), slipway_duplicate_above(victim, 6),
+                   kept < 0 ? -1 : slipway_duplicate_above(kept, 6)};
     int result = -1, status;
-    pid_t child = high[0] < 0 || high[1] < 0 ? -1 : fork();
+    pid_t child = high[0] < 0 || high[1] < 0 || (kept >= 0 && high[2] < 0) ? -1 : fork();
     if (child == 0) {
         // Its own child has no parent then: this process need not wait for it.
         pid_t guard = fork();
-        if (guard == 0) end_together(high[0], high[1]);
+        if (guard == 0) end_together(high[0], high[1], high[2]);
         _exit(guard < 0);
     }
     if (child > 0) {
         while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
         result = WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
     }
-    if (high[0] >= 0) close(high[0]);
-    if (high[1] >= 0) close(high[1]);
+    for (int i = 0; i < 3; i++)
+        if (high[i] >= 0) close(high[i]);
     return result;
 }

@@ -130,9 +130,10 @@ int slipway_available_port(const char *address, uint16_t port, int is_datagram);
 /// where no route leads there.
 uint32_t slipway_outward_address(void);
 
-/// fork(2): a process without anything of the caller but two pidfds waits for the end of the first and kills the second.
+/// fork(2): a process without anything of the caller but these descriptors waits for an end and kills the process of `victim`.
 ///
+/// `watched` is a pidfd or the reading end of a pipe, `victim` a pidfd, `kept` another descriptor that stays open until then, or -1.
 /// Returns 0, or -1 with errno.
-int slipway_end_together(int watched, int victim);
+int slipway_end_together(int watched, int victim, int kept);
 
 #endif

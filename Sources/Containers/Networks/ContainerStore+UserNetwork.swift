@@ -1,5 +1,6 @@
 import LinuxSystem
 import Sandboxes
+import Synchronization
 import SystemPackage
 
 /// Networks of containers that root of the machine does not keep: each container's is its own, joined with the machine by a
@@ -32,6 +33,7 @@ extension ContainerStore {
                 in: directory
             )
             network.carrier = carrier.process
+            carriers.withLock { $0[record.id] = carrier }
         } catch let error as UserModeNetworkError {
             throw ContainerError.network("\(error)")
         }
@@ -56,14 +58,15 @@ extension ContainerStore {
 
     /// Has what carries a container's packets end with the process that is in its network.
     func bindNetwork(of record: ContainerRecord, to process: ProcessReference) async throws {
-        guard let carrier = record.state.network?.carrier else { return }
-        try await onBlockingPool { try process.takeAlong(carrier) }
+        guard let carrier = carriers.withLock({ $0.removeValue(forKey: record.id) }) else { return }
+        try await onBlockingPool { try carrier.serve(process) }
     }
 
     /// Takes a container's network down.
     func tearDownUserNetwork(_ record: ContainerRecord) async throws {
         let path = namespacePath(of: record)
         let directory = directory(of: record.id).appending("network")
+        carriers.withLock { $0[record.id] = nil }
         try await onBlockingPool {
             try record.state.network?.carrier?.send(signal: .kill)
             try unmount(path, lazy: true)

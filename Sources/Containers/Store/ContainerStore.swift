@@ -1,6 +1,7 @@
 import FoundationEssentials
 package import LinuxSystem
 import OCI
+import Sandboxes
 package import Snapshots
 package import Storage
 import Synchronization
@@ -21,6 +22,8 @@ package final class ContainerStore: Sendable {
     let terminalKeeper: [String]
     /// Keep the cgroups of containers that are about to start from being taken for abandoned, by the container's id.
     let heldGroups = Mutex<[String: [FileLock]]>([:])
+    /// What carries the packets of containers that are about to start, by the container's id: it ends with this process.
+    let carriers = Mutex<[String: UserModeNetwork]>([:])
 
     /// - Parameters:
     ///   - store: where containers are kept.

@@ -57,13 +57,27 @@ package struct ProcessReference: Sendable, Hashable, Codable {
     /// Has a process killed when this one has ended, whatever becomes of the caller.
     ///
     /// What sees to it is a process of its own, which ends with either of them.
+    /// - Parameters:
+    ///   - other: the process.
+    ///   - file: what stays open until then.
     /// - Throws: `SystemCallError` where one of them has ended already, or no process can be made.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package func takeAlong(_ other: ProcessReference) throws(SystemCallError) {
+    package func takeAlong(_ other: ProcessReference, holding file: OpenFile? = nil) throws(SystemCallError) {
         guard let own = try openHandle(), let others = try other.openHandle() else {
             throw SystemCallError("pidfd_open", errno: .noSuchProcess)
         }
-        _ = try retryingSystemCall("fork") { slipway_end_together(own.descriptor, others.descriptor) }
+        _ = try retryingSystemCall("fork") {
+            slipway_end_together(own.descriptor, others.descriptor, file?.descriptor ?? -1)
+        }
+    }
+
+    /// Has it killed when the writing end of a pipe is open in no process any more.
+    /// - Parameter pipe: the reading end.
+    /// - Throws: `SystemCallError` where it has ended already, or no process can be made.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func end(with pipe: OpenFile) throws(SystemCallError) {
+        guard let own = try openHandle() else { throw SystemCallError("pidfd_open", errno: .noSuchProcess) }
+        _ = try retryingSystemCall("fork") { slipway_end_together(pipe.descriptor, own.descriptor, -1) }
     }
 
     /// Waits until it executes another file than `file`, or has ended.

@@ -60,13 +60,15 @@ package struct UserModeNetwork: Sendable {
 
     package let process: ProcessReference
     private let child: ChildProcess
+    /// The program ends when no process has this open any more: the kernel closes it however this one ends.
+    private let lifeline: OpenFile
 
     /// Starts the program.
     /// - Parameters:
     ///   - namespace: a file that the namespace is mounted on. pasta itself drops what it would take to find another
     ///     process's.
     ///   - ports: what leads into it.
-    ///   - isIndependent: whether it goes on when this process has ended.
+    ///   - isIndependent: whether it may go on when this process has ended (`serve`).
     ///   - scratch: an empty directory.
     /// - Returns: it, once it carries packets.
     /// - Throws: `UserModeNetworkError`.
@@ -87,9 +89,16 @@ package struct UserModeNetwork: Sendable {
     /// Ends the program; the namespace is cut off.
     package func end() async throws { try await child.terminate(grace: .milliseconds(500)) }
 
-    fileprivate init(process: ProcessReference, child: ChildProcess) {
+    /// Has the program end with a process that it serves, and no more with this one.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func serve(_ served: ProcessReference) throws(SystemCallError) {
+        try served.takeAlong(process, holding: lifeline)
+    }
+
+    fileprivate init(process: ProcessReference, child: ChildProcess, lifeline: OpenFile) {
         self.process = process
         self.child = child
+        self.lifeline = lifeline
     }
 }
 
@@ -140,11 +149,16 @@ private struct Request: Sendable {
         arguments += specifications("--tcp-ports", isDatagram: false) + specifications("--udp-ports", isDatagram: true)
         arguments += ["--pid", ready.string, "--no-netns-quit", "--netns", namespace.string]
         let (process, child) = try await start("pasta", arguments)
+        let lifeline = try await onBlockingPool {
+            let pipe = try makePipe()
+            try process.end(with: pipe.reading)
+            return pipe.writing
+        }
         let isReady = try await FileWatch.wait(in: [scratch], while: process, atMost: Self.patience) {
             try HostFiles.status(of: ready).flatMap { $0.size > 0 ? true : nil }
         }
         guard isReady != nil else { throw try await failure(of: child, "pasta") }
-        return UserModeNetwork(process: process, child: child)
+        return UserModeNetwork(process: process, child: child, lifeline: lifeline)
     }
 
     private func specifications(_ option: String, isDatagram: Bool) -> [String] {
@@ -160,21 +174,17 @@ private struct Request: Sendable {
     /// See slirp4netns(1).
     func startSlirp() async throws -> UserModeNetwork {
         let socket = scratch.appending("network.socket")
-        var arguments = [
+        let lifeline = try await onBlockingPool { try makePipe() }
+        let arguments = [
             "--configure", "--mtu=65520", "--disable-host-loopback", "--netns-type=path", "--ready-fd=3",
             // A path of a socket has room for 107 bytes, which many stores need for themselves.
-            "--api-socket", "network.socket",
+            "--api-socket", "network.socket", "--exit-fd=4",
+            namespace.string, UserModeNetwork.interface,
         ]
-        var files: [CInt: ChildProcessConfiguration.File] = [3: .pipeFromChild]
-        if !isIndependent {
-            // It ends when nothing holds the other end any more.
-            arguments.append("--exit-fd=4")
-            files[4] = .pipeToChild
-        }
-        arguments += [namespace.string, UserModeNetwork.interface]
+        let files: [CInt: ChildProcessConfiguration.File] = [3: .pipeFromChild, 4: .open(lifeline.reading)]
         let (process, child) = try await start("slirp4netns", arguments, files, in: scratch)
         guard try await child.reader(3)?.read() != nil else { throw try await failure(of: child, "slirp4netns") }
-        let network = UserModeNetwork(process: process, child: child)
+        let network = UserModeNetwork(process: process, child: child, lifeline: lifeline.writing)
         do {
             for port in ports { try await forward(port, through: socket) }
         } catch {

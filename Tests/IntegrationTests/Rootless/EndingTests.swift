@@ -127,6 +127,24 @@ struct `Commands of ordinary users that end early` {
         }
     }
 
+    @Test(arguments: ["slirp4netns", "pasta"], ["build", "run"])
+    func `leave nothing of what carries packets, killed as soon as that runs`(carrier: String, command: String)
+        async throws
+    {
+        let end = End(signal: SIGKILL, level: .subordinateIDs, missing: carrier == "pasta" ? ["slirp4netns"] : [])
+        let user = try await user(end)
+        try scratch.write("FROM busybox\nRUN sleep 100000\n", to: "step/Dockerfile")
+        let arguments =
+            command == "build"
+            ? ["build", "--no-cache", "--progress=plain", scratch.path + "/step"]
+            : ["run", "--rm", "busybox", "sleep", "100000"]
+        for _ in 0..<5 {
+            try await self.end(end, user, arguments) { _ in
+                try processes(of: user).contains { $0.hasPrefix(carrier) }
+            }
+        }
+    }
+
     @Test(arguments: End.all) func `leave nothing of a pull`(end: End) async throws {
         let user = try await user(end)
         let registry = try await RegistryServer.start(in: FilePath(scratch.path))
