@@ -105,15 +105,37 @@ package struct UserModeNetwork: Sendable {
 /// Why a network namespace cannot be joined with others.
 package enum UserModeNetworkError: Error, Sendable, Hashable, CustomStringConvertible {
     case noProgram
+    /// The program cannot make an interface; nil is that there is another file in the place of the device.
+    case noTunnel(SystemCallError?)
     case failed(program: String, says: [UInt8])
 
     package var description: String {
         switch self {
         case .noProgram: "neither slirp4netns nor pasta is there (install one with: apt-get install slirp4netns)"
-        case .failed(let program, let says):
-            "\(program): \(escapedForDisplay(says))"
-                + (String(decoding: says, as: UTF8.self).contains("/dev/net/tun")
-                    ? " (let every user open it: chmod 666 /dev/net/tun, after modprobe tun)" : "")
+        case .noTunnel(let error?):
+            switch error.errno {
+            case .permissionDenied, .notPermitted:
+                "no interface can be made (\(error)); let every user do it: chmod 666 /dev/net/tun"
+            default: "no interface can be made (\(error)); \(Self.tunnelRemedy)"
+            }
+        case .noTunnel(nil):
+            "no interface can be made (/dev/net/tun is not the device of that name); \(Self.tunnelRemedy)"
+        case .failed(let program, let says): "\(program): \(escapedForDisplay(says))"
+        }
+    }
+
+    private static let tunnelRemedy =
+        "have the kernel make the device: modprobe tun; a container must be given it: --device /dev/net/tun"
+
+    /// Tries what the programs do first, of whose failure they do not always say what is missing.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    fileprivate static var missingTunnel: UserModeNetworkError? {
+        do throws(SystemCallError) {
+            let status = try OpenFile.open("/dev/net/tun", .readWrite).status()
+            return status.type == .characterDevice && (status.deviceMajor, status.deviceMinor) == (10, 200)
+                ? nil : .noTunnel(nil)
+        } catch {
+            return .noTunnel(error)
         }
     }
 }
@@ -253,16 +275,15 @@ private struct Request: Sendable {
     }
 
     /// What slirp4netns says after the cause.
-    private static let farewells: Set<String> = [
-        "do_slirp is exiting", "do_slirp failed", "parent failed", "child failed",
-    ]
+    private static let farewells = ["do_slirp is exiting", "do_slirp failed", "parent failed", "child failed"]
 
     private func failure(of child: ChildProcess, _ name: String) async throws -> UserModeNetworkError {
         try await child.terminate(grace: .zero)
+        if let missing = await onBlockingPool({ UserModeNetworkError.missingTunnel }) { return missing }
         let text = try await onBlockingPool { [log] in try contentsIfPresent(of: log, limit: 1 << 16) ?? [] }
         // What failed comes last; lines before it tell what was set up.
         let lines = text.split(separator: "\n").filter { line in
-            !line.starts(with: "Failed to send".utf8) && !Self.farewells.contains(String(decoding: line, as: UTF8.self))
+            !line.starts(with: "Failed to send".utf8) && !Self.farewells.contains { line.starts(with: $0.utf8) }
         }
         return .failed(program: name, says: Array(lines.last ?? "it ended before it was ready"))
     }

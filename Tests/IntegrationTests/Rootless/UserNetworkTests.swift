@@ -226,4 +226,28 @@ struct `The network of an ordinary user's processes` {
             #expect(text.contains("apt-get install slirp4netns)"), "\(text)")
         }
     }
+
+    @Test(
+        arguments: [
+            ("mkdir -p none; mount --bind none /dev/net", "no such file or directory", "modprobe tun"),
+            ("mount --bind /dev/null /dev/net/tun", "is not the device of that name", "modprobe tun"),
+            ("chmod 600 dev/tun", "permission denied", "chmod 666 /dev/net/tun"),
+        ],
+        [[], ["slirp4netns"]]
+    )
+    func `names the device that is missing, and the remedy`(
+        machine: (changes: String, cause: String, remedy: String),
+        missing: [String]
+    ) async throws {
+        let user = try await OrdinaryUser.withBusybox(.init(changes: machine.changes, missing: missing))
+        let run = try await user.slipway("run", "--rm", "busybox", "true")
+        #expect(run.status == 125)
+        let scratch = try TemporaryDirectory()
+        let built = try await user.slipway.build("FROM busybox\nRUN --network=default true", in: scratch)
+        for text in [run.errorText, built.errorText] {
+            #expect(text.contains("no interface can be made ("), "\(text)")
+            #expect(text.contains("/dev/net/tun") && text.contains(machine.cause), "\(text)")
+            #expect(text.contains(machine.remedy), "\(text)")
+        }
+    }
 }
