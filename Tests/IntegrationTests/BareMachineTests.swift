@@ -38,7 +38,7 @@ struct `A bare machine` {
     }
 
     @Test(arguments: ["--help", "--version", "build --help", "images", "info"])
-    func `where nobody reads, the status is that of SIGPIPE and nothing is said`(words: String) async throws {
+    func `without a reader the status is that of SIGPIPE and nothing is said`(words: String) async throws {
         let slipway = try await Slipway.shared()
         let result = try await runProgram(
             "bash",

@@ -26,7 +26,7 @@ import Text
         #expect(Signal(rawValue: 37).description == "SIGRTMIN+3" && Signal(rawValue: 32).description == "32")
     }
 
-    @Test func `writing where nobody reads any more is an error, not the end of the process`() async throws {
+    @Test func `writing to a pipe without a reader is an error, not the end of the process`() async throws {
         // The end to read from is closed, as nothing refers to it.
         let pipe = try makePipe().writing
         let error = await #expect(throws: SystemCallError.self) {

@@ -1,9 +1,9 @@
 import LinuxSystem
 import Synchronization
 
-/// Lets go of the memory that builds took, when none has run for a while.
+/// Returns the memory that builds took to the system when no build has run for a while.
 ///
-/// The next one begins a little later for it, so not between builds that follow each other.
+/// This slows the next build a little, so it does not happen between builds that follow each other.
 final class IdleMemory: Sendable {
     private static let patience = Duration.seconds(10)
 
@@ -32,7 +32,7 @@ final class IdleMemory: Sendable {
     }
 
     private func releaseUnlessBuilding(after begun: Int) {
-        // Not structured: nobody waits for it, and a daemon that ends has no memory to let go of.
+        // Not structured: no build waits for it, and a daemon that ends has no memory to let go of.
         Task {
             try? await Task.sleep(for: Self.patience)
             guard state.withLock({ $0.begun == begun }) else { return }

@@ -9,7 +9,7 @@ package protocol PacketChannel: Sendable {
     func next() async throws -> Fsutil_Types_Packet?
     /// As many packets as have come, at least one; nil when the other end has closed its side.
     func nextBatch() async throws -> [Fsutil_Types_Packet]?
-    /// Many packets come that nobody waits for: they may come later and together.
+    /// Many packets are coming, and none of them is urgent: they may arrive later and together.
     func gather()
     func send(_ packet: Fsutil_Types_Packet) async throws
 }

@@ -8,7 +8,7 @@ internal import SystemPackage
 /// Handlers are reset by execve(2), so programs that this process starts get the default behaviour again.
 ///
 /// SIGPIPE is ignored before the first line of Swift runs, so that writing to a closed pipe throws `EPIPE`. Programs that are
-/// started inherit that through execve(2): who starts one restores the default.
+/// started inherit that through execve(2), so the code that starts one restores the default.
 package enum ProcessSignals {
     /// Puts back what a signal does by itself.
     package static func restoreDefault(_ signal: Signal) { _ = slipway_default_signal(signal.rawValue) }

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// What was read of a directory that has not changed since: it is not read again.
 ///
-/// Belongs to one state of the directory. Who finds that the directory has changed begins with a new value.
+/// A value belongs to one state of the directory. After a change, a new value takes its place.
 package final class KnownFiles: Sendable {
     /// Which files: those of some selections that a source has.
     struct Use: Hashable, Sendable {

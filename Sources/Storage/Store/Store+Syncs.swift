@@ -14,7 +14,7 @@ package final class SyncedCopy: Sendable {
     package let files: FilePath
     /// An empty directory of the same file system for what is unfinished.
     package let workshop: FilePath
-    /// Removed by whoever gives one of the files an extended attribute, before that.
+    /// Must be removed before any of the files is given an extended attribute.
     package let plainMark: FilePath
     fileprivate let data: FilePath
     private let lock: FileLock
