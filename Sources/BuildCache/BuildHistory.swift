@@ -35,7 +35,7 @@ package struct BuildHistory: Sendable {
     /// Remembers a build and forgets the oldest beyond the limits.
     package func add(_ record: BuildRecord) async throws {
         let content = Data(try StrictJSON.encode(record))
-        try await store.database.write { [limits] db in
+        try await store.database.writeLazily { [limits] db in
             try db.execute(
                 sql: """
                     INSERT OR REPLACE INTO build_history

@@ -159,7 +159,7 @@ package enum CacheTable: TableOwner {
     }
 
     /// Results of builds with lost layers go: the steps run again.
-    package static func removeLost(_ lost: LostContent, in db: Database) throws -> [String] {
+    package static func removeUnreported(_ lost: LostContent, in db: Database) throws {
         try db.execute(
             sql: """
                 DELETE FROM cache_records WHERE id IN (
@@ -167,6 +167,10 @@ package enum CacheTable: TableOwner {
                 """,
             arguments: [LayerID.json(lost.layers)]
         )
+    }
+
+    package static func removeLost(_ lost: LostContent, in db: Database) throws -> [String] {
+        try removeUnreported(lost, in: db)
         return []
     }
 }

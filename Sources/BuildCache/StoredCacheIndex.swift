@@ -86,7 +86,7 @@ package final class StoredCacheIndex: CacheIndex {
     }
 
     package func alias(_ key: CacheKey, to record: CacheRecord) async throws {
-        try await store.database.write { db in
+        try await store.database.writeLazily { db in
             let known = try db.cachedStatement(sql: "SELECT 1 FROM cache_records WHERE id = ?")
             guard try Bool.fetchOne(known, arguments: [record.id]) != nil else { return }
             try Self.insertKey(key, record.id, in: db)
@@ -102,7 +102,7 @@ package final class StoredCacheIndex: CacheIndex {
         let layers = trees.compactMap { $0?.layers }
         let (kept, contents) = KeptEntry.split(entry, layerCounts: layers.map(\.count))
         let content = Data(try StrictJSON.encode(kept))
-        return try await store.database.write { db in
+        return try await store.database.writeLazily { db in
             try db.execute(
                 sql: "DELETE FROM cache_records WHERE canonical_key = ?",
                 arguments: [entry.canonicalKey.digest]
@@ -160,7 +160,7 @@ package final class StoredCacheIndex: CacheIndex {
             )
         }
         guard let stale, stale > 0 else { return }
-        try await store.database.write { db in
+        try await store.database.writeLazily { db in
             try db.execute(
                 sql: "UPDATE cache_records SET last_used = ?, usage_count = usage_count + 1 WHERE id IN (\(list))",
                 arguments: [now]

@@ -48,6 +48,13 @@ uint32_t slipway_major(uint64_t device) { return major(device); }
 uint32_t slipway_minor(uint64_t device) { return minor(device); }
 int slipway_syncfs(int fd) { return syncfs(fd); }
 
+int slipway_start_writing(int fd) { return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
+
+int slipway_await_writing(int fd) {
+    return sync_file_range(fd, 0, 0,
+                           SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
 ssize_t slipway_readlinkat(int link, void *buffer, size_t size) { return readlinkat(link, "", buffer, size); }
 
 ssize_t slipway_getxattr(const char *path, const char *name, void *value, size_t size) {

@@ -33,8 +33,9 @@ package struct LocalDirectory: Sendable {
             excludes: source.excludePatterns,
             selections: selections
         )
-        return try await (known ?? KnownFiles()).content(for: use) {
-            let digester = ContentDigester(tree: tree, memo: digests)
+        let known = known ?? KnownFiles()
+        return try await known.content(for: use) {
+            let digester = ContentDigester(tree: tree, memo: ReceivedFileDigests(known: known, others: digests))
             var items: [[ContentItem]] = []
             for selection in selections { items.append(try await digester.items(of: selection)) }
             return KnownFiles.Content(items: items, key: ContentKey(of: items, in: tree))

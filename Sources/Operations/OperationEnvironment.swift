@@ -103,7 +103,8 @@ package struct OperationEnvironment: Sendable {
     ) async throws -> ContentKey {
         switch output {
         case .directory(let directory):
-            let settled = currentTime() - 2
+            // What has come from a client and is known is changed by no one while a build reads it.
+            let settled = directory.known == nil ? currentTime() - 2 : .max
             let content = try await directory.content(of: selections, fileDigests)
             let seen = ObservedFiles(key: content.key.digest, selections: content.items, settled: settled)
             observations.note(seen, at: place)

@@ -288,7 +288,7 @@ package final class Downloads: Sendable {
     private func keep(_ answer: Answer, _ key: Digest) async throws {
         // Without a condition to ask by, the answer is of no use the next time.
         guard answer.etag != nil || answer.lastModified != nil else { return }
-        try await store.database.write { db in
+        try await store.database.writeLazily { db in
             let now = currentTime()
             let row = DownloadTable.Download(
                 request: key.description,

@@ -43,7 +43,7 @@ package struct ConfigurationTable: Sendable {
 extension SlipwayConfiguration {
     /// Everything that the file may have, in the order of the reference.
     package static let tables = [
-        registryKeys, keyPairKeys, workerKeys, policyKeys, historyKeys, nameServerKeys, deviceKeys,
+        registryKeys, keyPairKeys, storeKeys, workerKeys, policyKeys, historyKeys, nameServerKeys, deviceKeys,
     ]
 
     static let registryKeys = ConfigurationTable(
@@ -107,6 +107,24 @@ extension SlipwayConfiguration {
             ConfigurationKey("minFreeSpace", .size, "Free space to leave on the disk.", default: defaults?.free),
         ]
     }
+
+    static let storeKeys = ConfigurationTable(
+        header: "[store]",
+        summary: "How the store is written.",
+        keys: [
+            ConfigurationKey(
+                "durability",
+                .text,
+                "`reported`: what is reported, as an image, is on the disk, and a build waits for that once, at its end; "
+                    + "`strict`: each step waits for its own.",
+                default: "`reported`"
+            )
+        ],
+        example: """
+            [store]
+            durability = "strict"
+            """
+    )
 
     static let workerKeys = ConfigurationTable(
         header: "[worker.oci]",

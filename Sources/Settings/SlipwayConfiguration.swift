@@ -97,6 +97,8 @@ package struct SlipwayConfiguration: Sendable, Hashable {
     /// What network the steps of builds get: `networkMode` of `[worker.oci]`.
     package var networkMode: String?
     package var dns = NameServerTable()
+    /// When what is made in the store has to be on the disk: `durability` of `[store]`.
+    package var durability: String?
     package var history = HistoryTable()
     /// What is said of the daemon.
     package var daemon = DaemonTable()
@@ -140,6 +142,10 @@ package struct SlipwayConfiguration: Sendable, Hashable {
         }
         if let table = try reader.table("cdi") {
             devices = try Self.deviceTable(table, base: file.removingLastComponent())
+        }
+        if let table = try reader.table("store") {
+            try table.refuseOthers(than: Self.storeKeys.keyNames)
+            durability = try table.string("durability")
         }
         if let table = try reader.table("dns") { dns = try Self.nameServerTable(table) }
         if let table = try reader.table("history") { history = try Self.historyTable(table) }

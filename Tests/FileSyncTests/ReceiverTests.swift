@@ -1,6 +1,7 @@
 import BuildKitProto
 import FileSync
 import FoundationEssentials
+import Hashing
 import LinuxSystem
 import SwiftProtobuf
 import SystemPackage
@@ -42,6 +43,28 @@ import Text
             #expect(sender.requests == [0, 3, 7])
             #expect(try await blocking { try tree(of: scratch.inside) } == sampleTree)
             #expect(try await blocking { try tree(of: scratch.workshop) }.isEmpty)
+        }
+    }
+
+    @Test func `content is digested as it comes, for the files that stand there then`() async throws {
+        try await withScratch { scratch in
+            let received = try await scratch.receiver(isDigesting: true).run(FakeSender(sample))
+            let expected: [([UInt8], [UInt8])] = [("a", "alpha"), ("d/f", "in d"), ("z", "")]
+            #expect(received.digested.map(\.path) == expected.map(\.0))
+            for (digested, (path, content)) in zip(received.digested, expected) {
+                var hash = SecureHash()
+                hash.update(content)
+                #expect(digested.sha256 == hash.finalized())
+                let found = try await blocking { try scratch.inside.status(FilePath(bytes: path)) }
+                #expect(digested.status.inode == found.inode)
+                #expect(digested.status.modified == found.modified)
+                // That of the other one was changed by its second name.
+                if path != "d/f" { #expect(digested.status.changed == found.changed) }
+            }
+            let unchanged = try await scratch.receiver(isDigesting: true).run(FakeSender(sample))
+            #expect(unchanged.digested == [])
+            let undigested = try await scratch.receiver(comparison: .none).run(FakeSender(sample))
+            #expect(undigested.requested == 3 && undigested.digested == [])
         }
     }
 

@@ -47,7 +47,8 @@ struct Scratch: Sendable {
         comparison: FileReceiver.Comparison = .metadata,
         scope: FileReceiver.Scope = .everything,
         limits: SyncLimits = SyncLimits(),
-        plainMark: FilePath? = nil
+        plainMark: FilePath? = nil,
+        isDigesting: Bool = false
     ) -> FileReceiver {
         FileReceiver(
             into: inside,
@@ -57,7 +58,8 @@ struct Scratch: Sendable {
             scope: scope,
             owners: .fixed(user: ProcessContext.fileOwner.user, group: ProcessContext.fileOwner.group),
             limits: limits,
-            plainMark: plainMark
+            plainMark: plainMark,
+            isDigesting: isDigesting
         )
     }
 }

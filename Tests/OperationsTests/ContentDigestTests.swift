@@ -7,6 +7,7 @@ import Proofs
 import Storage
 import SystemPackage
 import Testing
+import Text
 
 @testable import Operations
 
@@ -125,5 +126,19 @@ import Testing
         #expect(rows == 2)
         #expect(try await key(memo: memo) == fresh)
         await store.close()
+    }
+
+    @Test func `a file that was digested when it came is not read, unless it has changed`() async throws {
+        let known = KnownFiles()
+        let path = context.appending("d/a")
+        let status = try #require(try await onBlockingPool { try HostFiles.status(of: path) })
+        // Another digest than the content has tells whether it was read.
+        known.note("d/a", status, sha256: [UInt8](repeating: 7, count: 32))
+        let memo = ReceivedFileDigests(known: known, others: UncachedFileDigests())
+        let read = try await key()
+        let told = try await key(memo: memo)
+        #expect(told.digest != read.digest)
+        try Data("9".utf8).write(to: URL(filePath: path.string))
+        #expect(try await key(memo: memo) == (try await key()))
     }
 }

@@ -75,18 +75,22 @@ package final class BuildServer: Sendable {
     let produced = ProducedGraphs()
     let feed = HistoryFeed()
     let keeper: CacheKeeper
-    private let memory = IdleMemory()
+    private let idleTime: IdleTime
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
         keeper = CacheKeeper(configuration.store, configuration.policies)
+        idleTime = IdleTime { [store = configuration.store] in
+            // What fails is reported by the build that needs it.
+            try? await store.flushRest(everything: true)
+        }
     }
 
     var store: Store { configuration.store }
 
     /// Makes a job known as long as `body`, which builds it, runs.
     func withJob<Value>(_ id: String, _ body: (JobRegistry.Entry) async throws -> Value) async throws -> Value {
-        try await memory.whileBuilding { try await jobs.withEntry(id, body) }
+        try await idleTime.whileBuilding { try await jobs.withEntry(id, body) }
     }
 
     /// Lets no build begin any more.

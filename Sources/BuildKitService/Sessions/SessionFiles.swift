@@ -53,6 +53,7 @@ final class SessionFiles: LocalFiles {
             throw error
         }
         let files = received.isChanged ? KnownFiles() : known ?? KnownFiles()
+        for file in received.digested { files.note(file.path, file.status, sha256: file.sha256) }
         sessions.knownCopies.put(files, of: copy.files)
         return LocalPlace(copy.files, known: files)
     }
@@ -91,7 +92,8 @@ final class SessionFiles: LocalFiles {
             workshop: workshop,
             comparison: source.comparesMetadata ? .metadata : .none,
             scope: source.metadataExceptions.map { .metadata(besides: $0) } ?? .everything,
-            plainMark: copy.plainMark
+            plainMark: copy.plainMark,
+            isDigesting: true
         )
         return try await session.sync("moby.filesync.v1.FileSync", metadata: metadata.pairs) { channel in
             try await receiver.run(channel, progress: report)

@@ -55,6 +55,10 @@ int slipway_birth_time(int fd, int64_t *seconds, uint32_t *nanoseconds);
 /// syncfs(2).
 int slipway_syncfs(int fd);
 
+/// sync_file_range(2): begins to write the pages of a file, and waits until they are written. What else the file needs is not flushed.
+int slipway_start_writing(int fd);
+int slipway_await_writing(int fd);
+
 /// readlinkat(2) of an `O_PATH` descriptor of a symbolic link.
 ssize_t slipway_readlinkat(int link, void *buffer, size_t size);
 

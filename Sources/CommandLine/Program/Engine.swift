@@ -38,6 +38,7 @@ extension SlipwayEnvironment {
             at: try root(),
             tables: .all,
             identities: privileges.level.maps ?? .machine,
+            durability: try await durability(),
             freesSpace: freesSpace
         )
         return try await self.engine(over: store, credentials: try credentials())
@@ -57,6 +58,20 @@ extension SlipwayEnvironment {
         let images = ImageStore(store: store)
         let remote = RemoteImages(images: images, snapshots: snapshots, client: client, blobs: blobs, logger: logger)
         return Engine(store: store, snapshots: snapshots, images: images, remote: remote, credentials: credentials)
+    }
+
+    /// When what is made in the store has to be on the disk.
+    private func durability() async throws -> Durability {
+        if let durability = global.durability { return durability }
+        let configuration = try await configuration()
+        guard let name = configuration.durability else { return .reported }
+        if let durability = Durability(rawValue: name) { return durability }
+        let known = Durability.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+        throw SettingsError.invalid(
+            file: configuration.file,
+            key: "store.durability",
+            reason: "\"\(name)\" is not one of \(known)"
+        )
     }
 
     /// How trees are shown and changed: as `SLIPWAY_SNAPSHOTTER` says, else what works best where the store is.

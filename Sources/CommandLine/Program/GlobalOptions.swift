@@ -1,3 +1,4 @@
+package import Storage
 package import Terminal
 
 /// The options before the command: `slipway --root /srv/slipway images`.
@@ -11,6 +12,8 @@ package struct GlobalOptions: Sendable {
     package var authority: [UInt8]?
     package var certificate: [UInt8]?
     package var key: [UInt8]?
+    /// When what is made in the store has to be on the disk; nil leaves it to the configuration.
+    package var durability: Durability?
     package var isDebugging = false
     package var logLevel: LogLevel?
     package var showsVersion = false
@@ -48,6 +51,19 @@ package struct GlobalOptions: Sendable {
         ),
         .bytes("tlscert", \.certificate, completion: .files, help: "Path to TLS certificate file"),
         .bytes("tlskey", \.key, completion: .files, help: "Path to TLS key file"),
+        .value(
+            "durability",
+            \.durability,
+            placeholder: "string",
+            defaultText: "\"reported\"",
+            completion: .words(Durability.allCases.map(\.rawValue)),
+            help: "When a build waits for the disk: once, before it reports its result (\"reported\"), or in each step (\"strict\")"
+        ) { bytes throws(FlagValueError) in
+            guard let durability = Durability(rawValue: try FlagValues.text(bytes)) else {
+                throw FlagValueError("it is neither \"reported\" nor \"strict\"")
+            }
+            return durability
+        },
         .toggle("debug", short: "D", \.isDebugging, help: "Show what happens inside, and where errors come from"),
         .value(
             "log-level",

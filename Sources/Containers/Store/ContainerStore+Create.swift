@@ -44,6 +44,7 @@ extension ContainerStore {
                 try await makeVolumes(of: configuration.mounts)
                 return try await store.withLease { lease in
                     try await lease.hold(configuration.layers.map { .layer($0) })
+                    try await store.flush(configuration.layers.map { .layer($0) })
                     return try await insert(request, id, configuration, draft)
                 }
             }

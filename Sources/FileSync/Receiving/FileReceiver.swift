@@ -12,6 +12,15 @@ package struct ReceivedFiles: Sendable, Hashable {
     package let bytes: Int64
     /// Whether the directory is not as it was before.
     package let isChanged: Bool
+    /// The regular files that were sent and have no extended attributes, if they were digested on the way.
+    package let digested: [ReceivedContent]
+}
+
+/// A regular file as it was when it got its place, and the SHA-256 of its content.
+package struct ReceivedContent: Sendable, Hashable {
+    package let path: [UInt8]
+    package let status: FileStatus
+    package let sha256: [UInt8]
 }
 
 /// The end of a file sync that makes a directory what the sender's is.
@@ -49,6 +58,7 @@ package struct FileReceiver: Sendable {
     let owners: FileOwners
     let limits: SyncLimits
     let plainMark: FilePath?
+    let isDigesting: Bool
 
     /// - Parameters:
     ///   - directory: where the tree goes. No other process may change it meanwhile.
@@ -62,6 +72,7 @@ package struct FileReceiver: Sendable {
     ///   - limits: how much may be sent.
     ///   - plainMark: a file that is there as long as nothing in the directory was given an extended attribute: it is
     ///     removed before the first. What has none then need not be asked for its own.
+    ///   - isDigesting: whether content is digested while it comes, which the sender's next piece is not kept waiting for.
     package init(
         into directory: RootedDirectory,
         workshop: RootedDirectory? = nil,
@@ -70,7 +81,8 @@ package struct FileReceiver: Sendable {
         scope: Scope = .everything,
         owners: FileOwners = .asSent,
         limits: SyncLimits = SyncLimits(),
-        plainMark: FilePath? = nil
+        plainMark: FilePath? = nil,
+        isDigesting: Bool = false
     ) {
         self.directory = directory
         self.workshop = workshop
@@ -80,6 +92,7 @@ package struct FileReceiver: Sendable {
         self.owners = owners
         self.limits = limits
         self.plainMark = plainMark
+        self.isDigesting = isDigesting
     }
 
     /// Receives a tree.

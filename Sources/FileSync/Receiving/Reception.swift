@@ -46,7 +46,11 @@ final class Reception: Sendable {
                     comparison: receiver.comparison,
                     plainMark: receiver.plainMark
                 ),
-                contents: StagedContents(workshop: workshop, limit: receiver.limits.content),
+                contents: StagedContents(
+                    workshop: workshop,
+                    limit: receiver.limits.content,
+                    isDigesting: receiver.isDigesting
+                ),
                 metadata: try Self.metadata(receiver.scope)
             )
         )
@@ -72,7 +76,8 @@ final class Reception: Sendable {
                 entries: Int(state.nextID),
                 requested: state.contents.count,
                 bytes: state.contents.bytes,
-                isChanged: state.tree.changes > 0
+                isChanged: state.tree.changes > 0,
+                digested: state.contents.digested
             )
         }
     }

@@ -1,4 +1,6 @@
+internal import Archive
 internal import FoundationEssentials
+internal import Hashing
 internal import LinuxSystem
 internal import Text
 
@@ -10,6 +12,7 @@ struct StagedContents {
         let directory: SentDirectory
         var file: OpenFile?
         var isBegun = false
+        var hash = SecureHash()
     }
 
     /// How many files are held open: a sender sends a few at a time, whatever it may announce.
@@ -22,10 +25,14 @@ struct StagedContents {
     private var open: [UInt32] = []
     private(set) var bytes: Int64 = 0
     private(set) var count = 0
+    private let isDigesting: Bool
+    /// The files that are complete, if they are digested.
+    private(set) var digested: [ReceivedContent] = []
 
-    init(workshop: Workshop, limit: Int64) {
+    init(workshop: Workshop, limit: Int64, isDigesting: Bool) {
         self.workshop = workshop
         self.limit = limit
+        self.isDigesting = isDigesting
     }
 
     var isEmpty: Bool { awaited.isEmpty }
@@ -45,6 +52,7 @@ struct StagedContents {
         bytes += Int64(data.count)
         let file = try file(of: id)
         try naming(path(of: id)) { try data.withUnsafeBytes { try file.write($0) } }
+        if isDigesting { data.withUnsafeBytes { awaited[id]?.hash.update($0) } }
     }
 
     /// Ends a file, and puts it in its place.
@@ -56,6 +64,11 @@ struct StagedContents {
         try naming(content.path) {
             try content.metadata.giveToNew(file)
             try workshop.file(id).move(to: content.path.lastComponent, of: handles.handle(of: content.directory))
+            // What has attributes is read again by those who want their digest as well.
+            guard isDigesting, content.isBegun, try copiedAttributes(of: file).isEmpty else { return }
+            digested.append(
+                ReceivedContent(path: content.path, status: try file.status(), sha256: content.hash.finalized())
+            )
         }
     }
 

@@ -39,6 +39,9 @@ package struct ManifestOrigin: Sendable, Hashable {
     /// The index or manifest list that named the manifest.
     package let index: Digest?
 
+    /// The documents that it is read from.
+    package var digests: [Digest] { [digest] + (index.map { [$0] } ?? []) }
+
     package init(digest: Digest, mediaType: MediaType, index: Digest? = nil) {
         self.digest = digest
         self.mediaType = mediaType

@@ -52,11 +52,14 @@ extension ImageStore {
             for content in index.members.flatMap({ [$0.image.configuration, $0.manifest] }) + [bytes] {
                 _ = try await store.blobs.put(content, in: lease)
             }
-            try await lease.hold(index.attestations.flatMap(\.blobs).map { .blob($0) })
+            let said = index.attestations.flatMap(\.blobs)
+            try await lease.hold(said.map { .blob($0) })
+            let documents = kept.members.flatMap { [$0.image, $0.manifest.digest] } + [kept.id]
+            try await flush(checked, with: documents + said + checked.flatMap { $0.image.manifest?.digests ?? [] })
             try await store.database.write { db in
                 for image in checked { try Self.insert(image, in: db) }
                 try Self.insert(kept, shownAs: shown, in: db)
-                try Self.insert(index.attestations.flatMap(\.blobs), of: kept.id, in: db)
+                try Self.insert(said, of: kept.id, in: db)
                 for name in index.names { try Self.setName(name, to: kept.id, at: currentTime(), in: db) }
             }
             return kept

@@ -33,9 +33,17 @@ package final class ImageStore: Sendable {
         let checked = try CheckedImage(image)
         return try await store.withLease { lease in
             _ = try await store.blobs.put(image.configuration, in: lease)
+            try await flush([checked], with: [checked.id] + (image.manifest?.digests ?? []))
             try await store.database.write { db in try Self.insert(checked, in: db) }
             return checked.id
         }
+    }
+
+    /// Makes durable what images need that are about to be there.
+    func flush(_ images: [CheckedImage], with blobs: [Digest]) async throws {
+        let layers = Set(images.flatMap(\.image.layers))
+        let unflushed = try await store.database.read { db in try LayerTable.unflushed(of: layers, in: db) }
+        try await store.flush(unflushed + blobs.map { .blob($0) })
     }
 
     /// A new image whose configuration can be read and fits its layers.

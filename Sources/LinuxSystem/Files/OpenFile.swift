@@ -166,6 +166,22 @@ package final class OpenFile: Sendable {
         _ = try retryingSystemCall("syncfs", path: path) { slipway_syncfs(descriptor) }
     }
 
+    /// Begins to write the file's pages to the disk, without waiting.
+    ///
+    /// See sync_file_range(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func startWriting() throws(SystemCallError) {
+        _ = try retryingSystemCall("sync_file_range", path: path) { slipway_start_writing(descriptor) }
+    }
+
+    /// Waits until the file's pages are written; what says where they are may still be in the file system's journal.
+    ///
+    /// See sync_file_range(2).
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func awaitWriting() throws(SystemCallError) {
+        _ = try retryingSystemCall("sync_file_range", path: path) { slipway_await_writing(descriptor) }
+    }
+
     /// The path under which another process of ours, or a call without an `at` form, reaches this very file.
     package var procPath: FilePath { FilePath("/proc/self/fd/\(descriptor)") }
 

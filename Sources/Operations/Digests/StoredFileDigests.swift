@@ -51,7 +51,7 @@ package struct StoredFileDigests: FileDigestCache {
 
     private func save(_ rows: [FileDigestTable.Memo]) async throws {
         if rows.isEmpty { return }
-        try await database.write { db in
+        try await database.writeLazily { db in
             let statement = try db.cachedStatement(sql: FileDigestTable.Memo.replace)
             for row in rows { try statement.execute(arguments: row.values) }
         }

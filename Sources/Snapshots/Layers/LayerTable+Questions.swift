@@ -44,6 +44,18 @@ extension LayerTable {
         return try Int64.fetchOne(db, sql: sql, arguments: [LayerID.json(layers)]) ?? 0
     }
 
+    /// What of layers may not be on the disk and has to be, so that the layers can be had again: their archives or their files.
+    package static func unflushed(of layers: Set<LayerID>, in db: Database) throws -> [StoreResource] {
+        try layers.sorted().compactMap { layer in
+            guard try BlobTable.isUnflushed(.layer(layer), in: db) else { return nil }
+            let archives = try archives(of: layer, in: db).filter(\.isChecked).map(\.digest).filter {
+                try BlobTable.contains($0, in: db)
+            }
+            if try archives.contains(where: { try !BlobTable.isUnflushed(.blob($0), in: db) }) { return nil }
+            return archives.first.map { .blob($0) } ?? .layer(layer)
+        }
+    }
+
     /// Where a layer's content is.
     package enum Presence: Sendable, Hashable {
         /// Unpacked, or in a blob that can be read or fetched.
@@ -120,7 +132,7 @@ extension SnapshotStore {
 
     /// Remembers how many bytes the layer's archive has without compression.
     package func noteArchiveSize(_ size: Int64, of layer: LayerID) async throws {
-        try await store.database.write { db in
+        try await store.database.writeLazily { db in
             let update = try db.cachedStatement(sql: "UPDATE layers SET archive_size = ? WHERE id = ?")
             try update.execute(arguments: [size, layer])
         }

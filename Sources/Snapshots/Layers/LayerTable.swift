@@ -15,8 +15,8 @@ package enum LayerTable: TableOwner {
     ]
 
     private static let layers = """
-        -- One layer of file trees. unpacked: snapshots/<id>/ is there, complete and durable; it appears only inside the
-        -- transaction that sets the flag. Ids are never used twice.
+        -- One layer of file trees. unpacked: snapshots/<id>/ is there, complete, and durable unless the store's own
+        -- table of unflushed files says otherwise; it appears only inside the transaction that sets the flag. Ids are never used twice.
         CREATE TABLE layers (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             diff_id TEXT,
@@ -179,6 +179,11 @@ package enum LayerTable: TableOwner {
                 try BlobTable.contains($0, in: db) || BlobTable.isElsewhere($0, in: db)
             }
         }
+    }
+
+    package static func removeUnreported(_ lost: LostContent, in db: Database) throws {
+        let unheld = "id IN (SELECT value FROM json_each(?)) AND NOT \(lost.held.holdsLayer("layers.id"))"
+        try db.execute(sql: "DELETE FROM layers WHERE \(unheld)", arguments: [LayerID.json(lost.layers)])
     }
 
     package static func removeLost(_ lost: LostContent, in db: Database) throws -> [String] {

@@ -11,7 +11,7 @@ extension SnapshotStore {
     package func diffID(of layer: LayerID) async throws -> Digest {
         if let known = try await info(of: layer).diffID { return known }
         let sink = try await digest(layer)
-        try await store.database.write { db in
+        try await store.database.writeLazily { db in
             try db.execute(
                 sql: "UPDATE layers SET diff_id = ?, archive_size = ? WHERE id = ?",
                 arguments: [sink.digest, sink.count, layer]

@@ -60,7 +60,7 @@ extension LeasedSnapshots {
             digest: digest,
             size: size
         )
-        try await store.database.write { db in
+        try await store.database.writeLazily { db in
             try SnapshotStore.add(
                 SnapshotStore.LayerBlob(blob: blob, recipe: compression.recipe, isChecked: true),
                 to: layer,
@@ -221,7 +221,7 @@ extension LeasedSnapshots {
         let made = try await make()
         let archive = SnapshotStore.LayerBlob(blob: made.blob, recipe: made.recipe, isChecked: true)
         let derived = try await snapshots.layer(diffID: made.diffID, archive: archive, in: lease)
-        try await store.database.write { db in
+        try await store.database.writeLazily { db in
             try db.execute(
                 sql: """
                     INSERT INTO derived_layers VALUES (?, ?, ?)

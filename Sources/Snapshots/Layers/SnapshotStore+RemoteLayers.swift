@@ -34,7 +34,7 @@ extension LeasedSnapshots {
             // In the order in which garbage is collected: the lock of the collection, then the database's.
             let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
             defer { withExtendedLifetime(lock) {} }
-            let id = try store.database.write { db in
+            let id = try store.database.writeLazily { db in
                 let known = try LayerID.fetchOne(
                     db,
                     sql: """

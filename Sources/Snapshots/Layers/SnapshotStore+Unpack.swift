@@ -75,7 +75,7 @@ extension SnapshotStore {
             if let diffID, diffID != unpacked.diffID {
                 throw SnapshotError.diffIDMismatch(blob: blob, expected: diffID, actual: unpacked.diffID)
             }
-            try makeDurable(files, entries: unpacked.files.entries)
+            try makeDurableIfStrict(scratch)
             try adopt(scratch, as: layer, from: blob, unpacked)
         } catch {
             // The scratch directory goes with the process at the latest; the first error is the one that matters.
@@ -125,7 +125,7 @@ extension SnapshotStore {
         from blob: Digest,
         _ unpacked: Unpacked
     ) throws {
-        let wasFirst = try placing { db, place in
+        let wasFirst = try placing(isReplaceable: true) { db, place in
             try db.execute(
                 sql: "UPDATE layer_blobs SET checked = 1 WHERE layer_id = ? AND digest = ?",
                 arguments: [layer, blob]
@@ -156,13 +156,15 @@ extension SnapshotStore {
     /// in the log: it is settled before its files make room.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func placing<Value>(
+        isReplaceable: Bool,
         _ transaction: (Database, _ place: (FilePath, LayerID) throws -> Void) throws -> Value
     ) throws -> Value {
         do {
-            return try store.database.write { db in
+            return try store.database.writeLazily { db in
                 try transaction(db) { scratch, layer in
                     if try HostFiles.status(of: store.layout.snapshot(layer)) != nil { throw PlaceTaken() }
                     try moveIntoPlace(scratch, layer)
+                    try store.unflushed.note(.layer(layer), isReplaceable: isReplaceable, in: db)
                 }
             }
         } catch is PlaceTaken {
@@ -170,36 +172,26 @@ extension SnapshotStore {
                 try transaction(db) { scratch, layer in
                     try removeTree(store.layout.snapshot(layer))
                     try moveIntoPlace(scratch, layer)
+                    try store.unflushed.note(.layer(layer), isReplaceable: isReplaceable, in: db)
                 }
             }
         }
     }
 
-    /// Renames a directory to a layer's place and makes the name durable.
+    /// Renames a directory to a layer's place.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func moveIntoPlace(_ scratch: FilePath, _ layer: LayerID) throws {
         try HostFiles.rename(scratch, to: store.layout.snapshot(layer))
-        try HostFiles.synchronizeDirectory(store.layout.snapshots)
+        if store.durability == .strict { try HostFiles.synchronizeDirectory(store.layout.snapshots) }
     }
 
-    /// Makes a tree of files durable: a few of them one by one, many by one call for the file system.
+    /// Makes the files of a layer durable where that is not left for later.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func makeDurable(_ path: FilePath, entries: Int64) throws {
-        let root = try OpenFile.open(path, [.readOnly, .directory])
-        if entries >= 32 { return try root.synchronizeFileSystem() }
-        let tree = RootedDirectory(directory: root)
-        var pending: [FilePath] = [""]
-        while let directory = pending.popLast() {
-            for name in try tree.entries(of: directory) {
-                let path = directory.appending(name: name)
-                switch try tree.status(path).type {
-                case .directory: pending.append(path)
-                case .regular: try tree.open(path, [.readOnly, .noFollow]).synchronize()
-                case .symbolicLink, .characterDevice, .blockDevice, .fifo, .socket: break
-                }
-            }
-            try tree.open(directory, [.readOnly, .directory]).synchronize()
-        }
+    func makeDurableIfStrict(_ scratch: FilePath) throws {
+        if store.durability != .strict { return }
+        var flush = try TreeFlush(scratch: store.layout.tmp)
+        try flush.add(scratch)
+        try flush.finish()
     }
 }
 

@@ -40,7 +40,7 @@ final class RestoredFiles: Sendable {
 extension LeasedSnapshots {
     /// Lends a writable view of a tree; what `body` changes becomes a layer when it returns, and nothing when it throws.
     ///
-    /// - Returns: what `body` returned, and the new layer, durable.
+    /// - Returns: what `body` returned, and the new layer.
     package func withActiveSnapshot<Value>(
         on tree: FileTree,
         _ body: (ActiveSnapshot) async throws -> Value
@@ -102,7 +102,7 @@ extension SnapshotStore {
             let lower = try lowerDirectories(of: tree, &active.mount)
             let point = try store.mountPoint()
             var overlay = overlay(of: lower, writing: (active.upper, active.work))
-            // A crash loses the whole snapshot anyway: programs' own fsync(2) need not wait. `makeDurable` flushes what is kept.
+            // A crash loses the whole snapshot anyway: programs' own fsync(2) need not wait. What is kept is flushed later.
             overlay.isVolatile = true
             try active.mount.attach(overlay, at: point)
             try root.setTimes(modified: below.modified)
@@ -208,14 +208,14 @@ extension SnapshotStore {
             measure.entries += try nameHidden(measure.opaqueDirectories, of: made, above: tree)
             try removeUntouched(&measure, of: made, above: tree)
         }
-        try makeDurable(files, entries: measure.entries)
+        try makeDurableIfStrict(scratch)
         // Of a small layer the digest costs less now than a transaction of its own later.
         let digest = DigestingSink()
         let isSmall = measure.entries < 32 && measure.bytes < 1 << 20 && !measure.holdsReservedName
         if isSmall { try archive.write(to: digest) }
         let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
         defer { withExtendedLifetime(lock) {} }
-        let layer = try placing { db, place in
+        let layer = try placing(isReplaceable: false) { db, place in
             let now = currentFileTime()
             try db.execute(
                 sql: """

@@ -9,7 +9,9 @@ extension BlobStore {
         try await ingest(in: lease) { writer in try await writer.write(bytes) }.digest
     }
 
-    /// Takes new content into the store: hashed as it is written, verified, durable when this returns.
+    /// Takes new content into the store: hashed as it is written, and verified.
+    ///
+    /// It is durable after `Store.flush`, and already when this returns if the store is strict.
     ///
     /// Content that is here already is kept; several processes may bring the same content at once.
     /// - Parameters:
@@ -116,7 +118,9 @@ extension BlobStore {
             writer.stop(keepingPartial: false)
             return content
         }
-        try whileDoing("taking in a blob", in: layout.root) { try writer.synchronize() }
+        if database.durability == .strict {
+            try whileDoing("taking in a blob", in: layout.root) { try writer.synchronize() }
+        }
         try commit(writer, content)
         return content
     }
@@ -126,10 +130,11 @@ extension BlobStore {
     /// Removal of garbage runs in write transactions too, so a blob that is being removed and comes back is never lost. A
     /// file that is in place without its row, after a crash in here, is removed by recovery.
     private func commit(_ writer: BlobWriter, _ content: (digest: Digest, size: Int64)) throws {
-        try database.write { db in
+        try database.writeLazily { db in
             let path = self.path(of: content.digest)
             try writer.rename(to: path)
-            try HostFiles.synchronizeDirectory(path.removingLastComponent())
+            if database.durability == .strict { try HostFiles.synchronizeDirectory(path.removingLastComponent()) }
+            try unflushed.note(.blob(content.digest), isReplaceable: true, in: db)
             let now = currentTime()
             try db.execute(
                 sql: """

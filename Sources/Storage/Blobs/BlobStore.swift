@@ -8,11 +8,13 @@ package final class BlobStore: Sendable {
     let layout: StoreLayout
     let database: StoreDatabase
     let process: OwnerBox
+    let unflushed: UnflushedContent
 
-    init(layout: StoreLayout, database: StoreDatabase, process: OwnerBox) {
+    init(layout: StoreLayout, database: StoreDatabase, process: OwnerBox, unflushed: UnflushedContent) {
         self.layout = layout
         self.database = database
         self.process = process
+        self.unflushed = unflushed
     }
 
     /// Where the content of a digest is, or would be.
@@ -135,7 +137,7 @@ package final class BlobStore: Sendable {
 
     /// Remembers that blobs were used now, for the order in which they are removed.
     package func markUsed(_ digests: [Digest], at time: Int64) async throws {
-        try await database.write { db in
+        try await database.writeLazily { db in
             let mark = try db.cachedStatement(sql: "UPDATE blobs SET last_used = ? WHERE digest = ?")
             for digest in digests { try mark.execute(arguments: [time, digest]) }
         }
@@ -143,7 +145,7 @@ package final class BlobStore: Sendable {
 
     /// Remembers that a repository (`docker.io/library/python`) holds blobs, so that they can be mounted from there.
     package func recordSource(_ repository: String, of digests: [Digest]) async throws {
-        try await database.write { db in
+        try await database.writeLazily { db in
             let insert = try db.cachedStatement(
                 sql: "INSERT OR IGNORE INTO blob_sources (digest, repository) VALUES (?, ?)"
             )

@@ -14,10 +14,11 @@ package enum BlobTable: TableOwner {
                 arguments: [Generation.makeTag() + Generation.makeTag(), Generation.makeTag()]
             )
         },
+        Migration("unflushed files", sql: unflushed),
     ]
 
     private static let blobs = """
-        -- A blob whose row is here is in blobs/<algorithm>/<hex>, complete, verified and durable.
+        -- A blob whose row is here is in blobs/<algorithm>/<hex>, complete and verified; durable unless unflushed says otherwise.
         CREATE TABLE blobs (
             digest TEXT PRIMARY KEY NOT NULL,
             size INTEGER NOT NULL,
@@ -51,15 +52,27 @@ package enum BlobTable: TableOwner {
             previous TEXT NOT NULL
         );
 
-        -- What the transaction that runs has changed of recorded tables; empty outside of transactions.
+        -- What the transaction that runs has changed of recorded tables, and those before it that were not counted.
         CREATE TABLE changes (
             id INTEGER PRIMARY KEY,
             line TEXT NOT NULL
         );
         """
 
+    private static let unflushed = """
+        -- Blobs and layers whose files may not be on the disk yet, and the boot of the machine that still has them in memory: after
+        -- another boot they are as good as gone. What is made anew has a new id.
+        CREATE TABLE unflushed (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            -- "blob <digest>" or "layer <id>"
+            resource TEXT NOT NULL UNIQUE,
+            boot TEXT NOT NULL,
+            written INTEGER NOT NULL
+        );
+        """
+
     // The blobs themselves are told by their files.
-    package static let recordedTables = [RecordedTable("blob_sources")]
+    package static let recordedTables = [RecordedTable("blob_sources"), RecordedTable("unflushed")]
     package static let countedTables = ["blobs"]
 
     // MARK: Rows
@@ -76,6 +89,20 @@ package enum BlobTable: TableOwner {
 
         let kind: Kind
         let name: String
+    }
+
+    /// A row of `unflushed`.
+    struct Unflushed: Decodable, FetchableRecord {
+        let id: Int64
+        private let name: String
+
+        private enum CodingKeys: String, CodingKey {
+            case id
+            case name = "resource"
+        }
+
+        /// Nil in a row that is damaged.
+        var resource: StoreResource? { StoreResource(parsing: name) }
     }
 
     /// How many blobs are here, and their bytes.
@@ -96,6 +123,12 @@ package enum BlobTable: TableOwner {
     package static func isElsewhere(_ digest: Digest, in db: Database) throws -> Bool {
         let statement = try db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM blob_sources WHERE digest = ?)")
         return try Bool.fetchOne(statement, arguments: [digest]) ?? false
+    }
+
+    /// Whether the files of something may not be on the disk.
+    package static func isUnflushed(_ resource: StoreResource, in db: Database) throws -> Bool {
+        let statement = try db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM unflushed WHERE resource = ?)")
+        return try Bool.fetchOne(statement, arguments: ["\(resource)"]) ?? false
     }
 
     /// How many blobs are here, and their bytes.
@@ -121,13 +154,17 @@ package enum BlobTable: TableOwner {
         let bury = try db.cachedStatement(sql: "INSERT OR IGNORE INTO tombstones VALUES ('blob', ?)")
         let delete = try db.cachedStatement(sql: "DELETE FROM blobs WHERE digest = ?")
         let forget = try db.cachedStatement(sql: "DELETE FROM blob_sources WHERE digest = ?")
+        let flushed = try db.cachedStatement(sql: "DELETE FROM unflushed WHERE resource = 'blob ' || ?")
         for blob in try Blob.fetchAll(db, sql: unheld) {
             garbage.bytes += blob.size
             if let digest = try? Digest(parsing: blob.digest) { garbage.blobs.append(digest) }
-            for statement in [bury, delete, forget] { try statement.execute(arguments: [blob.digest]) }
+            for statement in [bury, delete, forget, flushed] { try statement.execute(arguments: [blob.digest]) }
         }
         let buryLayer = try db.cachedStatement(sql: "INSERT INTO tombstones VALUES ('layer', ?)")
-        for layer in garbage.directories { try buryLayer.execute(arguments: ["\(layer)"]) }
+        let flushedLayer = try db.cachedStatement(sql: "DELETE FROM unflushed WHERE resource = 'layer ' || ?")
+        for layer in garbage.directories {
+            for statement in [buryLayer, flushedLayer] { try statement.execute(arguments: ["\(layer)"]) }
+        }
     }
 
     package static func problems(in db: Database, _ layout: StoreLayout) throws -> [StoreProblem] {

@@ -16,13 +16,14 @@ extension StoreDatabase {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func comparisonWithRecords() throws -> RecordComparison {
         try exclusively { db in
-            let records = try records.load()
+            var records = try records.load()
             if let damage = records.damage { return .damaged(damage) }
             guard let own = try Identity.read(in: db) else {
                 return .differ("it does not name its store")
             }
             guard records.store == own.store else { return .differ("its records are those of another store") }
             guard records.generation == own.generation else { return .behind }
+            records.apply(try unrecordedLines(in: db))
             let rows = try recorded.rows(in: db)
             for table in recorded.shared where rows[table, default: [:]] != records.tables[table, default: [:]] {
                 return .differ("its table \(table) differs from what was written")

@@ -20,6 +20,9 @@ package final class StoreDatabase: Sendable {
     /// From this many pages on a commit is followed by a checkpoint: 8 MiB.
     private static let checkpointPages: CInt = 2000
 
+    /// When what is written must be on the disk.
+    package let durability: Durability
+
     private struct Writer: Sendable {
         let queue: DatabaseQueue
         let pages: PageCount
@@ -36,9 +39,15 @@ package final class StoreDatabase: Sendable {
     /// Opens the database, creating it or bringing its schema up to date where needed.
     /// - Throws: `StorageError.newerSchema`, `.databaseDamaged`, `.databaseLocked`, `.noSpace`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    init(path: FilePath, tables: StoreTables, lockTimeout: Duration = .seconds(60)) throws {
+    init(
+        path: FilePath,
+        tables: StoreTables,
+        durability: Durability = .reported,
+        lockTimeout: Duration = .seconds(60)
+    ) throws {
         self.path = path
         self.tables = tables
+        self.durability = durability
         recorded = tables.recorded
         lock = WriteLock(database: path, timeout: lockTimeout)
         records = StoreRecords(database: path)
@@ -65,6 +74,7 @@ package final class StoreDatabase: Sendable {
     init(damaged path: FilePath, tables: StoreTables) {
         self.path = path
         self.tables = tables
+        durability = .strict
         recorded = tables.recorded
         lock = WriteLock(database: path, timeout: .seconds(1))
         records = StoreRecords(database: path)
@@ -132,15 +142,41 @@ package final class StoreDatabase: Sendable {
         try await onBlockingPool { try self.write(erases: true, body) }
     }
 
-    private func write<Value>(settlingFirst: Bool = false, erases: Bool = false, _ body: (Database) throws -> Value)
-        throws
+    /// Runs one transaction that the machine's power may take away, and nothing less: a later transaction that is durable makes this
+    /// one durable, too.
+    ///
+    /// For what can be had again. With `Durability.strict` it is as any other.
+    package func writeLazily<Value: Sendable>(_ body: @escaping @Sendable (Database) throws -> Value) async throws
         -> Value
     {
+        try await onBlockingPool { try self.writeLazily(body) }
+    }
+
+    /// Runs one transaction that the machine's power may take away; for code that runs on the blocking pool already.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func writeLazily<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        try write(isLazy: durability == .reported, body)
+    }
+
+    private func write<Value>(
+        settlingFirst: Bool = false,
+        erases: Bool = false,
+        isLazy: Bool = false,
+        _ body: (Database) throws -> Value
+    ) throws -> Value {
         try explainingErrors(while: "writing the database") {
             let writer = try openWriter()
             return try writer.queue.writeWithoutTransaction { db in
                 try lock.withLock {
                     if settlingFirst { try transact(db, countsAlways: true) { _ in } }
+                    if isLazy {
+                        // SQLite then leaves out the flush of the log that ends a commit, and no other.
+                        try db.execute(sql: "PRAGMA synchronous = NORMAL")
+                        defer { try? db.execute(sql: "PRAGMA synchronous = FULL") }
+                        let value = try transactLazily(db, body)
+                        if writer.pages.value >= Self.checkpointPages { try checkpoint(db, records: false) }
+                        return value
+                    }
                     if erases { _ = try Int.fetchOne(db, sql: "PRAGMA secure_delete = ON") }
                     let value = try transact(db, body)
                     if erases { try forgetErased(db) }
@@ -168,11 +204,23 @@ package final class StoreDatabase: Sendable {
         return result.value
     }
 
+    /// Runs one transaction that is not counted: should the machine's power take it away, nothing that is recorded is missing. What
+    /// it changes is recorded with the next that is counted.
+    private func transactLazily<Value>(_ db: Database, _ body: (Database) throws -> Value) throws -> Value {
+        var value: Value?
+        try db.inTransaction(.immediate) {
+            value = try body(db)
+            return .commit
+        }
+        guard let value else { throw StorageError.database(path: path, reason: "a transaction gave no result") }
+        return value
+    }
+
     /// Moves the log into the database as far as readers let it; on a full disk that is left for later.
-    private func checkpoint(_ db: Database, _ mode: String = "PASSIVE") throws {
+    private func checkpoint(_ db: Database, _ mode: String = "PASSIVE", records isRecording: Bool = true) throws {
         do {
             try db.execute(sql: "PRAGMA wal_checkpoint(\(mode))")
-            if try records.haveGrown() { try recordEverything(db) }
+            if try isRecording && records.haveGrown() { try recordEverything(db) }
         } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
             return
         } catch let error as SystemCallError where error.errno == .noSpace || error.errno == .diskQuotaExceeded {

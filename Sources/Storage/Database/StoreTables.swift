@@ -76,9 +76,19 @@ package struct StoreTables: Sendable {
     /// Takes out of the database what can no longer be had, and what is made of it.
     /// - Returns: what was lost, each as a sentence.
     func removeLost(in db: Database) throws -> [String] {
-        let lost = LostContent(layers: try owners.flatMap { try $0.lostLayers(in: db) }, held: held)
+        let lost = LostContent(layers: try lostLayers(in: db).sorted(), held: held)
         // What refers to others goes before them.
         return try owners.reversed().flatMap { try $0.removeLost(lost, in: db) }
+    }
+
+    /// The layers that can no longer be had.
+    func lostLayers(in db: Database) throws -> Set<LayerID> { Set(try owners.flatMap { try $0.lostLayers(in: db) }) }
+
+    /// Takes out of the database what cannot be without lost layers, but for what was reported to somebody.
+    func removeUnreported(_ layers: Set<LayerID>, in db: Database) throws {
+        if layers.isEmpty { return }
+        let lost = LostContent(layers: layers.sorted(), held: held)
+        for owner in owners.reversed() { try owner.removeUnreported(lost, in: db) }
     }
 
     func restore(_ ids: RecordedIDs, from layout: StoreLayout, in db: Database) throws {

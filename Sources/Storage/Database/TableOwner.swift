@@ -31,6 +31,8 @@ package protocol TableOwner: Sendable {
     static func problems(in db: Database, _ layout: StoreLayout) throws -> [StoreProblem]
     /// The layers that can no longer be had: they are neither here nor known to be anywhere.
     static func lostLayers(in db: Database) throws -> [LayerID]
+    /// Deletes what cannot be without lost content and was never reported to anybody.
+    static func removeUnreported(_ lost: LostContent, in db: Database) throws
     /// Deletes what cannot be without lost content.
     /// - Returns: what was lost, each as a sentence.
     static func removeLost(_ lost: LostContent, in db: Database) throws -> [String]
@@ -54,6 +56,7 @@ extension TableOwner {
     package static func names(ofUsersOf layer: LayerID, in db: Database) throws -> [String] { [] }
     package static func problems(in db: Database, _ layout: StoreLayout) throws -> [StoreProblem] { [] }
     package static func lostLayers(in db: Database) throws -> [LayerID] { [] }
+    package static func removeUnreported(_ lost: LostContent, in db: Database) throws {}
     package static func removeLost(_ lost: LostContent, in db: Database) throws -> [String] { [] }
     package static func restore(_ recorded: RecordedIDs, from layout: StoreLayout, in db: Database) throws {}
 }

@@ -51,6 +51,9 @@ struct RecordedRows: Sendable {
         apply(frame.content)
     }
 
+    /// Applies lines that no frame has yet.
+    mutating func apply(_ lines: [String]) { apply(Array(lines.joined(separator: "\n").utf8)) }
+
     private mutating func apply(_ content: [UInt8]) {
         for line in content.split(separator: "\n") {
             let text = String(decoding: line.dropFirst(), as: UTF8.self)

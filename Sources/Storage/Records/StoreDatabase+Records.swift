@@ -53,7 +53,7 @@ extension StoreDatabase {
         )
         try db.cachedStatement(sql: "UPDATE generation SET number = ?, tag = ?, previous = ?")
             .execute(arguments: [change.generation.number, change.generation.tag, own.generation.tag])
-        let lines = try String.fetchAll(try db.cachedStatement(sql: "SELECT line FROM changes ORDER BY id"))
+        let lines = try unrecordedLines(in: db)
         if lines.isEmpty { return change }
         try db.execute(sql: "DELETE FROM changes")
         var containers: Set<String> = []
@@ -66,6 +66,11 @@ extension StoreDatabase {
         }
         change.containers = try containers.sorted().map { ($0, try recorded.lines(ofDirectory: $0, in: db)) }
         return change
+    }
+
+    /// What was changed since the last commit that was counted.
+    func unrecordedLines(in db: Database) throws -> [String] {
+        try String.fetchAll(try db.cachedStatement(sql: "SELECT line FROM changes ORDER BY id"))
     }
 
     /// Everything that records hold, as of the database's last commit.
@@ -91,7 +96,7 @@ extension StoreDatabase {
         try? recordEverything(db)
     }
 
-    /// Replaces the records by what the database says; the caller holds the write lock.
+    /// Replaces the records by what the database says, all of which must be durable; the caller holds the write lock.
     func recordEverything(_ db: Database) throws { try records.replace(with: everything(in: db)) }
 
     /// Throws where the store had a database before and has none now.

@@ -85,7 +85,11 @@ extension Store {
                 _ = try await blobs.removeIfDamaged(digest)
             case .snapshotMissing(let layer):
                 try await database.write { [tables = database.tables] db in try tables.forgetFiles(of: layer, in: db) }
-            case .records: try await onBlockingPool { try self.database.exclusively(self.database.recordEverything) }
+            case .records:
+                try await onBlockingPool {
+                    try self.database.settle()
+                    try self.database.exclusively(self.database.recordEverything)
+                }
             case .orphan, .database, .layerWithoutContent, .layerDamaged, .imageConfigurationMissing: continue
             }
         }

@@ -123,7 +123,7 @@ extension Store {
         if !cameBack { try HostFiles.remove(layout.blob(digest)) }
     }
 
-    private func moveIfPresent(_ path: FilePath, to target: FilePath) throws(SystemCallError) -> Bool {
+    func moveIfPresent(_ path: FilePath, to target: FilePath) throws(SystemCallError) -> Bool {
         do throws(SystemCallError) {
             try HostFiles.rename(path, to: target)
             return true

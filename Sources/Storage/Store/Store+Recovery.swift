@@ -8,6 +8,7 @@ extension Store {
     /// that no row knows, which are looked for then.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func recover() throws {
+        try recoverFromLostPower()
         let incoming = try HostFiles.entries(of: layout.ingest).filter { !$0.starts(with: "partial-") }
         var names = Set(incoming.map(Self.ownerName))
         for directory in [layout.run, layout.tmp, layout.mounts] {

@@ -11,12 +11,17 @@ package final class Store: Sendable {
     package let database: StoreDatabase
     package let blobs: BlobStore
 
+    /// What may not be on the disk yet.
+    package let unflushed: UnflushedContent
     let process: OwnerBox
     private let reserve: SpaceReserve
     private let freesSpace: Bool
 
     /// What keeps layers and blobs from being removed.
     package var held: HeldContent { database.tables.held }
+
+    /// When what is made has to be on the disk.
+    package var durability: Durability { database.durability }
 
     /// The store's directory.
     package var root: FilePath { layout.root }
@@ -27,7 +32,8 @@ package final class Store: Sendable {
         self.database = database
         process = OwnerBox(layout: layout)
         reserve = SpaceReserve(layout: layout)
-        blobs = BlobStore(layout: layout, database: database, process: process)
+        unflushed = UnflushedContent(layout: layout, durability: database.durability)
+        blobs = BlobStore(layout: layout, database: database, process: process, unflushed: unflushed)
     }
 
     /// Opens a store, creating it where there is none, and clears away what dead processes left.
@@ -36,6 +42,7 @@ package final class Store: Sendable {
     ///   - root: the store's directory.
     ///   - tables: the tables of its database.
     ///   - identities: what the owners of files mean to this process; nil where that was looked at already.
+    ///   - durability: when what is made in it has to be on the disk.
     ///   - freesSpace: whether what is done with the store is to work on a full disk: removing, stopping, listing.
     /// - Returns: the store.
     /// - Throws: `StorageError.newerSchema`, `.otherIdentities`, `.databaseDamaged`, `.databaseLocked`, `.noSpace`,
@@ -44,10 +51,17 @@ package final class Store: Sendable {
         at root: FilePath,
         tables: StoreTables,
         identities: IdentityMaps? = nil,
+        durability: Durability = .reported,
         freesSpace: Bool = false
     ) async throws -> Store {
         try await onBlockingPool {
-            try openBlocking(at: root, tables: tables, identities: identities, freesSpace: freesSpace)
+            try openBlocking(
+                at: root,
+                tables: tables,
+                identities: identities,
+                durability: durability,
+                freesSpace: freesSpace
+            )
         }
     }
 
@@ -57,6 +71,7 @@ package final class Store: Sendable {
         at root: FilePath,
         tables: StoreTables,
         identities: IdentityMaps? = nil,
+        durability: Durability = .reported,
         freesSpace: Bool = false
     ) throws -> Store {
         let layout = StoreLayout(root: root)
@@ -76,7 +91,13 @@ package final class Store: Sendable {
             }
         }
         let database = try whileDoing("opening the database", in: root) {
-            try StoreDatabase(path: layout.database, tables: tables)
+            // A boot that has no name cannot be told from another.
+            let isNamed = !ProcessReference.currentBootID().isEmpty
+            return try StoreDatabase(
+                path: layout.database,
+                tables: tables,
+                durability: isNamed ? durability : .strict
+            )
         }
         let store = Store(layout: layout, database: database, freesSpace: freesSpace)
         if !freesSpace { reserve.hold() }
@@ -85,7 +106,11 @@ package final class Store: Sendable {
     }
 
     /// Removes this process's scratch directories and gives up what it holds; nothing of the store is used afterwards.
+    ///
+    /// What it has made is durable then, unless the task is cancelled.
     package func close() async {
+        // What cannot be flushed was reported to nobody.
+        if !Task.isCancelled, !unflushed.own.isEmpty { try? await flushRest() }
         await onBlockingPool { self.process.close() }
     }
 

@@ -13,6 +13,8 @@ package struct StoreLayout: Sendable, Hashable {
     package var reserve: FilePath { root.appending("reserve") }
     /// Whose numbers the owners of files are: see `StoreIdentities`.
     package var identities: FilePath { root.appending("identities") }
+    /// Which boot of the machine may not have everything on the disk: see `UnflushedContent`.
+    package var boot: FilePath { root.appending("boot") }
     /// What nothing refers to and may yet be needed; kept for days.
     package var quarantine: FilePath { root.appending("quarantine") }
     /// `blobs/<algorithm>/<hex>`: complete, verified content.
@@ -46,7 +48,7 @@ package struct StoreLayout: Sendable, Hashable {
         // The last three are kept by those who make them: git sources, volumes, and the collection of garbage.
         let others = ["git", "volumes", "gc"].map { root.appending($0) }
         return files + parts + others + [
-            reserve, identities, quarantine, blobs, snapshots, containers, ingest, cacheMounts, syncs, mounts, run, tmp,
+            reserve, identities, boot, quarantine, blobs, snapshots, containers, ingest, cacheMounts, syncs, mounts, run, tmp,
             collectionLock,
         ]
     }

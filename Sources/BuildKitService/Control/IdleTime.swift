@@ -1,10 +1,9 @@
 import LinuxSystem
 import Synchronization
 
-/// Returns the memory that builds took to the system when no build has run for a while.
-///
-/// This slows the next build a little, so it does not happen between builds that follow each other.
-final class IdleMemory: Sendable {
+/// Does what would slow builds down when none has run for a while: returns the memory that they took to the system, and whatever else
+/// it is given.
+final class IdleTime: Sendable {
     private static let patience = Duration.seconds(10)
 
     private struct State {
@@ -14,6 +13,9 @@ final class IdleMemory: Sendable {
     }
 
     private let state = Mutex(State())
+    private let work: @Sendable () async -> Void
+
+    init(_ work: @escaping @Sendable () async -> Void) { self.work = work }
 
     /// Counts a build as long as `body` runs.
     func whileBuilding<Value>(_ body: () async throws -> Value) async rethrows -> Value {
@@ -26,17 +28,18 @@ final class IdleMemory: Sendable {
                 state.running -= 1
                 return state.running == 0 ? state.begun : nil
             }
-            if let begun { releaseUnlessBuilding(after: begun) }
+            if let begun { workUnlessBuilding(after: begun) }
         }
         return try await body()
     }
 
-    private func releaseUnlessBuilding(after begun: Int) {
+    private func workUnlessBuilding(after begun: Int) {
         // Not structured: no build waits for it, and a daemon that ends has no memory to let go of.
         Task {
             try? await Task.sleep(for: Self.patience)
             guard state.withLock({ $0.begun == begun }) else { return }
             await onBlockingPool { releaseFreeMemory() }
+            await work()
         }
     }
 }
