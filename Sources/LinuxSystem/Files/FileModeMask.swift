@@ -23,9 +23,6 @@ package enum FileModeMask {
         if let mask = callers.withLock({ $0 }) { umask(mode_t(mask)) }
     }
 
-    /// Whether the program's own mask is in force.
-    static var isTakenOver: Bool { callers.withLock { $0 != nil } }
-
     /// What the caller's mask leaves of a mode; all of it where the caller's mask is still in force.
     package static func callersShare(of mode: UInt32) -> UInt32 { mode & ~(callers.withLock { $0 } ?? 0) }
 }

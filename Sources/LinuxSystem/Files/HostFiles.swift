@@ -9,10 +9,9 @@ package enum HostFiles {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func createNewDirectory(_ path: FilePath, mode: UInt32 = 0o755) throws(SystemCallError) {
         _ = try retryingSystemCall("mkdir", path: path) { path.withPlatformString { mkdir($0, mode) } }
-        // The program's own mask takes nothing from other modes.
-        if mode & 0o7022 != 0 || !FileModeMask.isTakenOver {
-            _ = try retryingSystemCall("chmod", path: path) { path.withPlatformString { chmod($0, mode) } }
-        }
+        // Also where the mask takes nothing from it: from a directory of a group, as volumes of pods are, it would have the bit that
+        // gives what is made in it to that group.
+        _ = try retryingSystemCall("chmod", path: path) { path.withPlatformString { chmod($0, mode) } }
     }
 
     /// Creates a directory of exactly this mode; one that is there already is no error.
