@@ -33,6 +33,15 @@ enum LayerForm: String, Sendable, CaseIterable {
         }
     }
 
+    /// Whether a directory of a layer in this form hides what the layers below have in it.
+    func isOpaque(_ directory: OpenFile) throws(SystemCallError) -> Bool {
+        guard let attributes = overlayAttributes else {
+            if self == .plain { return false }
+            return try directory.entryStatus(named: Whiteout.opaque) != nil
+        }
+        return try directory.extendedAttribute(attributes.opaque) == "y"
+    }
+
     /// What unpacks archives into this form; as archives may have marks, not into the plain one.
     var extraction: LayerExtractor.Mode {
         switch self {
@@ -92,13 +101,7 @@ struct LayerFiles {
         }
     }
 
-    func isOpaque(_ directory: OpenFile) throws(SystemCallError) -> Bool {
-        guard let attributes = form.overlayAttributes else {
-            if form == .plain { return false }
-            return try directory.entryStatus(named: Whiteout.opaque) != nil
-        }
-        return try directory.extendedAttribute(attributes.opaque) == "y"
-    }
+    func isOpaque(_ directory: OpenFile) throws(SystemCallError) -> Bool { try form.isOpaque(directory) }
 
     private func entries(of path: [UInt8]) throws -> [Entry] {
         try entries(in: try root.open(FilePath(bytes: path), [.readOnly, .directory, .noFollow]), at: path)

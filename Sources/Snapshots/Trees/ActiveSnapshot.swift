@@ -206,8 +206,8 @@ extension SnapshotStore {
         var measure = try archive.measure()
         if form.overlayAttributes != nil {
             measure.entries += try nameHidden(measure.opaqueDirectories, of: made, above: tree)
-            try removeUntouched(&measure, of: made, above: tree)
         }
+        if form != .plain { try removeUntouched(&measure, of: made, above: tree) }
         try makeDurableIfStrict(scratch)
         // Of a small layer the digest costs less now than a transaction of its own later.
         let digest = DigestingSink()

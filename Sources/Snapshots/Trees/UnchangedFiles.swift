@@ -22,7 +22,7 @@ struct UnchangedFiles {
             for file in files {
                 guard let name = FilePath(bytes: file).lastComponent.map({ FilePath(root: nil, [$0]).bytes }),
                     let mine = try directory.entryStatus(named: name),
-                    let holder = try others.first(where: { try $0.entryStatus(named: name) != nil }),
+                    let holder = try OverlaidLayers.Directory.holder(of: name, in: others),
                     try isSame(name, mine, in: directory, as: holder)
                 else { continue }
                 try layer.root.keepingTime(of: path) { try directory.removeEntry(named: name) }
