@@ -19,6 +19,8 @@ package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
     case unusable(root: FilePath, reason: SystemCallError)
     /// Its files were written with other numbers of users and groups than this process has.
     case otherIdentities(root: FilePath, made: IdentityMaps)
+    /// What the kernel refuses is kept beside its files in another way than this process does.
+    case otherKeeping(root: FilePath, made: FileIdentities)
     /// Its file system has no place to keep what the kernel lets only users with several ids do.
     case noAttributes(root: FilePath)
     /// The disk, or the user's share of it, is full; `phase` says what was being done.
@@ -55,6 +57,11 @@ package enum StorageError: Error, Hashable, Sendable, CustomStringConvertible {
             "the store \(shown(root)) was made in a user namespace with other ids (its users were "
                 + made.users.ranges.map { "\($0.outside)-\($0.outside + ($0.count - 1))" }.joined(separator: ", ")
                 + "): give them back in /etc/subuid and /etc/subgid, or remove the store with `slipway system reset`"
+        case .otherKeeping(let root, let made):
+            "the store \(shown(root)) was made \(made.keepsModes ? "without a user namespace" : "in a user namespace with ")"
+                + (made.keepsModes ? "" : made.maps.isSingle ? "one id" : "several ids")
+                + ", where owners of files are kept in another way: choose another one with --root or SLIPWAY_ROOT, "
+                + "or remove it with `slipway system reset`"
         case .noAttributes(let root):
             "the file system of the store \(shown(root)) keeps no attributes of users (user.*), in which owners are noted for a "
                 + "user with one id: choose a directory on another one with --root or SLIPWAY_ROOT, or have subordinate ids "
@@ -105,8 +112,8 @@ extension StorageError: CausedError {
     package var cause: (any Error)? {
         switch self {
         case .unusable(_, let error), .system(_, let error): error
-        case .newerSchema, .databaseDamaged, .databaseLocked, .inUse, .otherIdentities, .noAttributes, .database,
-            .noSpace,
+        case .newerSchema, .databaseDamaged, .databaseLocked, .inUse, .otherIdentities, .otherKeeping, .noAttributes,
+            .database, .noSpace,
             .blobMissing, .blobDamaged, .blobTooLarge, .digestMismatch, .sizeMismatch:
             nil
         }

@@ -10,9 +10,10 @@ import Testing
     private let annAlone = IdentityMaps(users: IdentityMap(root: 1000), groups: IdentityMap(root: 1000))
     private let bob = IdentityMaps(users: IdentityMap(root: 1001), groups: IdentityMap(root: 1001))
 
-    private func isOpened(_ store: Store, by maps: IdentityMaps) async -> Bool {
+    private func isOpened(_ store: Store, by maps: IdentityMaps, keepingModes keepsModes: Bool = false) async -> Bool {
         do {
-            _ = try await Store.open(at: store.root, tables: .all, identities: maps)
+            let identities = FileIdentities(maps: maps, keepsModes: keepsModes)
+            _ = try await Store.open(at: store.root, tables: .all, identities: identities)
             return true
         } catch {
             return false
@@ -37,10 +38,34 @@ import Testing
     }
 
     @Test func `numbers that are added later do no harm, and are then needed`() async throws {
+        let more = IdentityMaps(
+            users: IdentityMap(root: 1000, others: [100_000...200_000]),
+            groups: IdentityMap(root: 1000, others: [100_000...200_000])
+        )
+        try await withStore { store in
+            #expect(await isOpened(store, by: ann))
+            #expect(await isOpened(store, by: more))
+            #expect(await !isOpened(store, by: ann))
+        }
+    }
+
+    @Test func `a store that keeps owners beside files is refused where the kernel keeps them`() async throws {
         try await withStore { store in
             #expect(await isOpened(store, by: annAlone))
-            #expect(await isOpened(store, by: ann))
+            #expect(await !isOpened(store, by: ann))
+            let text = "\(StorageError.otherKeeping(root: store.root, made: FileIdentities(maps: annAlone)))"
+            #expect(text.contains("in a user namespace with one id"), "\(text)")
+        }
+    }
+
+    @Test func `a store that keeps modes beside files is refused where they are the files' own`() async throws {
+        try await withStore { store in
+            #expect(await isOpened(store, by: annAlone, keepingModes: true))
+            #expect(await isOpened(store, by: annAlone, keepingModes: true))
             #expect(await !isOpened(store, by: annAlone))
+            #expect(await !isOpened(store, by: .machine))
+            let made = FileIdentities(maps: annAlone, keepsModes: true)
+            #expect("\(StorageError.otherKeeping(root: store.root, made: made))".contains("without a user namespace"))
         }
     }
 

@@ -23,7 +23,7 @@ package enum Whiteout {
 /// has kept owners itself.
 package func isPortableAttribute(_ name: [UInt8]) -> Bool {
     if name == "security.capability" { return true }
-    return name.starts(with: "user.") && !name.starts(with: "user.overlay.") && !name.starts(with: KeptOwner.prefix)
+    return name.starts(with: "user.") && !name.starts(with: "user.overlay.") && !name.starts(with: KeptStatus.prefix)
 }
 
 /// The attributes of a file that are content, in the order of their names.

@@ -23,7 +23,7 @@ struct DirectoryOffer: Offer {
                 throw RPCFailure(.notFound, "no access allowed to dir \"\(name)\"")
             }
             let (root, selection) = try await onBlockingPool {
-                let root = try RootedDirectory(path)
+                let root = try RootedDirectory(path, isOutside: true)
                 let selection = try FileSelection(
                     includes: wanted.includes,
                     excludes: wanted.excludes,

@@ -59,7 +59,7 @@ struct OutputOffer: Offer {
     private static func receive(_ packets: RawPackets, into path: FilePath, deletesOthers: Bool) async throws {
         let root = try await onBlockingPool {
             try HostFiles.createDirectories(path)
-            return try RootedDirectory(path)
+            return try RootedDirectory(path, isOutside: true)
         }
         // A file that belongs to another user is of no use to them.
         let own = ProcessContext.fileOwner

@@ -37,7 +37,7 @@ extension SlipwayEnvironment {
         let store = try await Store.open(
             at: try root(),
             tables: .all,
-            identities: privileges.level.maps ?? .machine,
+            identities: FileIdentities(privileges.level),
             durability: try await durability(),
             freesSpace: freesSpace
         )

@@ -34,7 +34,7 @@ package struct DirectoryExport {
     package init(source: RootedDirectory, destination path: FilePath) throws(SystemCallError) {
         self.source = source
         try HostFiles.createDirectories(path)
-        destination = try RootedDirectory(path)
+        destination = try RootedDirectory(path, isOutside: true)
     }
 
     /// Writes everything.
@@ -60,11 +60,12 @@ package struct DirectoryExport {
         }
         // Last, and deepest first: writing into a directory changes its time, and a read-only one cannot be written into.
         for (path, status) in directories.reversed() {
-            try destination.changeMode(path, UInt32(status.mode))
+            // Before the mode, which may keep its owner from it.
             try copyAttributes(
                 from: source.open(path, [.pathOnly, .directory, .noFollow]),
                 to: destination.open(path, [.pathOnly, .directory, .noFollow])
             )
+            try destination.changeMode(path, UInt32(status.mode))
             try destination.setTimes(path, modified: time ?? status.modified)
         }
     }
@@ -146,8 +147,8 @@ package struct DirectoryExport {
         try replace(path) { temporary in
             let output = try destination.open(temporary, [.writeOnly, .createNew, .noFollow], mode: 0o600)
             try copyContent(from: input, to: output)
-            try destination.changeMode(temporary, UInt32(status.mode))
             try copyAttributes(from: input, to: output)
+            try destination.changeMode(temporary, UInt32(status.mode))
             try destination.setTimes(temporary, modified: time ?? status.modified)
         }
     }

@@ -60,6 +60,7 @@ extension OpenFile {
     package func createSymbolicLink(named name: [UInt8], target: [UInt8]) throws(SystemCallError) {
         let text = terminated(target)
         _ = try onEntry(name, "symlinkat") { symlinkat(text, descriptor, $0) }
+        try beginOwner(ofEntry: name)
     }
 
     /// Creates a hard link to an entry of a directory; a symbolic link is linked itself.
@@ -73,15 +74,17 @@ extension OpenFile {
     ) throws(SystemCallError) {
         let source = terminated(existing)
         _ = try onEntry(name, "linkat") { linkat(directory.descriptor, source, descriptor, $0, 0) }
+        try takeOwner(ofEntry: name, as: existing, of: directory)
     }
 
     /// Creates a device node or FIFO: mknodat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createNode(named name: [UInt8], _ file: SpecialFile, mode: UInt32) throws(SystemCallError) {
-        if KeptOwner.keepsDevices, file.isRefusedDevice { return try keepDevice(named: name, file, mode: mode) }
+        if keptScope != .nothing, file.isRefusedDevice { return try keepDevice(named: name, file, mode: mode) }
         _ = try onEntry(name, "mknodat") {
             mknodat(descriptor, $0, file.type.nodeBits | mode, dev_t(slipway_makedev(file.major, file.minor)))
         }
+        try beginOwner(ofEntry: name)
     }
 
     /// Removes an entry, or with `directory` an empty directory.
@@ -104,6 +107,7 @@ extension OpenFile {
         let target = terminated(destination)
         let (result, code) = call(name) { renameat(descriptor, $0, directory.descriptor, target) }
         if result == -1 { throw directory.error(destination, "renameat", code) }
+        try directory.takeOwner(ofEntry: destination, as: name, of: self)
     }
 
     /// The target of a symbolic link in this directory, as bytes.
@@ -125,7 +129,7 @@ extension OpenFile {
     /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(ofEntry name: [UInt8], user: UInt32, group: UInt32) throws(SystemCallError) {
-        if KeptOwner.keepsOwners { return try keepOwner(ofEntry: name, user: user, group: group) }
+        if keptScope >= .owners { return try keepOwner(ofEntry: name, user: user, group: group) }
         _ = try onEntry(name, "fchownat") { fchownat(descriptor, $0, user, group, AT_SYMLINK_NOFOLLOW) }
     }
 
@@ -143,7 +147,7 @@ extension OpenFile {
     /// See fchownat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeOwner(user: UInt32, group: UInt32) throws(SystemCallError) {
-        if KeptOwner.keepsOwners { return try keepOwner(user: user, group: group) }
+        if keptScope >= .owners { return try keepOwner(user: user, group: group) }
         _ = try retryingSystemCall("fchownat", path: path) {
             fchownat(descriptor, "", user, group, slipway_AT_EMPTY_PATH)
         }
@@ -154,8 +158,10 @@ extension OpenFile {
     /// See chmod(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeMode(_ mode: UInt32) throws(SystemCallError) {
+        let mode = try keepMode(mode)
         if fchmod(descriptor, mode) == 0 { return }
-        // EBADF: an O_PATH descriptor. /proc/self/fd reaches the same file without a second lookup.
+        // EBADF: an O_PATH descriptor. /proc/self/fd reaches the same file without a second lookup; fchmodat2(2) is
+        // newer than Debian 12's kernel.
         _ = try retryingSystemCall("chmod", path: path) { procPath.withPlatformString { chmod($0, mode) } }
     }
 

@@ -10,7 +10,14 @@ extension OpenFile {
     /// All attribute names with their values, sorted by name.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func extendedAttributes() throws(SystemCallError) -> [(name: [UInt8], value: [UInt8])] {
-        let names = try extendedAttributeNames()
+        var names = try extendedAttributeNames()
+        if keptScope == .modes, let place = names.firstIndex(of: KeptCapability.attribute) {
+            names.remove(at: place)
+            if !names.contains(KeptCapability.realAttribute) {
+                names.insert(KeptCapability.realAttribute, at: 0)
+                names.sort { $0.lexicographicallyPrecedes($1) }
+            }
+        }
         var attributes: [(name: [UInt8], value: [UInt8])] = []
         for name in names {
             if let value = try extendedAttribute(name) { attributes.append((name, value)) }
@@ -39,6 +46,11 @@ extension OpenFile {
     /// See getxattr(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func extendedAttribute(_ name: [UInt8]) throws(SystemCallError) -> [UInt8]? {
+        if isKept(name), let value = try extendedAttributeOfKernel(KeptCapability.attribute) { return value }
+        return try extendedAttributeOfKernel(name)
+    }
+
+    private func extendedAttributeOfKernel(_ name: [UInt8]) throws(SystemCallError) -> [UInt8]? {
         let attribute = name.map { CChar(bitPattern: $0) } + [0]
         var buffer = [UInt8](repeating: 0, count: 256)
         while true {
@@ -59,6 +71,13 @@ extension OpenFile {
     /// See setxattr(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func setExtendedAttribute(_ name: [UInt8], _ value: [UInt8]) throws(SystemCallError) {
+        var (name, value) = (name, value)
+        if isKept(name) {
+            guard let shown = KeptCapability.shown(value) else {
+                throw SystemCallError("setxattr", path: path, errno: .invalidArgument)
+            }
+            (name, value) = (KeptCapability.attribute, shown)
+        }
         let attribute = name.map { CChar(bitPattern: $0) } + [0]
         _ = try retryingSystemCall("setxattr", path: path) {
             procPath.withPlatformString { slipway_setxattr($0, attribute, value, value.count, 0) }
@@ -70,11 +89,14 @@ extension OpenFile {
     /// See removexattr(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func removeExtendedAttribute(_ name: [UInt8]) throws(SystemCallError) {
-        let attribute = name.map { CChar(bitPattern: $0) } + [0]
+        let attribute = (isKept(name) ? KeptCapability.attribute : name).map { CChar(bitPattern: $0) } + [0]
         _ = try retryingSystemCall("removexattr", path: path) {
             procPath.withPlatformString { slipway_removexattr($0, attribute) }
         }
     }
+
+    /// Whether an attribute of this file is kept under another name.
+    private func isKept(_ name: [UInt8]) -> Bool { name == KeptCapability.realAttribute && keptScope == .modes }
 
     /// The attribute names, sorted by their bytes.
     ///

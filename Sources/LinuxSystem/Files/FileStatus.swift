@@ -94,7 +94,7 @@ package struct FileStatus: Sendable, Hashable {
             default: .regular
             }
         mode = UInt16(raw.st_mode & 0o7777)
-        (userID, groupID) = KeptOwner.owner(ofKernel: raw.st_uid, raw.st_gid)
+        (userID, groupID) = KeptStatus.owner(ofKernel: raw.st_uid, raw.st_gid)
         size = Int64(raw.st_size)
         modified = FileTime(seconds: Int64(raw.st_mtim.tv_sec), nanoseconds: Int32(raw.st_mtim.tv_nsec))
         changed = FileTime(seconds: Int64(raw.st_ctim.tv_sec), nanoseconds: Int32(raw.st_ctim.tv_nsec))

@@ -8,6 +8,8 @@ package final class OpenFile: Sendable {
     /// The descriptor, valid as long as this object lives.
     package let descriptor: CInt
     private let origin: Origin
+    /// Whether the file is the user's rather than the store's: what the kernel refuses is refused, and nothing is kept of it.
+    let isOutside: Bool
 
     /// What it was opened as, for error messages.
     package var path: FilePath { origin.path }
@@ -33,14 +35,16 @@ package final class OpenFile: Sendable {
     }
 
     /// Takes ownership of `descriptor`.
-    package init(owning descriptor: CInt, path: FilePath) {
+    package init(owning descriptor: CInt, path: FilePath, isOutside: Bool = false) {
         self.descriptor = descriptor
+        self.isOutside = isOutside
         origin = .path(path)
     }
 
     /// Takes ownership of the descriptor of an entry of a directory.
     init(owning descriptor: CInt, entry name: [UInt8], of directory: OpenFile) {
         self.descriptor = descriptor
+        isOutside = directory.isOutside
         origin = .entry(name, of: directory.origin)
     }
 
@@ -53,12 +57,13 @@ package final class OpenFile: Sendable {
     package static func open(
         _ path: FilePath,
         _ options: OpenOptions,
-        mode: UInt32 = 0o666
+        mode: UInt32 = 0o666,
+        isOutside: Bool = false
     ) throws(SystemCallError) -> OpenFile {
         let descriptor = try retryingSystemCall("open", path: path) {
             path.withPlatformString { Glibc.open($0, options.rawValue | O_CLOEXEC, mode) }
         }
-        return OpenFile(owning: descriptor, path: path)
+        return OpenFile(owning: descriptor, path: path, isOutside: isOutside)
     }
 
     /// Makes an empty file in memory, which has no name and is gone when it is closed.

@@ -12,9 +12,13 @@ package struct RootedDirectory: Sendable {
     package let directory: OpenFile
 
     /// Opens a directory of the host as a root.
+    /// - Parameters:
+    ///   - path: the directory.
+    ///   - isOutside: whether it is the user's rather than the store's: its files are what the kernel says, and become no more than that.
+    /// - Throws: `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package init(_ path: FilePath) throws(SystemCallError) {
-        directory = try OpenFile.open(path, [.pathOnly, .directory])
+    package init(_ path: FilePath, isOutside: Bool = false) throws(SystemCallError) {
+        directory = try OpenFile.open(path, [.pathOnly, .directory], isOutside: isOutside)
     }
 
     /// Treats an already open directory as a root.
@@ -37,7 +41,9 @@ package struct RootedDirectory: Sendable {
                     slipway_RESOLVE_IN_ROOT | slipway_RESOLVE_NO_MAGICLINKS
                 )
             }
-            if descriptor >= 0 { return OpenFile(owning: descriptor, path: path) }
+            if descriptor >= 0 {
+                return OpenFile(owning: descriptor, path: path, isOutside: self.directory.isOutside)
+            }
             // EAGAIN: a rename raced with a `..` in the path; the kernel asks for another try.
             if Glibc.errno != EINTR, Glibc.errno != EAGAIN {
                 throw SystemCallError("openat2", path: path, errno: Errno(rawValue: Glibc.errno))
@@ -57,7 +63,7 @@ package struct RootedDirectory: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func status(_ path: FilePath) throws(SystemCallError) -> FileStatus {
         // What a link's directory keeps of it is not found from the link.
-        guard KeptOwner.keepsDevices else { return try open(path, [.pathOnly, .noFollow]).status() }
+        guard directory.keptScope != .nothing else { return try open(path, [.pathOnly, .noFollow]).status() }
         let (parent, name) = try parent(of: path)
         if let status = try parent.entryStatus(named: name) { return status }
         throw SystemCallError("fstatat", path: path, errno: .noSuchFileOrDirectory)
@@ -122,8 +128,8 @@ package struct RootedDirectory: Sendable {
     /// See symlinkat(2).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createSymbolicLink(_ path: FilePath, target: [UInt8]) throws(SystemCallError) {
-        let text = target.map { CChar(bitPattern: $0) } + [0]
-        try inParent(of: path, "symlinkat") { symlinkat(text, $0, $1) }
+        let (parent, name) = try parent(of: path)
+        try parent.createSymbolicLink(named: name, target: target)
     }
 
     /// Creates a hard link to an entry of the same root; a link in its last component is linked itself.
@@ -132,8 +138,8 @@ package struct RootedDirectory: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func createHardLink(_ path: FilePath, to existing: FilePath) throws(SystemCallError) {
         let (sourceParent, sourceName) = try parent(of: existing)
-        let source = sourceName.map { CChar(bitPattern: $0) } + [0]
-        try inParent(of: path, "linkat") { linkat(sourceParent.descriptor, source, $0, $1, 0) }
+        let (parent, name) = try parent(of: path)
+        try parent.createHardLink(named: name, toEntry: sourceName, of: sourceParent)
     }
 
     /// Creates a device node, FIFO or socket.
@@ -159,8 +165,8 @@ package struct RootedDirectory: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func rename(_ path: FilePath, to destination: FilePath) throws(SystemCallError) {
         let (sourceParent, sourceName) = try parent(of: path)
-        let source = sourceName.map { CChar(bitPattern: $0) } + [0]
-        try inParent(of: destination, "renameat") { renameat(sourceParent.descriptor, source, $0, $1) }
+        let (parent, name) = try parent(of: destination)
+        try sourceParent.renameEntry(named: sourceName, to: name, of: parent)
     }
 
     /// Changes owner and group of the entry itself.
@@ -178,9 +184,8 @@ package struct RootedDirectory: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func changeMode(_ path: FilePath, _ mode: UInt32) throws(SystemCallError) {
         let file = try open(path, [.pathOnly, .noFollow])
-        if try file.status().type == .symbolicLink { return }
-        // fchmodat2(2) is newer than Debian 12's kernel; /proc/self/fd reaches the O_PATH file without a second lookup.
-        _ = try retryingSystemCall("chmod", path: path) { file.procPath.withPlatformString { chmod($0, mode) } }
+        if try file.statusOfKernel().type == .symbolicLink { return }
+        try file.changeMode(mode)
     }
 
     /// Sets the access and modification times of the entry itself.

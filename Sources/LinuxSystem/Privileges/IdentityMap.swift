@@ -1,3 +1,4 @@
+internal import Glibc
 internal import SystemPackage
 internal import Text
 
@@ -124,5 +125,32 @@ package struct IdentityMaps: Sendable, Hashable {
             return map
         }
         return IdentityMaps(users: try read("/proc/self/uid_map"), groups: try read("/proc/self/gid_map"))
+    }
+}
+
+/// What the owners and modes of a store's files mean.
+package struct FileIdentities: Sendable, Hashable {
+    package let maps: IdentityMaps
+    /// Whether modes that keep the owner of a file from it are kept beside it: see `KeptStatus`.
+    package let keepsModes: Bool
+
+    package init(maps: IdentityMaps, keepsModes: Bool = false) {
+        self.maps = maps
+        self.keepsModes = keepsModes
+    }
+
+    /// Those of a process at a level.
+    package init(_ level: PrivilegeLevel) {
+        guard case .confined(isSuperuser: false) = level else {
+            self.init(maps: level.maps ?? .machine)
+            return
+        }
+        let (user, group) = (IdentityMap(root: geteuid()), IdentityMap(root: getegid()))
+        self.init(maps: IdentityMaps(users: user, groups: group), keepsModes: true)
+    }
+
+    /// Whether what the kernel refuses is kept beside files in the same way.
+    package func keepsLike(_ other: FileIdentities) -> Bool {
+        maps.isSingle == other.maps.isSingle && keepsModes == other.keepsModes
     }
 }

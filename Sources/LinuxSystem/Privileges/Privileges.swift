@@ -61,8 +61,9 @@ package struct Privileges: Sendable {
         let privileges = try joinOrChoose(need, facts, runtime)
         switch privileges.level {
         case .root, .confined(isSuperuser: true): break
-        case .userNamespace: KeptOwner.begin(.devices)
-        case .singleID, .confined(isSuperuser: false): KeptOwner.begin(.owners)
+        case .userNamespace: KeptStatus.begin(.devices)
+        case .singleID: KeptStatus.begin(.owners)
+        case .confined(isSuperuser: false): KeptStatus.begin(.modes)
         }
         return privileges
     }

@@ -61,8 +61,8 @@ package enum ProcessContext {
 
     /// Whose the files are that this process makes, as `FileStatus` says it.
     ///
-    /// See getegid(2) and `KeptOwner`.
-    package static var fileOwner: (user: UInt32, group: UInt32) { KeptOwner.owner(ofKernel: geteuid(), getegid()) }
+    /// See getegid(2) and `KeptStatus`.
+    package static var fileOwner: (user: UInt32, group: UInt32) { KeptStatus.owner(ofKernel: geteuid(), getegid()) }
 
     /// How many processors the machine has switched on.
     ///

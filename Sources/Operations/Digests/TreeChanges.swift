@@ -122,8 +122,9 @@ struct TreeChanges {
             try file.changeMode(creation.mode & 0o777)
         }
         try file.write(creation.content)
-        if let owner {
-            try file.changeOwner(user: owner.user, group: owner.group)
+        if let owner { try file.changeOwner(user: owner.user, group: owner.group) }
+        // Also what the kernel takes when another than root writes to a file.
+        if owner != nil || found.status != nil {
             try file.changeMode(found.status.map { UInt32($0.mode) } ?? creation.mode & 0o777)
         }
         try file.setTimes(modified: FileTime(creation.timestamp))

@@ -50,7 +50,7 @@ package final class Store: Sendable {
     package static func open(
         at root: FilePath,
         tables: StoreTables,
-        identities: IdentityMaps? = nil,
+        identities: FileIdentities? = nil,
         durability: Durability = .reported,
         freesSpace: Bool = false
     ) async throws -> Store {
@@ -70,7 +70,7 @@ package final class Store: Sendable {
     package static func openBlocking(
         at root: FilePath,
         tables: StoreTables,
-        identities: IdentityMaps? = nil,
+        identities: FileIdentities? = nil,
         durability: Durability = .reported,
         freesSpace: Bool = false
     ) throws -> Store {

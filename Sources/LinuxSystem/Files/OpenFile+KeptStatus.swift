@@ -3,12 +3,21 @@ internal import Glibc
 internal import SystemPackage
 internal import Text
 
-/// Owners of files that the kernel does not have: see `KeptOwner`.
+/// What the kernel refuses to make of files: see `KeptStatus`.
 extension OpenFile {
+    /// What is kept of this file, or of an entry of this directory.
+    var keptScope: KeptStatus.Scope { isOutside ? .nothing : KeptStatus.scope }
+
+    /// Whether something may be kept of a file with this status.
+    private func mayKeep(_ status: FileStatus) -> Bool {
+        let scope = keptScope
+        return scope >= .owners || (scope == .devices && status.type == .regular && status.size == 0)
+    }
+
     /// The status of this file as the kernel has it, with what is kept of it.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func withKeptOwner(_ status: FileStatus) throws(SystemCallError) -> FileStatus {
-        guard status.mayBeKept else { return status }
+        guard mayKeep(status) else { return status }
         if status.canHaveUserAttributes { return status.with(try keptOwner()) }
         guard let place = place(of: status) else { return status }
         return status.with(try place.directory.keptEntries()[place.name])
@@ -17,7 +26,7 @@ extension OpenFile {
     /// The same of an entry of this directory.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func withKeptOwner(_ status: FileStatus, ofEntry name: [UInt8]) throws(SystemCallError) -> FileStatus {
-        guard status.mayBeKept else { return status }
+        guard mayKeep(status) else { return status }
         if status.canHaveUserAttributes { return status.with(try openEntry(named: name, .pathOnly).keptOwner()) }
         return status.with(try keptEntries()[name])
     }
@@ -27,10 +36,8 @@ extension OpenFile {
     func keepOwner(user: UInt32, group: UInt32) throws(SystemCallError) {
         let status = try statusOfKernel()
         if status.canHaveUserAttributes {
-            let owner = (try keptOwner() ?? status.owner).changed(user: user, group: group)
-            if owner != status.owner { return try setExtendedAttribute(KeptOwner.attribute, owner.bytes) }
-            if try keptOwner() != nil { try removeExtendedAttribute(KeptOwner.attribute) }
-            return
+            let before = try keptOwner()
+            return try keep((before ?? status.owner).changed(user: user, group: group), insteadOf: before, status)
         }
         guard let place = place(of: status) else {
             throw SystemCallError("fchownat", path: path, errno: .notPermitted)
@@ -47,10 +54,44 @@ extension OpenFile {
         try keepOwner(ofEntry: name, status, user: user, group: group)
     }
 
+    /// Changes the mode of a file that can have attributes, and keeps what of it would keep its owner out.
+    ///
+    /// Nothing is kept of the set-group-ID bit where the kernel takes it: of files of a group that this process is not in.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func keepMode(_ mode: UInt32) throws(SystemCallError) -> UInt32 {
+        guard keptScope == .modes else { return mode }
+        let status = try statusOfKernel()
+        guard status.canHaveUserAttributes else { return mode }
+        let (wanted, needed) = (UInt16(mode & 0o7777), status.neededMode)
+        let isRefused = wanted & needed != needed || (wanted & 0o2000 != 0 && status.groupID != 0)
+        let before = try keptOwner()
+        var kept = before ?? status.owner
+        kept.mode = isRefused ? wanted : nil
+        try keep(kept, insteadOf: before, status)
+        return UInt32(wanted | needed)
+    }
+
     /// Whether this directory keeps whose an entry is, one that there is or one that there was.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func hasKeptOwner(ofEntry name: [UInt8]) throws(SystemCallError) -> Bool {
         try keptEntries()[name] != nil
+    }
+
+    /// Keeps for a new name of a link, FIFO or socket what another name of it has.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func takeOwner(ofEntry name: [UInt8], as other: [UInt8], of directory: OpenFile) throws(SystemCallError) {
+        guard keptScope >= .owners else { return }
+        let owner = try directory.keptEntries()[other]
+        var entries = try keptEntries()
+        if entries[name] == owner { return }
+        entries[name] = owner
+        try keep(entries)
+    }
+
+    /// Makes a new link, FIFO or socket root's, whatever the directory kept of an earlier one with the name.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    func beginOwner(ofEntry name: [UInt8]) throws(SystemCallError) {
+        if keptScope >= .owners { try forgetOwner(ofEntry: name) }
     }
 
     /// Forgets whose an entry is that is gone.
@@ -65,10 +106,11 @@ extension OpenFile {
     /// Makes an empty file that stands for a device.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func keepDevice(named name: [UInt8], _ device: SpecialFile, mode: UInt32) throws(SystemCallError) {
-        let file = try createFile(named: name, mode: mode)
+        let file = try createFile(named: name)
         var owner = try file.statusOfKernel().owner
         owner.device = device
-        try file.setExtendedAttribute(KeptOwner.attribute, owner.bytes)
+        try file.setExtendedAttribute(KeptStatus.attribute, owner.bytes)
+        try file.changeMode(mode)
     }
 
     /// The status as the kernel has it.
@@ -81,12 +123,25 @@ extension OpenFile {
 
     // MARK: Attributes
 
-    private func keptOwner() throws(SystemCallError) -> KeptOwner? {
-        try extendedAttribute(KeptOwner.attribute).flatMap { KeptOwner(parsing: $0) }
+    private func keptOwner() throws(SystemCallError) -> KeptStatus? {
+        try extendedAttribute(KeptStatus.attribute).flatMap { KeptStatus(parsing: $0) }
     }
 
-    private func keptEntries() throws(SystemCallError) -> KeptEntries {
-        KeptEntries(parsing: try extendedAttribute(KeptOwner.entriesAttribute) ?? [])
+    /// Keeps what differs from the file itself.
+    private func keep(
+        _ kept: KeptStatus,
+        insteadOf before: KeptStatus?,
+        _ status: FileStatus
+    ) throws(SystemCallError) {
+        if kept == before { return }
+        if kept != status.owner { return try setExtendedAttribute(KeptStatus.attribute, kept.bytes) }
+        if before != nil { try removeExtendedAttribute(KeptStatus.attribute) }
+    }
+
+    /// What this directory keeps of its links, FIFOs and sockets.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func keptEntries() throws(SystemCallError) -> KeptEntries {
+        KeptEntries(parsing: try extendedAttribute(KeptStatus.entriesAttribute) ?? [])
     }
 
     private func keepOwner(
@@ -102,9 +157,14 @@ extension OpenFile {
         if entries != before { try keep(entries) }
     }
 
-    private func keep(_ entries: KeptEntries) throws(SystemCallError) {
-        if entries.isEmpty { return try removeExtendedAttribute(KeptOwner.entriesAttribute) }
-        try setExtendedAttribute(KeptOwner.entriesAttribute, entries.bytes)
+    /// Keeps that of them, instead of what it kept.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func keep(_ entries: KeptEntries) throws(SystemCallError) {
+        if entries.isEmpty {
+            if try keptEntries().isEmpty { return }
+            return try removeExtendedAttribute(KeptStatus.entriesAttribute)
+        }
+        try setExtendedAttribute(KeptStatus.entriesAttribute, entries.bytes)
     }
 
     /// The directory and the name of an open file that can have no attributes; nil where it has been removed.
@@ -126,16 +186,17 @@ extension OpenFile {
 }
 
 extension FileStatus {
-    fileprivate var owner: KeptOwner { KeptOwner(userID: userID, groupID: groupID) }
+    fileprivate var owner: KeptStatus { KeptStatus(userID: userID, groupID: groupID) }
 }
 
-extension KeptOwner {
+extension KeptStatus {
     /// As chown(2): the highest number leaves the owner as it is.
-    fileprivate func changed(user: UInt32, group: UInt32) -> KeptOwner {
-        KeptOwner(
+    fileprivate func changed(user: UInt32, group: UInt32) -> KeptStatus {
+        KeptStatus(
             userID: user == .max ? userID : user,
             groupID: group == .max ? groupID : group,
-            device: device
+            device: device,
+            mode: mode
         )
     }
 }
