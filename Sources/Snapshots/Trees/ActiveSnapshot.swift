@@ -99,7 +99,8 @@ extension SnapshotStore {
             try root.changeOwner(user: below.userID, group: below.groupID)
             try root.changeMode(UInt32(below.mode))
             try HostFiles.createNewDirectory(active.work)
-            let lower = try lowerDirectories(of: tree, &active.mount)
+            var lower = try lowerDirectories(of: tree, &active.mount)
+            if let owners = try showOwners(of: tree, in: &lower, &active.mount) { try root.keep(owners) }
             let point = try store.mountPoint()
             var overlay = overlay(of: lower, writing: (active.upper, active.work))
             // A crash loses the whole snapshot anyway: programs' own fsync(2) need not wait. What is kept is flushed later.

@@ -28,6 +28,7 @@ extension SnapshotStore {
         var mounts = TreeMount(root: "", mountPoints: [])
         do {
             var lower = try lowerDirectories(of: tree, &mounts)
+            _ = try showOwners(of: tree, in: &lower, &mounts)
             // The kernel wants two layers for a view without an upper directory.
             if lower.count == 1 { lower.append(try emptyLayer()) }
             try mounts.attach(overlay(of: lower), at: try store.mountPoint())
