@@ -80,7 +80,8 @@ struct OverlaidLayers {
 extension OverlaidLayers.Directory {
     /// Whether a mark beside the name says that what the layers below have of it is gone.
     fileprivate func hides(_ name: [UInt8]) throws(SystemCallError) -> Bool {
-        guard form == .marked else { return false }
+        // No mark has room beside the longest names.
+        guard form == .marked, name.count + Whiteout.prefix.count <= 255 else { return false }
         return try file.entryStatus(named: Whiteout.prefix + name) != nil
     }
 
