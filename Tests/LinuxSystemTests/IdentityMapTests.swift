@@ -40,6 +40,29 @@ import Text
         let whole = IdentityMap([.init(inside: 0, outside: 10, count: 10)])
         #expect(halves.includes(whole) && whole.includes(halves))
     }
+
+    @Test(
+        arguments: [
+            (1000, 65_537, [(0, 1), (999, 1000), (1000, 0), (1001, 1001), (65_536, 65_536)]),
+            (65_536, 65_537, [(0, 1), (65_535, 65_536), (65_536, 0)]),
+            (100_000, 65_537, [(0, 1), (65_535, 65_536), (100_000, 0)]), (0, 10, [(0, 0), (1, 1), (9, 9)]),
+        ] as [(UInt32, UInt32, [(UInt32, UInt32)])]
+    )
+    func `a namespace that keeps its user's number has every other id as well`(
+        own: UInt32,
+        count: UInt32,
+        pairs: [(UInt32, UInt32)]
+    ) throws {
+        let outer = IdentityMap(root: own, others: [200_000...(200_000 + count - 2)])
+        #expect(outer.count == count)
+        let map = try #require(outer.keepingRoot)
+        for (inside, outside) in pairs {
+            #expect(map.outside(of: inside) == outside)
+            #expect(map.inside(of: outside) == inside)
+        }
+        #expect(map.ranges.reduce(0) { $0 + $1.count } == count)
+        #expect(IdentityMap(root: own).keepingRoot == nil)
+    }
 }
 
 @Suite struct `Subordinate ids` {

@@ -265,7 +265,9 @@ final class Extraction {
 
     private func owner(of entry: TarEntry) -> (user: UInt32, group: UInt32) {
         if case .plain(let owner?) = options.mode { return (owner.user, owner.group) }
-        return (entry.userID, entry.groupID)
+        let owner = (user: entry.userID, group: entry.groupID)
+        // What the namespace does not have, the kernel refuses.
+        return options.identities.map { $0.outside(of: owner) ?? (.max - 1, .max - 1) } ?? owner
     }
 
     private func applyDirectory(_ entry: TarEntry, path: [UInt8], _ directory: OpenFile) throws {

@@ -61,6 +61,8 @@ package struct LayerExtractor: Sendable {
     let limits: ArchiveLimits
     /// Whether a directory is never replaced by anything else, nor anything else by a directory: as `cp` has it.
     package var keepsDirectories = false
+    /// The namespace in which files get the owners that the archive says; nil for this process's own.
+    package var identities: IdentityMaps?
     /// Asked between pieces of content; true ends the work with `CancellationError`.
     package var isCancelled: @Sendable () -> Bool = { false }
 

@@ -47,7 +47,9 @@ package struct ContainerCopy: Sendable {
     package func write(_ source: CopyEnd, to sink: any ByteSink) throws {
         let found = try find(source)
         let name = source.namesContents ? "." : lastName(of: found.path)
-        guard found.status.type == .directory else { return try write(found, as: name, of: source.root, to: sink) }
+        guard found.status.type == .directory else {
+            return try write(found, as: name, of: source.root, to: sink, source.identities)
+        }
         let file = try temporaryFile()
         let tree = try source.root.openDirectory(found.path)
         try writeTreeArchive(of: [([], tree)], to: FileSink(file), isLiving: true, isCancelled: isCancelled)
@@ -55,9 +57,10 @@ package struct ContainerCopy: Sendable {
         let reader = TarReader(FileSource(file))
         let writer = TarWriter(sink)
         let top = name.isEmpty ? [] : name + "/"
-        if !name.isEmpty { try writer.begin(entry(found.status, as: name, .directory)) }
+        if !name.isEmpty { try writer.begin(entry(found.status, as: name, .directory, source.identities)) }
         while var entry = try reader.next() {
             entry.path = top + entry.path
+            source.identities.map { entry.setOwner(in: $0) }
             if case .hardLink(let target) = entry.kind { entry.kind = .hardLink(target: top + target) }
             try writer.begin(entry)
             while let content = try reader.nextContent() { try writer.write(content.bytes) }
@@ -72,7 +75,7 @@ package struct ContainerCopy: Sendable {
         guard let status = place.status else { throw CopyError.directoryMustExist(destination.path.bytes) }
         guard status.type == .directory else { throw CopyError.notDirectory(destination.path.bytes) }
         let directory = try destination.root.openDirectory(place.path)
-        try extract(try decompressing(archive).source, into: directory)
+        try extract(try decompressing(archive).source, into: directory, destination.identities)
     }
 
     // MARK: Places
@@ -183,8 +186,13 @@ package struct ContainerCopy: Sendable {
         try OpenFile.open(scratch, [.readWrite, .unnamed], mode: 0o600)
     }
 
-    private func entry(_ status: FileStatus, as name: [UInt8], _ kind: TarEntry.Kind) -> TarEntry {
-        TarEntry(
+    private func entry(
+        _ status: FileStatus,
+        as name: [UInt8],
+        _ kind: TarEntry.Kind,
+        _ identities: IdentityMaps?
+    ) -> TarEntry {
+        var entry = TarEntry(
             path: name,
             kind: kind,
             mode: status.mode,
@@ -192,12 +200,19 @@ package struct ContainerCopy: Sendable {
             groupID: status.groupID,
             modified: status.modified
         )
+        identities.map { entry.setOwner(in: $0) }
+        return entry
     }
 
-    private func extract(_ source: any ByteSource, into directory: RootedDirectory) throws {
+    private func extract(
+        _ source: any ByteSource,
+        into directory: RootedDirectory,
+        _ identities: IdentityMaps? = nil
+    ) throws {
         var extractor = LayerExtractor(root: directory, mode: .plain(owner: owner))
         extractor.isCancelled = isCancelled
         extractor.keepsDirectories = true
+        extractor.identities = identities
         _ = try extractor.extract(source)
     }
 
@@ -205,11 +220,12 @@ package struct ContainerCopy: Sendable {
         _ found: Found,
         as name: [UInt8],
         of root: RootedDirectory,
-        to sink: any ByteSink
+        to sink: any ByteSink,
+        _ identities: IdentityMaps? = nil
     ) throws {
         let (path, status) = (found.path, found.status)
         let writer = TarWriter(sink)
-        var entry = entry(status, as: name, .regular)
+        var entry = entry(status, as: name, .regular, identities)
         switch status.type {
         case .symbolicLink: entry.kind = .symbolicLink(target: try root.readLink(path))
         case .fifo: entry.kind = .fifo
@@ -226,5 +242,13 @@ package struct ContainerCopy: Sendable {
         }
         try writer.begin(entry)
         try writer.finish()
+    }
+}
+
+extension TarEntry {
+    /// Gives it the numbers that its owner has in a user namespace; one that is not in it is the one of nobody.
+    fileprivate mutating func setOwner(in identities: IdentityMaps) {
+        userID = identities.users.inside(of: userID) ?? 65_534
+        groupID = identities.groups.inside(of: groupID) ?? 65_534
     }
 }

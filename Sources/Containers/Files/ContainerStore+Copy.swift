@@ -16,7 +16,11 @@ extension ContainerStore {
         let path = FilePath("/").pushing(FilePath(bytes: bytes)).lexicallyNormalized()
         if toWrite { try checkIsWritable(path, in: container) }
         func end(at root: FilePath) async throws -> CopyEnd {
-            try await onBlockingPool { CopyEnd(root: try RootedDirectory(root), path: path, written: bytes) }
+            try await onBlockingPool { [identities = identities(of: container)] in
+                var end = CopyEnd(root: try RootedDirectory(root), path: path, written: bytes)
+                end.identities = identities
+                return end
+            }
         }
         if container.state.status == .running {
             guard let process = try await firstProcess(of: container) else {
@@ -31,7 +35,8 @@ extension ContainerStore {
                 FileTree(layers: container.configuration.layers),
                 writing: directory.appending("fs"),
                 work: directory.appending("work"),
-                at: root
+                at: root,
+                identities: identities(of: container)
             )
             return try await withCleanUp {
                 // What the container has mounted when it runs belongs to it when it does not, too.

@@ -10,6 +10,8 @@ package struct CopyEnd: Sendable {
     /// Whether the path was written with `/` or `/.` at its end.
     let namesDirectory: Bool
     let namesContents: Bool
+    /// The user namespace in which its files have owners; nil for this process's own.
+    var identities: IdentityMaps?
 
     init(root: RootedDirectory, path: FilePath, written bytes: [UInt8]) {
         self.root = root

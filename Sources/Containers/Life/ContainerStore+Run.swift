@@ -99,7 +99,8 @@ extension ContainerStore {
                 FileTree(layers: record.configuration.layers),
                 writing: directory.appending("fs"),
                 work: directory.appending("work"),
-                at: directory.appending("root")
+                at: directory.appending("root"),
+                identities: identities(of: record)
             )
             return try await confine(try await setUpNetwork(record))
         } catch {
@@ -164,9 +165,19 @@ extension ContainerStore {
             )
             // The kernel takes no group that the namespace does not have.
             let lastGroup = privileges.level.maps.map { $0.groups.count - 1 } ?? 2_147_483_647
-            sandbox.kernelParameters = [
+            let parameters = [
                 "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 \(lastGroup)",
             ]
+            if configuration.options.userNamespace == .keepID {
+                // The network is not of the container's own namespace, in which the runtime would set them.
+                try await onBlockingPool { [path = namespacePath(of: record)] in
+                    try NetworkNamespace(at: path).perform {
+                        for (name, value) in parameters { try KernelSettings().set(name, to: value) }
+                    }
+                }
+            } else {
+                sandbox.kernelParameters = parameters
+            }
             if let address = record.state.network?.address { sandbox.hosts = [(configuration.hostname, address)] }
         }
         sandbox.hosts += configuration.options.hosts.map { host in
@@ -180,6 +191,7 @@ extension ContainerStore {
                 try? OpenFile.open("/etc/hosts", .readOnly).readToEnd(limit: 16 << 20)
             }
         }
+        sandbox.identities = identities(of: record)
         try configuration.options.apply(to: &sandbox)
         if mayReachDevices(record, sandbox) { sandbox.capabilities.remove(.makeNode) }
         if await onBlockingPool({ !self.isKeptFromLoopback(record) }) { sandbox.capabilities.remove(.netRaw) }
@@ -190,6 +202,12 @@ extension ContainerStore {
             sandbox.arguments = ["/sbin/docker-init", "--"].map { Array($0.utf8) } + sandbox.arguments
         }
         return sandbox
+    }
+
+    /// The user namespace that a container has of its own; nil for those that are in this process's.
+    func identities(of record: ContainerRecord) -> IdentityMaps? {
+        guard record.configuration.options.userNamespace == .keepID else { return nil }
+        return privileges.level.maps?.keepingRoot
     }
 
     /// Whether nothing but the lack of a privilege keeps a container from making nodes of the host's devices.

@@ -69,6 +69,27 @@ package struct IdentityMap: Sendable, Hashable {
         return next
     }
 
+    /// What an id inside is outside; nil for one that the map does not have.
+    package func outside(of id: UInt32) -> UInt32? {
+        ranges.first { $0.inside <= id && UInt64(id) < $0.end }.map { $0.outside + (id - $0.inside) }
+    }
+
+    /// What an id outside is inside; nil for one that the map does not have.
+    package func inside(of id: UInt32) -> UInt32? {
+        ranges.first { $0.outside <= id && id - $0.outside < $0.count }.map { $0.inside + (id - $0.outside) }
+    }
+
+    /// A namespace below the one of this map, in which its root has the number that it has outside, and others move up.
+    ///
+    /// Nil where root is the only id.
+    package var keepingRoot: IdentityMap? {
+        guard count > 1, let own = outside(of: 0) else { return nil }
+        var ranges = [Range(inside: own, outside: 0, count: 1)]
+        if own > 0 { ranges.append(Range(inside: 0, outside: 1, count: min(own, count - 1))) }
+        if own < count - 1 { ranges.append(Range(inside: own + 1, outside: own + 1, count: count - 1 - own)) }
+        return IdentityMap(ranges)
+    }
+
     /// Whether every id of another map is here, with the same meaning outside.
     package func includes(_ other: IdentityMap) -> Bool {
         other.ranges.allSatisfy { wanted in
@@ -103,6 +124,22 @@ package struct IdentityMaps: Sendable, Hashable {
     package static let machine = IdentityMaps(users: .machine, groups: .machine)
 
     package var isMachine: Bool { users.isMachine && groups.isMachine }
+
+    /// The same of both kinds: see `IdentityMap`.
+    package var keepingRoot: IdentityMaps? {
+        guard let users = users.keepingRoot, let groups = groups.keepingRoot else { return nil }
+        return IdentityMaps(users: users, groups: groups)
+    }
+
+    package func outside(of owner: (user: UInt32, group: UInt32)) -> (user: UInt32, group: UInt32)? {
+        guard let user = users.outside(of: owner.user), let group = groups.outside(of: owner.group) else { return nil }
+        return (user, group)
+    }
+
+    package func inside(of owner: (user: UInt32, group: UInt32)) -> (user: UInt32, group: UInt32)? {
+        guard let user = users.inside(of: owner.user), let group = groups.inside(of: owner.group) else { return nil }
+        return (user, group)
+    }
 
     /// Whether root is the only id there is.
     package var isSingle: Bool { users.count <= 1 || groups.count <= 1 }

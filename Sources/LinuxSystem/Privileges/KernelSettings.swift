@@ -1,6 +1,6 @@
 package import SystemPackage
 
-/// The settings of the kernel that user namespaces depend on, below `/proc/sys`; see sysctl(8).
+/// Settings of the kernel, below `/proc/sys`; see sysctl(8).
 package struct KernelSettings: Sendable {
     /// Ubuntu's since 23.10: namespaces of users without a profile of AppArmor give no rights.
     static let restrictedByAppArmor = "kernel.apparmor_restrict_unprivileged_userns"
@@ -13,9 +13,18 @@ package struct KernelSettings: Sendable {
     /// The value of a setting; nil where the kernel does not have it.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func value(_ name: String) -> String? {
-        let path = directory.pushing(FilePath(name.split(separator: ".").joined(separator: "/")))
-        guard let value = try? contentsIfPresent(of: path, limit: 4096) else { return nil }
+        guard let value = try? contentsIfPresent(of: path(of: name), limit: 4096) else { return nil }
         return String(decoding: value.filter { $0 != 0x0a }, as: UTF8.self)
+    }
+
+    /// Changes a setting; those of networks are the ones of the calling thread's.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func set(_ name: String, to value: String) throws(SystemCallError) {
+        try OpenFile.open(path(of: name), .writeOnly).write(Array(value.utf8))
+    }
+
+    private func path(of name: String) -> FilePath {
+        directory.pushing(FilePath(name.split(separator: ".").joined(separator: "/")))
     }
 
     /// Why the kernel makes no user namespace.

@@ -53,6 +53,13 @@ struct RuntimeSpecification: Codable, Sendable {
         var path: String?
     }
 
+    /// Ids of the sandbox's own user namespace that follow each other.
+    struct IdentityRange: Codable, Sendable {
+        var containerID: UInt32
+        var hostID: UInt32
+        var size: UInt32
+    }
+
     struct Device: Codable, Sendable {
         var path: String
         var type: String
@@ -73,6 +80,8 @@ struct RuntimeSpecification: Codable, Sendable {
     struct Linux: Codable, Sendable {
         var devices: [Device]?
         var namespaces: [Namespace]
+        var uidMappings: [IdentityRange]?
+        var gidMappings: [IdentityRange]?
         var maskedPaths: [String]
         var readonlyPaths: [String]
         var sysctl: [String: String]?

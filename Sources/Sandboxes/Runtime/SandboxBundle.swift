@@ -76,6 +76,7 @@ package struct SandboxBundle: Sendable {
             // A view of devices belongs to a network: that of the host's network cannot be mounted by its users.
             hasOtherUsers: level.hasOtherUsers,
             sharesSystem: !level.ownsMachine && configuration.network.isHost
+                || configuration.identities != nil && !configuration.network.isMadeByRuntime
         )
         for mount in kernelMounts where mount.destination != RuntimeSpecification.controlGroups {
             try root.makeKernelDirectory(FilePath(mount.destination))
@@ -105,7 +106,10 @@ package struct SandboxBundle: Sendable {
             hooks: configuration.hooks.isEmpty ? nil : try hooks(configuration),
             linux: .init(
                 devices: configuration.deviceNodes.isEmpty ? nil : try devices(configuration, of: process.user),
-                namespaces: namespaces(for: configuration.network),
+                namespaces: namespaces(for: configuration.network)
+                    + (configuration.identities == nil ? [] : [.init(type: "user")]),
+                uidMappings: configuration.identities?.users.ranges.map { .init($0) },
+                gidMappings: configuration.identities?.groups.ranges.map { .init($0) },
                 maskedPaths: configuration.masksKernelFiles ? SandboxConfiguration.maskedPaths : [],
                 readonlyPaths: configuration.masksKernelFiles ? SandboxConfiguration.readOnlyPaths : [],
                 sysctl: configuration.kernelParameters.isEmpty ? nil : configuration.kernelParameters,
@@ -276,5 +280,11 @@ package struct SandboxBundle: Sendable {
             throw .notText(what: what, bytes)
         }
         return text
+    }
+}
+
+extension RuntimeSpecification.IdentityRange {
+    fileprivate init(_ range: IdentityMap.Range) {
+        self.init(containerID: range.inside, hostID: range.outside, size: range.count)
     }
 }

@@ -1,3 +1,4 @@
+package import LinuxSystem
 package import SystemPackage
 
 /// One process and what it sees of the world.
@@ -14,6 +15,8 @@ package struct SandboxConfiguration: Sendable {
         case own(SandboxNetwork)
 
         var isHost: Bool { if case .host = self { true } else { false } }
+        /// Whether the runtime makes it, so that it belongs to a user namespace that the runtime makes.
+        var isMadeByRuntime: Bool { if case .none = self { true } else { false } }
 
         /// The host's address in it; where it is the host's own, or leads nowhere, the loopback address.
         package var host: String {
@@ -98,6 +101,8 @@ package struct SandboxConfiguration: Sendable {
     package var hostname: [UInt8] = []
     package var mounts: [Mount] = []
     package var network = Network.host
+    /// A user namespace of its own, below the one of this process; nil for that one itself.
+    package var identities: IdentityMaps?
     package var purpose = Purpose.container
     /// More lines of `/etc/hosts`.
     package var hosts: [(name: String, address: String)] = []

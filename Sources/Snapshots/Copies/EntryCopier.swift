@@ -27,12 +27,15 @@ final class EntryCopier {
 
     private let target: RootedDirectory
     private let links: Links
+    /// The namespace in which the copies have the owners of the originals; nil for this process's own.
+    private let identities: IdentityMaps?
     private let content = FileContentCopier()
     private var firstNames: [Inode: [UInt8]] = [:]
 
-    init(into target: RootedDirectory, links: Links) {
+    init(into target: RootedDirectory, links: Links, identities: IdentityMaps? = nil) {
         self.target = target
         self.links = links
+        self.identities = identities
     }
 
     /// Makes a directory, without what is in it and without its times.
@@ -83,7 +86,8 @@ final class EntryCopier {
         case .symbolicLink:
             let text = try source.directory.readLink(named: source.name)
             try place.directory.createSymbolicLink(named: place.name, target: text)
-            try place.directory.changeOwner(ofEntry: place.name, user: status.userID, group: status.groupID)
+            let owner = try owner(of: status, place.directory.path)
+            try place.directory.changeOwner(ofEntry: place.name, user: owner.user, group: owner.group)
         case .characterDevice, .blockDevice, .fifo, .socket:
             try place.directory.createNode(named: place.name, status.specialFile, mode: 0o600)
             let from = try source.directory.openEntry(named: source.name, .pathOnly)
@@ -95,13 +99,23 @@ final class EntryCopier {
     /// Owner, mode and attributes of what is no link, in the order in which one does not undo another.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func applyMetadata(_ source: OpenFile, _ status: FileStatus, to made: OpenFile) throws(SystemCallError) {
-        try made.changeOwner(user: status.userID, group: status.groupID)
+        let owner = try owner(of: status, made.path)
+        try made.changeOwner(user: owner.user, group: owner.group)
         try made.changeMode(UInt32(status.mode))
         let wanted = try copiedAttributes(of: source)
         for attribute in wanted { try made.setExtendedAttribute(attribute.name, attribute.value) }
         for attribute in try copiedAttributes(of: made) where !wanted.contains(where: { $0.name == attribute.name }) {
             try made.removeExtendedAttribute(attribute.name)
         }
+    }
+
+    private func owner(
+        of status: FileStatus,
+        _ path: FilePath
+    ) throws(SystemCallError) -> (user: UInt32, group: UInt32) {
+        guard let identities else { return (status.userID, status.groupID) }
+        if let owner = identities.outside(of: (status.userID, status.groupID)) { return owner }
+        throw SystemCallError("chown", path: path, errno: .invalidArgument)
     }
 
     /// - Returns: false for a file that has as many names as it can have.

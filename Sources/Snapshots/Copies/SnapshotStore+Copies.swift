@@ -18,11 +18,13 @@ extension SnapshotStore {
         _ tree: FileTree,
         to directory: FilePath,
         links: EntryCopier.Links,
+        identities: IdentityMaps? = nil,
         isCancelled: @escaping @Sendable () -> Bool
     ) throws {
         let layers = try tree.layers.map { try layerFiles(of: $0) }
         try whileDoing("copying the files of \(layers.count) layers", in: store.root) {
-            try TreeCopy(layers: layers, isCancelled: isCancelled).make(at: directory, links: links)
+            try TreeCopy(layers: layers, identities: identities, isCancelled: isCancelled)
+                .make(at: directory, links: links)
         }
     }
 

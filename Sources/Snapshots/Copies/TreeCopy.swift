@@ -7,6 +7,8 @@ import SystemPackage
 struct TreeCopy {
     /// The layers, the lowest first.
     let layers: [LayerFiles]
+    /// The namespace in which the copy has the owners of the tree; nil for this process's own.
+    var identities: IdentityMaps?
     /// Asked for each entry; true ends the work with `CancellationError`.
     let isCancelled: @Sendable () -> Bool
 
@@ -37,7 +39,7 @@ struct TreeCopy {
     func make(at path: FilePath, links: EntryCopier.Links) throws {
         guard let top = layers.last else { return }
         let target = try RootedDirectory(path)
-        let copier = EntryCopier(into: target, links: links)
+        let copier = EntryCopier(into: target, links: links, identities: identities)
         var visible: [Int] = []
         for number in layers.indices.reversed() {
             visible.append(number)

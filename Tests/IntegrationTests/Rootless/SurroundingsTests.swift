@@ -97,24 +97,4 @@ struct `Surroundings that refuse something` {
         let text = try await user.slipway.succeed("info", "--format", "{{.Security}}")
         #expect(text.contains("give some: usermod --add-subuids 165536-231071 tester"), "\(text)")
     }
-
-    @Test
-    func `files of the user are root's in a container, with --userns=host too, and keep-id is refused with the reason`()
-        async throws
-    {
-        let user = try await OrdinaryUser.withBusybox()
-        let result = try await user.run(
-            """
-            touch "$HOME/file"
-            $slipway run --rm --userns=host --network none -v "$HOME:/home" busybox stat -c %u /home/file
-            $slipway create --userns=host --name made busybox > /dev/null
-            $slipway inspect --format '{{.HostConfig.UsernsMode}}' made
-            $slipway run --rm --userns=keep-id busybox true || echo "ended with $?"
-            """
-        )
-        #expect(result.text == "0\nhost\nended with 125\n", "\(result.errorText)")
-        #expect(result.errorText.contains("--userns=keep-id is not supported: the files of an image would need other"))
-        let root = try await Slipway.shared()("run", "--rm", "--userns=keep-id", "busybox", "true")
-        #expect(root.status == 125 && root.errorText.contains("--userns=keep-id is for ordinary users"))
-    }
 }

@@ -86,14 +86,13 @@ enum ContainerFlagValues {
         }
     }
 
-    /// Whose user namespace a container is in; podman gives `keep-id` options after a colon.
+    /// Whose user namespace a container is in; the options that podman gives `keep-id` after a colon are refused.
     static func userNamespace(_ bytes: [UInt8]) throws(FlagValueError) -> UserNamespaceMode? {
         let text = try FlagValues.text(bytes)
         if text.isEmpty { return nil }
-        let name = text.prefix { $0 != ":" }
-        guard let mode = UserNamespaceMode(rawValue: String(name)), mode == .keepID || name == text else {
+        guard let mode = UserNamespaceMode(rawValue: text) else {
             throw FlagValueError(
-                "it is not supported by Slipway: containers have no user namespaces of their own; host is the one Slipway is in"
+                "it is not supported by Slipway: containers have no user namespaces of their own but for keep-id; host is the one Slipway is in"
             )
         }
         return mode

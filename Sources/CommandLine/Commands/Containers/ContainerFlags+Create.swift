@@ -20,8 +20,9 @@ extension ContainerFlags {
         if let idPath, try await onBlockingPool({ try HostFiles.status(of: idPath) }) != nil {
             throw ContainerCommandError.idFileExists(idPath)
         }
-        if options.userNamespace == .keepID {
-            throw ContainerCommandError.noKeptID(isRoot: environment.privileges.level.ownsMachine)
+        let level = environment.privileges.level
+        if options.userNamespace == .keepID, level.maps?.keepingRoot == nil {
+            throw ContainerCommandError.noKeptID(isRoot: level.ownsMachine)
         }
         // The lease keeps what was pulled until the container holds it.
         let record = try await engine.store.withLease { _ in
@@ -29,7 +30,6 @@ extension ContainerFlags {
             try await checkPlatform(of: image, environment)
             let request = try await request(words, image, containers, environment)
             let resources = options.resources
-            let level = environment.privileges.level
             var warnings = await onBlockingPool { ContainerLimits.warnings(for: resources, at: level) }
             if request.network == .host, !request.ports.isEmpty {
                 warnings.append("Published ports are discarded when using host network mode")
@@ -82,6 +82,13 @@ extension ContainerFlags {
         request.stopSignal = stopSignal
         request.stopTimeout = stopTimeout ?? request.stopTimeout
         request.options = options
+        if options.userNamespace == .keepID, user ?? image.configuration.config?.user ?? "" == "",
+            let maps = environment.privileges.level.maps, let own = maps.users.outside(of: 0),
+            let group = maps.groups.outside(of: 0)
+        {
+            // As in podman: the user's own.
+            request.user = "\(own):\(group)"
+        }
         request.options.exposedPorts = exposed
         return request
     }
@@ -140,8 +147,8 @@ enum ContainerCommandError: Error, CustomStringConvertible {
         case .noKeptID(true):
             "--userns=keep-id is for ordinary users: in root's containers every user has the number that it has outside"
         case .noKeptID(false):
-            "--userns=keep-id is not supported: the files of an image would need other owners than they have in the store; "
-                + "without it, and with --userns=host, this user's files are those of root in the container"
+            "--userns=keep-id needs subordinate ids, in which the image's own users are: give the user some in /etc/subuid and "
+                + "/etc/subgid; without it, and with --userns=host, this user's files are those of root in the container"
         }
     }
 }

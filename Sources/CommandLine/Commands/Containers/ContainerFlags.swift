@@ -105,8 +105,8 @@ struct ContainerFlags: Sendable {
             "userns",
             \.options.userNamespace,
             placeholder: "string",
-            completion: .words([UserNamespaceMode.host.rawValue]),
-            help: "User namespace to use (\"host\": the one that Slipway is in)"
+            completion: .words(UserNamespaceMode.allCases.map(\.rawValue)),
+            help: "User namespace to use (\"host\": Slipway's own; \"keep-id\": one in which you keep your number)"
         ) { bytes throws(FlagValueError) in try ContainerFlagValues.userNamespace(bytes) },
         .text("workdir", short: "w", \.workingDirectory, help: "Working directory inside the container"),
     ]
