@@ -2,16 +2,7 @@ import Foundation
 import Testing
 
 /// Containers of an ordinary user, whose files they have on volumes.
-@Suite(
-    .requires(
-        .root,
-        .program("crun"),
-        .program("conmon"),
-        .program("newuidmap"),
-        .program("slirp4netns"),
-        .program("setpriv")
-    )
-)
+@Suite(.requires(.root, .program("crun"), .program("conmon"), .program("newuidmap"), .program("slirp4netns")))
 struct `The user namespace of a container` {
     @Test func `is the user's own with --userns=host, where files of the user are root's`() async throws {
         let user = try await OrdinaryUser.withBusybox()
