@@ -246,7 +246,7 @@ package struct ContainerCopy: Sendable {
 }
 
 extension TarEntry {
-    /// Gives it the numbers that its owner has in a user namespace; one that is not in it is the one of nobody.
+    /// Gives it the numbers that its owner has in a user namespace; 65534 if it has none there, as the kernel shows it.
     fileprivate mutating func setOwner(in identities: IdentityMaps) {
         userID = identities.users.inside(of: userID) ?? 65_534
         groupID = identities.groups.inside(of: groupID) ?? 65_534

@@ -54,9 +54,10 @@ extension OpenFile {
         try keepOwner(ofEntry: name, status, user: user, group: group)
     }
 
-    /// Changes the mode of a file that can have attributes, and keeps what of it would keep its owner out.
-    ///
-    /// Nothing is kept of the set-group-ID bit where the kernel takes it: of files of a group that this process is not in.
+    /// Keeps a mode that would keep the owner of this file out, or lose its set-group-ID bit: the kernel takes that from files of another group.
+    /// - Parameter mode: that the file gets.
+    /// - Returns: the mode that it gets on disk.
+    /// - Throws: `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func keepMode(_ mode: UInt32) throws(SystemCallError) -> UInt32 {
         guard keptScope == .modes else { return mode }

@@ -197,6 +197,16 @@ struct `What the kernel refuses to make of files` {
         #expect(seen.text == "500 given\n0 closed\n555 narrow\ncontent\nclosed\n", "\(seen.errorText)")
     }
 
+    @Test(arguments: [nil, 65_536]) func `is refused for exported files, as a device is`(ids: Int?) async throws {
+        let scratch = try TemporaryDirectory()
+        try await makeContext(in: scratch)
+        let user = try await OrdinaryUser(.init(subordinateIDs: ids))
+        let output = ["-o", "type=local,dest=" + user.directory.path + "/home/out"]
+        let built = try await user.slipway.build("FROM scratch\nADD tree.tar /\n", output, in: scratch)
+        #expect(built.status == 1)
+        #expect(built.errorText.contains("device nodes cannot be made here"), "\(built.errorText)")
+    }
+
     @Test func `is told where a store of another user is opened`() async throws {
         let confined = try await ConfinedSlipway()
         let kept = try await confined.run(
