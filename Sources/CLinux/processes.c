@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -212,7 +213,7 @@ int slipway_spawn(const struct slipway_spawn *request, pid_t *process, int *pidf
         *stage = state.stage;
         *index = state.index;
         int code, status;
-        slipway_wait(*pidfd, 1, &code, &status);
+        slipway_wait(*pidfd, 1, &code, &status, NULL);
         close(*pidfd);
         return error;
     }
@@ -226,17 +227,28 @@ int slipway_pidfd_send_signal(int pidfd, int signal) {
 
 int slipway_pidfd_open(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
 
-int slipway_wait(int pidfd, int block, int *code, int *status) {
+int slipway_wait(int pidfd, int block, int *code, int *status, struct slipway_usage *usage) {
     siginfo_t info;
+    struct rusage used;
     int result;
     do {
         memset(&info, 0, sizeof info);
-        result = waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | (block ? 0 : WNOHANG));
+        // The C library's waitid has no place for what the child used; the system call has.
+        result = (int)syscall(
+            SYS_waitid, P_PIDFD, (id_t)pidfd, &info, WEXITED | (block ? 0 : WNOHANG), usage ? &used : NULL
+        );
     } while (result < 0 && errno == EINTR);
     if (result < 0) return -1;
     if (info.si_pid == 0) return 0;
     *code = info.si_code;
     *status = info.si_status;
+    if (usage) {
+        usage->user = (int64_t)used.ru_utime.tv_sec * 1000000 + used.ru_utime.tv_usec;
+        usage->system = (int64_t)used.ru_stime.tv_sec * 1000000 + used.ru_stime.tv_usec;
+        usage->peak_memory = (int64_t)used.ru_maxrss * 1024;
+        usage->bytes_read = (int64_t)used.ru_inblock * 512;
+        usage->bytes_written = (int64_t)used.ru_oublock * 512;
+    }
     return 1;
 }
 

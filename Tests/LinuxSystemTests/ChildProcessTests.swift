@@ -17,6 +17,31 @@ import Text
         #expect(ExitStatus.signaled(.terminate).shellCode == 143)
     }
 
+    @Test func `what they used is counted, with what they waited for`() async throws {
+        // Children of the shell, which it waits for: one that computes, and one that holds and writes 64 MB.
+        let child = try await ChildProcess.start(
+            shell(
+                "sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'; head -c 64000000 /dev/zero | tail -c 64000000 > /dev/null"
+            )
+        )
+        #expect(child.usageIfEnded == nil)
+        _ = try await child.wait()
+        let usage = try #require(child.usageIfEnded)
+        #expect(usage.processorSeconds > 0.02)
+        #expect(usage.peakMemory > 64_000_000)
+    }
+
+    @Test func `a small one is not taken for as large as this process`() async throws {
+        let ballast = [UInt8](repeating: 1, count: 50_000_000)
+        let child = try await ChildProcess.start(shell("exit 0"))
+        _ = try await child.wait()
+        let usage = try #require(child.usageIfEnded)
+        #expect(
+            usage.isPeakBound,
+            "\(usage.peakMemory) is the peak of this process, of which \(ballast.count) are ballast"
+        )
+    }
+
     @Test func `input is fed and both streams are collected`() async throws {
         let output = try await ChildProcess.run(shell("tr a-z A-Z; echo problem >&2"), input: "hello")
         #expect(text(output.output) == "HELLO")

@@ -75,8 +75,18 @@ int slipway_attach_device_program(int control_group, int program);
 int slipway_pidfd_send_signal(int pidfd, int signal);
 int slipway_pidfd_open(pid_t process);
 
+/// What getrusage(2) counts: microseconds, and bytes.
+struct slipway_usage {
+    int64_t user;
+    int64_t system;
+    int64_t peak_memory;
+    int64_t bytes_read;
+    int64_t bytes_written;
+};
+
 /// waitid(2) of a pidfd with WEXITED. Returns 1 when the child has ended, 0 when it still runs (`block` 0), or -1 with errno.
-int slipway_wait(int pidfd, int block, int *code, int *status);
+/// `usage` may be NULL; else it is set to what the child used, with the processes that it waited for.
+int slipway_wait(int pidfd, int block, int *code, int *status, struct slipway_usage *usage);
 
 /// execvpe(3), with no signal blocked. Returns only on failure, -1 with errno.
 int slipway_execute(char *const *arguments, char *const *environment);

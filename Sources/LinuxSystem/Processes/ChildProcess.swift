@@ -10,6 +10,7 @@ internal import SystemPackage
 package final class ChildProcess: Sendable {
     private struct State: ~Copyable {
         var status: Result<ExitStatus, any Error>?
+        var usage: ResourceUsage?
         var waiters: [UInt64: CheckedContinuation<ExitStatus, any Error>] = [:]
         var cancelled: Set<UInt64> = []
         var lastWaiter: UInt64 = 0
@@ -19,6 +20,8 @@ package final class ChildProcess: Sendable {
     /// The process's number in this process's namespace; for messages and `/proc`, never for signals.
     package let processID: Int32
     private let handle: OpenFile
+    /// The peak of this process when it started the child, which the kernel counts as the child's.
+    private let inheritedPeak: Int64
     private let readers: [CInt: ByteReader]
     private let state: Mutex<State>
 
@@ -26,6 +29,7 @@ package final class ChildProcess: Sendable {
         self.processID = processID
         self.handle = handle
         self.readers = readers
+        inheritedPeak = ResourceUsage.ownPeakMemory()
         state = Mutex(State(writers: writers))
         // The poller keeps this object until the process ends, so that it is reaped even if nobody else keeps it.
         Readiness.whenReadable(handle) { result in self.ended(result) }
@@ -57,6 +61,9 @@ package final class ChildProcess: Sendable {
 
     /// How it ended; nil while it runs.
     package var statusIfEnded: Result<ExitStatus, any Error>? { state.withLock { $0.status } }
+
+    /// What it used, with the processes that it waited for; nil while it runs.
+    package var usageIfEnded: ResourceUsage? { state.withLock { $0.usage } }
 
     /// Waits for the end, without holding a thread.
     ///
@@ -131,14 +138,19 @@ package final class ChildProcess: Sendable {
         let status: Result<ExitStatus, any Error>
         var code: CInt = 0
         var value: CInt = 0
-        switch (result, slipway_wait(handle.descriptor, 0, &code, &value)) {
+        var used = slipway_usage()
+        var usage: ResourceUsage?
+        switch (result, slipway_wait(handle.descriptor, 0, &code, &value, &used)) {
         case (.failure(let error), _): status = .failure(error)
-        case (.success, 1): status = .success(ExitStatus(code: code, status: value))
+        case (.success, 1):
+            status = .success(ExitStatus(code: code, status: value))
+            usage = ResourceUsage(used, inherited: inheritedPeak)
         case (.success, _):
             status = .failure(SystemCallError("waitid", errno: Errno(rawValue: Glibc.errno)))
         }
         let waiters = state.withLock { state in
             state.status = status
+            state.usage = usage
             defer { state.waiters = [:] }
             return Array(state.waiters.values)
         }

@@ -50,6 +50,7 @@ extension SandboxRunner {
             outcome = .failure(error)
         }
         let status = try await process.end(grace)
+        if let usage = process.keeper.usageIfEnded { configuration.noteUsage(usage) }
         if let error = try await process.failure() { throw error }
         return (try outcome.get(), status)
     }

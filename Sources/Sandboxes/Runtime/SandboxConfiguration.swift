@@ -134,6 +134,8 @@ package struct SandboxConfiguration: Sendable {
     package var noteObstacle: @Sendable (String) -> Void = { _ in }
     /// Is told, when the process has ended, of files of the root that are as they were although the kernel has noted a change of them.
     package var noteRestored: @Sendable ([FilePath]) -> Void = { _ in }
+    /// Is told, when the process has ended, what it used; what its start took is part of that.
+    package var noteUsage: @Sendable (ResourceUsage) -> Void = { _ in }
 
     /// A process confined as Docker's defaults confine it.
     package init(root: FilePath, arguments: [[UInt8]]) {

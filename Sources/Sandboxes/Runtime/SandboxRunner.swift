@@ -191,6 +191,7 @@ package struct SandboxRunner: Sendable {
             outcome = .failure(error)
         }
         let status = try await Self.end(child, grace)
+        if let usage = child.usageIfEnded { sandbox.configuration.noteUsage(usage) }
         _ = try await answers
         if let error = try await onBlockingPool({ try RuntimeLog.failure(bundle.log, program: bundle.program) }) {
             throw error
