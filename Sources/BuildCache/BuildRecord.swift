@@ -17,6 +17,8 @@ package struct BuildRecord: Hashable, Sendable, Codable {
     /// The text of the error that ended the build.
     package let error: String?
     package let steps: [StepExplanation]
+    /// When each step ran and what it took; nil in records of versions that did not keep that.
+    package let timeline: [RecordedStep]?
     /// What is told the clients of a daemon; nil for a build that was not one's.
     package var client: ClientRecord?
 
@@ -29,6 +31,7 @@ package struct BuildRecord: Hashable, Sendable, Codable {
         imageID: Digest? = nil,
         error: String? = nil,
         steps: [StepExplanation] = [],
+        timeline: [RecordedStep]? = nil,
         client: ClientRecord? = nil
     ) {
         self.id = id
@@ -39,6 +42,7 @@ package struct BuildRecord: Hashable, Sendable, Codable {
         self.imageID = imageID
         self.error = error
         self.steps = steps
+        self.timeline = timeline
         self.client = client
     }
 }

@@ -82,14 +82,25 @@ package final class BuildEngine: Sendable {
     /// Carries out a request; what happens is told through `progress`, which the caller finishes.
     ///
     /// How the build ended, and why each step ran, is kept in the build history, also when it fails.
+    /// - Parameters:
+    ///   - request: what to build.
+    ///   - progress: a channel for this build alone.
+    ///   - recorded: gets the record before this returns or throws.
+    /// - Returns: what the build gave.
     /// - Throws: `BuildError`, `DockerfileError`, `FrontendError`, `SolveError`, `StorageError`, what exports throw.
-    package func build(_ request: BuildRequest, progress: ProgressChannel) async throws -> BuildResult {
+    package func build(
+        _ request: BuildRequest,
+        progress: ProgressChannel,
+        recorded: @escaping @Sendable (BuildRecord) -> Void = { _ in }
+    ) async throws -> BuildResult {
         let history = BuildHistory(store: parts.store, limits: parts.history)
         let account = BuildAccount(of: request, at: parts.now())
         do {
             return try await withBuild(request, progress: progress) { [parts] build in
                 let result = try await build.run()
-                try await history.add(account.record(of: result, at: parts.now()))
+                let record = account.record(of: result, progress.steps, at: parts.now())
+                recorded(record)
+                try await history.add(record)
                 var told = BuildResult(
                     buildID: account.id,
                     image: result.image,
@@ -100,7 +111,9 @@ package final class BuildEngine: Sendable {
             }
         } catch {
             // The error of the build is the one that matters, also where the store is the reason for it.
-            try? await history.add(account.record(of: error, at: parts.now()))
+            let record = account.record(of: error, progress.steps, at: parts.now())
+            recorded(record)
+            try? await history.add(record)
             throw error
         }
     }

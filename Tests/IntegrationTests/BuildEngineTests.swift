@@ -91,7 +91,7 @@ struct `The build engine` {
                     if vertex.cached { lines.append("CACHED \(vertex.name)") }
                     if let error = vertex.error { lines.append("ERROR \(vertex.name): \(error)") }
                 case .log(let log): lines.append(String(decoding: log.data, as: UTF8.self))
-                case .status, .warning: break
+                case .status, .warning, .measured: break
                 }
             }
             return lines

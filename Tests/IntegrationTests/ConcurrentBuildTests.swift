@@ -151,7 +151,7 @@ private final class Shown: Sendable {
                 if vertex.started != nil { state.started.insert(vertex.name) }
                 if vertex.cached { state.cached.insert(vertex.name) }
             case .warning(let warning): state.warnings.append(warning.short)
-            case .status: break
+            case .status, .measured: break
             }
         }
     }

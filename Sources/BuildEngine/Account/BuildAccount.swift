@@ -18,7 +18,7 @@ struct BuildAccount: Sendable {
     }
 
     /// Of a build that gave what it should.
-    func record(of result: Build.Result, at time: Timestamp) -> BuildRecord {
+    func record(of result: Build.Result, _ timeline: [RecordedStep], at time: Timestamp) -> BuildRecord {
         BuildRecord(
             id: id,
             started: started,
@@ -26,12 +26,13 @@ struct BuildAccount: Sendable {
             status: .completed,
             name: name,
             imageID: result.image?.id,
-            steps: result.steps
+            steps: result.steps,
+            timeline: timeline
         )
     }
 
     /// Of a build that did not.
-    func record(of error: any Error, at time: Timestamp) -> BuildRecord {
+    func record(of error: any Error, _ timeline: [RecordedStep], at time: Timestamp) -> BuildRecord {
         BuildRecord(
             id: id,
             started: started,
@@ -39,7 +40,8 @@ struct BuildAccount: Sendable {
             status: error is CancellationError ? .canceled : .failed,
             name: name,
             error: withoutCredentials("\(error)"),
-            steps: (error as? StepFailure)?.error.steps ?? []
+            steps: (error as? StepFailure)?.error.steps ?? [],
+            timeline: timeline
         )
     }
 }

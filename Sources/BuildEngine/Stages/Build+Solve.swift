@@ -93,6 +93,7 @@ extension Build {
             throw StepFailure(error, in: definition)
         }
         try await stored.markUsed()
+        try await measureLayers(of: solution.keyed)
         var outputs = solution.outputs[...]
         var trees: [FileTree] = []
         for target in targets {
@@ -112,6 +113,38 @@ extension Build {
             ),
             keys: Dictionary(solution.keyed.map { ($0.vertex, $0.canonicalKey) }) { first, _ in first }
         )
+    }
+
+    /// Reports how large the layers are that each step added, for the record of the build.
+    private func measureLayers(of steps: [KeyedStep<BuildOutput>]) async throws {
+        let added = addedLayers(of: steps)
+        if added.isEmpty { return }
+        let sizes = try await store.database.read { db in
+            try LayerTable.sizes(of: Set(added.flatMap(\.layers)), in: db)
+        }
+        for (vertex, layers) in added {
+            let size = layers.reduce(0) { $0 + (sizes[$1] ?? 0) }
+            progress.channel.post(.measured(VertexMeasure(vertex: vertex, layerSize: size)))
+        }
+    }
+
+    /// The layers that each step added to those of the steps before it.
+    private func addedLayers(of steps: [KeyedStep<BuildOutput>]) -> [(vertex: Digest, layers: [LayerID])] {
+        var known: Set<CacheKey> = []
+        var seen: Set<LayerID> = []
+        var added: [(vertex: Digest, layers: [LayerID])] = []
+        for step in steps {
+            guard let outputs = step.allOutputs else { continue }
+            known.insert(step.canonicalKey)
+            let trees = outputs.compactMap(\.tree)
+            if trees.isEmpty { continue }
+            // What a step is built on may not have been needed, and its layers then are not known as its own.
+            let isOnKnown = step.inputs.allSatisfy { known.contains($0.key) }
+            let layers = isOnKnown ? trees.flatMap(\.layers) : trees.compactMap(\.layers.last)
+            added.append((step.vertex, layers.filter { seen.insert($0).inserted }))
+            seen.formUnion(trees.flatMap(\.layers))
+        }
+        return added
     }
 
     /// What the operations of the build work with.

@@ -1,3 +1,4 @@
+package import LinuxSystem
 package import OCI
 
 /// What an operation has of its surroundings: which vertex it works for, the time, and where its progress goes.
@@ -74,6 +75,12 @@ package struct OperationContext: Sendable {
     /// Reports a warning about this vertex.
     package func warn(_ short: String, detail: [String] = [], url: String = "", source: VertexWarning.Source? = nil) {
         post(.warning(VertexWarning(vertex: vertex, short: short, detail: detail, url: url, source: source)))
+    }
+
+    /// Reports what the process of this vertex used, which has just ended.
+    package func measured(_ usage: ResourceUsage, since started: Timestamp) {
+        let process = ProcessRecord(started: started, completed: now(), usage: usage)
+        post(.measured(VertexMeasure(vertex: vertex, process: process)))
     }
 
     /// Shows an activity of this vertex, with its own time, for as long as `body` runs.

@@ -33,6 +33,9 @@ package final class ProgressChannel: AsyncSequence, Sendable {
         }
     }
 
+    /// The steps that were told of so far, read or not, also once the channel is finished.
+    package var steps: [RecordedStep] { state.withLock { $0.journal.steps } }
+
     /// Ends the sequence after what was sent so far; later events are dropped.
     ///
     /// The reader, too, calls it when it leaves early.
@@ -79,6 +82,7 @@ extension ProgressChannel {
 
     fileprivate struct State: ~Copyable {
         let limit: Int
+        var journal = ProgressJournal()
         var pendingBytes = 0
         var isFinished = false
         var reader: CheckedContinuation<Void, Never>?
@@ -98,8 +102,11 @@ extension ProgressChannel {
         var isEmpty: Bool { head == events.count }
 
         mutating func add(_ event: ProgressEvent) -> CheckedContinuation<Void, Never>? {
+            // A reader that has left does not make the record of the build end there.
+            journal.note(event)
             if isFinished { return nil }
             switch event {
+            case .measured: return nil
             case .vertex, .warning: events.append(event)
             case .log(let log):
                 pendingBytes += log.data.count
@@ -122,7 +129,7 @@ extension ProgressChannel {
             let event = events[head]
             head += 1
             switch event {
-            case .vertex, .warning: break
+            case .vertex, .warning, .measured: break
             case .log(let log): pendingBytes -= log.data.count
             case .status(let status): counters[Counter(vertex: status.vertex, id: status.id)] = nil
             }

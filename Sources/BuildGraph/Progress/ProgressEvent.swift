@@ -1,3 +1,4 @@
+package import LinuxSystem
 package import OCI
 
 /// Something a progress display can show.
@@ -8,6 +9,8 @@ package enum ProgressEvent: Hashable, Sendable {
     case status(VertexStatus)
     case log(VertexLog)
     case warning(VertexWarning)
+    /// For records of the build. A channel keeps it and shows it to no reader: BuildKit's clients have no place for it.
+    case measured(VertexMeasure)
 }
 
 /// The state of a vertex: announced, then started, then completed; a cached one is started and completed at once.
@@ -97,6 +100,33 @@ package struct VertexLog: Hashable, Sendable {
         self.stream = stream
         self.data = data
         self.timestamp = timestamp
+    }
+}
+
+/// The process of a vertex: when it ran, within the time of the vertex, and what it used.
+package struct ProcessRecord: Hashable, Sendable, Codable {
+    package let started: Timestamp
+    package let completed: Timestamp
+    package let usage: ResourceUsage
+
+    package init(started: Timestamp, completed: Timestamp, usage: ResourceUsage) {
+        self.started = started
+        self.completed = completed
+        self.usage = usage
+    }
+}
+
+/// What a vertex took or gave, once that is known; nil for what another event tells or nothing does.
+package struct VertexMeasure: Hashable, Sendable {
+    package let vertex: Digest
+    package var process: ProcessRecord?
+    /// Bytes of the files of the layers that it added.
+    package var layerSize: Int64?
+
+    package init(vertex: Digest, process: ProcessRecord? = nil, layerSize: Int64? = nil) {
+        self.vertex = vertex
+        self.process = process
+        self.layerSize = layerSize
     }
 }
 

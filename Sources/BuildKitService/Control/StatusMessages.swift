@@ -14,6 +14,7 @@ extension Moby_Buildkit_V1_StatusResponse {
             case .status(let status): statuses.append(Moby_Buildkit_V1_VertexStatus(status))
             case .log(let log): logs.append(Moby_Buildkit_V1_VertexLog(log))
             case .warning(let warning): warnings.append(Moby_Buildkit_V1_VertexWarning(warning))
+            case .measured: break
             }
         }
     }

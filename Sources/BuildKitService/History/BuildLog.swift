@@ -56,7 +56,7 @@ struct BuildLog: Sendable {
                 if last.updateValue(vertex, forKey: vertex.digest) == nil { order.append(vertex.digest) }
                 if vertex.cached { cached.insert(vertex.digest) }
             case .warning: warnings += 1
-            case .status, .log: break
+            case .status, .log, .measured: break
             }
         }
 

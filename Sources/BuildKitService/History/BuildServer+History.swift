@@ -32,6 +32,7 @@ extension BuildServer {
             if let ended = try? await record.ended(
                 outcome,
                 told,
+                timeline: entry.progress.steps,
                 at: .system(),
                 keep: { try await store.blobs.put($0, in: lease) }
             ) {

@@ -43,6 +43,7 @@ struct RunningRecord: Sendable {
     /// - Parameters:
     ///   - outcome: how it ended.
     ///   - log: what it told; nil where that could not be kept.
+    ///   - timeline: its steps as they ended.
     ///   - time: of its end.
     ///   - keep: puts a document into the store.
     /// - Returns: the record.
@@ -50,6 +51,7 @@ struct RunningRecord: Sendable {
     func ended(
         _ outcome: Result<SolvedRequest, any Error>,
         _ log: BuildLog?,
+        timeline: [RecordedStep],
         at time: Timestamp,
         keep: ([UInt8]) async throws -> Digest
     ) async throws -> BuildRecord {
@@ -99,6 +101,7 @@ struct RunningRecord: Sendable {
             imageID: result?.result.image?.id,
             error: error,
             steps: result?.result.steps ?? steps(of: outcome),
+            timeline: timeline,
             client: client
         )
     }

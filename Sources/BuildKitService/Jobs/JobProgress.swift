@@ -12,6 +12,7 @@ final class JobProgress: Sendable {
         var listeners: [Int: ProgressChannel] = [:]
         var nextListener = 0
         var isFinished = false
+        var steps: [RecordedStep] = []
     }
 
     private let limit: Int
@@ -23,6 +24,7 @@ final class JobProgress: Sendable {
     /// Passes on what a build tells, until it has told everything.
     func relay(_ channel: ProgressChannel) async {
         for await event in channel { await add(event) }
+        state.withLock { $0.steps = channel.steps }
         finish()
     }
 
@@ -50,6 +52,9 @@ final class JobProgress: Sendable {
         }
         for listener in listeners { listener.finish() }
     }
+
+    /// The steps of the build as they ended, once it has told everything.
+    var steps: [RecordedStep] { state.withLock { $0.steps } }
 
     /// Lends a channel with everything that the job told and tells.
     func withListener<Value>(_ body: (ProgressChannel) async throws -> Value) async rethrows -> Value {

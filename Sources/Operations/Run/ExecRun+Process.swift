@@ -19,6 +19,7 @@ extension ExecRun {
         let obstacle = try await obstacle()
         let process = exec.process
         var configuration = try await configuration(of: process, exec.security, root: root, mounts)
+        configuration.noteUsage = { [context, started = context.now()] in context.measured($0, since: started) }
         let failure = FailureWatch(root: root.root, exec: exec, network: .init(configuration.network))
         let status: ExitStatus
         do {

@@ -24,6 +24,7 @@ package struct JSONDisplay: ProgressDisplay {
             case .status(let status): statuses.append(status.json)
             case .log(let log): logs.append(log.json)
             case .warning(let warning): warnings.append(warning.json)
+            case .measured: break
             }
         }
         events = []

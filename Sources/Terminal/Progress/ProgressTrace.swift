@@ -53,6 +53,7 @@ struct ProgressTrace: Sendable {
             guard let vertex = warning.vertex, let number = numbers[vertex] else { return .nothing }
             steps[number].warnings.append(warning)
             return .warning(number)
+        case .measured: return .nothing
         case .log(let log):
             guard let number = numbers[log.vertex] else { return .nothing }
             let seconds = log.timestamp.seconds(since: steps[number].progress.started ?? log.timestamp)
