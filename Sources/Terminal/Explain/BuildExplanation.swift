@@ -21,12 +21,16 @@ package struct BuildExplanation: Sendable {
         return steps.reduce(into: "") { text, step in
             let place = step.origin.map { " (\(safeText($0.dockerfile)):\($0.line))" } ?? ""
             text += "\(label(of: step.outcome))\(safeText(step.name))\(place)\n"
-            if case .imported(let source) = step.outcome {
-                text += "\(indent)its result came from the remote cache \(safeText(source))\n"
-            }
-            guard let reason = step.outcome.reason else { return }
-            for line in lines(for: reason, fileLimit: fileLimit) { text += "\(indent)\(line)\n" }
+            for line in Self.reasons(for: step.outcome, fileLimit: fileLimit) { text += "\(indent)\(line)\n" }
         }
+    }
+
+    /// Why a step ran, or where its result came from, line by line; empty where the outcome says it all.
+    static func reasons(for outcome: StepExplanation.Outcome, fileLimit: Int = 10) -> [String] {
+        if case .imported(let source) = outcome {
+            return ["its result came from the remote cache \(safeText(source))"]
+        }
+        return outcome.reason.map { lines(for: $0, fileLimit: fileLimit) } ?? []
     }
 
     private func label(of outcome: StepExplanation.Outcome) -> String {
@@ -39,7 +43,7 @@ package struct BuildExplanation: Sendable {
         }
     }
 
-    private func lines(for reason: MissReason, fileLimit: Int) -> [String] {
+    private static func lines(for reason: MissReason, fileLimit: Int) -> [String] {
         switch reason {
         case .noEarlierRecord: ["it was never built before"]
         case .resultGone: ["nothing changed, but its result had been removed from the store"]
@@ -49,7 +53,7 @@ package struct BuildExplanation: Sendable {
         }
     }
 
-    private func lines(for change: KeyChange, fileLimit: Int) -> [String] {
+    private static func lines(for change: KeyChange, fileLimit: Int) -> [String] {
         switch change {
         case .component(let name, let old?, let new?):
             ["\(safeText(name)) changed from \(quoted(old)) to \(quoted(new))"]
@@ -62,7 +66,7 @@ package struct BuildExplanation: Sendable {
         }
     }
 
-    private func fileLines(of step: String, _ files: [ChangedFile], limit: Int) -> [String] {
+    private static func fileLines(of step: String, _ files: [ChangedFile], limit: Int) -> [String] {
         if files.isEmpty { return ["files of \"\(safeText(step))\" changed"] }
         let named = files.prefix(max(1, limit)).map {
             "  \(safeText($0.path)): \($0.kind.words.joined(separator: ", "))"
@@ -73,7 +77,7 @@ package struct BuildExplanation: Sendable {
     }
 
     /// A value in quotes; the middle of a long one is left out.
-    private func quoted(_ value: [UInt8]) -> String {
+    private static func quoted(_ value: [UInt8]) -> String {
         if value.count <= 160 { return "\"\(safeText(value))\"" }
         return "\"\(safeText(value.prefix(80)))…\(safeText(value.suffix(40)))\" (\(value.count) bytes)"
     }
