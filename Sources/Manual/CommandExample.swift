@@ -22,6 +22,7 @@ extension CommandExample {
         "explain": [
             ("Say why steps of the last build ran again", "slipway explain"),
             ("Say why the steps of an image's build ran", "slipway explain app:1.0"),
+            ("Show where the time of the last build went", "slipway explain --profile build.html"),
         ],
         "history": [("Show each step in full", "slipway history --no-trunc app:1.0")],
         "images": [

@@ -32,7 +32,9 @@ import Testing
         ("no-cache-filter", "\"", "a quoted field has no end"),
         ("output", "type=zip", "the output type \"zip\" is not one of"),
 
-        ("platform", "a/b/c/d/e", ""), ("progress", "fancy", "invalid progress mode fancy"),
+        ("platform", "a/b/c/d/e", ""),
+        ("profile", "build.txt", "it must end in .html, for a page, or in .json, for a Chrome trace"),
+        ("progress", "fancy", "invalid progress mode fancy"),
         ("provenance", "mode=x\"", ""), ("sbom", "a=\"", ""),
         ("resource", "memory", "invalid resource memory, expected key=value"),
         ("resource", "disk=1g", "unknown resource disk"), ("resource", "cpu-shares=-1", "it is negative"),
@@ -119,7 +121,7 @@ import Testing
     @Test func `with an empty value leave the command as it is without them`() throws {
         let names = [
             "file", "target", "build-context", "output", "annotation", "network", "iidfile", "progress",
-            "metadata-file",
+            "metadata-file", "profile",
             "cache-from", "cache-to", "add-host", "allow", "cgroup-parent", "secret", "ssh", "call",
         ]
         var command = BuildCommand()

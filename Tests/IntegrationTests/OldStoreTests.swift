@@ -44,6 +44,11 @@ import Testing
                 ["build", "--progress", "plain", scratch.path + "/context"]
             )
             #expect(built.status == 0 && built.errorText.contains("CACHED"), "\(built.errorText)")
+            let record = try await slipway.run([
+                "explain", "--profile", scratch.path + "/old.html", "06547b354e63a74f59fbf56e",
+            ])
+            #expect(record.status == 1, "\(record.errorText)")
+            #expect(record.errorText.contains("an older Slipway made the record of the build"), "\(record.errorText)")
             let inUse = try await slipway.run(["rmi", "old:1", "old:2"])
             #expect(inUse.errorText.contains("container \(Self.container.prefix(12))"), "\(inUse.errorText)")
             // The layer is the cache's; the configuration has another form today.

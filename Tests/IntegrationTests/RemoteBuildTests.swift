@@ -65,6 +65,17 @@ struct `Builds at a daemon` {
         #expect(!FileManager.default.fileExists(atPath: client.root), "the client opened a store")
     }
 
+    @Test func `has a profile with times, and with costs beside the daemon`() async throws {
+        let built = try await build("FROM busybox\nRUN sleep 0.2\n", "-o", "../result", "--profile", "../there.json")
+        try #require(built.status == 0, "\(built.errorText)")
+        let there = try read("there.json")
+        #expect(there.contains("RUN sleep 0.2") && there.contains("\"critical\": true"), "\(there)")
+        #expect(!there.contains("processorSeconds"))
+        try await slipway.succeed("explain", "--profile", "here.json", in: scratch.url)
+        let here = try read("here.json")
+        #expect(here.contains("RUN sleep 0.2") && here.contains("processorSeconds") && here.contains("\"reason\""))
+    }
+
     /// Starts a daemon and a build there, sends the daemon signals while the step runs, and tells the ends of both.
     private func stop(_ signals: String) async throws -> (build: String, daemon: String, log: String) {
         let busybox = scratch.path + "/busybox.tar"

@@ -37,9 +37,11 @@ package struct PendingFile: Sendable {
     }
 
     /// Makes the file durable and gives it its name, replacing what has it.
+    /// - Parameter isDurable: false for a file that can be made again: it need not outlive a loss of power, and nothing waits for disks.
+    /// - Throws: `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package func publish() throws(SystemCallError) {
-        try file.synchronize()
+    package func publish(isDurable: Bool = true) throws(SystemCallError) {
+        if isDurable { try file.synchronize() }
         if let name {
             try HostFiles.rename(name, to: path)
         } else {
@@ -54,7 +56,7 @@ package struct PendingFile: Sendable {
                 try HostFiles.rename(partial, to: path)
             }
         }
-        try HostFiles.synchronizeDirectory(directory(of: path))
+        if isDurable { try HostFiles.synchronizeDirectory(directory(of: path)) }
     }
 
     /// Removes what has a name; for a file that will not be complete.

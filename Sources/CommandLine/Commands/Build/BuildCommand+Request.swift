@@ -112,6 +112,13 @@ extension BuildCommand {
                 completion: .files,
                 help: "Write build result metadata to a file"
             ),
+            .value(
+                "profile",
+                \.profile,
+                placeholder: "string",
+                completion: .files,
+                help: "Write where the time went to a file (\"FILE.html\": a page, \"FILE.json\": a Chrome trace)"
+            ) { bytes throws(FlagValueError) in try ProfileOption(parsing: bytes) },
             .toggle("debug", short: "D", \.isDebugging, help: "Show where errors come from, and all of each warning"),
         ] + cacheFlags + limitFlags + clientFlags + callFlags + attestationFlags + ignoredFlags).map { flag in
             // Docker's program itself reads switches and these two; everything else is text to it.
@@ -124,6 +131,7 @@ extension BuildCommand {
     /// Flags that buildx takes with an empty value as if they had not been given; it refuses the others, such as `--tag ''`.
     private static let notGivenWhenEmpty: Set<String> = [
         "file", "target", "build-context", "output", "annotation", "network", "iidfile", "progress", "metadata-file",
+        "profile",
         "cache-from", "cache-to", "add-host", "allow", "cgroup-parent", "secret", "ssh", "call", "print", "provenance",
         "sbom", "builder", "cpuset-cpus", "cpuset-mems",
     ]

@@ -54,6 +54,7 @@ struct BuildCommand: RunnableCommand {
     var loads = false
     var pushes = false
     var metadataFile: [UInt8]?
+    var profile: ProfileOption?
     var attestations: [AttestationOption] = []
     /// Of flags that are accepted and ignored.
     var flagWarnings: [String] = []
@@ -69,12 +70,23 @@ struct BuildCommand: RunnableCommand {
         }
         let request = try await request(environment, isRemote: address != nil)
         try await removeOldImageID(environment)
-        if let address { return try await carryOut(request, at: address, mode, environment) }
+        return try await withProfile(environment) { note in
+            if let address { return try await carryOut(request, at: address, mode, environment, note) }
+            return try await carryOut(request, mode, environment, note)
+        }
+    }
+
+    private func carryOut(
+        _ request: BuildRequest,
+        _ mode: ProgressMode,
+        _ environment: SlipwayEnvironment,
+        _ note: @escaping ProfileOption.Taker
+    ) async throws -> CommandStatus {
         let engine = try await environment.engine()
         return try await withCleanUp {
             let builder = try await environment.buildEngine(engine)
             let (outcome, warnings) = try await showingProgress(mode, environment) {
-                try await carryOut(request, builder, $0)
+                try await carryOut(request, builder, $0, note)
             }
             switch outcome {
             case .built(let result):
@@ -125,10 +137,14 @@ struct BuildCommand: RunnableCommand {
     private func carryOut(
         _ request: BuildRequest,
         _ builder: BuildEngine,
-        _ channel: ProgressChannel
+        _ channel: ProgressChannel,
+        _ note: @escaping ProfileOption.Taker
     ) async throws -> Outcome {
         guard let question = call, question.isQuestion else {
-            return .built(try await builder.build(request, progress: channel))
+            let result = try await builder.build(request, progress: channel) { record in
+                note { BuildProfile(record) }
+            }
+            return .built(result)
         }
         return .answered(try await builder.answer(try frontendCall(question), request, progress: channel), to: question)
     }

@@ -18,15 +18,28 @@ struct ExplainCommand: RunnableCommand {
             let text = try FlagValues.text(bytes)
             guard text == "text" || text == "json" else { throw FlagValueError("it is neither text nor json") }
             return text
-        }
+        },
+        .value(
+            "profile",
+            \.profile,
+            placeholder: "string",
+            completion: .files,
+            help:
+                "Write where the build's time went to a file instead (\"FILE.html\": a page, \"FILE.json\": a Chrome trace)"
+        ) { bytes throws(FlagValueError) in try ProfileOption(parsing: bytes) },
     ]
 
     var arguments: [[UInt8]] = []
     var format: String?
+    var profile: ProfileOption?
 
     func run(_ environment: SlipwayEnvironment) async throws -> CommandStatus {
         let engine = try await environment.engine(freesSpace: true)
         let record = try await record(engine)
+        if let profile {
+            try await writeProfile(of: record, as: profile, environment)
+            return .success
+        }
         let explanation = BuildExplanation(record.steps)
         if format == "json" {
             try await environment.output.write(explanation.json)
@@ -43,6 +56,24 @@ struct ExplainCommand: RunnableCommand {
         }
         try await environment.output.write(explanation.text())
         return .success
+    }
+
+    private func writeProfile(
+        of record: BuildRecord,
+        as option: ProfileOption,
+        _ environment: SlipwayEnvironment
+    ) async throws {
+        guard let profile = BuildProfile(record) else {
+            throw CommandFailure(
+                "Error: an older Slipway made the record of the build \(record.id), without times: build it again"
+            )
+        }
+        do {
+            let file = try await ProfileFile.open(option, environment)
+            try await file.write(profile)
+        } catch let error as ProfileFile.Obstacle {
+            throw CommandFailure("Error: \(error)")
+        }
     }
 
     private func record(_ engine: Engine) async throws -> BuildRecord {

@@ -16,7 +16,8 @@ extension BuildCommand {
         _ request: BuildRequest,
         at address: RPCAddress,
         _ mode: ProgressMode,
-        _ environment: SlipwayEnvironment
+        _ environment: SlipwayEnvironment,
+        _ note: @escaping ProfileOption.Taker
     ) async throws -> CommandStatus {
         let question = call.flatMap { $0.isQuestion ? $0 : nil }
         if let question { _ = try frontendCall(question) }
@@ -41,7 +42,7 @@ extension BuildCommand {
                         if options.isEmpty, !isOurs, !environment.isTrue(.noDefaultLoad) {
                             try await environment.errorOutput.writeLine(Self.noOutput)
                         }
-                        return try await build(translation.build, builder, mode, environment)
+                        return try await build(translation.build, builder, mode, environment, note)
                     }
                 }
             }
@@ -56,12 +57,21 @@ extension BuildCommand {
         _ build: RemoteBuild,
         _ builder: RemoteBuilder,
         _ mode: ProgressMode,
-        _ environment: SlipwayEnvironment
+        _ environment: SlipwayEnvironment,
+        _ note: @escaping ProfileOption.Taker
     ) async throws -> CommandStatus {
         let written = build.writtenDirectories
         for (directory, _) in written { try await onBlockingPool { try directory.prepare() } }
-        let (answer, warnings) = try await showingProgress(mode, environment) {
-            try await builder.solve(build, progress: $0)
+        let name = arguments.first.map { escapedForDisplay($0) } ?? ""
+        let (answer, warnings) = try await showingProgress(mode, environment) { channel in
+            do {
+                let answer = try await builder.solve(build, progress: channel)
+                note { BuildProfile(remote: channel.steps, id: build.reference, name: name, nil) }
+                return answer
+            } catch {
+                note { BuildProfile(remote: channel.steps, id: build.reference, name: name, error) }
+                throw error
+            }
         }
         for (directory, content) in written {
             try await onBlockingPool { try directory.finish(content, answer) }
