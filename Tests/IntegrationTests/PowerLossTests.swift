@@ -12,6 +12,10 @@ private struct Machine {
     private static let shutdown =
         "import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], 0), 0x8004587d, struct.pack('I', 2))"
 
+    /// Holds the namespace, and nothing else open: what starts it waits for that.
+    private static let holder =
+        "import os, time; os.closerange(3, 4096); print(os.getpid(), file=open('namespace', 'w')); time.sleep(3600)"
+
     let scratch: TemporaryDirectory
     var disk: String { scratch.path + "/disk" }
     var slipway: Slipway { Slipway(root: disk + "/store", launcher: scratch.path + "/slipway") }
@@ -27,7 +31,7 @@ private struct Machine {
         try scratch.write(launcher + "\n", to: "slipway")
         let made = """
             chmod +x slipway; mkdir disk; truncate -s 400M image; mkfs.ext4 -q -F image
-            unshare --mount --propagation private sh -c 'echo $$ > namespace; exec sleep 3600' > /dev/null 2>&1 < /dev/null &
+            unshare --mount --propagation private python3 -c "\(Self.holder)" > /dev/null 2>&1 < /dev/null &
             until [ -s namespace ]; do sleep 0.01; done
             \(inside) mount -o loop image disk
             """
