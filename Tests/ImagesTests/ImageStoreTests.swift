@@ -4,6 +4,7 @@ import LinuxSystem
 import OCI
 import Snapshots
 import Storage
+import SystemPackage
 import Testing
 import Text
 
@@ -352,6 +353,50 @@ import Text
                 }
             }
             #expect(try await images.list().count == 10_000)
+        }
+    }
+}
+
+@Suite struct `Keeping images` {
+    @Test func `what an image needs is on the disk before it is there: its configuration, archives and files`()
+        async throws
+    {
+        try await withImages { images in
+            let store = images.store
+            // Of a layer that is not unpacked, of one that is, and what no image needs.
+            for content in ["layer 1", "layer 2", "other"] {
+                _ = try await store.blobs.put(Array(content.utf8), in: store.lastingLease)
+            }
+            try await images.addSample("first", layers: [1])
+            let other = "blob \(Digest.sha256(of: "other"))"
+            let second = "blob \(Digest.sha256(of: "layer 2"))"
+            #expect(try await unflushed(store) == [other, second].sorted())
+            try await store.database.writeLazily { db in
+                for diffID in [Digest.sha256(of: "layer 2"), Digest.sha256(of: "layer 3")] {
+                    try db.execute(
+                        sql: "INSERT INTO layers (diff_id, unpacked, created, last_used) VALUES (?, 1, 0, 0)",
+                        arguments: [diffID]
+                    )
+                    let layer = LayerID(rawValue: db.lastInsertedRowID)
+                    if diffID == Digest.sha256(of: "layer 2") {
+                        try db.execute(
+                            sql: "INSERT INTO layer_blobs (layer_id, digest, media_type, size) VALUES (?, ?, 'x', 7)",
+                            arguments: [layer, diffID]
+                        )
+                    }
+                    try HostFiles.createDirectories(store.layout.snapshot(layer).appending("fs"))
+                    try store.unflushed.note(.layer(layer), isReplaceable: true, in: db)
+                }
+            }
+            try await images.addSample("second", layers: [2, 3])
+            // The files of the layer whose archive is on the disk can be had again.
+            #expect(try await unflushed(store) == [other, "layer 2"])
+        }
+    }
+
+    private func unflushed(_ store: Store) async throws -> [String] {
+        try await store.database.read { db in
+            try String.fetchAll(db, sql: "SELECT resource FROM unflushed ORDER BY resource")
         }
     }
 }

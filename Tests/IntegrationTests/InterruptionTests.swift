@@ -131,7 +131,7 @@ struct `Commands interrupted` {
     }
 
     @Test func `an export`() async throws {
-        try await makeLargeTree(6_000)
+        try await makeLargeTree(24_000)
         let context = try context("FROM scratch\nCOPY tree /tree\n")
         try await slipway.succeed("build", "-q", context)
         try FileManager.default.createDirectory(atPath: path("out"), withIntermediateDirectories: true)

@@ -60,6 +60,7 @@ private struct Machine {
     ///   - syncs: whether half way everything is written to the disk, as the kernel does now and then.
     ///   - arguments: the command.
     /// - Returns: how it ended; what it printed is what it had reported.
+    /// - Throws: an error if the power cannot be taken away.
     func losePower(after pause: Duration, syncs: Bool, _ arguments: [String]) async throws -> ProgramResult {
         async let running = slipway.run(arguments)
         try await Task.sleep(for: pause / 2)

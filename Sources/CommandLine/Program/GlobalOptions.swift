@@ -57,7 +57,7 @@ package struct GlobalOptions: Sendable {
             placeholder: "string",
             defaultText: "\"reported\"",
             completion: .words(Durability.allCases.map(\.rawValue)),
-            help: "When a build waits for the disk: once, before it reports its result (\"reported\"), or in each step (\"strict\")"
+            help: "Wait for the disk before a result is reported, or in each step (\"reported\", \"strict\")"
         ) { bytes throws(FlagValueError) in
             guard let durability = Durability(rawValue: try FlagValues.text(bytes)) else {
                 throw FlagValueError("it is neither \"reported\" nor \"strict\"")

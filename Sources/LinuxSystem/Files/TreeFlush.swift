@@ -29,6 +29,7 @@ package struct TreeFlush {
     private var parents: Set<FilePath> = []
 
     /// - Parameter scratch: a directory where a file can be made, on the file system of what is flushed.
+    /// - Throws: `SystemCallError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package init(scratch: FilePath) throws(SystemCallError) {
         self.scratch = scratch

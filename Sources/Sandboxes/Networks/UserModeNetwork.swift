@@ -173,7 +173,11 @@ private struct Request: Sendable {
         let (process, child) = try await start("pasta", arguments)
         let lifeline = try await onBlockingPool {
             let pipe = try makePipe()
-            try process.end(with: pipe.reading)
+            do {
+                try process.end(with: pipe.reading)
+            } catch let error as SystemCallError where error.errno == .noSuchProcess {
+                // It has ended already, and what it said is looked at below.
+            }
             return pipe.writing
         }
         let isReady = try await FileWatch.wait(in: [scratch], while: process, atMost: Self.patience) {

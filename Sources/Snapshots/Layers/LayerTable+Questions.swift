@@ -47,12 +47,15 @@ extension LayerTable {
     /// What of layers may not be on the disk and has to be, so that the layers can be had again: their archives or their files.
     package static func unflushed(of layers: Set<LayerID>, in db: Database) throws -> [StoreResource] {
         try layers.sorted().compactMap { layer in
-            guard try BlobTable.isUnflushed(.layer(layer), in: db) else { return nil }
-            let archives = try archives(of: layer, in: db).filter(\.isChecked).map(\.digest).filter {
-                try BlobTable.contains($0, in: db)
+            let isUnpacked = try find(layer, in: db)?.isUnpacked ?? false
+            if isUnpacked, try !BlobTable.isUnflushed(.layer(layer), in: db) { return nil }
+            // Files that are here are not replaced by an archive of which only somebody says that it has them.
+            let archives = try archives(of: layer, in: db).filter {
+                try ($0.isChecked || !isUnpacked) && BlobTable.contains($0.digest, in: db)
             }
-            if try archives.contains(where: { try !BlobTable.isUnflushed(.blob($0), in: db) }) { return nil }
-            return archives.first.map { .blob($0) } ?? .layer(layer)
+            .map { StoreResource.blob($0.digest) }
+            if try archives.contains(where: { try !BlobTable.isUnflushed($0, in: db) }) { return nil }
+            return archives.first ?? (isUnpacked ? .layer(layer) : nil)
         }
     }
 

@@ -204,8 +204,10 @@ package final class StoreDatabase: Sendable {
         return result.value
     }
 
-    /// Runs one transaction that is not counted: should the machine's power take it away, nothing that is recorded is missing. What
-    /// it changes is recorded with the next that is counted.
+    /// Runs one transaction that is not counted.
+    ///
+    /// Should the machine's power take it away, nothing that is recorded is missing. What it changes is recorded with the next that is
+    /// counted.
     private func transactLazily<Value>(_ db: Database, _ body: (Database) throws -> Value) throws -> Value {
         var value: Value?
         try db.inTransaction(.immediate) {

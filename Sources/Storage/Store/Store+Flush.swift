@@ -5,13 +5,15 @@ internal import SystemPackage
 
 /// How what was not yet on the disk becomes durable, or is lost: see docs/decisions/0029.
 extension Store {
-    /// Makes layers and blobs durable that are needed by what the next transaction says.
+    /// Makes layers and blobs durable that are needed by what the next transaction says, and with them what only work can replace.
     ///
     /// - Throws: `StorageError`; what could not be flushed is no longer in the store then.
     package func flush(_ resources: some Sequence<StoreResource> & Sendable) async throws {
         try await onBlockingPool {
             try whileDoing("waiting for the disk", in: self.root) {
-                try self.flush { db in try self.unflushed(among: resources, in: db) }
+                try self.flush { db in
+                    try self.unflushed(among: self.unflushed.own.union(resources), in: db)
+                }
             }
         }
     }

@@ -106,11 +106,7 @@ package final class Store: Sendable {
     }
 
     /// Removes this process's scratch directories and gives up what it holds; nothing of the store is used afterwards.
-    ///
-    /// What it has made is durable then, unless the task is cancelled.
     package func close() async {
-        // What cannot be flushed was reported to nobody.
-        if !Task.isCancelled, !unflushed.own.isEmpty { try? await flushRest() }
         await onBlockingPool { self.process.close() }
     }
 

@@ -48,7 +48,8 @@ package struct StoreLayout: Sendable, Hashable {
         // The last three are kept by those who make them: git sources, volumes, and the collection of garbage.
         let others = ["git", "volumes", "gc"].map { root.appending($0) }
         return files + parts + others + [
-            reserve, identities, boot, quarantine, blobs, snapshots, containers, ingest, cacheMounts, syncs, mounts, run, tmp,
+            reserve, identities, boot, quarantine, blobs, snapshots, containers, ingest, cacheMounts, syncs, mounts,
+            run, tmp,
             collectionLock,
         ]
     }

@@ -90,6 +90,8 @@ struct BuildCommand: RunnableCommand {
             }
             switch outcome {
             case .built(let result):
+                // What cannot be flushed is part of no image: it is a step that runs again after the next boot.
+                try? await engine.store.flushRest()
                 await environment.collectIfDue(engine.store)
                 try await report(result, warnings, environment)
                 return .success

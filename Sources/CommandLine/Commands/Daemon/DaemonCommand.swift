@@ -97,6 +97,7 @@ struct DaemonCommand: RunnableCommand {
                 Task { try await output.write(names.map { "running server on \($0)\n" }.joined()) }
             }
         }
+        try? await engine.store.flushRest(everything: true)
         await engine.store.close()
         return .success
     }
