@@ -16,7 +16,7 @@ package struct TreeFlush {
     /// As many files are written at once.
     private static let batch = 256
     /// From so many files on it is looked at what other programs have to write.
-    private static let manyFiles = 512
+    private static let manyFiles = 64
     /// If the machine has less to write than this, the file system as a whole is flushed faster.
     private static let quietBytes: Int64 = 256 << 20
 
