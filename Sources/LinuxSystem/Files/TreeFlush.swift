@@ -48,8 +48,13 @@ package struct TreeFlush {
             return try status.type == .directory ? Self.flushAlone(path) : OpenFile.open(path, .readOnly).synchronize()
         }
         parents.insert(path.removingLastComponent())
-        if status.type == .directory { return try add(RootedDirectory(path)) }
-        try add(try OpenFile.open(path, [.readOnly, .noFollow]), isDirectory: false)
+        do throws(SystemCallError) {
+            if status.type == .directory { return try add(RootedDirectory(path)) }
+            try add(try OpenFile.open(path, [.readOnly, .noFollow]), isDirectory: false)
+        } catch {
+            // Somebody removes it: a collection of garbage, or the process that made it.
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+        }
     }
 
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")

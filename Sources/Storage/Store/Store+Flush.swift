@@ -7,7 +7,7 @@ internal import SystemPackage
 extension Store {
     /// Makes layers and blobs durable that are needed by what the next transaction says, and with them what only work can replace.
     ///
-    /// - Throws: `StorageError`; what could not be flushed is no longer in the store then.
+    /// - Throws: `StorageError`; what could not be written is no longer in the store then.
     package func flush(_ resources: some Sequence<StoreResource> & Sendable) async throws {
         try await onBlockingPool {
             try whileDoing("waiting for the disk", in: self.root) {
@@ -53,8 +53,9 @@ extension Store {
         do {
             try flushFiles(of: rows.compactMap(\.resource))
         } catch {
-            // The kernel takes pages that it could not write for written: nothing tells how they are on the disk.
-            try drop { db in rows }
+            // The kernel takes pages that it could not write for written: nothing tells how they are on the disk. Any other error, as
+            // of a disk without room for one more file, says nothing of them.
+            if ["fsync", "syncfs", "sync_file_range"].contains(error.call) { try drop { _ in rows } }
             throw error
         }
         try database.writeLazily { db in
