@@ -4,7 +4,9 @@
 # a short command ends a fifth sooner (docs/performance.md).
 # And no debugger's tables are made: they take time to make, and more room than the program. Functions keep their names.
 # The toolchain's own linker takes a third of the time of the system's.
-RELEASE_FLAGS = -debug-info-format none -Xswiftc -use-ld=lld -Xswiftc -Xfrontend -Xswiftc -disable-concrete-type-metadata-mangled-name-accessors
+# The program is linked for one place in memory: a fifth to a third of the time of a short command was spent on moving it
+# (docs/decisions/0033-one-place-in-memory.md).
+RELEASE_FLAGS = -debug-info-format none -Xswiftc -use-ld=lld -Xswiftc -Xfrontend -Xswiftc -disable-concrete-type-metadata-mangled-name-accessors -Xlinker -no-pie -Xlinker --no-export-dynamic
 
 build: ; swift build -c release --static-swift-stdlib $(RELEASE_FLAGS) --product slipway
 test: ; scripts/install-dependencies --test && $(MAKE) --no-print-directory lint docs && scripts/test

@@ -71,12 +71,12 @@ def large_image(bench, name, tag, base="localhost/base"):
 
 
 @contextlib.contextmanager
-def registry(bench):
+def registry(scratch):
     """Debian's registry, empty, on a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    directory = os.path.join(bench.scratch, f"registry-{port}")
+    directory = os.path.join(scratch, f"registry-{port}")
     os.makedirs(directory)
     path = os.path.join(directory, "configuration.yml")
     with open(path, "w") as out:
@@ -133,7 +133,11 @@ def steps(bench):
 
 @case
 def stages(bench):
-    count = 100
+    for count in (12, 100):
+        independent_stages(bench, count)
+
+
+def independent_stages(bench, count):
     directory = context(bench, "stages", "")
 
     def prepare(peer, iteration):
@@ -173,6 +177,22 @@ def copy_files(bench, count):
     shutil.rmtree(directory)
 
 
+@case
+def large_file(bench):
+    directory = context(bench, "large", "FROM localhost/base\nCOPY large /\n")
+    path = os.path.join(directory, "large")
+    with open(path, "wb") as out:
+        for _ in range(256):
+            out.write(os.urandom(4 << 20))
+
+    def change(peer, iteration):
+        with open(path, "r+b") as out:
+            out.write(f"{time.time_ns()}".encode())
+
+    bench.compare("COPY of a file of 1 GiB, new", lambda peer: peer.build("large"), bench.few, change, cwd=directory, warm=False)
+    os.remove(path)
+
+
 def put_base(bench, host):
     """Puts the base image into a registry and gives its name there."""
     archive = os.path.join(bench.scratch, "base-image.tar")
@@ -188,11 +208,13 @@ def put_base(bench, host):
 def pull(bench):
     if missing("docker-registry", "skopeo"):
         return
-    with registry(bench) as host:
+    with registry(bench.scratch) as host:
         name = put_base(bench, host)
         # On stores that never had it: removing a tree slows ext4's next allocations down for a while.
         with bench.on_fresh_stores("pull") as fresh:
             fresh.compare("pull of 229 MB", lambda peer: peer.pull(name), 1, warm=False)
+        directory = context(bench, "cold", f"FROM {name}\nRUN true\n")
+        bench.compare_on_fresh_stores("empty store: FROM of 229 MB, RUN true", lambda peer: peer.build("cold"), bench.few, cwd=directory)
 
 
 @case
@@ -200,9 +222,9 @@ def push(bench):
     if missing("docker-registry"):
         return
     directory, build = large_image(bench, "push", "push")
-    with registry(bench) as host:
+    with registry(bench.scratch) as host:
         bench.compare("push of 250 MB", lambda peer: peer.push("push", f"{host}/{peer.name.lower()}:{time.time_ns()}"),
-                      bench.few, lambda peer, iteration: build(peer), warm=False)
+                      bench.few, lambda peer, iteration: build(peer), cwd=directory, warm=False)
 
 
 @case
@@ -251,7 +273,7 @@ def outputs(bench):
 def cache(bench):
     if missing("docker-registry", "skopeo"):
         return
-    with registry(bench) as host:
+    with registry(bench.scratch) as host:
         # A base that stays the same image when everything built here is forgotten.
         base = put_base(bench, host)
         directory = context(bench, "cache", f"FROM {base}\nCOPY files /files\nRUN cp -r /files /copied\nRUN true\n")

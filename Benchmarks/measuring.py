@@ -1,8 +1,10 @@
 """Runs commands and says what they cost."""
 
+import contextlib
 import os
 import re
 import subprocess
+import sys
 import time
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -41,6 +43,34 @@ def run(commands, cwd=None, env=None, become=None):
         processor += usage.ru_utime + usage.ru_stime
         memory = max(memory, usage.ru_maxrss / 1024)
     return Reading((time.perf_counter() - start) * 1000, processor * 1000, memory)
+
+
+# Writes 200 MB a second into a file of 2 GB, over and over, and never waits for the disk.
+WRITER = """
+import sys, time
+piece = bytes(4_000_000)
+with open(sys.argv[1], "wb", buffering=0) as out:
+    start = time.monotonic()
+    written = 0
+    while True:
+        if written % 2_000_000_000 == 0:
+            out.seek(0)
+        out.write(piece)
+        written += len(piece)
+        time.sleep(max(0, written / 200_000_000 - (time.monotonic() - start)))
+"""
+
+
+@contextlib.contextmanager
+def neighbour(path):
+    """Another program that fills the page cache with what it writes to `path`."""
+    process = subprocess.Popen([sys.executable, "-c", WRITER, path])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+        os.remove(path)
 
 
 class Daemon:

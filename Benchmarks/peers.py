@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 
 import measuring
@@ -30,43 +31,50 @@ class Peer:
         """The same program on a store that is empty, or that knows nothing of what the benchmark names anew."""
         return type(self)(scratch)
 
+    def give_base(self, directory):
+        """Makes sure that the program has the base image of the cases, of which `directory` has a Dockerfile."""
+        self.run(self.build("localhost/base"), cwd=directory)
+
 
 class Slipway(Peer):
-    name = "slipway"
+    def __init__(self, scratch, program=SLIPWAY, name="slipway"):
+        super().__init__({"SLIPWAY_ROOT": os.path.join(scratch, name)})
+        self.program = program
+        self.name = name
 
-    def __init__(self, scratch):
-        super().__init__({"SLIPWAY_ROOT": os.path.join(scratch, "slipway")})
+    def fresh(self, scratch):
+        return Slipway(scratch, self.program, self.name)
 
     def version(self):
-        return [[SLIPWAY, "--version"]]
+        return [[self.program, "--version"]]
 
     def images(self):
-        return [[SLIPWAY, "images"]]
+        return [[self.program, "images"]]
 
     def build(self, tag, *options):
-        return [[SLIPWAY, "build", "-q", "-t", tag, *options, "."]]
+        return [[self.program, "build", "-q", "-t", tag, *options, "."]]
 
     def output(self, kind, path, tag, compression=None):
         attributes = f",compression={compression}" if compression else ""
-        return [[SLIPWAY, "build", "-q", "-o", f"type={kind},dest={path}{attributes}", "."]]
+        return [[self.program, "build", "-q", "-o", f"type={kind},dest={path}{attributes}", "."]]
 
     def pull(self, name):
-        return [[SLIPWAY, "pull", "-q", name]]
+        return [[self.program, "pull", "-q", name]]
 
     def push(self, tag, name):
-        return [[SLIPWAY, "tag", tag, name], [SLIPWAY, "push", "-q", name]]
+        return [[self.program, "tag", tag, name], [self.program, "push", "-q", name]]
 
     def save(self, tag, path):
-        return [[SLIPWAY, "save", "-o", path, tag]]
+        return [[self.program, "save", "-o", path, tag]]
 
     def load(self, path):
-        return [[SLIPWAY, "load", "-q", "-i", path]]
+        return [[self.program, "load", "-q", "-i", path]]
 
     def forget(self, name):
-        return [[SLIPWAY, "rmi", "-f", name], [SLIPWAY, "builder", "prune", "-af"]]
+        return [[self.program, "rmi", "-f", name], [self.program, "builder", "prune", "-af"]]
 
     def prune(self):
-        return [[SLIPWAY, "builder", "prune", "-af"]]
+        return [[self.program, "builder", "prune", "-af"]]
 
     def export_cache(self, tag, name):
         return self.build(tag, "--cache-to", f"type=registry,ref={name},mode=max")
@@ -181,6 +189,113 @@ class BuildKit(Peer):
 
     def import_cache(self, tag, name):
         return self.build(tag, "--cache-from", name)
+
+
+class BuildKitDaemon(Peer):
+    """`buildkitd` of any version, driven by `buildctl`.
+
+    It keeps no images under names, so it finds those of the cases in a registry, which it asks at each build.
+    """
+
+    name = "buildkitd"
+
+    def __init__(self, address, daemon):
+        super().__init__({"BUILDKIT_HOST": address})
+        self.daemon = daemon
+
+    def fresh(self, scratch):
+        """The one daemon there is, emptied."""
+        self.run(self.prune())
+        return self
+
+    def run(self, commands, cwd=None):
+        self.daemon.reset()
+        before = self.daemon.processor()
+        reading = super().run(commands, cwd)
+        reading.processor += self.daemon.processor() - before
+        reading.memory += self.daemon.memory()
+        return reading
+
+    def give_base(self, directory):
+        with tempfile.TemporaryDirectory() as context:
+            with open(os.path.join(context, "Dockerfile"), "w") as out:
+                out.write("FROM localhost/base\nRUN true\n")
+            self.run(self.build(None), cwd=context)
+
+    def version(self):
+        return [["buildctl", "--version"]]
+
+    def images(self):
+        return None
+
+    def build(self, tag, *options):
+        names = {"--cache-to": "--export-cache", "--cache-from": "--import-cache"}
+        return [["buildctl", "build", "--frontend", "dockerfile.v0", "--local", "context=.", "--local", "dockerfile=.",
+                 *[names.get(option, option) for option in options]]]
+
+    def output(self, kind, path, tag, compression=None):
+        attributes = f",compression={compression}" if compression else ""
+        return self.build(tag, "--output", f"type={kind},dest={path}{attributes}")
+
+    def pull(self, name):
+        return None
+
+    def push(self, tag, name):
+        return self.build(tag, "--output", f"type=image,name={name},push=true")
+
+    def save(self, tag, path):
+        return None
+
+    def load(self, path):
+        return None
+
+    def forget(self, name):
+        return self.prune()
+
+    def prune(self):
+        return [["buildctl", "prune", "--all"]]
+
+    def export_cache(self, tag, name):
+        return self.build(tag, "--export-cache", f"type=registry,ref={name},mode=max")
+
+    def import_cache(self, tag, name):
+        return self.build(tag, "--import-cache", f"type=registry,ref={name}")
+
+
+@contextlib.contextmanager
+def buildkitd(scratch, host):
+    """The `buildkitd` in PATH, for this run; None where there is none or it does not start.
+
+    `host` is a registry that has localhost/base as base.
+    """
+    if not shutil.which("buildkitd") or not shutil.which("buildctl"):
+        yield None
+        return
+    directory = os.path.join(scratch, "buildkitd")
+    os.makedirs(directory)
+    address = f"unix://{directory}/socket"
+    configuration = os.path.join(directory, "buildkitd.toml")
+    with open(configuration, "w") as out:
+        out.write(f'[registry."localhost"]\n  mirrors = ["{host}"]\n[registry."{host}"]\n  http = true\n')
+    with open(os.path.join(directory, "log"), "w") as log:
+        # Steps with the host's network, as on a machine without plug-ins for networks.
+        server = subprocess.Popen(
+            ["buildkitd", "--containerd-worker=false", "--oci-worker-net=host", "--addr", address, "--root",
+             f"{directory}/root", "--config", configuration], stdout=log, stderr=log)
+    try:
+        for _ in range(300):
+            workers = subprocess.run(["buildctl", "--addr", address, "debug", "workers"], capture_output=True, check=False)
+            if server.poll() is not None or workers.returncode == 0:
+                break
+            time.sleep(0.1)
+        if server.poll() is None:
+            yield BuildKitDaemon(address, measuring.Daemon(server.pid))
+        else:
+            print("buildkitd does not start here")
+            yield None
+    finally:
+        server.terminate()
+        server.wait()
 
 
 @contextlib.contextmanager

@@ -8,10 +8,10 @@ import subprocess
 
 
 class Report:
-    def __init__(self, names, path):
+    def __init__(self, names, path, is_busy=False):
         self.names = names
         self.path = path
-        self.machine = machine()
+        self.machine = {**machine(), "busy": is_busy}
         self.rows = []
 
     def add(self, case, readings):
@@ -66,5 +66,6 @@ def machine():
         "load": round(os.getloadavg()[0], 1),
         "buildah": first_line("buildah", "--version"),
         "docker": first_line("/usr/bin/docker", "--version"),
+        "buildkitd": first_line("buildkitd", "--version"),
         "crun": first_line("crun", "--version"),
     }
