@@ -12,10 +12,13 @@ import SystemPackage
 /// Lends the layers of a store of its own, which is removed when the test is over.
 ///
 /// Trees are copied: neither a mount nor root is needed.
-func withSnapshots<Value>(_ body: (SnapshotStore) async throws -> Value) async throws -> Value {
+func withSnapshots<Value>(
+    fetching provider: any BlobProvider = NoBlobProvider(),
+    _ body: (SnapshotStore) async throws -> Value
+) async throws -> Value {
     try await withTemporaryDirectory { root in
         let store = try await Store.open(at: root.appending("store"), tables: StoreTables([LayerTable.self]))
-        let value = try await body(SnapshotStore(store: store, means: .copying))
+        let value = try await body(SnapshotStore(store: store, blobProvider: provider, means: .copying))
         await store.close()
         return value
     }
@@ -87,7 +90,7 @@ func write(_ text: String, to file: URL) throws {
 
 /// A tar archive; a name that ends with a slash is a directory.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-private func archive(_ members: KeyValuePairs<String, String>) throws -> [UInt8] {
+func archive(_ members: KeyValuePairs<String, String>) throws -> [UInt8] {
     let sink = MemorySink()
     let writer = TarWriter(sink)
     for (name, text) in members {

@@ -76,12 +76,18 @@ extension RemoteImages {
         _ snapshots: LeasedSnapshots,
         _ events: @escaping TransferObserver
     ) async throws {
-        try await blobs.fetch(blob, in: snapshots.lease) { received in
-            events(.layer(blob.digest, .downloading(received, of: blob.size)))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await self.blobs.fetch(blob, in: snapshots.lease) { received in
+                    events(.layer(blob.digest, .downloading(received, of: blob.size)))
+                }
+                events(.layer(blob.digest, .downloadComplete))
+                events(.layer(blob.digest, .extracting))
+            }
+            // It joins the download, and unpacks what has come of it.
+            group.addTask { try await snapshots.unpack([layer]) }
+            try await group.waitForAll()
         }
-        events(.layer(blob.digest, .downloadComplete))
-        events(.layer(blob.digest, .extracting))
-        try await snapshots.unpack([layer])
         events(.layer(blob.digest, .pullComplete))
     }
 }

@@ -36,10 +36,13 @@ package func onBlockingPool<Value: Sendable>(_ body: @escaping @Sendable () -> V
 ///
 /// Any number of them may wait: they take nothing from the pool.
 /// - Throws: what `body` throws, and `ThreadShortage` where the system has no thread for it.
-package func onThreadOfItsOwn<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+package func onThreadOfItsOwn<Value: Sendable>(
+    stackSize: Int = 1 << 18,
+    _ body: @escaping @Sendable () throws -> Value
+) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         do throws(SystemCallError) {
-            try startThread(stackSize: 1 << 18) { continuation.resume(with: Result { try body() }) }
+            try startThread(stackSize: stackSize) { continuation.resume(with: Result { try body() }) }
         } catch {
             continuation.resume(throwing: ThreadShortage(error.errno))
         }

@@ -3,6 +3,7 @@ import GRDB
 import LinuxSystem
 import OCI
 package import Storage
+import Synchronization
 import SystemPackage
 import Tasks
 
@@ -51,11 +52,63 @@ extension SnapshotStore {
         diffID: Digest?,
         _ leased: LeasedSnapshots
     ) async throws {
-        try await leased.fetch(blob)
+        if try await unpackWhileFetching(layer, from: blob, diffID: diffID, leased) { return }
         try await blaming(blob.digest) {
             try await onCancellablePool { isCancelled in
-                try self.unpackBlocking(layer, blob.digest, diffID: diffID, isCancelled: isCancelled)
+                let source = FileSource(try self.store.blobs.open(blob.digest))
+                try self.unpackBlocking(layer, blob.digest, source, diffID: diffID, isCancelled: isCancelled)
             }
+        }
+    }
+
+    /// Fetches a blob and unpacks it while it comes.
+    ///
+    /// The layer appears when all of the blob was verified and is in the store.
+    /// - Returns: whether it is unpacked. It is not where the blob was here already, or came by another attempt than the one that was read.
+    private func unpackWhileFetching(
+        _ layer: LayerID,
+        from blob: Descriptor,
+        diffID: Digest?,
+        _ leased: LeasedSnapshots
+    ) async throws -> Bool {
+        let digest = blob.digest
+        let watch = store.blobs.watch(digest)
+        return try await withThrowingTaskGroup(of: Result<Bool, any Error>?.self) { group in
+            group.addTask { [store] in
+                defer { store.blobs.endWatch(watch, for: digest) }
+                try await leased.fetch(blob)
+                return nil
+            }
+            group.addTask {
+                guard let arriving = await watch.blob() else { return .success(false) }
+                do {
+                    try await self.unpack(layer, digest, arriving.makeReader(), diffID: diffID)
+                    return .success(true)
+                } catch is ArrivingBlob.Interrupted {
+                    return .success(false)
+                } catch {
+                    // What was wrong with the blob itself is told by the one who fetches it.
+                    return .failure(error)
+                }
+            }
+            var unpacked = Result<Bool, any Error>.success(false)
+            while let part = try await group.next() { unpacked = part ?? unpacked }
+            let result = unpacked
+            return try await blaming(digest) { try result.get() }
+        }
+    }
+
+    /// Unpacks a blob that is on its way. It waits for the network: so on a thread that is no part of the pool.
+    private func unpack(_ layer: LayerID, _ blob: Digest, _ reader: ArrivingBlob.Reader, diffID: Digest?) async throws {
+        let isCancelled = Mutex(false)
+        try await withTaskCancellationHandler {
+            try await onThreadOfItsOwn(stackSize: 1 << 20) {
+                let source = ArrivingSource(reader)
+                try self.unpackBlocking(layer, blob, source, diffID: diffID) { isCancelled.withLock { $0 } }
+            }
+        } onCancel: {
+            isCancelled.withLock { $0 = true }
+            reader.interrupt()
         }
     }
 
@@ -63,6 +116,7 @@ extension SnapshotStore {
     private func unpackBlocking(
         _ layer: LayerID,
         _ blob: Digest,
+        _ source: any ByteSource,
         diffID: Digest?,
         isCancelled: @escaping @Sendable () -> Bool
     ) throws {
@@ -71,7 +125,7 @@ extension SnapshotStore {
             let form: LayerForm = try meansBlocking() == .overlay ? overlayForm : .marked
             let files = scratch.appending(form.rawValue)
             try HostFiles.createNewDirectory(files)
-            let unpacked = try extract(blob, to: files, form, isCancelled: isCancelled)
+            let unpacked = try extract(source, to: files, form, isCancelled: isCancelled)
             if let diffID, diffID != unpacked.diffID {
                 throw SnapshotError.diffIDMismatch(blob: blob, expected: diffID, actual: unpacked.diffID)
             }
@@ -100,7 +154,18 @@ extension SnapshotStore {
         _ form: LayerForm,
         isCancelled: @escaping @Sendable () -> Bool
     ) throws -> Unpacked {
-        let compressed = try ReadAheadSource(FileSource(try store.blobs.open(blob)))
+        try extract(FileSource(try store.blobs.open(blob)), to: files, form, isCancelled: isCancelled)
+    }
+
+    /// Unpacks an archive into an empty directory, and reads it to its end.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func extract(
+        _ source: any ByteSource,
+        to files: FilePath,
+        _ form: LayerForm,
+        isCancelled: @escaping @Sendable () -> Bool
+    ) throws -> Unpacked {
+        let compressed = try ReadAheadSource(source)
         defer { compressed.close() }
         let archive = DigestingSource(try decompressing(compressed).source, limit: limits.expandedBytes)
         let ahead = try ReadAheadSource(archive)
@@ -114,6 +179,8 @@ extension SnapshotStore {
         let summary = try extractor.extract(ahead)
         try ahead.drain()
         ahead.close()
+        // What comes after the archive is none of its, but a blob is verified at its end only.
+        try compressed.drain()
         return Unpacked(files: summary, diffID: archive.digest, archiveSize: archive.count)
     }
 
@@ -193,6 +260,13 @@ extension SnapshotStore {
         try flush.add(scratch)
         try flush.finish()
     }
+}
+
+/// A blob that is read while it comes.
+private final class ArrivingSource: ByteSource {
+    private let reader: ArrivingBlob.Reader
+    init(_ reader: ArrivingBlob.Reader) { self.reader = reader }
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int { try reader.read(into: buffer) }
 }
 
 /// Where a layer's files belong there are some that no row knows.

@@ -38,6 +38,7 @@ extension BlobStore {
                 try self.startIngest(algorithm: algorithm, size: size, partialKey: partialKey)
             }
         }
+        if let expecting { writer.announce(expecting, among: arriving) }
         do {
             try await body(writer)
         } catch {
@@ -122,6 +123,7 @@ extension BlobStore {
             try whileDoing("taking in a blob", in: layout.root) { try writer.synchronize() }
         }
         try commit(writer, content)
+        writer.endArrival(isStored: true)
         return content
     }
 

@@ -9,6 +9,7 @@ package final class BlobStore: Sendable {
     let database: StoreDatabase
     let process: OwnerBox
     let unflushed: UnflushedContent
+    let arriving = ArrivingBlobs()
 
     init(layout: StoreLayout, database: StoreDatabase, process: OwnerBox, unflushed: UnflushedContent) {
         self.layout = layout

@@ -11,6 +11,14 @@ package final class BlobWriter: Sendable {
         var digester: Digester
         var offset: Int64
         var isOver = false
+        /// Tells those who read the blob while it comes.
+        var arrival: Arrival?
+    }
+
+    private struct Arrival: Sendable {
+        let digest: Digest
+        let blob: ArrivingBlob
+        let among: ArrivingBlobs
     }
 
     private let file: OpenFile
@@ -53,6 +61,19 @@ package final class BlobWriter: Sendable {
         state = Mutex(State(digester: digester, offset: offset))
     }
 
+    /// Lets the blob be read while it comes.
+    func announce(_ digest: Digest, among blobs: ArrivingBlobs) {
+        state.withLock { state in
+            let blob = blobs.begin(digest, file, count: state.offset)
+            state.arrival = Arrival(digest: digest, blob: blob, among: blobs)
+        }
+    }
+
+    func endArrival(isStored: Bool) {
+        let arrival = state.withLock { $0.arrival.take() }
+        if let arrival { arrival.among.end(arrival.digest, arrival.blob, isStored: isStored) }
+    }
+
     /// How many bytes are there: where to go on.
     package var offset: Int64 { state.withLock { $0.offset } }
 
@@ -64,6 +85,8 @@ package final class BlobWriter: Sendable {
     /// Drops everything written so far; for code that runs on the blocking pool already.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package func restartBlocking() throws {
+        // What has been read of it need not be what comes now.
+        if offset > 0 { endArrival(isStored: false) }
         try state.withLock { state in
             try file.truncate(to: 0)
             try file.seek(to: 0)
@@ -95,6 +118,7 @@ package final class BlobWriter: Sendable {
             }
             state.digester.update(bytes)
             state.offset = end
+            state.arrival?.blob.grow(to: end)
         }
     }
 
@@ -117,6 +141,7 @@ package final class BlobWriter: Sendable {
     /// Ends without a blob; what is there stays only if it is an unfinished download and the caller wants to go on later.
     func stop(keepingPartial: Bool) {
         state.withLock { $0.isOver = true }
+        endArrival(isStored: false)
         // Not left to deinit: who goes on with the download asks for the lock right away.
         defer { try? file.unlock() }
         if isPartial && keepingPartial { return }
