@@ -135,12 +135,19 @@ package enum CacheTable: TableOwner {
     }
 
     /// A row of `cache_layers`.
-    struct Layer: Decodable, FetchableRecord {
-        static let columns = "record_id AS record, output, layer_id AS layer"
+    struct Layer: FetchableRecord {
+        static let columns = "record_id, output, layer_id"
 
         let record: Int64
         let output: Int
         let layer: LayerID
+
+        /// By position: there is a row for each layer of each step, and a decoder takes ten times as long.
+        init(row: Row) {
+            record = row[0]
+            output = row[1]
+            layer = LayerID(rawValue: row[2])
+        }
     }
 
     // MARK: Keeping house

@@ -19,6 +19,8 @@ package final class StoredCacheIndex: CacheIndex {
     private let canFetch: @Sendable (Digest) -> Bool
     /// Records that were used and are not marked so yet.
     private let used = Mutex<Set<Int64>>([])
+    /// Layers that were there after the lease held them, and so stay: those of a step are among those of each step above it.
+    private let secured = Mutex<Set<LayerID>>([])
 
     /// - Parameters:
     ///   - store: where the cache is.
@@ -49,17 +51,30 @@ package final class StoredCacheIndex: CacheIndex {
     }
 
     package func outputs(of record: CacheRecord, needed: Set<Int>?) async throws -> [BuildOutput?]? {
-        guard record.source == nil, let layers = try await layers(of: record) else { return nil }
-        // Held first and asked again: what is there then stays.
-        try await lease.hold(Set(layers.joined()).map { .layer($0) })
-        guard try await self.layers(of: record) == layers else { return nil }
+        guard record.source == nil, let found = try await layers(of: record) else { return nil }
+        if !found.unsecured.isEmpty {
+            // Held first and asked again: what is there then stays.
+            try await lease.hold(found.unsecured.map { .layer($0) })
+            guard let again = try await layers(of: record), again.outputs == found.outputs else { return nil }
+            secured.withLock { $0.formUnion(again.present) }
+        }
         _ = used.withLock { $0.insert(record.id) }
-        return layers.map { .tree(FileTree(layers: $0)) }
+        return found.outputs.map { .tree(FileTree(layers: $0)) }
+    }
+
+    /// The layers of a record's result.
+    private struct FoundLayers {
+        /// Of each output.
+        var outputs: [[LayerID]]
+        /// Those that might go.
+        var unsecured: Set<LayerID>
+        /// Those of them whose content is in the store.
+        var present: [LayerID] = []
     }
 
     /// The layers of each output; nil if the record or a layer's content is gone.
-    private func layers(of record: CacheRecord) async throws -> [[LayerID]]? {
-        try await store.database.read { [canFetch] db in
+    private func layers(of record: CacheRecord) async throws -> FoundLayers? {
+        try await store.database.read { [self] db in
             let kept = try db.cachedStatement(sql: "SELECT outputs FROM cache_records WHERE id = ?")
             guard let content = try Data.fetchOne(kept, arguments: [record.id]),
                 let counts = try? JSONDecoder().decode(KeptCounts.self, from: content).layerCounts
@@ -70,18 +85,25 @@ package final class StoredCacheIndex: CacheIndex {
                     """
             )
             let rows = try CacheTable.Layer.fetchAll(layers, arguments: [record.id])
-            let presence = try LayerTable.presence(of: Set(rows.map(\.layer)), in: db)
-            var outputs = [[LayerID]](repeating: [], count: counts.count)
-            for row in rows {
-                guard outputs.indices.contains(row.output) else { return nil }
-                switch presence[row.layer] {
-                case .present: break
-                case .remote(let blob): if !canFetch(blob) { return nil }
-                case .absent, nil: return nil
+            var found = FoundLayers(
+                outputs: [[LayerID]](repeating: [], count: counts.count),
+                unsecured: secured.withLock { secured in Set(rows.lazy.map(\.layer).filter { !secured.contains($0) }) }
+            )
+            if !found.unsecured.isEmpty {
+                let presence = try LayerTable.presence(of: found.unsecured, in: db)
+                for layer in found.unsecured {
+                    switch presence[layer] {
+                    case .present: found.present.append(layer)
+                    case .remote(let blob): if !canFetch(blob) { return nil }
+                    case .absent, nil: return nil
+                    }
                 }
-                outputs[row.output].append(row.layer)
             }
-            return outputs.map(\.count) == counts ? outputs : nil
+            for row in rows {
+                guard found.outputs.indices.contains(row.output) else { return nil }
+                found.outputs[row.output].append(row.layer)
+            }
+            return found.outputs.map(\.count) == counts ? found : nil
         }
     }
 

@@ -53,3 +53,5 @@ int slipway_argument_count(void) { return argument_count; }
 char **slipway_arguments(void) { return argument_vector; }
 
 void slipway_release_free_memory(void) { malloc_trim(0); }
+
+size_t slipway_free_memory(void) { return mallinfo2().fordblks; }

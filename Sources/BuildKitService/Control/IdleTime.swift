@@ -5,6 +5,8 @@ import Synchronization
 /// it is given.
 final class IdleTime: Sendable {
     private static let patience = Duration.seconds(10)
+    /// What a large build leaves is returned at once, so that the next one begins with as little as this one; in bytes.
+    private static let much = 32 << 20
 
     private struct State {
         var running = 0
@@ -36,6 +38,7 @@ final class IdleTime: Sendable {
     private func workUnlessBuilding(after begun: Int) {
         // Not structured: no build waits for it, and a daemon that ends has no memory to let go of.
         Task {
+            await onBlockingPool { if freeMemory() > Self.much { releaseFreeMemory() } }
             try? await Task.sleep(for: Self.patience)
             guard state.withLock({ $0.begun == begun }) else { return }
             await onBlockingPool { releaseFreeMemory() }

@@ -2,6 +2,8 @@
 #ifndef SLIPWAY_CLINUX_TERMINAL_H
 #define SLIPWAY_CLINUX_TERMINAL_H
 
+#include <stddef.h>
+
 /// Makes each delivery of `signal` write one byte, its number, to `fd`. See sigaction(2) and signal-safety(7).
 int slipway_signal_to_descriptor(int signal, int fd);
 
@@ -17,5 +19,8 @@ char **slipway_arguments(void);
 
 /// Gives the system the memory back that is free. See malloc_trim(3).
 void slipway_release_free_memory(void);
+
+/// How many bytes were taken from the system and are free. See mallinfo2(3).
+size_t slipway_free_memory(void);
 
 #endif

@@ -5,3 +5,8 @@ internal import CLinux
 /// See malloc_trim(3). It looks at all memory: some milliseconds where there is much.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 package func releaseFreeMemory() { slipway_release_free_memory() }
+
+/// How many bytes this process has taken from the system and does not use.
+///
+/// See mallinfo2(3).
+package func freeMemory() -> Int { Int(clamping: slipway_free_memory()) }
