@@ -13,6 +13,8 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
     case emptyReference(String)
     case unknownFrontend(String)
     case noFrontendSource
+    /// A frontend that builds its image first, which BuildKit had.
+    case developmentGateway
     case unsupportedCapability(String)
     /// A frontend was asked what it does not answer.
     case unsupportedQuestion(String)
@@ -41,6 +43,7 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
     case methodNotOffered(String)
     case unknownBuild(String)
     case invalidLog
+    case uploadReadBefore
 
     package var description: String {
         switch self {
@@ -54,6 +57,7 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
         case .unknownFrontend(let name):
             "frontend \(name) not found; this builder has dockerfile.v0 and gateway.v0"
         case .noFrontendSource: "no source specified for gateway; name an image with the frontend option source"
+        case .developmentGateway: "development gateway is no longer supported"
         case .unsupportedCapability(let name): "unsupported frontend capability \(name)"
         case .unsupportedQuestion(let name): "unsupported request \(name)"
         case .frontendFailed(let source, let reason):
@@ -92,6 +96,7 @@ package enum ServiceError: Error, Sendable, Hashable, CustomStringConvertible {
         case .methodNotOffered(let method):
             "the session of the client does not offer \(escapedForDisplay(Array(method.utf8)))"
         case .unknownBuild(let ref): "the history has no build \(escapedForDisplay(Array(ref.utf8)))"
+        case .uploadReadBefore: "the file that came with the request can be read once"
         case .invalidLog: "the log of the build is damaged; see slipway system check"
         }
     }

@@ -204,15 +204,17 @@ package struct ControlGroup: Sendable {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     package static func hold(_ directory: FilePath) throws(SystemCallError) -> FileLock {
         for _ in 0..<100 {
-            try HostFiles.createDirectory(directory)
-            // Before it was held, another process may have taken it for abandoned.
+            // Before it was held, another process may have taken it for abandoned, even while it was made.
             do throws(SystemCallError) {
+                try HostFiles.createDirectory(directory)
                 if let lock = try FileLock.tryAcquire(directory: directory), try HostFiles.status(of: directory) != nil
                 {
                     return lock
                 }
             } catch {
-                if error.errno != .noSuchFileOrDirectory { throw error }
+                guard error.errno == .noSuchFileOrDirectory,
+                    try HostFiles.status(of: directory.removingLastComponent()) != nil
+                else { throw error }
             }
             pauseThread(for: .milliseconds(10))
         }

@@ -48,6 +48,17 @@ struct BuildQuestionTests {
                 == "https://example.com/r.git"
         )
         #expect(try question("version=2&remote=client-session").request.frontendAttrs["context"] == nil)
+        #expect(try question("version=2&remote=client-session").context == .session)
+        #expect(try question("version=2").context == .body)
+    }
+
+    @Test func `an archive comes in a request of its own that names its build`() throws {
+        #expect(try question("version=2&buildid=b1&remote=upload-request").context == .otherRequest)
+        func build(_ query: String) throws -> String? {
+            BuildQuestion.build(waitingForContextOf: try FormQuery(parsing: query))
+        }
+        #expect(try build("version=2&buildid=upload-request%3Ab1") == "b1")
+        #expect(try build("version=2&buildid=b1&remote=upload-request") == nil)
     }
 
     @Test func `limits of steps are kept, and zeros are none`() throws {
@@ -77,7 +88,6 @@ struct BuildQuestionTests {
         ("version=2&outputs=%5B%7B%7D%2C%7B%7D%5D", .severalOutputs),
         ("version=2&buildargs=%7B", .invalidJSON(parameter: "buildargs", reason: "it is not JSON")),
         ("version=2&target=%4", .invalidQuery("%4")),
-        ("version=2&remote=upload-request", .uploadedContext),
         ("version=2&memory=much", .invalidNumber(parameter: "memory", value: "much")),
     ])
     func `what Docker's engine refuses is refused`(query: String, error: DockerAPIError) {

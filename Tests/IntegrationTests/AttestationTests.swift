@@ -80,6 +80,9 @@ struct `Attestations of a build` {
         #expect(value("runDetails/builder/id", of: predicate) as? String == "https://builder.example")
         let layers = value("runDetails/metadata/buildkit_metadata/layers", of: predicate) as? [String: Any]
         #expect(layers?.isEmpty == false)
+        let files = value("runDetails/metadata/buildkit_metadata/source/infos", of: predicate) as? [[String: Any]]
+        let steps = try #require(files?.first?["llbDefinition"] as? [[String: Any]])
+        #expect(value("op/Op/source/identifier", of: steps.first ?? [:]) as? String == "local://dockerfile")
     }
 
     @Test(.proves("--provenance, --sbom")) func `are not made unless they are asked for`() async throws {

@@ -305,6 +305,26 @@ struct `A daemon that a client leads` {
             #expect(error?.message.contains("security.insecure is not allowed") == true)
         }
     }
+
+    @Test func `a frontend that is to be built first is refused in BuildKit's words`() async throws {
+        try await withDaemon(slipway, scratch) { address in
+            try await withConnection(to: address) { connection in
+                let question = Moby_Buildkit_V1_SolveRequest.with {
+                    $0.ref = "developed"
+                    $0.frontend = "gateway.v0"
+                    $0.frontendAttrs = ["gateway-devel": "", "source": "dockerfile.v0/frontend"]
+                }
+                let error = await #expect(throws: RPCFailure.self) {
+                    let _: Moby_Buildkit_V1_SolveResponse = try await connection.unary(
+                        "moby.buildkit.v1.Control",
+                        "Solve",
+                        question
+                    )
+                }
+                #expect(error?.message == "development gateway is no longer supported")
+            }
+        }
+    }
 }
 
 private let bridgeService = "moby.buildkit.v1.frontend.LLBBridge"

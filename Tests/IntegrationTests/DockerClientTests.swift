@@ -79,6 +79,56 @@ struct DockerClientTests {
         #expect(try await daemon.slipway("image", "inspect", id).status == 0)
     }
 
+    @Test(.proves("docker build of Docker 20.10"), arguments: ["-cf", "-czf"])
+    func `docker builds an archive on its standard input`(packing: String) async throws {
+        let daemon = try await DockerDaemon.start()
+        let dockerfile = "FROM busybox\nCOPY . /files\nRUN ls /files > /list\nCMD cat /list /files/kept.txt\n"
+        let context = try Self.context(dockerfile, daemon.scratch)
+        // Nothing is left out of an archive, by BuildKit neither. More than what connections hold of a body that nothing reads.
+        let filling = [UInt8]((0..<(1 << 20)).map { _ in .random(in: 0...255) })
+        try Data(filling).write(to: URL(filePath: context + "/filling"))
+        let archive = try await runProgram("tar", ["-C", context, packing, "-", "."]).output
+        let built = try await daemon.docker("build", "-t", "sent", "-", input: archive)
+        try #require(built.status == 0, "\(built.errorText)")
+        let run = try await daemon.slipway.succeed("run", "--rm", "--network", "none", "sent")
+        #expect(run == "Dockerfile\nfilling\nignored.txt\nkept.txt\nkept")
+        let refused = try await daemon.docker("build", "-f", "other", "-", input: archive)
+        #expect(refused.status == 1)
+        #expect(refused.errorText.contains("other: no such file or directory"))
+    }
+
+    @Test(.proves("docker build of Docker 20.10"))
+    func `docker builds a Dockerfile on its standard input`() async throws {
+        let daemon = try await DockerDaemon.start()
+        let dockerfile = "FROM busybox\nRUN echo typed > /typed\nCMD cat /typed\n"
+        let built = try await daemon.docker("build", "-t", "typed", "-", input: Array(dockerfile.utf8))
+        try #require(built.status == 0, "\(built.errorText)")
+        #expect(try await daemon.slipway.succeed("run", "--rm", "--network", "none", "typed") == "typed\n")
+    }
+
+    @Test(.proves("Docker's REST API"), .requires(.program("curl")))
+    func `a request to build may have the context as its body, without a session`() async throws {
+        let daemon = try await DockerDaemon.start()
+        let context = try Self.context("FROM busybox\nCOPY . /files\nCMD ls /files\n", daemon.scratch)
+        let archive = daemon.scratch.path + "/context.tar"
+        _ = try await runProgram("tar", ["-C", context, "-cf", archive, "."])
+        let answer = try await daemon.ask("/build?version=2&t=posted", body: archive)
+        #expect(answer.contains("moby.image.id"), "\(answer)")
+        let run = try await daemon.slipway.succeed("run", "--rm", "--network", "none", "posted")
+        #expect(run == "Dockerfile\nignored.txt\nkept.txt\n")
+    }
+
+    @Test(.proves("Docker's REST API"), .requires(.program("curl")))
+    func `a context that no build waits for, and a build whose context is not sent, are told so`() async throws {
+        let daemon = try await DockerDaemon.start()
+        try daemon.scratch.write("not wanted", to: "file")
+        let file = daemon.scratch.path + "/file"
+        let unwanted = try await daemon.ask("/build?version=2&buildid=upload-request%3Ab1", body: file)
+        #expect(unwanted == #"{"message":"no build b1 waits for this context"}"# + "\n")
+        let alone = try await daemon.ask("/build?version=2&buildid=b2&remote=upload-request", body: file)
+        #expect(alone.contains("the context that the build waits for was not sent"))
+    }
+
     @Test(.proves("docker version and docker info"))
     func `docker is told what the daemon and its machine are`() async throws {
         let daemon = try await DockerDaemon.start()
@@ -134,11 +184,21 @@ private final class DockerDaemon: Sendable {
         throw RegistryServer.NotReady()
     }
 
-    func docker(_ arguments: String..., environment: [String: String] = [:]) async throws -> ProgramResult {
+    func docker(
+        _ arguments: String...,
+        environment: [String: String] = [:],
+        input: [UInt8] = []
+    ) async throws -> ProgramResult {
         var variables = environment
         variables["DOCKER_HOST"] = "unix://\(socket)"
         variables["DOCKER_BUILDKIT"] = "1"
         variables["DOCKER_CONFIG"] = scratch.path + "/docker"
-        return try await runProgram("/usr/bin/docker", arguments, environment: variables)
+        return try await runProgram("/usr/bin/docker", arguments, environment: variables, input: input)
+    }
+
+    /// What the daemon answers to a request of Docker's API with a file as its body.
+    func ask(_ path: String, body: String) async throws -> String {
+        let request = ["-sS", "--unix-socket", socket, "--data-binary", "@" + body, "http://localhost" + path]
+        return try await runProgram("curl", request).text
     }
 }

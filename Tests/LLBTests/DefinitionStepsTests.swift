@@ -52,5 +52,16 @@ import Text
         #expect(sources.contains(#""step2":{"locations":[{"ranges":"# + lines))
     }
 
+    @Test func `of what brings the file it was written in stand beside that file`() throws {
+        var definition = try definition()
+        let origin = Definition(target: try Output.local(LocalSource(name: "dockerfile")))
+        definition.sources.files[0].definition = try origin.marshalled()
+        let sources = try #require(try definition.steps()?.sources).text()
+        #expect(sources.contains(#""op":{"Op":{"source":{"identifier":"local://dockerfile"}}}"#))
+        let digest = try #require(origin.nodes.last?.digest)
+        #expect(sources.contains(#""digestMapping":{"#))
+        #expect(sources.contains(#""\#(digest)":"step0""#))
+    }
+
     @Test func `of the empty tree are none`() throws { #expect(try Definition(target: nil).steps()?.numbers == nil) }
 }

@@ -114,18 +114,14 @@ extension Build {
         }
         if case .offered(let name, let path) = location {
             // It came with the Dockerfile.
-            let directory = try await offeredDirectory(name, having: path, step)
+            let directory = try await offeredDirectory(source(name, having: path), step)
             if let own = try await onBlockingPool({ try directory.readIgnoreFile(besides: path) }) { return own }
         }
         guard let name = request.context.offeredName else { return nil }
         let directory: ContextDirectory
         do {
-            directory = try await offeredDirectory(
-                name,
-                followPaths: [".dockerignore"],
-                hint: name + "-.dockerignore",
-                step
-            )
+            let source = source(name, followPaths: [".dockerignore"], hint: name + "-.dockerignore")
+            directory = try await offeredDirectory(source, step)
         } catch {
             if error is CancellationError { throw error }
             // A client that offers no context may have a Dockerfile that needs none; the step that needs it says so.
@@ -134,32 +130,50 @@ extension Build {
         return try await onBlockingPool { try directory.readIgnoreFile(for: .inContext(".dockerignore")) }
     }
 
-    /// A directory of the client with a Dockerfile and the ignore file beside it.
-    private func offeredDirectory(
-        _ name: [UInt8],
-        having dockerfile: FilePath,
-        _ step: OperationContext
-    ) async throws -> ContextDirectory {
-        var paths = [dockerfile.bytes, dockerfile.bytes + ".dockerignore"]
-        if dockerfile == "Dockerfile" { paths.append("dockerfile") }
-        return try await offeredDirectory(name, followPaths: paths, hint: name, step)
+    /// The graph that the Dockerfile comes from; nil where telling of it would tell a password.
+    ///
+    /// A directory of this machine goes by the name that clients of BuildKit give it.
+    func dockerfileGraph(_ context: BuildContext) throws -> Definition? {
+        let metadata = Metadata(name: Array(loadStep.utf8))
+        switch request.dockerfile {
+        case .graph(let definition, _): return definition
+        case .address(let address):
+            if withoutCredentials(address) != address { return nil }
+            return Definition(target: try Output.http(HTTPSource(url: address), metadata: metadata))
+        case .offered(let name, let path):
+            return Definition(target: try Output.local(self.source(name, having: path), metadata: metadata))
+        case .default, .inContext, .file, .content: break
+        }
+        if request.dockerfile.isInContext, let node = context.node { return Definition(target: node) }
+        var file: FilePath = "Dockerfile"
+        switch request.dockerfile {
+        case .file(let path), .inContext(let path): file = path.lastComponent.map { FilePath(root: nil, [$0]) } ?? file
+        case .default, .content, .address, .offered, .graph: break
+        }
+        return Definition(target: try Output.local(source("dockerfile", having: file), metadata: metadata))
     }
 
-    private func offeredDirectory(
-        _ name: [UInt8],
-        followPaths: [[UInt8]],
-        hint: [UInt8],
-        _ step: OperationContext
-    ) async throws -> ContextDirectory {
+    /// A directory of the client with a Dockerfile and the ignore file beside it.
+    private func source(_ name: [UInt8], having dockerfile: FilePath) -> LocalSource {
+        var paths = [dockerfile.bytes, dockerfile.bytes + ".dockerignore"]
+        if dockerfile == "Dockerfile" { paths.append("dockerfile") }
+        return source(name, followPaths: paths, hint: name)
+    }
+
+    private func source(_ name: [UInt8], followPaths: [[UInt8]], hint: [UInt8]) -> LocalSource {
         var source = LocalSource(name: name)
         source.followPaths = followPaths
         source.sharedKeyHint = hint
         source.session = request.localSessions[name] ?? []
         // So few files that nothing need be guessed of them.
         source.comparesMetadata = false
+        return source
+    }
+
+    private func offeredDirectory(_ source: LocalSource, _ step: OperationContext) async throws -> ContextDirectory {
         let files = request.offeredFiles ?? LocalDirectories()
         let path = try await files.directory(for: source, step).path
-        reads.add(directory: name)
+        reads.add(directory: source.name)
         return try await onBlockingPool { try ContextDirectory(path) }
     }
 
@@ -190,7 +204,7 @@ extension Build {
             return ContextDirectory.File(name: "Dockerfile", bytes: bytes)
         case .content(let bytes): return ContextDirectory.File(name: "Dockerfile", bytes: bytes)
         case .offered(let name, let path):
-            let directory = try await offeredDirectory(name, having: path, step)
+            let directory = try await offeredDirectory(source(name, having: path), step)
             return try await onBlockingPool { try directory.readDockerfile(at: location) }
         case .graph(let definition, _):
             reads.add(definition)

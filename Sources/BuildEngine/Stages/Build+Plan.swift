@@ -31,7 +31,8 @@ extension Build {
         _ resolver: ReportingResolver,
         warns: Bool = true
     ) async throws -> BuildPlan {
-        let options = options(sources.ignoreFile, for: platform, in: sources.context)
+        var options = options(sources.ignoreFile, for: platform, in: sources.context)
+        options.dockerfileGraph = try dockerfileGraph(sources.context)?.marshalled()
         return try await translate(sources.dockerfile, options: options, resolver: resolver) {
             if warns { warn($0, in: sources.dockerfile.source) }
         }

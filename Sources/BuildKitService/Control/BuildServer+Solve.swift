@@ -36,6 +36,7 @@ extension BuildServer {
     func solve(
         _ question: Moby_Buildkit_V1_SolveRequest,
         parent: String? = nil,
+        upload: Upload? = nil,
         in entry: JobRegistry.Entry
     ) async throws -> Moby_Buildkit_V1_SolveResponse {
         defer { keeper.look() }
@@ -43,7 +44,7 @@ extension BuildServer {
             let channel = ProgressChannel()
             async let relayed: Void = entry.progress.relay(channel)
             do {
-                let solved = try await solve(question, entry, channel, lease)
+                let solved = try await solve(question, upload, entry, channel, lease)
                 channel.finish()
                 await relayed
                 return solved
@@ -59,6 +60,7 @@ extension BuildServer {
     /// The same; the lease holds what the record of the build names.
     private func solve(
         _ question: Moby_Buildkit_V1_SolveRequest,
+        _ upload: Upload?,
         _ entry: JobRegistry.Entry,
         _ channel: ProgressChannel,
         _ lease: Lease
@@ -66,6 +68,7 @@ extension BuildServer {
         let session = question.session.isEmpty ? nil : try await sessions.session(question.session)
         let client = session.map { SessionClient($0, among: sessions, store: store) }
         var request = try request(question, client)
+        if let upload { request.client = UploadingClient(upload, beside: request.client) }
         if question.hasSourcePolicy { request.sourcePolicies = [try SourcePolicy(question.sourcePolicy)] }
         if !question.sourcePolicySession.isEmpty {
             request.sourceCheck = SessionPolicy(session: try await sessions.session(question.sourcePolicySession))

@@ -7,11 +7,13 @@ extension BuildServer {
     /// Carries a client's request out.
     /// - Parameters:
     ///   - question: the request.
+    ///   - upload: a file that the request refers to by an address.
     ///   - report: is told what the build does, all of it before the answer; a slow one slows the build down.
     /// - Returns: what the client is told in the end.
     /// - Throws: why the build failed; else what `report` throws.
     package func solve(
         _ question: Moby_Buildkit_V1_SolveRequest,
+        upload: Upload? = nil,
         report: @escaping @Sendable (Moby_Buildkit_V1_StatusResponse) async throws -> Void
     ) async throws -> Moby_Buildkit_V1_SolveResponse {
         try await withJob(question.ref) { entry in
@@ -19,7 +21,7 @@ extension BuildServer {
                 for await event in events { try await report(Moby_Buildkit_V1_StatusResponse([event])) }
             }
             do {
-                let answer = try await solve(question, in: entry)
+                let answer = try await solve(question, upload: upload, in: entry)
                 try await reported
                 return answer
             } catch {

@@ -28,6 +28,7 @@ struct ImageFrontend: Sendable {
     /// Runs the program to its end.
     /// - Returns: what it gave.
     func run() async throws -> FrontendResult {
+        if attributes["gateway-devel"] != nil { throw ServiceError.developmentGateway }
         guard let source = attributes[Self.sourceKey], !source.isEmpty else { throw ServiceError.noFrontendSource }
         let (image, tree) = try await job.frontendImage(source)
         try checkCapabilities(of: image)

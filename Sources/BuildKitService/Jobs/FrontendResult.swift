@@ -100,14 +100,16 @@ struct FrontendResult: Sendable {
         }
         var configuration = try ImageConfiguration(parsingWithoutLayers: bytes)
         let platform = named ?? .current.normalized
-        if configuration.os.isEmpty, configuration.architecture.isEmpty {
-            (configuration.os, configuration.architecture) = (platform.os, platform.architecture)
-            configuration.variant = platform.variant
-        }
-        guard !configuration.os.isEmpty, !configuration.architecture.isEmpty else {
+        let lacks = (os: configuration.os.isEmpty, architecture: configuration.architecture.isEmpty)
+        // Where the platform is told besides, BuildKit does not look for it here: a client's frontend may give half of it.
+        guard named != nil || lacks.os == lacks.architecture else {
             throw ServiceError.invalidResult(
                 "invalid image config: os and architecture must be specified together"
             )
+        }
+        if lacks.os { configuration.os = platform.os }
+        if lacks.architecture {
+            (configuration.architecture, configuration.variant) = (platform.architecture, platform.variant)
         }
         return configuration
     }

@@ -4,7 +4,7 @@ import Tasks
 /// Values that are there for a time, by their names.
 ///
 /// A look-up waits for one that has not come yet.
-final class Arrivals<Value: Sendable>: Sendable {
+package final class Arrivals<Value: Sendable>: Sendable {
     private struct State {
         var values: [String: Value] = [:]
         var waiting: [String: [Int: Promise<Value?>]] = [:]
@@ -13,9 +13,11 @@ final class Arrivals<Value: Sendable>: Sendable {
 
     private let state = Mutex(State())
 
+    package init() {}
+
     /// Adds a value, for which some may be waiting.
     /// - Returns: false if the name is taken; nothing has changed then.
-    func add(_ value: Value, named name: String) -> Bool {
+    package func add(_ value: Value, named name: String) -> Bool {
         let waiting: [Int: Promise<Value?>]? = state.withLock { state in
             if state.values[name] != nil { return nil }
             state.values[name] = value
@@ -26,12 +28,12 @@ final class Arrivals<Value: Sendable>: Sendable {
         return true
     }
 
-    func remove(_ name: String) { state.withLock { $0.values[name] = nil } }
+    package func remove(_ name: String) { state.withLock { $0.values[name] = nil } }
 
     /// Finds a value, or waits until it comes.
     /// - Returns: nil if it does not come within the time.
     /// - Throws: `CancellationError`, as soon as the task is cancelled.
-    func value(named name: String, within patience: Duration) async throws -> Value? {
+    package func value(named name: String, within patience: Duration) async throws -> Value? {
         let promise = Promise<Value?>()
         let (known, number): (Value?, Int) = state.withLock { state in
             if let value = state.values[name] { return (value, 0) }

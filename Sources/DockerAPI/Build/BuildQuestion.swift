@@ -1,4 +1,5 @@
 package import BuildKitProto
+internal import BuildKitService
 internal import OCI
 internal import SwiftProtobuf
 internal import Text
@@ -9,6 +10,8 @@ internal import Text
 package struct BuildQuestion: Sendable {
     /// What the client calls the build when it cancels it; empty where it does not.
     package let id: String
+    /// Where the context comes from.
+    package let context: ContextOrigin
     /// Whether only the id of the image is asked for.
     package let isQuiet: Bool
     /// Whether the image is kept, whose id is told.
@@ -20,6 +23,7 @@ package struct BuildQuestion: Sendable {
     package init(_ query: FormQuery) throws(DockerAPIError) {
         try Self.check(query)
         id = query["buildid"]
+        context = ContextOrigin(remote: query["remote"])
         isQuiet = query.truth("q")
         var request = Moby_Buildkit_V1_SolveRequest()
         request.ref = hexadecimal((0..<16).map { _ in UInt8.random(in: 0...255) })
@@ -35,6 +39,13 @@ package struct BuildQuestion: Sendable {
         self.request = request
     }
 
+    /// The same request, whose context is what a request brings.
+    func request(readingContextFrom upload: Upload?) -> Moby_Buildkit_V1_SolveRequest {
+        var request = request
+        if let upload { request.frontendAttrs["context"] = upload.address }
+        return request
+    }
+
     private static func check(_ query: FormQuery) throws(DockerAPIError) {
         switch query["version"] {
         case "2": break
@@ -43,11 +54,15 @@ package struct BuildQuestion: Sendable {
         }
         if query.all("securityopt").contains(where: { !$0.isEmpty }) { throw .securityOptions }
         if query.truth("squash") { throw .squash }
-        // An archive on the client's standard input: it comes in a request of its own, which names the build that waits for it.
-        let upload = "upload-request"
-        if query["remote"] == upload || query["buildid"].hasPrefix(upload + ":") { throw .uploadedContext }
         let isolation = query["isolation"]
         guard ["", "default"].contains(isolation.lowercased()) else { throw .unsupportedIsolation(isolation) }
+    }
+
+    /// The build for which a request brings the context and nothing else; nil for a request to build.
+    package static func build(waitingForContextOf query: FormQuery) -> String? {
+        let prefix = ContextOrigin.upload + ":"
+        let id = query["buildid"]
+        return id.hasPrefix(prefix) ? String(id.dropFirst(prefix.count)) : nil
     }
 
     // MARK: Outputs
@@ -81,8 +96,7 @@ package struct BuildQuestion: Sendable {
         take("target", as: "target")
         take("platform", as: "platform")
         if query["dockerfile"] != "." { take("dockerfile", as: "filename") }
-        // What the session offers is the context without being named.
-        if query["remote"] != "client-session" { take("remote", as: "context") }
+        if case .address(let address) = ContextOrigin(remote: query["remote"]) { attributes["context"] = address }
         for (name, value) in try texts(query.document("buildargs"), "buildargs") {
             attributes["build-arg:\(name)"] = value
         }
@@ -174,5 +188,29 @@ extension FormQuery {
         case .null: return []
         default: throw .invalidJSON(parameter: name, reason: "a list is expected")
         }
+    }
+}
+
+/// Where the context of a build comes from.
+package enum ContextOrigin: Sendable, Hashable {
+    /// The client's session offers it.
+    case session
+    /// The body of the request is its archive.
+    case body
+    /// Another request brings it.
+    case otherRequest
+    case address(String)
+
+    /// How Docker's client calls another request, in the parameter and in the id of the build that the other request names.
+    fileprivate static let upload = "upload-request"
+
+    init(remote: String) {
+        self =
+            switch remote {
+            case "": .body
+            case "client-session": .session
+            case Self.upload: .otherRequest
+            default: .address(remote)
+            }
     }
 }

@@ -1,3 +1,5 @@
+internal import Text
+
 /// Why a request of Docker's API is not carried out, mostly in the words of Docker's engine.
 package enum DockerAPIError: Error, Sendable, Hashable, CustomStringConvertible {
     case tooOld(String)
@@ -16,7 +18,8 @@ package enum DockerAPIError: Error, Sendable, Hashable, CustomStringConvertible 
     case severalOutputs
     case noBuildID
     case noContext
-    case uploadedContext
+    case noUpload
+    case uploadNotWanted(String)
 
     package var description: String {
         switch self {
@@ -38,9 +41,9 @@ package enum DockerAPIError: Error, Sendable, Hashable, CustomStringConvertible 
         case .invalidHost(let host): "invalid host \(host)"
         case .severalOutputs: "multiple outputs not supported"
         case .noBuildID: "build ID not provided"
-        case .noContext: "the request has neither a session nor the address of a context"
-        case .uploadedContext:
-            "this daemon does not take archives from standard input; unpack it and name the directory, or use slipway build -"
+        case .noContext: "the request names no session that offers the context"
+        case .noUpload: "the context that the build waits for was not sent"
+        case .uploadNotWanted(let id): "no build \(escapedForDisplay(Array(id.utf8))) waits for this context"
         }
     }
 
@@ -50,8 +53,8 @@ package enum DockerAPIError: Error, Sendable, Hashable, CustomStringConvertible 
         case .tooOld, .tooNew, .noUpgrade, .invalidQuery, .invalidJSON, .invalidNumber, .invalidHost, .noContext,
             .securityOptions, .squash, .unsupportedIsolation:
             400
-        case .classicBuilder, .uploadedContext: 501
-        case .invalidBuilderVersion, .unsupportedNetwork, .severalOutputs, .noBuildID: 500
+        case .classicBuilder: 501
+        case .invalidBuilderVersion, .unsupportedNetwork, .severalOutputs, .noBuildID, .noUpload, .uploadNotWanted: 500
         }
     }
 }

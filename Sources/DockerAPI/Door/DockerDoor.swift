@@ -7,6 +7,7 @@ package struct DockerDoor: Sendable {
     let server: BuildServer
     let engine: EngineFacts
     let builds = RunningBuilds()
+    let uploads = Uploads()
 
     package init(server: BuildServer, engine: EngineFacts) {
         self.server = server

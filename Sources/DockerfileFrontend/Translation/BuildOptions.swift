@@ -55,6 +55,8 @@ package struct BuildOptions: Sendable {
     package var namedContexts = NamedContexts()
     /// The context's ignore file; nil where it has none.
     package var ignoreFile: IgnoreFile?
+    /// The message of the graph that the Dockerfile comes from, for tools that look for what is beside it; nil if unknown.
+    package var dockerfileGraph: [UInt8]?
     /// Replaces the `# check=` directive.
     package var lintOptions: LintOptions?
 

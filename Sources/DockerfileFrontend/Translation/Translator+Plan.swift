@@ -141,7 +141,8 @@ extension Translator {
     }
 
     private func sourceMap(_ places: [Digest: [SourceRange]]) -> SourceMap {
-        let file = SourceMap.File(name: Array(dockerfile.source.name.utf8), content: dockerfile.source.bytes)
+        var file = SourceMap.File(name: Array(dockerfile.source.name.utf8), content: dockerfile.source.bytes)
+        file.definition = options.dockerfileGraph
         return SourceMap(
             files: [file],
             places: places.mapValues { ranges in

@@ -24,6 +24,16 @@ extension Definition {
     package func steps() throws(LLBError) -> DefinitionSteps? {
         if target == nil { return nil }
         let message = try message()
+        let (numbers, steps) = try Self.steps(of: message)
+        return DefinitionSteps(
+            numbers: numbers,
+            document: .array(steps),
+            mapping: Self.mapping(numbers),
+            sources: message.hasSource ? try sourceDocument(message.source, numbers) : nil
+        )
+    }
+
+    private static func steps(of message: Pb_Definition) throws(LLBError) -> (numbers: [Digest: Int], [JSONValue]) {
         var numbers: [Digest: Int] = [:]
         var steps: [JSONValue] = []
         for bytes in message.def {
@@ -36,15 +46,13 @@ extension Definition {
                 source.attrs["local.unique"] = nil
                 operation.op = .source(source)
             }
-            steps.append(Self.step(operation, numbers, number: steps.count))
+            steps.append(step(operation, numbers, number: steps.count))
         }
-        let mapping = numbers.map { ($0.description, JSONValue.string(DefinitionSteps.name($1))) }
-        return DefinitionSteps(
-            numbers: numbers,
-            document: .array(steps),
-            mapping: object(mapping),
-            sources: message.hasSource ? try sourceDocument(message.source, numbers) : nil
-        )
+        return (numbers, steps)
+    }
+
+    private static func mapping(_ numbers: [Digest: Int]) -> JSONValue {
+        object(numbers.map { ($0.description, JSONValue.string(DefinitionSteps.name($1))) })
     }
 
     private static func step(_ operation: Pb_Op, _ numbers: [Digest: Int], number: Int) -> JSONValue {
@@ -69,7 +77,18 @@ extension Definition {
         }
         return members(
             ("locations", places.isEmpty ? nil : object(places)),
-            ("infos", .array(message.infos.map(\.json)))
+            ("infos", .array(try message.infos.map { info throws(LLBError) in try Self.document(info) }))
+        )
+    }
+
+    /// A file with the steps that bring it.
+    private static func document(_ info: Pb_SourceInfo) throws(LLBError) -> JSONValue {
+        guard info.hasDefinition, !info.definition.def.isEmpty, case .object(let members) = info.json else {
+            return info.json
+        }
+        let (numbers, steps) = try steps(of: info.definition)
+        return .object(
+            members + [.init("llbDefinition", .array(steps)), .init("digestMapping", mapping(numbers))]
         )
     }
 }
