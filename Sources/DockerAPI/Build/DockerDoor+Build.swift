@@ -15,7 +15,7 @@ extension DockerDoor {
         }
         // From the first line on the answer is a success, whatever becomes of the build.
         if !question.request.session.isEmpty { try await server.requireSession(question.request.session) }
-        return WebAnswer(status: 200, headers: [("Content-Type", "application/json")]) { writer in
+        return WebAnswer.streaming { writer in
             do {
                 try await builds.run(question.id) { try await answer(question, to: writer) }
             } catch {

@@ -58,6 +58,7 @@ extension WebDoor {
             try channel.pipeline.syncOperations.addHandler(RequestGuard(TimeAmount(patience)))
             upgraded.whenFailure { _ in channel.close(promise: nil) }
             try channel.pipeline.syncOperations.addHandler(ErrorCloser())
+            try channel.pipeline.syncOperations.addHandler(PlainBytes())
         }
     }
 }
