@@ -7,7 +7,7 @@ import Testing
 @Suite struct `An answer` {
     private struct Refusal: Error {}
 
-    private static let web = WebDoor { question in
+    private static let web = WebDoor(answer: { question in
         var answer: WebAnswer
         switch question.path {
         case "/plain":
@@ -31,7 +31,7 @@ import Testing
         }
         answer.failure = { _ in WebAnswer(status: 418, body: Array("refused".utf8)) }
         return answer
-    }
+    })
 
     private func answer(to request: String, then bytes: String = "") async throws -> String {
         try await withSocket { socket in

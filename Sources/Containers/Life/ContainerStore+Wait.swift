@@ -1,4 +1,4 @@
-internal import LinuxSystem
+import GRDB
 package import Storage
 
 /// What a client waits for.
@@ -56,19 +56,25 @@ extension ContainerStore {
     {
         var position = position
         while true {
-            if try await isGone(container) { return nil }
-            let current = try await self.container(container.id)
+            guard let current = try await noted(container) else { return nil }
             if current.state.status == .running { return current }
             let (events, next) = try await journal.next(after: position, atMost: Self.trust)
             position = next
             for event in events where event.kind == .container && event.subject == container.id {
                 switch ContainerAction(rawValue: event.action) {
-                case .start?: return try await isGone(container) ? container : self.container(container.id)
+                case .start?: return try await noted(container)
                 case .startFailed?, .destroy?: return nil
                 default: break
                 }
             }
         }
+    }
+
+    /// The container as it was last noted.
+    ///
+    /// Nothing is put right: the end of one that goes with it waits for those who read what it wrote.
+    private func noted(_ container: ContainerRecord) async throws -> ContainerRecord? {
+        try await store.database.read { db in try ContainerTable.records(.id(container.id), in: db).first }
     }
 
     private func isGone(_ container: ContainerRecord) async throws -> Bool {

@@ -24,7 +24,7 @@ final class PlainBytes: ChannelDuplexHandler {
         }
         // The decoder last: bytes that it has and did not read pass the place of the others.
         let removals = [
-            remove(RequestGuard.self), remove(HTTPServerProtocolErrorHandler.self),
+            remove(RequestGuard.self), remove(UpgradeSorter.self), remove(HTTPServerProtocolErrorHandler.self),
             remove(NIOHTTPResponseHeadersValidator.self), remove(HTTPResponseEncoder.self),
             remove(ByteToMessageHandler<HTTPRequestDecoder>.self),
         ]

@@ -26,8 +26,10 @@ struct WebConnection: Sendable {
                 if case .connection(let carry) = answer.body {
                     // What is left of the request is none of the stream, and what comes after another request may be one.
                     guard head.asksForUpgrade, try await body.isAtEnd(within: Self.skipLimit) else { return }
+                    // Before the client knows that it may: one that sends nothing says so at once.
+                    try await channel.channel.setOption(.allowRemoteHalfClosure, value: true).get()
                     try await writeHead(of: answer, to: head, outbound)
-                    try await leaveHTTP()
+                    try await channel.channel.triggerUserOutboundEvent(PlainBytes.Begin()).get()
                     let stream = WebStream(
                         receive: { try await parts.nextRawPiece() },
                         send: { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: $0)))) }
@@ -47,11 +49,6 @@ struct WebConnection: Sendable {
 
     private func enter(_ phase: RequestGuard.Phase) async throws {
         try await channel.channel.triggerUserOutboundEvent(phase).get()
-    }
-
-    private func leaveHTTP() async throws {
-        try await channel.channel.setOption(.allowRemoteHalfClosure, value: true).get()
-        try await channel.channel.triggerUserOutboundEvent(PlainBytes.Begin()).get()
     }
 
     private func writeHead(of answer: WebAnswer, to head: HTTPRequestHead, _ outbound: Outbound) async throws {
@@ -95,8 +92,7 @@ struct WebConnection: Sendable {
 extension HTTPRequestHead {
     /// Whether the client speaks something else after this request: then the decoder reads nothing behind it.
     fileprivate var asksForUpgrade: Bool {
-        version == .http1_1 && headers.contains(name: "upgrade")
-            && headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+        headers.contains(name: UpgradeSorter.header)
     }
 }
 

@@ -31,12 +31,7 @@ package struct WebQuestion: Sendable {
     }
 
     /// Whether the client asks to speak something else than HTTP after this request.
-    package var asksForUpgrade: Bool {
-        !values("Upgrade").isEmpty
-            && values("Connection").contains {
-                $0.lowercased().split(separator: ",").contains { $0.filter { !$0.isWhitespace } == "upgrade" }
-            }
-    }
+    package var asksForUpgrade: Bool { !values(UpgradeSorter.header).isEmpty }
 
     /// The version of the API that Docker's clients put before the path: `1.48` in `/v1.48/info`; nil for none.
     package var pathVersion: String? {
