@@ -190,14 +190,20 @@ let layers: [[Room]] = [
         ),
         Room("Containers", .store, sees: [.values, .platform, .store], external: [system, grdb]),
     ],
-    // 8: what builds keep of each other
+    // 8: what builds keep of each other, and what is said of images, containers and volumes
     [
         Room(
             "BuildCache",
             .build,
             sees: [.values, .platform, .store, .network, .build],
             external: [system, grdb]
-        )
+        ),
+        Room(
+            "DockerObjects",
+            .terminal,
+            sees: [.values, .platform, .store, .network, .build, .terminal],
+            external: [system]
+        ),
     ],
     // 9: the engine
     [
@@ -222,8 +228,8 @@ let layers: [[Room]] = [
         Room(
             "DockerAPI",
             .service,
-            sees: [.values, .platform, .language, .service],
-            external: [nioCore, protobuf]
+            sees: [.values, .platform, .language, .store, .network, .build, .service, .terminal],
+            external: [nioCore, protobuf, system]
         )
     ],
     // 12: the door for people

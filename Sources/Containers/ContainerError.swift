@@ -21,6 +21,8 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
     case noCommand
     case isRunning(id: String)
     case notRunning(id: String)
+    /// It was made without input, or is in the keeping of a command that has it.
+    case noInput(id: String)
     case alreadyStarted(id: String)
     case noAddressLeft
     case noSubnetLeft
@@ -65,6 +67,7 @@ package enum ContainerError: Error, Sendable, Hashable, CustomStringConvertible 
         case .isRunning(let id):
             "cannot remove container \"\(id)\": container is running: stop the container before removing or force remove"
         case .notRunning(let id): "container \(id) is not running"
+        case .noInput(let id): "container \(id) has no input that could be attached to"
         case .alreadyStarted(let id): "container \(id) is running already"
         case .noAddressLeft: "no address is left in the containers' network; remove containers that are not needed"
         case .noSubnetLeft:

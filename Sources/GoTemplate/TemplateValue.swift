@@ -20,6 +20,11 @@ package indirect enum TemplateValue: Sendable {
         .map(labels.mapValues { .text($0) }, missing: .text(""))
     }
 
+    /// A field of a document; nothing where there is none.
+    package func member(_ name: String) -> TemplateValue {
+        if case .record(let record) = self { record.field(name) ?? .nothing } else { .nothing }
+    }
+
     package static func texts(_ texts: [String]) -> TemplateValue { .list(texts.map { .text($0) }) }
 }
 

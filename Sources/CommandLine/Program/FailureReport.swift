@@ -66,7 +66,6 @@ package enum CommandError: Error, Hashable, CustomStringConvertible {
     case noHomeDirectory
     case outputIsTerminal
     case template(String)
-    case invalidFilter(String)
     case unknownSnapshotter([UInt8])
     case noSuchObject(String)
     case invalidHost([UInt8])
@@ -80,7 +79,6 @@ package enum CommandError: Error, Hashable, CustomStringConvertible {
             "there is no home directory: HOME is not set and the user is not in the user database; use --root and --config"
         case .outputIsTerminal: "cowardly refusing to save to a terminal. Use the -o flag or redirect"
         case .template(let reason): "template parsing error: \(reason)"
-        case .invalidFilter(let name): "invalid filter '\(name)'"
         case .unknownSnapshotter(let name):
             "SLIPWAY_SNAPSHOTTER is \"\(escapedForDisplay(name))\", not one of "
                 + SnapshotMeans.allCases.map(\.rawValue).joined(separator: ", ")

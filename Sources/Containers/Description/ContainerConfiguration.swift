@@ -28,6 +28,11 @@ package struct ContainerConfiguration: Sendable, Codable, Hashable {
     package var stopSignal: String?
     package var stopTimeout: Int
     package var options: ContainerOptions
+
+    /// Whether its input ends with that of the client that attached to it; a terminal is let go of and taken again.
+    package var closesInput: Bool {
+        keepsInput && !hasTerminal && options.attachedStreams?.contains("stdin") ?? false
+    }
 }
 
 /// What is asked for when a container is made; what is nil comes from the image.

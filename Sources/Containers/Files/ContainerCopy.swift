@@ -1,8 +1,16 @@
 package import Archive
-import LinuxSystem
+package import LinuxSystem
 import Snapshots
 package import SystemPackage
 internal import Text
+
+/// What is at one end of a copy.
+package struct CopyStatus: Sendable, Hashable {
+    package let name: [UInt8]
+    package let status: FileStatus
+    /// Of a symbolic link, as it is written.
+    package let linkTarget: [UInt8]
+}
 
 /// Copies files as `cp -a` does, with each end looked up in its own root: no link of the one leads into the other.
 package struct ContainerCopy: Sendable {
@@ -76,6 +84,15 @@ package struct ContainerCopy: Sendable {
         guard status.type == .directory else { throw CopyError.notDirectory(destination.path.bytes) }
         let directory = try destination.root.openDirectory(place.path)
         try extract(try decompressing(archive).source, into: directory, destination.identities)
+    }
+
+    /// What is at an end, of which nothing is followed unless the path says so.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func status(of end: CopyEnd) throws -> CopyStatus {
+        let found = try find(end)
+        let target = found.status.type == .symbolicLink ? try end.root.readLink(found.path) : []
+        let name = lastName(of: end.path)
+        return CopyStatus(name: name.isEmpty ? "/" : name, status: found.status, linkTarget: target)
     }
 
     // MARK: Places

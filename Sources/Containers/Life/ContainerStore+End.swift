@@ -12,16 +12,26 @@ enum ContainerEnd: Sendable, Hashable {
 
 extension ContainerStore {
     /// Asks a container to end with its stop signal and, after a time in seconds, makes it; nil is the container's own time.
-    package func stop(_ container: ContainerRecord, timeout: Int? = nil) async throws {
+    /// - Parameters:
+    ///   - container: one that may have ended already.
+    ///   - signal: by name or number; nil is the container's own stop signal.
+    ///   - timeout: seconds; a negative one is no limit.
+    /// - Throws: `ContainerError.invalidSignal`.
+    package func stop(_ container: ContainerRecord, signal: String? = nil, timeout: Int? = nil) async throws {
         let container = try await settled(container)
         guard let process = container.state.process else { return }
-        let signal = try Self.signal(named: container.configuration.stopSignal ?? "SIGTERM")
+        let signal = try Self.signal(named: signal ?? container.configuration.stopSignal ?? "SIGTERM")
         let time = Duration.seconds(timeout ?? container.configuration.stopTimeout)
         try await onBlockingPool {
-            try process.send(signal: signal)
-            if try !process.waitUntilEnded(atMost: time) { try process.send(signal: .kill) }
+            _ = try process.send(signal: signal)
+        }
+        await tell(.kill, of: container, ["signal": "\(signal.rawValue)"])
+        if try await !onBlockingPool({ try process.waitUntilEnded(atMost: time) }) {
+            try await onBlockingPool { _ = try process.send(signal: .kill) }
+            await tell(.kill, of: container, ["signal": "\(Signal.kill.rawValue)"])
         }
         _ = try await wait(container)
+        await tell(.stop, of: container)
     }
 
     /// Sends a signal by name or number.
@@ -31,6 +41,7 @@ extension ContainerStore {
         }
         let signal = try Self.signal(named: signal)
         try await onBlockingPool { _ = try process.send(signal: signal) }
+        await tell(.kill, of: container, ["signal": "\(signal.rawValue)"])
         if signal == .kill { _ = try await wait(container) }
     }
 
@@ -128,6 +139,7 @@ extension ContainerStore {
             try removeTree(directory)
         }
         try await store.database.writeErasing { db in try ContainerTable.delete(record.id, in: db) }
+        await tell(.destroy, of: record)
     }
 
     /// A signal by name, with or without SIG, or by number.

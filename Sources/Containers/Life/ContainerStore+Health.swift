@@ -1,4 +1,5 @@
 import LinuxSystem
+import Storage
 import Synchronization
 
 extension ContainerStore {
@@ -8,7 +9,7 @@ extension ContainerStore {
     ///   - record: the container as it is since it runs.
     ///   - body: what lasts as long as the container does.
     /// - Throws: what `body` throws.
-    func withHealthChecks(of record: ContainerRecord, _ body: () async throws -> Void) async throws {
+    package func withHealthChecks(of record: ContainerRecord, _ body: () async throws -> Void) async throws {
         guard let plan = record.healthPlan else { return try await body() }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await self.checkHealth(of: record, plan) }
@@ -27,8 +28,13 @@ extension ContainerStore {
                 let isStarting = clock.now - start < plan.startPeriod
                 let check = try await check(record, plan)
                 try Task.checkCancellation()
+                let before = health.status
                 health.receive(check, isStarting: isStarting, retries: plan.retries)
                 try await changed(record, .checked(health))
+                if health.status != before {
+                    let action = StoreEvent(.container, "health_status: \(health.status.rawValue)", of: record.id)
+                    await journal.append(action)
+                }
             } catch {
                 // The container has ended, or its store cannot be written: what it does comes first.
                 if Task.isCancelled { return }

@@ -19,6 +19,8 @@ package struct AttachedStreams: Sendable {
     package var terminalSize: @Sendable () -> TerminalSize?
     /// What, typed on the terminal of a process that can do without the caller, lets go of it.
     package var detachKeys: DetachKeys?
+    /// Called when one more process of a container runs.
+    package var started: (@Sendable () -> Void)?
 
     package init(
         input: ByteReader? = nil,
@@ -70,6 +72,7 @@ extension ContainerStore {
                 if let first = run.process { try await self.bindNetwork(of: record, to: first) }
                 run.health = record.healthPlan.map { _ in ContainerHealth() }
                 let running = try await self.changed(record, .started(run))
+                await self.tell(.start, of: running)
                 turn.end()
                 try await self.withHealthChecks(of: running) {
                     try await pump(process, logged, program: sandbox.arguments.first ?? [])
@@ -95,13 +98,16 @@ extension ContainerStore {
         let noted = exits(of: record).appending(record.id)
         do {
             try await onBlockingPool { try removeTree(noted) }
-            try await snapshots.leased(by: store.lastingLease).mount(
-                FileTree(layers: record.configuration.layers),
-                writing: directory.appending("fs"),
-                work: directory.appending("work"),
-                at: directory.appending("root"),
-                identities: identities(of: record)
-            )
+            // The container itself holds its layers; a daemon's own lease would hold them for longer than it is there.
+            try await store.withLease { lease in
+                try await snapshots.leased(by: lease).mount(
+                    FileTree(layers: record.configuration.layers),
+                    writing: directory.appending("fs"),
+                    work: directory.appending("work"),
+                    at: directory.appending("root"),
+                    identities: identities(of: record)
+                )
+            }
             return try await confine(try await setUpNetwork(record))
         } catch {
             let failure = Self.failure(error)

@@ -1,4 +1,5 @@
 package import LinuxSystem
+import Synchronization
 import SystemPackage
 
 /// Which lines of a log are wanted, and for how long.
@@ -11,6 +12,10 @@ package struct LogSelection: Sendable {
     package var until: FileTime?
     /// Whether lines are waited for while the container runs.
     package var follows = false
+    /// Where in the log to begin; nil is where `tail` says.
+    var start: Int64?
+    /// Where in the log to stop.
+    var end: Int64?
 
     package init() {}
 
@@ -34,12 +39,17 @@ extension ContainerStore {
         show: ([ContainerLogLine]) async throws -> Void
     ) async throws {
         let file = LogFile(path: log(of: container))
-        var offset = try await onBlockingPool { try selection.tail.map { try file.start(ofLast: $0) } ?? 0 }
+        var offset = try await onBlockingPool {
+            if let start = selection.start { return start }
+            return try selection.tail.map { try file.start(ofLast: $0) } ?? 0
+        }
         let process = container.state.process
         var isWhole = process == nil
         while true {
             let size = try await onBlockingPool { try file.size() }
-            while let piece = try await onBlockingPool({ [offset] in try file.lines(from: offset) }) {
+            while selection.end.map({ offset < $0 }) ?? true,
+                let piece = try await onBlockingPool({ [offset] in try file.lines(from: offset) })
+            {
                 let lines = piece.lines.filter(selection.accepts)
                 if !lines.isEmpty { try await show(lines) }
                 offset = piece.end
@@ -76,11 +86,15 @@ extension ContainerStore {
 }
 
 /// A log that grows, read in pieces of some size.
-private struct LogFile {
-    let path: FilePath
+private final class LogFile: Sendable {
+    private let path: FilePath
+    /// Opened once: what has been found is read to its end, though the container be removed meanwhile.
+    private let file = Mutex<OpenFile?>(nil)
     private static let pieceSize = 1 << 18
     /// As much of an entry as tells whether its line goes on in the next one.
     private static let headSize = 64
+
+    init(path: FilePath) { self.path = path }
 
     /// Where the last lines begin; what has no newline yet is none, and the monitor writes a long line in several entries.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
@@ -134,11 +148,15 @@ private struct LogFile {
 
     /// 0 where there is no log yet.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func size() throws(SystemCallError) -> Int64 { try HostFiles.status(of: path)?.size ?? 0 }
+    func size() throws(SystemCallError) -> Int64 { try open()?.status().size ?? 0 }
 
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     private func open() throws(SystemCallError) -> OpenFile? {
+        if let file = file.withLock({ $0 }) { return file }
         do throws(SystemCallError) {
-            return try OpenFile.open(path, .readOnly)
+            let opened = try OpenFile.open(path, .readOnly)
+            file.withLock { $0 = opened }
+            return opened
         } catch {
             if error.errno == .noSuchFileOrDirectory { return nil }
             throw error

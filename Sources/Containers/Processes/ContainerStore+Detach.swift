@@ -1,5 +1,6 @@
 import LinuxSystem
 import Sandboxes
+import Synchronization
 import SystemPackage
 internal import Text
 
@@ -20,7 +21,7 @@ extension ContainerStore {
         let record = try await prepare(turn.record)
         do {
             let sandbox = try await sandboxConfiguration(of: record)
-            let bundle = directory(of: record.id).appending("bundle")
+            let bundle = bundle(of: record)
             let hasTerminal = record.configuration.hasTerminal
             let prepared = try await onBlockingPool { () -> SandboxBundle in
                 try removeTree(bundle)
@@ -31,12 +32,22 @@ extension ContainerStore {
             var run = ContainerState.Run(started: currentTime())
             run.process = try await monitor(record, prepared)
             run.runtimeState = prepared.state.string
-            try await changed(record, .started(run))
+            let started = run
+            // Its end is told after its start, however soon it comes.
+            try await whileNoneEnds {
+                try await changed(record, .started(started))
+                await tell(.start, of: record)
+            }
         } catch {
             let failure = Self.failure(error)
             try await Task { try await self.finish(record, .neverStarted(failure)) }.value
             throw error
         }
+        // What a daemon goes on to have in its hands after the start would never be given back: the container's processes keep their
+        // root and their cgroups themselves.
+        heldGroups.withLock { _ = $0.removeValue(forKey: record.id) }
+        let root = directory(of: record.id).appending("root")
+        try await onBlockingPool { try unmount(root, lazy: true) }
         // Its monitor may have told of its end before this one had said that it runs.
         try await noteEnd(of: record.id)
     }
@@ -69,8 +80,9 @@ extension ContainerStore {
         )
         func add(_ words: [String]) { conmon.arguments += words.map { Array($0.utf8) } }
         if record.configuration.hasTerminal { add(["--terminal"]) }
-        // Nobody writes to it, but a shell that reads it does not end either.
-        if record.configuration.keepsInput { add(["--stdin", "--leave-stdin-open"]) }
+        // Without anything that writes to it, a shell that reads it does not end either.
+        if record.configuration.keepsInput { add(["--stdin"]) }
+        if record.configuration.keepsInput, !record.configuration.closesInput { add(["--leave-stdin-open"]) }
         if let program = exitCommand.first {
             add(["--exit-command", program])
             // It starts where the monitor is, which does not see the cgroups that it is to put away.

@@ -120,12 +120,25 @@ extension ContainerStore {
             ),
             streams
         )
-        switch try await pump.run() {
+        async let announced: Void = announce(process, to: streams)
+        let end = try await pump.run()
+        try await announced
+        switch end {
         case .exited(let status): return .exited(status.shellCode)
         case .detached:
             if let terminal { try await keep(terminal) }
             return .detached
         }
+    }
+
+    /// Tells when a process runs, where that is asked for.
+    private func announce(_ process: AdditionalProcess, to streams: AttachedStreams) async throws {
+        guard let started = streams.started else { return }
+        let number = process.number
+        let found = try await FileWatch.wait(in: [number.removingLastComponent()], atMost: .seconds(60)) {
+            try contentsIfPresent(of: number, limit: 64)?.isEmpty ?? true ? nil : true
+        }
+        if found != nil { started() }
     }
 
     /// Hands a terminal to a process that outlives this one: without a reader, what runs on it would be hung up on.

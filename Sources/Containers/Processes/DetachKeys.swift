@@ -33,15 +33,15 @@ package struct DetachKeys: Sendable, Hashable {
 }
 
 /// Looks for detach keys in what is typed.
-struct DetachScanner {
+package struct DetachScanner: Sendable {
     private let keys: [UInt8]
     /// How many of the keys were typed, and held back, so far.
     private var held = 0
 
-    init(_ keys: DetachKeys?) { self.keys = keys?.bytes ?? [] }
+    package init(_ keys: DetachKeys?) { self.keys = keys?.bytes ?? [] }
 
     /// - Returns: what the process may read now, and whether the keys are complete.
-    mutating func scan(_ bytes: [UInt8]) -> (passed: [UInt8], isComplete: Bool) {
+    package mutating func scan(_ bytes: [UInt8]) -> (passed: [UInt8], isComplete: Bool) {
         guard !keys.isEmpty else { return (bytes, false) }
         var passed: [UInt8] = []
         for byte in bytes {

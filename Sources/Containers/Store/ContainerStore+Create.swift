@@ -40,7 +40,7 @@ extension ContainerStore {
             return draft
         }
         do {
-            return try await withVolumeLock {
+            let made = try await withVolumeLock {
                 try await makeVolumes(of: configuration.mounts)
                 return try await store.withLease { lease in
                     try await lease.hold(configuration.layers.map { .layer($0) })
@@ -48,6 +48,8 @@ extension ContainerStore {
                     return try await insert(request, id, configuration, draft)
                 }
             }
+            await tell(.create, of: made)
+            return made
         } catch {
             let directory = directory(of: id)
             try await onBlockingPool {

@@ -17,6 +17,7 @@ extension ContainerStore {
             }
             try ContainerTable.rename(container.id, to: name, in: db)
         }
+        await tell(.rename, of: container, ["name": name, "oldName": "/" + container.name])
     }
 
     /// Ends a container, if it runs, and starts it again in the keeping of a monitor.
@@ -31,6 +32,7 @@ extension ContainerStore {
             try await stop(container, timeout: timeout)
         }
         try await start(try await self.container(container.id))
+        await tell(.restart, of: container)
     }
 
     /// Removes the containers that do not run.

@@ -103,12 +103,19 @@ package final class ContainerStore: Sendable {
         _ id: String,
         _ body: (ContainerRecord) async throws -> ContainerRecord?
     ) async throws -> ContainerRecord? {
+        try await whileNoneEnds {
+            let found = try await store.database.read { db in try ContainerTable.records(.id(id), in: db) }
+            guard let current = found.first else { return nil }
+            return try await body(current)
+        }
+    }
+
+    /// Holds what is held while an end is written down: meanwhile no other container's is.
+    func whileNoneEnds<Value>(_ body: () async throws -> Value) async throws -> Value {
         let lock = store.layout.containers.appending("end.lock")
         let held = try await FileLock.obtain(lock, .exclusive)
         defer { withExtendedLifetime(held) {} }
-        let found = try await store.database.read { db in try ContainerTable.records(.id(id), in: db) }
-        guard let current = found.first else { return nil }
-        return try await body(current)
+        return try await body()
     }
 
     /// Whether the record says that the container runs, or is about to, and it does not.
@@ -155,6 +162,10 @@ package final class ContainerStore: Sendable {
         case .neverStarted(let failure): event = .failed(failure)
         }
         guard let (ended, actions) = try await change(record.id, event) else { return nil }
+        switch end {
+        case .exited(let code, _): await tell(.die, of: ended, ["exitCode": "\(code)"])
+        case .neverStarted(let failure): await tell(.startFailed, of: ended, ["exitCode": "\(failure.exitCode)"])
+        }
         let exits = exits(of: ended)
         for action in actions {
             switch action {

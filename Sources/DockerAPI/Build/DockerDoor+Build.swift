@@ -17,7 +17,7 @@ extension DockerDoor {
         if question.request.session.isEmpty, question.context == .session { throw DockerAPIError.noContext }
         // From the first line on the answer is a success, whatever becomes of the build.
         if !question.request.session.isEmpty { try await server.requireSession(question.request.session) }
-        return WebAnswer(status: 200, headers: [("Content-Type", "application/json")]) { writer in
+        return WebAnswer.streaming { writer in
             do {
                 try await builds.run(question.id) {
                     try await withUpload(for: question, call.body) { try await answer(question, $0, to: writer) }

@@ -4,7 +4,9 @@ package import Text
 package struct MessageLine: Sendable, Hashable {
     private let document: JSONValue
 
-    private init(_ members: JSONValue.Member...) { document = .object(members) }
+    init(_ members: [JSONValue.Member]) { document = .object(members) }
+
+    private init(_ members: JSONValue.Member...) { self.init(members) }
 
     /// With the end of the line.
     package var bytes: [UInt8] { Array((document.text() + "\r\n").utf8) }

@@ -4,10 +4,10 @@ package struct APIVersion: Sendable, Hashable, Comparable, CustomStringConvertib
     private let numbers: [Int]
 
     /// The latest version whose answers this daemon gives, and the first.
-    package static let latest = APIVersion(1, 48)
-    package static let oldest = APIVersion(1, 24)
+    package static let latest = APIVersion(1, 56)
+    package static let oldest = APIVersion(1, 40)
 
-    private init(_ numbers: Int...) { self.numbers = numbers }
+    init(_ numbers: Int...) { self.numbers = numbers }
 
     /// Reads `1.41`; what is no number counts as 0, as for Docker.
     package init(parsing text: String) {

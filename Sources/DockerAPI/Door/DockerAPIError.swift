@@ -20,6 +20,26 @@ package enum DockerAPIError: Error, Sendable, Hashable, CustomStringConvertible 
     case noContext
     case noUpload
     case uploadNotWanted(String)
+    /// What the API has and this daemon does not yet, by what it would do.
+    case notYet(String)
+    case queryTooLong(Int)
+    case bodyTooLarge(Int)
+    case invalidField(String, expected: String)
+    case invalidMoment(parameter: String, value: String)
+    /// A field of a container that asks for what is not done, by its name.
+    case unsupportedField(String, reason: String)
+    /// A value that is refused, with what is wrong with it.
+    case refusedValue(String, reason: String)
+    case noStreams
+    case noSuchExec(String)
+    case execHasRun(String)
+    case noCommand
+    case notRunning(String)
+    case invalidCondition(String)
+    case nothingToPush(String)
+    case noSuchPlugin(String)
+    case notInSwarm
+    case noSwarmManager
 
     package var description: String {
         switch self {
@@ -41,9 +61,28 @@ package enum DockerAPIError: Error, Sendable, Hashable, CustomStringConvertible 
         case .invalidHost(let host): "invalid host \(host)"
         case .severalOutputs: "multiple outputs not supported"
         case .noBuildID: "build ID not provided"
-        case .noContext: "the request names no session that offers the context"
+        case .noContext: "the request has neither a session nor the address of a context"
         case .noUpload: "the context that the build waits for was not sent"
         case .uploadNotWanted(let id): "no build \(escapedForDisplay(Array(id.utf8))) waits for this context"
+        case .notYet(let what): "\(what) is not supported by this version of Slipway"
+        case .queryTooLong(let limit): "the query of the request is longer than \(limit) bytes"
+        case .bodyTooLarge(let limit): "the document of the request is larger than \(limit) bytes"
+        case .invalidField(let name, let expected): "invalid value of \(name): \(expected) is expected"
+        case .invalidMoment(let name, let value):
+            "invalid value for \"\(name)\": \"\(value)\" is neither a time nor a duration"
+        case .unsupportedField(let name, let reason): "\(name) is not supported by this version of Slipway: \(reason)"
+        case .refusedValue(let name, let reason): "invalid value of \(name): \(reason)"
+        case .noStreams: "Bad parameters: you must choose at least one stream"
+        case .noSuchExec(let id): "No such exec instance: \(id)"
+        case .execHasRun(let id): "Error: Exec command \(id) has already run"
+        case .noCommand: "No exec command specified"
+        case .notRunning(let id): "Container \(id) is not running"
+        case .invalidCondition(let text): "invalid condition: \"\(text)\""
+        case .nothingToPush(let name): "An image does not exist locally with the tag: \(name)"
+        case .noSuchPlugin(let name): "plugin \"\(name)\" not found"
+        case .notInSwarm: "This node is not part of a swarm"
+        case .noSwarmManager:
+            "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again."
         }
     }
 
@@ -51,9 +90,16 @@ package enum DockerAPIError: Error, Sendable, Hashable, CustomStringConvertible 
     var status: Int {
         switch self {
         case .tooOld, .tooNew, .noUpgrade, .invalidQuery, .invalidJSON, .invalidNumber, .invalidHost, .noContext,
-            .securityOptions, .squash, .unsupportedIsolation:
+            .securityOptions, .squash, .unsupportedIsolation, .invalidField, .invalidMoment, .unsupportedField,
+            .refusedValue,
+            .noStreams, .noCommand, .invalidCondition:
             400
-        case .classicBuilder: 501
+        case .noSuchExec, .nothingToPush, .noSuchPlugin: 404
+        case .execHasRun, .notRunning: 409
+        case .bodyTooLarge: 413
+        case .queryTooLong: 414
+        case .classicBuilder, .notYet: 501
+        case .notInSwarm, .noSwarmManager: 503
         case .invalidBuilderVersion, .unsupportedNetwork, .severalOutputs, .noBuildID, .noUpload, .uploadNotWanted: 500
         }
     }

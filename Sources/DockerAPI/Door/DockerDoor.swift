@@ -1,17 +1,23 @@
 package import BuildKitService
+internal import Containers
 package import RPC
 internal import Text
 
-/// Docker's API as far as its clients need it to build: the answers over HTTP/1.1 of a builder's daemon.
+/// Docker's API: what the daemon's sockets answer over HTTP/1.1, beside BuildKit's.
 package struct DockerDoor: Sendable {
     let server: BuildServer
-    let engine: EngineFacts
+    let facts: EngineFacts
+    let engine: DockerEngine
     let builds = RunningBuilds()
     let uploads = Uploads()
+    let executions = Executions()
+    let watch: HealthWatch
 
-    package init(server: BuildServer, engine: EngineFacts) {
+    package init(server: BuildServer, facts: EngineFacts, engine: DockerEngine) {
         self.server = server
+        self.facts = facts
         self.engine = engine
+        watch = HealthWatch(engine.containers)
     }
 
     /// What the daemon's sockets answer beside gRPC.
@@ -19,66 +25,41 @@ package struct DockerDoor: Sendable {
         WebDoor(session: { await server.serveSession($0, over: $1) }) { await answer($0) }
     }
 
-    private typealias Handler = @Sendable (DockerDoor, DockerCall) async throws -> WebAnswer
-
-    /// The requests that are answered, by method and path without the version.
-    private static let routes: [String: Handler] = [
-        "GET /_ping": { door, _ in door.ping },
-        "HEAD /_ping": { door, _ in door.ping },
-        "GET /version": { door, _ in await door.version() },
-        "GET /info": { door, _ in try await door.info() },
-        "POST /build": { try await $0.build($1) },
-        "POST /build/cancel": { try $0.cancelBuild($1) },
-        // With an upgrade they do not come here.
-        "POST /grpc": { _, _ in throw DockerAPIError.noUpgrade },
-        "POST /session": { _, _ in throw DockerAPIError.noUpgrade },
-    ]
+    /// Goes on with what an earlier daemon was doing for containers that still run.
+    package func resume() async throws {
+        for container in try await engine.containers.list() { watch.attend(container) }
+    }
 
     private func answer(_ question: WebQuestion) async -> WebAnswer {
-        guard let handler = Self.routes["\(question.method) \(question.unversionedPath)"] else { return .notFound }
         var answer: WebAnswer
         do {
-            answer = try await handler(self, try DockerCall(question))
+            let path = try FormQuery.unescapedPath(question.unversionedPath)
+            if let (route, values) = RouteTable.find(question.method, path) {
+                answer = try await route.handler(self, try DockerCall(question, values: values))
+            } else {
+                answer = .notFound
+            }
         } catch {
             answer = failure(error)
         }
-        answer.headers += [
-            ("Api-Version", "\(APIVersion.latest)"), ("Docker-Experimental", "false"), ("Ostype", "linux"),
-            ("Server", "Slipway/\(engine.version) (linux)"),
-        ]
+        answer.headers += headers
+        answer.failure = { error in
+            var answer = failure(error)
+            answer.headers += headers
+            return answer
+        }
         return answer
     }
 
-    private func failure(_ error: any Error) -> WebAnswer {
-        let failure = serviceFailure(error)
-        let status: Int
-        switch (error, failure.code) {
-        case (let error as DockerAPIError, _): status = error.status
-        case (_, .invalidArgument): status = 400
-        case (_, .permissionDenied): status = 403
-        case (_, .notFound): status = 404
-        case (_, .alreadyExists): status = 409
-        case (_, .unimplemented): status = 501
-        default: status = 500
-        }
-        return .json(status, JSONValue.object([.init("message", .string(failure.message))]))
+    private var headers: [(name: String, value: String)] {
+        [
+            ("Api-Version", "\(APIVersion.latest)"), ("Docker-Experimental", "false"), ("Ostype", "linux"),
+            ("Server", "Slipway/\(facts.version) (linux)"),
+        ]
     }
-}
 
-/// A request of Docker's API in a version that this daemon has.
-struct DockerCall: Sendable {
-    let version: APIVersion
-    let query: FormQuery
-    let body: WebBody
-
-    /// - Throws: `DockerAPIError`.
-    init(_ question: WebQuestion) throws(DockerAPIError) {
-        let text = question.pathVersion
-        version = text.map { APIVersion(parsing: $0) } ?? .latest
-        if version < .oldest { throw .tooOld("\(version)") }
-        if version > .latest { throw .tooNew("\(version)") }
-        query = try FormQuery(parsing: question.query)
-        body = question.body
+    private func failure(_ error: any Error) -> WebAnswer {
+        .json(FailureStatus.status(of: error), .object([.init("message", .string(serviceFailure(error).message))]))
     }
 }
 
@@ -87,4 +68,25 @@ extension WebAnswer {
     static func json(_ status: Int, _ document: JSONValue) -> WebAnswer {
         .json(status, Array((document.text() + "\n").utf8))
     }
+
+    /// An answer that is written while it is made.
+    static func streaming(
+        _ type: String = "application/json",
+        _ headers: [(name: String, value: String)] = [],
+        _ produce: @escaping @Sendable (WebWriter) async throws -> Void
+    ) -> WebAnswer {
+        WebAnswer(status: 200, headers: [(name: "Content-Type", value: type)] + headers, stream: produce)
+    }
+
+    /// An answer after which the connection carries the streams of a process.
+    static func connection(
+        _ type: String,
+        _ carry: @escaping @Sendable (WebStream) async throws -> Void
+    ) -> WebAnswer {
+        let headers = [("Content-Type", type), ("Connection", "Upgrade"), ("Upgrade", "tcp")]
+        return WebAnswer(status: 101, headers: headers.map { (name: $0.0, value: $0.1) }, connection: carry)
+    }
+
+    /// What is answered where there is nothing to say.
+    static let noContent = WebAnswer(status: 204)
 }

@@ -34,12 +34,21 @@ package struct FormQuery: Sendable, Hashable {
         return number == 0 ? nil : number
     }
 
-    private static func unescaped(_ text: some Sequence<UInt8>) throws(DockerAPIError) -> String {
+    /// A path without its escapes.
+    /// - Throws: `DockerAPIError.invalidQuery` where one is broken.
+    static func unescapedPath(_ text: String) throws(DockerAPIError) -> String {
+        text.utf8.contains("%") ? try unescaped(text.utf8, plusIsBlank: false) : text
+    }
+
+    private static func unescaped(
+        _ text: some Sequence<UInt8>,
+        plusIsBlank: Bool = true
+    ) throws(DockerAPIError) -> String {
         var bytes: [UInt8] = []
         var rest = Array(text)[...]
         while let byte = rest.popFirst() {
             switch byte {
-            case "+": bytes.append(" ")
+            case "+": bytes.append(plusIsBlank ? " " : byte)
             case "%":
                 let digits = String(decoding: rest.prefix(2), as: UTF8.self)
                 guard digits.utf8.count == 2, digits.allSatisfy(\.isHexDigit), let value = UInt8(digits, radix: 16)

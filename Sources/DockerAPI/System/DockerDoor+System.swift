@@ -17,17 +17,17 @@ extension DockerDoor {
 
     /// `GET /version`.
     func version() async -> WebAnswer {
-        let facts: [JSONValue.Member] = [
+        let details: [JSONValue.Member] = [
             .init("ApiVersion", .string("\(APIVersion.latest)")),
             .init("MinAPIVersion", .string("\(APIVersion.oldest)")),
             .init("Os", .string("linux")),
-            .init("Arch", .string(engine.architecture)),
-            .init("KernelVersion", .string(engine.machine.kernelRelease)),
+            .init("Arch", .string(facts.architecture)),
+            .init("KernelVersion", .string(facts.machine.kernelRelease)),
         ]
         let component = JSONValue.object([
             .init("Name", .string("Engine")),
-            .init("Version", .string(engine.version)),
-            .init("Details", .object(facts)),
+            .init("Version", .string(facts.version)),
+            .init("Details", .object(details)),
         ])
         return .json(
             200,
@@ -35,8 +35,8 @@ extension DockerDoor {
                 [
                     .init("Platform", .object([.init("Name", .string("Slipway"))])),
                     .init("Components", .array([component])),
-                    .init("Version", .string(engine.version)),
-                ] + facts
+                    .init("Version", .string(facts.version)),
+                ] + details
             )
         )
     }
@@ -45,12 +45,12 @@ extension DockerDoor {
     ///
     /// What Docker's document has and Slipway does not know is left out.
     func info() async throws -> WebAnswer {
-        let counts = try await engine.counts()
-        let machine = engine.machine
+        let counts = try await facts.counts()
+        let machine = facts.machine
         return .json(
             200,
             .object([
-                .init("ID", .string(engine.id)),
+                .init("ID", .string(facts.id)),
                 .init("Containers", .number(counts.runningContainers + counts.stoppedContainers)),
                 .init("ContainersRunning", .number(counts.runningContainers)),
                 .init("ContainersPaused", .number(0)),
@@ -63,9 +63,9 @@ extension DockerDoor {
                 .init("Architecture", .string(machine.architecture)),
                 .init("NCPU", .number(machine.processors)),
                 .init("MemTotal", .number(Int(machine.memory))),
-                .init("DockerRootDir", .string(engine.root)),
-                .init("Name", .string(engine.hostname)),
-                .init("ServerVersion", .string(engine.version)),
+                .init("DockerRootDir", .string(facts.root)),
+                .init("Name", .string(facts.hostname)),
+                .init("ServerVersion", .string(facts.version)),
                 .init("ExperimentalBuild", .bool(false)),
             ])
         )

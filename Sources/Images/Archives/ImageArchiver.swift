@@ -36,6 +36,7 @@ package struct ImageArchiver: Sendable {
                 let found = try await ArchivedImages(members: members, intake: intake, platforms: platforms).read()
                 var loaded: [LoadedImage] = []
                 for image in found { loaded.append(try await keep(image, lease)) }
+                for image in loaded { await images.tell(.load, of: image.id.description) }
                 return loaded
             }
         } catch {
@@ -120,7 +121,9 @@ package struct ImageArchiver: Sendable {
                     layers: [id],
                     names: name.map { [$0] } ?? []
                 )
-                return try await images.add(image)
+                let added = try await images.add(image)
+                await images.tell(.importing, of: added.description)
+                return added
             }
         } catch {
             _ = try? await store.collectGarbage()

@@ -46,6 +46,7 @@ extension RemoteImages {
             events(
                 .line("Status: \(isNew ? "Downloaded newer image for" : "Image is up to date for") \(name.familiar)")
             )
+            await images.tell(.pull, of: name.familiar, name: name.familiarRepository)
             return PulledImage(id: image.id, digest: digest, reference: name, isNew: isNew)
         }
     }

@@ -49,6 +49,7 @@ extension RemoteImages {
             }
             try await images.addRepositoryDigests([name.replacing(digest: pushed.digest)], to: image.listedID)
             events(.line("\(name.tag ?? ""): digest: \(pushed.digest) size: \(pushed.size)"))
+            await images.tell(.push, of: name.familiar, name: name.familiarRepository)
             return pushed
         }
     }

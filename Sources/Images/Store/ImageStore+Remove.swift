@@ -45,7 +45,7 @@ extension ImageStore {
             running = found
         }
         let known = running
-        let (removals, chain) = try await store.database.write { [users] db in
+        let (id, removals, chain) = try await store.database.write { [users] db in
             var removal = Removal(
                 id: try Self.resolve(name, in: db),
                 db: db,
@@ -54,8 +54,9 @@ extension ImageStore {
                 running: known
             )
             try removal.run(name)
-            return (removal.lines, removal.layers)
+            return (removal.id, removal.lines, removal.layers)
         }
+        await tell(of: removals, of: id)
         guard removals.contains(where: { if case .deleted = $0 { true } else { false } }) else { return removals }
         let gone = Set(try await store.collectGarbage().layers)
         return removals + chain.reversed().filter { gone.contains($0.layer) }.map { .deleted($0.chainID) }
@@ -69,7 +70,7 @@ extension ImageStore {
         var removed: [(lines: [ImageRemoval], chain: [(layer: LayerID, chainID: Digest)])] = []
         for id in ids {
             do {
-                removed.append(
+                let removal =
                     try await store.database.write { [users] db in
                         var removal = Removal(
                             id: try Self.resolve(id.description, in: db),
@@ -81,7 +82,8 @@ extension ImageStore {
                         try removal.runWhole()
                         return (removal.lines, removal.layers)
                     }
-                )
+                removed.append(removal)
+                await tell(of: removal.0, of: id)
             } catch is ImageError {
                 // Something began to use it, or removed it, since it was listed.
                 continue

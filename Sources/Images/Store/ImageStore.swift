@@ -142,10 +142,12 @@ package final class ImageStore: Sendable {
     /// - Throws: `ImageError.noSuchImage`, `.cannotTag`, `OCIError.invalidReference`.
     package func tag(_ source: String, as target: String) async throws {
         let reference = try ImageReference(parsing: target)
-        try await store.database.write { db in
+        let id = try await store.database.write { db in
             let id = try Self.resolve(source, in: db)
             try Self.setName(reference, to: id, at: currentTime(), in: db)
+            return id
         }
+        await tell(.tag, of: id.description, name: reference.withDefaultTag.familiar)
     }
 
     /// Remembers under which manifest digests a registry has an image, after a pull or a push.

@@ -1,11 +1,13 @@
 internal import NIOCore
 internal import NIOHTTP1
+internal import Synchronization
 
 /// One connection of HTTP/1.1: its requests are read one after the other, and each is answered before the next is read.
 ///
 /// It runs in a task that is cancelled when the client goes away.
 struct WebConnection: Sendable {
     typealias Wrapped = NIOAsyncChannel<HTTPServerRequestPart, HTTPServerResponsePart>
+    typealias Outbound = NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
 
     /// How much of a body that nothing has read is passed over to get at the next request.
     private static let skipLimit = 256 << 10
@@ -20,7 +22,25 @@ struct WebConnection: Sendable {
             while let head = try await parts.nextHead() {
                 try await enter(.answering)
                 let body = WebBody { try await parts.nextPiece() }
-                try await write(await answer(WebQuestion(head, body: body)), to: head, outbound)
+                let answer = await answer(WebQuestion(head, body: body))
+                if case .connection(let carry) = answer.body {
+                    // What is left of the request is none of the stream, and what comes after another request may be one.
+                    guard head.asksForUpgrade, try await body.isAtEnd(within: Self.skipLimit) else { return }
+                    // Before the client knows that it may: one that sends nothing says so at once.
+                    try await channel.channel.setOption(.allowRemoteHalfClosure, value: true).get()
+                    try await writeHead(of: answer, to: head, outbound)
+                    try await channel.channel.triggerUserOutboundEvent(PlainBytes.Begin()).get()
+                    let stream = WebStream(
+                        receive: { try await parts.nextRawPiece() },
+                        send: { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: $0)))) }
+                    )
+                    try await carry(stream)
+                    // The end of the connection drops what has not reached the system.
+                    return try await channel.channel.writeAndFlush(
+                        HTTPServerResponsePart.body(.byteBuffer(ByteBuffer()))
+                    ).get()
+                }
+                try await write(answer, to: head, outbound)
                 guard head.isKeepAlive, try await body.isAtEnd(within: Self.skipLimit) else { return }
                 try await enter(.waiting)
             }
@@ -31,11 +51,7 @@ struct WebConnection: Sendable {
         try await channel.channel.triggerUserOutboundEvent(phase).get()
     }
 
-    private func write(
-        _ answer: WebAnswer,
-        to head: HTTPRequestHead,
-        _ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>
-    ) async throws {
+    private func writeHead(of answer: WebAnswer, to head: HTTPRequestHead, _ outbound: Outbound) async throws {
         var headers = HTTPHeaders(answer.headers)
         if case .bytes(let bytes) = answer.body {
             headers.replaceOrAdd(name: "Content-Length", value: String(bytes.count))
@@ -44,14 +60,54 @@ struct WebConnection: Sendable {
         let status = HTTPResponseStatus(statusCode: answer.status)
         // Without a length NIO sends chunks, and to clients of HTTP/1.0 everything until the end of the connection.
         try await outbound.write(.head(HTTPResponseHead(version: head.version, status: status, headers: headers)))
-        if head.method != .HEAD {
-            switch answer.body {
-            case .bytes(let bytes):
-                if !bytes.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: bytes)))) }
-            case .stream(let produce): try await produce(WebWriter(outbound))
+    }
+
+    private func write(_ answer: WebAnswer, to head: HTTPRequestHead, _ outbound: Outbound) async throws {
+        switch answer.body {
+        case .bytes(let bytes):
+            try await writeHead(of: answer, to: head, outbound)
+            if head.method != .HEAD, !bytes.isEmpty {
+                try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: bytes))))
             }
+        case .stream(let produce):
+            let begun = Begun()
+            let writer = WebWriter { bytes in
+                if begun.isFirst() { try await writeHead(of: answer, to: head, outbound) }
+                // An empty piece would be taken for the end.
+                if !bytes.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: bytes)))) }
+            }
+            do {
+                if head.method != .HEAD { try await produce(writer) }
+                try await begun.hasBegun ? () : writer.begin()
+            } catch {
+                guard !begun.hasBegun, let failure = answer.failure?(error) else { throw error }
+                return try await write(failure, to: head, outbound)
+            }
+        case .connection: return
         }
         try await outbound.write(.end(nil))
+    }
+}
+
+extension HTTPRequestHead {
+    /// Whether the client speaks something else after this request: then the decoder reads nothing behind it.
+    fileprivate var asksForUpgrade: Bool {
+        headers.contains(name: UpgradeSorter.header)
+    }
+}
+
+/// Whether the head of an answer was sent.
+private final class Begun: Sendable {
+    private let state = Mutex(false)
+
+    var hasBegun: Bool { state.withLock { $0 } }
+
+    /// True once.
+    func isFirst() -> Bool {
+        state.withLock { state in
+            defer { state = true }
+            return !state
+        }
     }
 }
 
@@ -70,6 +126,14 @@ private final class RequestParts: @unchecked Sendable {
             guard case .head(let head) = part else { continue }
             isInBody = true
             return head
+        }
+        return nil
+    }
+
+    /// The next piece of a connection that carries plain bytes; nil when the client sends no more.
+    func nextRawPiece() async throws -> ByteBuffer? {
+        while let part = try await iterator.next() {
+            if case .body(let piece) = part { return piece }
         }
         return nil
     }

@@ -55,9 +55,13 @@ extension WebDoor {
             let upgraded = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
                 configuration: settings
             )
+            let sorter = UpgradeSorter { ClearTextUpgrade.isTaken($0, hasSessions: session != nil) }
+            let handler = try channel.pipeline.syncOperations.handler(type: NIOTypedHTTPServerUpgradeHandler<Void>.self)
+            try channel.pipeline.syncOperations.addHandler(sorter, position: .before(handler))
             try channel.pipeline.syncOperations.addHandler(RequestGuard(TimeAmount(patience)))
             upgraded.whenFailure { _ in channel.close(promise: nil) }
             try channel.pipeline.syncOperations.addHandler(ErrorCloser())
+            try channel.pipeline.syncOperations.addHandler(PlainBytes())
         }
     }
 }
@@ -70,13 +74,19 @@ private struct ClearTextUpgrade: NIOTypedHTTPServerProtocolUpgrader {
     var supportedProtocol: String { "h2c" }
     var requiredUpgradeHeaders: [String] { [] }
 
+    /// Whether a request is one for this.
+    static func isTaken(_ request: HTTPRequestHead, hasSessions: Bool) -> Bool {
+        let path = WebQuestion(request).unversionedPath
+        return request.method == .POST && (path == "/grpc" || path == "/session" && hasSessions)
+            && request.headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "h2c" }
+    }
+
     func buildUpgradeResponse(
         channel: any Channel,
         upgradeRequest: HTTPRequestHead,
         initialResponseHeaders: HTTPHeaders
     ) -> EventLoopFuture<HTTPHeaders> {
-        let path = WebQuestion(upgradeRequest).unversionedPath
-        guard upgradeRequest.method == .POST, path == "/grpc" || path == "/session" && session != nil else {
+        guard Self.isTaken(upgradeRequest, hasSessions: session != nil) else {
             return channel.eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
         }
         return channel.eventLoop.makeSucceededFuture(initialResponseHeaders)

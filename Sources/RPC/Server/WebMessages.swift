@@ -30,6 +30,9 @@ package struct WebQuestion: Sendable {
         headers.filter { $0.name.lowercased() == name.lowercased() }.map(\.value)
     }
 
+    /// Whether the client asks to speak something else than HTTP after this request.
+    package var asksForUpgrade: Bool { !values(UpgradeSorter.header).isEmpty }
+
     /// The version of the API that Docker's clients put before the path: `1.48` in `/v1.48/info`; nil for none.
     package var pathVersion: String? {
         guard let first = path.split(separator: "/", maxSplits: 1).first, first.first == "v", first.count > 1,
@@ -97,14 +100,18 @@ package struct WebBody: Sendable {
 package struct WebAnswer: Sendable {
     package enum Body: Sendable {
         case bytes([UInt8])
-        /// What the closure writes until it returns. Its task is cancelled when the client goes away; where it throws, the
-        /// connection ends without the end of the answer.
+        /// What the closure writes until it returns. Its task is cancelled when the client goes away; where it throws after
+        /// the first byte, the connection ends without the end of the answer.
         case stream(@Sendable (WebWriter) async throws -> Void)
+        /// What follows is no HTTP: the bytes of the connection in both directions, until the closure returns.
+        case connection(@Sendable (WebStream) async throws -> Void)
     }
 
     package var status: Int
     package var headers: [(name: String, value: String)]
     package var body: Body
+    /// What is answered in its place where a stream fails before its first byte; nil ends the connection.
+    package var failure: (@Sendable (any Error) -> WebAnswer)?
 
     package init(status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = []) {
         self.status = status
@@ -123,6 +130,17 @@ package struct WebAnswer: Sendable {
         self.body = .stream(stream)
     }
 
+    /// An answer after which the connection carries plain bytes; see `Body.connection`.
+    package init(
+        status: Int,
+        headers: [(name: String, value: String)],
+        connection: @escaping @Sendable (WebStream) async throws -> Void
+    ) {
+        self.status = status
+        self.headers = headers
+        self.body = .connection(connection)
+    }
+
     /// An answer in JSON, with the bytes of its text.
     package static func json(_ status: Int, _ text: [UInt8]) -> WebAnswer {
         WebAnswer(status: status, headers: [("Content-Type", "application/json")], body: text)
@@ -136,15 +154,46 @@ package struct WebAnswer: Sendable {
 package struct WebWriter: Sendable {
     private let send: @Sendable ([UInt8]) async throws -> Void
 
-    /// - Parameter send: takes a piece, and returns when there is room for the next.
+    /// - Parameter send: takes a piece, and returns when there is room for the next; an empty one has the head of the answer
+    ///   sent.
     package init(_ send: @escaping @Sendable ([UInt8]) async throws -> Void) { self.send = send }
 
-    init(_ outbound: NIOAsyncChannelOutboundWriter<HTTPServerResponsePart>) {
-        // An empty piece would be taken for the end.
-        send = { if !$0.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: $0)))) } }
+    /// Sends the head of the answer, which otherwise waits for the first bytes.
+    /// - Throws: where the client is gone.
+    package func begin() async throws { try await send([]) }
+
+    /// Sends bytes on their way to the client.
+    /// - Throws: where the client is gone.
+    package func write(_ bytes: [UInt8]) async throws { if !bytes.isEmpty { try await send(bytes) } }
+}
+
+/// A connection that carries plain bytes since its request was answered.
+package struct WebStream: Sendable {
+    private let receive: @Sendable () async throws -> ByteBuffer?
+    private let send: @Sendable ([UInt8]) async throws -> Void
+
+    /// - Parameters:
+    ///   - receive: gives what the client sends; nil when it sends no more.
+    ///   - send: takes a piece, and returns when there is room for the next.
+    package init(
+        receive: @escaping @Sendable () async throws -> ByteBuffer?,
+        send: @escaping @Sendable ([UInt8]) async throws -> Void
+    ) {
+        self.receive = receive
+        self.send = send
+    }
+
+    /// What the client sends next; nil when it sends no more.
+    ///
+    /// One task reads.
+    package func read() async throws -> [UInt8]? {
+        while let piece = try await receive() {
+            if piece.readableBytes > 0 { return Array(piece.readableBytesView) }
+        }
+        return nil
     }
 
     /// Sends bytes on their way to the client.
     /// - Throws: where the client is gone.
-    package func write(_ bytes: [UInt8]) async throws { try await send(bytes) }
+    package func write(_ bytes: [UInt8]) async throws { if !bytes.isEmpty { try await send(bytes) } }
 }

@@ -35,6 +35,8 @@ package struct StoreLayout: Sendable, Hashable {
     package var run: FilePath { root.appending("run") }
     /// `tmp/<owner>/`: scratch of living processes.
     package var tmp: FilePath { root.appending("tmp") }
+    /// What has happened, event by event: see `EventJournal`.
+    package var events: FilePath { root.appending("events") }
     /// Held shared while something is being leased, exclusively while garbage is being chosen.
     package var collectionLock: FilePath { root.appending("collection.lock") }
 
@@ -49,7 +51,7 @@ package struct StoreLayout: Sendable, Hashable {
         let others = ["git", "volumes", "gc"].map { root.appending($0) }
         return files + parts + others + [
             reserve, identities, boot, quarantine, blobs, snapshots, containers, ingest, cacheMounts, syncs, mounts,
-            run, tmp,
+            run, tmp, events,
             collectionLock,
         ]
     }

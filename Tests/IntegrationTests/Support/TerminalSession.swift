@@ -34,7 +34,22 @@ final class TerminalSession: Sendable {
         _ arguments: [String],
         _ body: @escaping @Sendable (TerminalSession) async throws -> Void = { _ in }
     ) async throws -> (rest: String, status: CInt) {
-        let session = try await start(slipway, arguments)
+        try await run(
+            Slipway.binary,
+            arguments,
+            slipway.environment.merging(["SLIPWAY_ROOT": slipway.root]) { $1 },
+            body
+        )
+    }
+
+    /// The same for another program.
+    static func run(
+        _ program: String,
+        _ arguments: [String],
+        _ variables: [String: String],
+        _ body: @escaping @Sendable (TerminalSession) async throws -> Void = { _ in }
+    ) async throws -> (rest: String, status: CInt) {
+        let session = try await start(program, arguments, variables)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await Task.sleep(for: .seconds(20))
@@ -51,12 +66,16 @@ final class TerminalSession: Sendable {
     }
 
     /// Starts a command; its side of the terminal is open nowhere else.
-    private static func start(_ slipway: Slipway, _ arguments: [String]) async throws -> TerminalSession {
+    private static func start(
+        _ program: String,
+        _ arguments: [String],
+        _ more: [String: String]
+    ) async throws -> TerminalSession {
         let (terminal, device) = try await onBlockingPool { try PseudoTerminal.make() }
         try terminal.resize(TerminalSize(rows: 30, columns: 90))
-        var command = ChildProcessConfiguration(.path(FilePath(try Slipway.binary)), arguments)
-        let variables = ProcessInfo.processInfo.environment.merging(slipway.environment) { $1 }
-        command.environment = variables.merging(["SLIPWAY_ROOT": slipway.root]) { $1 }.map { "\($0)=\($1)" }
+        var command = ChildProcessConfiguration(.path(FilePath(program)), arguments)
+        let variables = ProcessInfo.processInfo.environment.merging(more) { $1 }
+        command.environment = variables.map { "\($0)=\($1)" }
         command.files = [0: .open(device), 1: .open(device), 2: .open(device)]
         command.grouping = .ownTerminalSession
         return try TerminalSession(terminal, try await ChildProcess.start(command))

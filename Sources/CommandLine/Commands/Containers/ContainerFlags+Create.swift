@@ -1,4 +1,5 @@
 internal import Containers
+internal import DockerObjects
 internal import Images
 internal import LinuxSystem
 internal import OCI
@@ -73,7 +74,7 @@ extension ContainerFlags {
         request.network = network ?? .bridge
         request.ports = ports
         request.publishesExposedPorts = publishesAll
-        request.mounts = try await allMounts(mounts.map { absolute($0, environment) }, containers)
+        request.mounts = try await volumesFrom.joining(mounts.map { absolute($0, environment) }, in: containers)
         request.labels = try await allLabels(environment)
         request.healthcheck = try requestedHealthcheck()
         request.hasTerminal = hasTerminal

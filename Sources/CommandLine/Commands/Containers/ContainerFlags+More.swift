@@ -1,4 +1,5 @@
 internal import Containers
+internal import DockerObjects
 internal import LinuxSystem
 internal import OCI
 internal import Terminal
@@ -144,40 +145,5 @@ extension ContainerFlags {
             }
         }
         return try LabelText.pairs(lines + labels)
-    }
-
-    /// The mounts that are asked for, and those of other containers at places that are still free.
-    func allMounts(_ own: [ContainerMount], _ containers: ContainerStore) async throws -> [ContainerMount] {
-        var mounts = own
-        for source in volumesFrom {
-            let container = try await containers.container(source.container)
-            for var mount in container.configuration.mounts where !mounts.contains(where: { $0.target == mount.target })
-            {
-                if case .tmpfs = mount.kind { continue }
-                if let isReadOnly = source.isReadOnly { mount.isReadOnly = isReadOnly }
-                mounts.append(mount)
-            }
-        }
-        return mounts
-    }
-}
-
-/// `CONTAINER[:ro|rw]`.
-struct VolumesFrom: Sendable, Hashable {
-    let container: String
-    /// Nil is as the other container has each.
-    var isReadOnly: Bool?
-
-    init(_ bytes: [UInt8]) throws(FlagValueError) {
-        let text = try FlagValues.text(bytes)
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count <= 2, !parts[0].isEmpty else { throw FlagValueError("invalid volumes-from: \(text)") }
-        container = parts[0]
-        switch parts.count == 2 ? parts[1] : nil {
-        case nil: break
-        case "ro"?: isReadOnly = true
-        case "rw"?, "z"?, "Z"?: isReadOnly = false
-        case let mode?: throw FlagValueError("invalid mode: \(mode)")
-        }
     }
 }

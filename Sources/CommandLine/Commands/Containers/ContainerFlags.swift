@@ -1,4 +1,5 @@
 internal import Containers
+internal import DockerObjects
 internal import LinuxSystem
 internal import OCI
 internal import Terminal
@@ -194,20 +195,11 @@ struct ContainerFlags: Sendable {
     private static let limits: [Flag<ContainerFlags>] = [
         .value("memory", short: "m", \.options.resources.memory, placeholder: "bytes", help: "Memory limit") {
             bytes throws(FlagValueError) in
-            let size = try FlagValues.size(bytes, allowsUnlimited: false)
-            guard size == 0 || size >= 6 << 20 else { throw FlagValueError("Minimum memory limit allowed is 6MB") }
-            return size == 0 ? nil : size
+            try ContainerFlagValues.memory(try FlagValues.size(bytes, allowsUnlimited: false))
         },
         .value("cpus", \.options.resources.processors, placeholder: "decimal", help: "Number of CPUs") {
             bytes throws(FlagValueError) in
-            let number = try FlagValues.decimal(bytes)
-            let available = ProcessContext.processors
-            guard number == 0 || (0.01...Double(available)).contains(number) else {
-                throw FlagValueError(
-                    "range of CPUs is from 0.01 to \(available).00, as there are only \(available) CPUs available"
-                )
-            }
-            return number == 0 ? nil : number
+            try ContainerFlagValues.processors(try FlagValues.decimal(bytes))
         },
         .value(
             "pids-limit",

@@ -1,4 +1,5 @@
 internal import Containers
+internal import DockerObjects
 internal import LinuxSystem
 internal import Terminal
 internal import Text
@@ -154,42 +155,18 @@ struct TopCommand: RunnableCommand {
         let words = try textArguments()
         let containers = try await environment.containers()
         let container = try await containers.container(words[0])
-        let processes = try await containers.processes(of: container)
         let options = words.count > 1 ? Array(words.dropFirst()) : ["-ef"]
-        // By number, as many options select no process; others exclude that.
-        let numbers = processes.sorted().map { "\($0)" }.joined(separator: ",")
-        var listed = try await ChildProcess.run(ChildProcessConfiguration(.named("ps"), options + ["-q\(numbers)"]))
-        if !listed.status.isSuccess {
-            listed = try await ChildProcess.run(ChildProcessConfiguration(.named("ps"), options))
-        }
-        guard listed.status.isSuccess else {
-            let reason = Array(listed.errors.prefix { $0 != "\n" })
-            throw CommandFailure("Error: ps: \(escapedForDisplay(reason))")
-        }
-        try await environment.output.write(
-            try Self.table(String(decoding: listed.output, as: UTF8.self), of: processes)
-        )
-        return .success
-    }
-
-    /// The lines of ps(1) that are about some processes, in columns.
-    static func table(_ text: String, of processes: Set<Int32>) throws(CommandFailure) -> String {
-        let lines = text.split(separator: "\n")
-        let titles = (lines.first ?? "").split(whereSeparator: \.isWhitespace).map(String.init)
-        guard let column = titles.firstIndex(of: "PID") else {
-            throw CommandFailure("Error: couldn't find PID field in ps output")
+        let found: ProcessTable
+        do {
+            found = try await ProcessTable(of: container, in: containers, options: options)
+        } catch let error as ProcessTable.Failure {
+            throw CommandFailure("Error: \(error)")
         }
         var table = TextTable(minimumWidth: 20)
-        table.append(titles)
-        for line in lines.dropFirst() {
-            // The last column, the command, has blanks of its own.
-            let fields = line.split(maxSplits: titles.count - 1, whereSeparator: \.isWhitespace).map(String.init)
-            guard fields.count > column, let number = Int32(fields[column]), processes.contains(number) else {
-                continue
-            }
-            table.append(fields)
-        }
-        return table.rendered()
+        table.append(found.titles)
+        for row in found.rows { table.append(row) }
+        try await environment.output.write(table.rendered())
+        return .success
     }
 }
 
@@ -215,38 +192,6 @@ struct PruneContainersCommand: RunnableCommand {
         try await environment.output.write(PruneReport.containers(pruned.ids))
         try await environment.output.writeLine(PruneReport.total(pruned.bytes))
         return .success
-    }
-}
-
-/// Which stopped containers a prune removes.
-struct ContainerPruneFilter {
-    private var until: Int64?
-    private var labels: [String] = []
-    private var absentLabels: [String] = []
-
-    /// - Parameters:
-    ///   - filters: `name=value`, each.
-    ///   - now: seconds since 1970.
-    /// - Throws: `CommandError.invalidFilter` for a name that is none, `CommandFailure` for a time that is none.
-    init(_ filters: [String], now: Int64) throws {
-        for text in filters {
-            let filter = try ListFilter(parsing: Array(text.utf8))
-            switch filter.name {
-            case "label": labels.append(filter.value)
-            case "label!": absentLabels.append(filter.value)
-            case "until":
-                guard let moment = WrittenMoment(filter.value) else {
-                    throw CommandFailure("Error: invalid filter 'until=\(filter.value)'")
-                }
-                until = FileTime(moment, now: FileTime(seconds: now)).seconds
-            default: throw CommandError.invalidFilter(filter.name)
-            }
-        }
-    }
-
-    func accepts(_ record: ContainerRecord) -> Bool {
-        func has(_ label: String) -> Bool { LabelText.holds(label, in: record.configuration.labels) }
-        return until.map { record.created < $0 } ?? true && labels.allSatisfy(has) && !absentLabels.contains(where: has)
     }
 }
 

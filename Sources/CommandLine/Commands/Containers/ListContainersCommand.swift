@@ -1,4 +1,5 @@
 internal import Containers
+internal import DockerObjects
 internal import DockerfileSyntax
 internal import GoTemplate
 internal import Images
@@ -87,7 +88,7 @@ struct ListContainersCommand: RunnableCommand {
             let labels = record.configuration.labels
             var fields = row(record, now: now)
             if listing.fields?.contains("Image") ?? true {
-                fields["Image"] = .text(try await image(of: record, engine.images))
+                fields["Image"] = .text(try await engine.images.shownName(of: record, isWhole: isWhole))
             }
             if listing.fields?.contains("Size") ?? true {
                 fields["Size"] = .text(try await size(of: record, containers, engine.images))
@@ -96,14 +97,6 @@ struct ListContainersCommand: RunnableCommand {
         }
         try await listing.write(rows, to: environment.output)
         return .success
-    }
-
-    /// The name that the container was made with, while it still stands for the same image; else the image's id.
-    private func image(of record: ContainerRecord, _ images: ImageStore) async throws -> String {
-        let name = record.configuration.imageName
-        guard let id = record.configuration.imageID else { return name }
-        if let found = try? await images.image(name), found.id == id || found.index != nil { return name }
-        return isWhole ? id.description : id.short
     }
 
     /// As `12B (virtual 1.98MB)`.
@@ -119,10 +112,7 @@ struct ListContainersCommand: RunnableCommand {
 
     private func row(_ record: ContainerRecord, now: FileTime) -> [String: TemplateValue] {
         let created = FileTime(seconds: record.created)
-        // As docker: an argument with a space stands in quotes, the program does not.
-        let command = record.configuration.arguments.enumerated().map { index, argument in
-            index > 0 && argument.utf8.contains(0x20) ? "'\(argument)'" : argument
-        }.joined(separator: " ")
+        let command = record.commandText
         let characters = Array(command)
         let shown = isWhole || characters.count <= 20 ? command : String(characters.prefix(19)) + "…"
         let hasPorts = record.state.status == .running && record.configuration.network == .bridge
@@ -133,32 +123,11 @@ struct ListContainersCommand: RunnableCommand {
             "ID": .text(isWhole ? record.id : record.shortID), "Size": .text(""), "Image": .text(""),
             "Command": .text(quoted(shown)),
             "CreatedAt": .text(TimeText.listing(created)),
-            "RunningFor": .text(DurationText.ago(created, now: now)), "Status": .text(status(record, now: now)),
+            "RunningFor": .text(DurationText.ago(created, now: now)), "Status": .text(record.statusText(now: now)),
             "State": .text(record.state.status.rawValue), "Ports": .text(ports),
             "Names": .text(record.name), "Labels": .text(LabelText.joined(record.configuration.labels)),
             "Mounts": .text(mounts.joined(separator: ",")), "LocalVolumes": .text("\(record.volumeNames.count)"),
             "Networks": .text(record.configuration.network.rawValue),
         ]
-    }
-
-    private func status(_ record: ContainerRecord, now: FileTime) -> String {
-        switch record.state.status {
-        case .created: return "Created"
-        case .running:
-            let seconds = record.state.started.map { now.seconds - $0 } ?? 0
-            return "Up \(DurationText.rough(seconds: seconds))" + healthText(record)
-        case .exited:
-            let end =
-                record.state.ending?.finished.map { " " + DurationText.ago(FileTime(seconds: $0), now: now) } ?? ""
-            return "Exited (\(record.state.exitCode ?? 0))\(end)"
-        }
-    }
-
-    private func healthText(_ record: ContainerRecord) -> String {
-        switch record.health {
-        case "none": ""
-        case "starting": " (health: starting)"
-        case let health: " (\(health))"
-        }
     }
 }

@@ -1,4 +1,5 @@
 internal import Containers
+internal import DockerObjects
 internal import GoTemplate
 internal import LinuxSystem
 internal import Terminal
@@ -68,18 +69,6 @@ struct InspectVolumesCommand: RunnableCommand {
     }
 }
 
-extension InspectionDocument {
-    static func volume(_ volume: VolumeRecord) -> TemplateValue {
-        let labels = volume.labels
-        return document([
-            ("CreatedAt", .text(TimeText.local(volume.created))), ("Driver", .text("local")),
-            ("Labels", labels.isEmpty ? .null(printedAs: "map[]") : .labels(labels)),
-            ("Mountpoint", .text(escapedForDisplay(volume.content.bytes))), ("Name", .text(volume.name)),
-            ("Options", .null(printedAs: "map[]")), ("Scope", .text("local")),
-        ])
-    }
-}
-
 /// `slipway volume ls`.
 struct ListVolumesCommand: RunnableCommand {
     static let about = CommandSummary(usage: "", summary: "List volumes", arguments: .none)
@@ -126,52 +115,6 @@ struct ListVolumesCommand: RunnableCommand {
             "Status": .text("N/A"),
         ]
         return (fields, ["Label": { labels[$0[0]] ?? "" }])
-    }
-}
-
-/// Which volumes are listed or removed.
-struct VolumeFilter {
-    private var isDangling: Bool?
-    private var drivers: [String] = []
-    private var labels: [String] = []
-    private var absentLabels: [String] = []
-    private var names: [NameExpression] = []
-    /// Of `all`: whether volumes that have a name are removed, too.
-    private(set) var includesNamed: Bool?
-
-    /// - Parameters:
-    ///   - filters: `name=value`, each.
-    ///   - accepted: the names that the command takes.
-    /// - Throws: `CommandError.invalidFilter` for a name that is none, `CommandFailure` for a value that is none.
-    init(_ filters: [String], accepted: Set<String>) throws {
-        for text in filters {
-            let filter = try ListFilter(parsing: Array(text.utf8))
-            guard accepted.contains(filter.name) else { throw CommandError.invalidFilter(filter.name) }
-            switch filter.name {
-            case "dangling": isDangling = try Self.truth(filter)
-            case "all": includesNamed = try Self.truth(filter)
-            case "driver": drivers.append(filter.value)
-            case "label": labels.append(filter.value)
-            case "label!": absentLabels.append(filter.value)
-            default: names.append(try NameExpression.filter(filter))
-            }
-        }
-    }
-
-    private static func truth(_ filter: ListFilter) throws -> Bool {
-        switch filter.value {
-        case "1", "true": true
-        case "0", "false": false
-        default: throw CommandError.invalidFilter("\(filter.name)=\(filter.value)")
-        }
-    }
-
-    func accepts(_ volume: VolumeRecord, isUsed: Bool = false) -> Bool {
-        if let isDangling, isDangling == isUsed { return false }
-        if !drivers.isEmpty, !drivers.contains("local") { return false }
-        if !names.isEmpty, !names.contains(where: { $0.matches(Array(volume.name.utf8)) }) { return false }
-        return labels.allSatisfy { LabelText.holds($0, in: volume.labels) }
-            && !absentLabels.contains { LabelText.holds($0, in: volume.labels) }
     }
 }
 

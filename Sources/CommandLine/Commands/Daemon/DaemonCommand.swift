@@ -8,6 +8,7 @@ internal import LinuxSystem
 import NIOCore
 internal import OCI
 internal import RPC
+internal import Registry
 internal import Settings
 internal import Storage
 internal import SystemPackage
@@ -18,7 +19,7 @@ internal import Text
 struct DaemonCommand: RunnableCommand {
     static let about = CommandSummary(
         usage: "",
-        summary: "Serve builds to buildctl, buildx and other clients of BuildKit",
+        summary: "Serve Docker's API, and builds to buildctl, buildx and other clients of BuildKit",
         arguments: .none,
         mounts: true,
         place: .anywhere
@@ -80,7 +81,12 @@ struct DaemonCommand: RunnableCommand {
         let listeners = try await listeners(environment, settings)
         let engine = try await environment.engine()
         let server = try await buildServer(environment, engine, settings)
-        let docker = DockerDoor(server: server, engine: try await facts(environment, engine))
+        let docker = DockerDoor(
+            server: server,
+            facts: try await facts(environment, engine),
+            engine: try dockerEngine(environment, engine)
+        )
+        try await docker.resume()
         let door = RPCServer(
             services: server.services,
             web: docker.webDoor,
@@ -180,6 +186,23 @@ struct DaemonCommand: RunnableCommand {
                 stoppedContainers: running.count { !$0 }
             )
         }
+    }
+
+    /// The images, containers and volumes that Docker's clients see.
+    private func dockerEngine(_ environment: SlipwayEnvironment, _ engine: Engine) throws -> DockerEngine {
+        DockerEngine(
+            store: engine.store,
+            images: engine.images,
+            archiver: engine.archiver,
+            containers: try environment.containers(engine),
+            level: environment.privileges.level,
+            remote: { try await environment.engine(over: engine.store, credentials: $0).remote },
+            logIn: { domain, credential in
+                let given = GivenCredentials([domain: credential])
+                let remote = try await environment.engine(over: engine.store, credentials: given).remote
+                return try await remote.client.logIn(to: domain)
+            }
+        )
     }
 
     private func workerLabels(_ store: Store) throws -> [String: String] {

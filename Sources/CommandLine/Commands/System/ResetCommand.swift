@@ -1,5 +1,6 @@
 internal import BuildCache
 internal import Containers
+internal import DockerObjects
 internal import Images
 internal import LinuxSystem
 internal import Storage

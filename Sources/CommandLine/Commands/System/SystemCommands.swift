@@ -1,6 +1,7 @@
 internal import BuildCache
 internal import BuildKitClient
 internal import Containers
+internal import DockerObjects
 internal import GoTemplate
 internal import Images
 internal import LinuxSystem
@@ -96,7 +97,7 @@ struct DiskUsageCommand: RunnableCommand {
         }
         var volumeTable = TextTable()
         volumeTable.append(["VOLUME NAME", "LINKS", "SIZE"])
-        for volume in volumes { volumeTable.append([volume.name, "\(volume.links)", size(volume.size)]) }
+        for volume in volumes { volumeTable.append([volume.volume.name, "\(volume.links)", size(volume.size)]) }
         var cache = TextTable()
         cache.append(["CACHE ID", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED", "STEP"])
         for record in cached {
@@ -109,34 +110,6 @@ struct DiskUsageCommand: RunnableCommand {
         return "Images space usage:\n\n\(images.rendered())\nContainers space usage:\n\n\(containers.rendered())\n"
             + "Local Volumes space usage:\n\n\(volumeTable.rendered())\n"
             + "Build cache usage: \(ByteCount.decimal(cacheSize, digits: 4))\n\n\(cache.rendered())"
-    }
-}
-
-/// The disk usage of one volume.
-struct VolumeUsage {
-    let name: String
-    /// How many containers have it.
-    let links: Int
-    let size: Int64
-
-    static func all(_ containers: ContainerStore) async throws -> [VolumeUsage] {
-        let users = try await containers.volumeUsers()
-        var usage: [VolumeUsage] = []
-        for volume in try await containers.listVolumes() {
-            let size = try await containers.size(of: volume)
-            usage.append(VolumeUsage(name: volume.name, links: users[volume.name]?.count ?? 0, size: size))
-        }
-        return usage
-    }
-
-    static func row(_ volumes: [VolumeUsage]) -> SystemUsage.Row {
-        SystemUsage.Row(
-            kind: .volumes,
-            total: volumes.count,
-            active: volumes.count { $0.links > 0 },
-            size: volumes.reduce(0) { $0 + $1.size },
-            reclaimable: volumes.reduce(0) { $0 + ($1.links > 0 ? 0 : $1.size) }
-        )
     }
 }
 

@@ -1,13 +1,13 @@
-internal import Containers
+package import Containers
 internal import LinuxSystem
 internal import SystemPackage
-internal import Terminal
+package import Terminal
 internal import Text
 
 /// What values of `run` and `create` mean.
-enum ContainerFlagValues {
+package enum ContainerFlagValues {
     /// `type=bind,source=…,target=…,readonly`.
-    static func mount(_ bytes: [UInt8]) throws(FlagValueError) -> ContainerMount {
+    package static func mount(_ bytes: [UInt8]) throws(FlagValueError) -> ContainerMount {
         if bytes.isEmpty { throw FlagValueError("value is empty") }
         var type = "volume"
         var source: [UInt8]?
@@ -87,7 +87,7 @@ enum ContainerFlagValues {
     }
 
     /// Whose user namespace a container is in; the options that podman gives `keep-id` after a colon are refused.
-    static func userNamespace(_ bytes: [UInt8]) throws(FlagValueError) -> UserNamespaceMode? {
+    package static func userNamespace(_ bytes: [UInt8]) throws(FlagValueError) -> UserNamespaceMode? {
         let text = try FlagValues.text(bytes)
         if text.isEmpty { return nil }
         guard let mode = UserNamespaceMode(rawValue: text) else {
@@ -99,7 +99,7 @@ enum ContainerFlagValues {
     }
 
     /// `host:ip` or `host=ip`, IPv6 with or without brackets, or `host-gateway`.
-    static func host(_ bytes: [UInt8]) throws(FlagValueError) -> ContainerOptions.Host {
+    package static func host(_ bytes: [UInt8]) throws(FlagValueError) -> ContainerOptions.Host {
         let text = try FlagValues.text(bytes)
         let separator = text.firstIndex(of: "=") ?? text.firstIndex(of: ":")
         guard let separator, separator > text.startIndex else {
@@ -113,7 +113,7 @@ enum ContainerFlagValues {
         return ContainerOptions.Host(name: String(text[..<separator]), address: address)
     }
 
-    static func address(_ bytes: [UInt8]) throws(FlagValueError) -> String {
+    package static func address(_ bytes: [UInt8]) throws(FlagValueError) -> String {
         let text = try FlagValues.text(bytes)
         guard InternetAddress(text) != nil else {
             throw FlagValueError("IP address is not correctly formatted: \(text)")
@@ -122,7 +122,7 @@ enum ContainerFlagValues {
     }
 
     /// A name, or `.` for no domain at all.
-    static func searchDomain(_ bytes: [UInt8]) throws(FlagValueError) -> String {
+    package static func searchDomain(_ bytes: [UInt8]) throws(FlagValueError) -> String {
         let text = try FlagValues.text(bytes)
         let labels = (text.hasSuffix(".") ? text.dropLast() : text[...]).split(
             separator: ".",
@@ -141,13 +141,14 @@ enum ContainerFlagValues {
     }
 
     /// `name=soft[:hard]`.
-    static func limit(_ bytes: [UInt8]) throws(FlagValueError) -> ContainerOptions.Limit {
+    package static func limit(_ bytes: [UInt8]) throws(FlagValueError) -> ContainerOptions.Limit {
         let limit = try FlagValues.limit(bytes)
         func number(_ value: Int64) -> UInt64 { value < 0 ? .max : UInt64(value) }
         return ContainerOptions.Limit(name: limit.name, soft: number(limit.soft), hard: number(limit.hard))
     }
 
-    static func apply(securityOption bytes: [UInt8], to options: inout ContainerOptions) throws(FlagValueError) {
+    package static func apply(securityOption bytes: [UInt8], to options: inout ContainerOptions) throws(FlagValueError)
+    {
         let text = try FlagValues.text(bytes)
         let separator = text.firstIndex(of: "=") ?? text.firstIndex(of: ":")
         let name = separator.map { String(text[..<$0]) } ?? text
@@ -164,5 +165,22 @@ enum ContainerFlagValues {
             throw FlagValueError("the security option \"\(text)\" is not supported by this version of Slipway")
         default: throw FlagValueError("invalid --security-opt: \"\(text)\"")
         }
+    }
+
+    /// A limit of memory in bytes; nil for 0, which is none.
+    package static func memory(_ size: Int64) throws(FlagValueError) -> Int64? {
+        guard size == 0 || size >= 6 << 20 else { throw FlagValueError("Minimum memory limit allowed is 6MB") }
+        return size == 0 ? nil : size
+    }
+
+    /// Processors' worth of time; nil for 0, which is no limit.
+    package static func processors(_ number: Double) throws(FlagValueError) -> Double? {
+        let available = ProcessContext.processors
+        guard number == 0 || (0.01...Double(available)).contains(number) else {
+            throw FlagValueError(
+                "range of CPUs is from 0.01 to \(available).00, as there are only \(available) CPUs available"
+            )
+        }
+        return number == 0 ? nil : number
     }
 }

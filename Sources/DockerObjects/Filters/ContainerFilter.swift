@@ -1,26 +1,12 @@
-internal import Containers
-internal import Images
-internal import LinuxSystem
+package import Containers
+package import Images
 internal import OCI
 internal import Storage
-internal import SystemPackage
 internal import Terminal
 internal import Text
 
-extension NameExpression {
-    /// The expression of a filter.
-    /// - Throws: `CommandFailure` that names the filter.
-    static func filter(_ filter: ListFilter) throws(CommandFailure) -> NameExpression {
-        do throws(Refusal) {
-            return try NameExpression(Array(filter.value.utf8))
-        } catch {
-            throw CommandFailure("Error: invalid filter '\(filter.name)=\(filter.value)': \(error.reason)")
-        }
-    }
-}
-
 /// Which containers `ps` shows: filters of one name are alternatives, except labels; those of several names must all hold.
-struct ContainerFilter: Sendable {
+package struct ContainerFilter: Sendable {
     private var ids: [NameExpression] = []
     private var names: [NameExpression] = []
     private var labels: [String] = []
@@ -37,21 +23,21 @@ struct ContainerFilter: Sendable {
     private var since: String?
 
     /// Whether containers that do not run are shown without `--all`.
-    var showsStopped: Bool { !statuses.isEmpty || !exitCodes.isEmpty }
+    package var showsStopped: Bool { !statuses.isEmpty || !exitCodes.isEmpty }
 
     private static let statusNames: Set<String> = [
         "created", "running", "paused", "restarting", "removing", "exited", "dead",
     ]
     private static let healthNames: Set<String> = ["none", "starting", "healthy", "unhealthy"]
 
-    /// - Throws: `CommandError.invalidFilter` for a name that is none, `CommandFailure` for a value that is none.
-    init(_ texts: [String]) throws {
-        for text in texts { try add(try ListFilter(parsing: Array(text.utf8))) }
+    /// - Throws: `FilterError`.
+    package init(_ texts: [String]) throws {
+        for text in texts { try add(try ListFilter(text)) }
     }
 
     private mutating func add(_ filter: ListFilter) throws {
         let value = filter.value
-        let refusal = CommandError.invalidFilter("\(filter.name)=\(value)")
+        let refusal = FilterError.unknown("\(filter.name)=\(value)")
         switch filter.name {
         case "id": ids.append(try NameExpression.filter(filter))
         case "name": names.append(try NameExpression.filter(filter))
@@ -77,14 +63,14 @@ struct ContainerFilter: Sendable {
         case "ancestor": ancestors.append(value)
         case "before": before = value
         case "since": since = value
-        default: throw CommandError.invalidFilter(filter.name)
+        default: throw FilterError.unknown(filter.name)
         }
     }
 
     /// `80`, `80/udp`, `8000-8080/tcp`.
     private static func ports(_ filter: ListFilter) throws -> [String] {
         guard !filter.value.contains(":"), let ports = try? PublishedPort.parse(filter.value) else {
-            throw CommandError.invalidFilter("\(filter.name)=\(filter.value)")
+            throw FilterError.unknown("\(filter.name)=\(filter.value)")
         }
         return ports.map(\.containerEndpoint)
     }
@@ -96,7 +82,7 @@ struct ContainerFilter: Sendable {
     ///   - images: where ancestors are looked up.
     /// - Returns: the records.
     /// - Throws: `ContainerError.notFound` for what `before` or `since` name.
-    func select(
+    package func select(
         _ records: [ContainerRecord],
         _ containers: ContainerStore,
         _ images: ImageStore
@@ -148,26 +134,4 @@ struct ContainerFilter: Sendable {
             && isMet(exposed, by: record.exposedEndpoints)
             && isMet(healths, by: [record.health])
     }
-}
-
-extension ContainerRecord {
-    /// What is mounted, by the volume's name or the path of the host.
-    var mountNames: [String] {
-        configuration.mounts.compactMap { mount in
-            switch mount.kind {
-            case .bind(let source): source.string
-            case .volume(let name, _): name
-            case .tmpfs: nil
-            }
-        }
-    }
-
-    /// The ports that the container exposes, published or not, as `80/tcp`.
-    var exposedEndpoints: [String] {
-        let exposed = configuration.options.exposedPorts.map { $0.contains("/") ? $0 : $0 + "/tcp" }
-        return Array(Set(exposed + configuration.ports.map(\.containerEndpoint))).sorted()
-    }
-
-    /// `none` where nothing checks it, else `starting`, `healthy` or `unhealthy`.
-    var health: String { state.run?.health?.status.rawValue ?? "none" }
 }

@@ -1,10 +1,10 @@
-internal import Terminal
+package import Terminal
 
 /// Labels as commands write them.
-enum LabelText {
+package enum LabelText {
     /// Reads `name=value` and `name`, which has an empty value.
     /// - Throws: `FlagValueError` for one without a name.
-    static func pairs(_ texts: [[UInt8]]) throws(FlagValueError) -> [String: String] {
+    package static func pairs(_ texts: [[UInt8]]) throws(FlagValueError) -> [String: String] {
         var labels: [String: String] = [:]
         for bytes in texts {
             let text = try FlagValues.text(bytes)
@@ -16,12 +16,12 @@ enum LabelText {
     }
 
     /// As lists show them: `a=1,b=2`.
-    static func joined(_ labels: [String: String]) -> String {
+    package static func joined(_ labels: [String: String]) -> String {
         labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
     }
 
     /// Whether labels have what a filter asks for: `name`, or `name=value`.
-    static func holds(_ filter: String, in labels: [String: String]) -> Bool {
+    package static func holds(_ filter: String, in labels: [String: String]) -> Bool {
         let parts = filter.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard let found = labels[parts[0]] else { return false }
         return parts.count == 1 || found == parts[1]

@@ -1,0 +1,47 @@
+internal import NIOCore
+internal import NIOHTTP1
+
+/// Has a connection of HTTP/1.1 carry plain bytes from some moment on, in the pieces that bodies of HTTP have.
+///
+/// It stands behind all handlers that know HTTP, and removes them then.
+final class PlainBytes: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = ByteBuffer
+
+    /// The event that begins it; what was written before has gone through the handlers of HTTP.
+    struct Begin: Sendable {}
+
+    private var isPlain = false
+
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        guard event is Begin else { return context.triggerUserOutboundEvent(event, promise: promise) }
+        isPlain = true
+        let pipeline = context.pipeline.syncOperations
+        func remove<Handler: RemovableChannelHandler>(_ type: Handler.Type) -> EventLoopFuture<Void>? {
+            (try? pipeline.context(handlerType: type)).map { pipeline.removeHandler(context: $0) }
+        }
+        // The decoder last: bytes that it has and did not read pass the place of the others.
+        let removals = [
+            remove(RequestGuard.self), remove(UpgradeSorter.self), remove(HTTPServerProtocolErrorHandler.self),
+            remove(NIOHTTPResponseHeadersValidator.self), remove(HTTPResponseEncoder.self),
+            remove(ByteToMessageHandler<HTTPRequestDecoder>.self),
+        ]
+        EventLoopFuture.andAllSucceed(removals.compactMap(\.self), on: context.eventLoop).cascade(to: promise)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard isPlain else { return context.fireChannelRead(data) }
+        // The decoder reads nothing after a request for an upgrade, and only after one this begins.
+        context.fireChannelRead(wrapInboundOut(.body(unwrapInboundIn(data))))
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard isPlain else { return context.write(data, promise: promise) }
+        switch unwrapOutboundIn(data) {
+        case .body(.byteBuffer(let bytes)): context.write(wrapOutboundOut(bytes), promise: promise)
+        case .body(.fileRegion), .head, .end: promise?.succeed(())
+        }
+    }
+}
