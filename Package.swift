@@ -334,7 +334,7 @@ targets += [
     tests("OCITests", of: ["OCI"]),
     tests("AttestationsTests", of: ["Attestations"]),
     tests("ExportersTests", of: ["Archive", "Exporters"], external: [system]),
-    tests("ArchiveTests", of: ["Archive"], external: [system]),
+    tests("ArchiveTests", of: ["Archive"], and: ["Fakes"], external: [system]),
     // Needs root, tools or a network of its own; every suite says what it requires.
     tests("ContainersTests", of: ["Containers"], external: [system]),
     tests("ClientServicesTests", of: ["ClientServices"], and: ["Fakes"], external: [system]),

@@ -63,3 +63,14 @@ int64_t slipway_deflate_block(uint32_t level, uint8_t *memory, const uint8_t *in
 }
 
 uint32_t slipway_crc32(uint32_t seed, const uint8_t *bytes, size_t size) { return crc32_gzip_refl(seed, bytes, size); }
+
+uint32_t slipway_crc32c(uint32_t state, const uint8_t *bytes, size_t size) {
+    // Its length is an int.
+    const size_t longest = (size_t)1 << 30;
+    while (size > longest) {
+        state = crc32_iscsi((unsigned char *)bytes, (int)longest, state);
+        bytes += longest;
+        size -= longest;
+    }
+    return crc32_iscsi((unsigned char *)bytes, (int)size, state);
+}

@@ -1,3 +1,4 @@
+package import Archive
 package import ClientServices
 package import LinuxSystem
 package import OCI
@@ -10,7 +11,12 @@ package enum Export: Sendable {
     /// The files of the result in a directory (`type=local`).
     case directory(FilePath, FileOptions = FileOptions())
     /// The files of the result for a client that takes them from an open directory (`type=local`).
-    case files(@Sendable (RootedDirectory) async throws -> Void, FileOptions = FileOptions())
+    ///
+    /// What takes them tells the sum of each file that it has read.
+    case files(
+        @Sendable (RootedDirectory, _ whenRead: @escaping FileComparison) async throws -> Void,
+        FileOptions = FileOptions()
+    )
     /// The files of the result as one archive (`type=tar`).
     case tar(ExportDestination, FileOptions = FileOptions())
     /// The image as an OCI layout, with or without docker's list of images (`type=oci`, `type=docker`).

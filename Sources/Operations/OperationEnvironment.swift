@@ -111,22 +111,38 @@ package struct OperationEnvironment: Sendable {
             return content.key
         case .tree(let tree):
             return try await snapshots.withMounted(tree) { root in
+                let sums = snapshots.sums(of: tree)
                 let source = try await onBlockingPool {
-                    SourceTree(root: try RootedDirectory(root), name: "stage")
+                    SourceTree(root: try RootedDirectory(root), name: "stage", sums: sums)
                 }
-                return try await ContentDigester(tree: source, memo: UncachedFileDigests()).contentKey(of: selections)
+                let key = try await ContentDigester(tree: source, memo: UncachedFileDigests())
+                    .contentKey(of: selections)
+                try await onBlockingPool { try sums.keep() }
+                observations.noteCompared(place)
+                return key
             }
         }
     }
 
     /// Lends an output's files as a tree to read.
-    func withSource<Value>(_ output: BuildOutput, _ body: (SourceTree) async throws -> Value) async throws -> Value {
+    /// - Parameters:
+    ///   - output: the files.
+    ///   - compares: whether regular files that are copied are compared with what their layers had.
+    ///   - body: reads them.
+    /// - Returns: what that returns.
+    /// - Throws: what that throws, and what showing the files throws.
+    func withSource<Value>(
+        _ output: BuildOutput,
+        comparing compares: Bool = false,
+        _ body: (SourceTree) async throws -> Value
+    ) async throws -> Value {
         switch output {
         case .directory(let directory): return try await body(directory.tree)
         case .tree(let tree):
             return try await snapshots.withMounted(tree) { root in
-                try await body(
-                    try await onBlockingPool { SourceTree(root: try RootedDirectory(root), name: "stage") }
+                let sums = compares ? snapshots.sums(of: tree) : nil
+                return try await body(
+                    try await onBlockingPool { SourceTree(root: try RootedDirectory(root), name: "stage", sums: sums) }
                 )
             }
         }

@@ -3,6 +3,7 @@ package import LinuxSystem
 package import OCI
 package import Storage
 import SystemPackage
+import Text
 
 /// Why a layer cannot be had, read or written.
 package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -14,6 +15,8 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
     case diffIDMismatch(blob: Digest, expected: Digest, actual: Digest)
     /// The files of a layer, or a blob of it, give another archive than they did.
     case layerDamaged(LayerID, expected: Digest, actual: Digest)
+    /// A file of a layer, which is part of these images, is not what it was when the layer was made.
+    case fileDamaged(LayerID, path: [UInt8], images: [String])
     case mount(SystemCallError, layers: Int)
     /// Something outside of the step still holds files of it open for writing.
     case stillInUse
@@ -30,6 +33,9 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
         case .layerDamaged(let id, let expected, let actual):
             "the files of layer \(id) are damaged: their archive is \(actual) instead of \(expected). Run `slipway system check "
                 + "--deep --repair`, then pull or build the image again"
+        case .fileDamaged(let id, let path, let images):
+            "\(escapedForDisplay("/" + path)) is damaged: in layer \(id)\(images.isEmpty ? "" : " of \(images.joined(separator: ", "))") it "
+                + "is not what it was when the layer was made. Run `slipway system check --deep --repair`, then the command again"
         case .stillInUse:
             "the step's files are still open in a process that outlived it; end each process that the step started"
         case .marksUnreadable(let id):
@@ -58,7 +64,8 @@ extension SnapshotError: CausedError {
     package var cause: (any Error)? {
         switch self {
         case .mount(let error, _): error
-        case .unknownLayer, .contentGone, .diffIDMismatch, .layerDamaged, .stillInUse, .marksUnreadable: nil
+        case .unknownLayer, .contentGone, .diffIDMismatch, .layerDamaged, .fileDamaged, .stillInUse, .marksUnreadable:
+            nil
         }
     }
 }

@@ -66,6 +66,42 @@ struct `The life of a container` {
         }
     }
 
+    @Test(.proves("B4: the runtime's own line is"), arguments: [["-d"], ["-d", "-t"], ["-d", "-i", "-t"]])
+    func `a detached program in a format that the kernel refuses leaves no line in the log`(_ flags: [String])
+        async throws
+    {
+        let scratch = try TemporaryDirectory()
+        try scratch.write("echo text\n", to: "context/text")
+        try scratch.write("\u{7f}ELF\u{2}\u{1}\u{1}", to: "context/elf")
+        try scratch.write("#!/nope\n", to: "context/script")
+        try await withName { slipway, name in
+            let dockerfile = "FROM busybox\nCOPY --chmod=755 text elf script /\n"
+            let built = try await slipway.build(dockerfile, ["-t", "\(name)-image"], in: scratch)
+            try #require(built.status == 0, "\(built.errorText)")
+            for (program, reason) in [
+                ("/text", "exec format error"), ("/elf", "exec format error"), ("/script", "no such file or directory"),
+            ] {
+                let line = ["run"] + flags + ["--network", "none", "--name", name, "\(name)-image", program]
+                let refused = try await slipway.run(line)
+                #expect(refused.status == 126, "\(program)")
+                #expect(refused.errorText.contains("exec: \"\(program)\": \(reason)"), "\(refused.errorText)")
+                let logged = try await slipway("logs", name)
+                #expect(logged.text.isEmpty && logged.errorText.isEmpty, "\(program): \(logged.text)")
+                let state = try await slipway.run(["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", name])
+                #expect(state.text == "created 126\n")
+                try await slipway.succeed("rm", "-f", name)
+            }
+            let works = try await slipway.run(
+                ["run"] + flags + ["--network", "none", "--name", name, "\(name)-image", "sh", "/text"]
+            )
+            #expect(works.status == 0)
+            try await slipway.succeed("wait", name)
+            #expect(try await slipway.succeed("logs", name).trimmingCharacters(in: .newlines) == "text")
+            try await slipway.succeed("rm", "-f", name)
+            try await slipway.succeed("rmi", "\(name)-image")
+        }
+    }
+
     @Test(.proves("B12: a container that goes with"))
     func `what contradicts itself is refused before anything is made`() async throws {
         let slipway = try await Slipway.shared()

@@ -17,8 +17,11 @@ final class Extraction {
     /// The times that directories get which entries are made in; those that have an entry of their own get that one's after it.
     private var keptTimes: [[UInt8]: (inode: UInt64, time: FileTime)] = [:]
 
-    init(_ options: LayerExtractor) {
+    private let sums: FileSumRecorder?
+
+    init(_ options: LayerExtractor, _ sums: FileSumRecorder?) {
         self.options = options
+        self.sums = sums
         root = options.root
     }
 
@@ -56,7 +59,9 @@ final class Extraction {
             guard !becomesDirectory else { throw refused(entry, "cannot overwrite a non-directory with a directory") }
         }
         switch entry.kind {
-        case .regular: try writeFile(entry, name, parent, reader)
+        case .regular:
+            let sum = try writeFile(entry, name, parent, reader)
+            sums?.note(Self.path(of: components), sum)
         case .directory: try makeDirectory(entry, components, name, parent)
         case .symbolicLink(let target):
             try replacing(name, in: parent) { () throws(SystemCallError) in
@@ -66,7 +71,7 @@ final class Extraction {
             let owner = owner(of: entry)
             try parent.changeOwner(ofEntry: name, user: owner.user, group: owner.group)
             try parent.setTimes(ofEntry: name, modified: bounded(entry.modified))
-        case .hardLink(let target): try makeHardLink(entry, name, parent, target)
+        case .hardLink(let target): try makeHardLink(entry, components, name, parent, target)
         case .fifo: try makeNode(entry, name, parent, SpecialFile(.fifo))
         case .characterDevice(0, 0): throw refused(entry, "a device 0:0 is how overlayfs marks removed files")
         case .characterDevice(let major, let minor):
@@ -96,11 +101,11 @@ final class Extraction {
 
     /// The directory of that path, made with everything above it where it is missing.
     func directory(_ components: some Collection<[UInt8]>, _ entry: TarEntry) throws -> OpenFile {
-        let key = Array(components.joined(separator: ["/"]))
+        let key = Self.path(of: components)
         if let known = directories[key] { return known }
         let found: OpenFile
         do throws(SystemCallError) {
-            found = try root.open(key.isEmpty ? "." : FilePath(bytes: key), [.pathOnly, .directory])
+            found = try opened(key)
         } catch {
             guard error.errno == .noSuchFileOrDirectory || error.errno == .notDirectory else { throw error }
             found = try makeDirectories(Array(components), entry)
@@ -109,6 +114,29 @@ final class Extraction {
         directories[key] = found
         try keepTime(of: found, key)
         return found
+    }
+
+    static func path(of components: some Collection<[UInt8]>) -> [UInt8] {
+        var path: [UInt8] = []
+        for component in components {
+            if !path.isEmpty { path.append("/") }
+            path += component
+        }
+        return path
+    }
+
+    /// The directory that has a path, which may lead through links.
+    private func opened(_ path: [UInt8]) throws(SystemCallError) -> OpenFile {
+        let place = path.isEmpty ? "." : FilePath(bytes: path)
+        guard let sums, sums.isExact else { return try root.open(place, [.pathOnly, .directory]) }
+        do throws(SystemCallError) {
+            return try root.open(place, [.pathOnly, .directory], followsLinks: false)
+        } catch {
+            guard error.errno == .tooManySymbolicLinkLevels else { throw error }
+        }
+        // What is written there has another name than the archive says.
+        sums.giveUp()
+        return try root.open(place, [.pathOnly, .directory])
     }
 
     /// Remembers the time of a directory before anything is made in it.
@@ -177,10 +205,18 @@ final class Extraction {
         }
     }
 
-    private func writeFile(_ entry: TarEntry, _ name: [UInt8], _ parent: OpenFile, _ reader: TarReader) throws {
+    /// - Returns: the sum of what was written; nil for a file with holes, or where no one wants it.
+    private func writeFile(
+        _ entry: TarEntry,
+        _ name: [UInt8],
+        _ parent: OpenFile,
+        _ reader: TarReader
+    ) throws -> FileSum? {
         let file = try replacing(name, in: parent) { () throws(SystemCallError) in try parent.createFile(named: name) }
         var end: Int64 = 0
+        var counter = FileSum.Counter()
         while let piece = try reader.nextContent() {
+            if sums != nil { counter.add(piece.bytes) }
             if piece.offset == end {
                 try file.write(piece.bytes)
             } else {
@@ -193,6 +229,7 @@ final class Extraction {
         }
         if end < entry.size { try file.truncate(to: entry.size) }
         try applyMetadata(entry, file)
+        return sums != nil && counter.count == entry.size ? counter.sum : nil
     }
 
     private func makeDirectory(_ entry: TarEntry, _ components: [[UInt8]], _ name: [UInt8], _ parent: OpenFile) throws {
@@ -209,14 +246,19 @@ final class Extraction {
         }
         let made = try parent.openEntry(named: name, [.pathOnly, .directory])
         if becomesOpaque { try markOpaque(made) }
-        try applyDirectory(entry, path: Array(components.joined(separator: ["/"])), made)
+        try applyDirectory(entry, path: Self.path(of: components), made)
     }
 
-    private func makeHardLink(_ entry: TarEntry, _ name: [UInt8], _ parent: OpenFile, _ target: [UInt8]) throws {
-        let components = try self.components(of: target, entry)
-        guard let targetName = components.last else { throw refused(entry, "a hard link to a directory") }
-        let key = Array(components.dropLast().joined(separator: ["/"]))
-        let targetParent = try root.open(key.isEmpty ? "." : FilePath(bytes: key), [.pathOnly, .directory])
+    private func makeHardLink(
+        _ entry: TarEntry,
+        _ components: [[UInt8]],
+        _ name: [UInt8],
+        _ parent: OpenFile,
+        _ target: [UInt8]
+    ) throws {
+        let targetComponents = try self.components(of: target, entry)
+        guard let targetName = targetComponents.last else { throw refused(entry, "a hard link to a directory") }
+        let targetParent = try opened(Self.path(of: targetComponents.dropLast()))
         guard let status = try targetParent.entryStatus(named: targetName) else {
             throw refused(entry, "the target of the hard link, \(escapedForDisplay(target)), is not in the archive")
         }
@@ -229,6 +271,7 @@ final class Extraction {
             if existing != nil { try remove(name, in: parent) }
             try parent.createHardLink(named: name, toEntry: targetName, of: targetParent)
         }
+        if status.type == .regular { sums?.noteLink(Self.path(of: components), to: Self.path(of: targetComponents)) }
         // As in docker: outside of layers what the link's own header says holds for the file.
         if !options.mode.isLayer, status.type != .symbolicLink {
             try applyMetadata(entry, try parent.openEntry(named: name, .pathOnly))

@@ -73,12 +73,14 @@ package struct LayerExtractor: Sendable {
     }
 
     /// Extracts everything.
-    /// - Parameter source: the uncompressed archive.
+    /// - Parameters:
+    ///   - source: the uncompressed archive.
+    ///   - sums: takes down the sums of the files; nil where no one wants them.
     /// - Returns: how much was written, and what had to be left out.
     /// - Throws: `ArchiveError` that names the entry, `CancellationError`, or what the source throws.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package func extract(_ source: any ByteSource) throws -> Summary {
-        let extraction = Extraction(self)
+    package func extract(_ source: any ByteSource, notingIn sums: FileSumRecorder? = nil) throws -> Summary {
+        let extraction = Extraction(self, sums)
         try extraction.run(TarReader(source, limits: limits))
         return extraction.summary
     }

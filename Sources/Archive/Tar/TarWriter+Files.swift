@@ -12,15 +12,18 @@ extension TarWriter {
     ///   - entry: the entry; its size is replaced.
     ///   - file: the content, from where it stands.
     ///   - buffer: what it is read through.
+    /// - Returns: the sum of what was read.
     /// - Throws: `ArchiveError.sizeChanged` for a file that became shorter, `.overLimit` for one without a size that is very long,
     ///   `SystemCallError`, what the sink throws.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    @discardableResult
     package func append(
         _ entry: TarEntry,
         contentOf file: OpenFile,
         through buffer: UnsafeMutableRawBufferPointer
-    ) throws {
+    ) throws -> FileSum {
         var entry = entry
+        var counter = FileSum.Counter()
         let start = try Self.fill(buffer, from: file)
         entry.size = Int64(start.count)
         if start.count == buffer.count {
@@ -30,14 +33,17 @@ extension TarWriter {
         }
         try begin(entry)
         try write(start)
+        counter.add(start)
         var missing = entry.size - Int64(start.count)
         while missing > 0 {
             let wanted = Int(min(missing, Int64(buffer.count)))
             let piece = try Self.fill(UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]), from: file)
             guard !piece.isEmpty else { throw ArchiveError.sizeChanged(entry: entry.path) }
             try write(piece)
+            counter.add(piece)
             missing -= Int64(piece.count)
         }
+        return counter.sum
     }
 
     /// Reads until the buffer is full or the file ends.
@@ -59,7 +65,7 @@ extension TarWriter {
         _ start: UnsafeRawBufferPointer,
         withoutSize file: OpenFile,
         _ buffer: UnsafeMutableRawBufferPointer
-    ) throws {
+    ) throws -> FileSum {
         var entry = entry
         var content = Array(start)
         while true {
@@ -73,5 +79,8 @@ extension TarWriter {
         entry.size = Int64(content.count)
         try begin(entry)
         try write(content)
+        var counter = FileSum.Counter()
+        counter.add(content)
+        return counter.sum
     }
 }

@@ -1,3 +1,4 @@
+import Archive
 import BuildKitProto
 import ClientServices
 import Exporters
@@ -15,7 +16,11 @@ protocol ClientSink: Sendable {
     /// - Throws: what the client answers.
     func send(archive: OpenFile, of image: ExportedImage?, output: Int) async throws -> ExportReception
     /// Sends the files below a directory, as an output of a number.
-    func send(files: RootedDirectory, output: Int) async throws
+    func send(
+        files: RootedDirectory,
+        whenRead: @escaping FileComparison,
+        output: Int
+    ) async throws
     /// A store of blobs that the client keeps.
     func content(_ name: String) throws -> any ContentStore
 }
@@ -56,7 +61,10 @@ extension Export {
             self = .tar(destination, try Self.files(message, .tar))
         case "local":
             let sink = try client()
-            self = .files({ try await sink.send(files: $0, output: number) }, try Self.files(message, .local))
+            self = .files(
+                { try await sink.send(files: $0, whenRead: $1, output: number) },
+                try Self.files(message, .local)
+            )
         case "cacheonly", "": return nil
         default: throw ServiceError.unknownExporter(message.type)
         }

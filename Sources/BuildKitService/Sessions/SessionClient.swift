@@ -1,3 +1,4 @@
+import Archive
 import ClientServices
 import Exporters
 import FileSync
@@ -62,13 +63,17 @@ struct SessionClient: ClientSink {
         }
     }
 
-    func send(files: RootedDirectory, output: Int) async throws {
+    func send(
+        files: RootedDirectory,
+        whenRead: @escaping FileComparison,
+        output: Int
+    ) async throws {
         try await session.sync(
             Self.outputService,
             // All platforms come at once, so that the client may delete what else is there.
             metadata: [(Self.outputKey, "\(output)"), ("buildkit-exporter-multi-platform", "1")]
         ) { channel in
-            try await FileSender(from: files).run(channel)
+            try await FileSender(from: files, whenRead: whenRead).run(channel)
         }
     }
 }

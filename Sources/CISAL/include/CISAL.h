@@ -31,4 +31,7 @@ int64_t slipway_deflate_block(uint32_t level, uint8_t *_Nonnull memory, const ui
 /// crc32_gzip_refl.
 uint32_t slipway_crc32(uint32_t seed, const uint8_t *_Nullable bytes, size_t size);
 
+/// crc32_iscsi: the state of CRC-32C after more bytes, neither end of it inverted.
+uint32_t slipway_crc32c(uint32_t state, const uint8_t *_Nullable bytes, size_t size);
+
 #endif

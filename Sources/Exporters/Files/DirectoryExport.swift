@@ -1,5 +1,6 @@
 internal import Archive
 package import LinuxSystem
+package import Snapshots
 package import SystemPackage
 
 /// Writes the files of a result into a directory of the host (`--output type=local`).
@@ -16,6 +17,8 @@ package struct DirectoryExport {
     private var directories: [(path: FilePath, status: FileStatus)] = []
     /// The time that all files get; nil for the times that they have.
     package var time: FileTime?
+    /// What files are compared with as they are read; nil where that is not known.
+    package var sums: TreeSums?
     /// What was written, for `removeOthers`.
     package private(set) var paths: Set<FilePath> = []
     /// How many files and directories were written.
@@ -146,7 +149,8 @@ package struct DirectoryExport {
         let input = try source.open(path, [.readOnly, .noFollow])
         try replace(path) { temporary in
             let output = try destination.open(temporary, [.writeOnly, .createNew, .noFollow], mode: 0o600)
-            try copyContent(from: input, to: output)
+            let sum = try copyContent(from: input, to: output)
+            try sums?.compare(path.bytes, sum)
             try copyAttributes(from: input, to: output)
             try destination.changeMode(temporary, UInt32(status.mode))
             try destination.setTimes(temporary, modified: time ?? status.modified)
@@ -181,13 +185,16 @@ package struct DirectoryExport {
         }
     }
 
-    private func copyContent(from input: OpenFile, to output: OpenFile) throws(SystemCallError) {
+    private func copyContent(from input: OpenFile, to output: OpenFile) throws(SystemCallError) -> FileSum {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
         defer { buffer.deallocate() }
+        var counter = FileSum.Counter()
         while true {
             let count = try input.read(into: buffer)
-            if count == 0 { return }
-            try output.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            if count == 0 { return counter.sum }
+            let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+            try output.write(bytes)
+            counter.add(bytes)
         }
     }
 

@@ -21,7 +21,9 @@ extension Exporter {
             written.formUnion(
                 try await step.withStatus("copying files\(shown)") { _ in
                     try await snapshots.withMounted(image.tree) { root in
-                        try await Self.copyFiles(root, to: path, isSplit ? image.directory : nil, time) { export in
+                        let sums = snapshots.sums(of: image.tree)
+                        return try await Self.copyFiles(root, sums, to: path, isSplit ? image.directory : nil, time) {
+                            export in
                             for file in added { try export.write(file, modified: modified) }
                         }
                     }
@@ -39,14 +41,15 @@ extension Exporter {
     func sendFiles(
         _ options: FileOptions,
         _ step: OperationContext,
-        to take: @Sendable (RootedDirectory) async throws -> Void
+        to take: @Sendable (RootedDirectory, _ whenRead: @escaping FileComparison) async throws -> Void
     ) async throws {
         if let image = results.first, results.count == 1, !isSplit(options), image.epoch(options.epoch) == nil,
             image.attestations.allSatisfy(\.isInlineOnly)
         {
             return try await step.withStatus("copying files") { _ in
                 try await snapshots.withMounted(image.tree) { root in
-                    try await take(try await onBlockingPool { try RootedDirectory(root) })
+                    let sums = snapshots.sums(of: image.tree)
+                    try await take(try await onBlockingPool { try RootedDirectory(root) }, sums.compare)
                 }
             }
         }
@@ -56,7 +59,8 @@ extension Exporter {
         kept.deletesOthers = false
         try await withCleanUp {
             try await exportFiles(to: aside, kept, step)
-            try await take(try await onBlockingPool { try RootedDirectory(aside) })
+            // They were compared when they were put there.
+            try await take(try await onBlockingPool { try RootedDirectory(aside) }) { _, _ in }
         } finally: {
             try await onBlockingPool { try removeTree(aside) }
         }
@@ -65,6 +69,7 @@ extension Exporter {
     /// - Returns: what was written, as seen from the destination.
     private static func copyFiles(
         _ root: FilePath,
+        _ sums: TreeSums,
         to path: FilePath,
         _ directory: String?,
         _ time: FileTime?,
@@ -75,6 +80,7 @@ extension Exporter {
             try await onCancellablePool { isCancelled in
                 var export = try DirectoryExport(source: RootedDirectory(root), destination: target)
                 export.time = time
+                export.sums = sums
                 try export.run(isCancelled: isCancelled)
                 try add(&export)
                 guard let directory else { return export.paths }
@@ -115,6 +121,7 @@ extension Exporter {
                             of: trees,
                             to: FileSink(file),
                             time: time,
+                            comparing: images.map { snapshots.sums(of: $0.tree) },
                             isCancelled: isCancelled
                         ) { writer, number in
                             let prefix = trees[number].name

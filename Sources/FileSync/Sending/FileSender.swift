@@ -1,3 +1,4 @@
+package import Archive
 internal import BuildKitProto
 internal import FoundationEssentials
 package import LinuxSystem
@@ -15,19 +16,23 @@ package struct FileSender: Sendable {
     private let directory: RootedDirectory
     private let selection: FileSelection
     private let owners: FileOwners
+    private let whenRead: FileComparison
 
     /// - Parameters:
     ///   - directory: what is offered; nothing outside of it is read.
     ///   - selection: which of its entries.
     ///   - owners: who owns what is sent; clients of BuildKit say root.
+    ///   - whenRead: is told the sum of each file's content when all of it was read; what it throws ends the sync.
     package init(
         from directory: RootedDirectory,
         selection: FileSelection = .everything,
-        owners: FileOwners = .asSent
+        owners: FileOwners = .asSent,
+        whenRead: @escaping FileComparison = { _, _ in }
     ) {
         self.directory = directory
         self.selection = selection
         self.owners = owners
+        self.whenRead = whenRead
     }
 
     /// Sends until the receiver has all it wants.
@@ -119,7 +124,7 @@ package struct FileSender: Sendable {
     }
 
     private func send(_ ids: [UInt32], _ offer: Offer, _ outgoing: PacketQueue<Fsutil_Types_Packet>) async throws {
-        let contents = Contents(try ids.map { (id: $0, path: try offer.take($0)) }, in: directory)
+        let contents = Contents(try ids.map { (id: $0, path: try offer.take($0)) }, in: directory, whenRead)
         while true {
             let packets = try await onBlockingPool { try contents.next() }
             if packets.isEmpty { return }
@@ -171,6 +176,7 @@ private final class Contents: Sendable {
     private struct State {
         var files: [(id: UInt32, path: [UInt8])]
         var file: OpenFile?
+        var counter = FileSum.Counter()
     }
 
     /// What fsutil reads at once.
@@ -179,9 +185,15 @@ private final class Contents: Sendable {
 
     private let directory: RootedDirectory
     private let state: Mutex<State>
+    private let whenRead: FileComparison
 
-    init(_ files: [(id: UInt32, path: [UInt8])], in directory: RootedDirectory) {
+    init(
+        _ files: [(id: UInt32, path: [UInt8])],
+        in directory: RootedDirectory,
+        _ whenRead: @escaping FileComparison
+    ) {
         self.directory = directory
+        self.whenRead = whenRead
         state = Mutex(State(files: files.reversed(), file: nil))
     }
 
@@ -193,11 +205,14 @@ private final class Contents: Sendable {
             while let (id, path) = state.files.last, bytes < Self.batchSize {
                 if state.file == nil { state.file = try open(path) }
                 let piece = try state.file.map { try read($0, path) } ?? Data()
+                piece.withUnsafeBytes { state.counter.add($0) }
+                if piece.isEmpty, state.file != nil { try whenRead(path, state.counter.sum) }
                 packets.append(.content(id, piece))
                 bytes += max(piece.count, 1 << 10)
                 if piece.isEmpty {
                     state.files.removeLast()
                     state.file = nil
+                    state.counter = FileSum.Counter()
                 }
             }
             return packets

@@ -26,9 +26,14 @@ package struct RootedDirectory: Sendable {
 
     /// Opens a file inside the root, following links inside it unless `options` hold `noFollow`.
     ///
-    /// See openat2(2).
+    /// See openat2(2). Without `followsLinks` a link in any component is an error (`ELOOP`).
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    package func open(_ path: FilePath, _ options: OpenOptions, mode: UInt32 = 0) throws(SystemCallError) -> OpenFile {
+    package func open(
+        _ path: FilePath,
+        _ options: OpenOptions,
+        mode: UInt32 = 0,
+        followsLinks: Bool = true
+    ) throws(SystemCallError) -> OpenFile {
         let inside = path.isEmpty ? FilePath(".") : path
         let creates = options.contains(.create)
         while true {
@@ -39,6 +44,7 @@ package struct RootedDirectory: Sendable {
                     UInt64(options.rawValue | O_CLOEXEC),
                     creates ? UInt64(mode) : 0,
                     slipway_RESOLVE_IN_ROOT | slipway_RESOLVE_NO_MAGICLINKS
+                        | (followsLinks ? 0 : slipway_RESOLVE_NO_SYMLINKS)
                 )
             }
             if descriptor >= 0 {

@@ -1,6 +1,7 @@
 internal import Archive
 internal import Hashing
 internal import LinuxSystem
+internal import Snapshots
 internal import SystemPackage
 import Tasks
 internal import Text
@@ -82,7 +83,9 @@ private func digest(
         guard status.type == file.status.type else { return nil }
         var digests = FileDigests()
         if status.type == .regular {
-            digests.content = try digestContent(of: open, size: status.size, buffer, isCancelled)
+            let content = try digestContent(of: open, size: status.size, buffer, isCancelled, sums: tree.sums != nil)
+            digests.content = content.digest
+            try tree.sums?.compare(file.path, content.sum)
         }
         digests.attributes = digest(of: try copiedAttributes(of: open))
         return DigestedFile(status: status, digests: digests)
@@ -102,23 +105,38 @@ func digest(of attributes: [(name: [UInt8], value: [UInt8])]) -> [UInt8]? {
     return hash.finalized()
 }
 
+/// The sum of a file's content; where it stands in the file does not change.
+@available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+func sumContent(of file: OpenFile) throws -> FileSum {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
+    defer { buffer.deallocate() }
+    var counter = FileSum.Counter()
+    while true {
+        let count = try file.read(into: buffer, at: counter.count)
+        if count == 0 { return counter.sum }
+        counter.add(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+    }
+}
+
 /// The SHA-256 of a file's content up to a size.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 func digestContent(of file: OpenFile, size: Int64) throws -> [UInt8] {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
     defer { buffer.deallocate() }
-    return try digestContent(of: file, size: size, buffer) { false }
+    return try digestContent(of: file, size: size, buffer, { false }, sums: false).digest
 }
 
-/// The SHA-256 of a file's content up to a size; of one that says that it is empty, to its end.
+/// The SHA-256 of a file's content up to a size, and if wanted its sum; of one that says that it is empty, to its end.
 @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
 private func digestContent(
     of file: OpenFile,
     size: Int64,
     _ buffer: UnsafeMutableRawBufferPointer,
-    _ isCancelled: @Sendable () -> Bool
-) throws -> [UInt8] {
+    _ isCancelled: @Sendable () -> Bool,
+    sums: Bool
+) throws -> (digest: [UInt8], sum: FileSum) {
     var hash = SecureHash()
+    var counter = FileSum.Counter()
     var remaining = size
     repeat {
         // A file may be of any size, and a build that is given up must not wait for its end.
@@ -128,8 +146,9 @@ private func digestContent(
         let count = try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]))
         if count == 0 { break }
         hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        if sums { counter.add(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
         remaining -= Int64(count)
         // Files of the kernel's file systems say that they are empty: they are read to their end.
     } while remaining != 0
-    return hash.finalized()
+    return (hash.finalized(), counter.sum)
 }

@@ -1,5 +1,6 @@
 internal import Archive
 internal import LinuxSystem
+internal import Snapshots
 internal import SystemPackage
 internal import Text
 
@@ -150,6 +151,7 @@ struct CopiedEntries: Sendable {
     ) throws -> (FileStatus, [(name: [UInt8], value: [UInt8])]) {
         var status = try from.status()
         guard let record = source.record, let number = place.number else {
+            try source.sums?.compare(place.entry.path, try sumContent(of: from))
             try content.copy(from, status: status, to: to)
             return (status, try copiedAttributes(of: from))
         }

@@ -22,9 +22,14 @@ final class Observations: Sendable {
     }
 
     private let state = Mutex<[Place: ObservedFiles]>([:])
+    private let compared = Mutex<Set<Place>>([])
 
     func note(_ files: ObservedFiles, at place: Place) { state.withLock { $0[place] = files } }
     func files(at place: Place) -> ObservedFiles? { state.withLock { $0[place] } }
+
+    /// Notes that the files of layers were compared with what they were, while their key was computed.
+    func noteCompared(_ place: Place) { _ = compared.withLock { $0.insert(place) } }
+    func isCompared(_ place: Place) -> Bool { compared.withLock { $0.contains(place) } }
 }
 
 /// What a copy of a directory that may change has really copied.

@@ -64,10 +64,10 @@ struct FileOperation: VertexOperation {
             let base = try tree(of: actions[first].base, trees)
             let made: Made
             do {
-                made = try await make(group, on: base, trees, records)
+                made = try await make(group, on: base, trees, records, context)
             } catch is ArchiveUnpacker.ArchiveChanged {
                 made = try await withScratch { scratch in
-                    try await make(group, on: base, trees, records.again(in: scratch))
+                    try await make(group, on: base, trees, records.again(in: scratch), context)
                 }
             }
             trees.made[last] = .tree(base.adding(made.layer))
@@ -105,13 +105,14 @@ struct FileOperation: VertexOperation {
         _ group: [Int],
         on base: FileTree,
         _ trees: Trees,
-        _ records: CopyRecords
+        _ records: CopyRecords,
+        _ context: OperationContext
     ) async throws -> Made {
         let (failure, layer) = try await environment.snapshots.withActiveSnapshot(on: base) { active -> Failure? in
             for index in group {
                 records.of[index]?.reset()
                 do {
-                    try await carryOut(index, on: active.root, trees, records)
+                    try await carryOut(index, on: active.root, trees, records, context)
                 } catch {
                     let isFinal = !(error is CancellationError || error is ArchiveUnpacker.ArchiveChanged)
                     guard environment.keepsRemains, isFinal else { throw error }
@@ -198,7 +199,8 @@ struct FileOperation: VertexOperation {
         _ index: Int,
         on path: FilePath,
         _ trees: Trees,
-        _ records: CopyRecords
+        _ records: CopyRecords,
+        _ context: OperationContext
     ) async throws {
         let action = actions[index]
         let root = try await onBlockingPool { try RootedDirectory(path) }
@@ -213,7 +215,8 @@ struct FileOperation: VertexOperation {
         case .remove(let removal): try await onBlockingPool { try changes.remove(removal) }
         case .copy(let copy, let from):
             do {
-                try await environment.withSource(try output(of: from, trees)) { source in
+                let compares = !isCompared(from, context)
+                try await environment.withSource(try output(of: from, trees), comparing: compares) { source in
                     try await self.copy(copy, from: source.recording(records.of[index]), to: root, owner, records)
                 }
             } catch OperationError.notFound(let path, _, let hint) where !isKeyedByContent(from) {
@@ -227,6 +230,12 @@ struct FileOperation: VertexOperation {
         guard case .output(let output) = input, let number = inputs.firstIndex(of: output) else { return false }
         if case .content = key(output, number: number) { return true }
         return false
+    }
+
+    /// Whether the files that are copied of an input were compared with what their layers had, when they were read for the key.
+    private func isCompared(_ input: FileInput, _ context: OperationContext) -> Bool {
+        guard case .output(let output) = input, let number = inputs.firstIndex(of: output) else { return false }
+        return environment.observations.isCompared(Observations.Place(vertex: context.vertex, input: number))
     }
 
     private func copy(

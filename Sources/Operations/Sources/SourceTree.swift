@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Snapshots
 
 /// A tree of files as an operation reads it: a root, the paths of it that take part, and whom its files count as belonging to.
 struct SourceTree: Sendable {
@@ -16,24 +17,28 @@ struct SourceTree: Sendable {
     let name: [UInt8]
     /// Takes down what is copied of a tree that may change meanwhile; nil for one that cannot.
     let record: CopyRecord?
+    /// What files are compared with as they are read; nil for a tree that is none of layers, or whose files were compared before.
+    let sums: TreeSums?
 
     init(
         root: RootedDirectory,
         name: [UInt8],
         filter: PathFilter = .everything,
         ownership: Ownership = .asStored,
-        record: CopyRecord? = nil
+        record: CopyRecord? = nil,
+        sums: TreeSums? = nil
     ) {
         self.root = root
         self.name = name
         self.filter = filter
         self.ownership = ownership
         self.record = record
+        self.sums = sums
     }
 
     /// The tree, with what is copied of it taken down.
     func recording(_ record: CopyRecord?) -> SourceTree {
-        SourceTree(root: root, name: name, filter: filter, ownership: ownership, record: record)
+        SourceTree(root: root, name: name, filter: filter, ownership: ownership, record: record, sums: sums)
     }
 
     func owner(of status: FileStatus) -> (user: UInt32, group: UInt32) {

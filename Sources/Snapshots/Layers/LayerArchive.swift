@@ -40,6 +40,8 @@ struct LayerArchive {
     /// In front of all names; empty, or ending in a slash.
     private let prefix: [UInt8]
     var times = ArchiveTimes.own
+    /// Is told the sum of each regular file, under each of its names in the layer, once it is written.
+    var whenSummed: (_ path: [UInt8], FileSum) throws -> Void = { _, _ in }
     /// Whether the archive is files for people rather than a layer: then all names are names, and it has access control lists too.
     var isOutput = false
 
@@ -58,7 +60,7 @@ struct LayerArchive {
 
     /// Counts the entries and the bytes of their contents.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func measure() throws -> Measure {
+    func measure(notingIn sums: FileSumRecorder? = nil) throws -> Measure {
         var measure = Measure()
         var seen: Set<Inode> = []
         /// The directory visited last, while nothing of it has been.
@@ -78,6 +80,7 @@ struct LayerArchive {
                 measure.touchedFiles.append(entry.bytes)
             }
             guard status.type == .regular else { return }
+            sums?.note(entry.bytes, nil)
             if status.linkCount > 1, !seen.insert(Inode(device: status.device, number: status.inode)).inserted {
                 return
             }
@@ -104,6 +107,7 @@ struct LayerArchive {
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
     func writeEntries(to writer: TarWriter, isCancelled: @Sendable () -> Bool) throws {
         var firstNames: [Inode: [UInt8]] = [:]
+        var firstSums: [Inode: FileSum] = [:]
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
         defer { buffer.deallocate() }
         try files.walk { file in
@@ -132,7 +136,9 @@ struct LayerArchive {
             if status.type != .directory, status.linkCount > 1 {
                 if let first = firstNames[inode] {
                     entry.kind = .hardLink(target: first)
-                    return try writer.begin(entry)
+                    try writer.begin(entry)
+                    if let sum = firstSums[inode] { try whenSummed(file.bytes, sum) }
+                    return
                 }
                 firstNames[inode] = name
             }
@@ -146,7 +152,9 @@ struct LayerArchive {
             switch status.type {
             case .regular:
                 guard try opened.status().type == .regular else { throw ArchiveError.sizeChanged(entry: name) }
-                try writer.append(entry, contentOf: opened, through: buffer)
+                let sum = try writer.append(entry, contentOf: opened, through: buffer)
+                if status.linkCount > 1 { firstSums[inode] = sum }
+                try whenSummed(file.bytes, sum)
             case .directory:
                 entry.kind = .directory
                 try writer.begin(entry)

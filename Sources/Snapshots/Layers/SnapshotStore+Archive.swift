@@ -10,7 +10,7 @@ extension SnapshotStore {
     /// It is computed once, as a stream, and remembered.
     package func diffID(of layer: LayerID) async throws -> Digest {
         if let known = try await info(of: layer).diffID { return known }
-        let sink = try await digest(layer)
+        let sink = try await onBlockingPool { try self.firstDigest(of: layer) }
         try await store.database.writeLazily { db in
             try db.execute(
                 sql: "UPDATE layers SET diff_id = ?, archive_size = ? WHERE id = ?",
@@ -20,11 +20,28 @@ extension SnapshotStore {
         return sink.digest
     }
 
-    fileprivate func digest(_ layer: LayerID) async throws -> (digest: Digest, count: Int64) {
+    /// The digest and the size of the archive that a layer's files give, of which no archive was made before: what is known of the files
+    /// must hold, and all sums are known from then on.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    private func firstDigest(of layer: LayerID) throws -> (digest: Digest, count: Int64) {
+        let sink = DigestingSink()
+        var archive = LayerArchive(try layerFiles(of: layer))
+        let known = TreeSums(FileTree(layers: [layer]), in: self)
+        let read = FileSumRecorder()
+        archive.whenSummed = { path, sum in
+            try known.compare(path, sum)
+            read.note(path, sum)
+        }
+        try archive.write(to: sink)
+        if let sums = read.sums { try replaceSums(of: layer, by: sums) }
+        return (sink.digest, sink.count)
+    }
+
+    fileprivate func digest(of layer: LayerID) async throws -> Digest {
         try await onBlockingPool {
             let sink = DigestingSink()
             try LayerArchive(self.layerFiles(of: layer)).write(to: sink)
-            return (sink.digest, sink.count)
+            return sink.digest
         }
     }
 
@@ -68,7 +85,7 @@ extension LeasedSnapshots {
         if let here = info.blobs.first(where: { present.contains($0.digest) }) { return here }
         guard let blob = info.blobs.first else { return nil }
         // Files that were made here give their archive again; those that were unpacked need not give the same bytes.
-        if info.isUnpacked, let diffID = info.diffID, try await snapshots.digest(layer).digest == diffID { return nil }
+        if info.isUnpacked, let diffID = info.diffID, try await snapshots.digest(of: layer) == diffID { return nil }
         try await fetch(blob)
         return blob
     }
@@ -125,6 +142,7 @@ extension SnapshotStore {
 ///   - sink: where the archive goes.
 ///   - time: the time of every entry; nil for the times that the files have.
 ///   - isLiving: whether others may change the files meanwhile.
+///   - sums: for each directory of a tree of layers, what its files are compared with; none for others.
 ///   - isCancelled: asked for each entry; true ends the work with `CancellationError`.
 ///   - add: writes what is not in the directory of a number, after what is.
 /// - Throws: `SystemCallError`, what the sink throws.
@@ -134,6 +152,7 @@ package func writeTreeArchive(
     to sink: any ByteSink,
     time: FileTime? = nil,
     isLiving: Bool = false,
+    comparing sums: [TreeSums] = [],
     isCancelled: @Sendable () -> Bool,
     adding add: (TarWriter, _ directory: Int) throws -> Void = { _, _ in }
 ) throws {
@@ -146,6 +165,7 @@ package func writeTreeArchive(
         files.isLiving = isLiving
         var archive = LayerArchive(files, below: name)
         archive.isOutput = true
+        if sums.indices.contains(number) { archive.whenSummed = sums[number].compare }
         archive.times = time.map { .all($0) } ?? .own
         try archive.writeEntries(to: writer, isCancelled: isCancelled)
         try add(writer, number)

@@ -129,6 +129,7 @@ extension SnapshotStore {
             if let diffID, diffID != unpacked.diffID {
                 throw SnapshotError.diffIDMismatch(blob: blob, expected: diffID, actual: unpacked.diffID)
             }
+            try write(unpacked.sums, to: scratch)
             try makeDurableIfStrict(scratch)
             try adopt(scratch, as: layer, from: blob, unpacked)
         } catch {
@@ -144,6 +145,7 @@ extension SnapshotStore {
         let diffID: Digest
         /// Bytes without compression.
         let archiveSize: Int64
+        let sums: FileSums?
     }
 
     /// Unpacks a blob into an empty directory.
@@ -176,12 +178,13 @@ extension SnapshotStore {
             limits: limits
         )
         extractor.isCancelled = isCancelled
-        let summary = try extractor.extract(ahead)
+        let sums = FileSumRecorder()
+        let summary = try extractor.extract(ahead, notingIn: sums)
         try ahead.drain()
         ahead.close()
         // What comes after the archive is none of its, but a blob is verified at its end only.
         try compressed.drain()
-        return Unpacked(files: summary, diffID: archive.digest, archiveSize: archive.count)
+        return Unpacked(files: summary, diffID: archive.digest, archiveSize: archive.count, sums: sums.sums)
     }
 
     /// Moves a finished directory to its place, in the transaction that says that it is there.

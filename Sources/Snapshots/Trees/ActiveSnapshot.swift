@@ -203,17 +203,24 @@ extension SnapshotStore {
     ) throws -> LayerID {
         let files = scratch.appending(form.rawValue)
         let made = LayerFiles(root: try RootedDirectory(files), form: form)
-        let archive = LayerArchive(made)
-        var measure = try archive.measure()
+        var archive = LayerArchive(made)
+        var sums = FileSumRecorder()
+        var measure = try archive.measure(notingIn: sums)
         if form.overlayAttributes != nil {
             measure.entries += try nameHidden(measure.opaqueDirectories, of: made, above: tree)
         }
-        if form != .plain { try removeUntouched(&measure, of: made, above: tree) }
-        try makeDurableIfStrict(scratch)
+        if form != .plain { try removeUntouched(&measure, sums, of: made, above: tree) }
         // Of a small layer the digest costs less now than a transaction of its own later.
         let digest = DigestingSink()
         let isSmall = measure.entries < 32 && measure.bytes < 1 << 20 && !measure.holdsReservedName
-        if isSmall { try archive.write(to: digest) }
+        if isSmall {
+            let known = FileSumRecorder()
+            archive.whenSummed = { known.note($0, $1) }
+            try archive.write(to: digest)
+            sums = known
+        }
+        try write(sums.sums, to: scratch)
+        try makeDurableIfStrict(scratch)
         let lock = try FileLock.acquire(store.layout.collectionLock, .shared)
         defer { withExtendedLifetime(lock) {} }
         let layer = try placing(isReplaceable: false) { db, place in

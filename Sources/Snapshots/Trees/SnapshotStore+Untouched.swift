@@ -10,14 +10,21 @@ extension SnapshotStore {
     /// layer.
     /// - Parameters:
     ///   - measure: of the layer.
+    ///   - sums: of its files.
     ///   - layer: the layer, which nothing else uses, and in which no directory is opaque any more.
     ///   - tree: what it stands on.
     /// - Throws: `SystemCallError`, `SnapshotError`.
     @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
-    func removeUntouched(_ measure: inout Measure, of layer: LayerFiles, above tree: FileTree) throws {
+    func removeUntouched(
+        _ measure: inout Measure,
+        _ sums: FileSumRecorder,
+        of layer: LayerFiles,
+        above tree: FileTree
+    ) throws {
         if tree.layers.isEmpty || measure.emptyDirectories.isEmpty && measure.touchedFiles.isEmpty { return }
         let below = try OverlaidLayers(tree.layers.map(layerFiles))
         let files = try UnchangedFiles(layer: layer, below: below).remove(of: measure.touchedFiles)
+        for file in files { sums.forget(file.path) }
         measure.entries -= Int64(files.count)
         measure.bytes -= files.reduce(0) { $0 + $1.size }
         let directories = UntouchedDirectories(layer: layer, below: below)

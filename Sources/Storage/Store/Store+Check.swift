@@ -9,8 +9,8 @@ package enum StoreProblem: Hashable, Sendable, CustomStringConvertible {
     case database(String)
     /// What is recorded outside of the database is damaged, which does no harm as long as the database is sound.
     case records(String)
-    /// The files of a layer are not those of its archive.
-    case layerDamaged(layer: LayerID, expected: Digest, actual: Digest?, images: [String])
+    /// The files of a layer are not those of its archive, if one was ever made, or of which the sums are known; some of them by name.
+    case layerDamaged(layer: LayerID, expected: Digest?, actual: Digest?, files: [[UInt8]], images: [String])
     case blobMissing(Digest)
     case blobSize(Digest, recorded: Int64, actual: Int64)
     case blobDamaged(Digest, actual: Digest)
@@ -25,9 +25,10 @@ package enum StoreProblem: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .database(let reason): "database: \(reason)"
         case .records(let reason): "records of the database: \(reason)"
-        case .layerDamaged(let layer, let expected, let actual, let images):
-            "layer \(layer)\(images.isEmpty ? "" : " of \(images.joined(separator: ", "))"): its files are not those of "
-                + "\(expected)" + (actual.map { ", but of \($0)" } ?? "")
+        case .layerDamaged(let layer, let expected, let actual, let files, let images):
+            "layer \(layer)\(images.isEmpty ? "" : " of \(images.joined(separator: ", "))"): its files are not "
+                + (expected.map { "those of \($0)" } ?? "what they were when it was made")
+                + (expected == nil ? "" : actual.map { ", but of \($0)" } ?? "") + Self.list(files)
         case .blobMissing(let digest): "blob \(digest): its file is missing"
         case .blobSize(let digest, let recorded, let actual):
             "blob \(digest): its file has \(actual) bytes instead of \(recorded)"
@@ -38,6 +39,12 @@ package enum StoreProblem: Hashable, Sendable, CustomStringConvertible {
             "image \(image)\(names.isEmpty ? "" : " (\(names.joined(separator: ", ")))"): its configuration is missing"
         case .orphan(let path): "\(escapedForDisplay(path.bytes)): nothing refers to it"
         }
+    }
+
+    private static func list(_ files: [[UInt8]]) -> String {
+        if files.isEmpty { return "" }
+        let shown = files.prefix(3).map { escapedForDisplay("/" + $0) }.joined(separator: ", ")
+        return " (\(shown)\(files.count > 3 ? " and \(files.count - 3) more" : ""))"
     }
 }
 
@@ -122,7 +129,13 @@ extension Store {
 
     /// The images that a layer is part of, by name where they have one.
     package func imageNames(with layer: LayerID) async throws -> [String] {
-        try await database.read { [tables = database.tables] db in try tables.names(ofUsersOf: layer, in: db) }
+        try await onBlockingPool { try self.imageNamesBlocking(with: layer) }
+    }
+
+    /// The images that a layer is part of, by name where they have one.
+    @available(*, noasync, message: "blocks a thread; call it inside `onBlockingPool`")
+    package func imageNamesBlocking(with layer: LayerID) throws -> [String] {
+        try database.read { [tables = database.tables] db in try tables.names(ofUsersOf: layer, in: db) }
     }
 
     private func checkRows(integrity: Bool) throws -> StoreCheck {
