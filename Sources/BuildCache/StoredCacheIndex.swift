@@ -87,7 +87,9 @@ package final class StoredCacheIndex: CacheIndex {
             let rows = try CacheTable.Layer.fetchAll(layers, arguments: [record.id])
             var found = FoundLayers(
                 outputs: [[LayerID]](repeating: [], count: counts.count),
-                unsecured: secured.withLock { secured in Set(rows.lazy.map(\.layer).filter { !secured.contains($0) }) }
+                unsecured: secured.withLock { secured in
+                    rows.reduce(into: []) { if !secured.contains($1.layer) { $0.insert($1.layer) } }
+                }
             )
             if !found.unsecured.isEmpty {
                 let presence = try LayerTable.presence(of: found.unsecured, in: db)

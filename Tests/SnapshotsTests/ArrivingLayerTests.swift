@@ -13,14 +13,14 @@ import Testing
         try await withSnapshots(fetching: sender) { snapshots in
             sender.store.keep(snapshots.store)
             let (layer, bytes) = try await snapshots.expectedLayer()
-            async let unpacked: Void = snapshots.lasting.unpack([layer])
+            let work = Task { try await snapshots.lasting.unpack([layer]) }
             sender.turns.send(.bytes(bytes.prefix(bytes.count / 2)))
             // The blob's second half is sent only when files of the first half are there.
             while try await snapshots.namesBeingUnpacked().isEmpty { try await Task.sleep(for: .milliseconds(5)) }
             #expect(try await snapshots.info(of: layer).isUnpacked == false)
             sender.turns.send(.bytes(bytes.suffix(from: bytes.count / 2)))
             sender.turns.send(.end)
-            try await unpacked
+            try await work.value
             #expect(try await snapshots.contents(of: layer).keys.sorted() == ["a", "b", "c", "d"])
             #expect(try await snapshots.store.check(full: true).problems.isEmpty)
         }
@@ -33,10 +33,10 @@ import Testing
             let (layer, bytes) = try await snapshots.expectedLayer()
             var changed = bytes
             changed[changed.count / 2] ^= 1
-            async let unpacked: Void = snapshots.lasting.unpack([layer])
+            let work = Task { try await snapshots.lasting.unpack([layer]) }
             sender.turns.send(.bytes(changed[...]))
             sender.turns.send(.end)
-            let error = await #expect(throws: StorageError.self) { try await unpacked }
+            let error = await #expect(throws: StorageError.self) { try await work.value }
             guard case .digestMismatch = error else { throw error ?? CancellationError() }
             #expect(try await snapshots.info(of: layer).isUnpacked == false)
             #expect(try await snapshots.namesBeingUnpacked().isEmpty)
@@ -48,13 +48,13 @@ import Testing
         try await withSnapshots(fetching: sender) { snapshots in
             sender.store.keep(snapshots.store)
             let (layer, bytes) = try await snapshots.expectedLayer()
-            async let unpacked: Void = snapshots.lasting.unpack([layer])
+            let work = Task { try await snapshots.lasting.unpack([layer]) }
             sender.turns.send(.bytes(bytes.prefix(bytes.count / 2)))
             while try await snapshots.namesBeingUnpacked().isEmpty { try await Task.sleep(for: .milliseconds(5)) }
             sender.turns.send(.restart)
             sender.turns.send(.bytes(bytes[...]))
             sender.turns.send(.end)
-            try await unpacked
+            try await work.value
             #expect(try await snapshots.contents(of: layer).keys.sorted() == ["a", "b", "c", "d"])
             #expect(try await snapshots.namesBeingUnpacked().isEmpty)
         }
