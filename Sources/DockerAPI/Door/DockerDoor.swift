@@ -9,7 +9,7 @@ package struct DockerDoor: Sendable {
     let facts: EngineFacts
     let engine: DockerEngine
     let builds = RunningBuilds()
-    let executions = Executions()
+    let executions = ExecTable()
     let watch: HealthWatch
 
     package init(server: BuildServer, facts: EngineFacts, engine: DockerEngine) {
