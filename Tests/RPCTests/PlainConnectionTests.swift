@@ -12,21 +12,28 @@ import Testing
         switch question.path {
         case "/plain":
             let body = (try? await question.body.bytes(limit: 100)) ?? []
-            answer = WebAnswer(status: 101, headers: [("Connection", "Upgrade"), ("Upgrade", "tcp")], connection: { stream in
-                try await stream.write(body + [0x3a])
-                var count = 0
-                while count < 5, let bytes = try await stream.read() {
-                    try await stream.write(bytes)
-                    count += bytes.count
+            answer = WebAnswer(
+                status: 101,
+                headers: [("Connection", "Upgrade"), ("Upgrade", "tcp")],
+                connection: { stream in
+                    try await stream.write(body + [0x3a])
+                    var count = 0
+                    while count < 5, let bytes = try await stream.read() {
+                        try await stream.write(bytes)
+                        count += bytes.count
+                    }
                 }
-            })
+            )
         case "/fails":
             answer = WebAnswer(status: 200, stream: { _ in throw Refusal() })
         case "/fails/late":
-            answer = WebAnswer(status: 200, stream: { writer in
-                try await writer.begin()
-                throw Refusal()
-            })
+            answer = WebAnswer(
+                status: 200,
+                stream: { writer in
+                    try await writer.begin()
+                    throw Refusal()
+                }
+            )
         default: answer = WebAnswer(status: 200, stream: { try await $0.write(Array("late".utf8)) })
         }
         answer.failure = { _ in WebAnswer(status: 418, body: Array("refused".utf8)) }
@@ -34,11 +41,13 @@ import Testing
     })
 
     private func answer(to request: String, then bytes: String = "") async throws -> String {
+        var text = ""
         try await withSocket { socket in
-            try await withServer(web: Self.web, at: [socket]) { addresses in
+            text = try await withServer(web: Self.web, at: [socket]) { addresses in
                 try await exchange(Array((request + bytes).utf8), with: addresses[0])
             }
         }
+        return text
     }
 
     @Test func `hands over the bytes of the connection, those too that came with the request`() async throws {
@@ -51,7 +60,10 @@ import Testing
     }
 
     @Test func `hands over nothing where the client asks for no upgrade`() async throws {
-        let answer = try await answer(to: "POST /plain HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", then: "GET / HTTP/1.1\r\n\r\n")
+        let answer = try await answer(
+            to: "POST /plain HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+            then: "GET / HTTP/1.1\r\n\r\n"
+        )
         #expect(answer.isEmpty)
     }
 

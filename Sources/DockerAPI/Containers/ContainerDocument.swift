@@ -18,9 +18,9 @@ package struct ContainerDocument: Sendable {
 
     /// - Parameter bytes: the document, in JSON.
     /// - Throws: `DockerAPIError`, `ContainerError`.
-    package init(parsing bytes: [UInt8]) throws { try self.init(JSONFields(parsing: bytes)) }
+    package init(parsing bytes: [UInt8]) throws { try self.init(DocumentFields(parsing: bytes)) }
 
-    init(_ fields: JSONFields) throws {
+    init(_ fields: DocumentFields) throws {
         try FieldRefusal.check(fields, Self.refused, known: Self.known)
         let host = try HostDocument(fields.fields("HostConfig"))
         try Self.check(networks: fields.fields("NetworkingConfig"))
@@ -45,7 +45,7 @@ package struct ContainerDocument: Sendable {
         return request
     }
 
-    private static func take(_ fields: JSONFields, _ request: inout ContainerRequest) throws {
+    private static func take(_ fields: DocumentFields, _ request: inout ContainerRequest) throws {
         request.command = try fields.texts("Cmd") ?? []
         request.entrypoint = try fields.texts("Entrypoint").map { $0 == [""] ? [] : $0 }
         request.environment = try fields.texts("Env") ?? []
@@ -76,7 +76,7 @@ package struct ContainerDocument: Sendable {
         request.healthcheck = try healthcheck(fields.fields("Healthcheck"))
     }
 
-    private static func healthcheck(_ fields: JSONFields) throws(DockerAPIError) -> Healthcheck? {
+    private static func healthcheck(_ fields: DocumentFields) throws(DockerAPIError) -> Healthcheck? {
         if fields.meaningful.isEmpty { return nil }
         func time(_ name: String) throws(DockerAPIError) -> Int64? {
             guard let nanoseconds = try fields.number(name), nanoseconds != 0 else { return nil }
@@ -95,7 +95,7 @@ package struct ContainerDocument: Sendable {
     }
 
     /// Names of networks say what `HostConfig.NetworkMode` says; whatever else is asked of them is refused.
-    private static func check(networks fields: JSONFields) throws(DockerAPIError) {
+    private static func check(networks fields: DocumentFields) throws(DockerAPIError) {
         let endpoints = try fields.fields("EndpointsConfig")
         for name in endpoints.meaningful {
             let asked = try endpoints.fields(name).meaningful
@@ -138,7 +138,7 @@ struct FieldRefusal: Sendable {
     ///   - known: the fields that are done.
     /// - Throws: `DockerAPIError.unsupportedField`.
     static func check(
-        _ fields: JSONFields,
+        _ fields: DocumentFields,
         _ refused: [String: FieldRefusal],
         known: Set<String>
     ) throws(DockerAPIError) {

@@ -16,7 +16,7 @@ struct HostDocument: Sendable {
     private let options: ContainerOptions
 
     /// - Throws: `DockerAPIError`, `ContainerError`.
-    init(_ fields: JSONFields) throws {
+    init(_ fields: DocumentFields) throws {
         try FieldRefusal.check(fields, Self.refused, known: Self.known)
         try Self.checkPolicies(fields)
         network = try Self.network(fields)
@@ -42,7 +42,7 @@ struct HostDocument: Sendable {
 
     // MARK: Networks
 
-    private static func network(_ fields: JSONFields) throws(DockerAPIError) -> ContainerConfiguration.Network {
+    private static func network(_ fields: DocumentFields) throws(DockerAPIError) -> ContainerConfiguration.Network {
         let name = try fields.text("NetworkMode") ?? ""
         if ["", "default"].contains(name) { return .bridge }
         guard let network = ContainerConfiguration.Network(rawValue: name) else {
@@ -54,7 +54,7 @@ struct HostDocument: Sendable {
         return network
     }
 
-    private static func ports(_ fields: JSONFields) throws -> [PublishedPort] {
+    private static func ports(_ fields: DocumentFields) throws -> [PublishedPort] {
         let bindings = try fields.fields("PortBindings")
         var ports: [PublishedPort] = []
         for name in try fields.names("PortBindings").sorted() {
@@ -72,7 +72,7 @@ struct HostDocument: Sendable {
 
     // MARK: Files
 
-    private static func mounts(_ fields: JSONFields) throws -> [ContainerMount] {
+    private static func mounts(_ fields: DocumentFields) throws -> [ContainerMount] {
         var mounts: [ContainerMount] = []
         for text in try fields.texts("Binds") ?? [] {
             mounts.append(try ContainerMount(parsingVolume: Array(text.utf8)))
@@ -84,7 +84,7 @@ struct HostDocument: Sendable {
         return mounts
     }
 
-    private static func mount(_ fields: JSONFields) throws -> ContainerMount {
+    private static func mount(_ fields: DocumentFields) throws -> ContainerMount {
         try FieldRefusal.check(
             fields,
             [
@@ -172,7 +172,7 @@ struct HostDocument: Sendable {
 
     // MARK: Confinement and limits
 
-    private static func options(_ fields: JSONFields) throws -> ContainerOptions {
+    private static func options(_ fields: DocumentFields) throws -> ContainerOptions {
         var options = ContainerOptions()
         func values<Value>(
             _ name: String,
@@ -230,7 +230,7 @@ struct HostDocument: Sendable {
         return options
     }
 
-    private static func resources(_ fields: JSONFields) throws -> ContainerResources {
+    private static func resources(_ fields: DocumentFields) throws -> ContainerResources {
         var resources = ContainerResources()
         let memory = try fields.number("Memory") ?? 0
         resources.memory = try inWords(fields.path("Memory")) { () throws(FlagValueError) in
@@ -244,7 +244,7 @@ struct HostDocument: Sendable {
         return resources
     }
 
-    private static func checkPolicies(_ fields: JSONFields) throws(DockerAPIError) {
+    private static func checkPolicies(_ fields: DocumentFields) throws(DockerAPIError) {
         let restart = try fields.fields("RestartPolicy")
         if let name = try restart.text("Name"), !["", "no"].contains(name) {
             throw .unsupportedField(

@@ -22,7 +22,6 @@ package enum DockerAPIError: Error, Sendable, Hashable, CustomStringConvertible 
     case uploadNotWanted(String)
     /// What the API has and this daemon does not yet, by what it would do.
     case notYet(String)
-    case queryTooLong(Int)
     case bodyTooLarge(Int)
     case invalidField(String, expected: String)
     case invalidMoment(parameter: String, value: String)
@@ -65,7 +64,6 @@ package enum DockerAPIError: Error, Sendable, Hashable, CustomStringConvertible 
         case .noUpload: "the context that the build waits for was not sent"
         case .uploadNotWanted(let id): "no build \(escapedForDisplay(Array(id.utf8))) waits for this context"
         case .notYet(let what): "\(what) is not supported by this version of Slipway"
-        case .queryTooLong(let limit): "the query of the request is longer than \(limit) bytes"
         case .bodyTooLarge(let limit): "the document of the request is larger than \(limit) bytes"
         case .invalidField(let name, let expected): "invalid value of \(name): \(expected) is expected"
         case .invalidMoment(let name, let value):
@@ -97,7 +95,6 @@ package enum DockerAPIError: Error, Sendable, Hashable, CustomStringConvertible 
         case .noSuchExec, .nothingToPush, .noSuchPlugin: 404
         case .execHasRun, .notRunning: 409
         case .bodyTooLarge: 413
-        case .queryTooLong: 414
         case .classicBuilder, .notYet: 501
         case .notInSwarm, .noSwarmManager: 503
         case .invalidBuilderVersion, .unsupportedNetwork, .severalOutputs, .noBuildID, .noUpload, .uploadNotWanted: 500

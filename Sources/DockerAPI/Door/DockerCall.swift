@@ -6,8 +6,6 @@ internal import Text
 struct DockerCall: Sendable {
     /// The largest document that is read, in bytes.
     private static let documentLimit = 4 << 20
-    /// The longest query.
-    private static let queryLimit = 64 << 10
 
     let version: APIVersion
     let query: FormQuery
@@ -22,7 +20,6 @@ struct DockerCall: Sendable {
         version = text.map { APIVersion(parsing: $0) } ?? .latest
         if version < .oldest { throw .tooOld("\(version)") }
         if version > .latest { throw .tooNew("\(version)") }
-        guard question.query.utf8.count <= Self.queryLimit else { throw .queryTooLong(Self.queryLimit) }
         query = try FormQuery(parsing: question.query)
         body = question.body
         self.values = values
@@ -38,12 +35,14 @@ struct DockerCall: Sendable {
 
     /// The document that the request brings; an empty one where it brings none.
     /// - Throws: `DockerAPIError` where it is too large or too deep, or no object.
-    func document() async throws -> JSONFields {
+    func document() async throws -> DocumentFields {
         guard let bytes = try await body.bytes(limit: Self.documentLimit) else {
             throw DockerAPIError.bodyTooLarge(Self.documentLimit)
         }
-        if bytes.allSatisfy({ $0 == " " || $0 == "\n" || $0 == "\r" || $0 == "\t" }) { return JSONFields([:], at: "") }
-        return try JSONFields(parsing: bytes)
+        if bytes.allSatisfy({ $0 == " " || $0 == "\n" || $0 == "\r" || $0 == "\t" }) {
+            return DocumentFields([:], at: "")
+        }
+        return try DocumentFields(parsing: bytes)
     }
 
     /// The parameter `filters`, in the form of the command line: `name=value` each.

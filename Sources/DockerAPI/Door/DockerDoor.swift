@@ -10,7 +10,7 @@ package struct DockerDoor: Sendable {
     let engine: DockerEngine
     let builds = RunningBuilds()
     let uploads = Uploads()
-    let executions = Executions()
+    let executions = ExecTable()
     let watch: HealthWatch
 
     package init(server: BuildServer, facts: EngineFacts, engine: DockerEngine) {

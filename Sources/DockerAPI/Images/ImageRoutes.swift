@@ -151,7 +151,7 @@ extension DockerCall {
     func platforms() throws -> [Platform] {
         try query.all("platform").filter { !$0.isEmpty }.map { text in
             guard text.first == "{" else { return try Platform(parsing: text) }
-            let fields = try JSONFields(parsing: Array(text.utf8))
+            let fields = try DocumentFields(parsing: Array(text.utf8))
             return Platform(
                 os: try fields.text("os") ?? "linux",
                 architecture: try fields.text("architecture") ?? Platform.current.architecture,

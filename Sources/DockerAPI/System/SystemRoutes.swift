@@ -104,14 +104,14 @@ enum RegistryAuthentication {
         guard let header, !header.isEmpty else { return GivenCredentials() }
         let standard = String(header.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 })
         // As the engine: what cannot be read is none.
-        guard let decoded = bytes(ofBase64: standard), let fields = try? JSONFields(parsing: decoded),
+        guard let decoded = bytes(ofBase64: standard), let fields = try? DocumentFields(parsing: decoded),
             let found = try credential(fields)
         else { return GivenCredentials() }
         return GivenCredentials([reference.domain: found])
     }
 
     /// Nil where there is none.
-    static func credential(_ fields: JSONFields) throws(DockerAPIError) -> Credential? {
+    static func credential(_ fields: DocumentFields) throws(DockerAPIError) -> Credential? {
         if let token = try fields.text("registrytoken"), !token.isEmpty { return .registryToken(Secret(token)) }
         if let token = try fields.text("identitytoken"), !token.isEmpty { return .identityToken(Secret(token)) }
         if let user = try fields.text("username"), !user.isEmpty {

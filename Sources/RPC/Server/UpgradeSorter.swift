@@ -11,15 +11,18 @@ final class UpgradeSorter: ChannelInboundHandler, RemovableChannelHandler {
     static let header = "Slipway-Asked-Upgrade"
 
     private let isTaken: (HTTPRequestHead) -> Bool
+    /// After a request that is upgraded no other one comes, but bytes of something else.
+    private var isOver = false
 
     /// - Parameter isTaken: whether there is an upgrade for a request.
     init(_ isTaken: @escaping (HTTPRequestHead) -> Bool) { self.isTaken = isTaken }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
+        guard !isOver, case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
         head.headers.remove(name: Self.header)
         let asked = head.headers[canonicalForm: "upgrade"].map(String.init)
-        if !asked.isEmpty, !isTaken(head) {
+        isOver = !asked.isEmpty && isTaken(head)
+        if !asked.isEmpty, !isOver {
             head.headers.remove(name: "upgrade")
             // The decoder stops at requests whose other header says so, too.
             let stops = head.headers[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }

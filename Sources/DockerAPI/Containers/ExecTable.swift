@@ -4,7 +4,7 @@ internal import Sandboxes
 internal import Synchronization
 
 /// The processes that clients have started beside those of containers, by the ids that they know them by.
-final class Executions: Sendable {
+final class ExecTable: Sendable {
     /// How many of those that have ended are remembered, so that clients can ask how.
     private static let endedLimit = 1000
 

@@ -1,7 +1,7 @@
 internal import Text
 
 /// The fields of a document that a client sends, by their names in whatever case, as Go reads them.
-struct JSONFields: Sendable {
+struct DocumentFields: Sendable {
     private let members: [String: (name: String, value: JSONValue)]
     /// Where in the document, for messages: `HostConfig`.
     private let place: String
@@ -69,22 +69,22 @@ struct JSONFields: Sendable {
         }
     }
 
-    func fields(_ name: String) throws(DockerAPIError) -> JSONFields {
+    func fields(_ name: String) throws(DockerAPIError) -> DocumentFields {
         switch value(name) {
-        case .object(let members): return JSONFields(JSONValue.byName(members), at: path(name))
-        case .null: return JSONFields([:], at: path(name))
+        case .object(let members): return DocumentFields(JSONValue.byName(members), at: path(name))
+        case .null: return DocumentFields([:], at: path(name))
         default: throw wrong(name, "an object")
         }
     }
 
     /// A list of objects.
-    func list(_ name: String) throws(DockerAPIError) -> [JSONFields] {
+    func list(_ name: String) throws(DockerAPIError) -> [DocumentFields] {
         switch value(name) {
         case .array(let values):
-            var list: [JSONFields] = []
+            var list: [DocumentFields] = []
             for value in values {
                 guard case .object(let members) = value else { throw wrong(name, "a list of objects") }
-                list.append(JSONFields(JSONValue.byName(members), at: path(name)))
+                list.append(DocumentFields(JSONValue.byName(members), at: path(name)))
             }
             return list
         case .null: return []
