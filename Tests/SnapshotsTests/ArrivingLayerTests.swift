@@ -43,7 +43,9 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `come whole where the first attempt breaks off and another starts anew`() async throws {
+    @Test(.timeLimit(.minutes(1))) func `come whole where the first attempt breaks off and another starts anew`()
+        async throws
+    {
         let sender = Sender()
         try await withSnapshots(fetching: sender) { snapshots in
             sender.store.keep(snapshots.store)
@@ -60,7 +62,9 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `leave nothing when the work is cancelled while it waits for more`() async throws {
+    @Test(.timeLimit(.minutes(1))) func `leave nothing when the work is cancelled while it waits for more`()
+        async throws
+    {
         let sender = Sender()
         try await withSnapshots(fetching: sender) { snapshots in
             sender.store.keep(snapshots.store)
@@ -93,7 +97,8 @@ extension SnapshotStore {
             func names(in path: FilePath, depth: Int) throws -> [String] {
                 guard depth < 6, try HostFiles.status(of: path)?.type == .directory else { return [] }
                 return try HostFiles.entries(of: path).flatMap { name in
-                    [String(decoding: name, as: UTF8.self)] + (try names(in: path.appending(name: name), depth: depth + 1))
+                    [String(decoding: name, as: UTF8.self)]
+                        + (try names(in: path.appending(name: name), depth: depth + 1))
                 }
             }
             return try names(in: directory, depth: 0).filter { ["a", "b", "c", "d"].contains($0) }

@@ -98,7 +98,9 @@ extension SnapshotStore {
         }
     }
 
-    /// Unpacks a blob that is on its way. It waits for the network: so on a thread that is no part of the pool.
+    /// Unpacks a blob that is on its way.
+    ///
+    /// It waits for the network: so on a thread that is no part of the pool.
     private func unpack(_ layer: LayerID, _ blob: Digest, _ reader: ArrivingBlob.Reader, diffID: Digest?) async throws {
         let isCancelled = Mutex(false)
         try await withTaskCancellationHandler {
