@@ -8,23 +8,26 @@ struct DockerSystemTests {
     @Test(.proves("docker events"))
     func `events tell of containers and images, whichever program changed them`() async throws {
         let daemon = try await DockerDaemon.start()
+        let end = Int(Date().timeIntervalSince1970) + 15
         async let followed = daemon.succeed(
             "events",
-            "--since",
-            "0.5s",
             "--until",
-            "20s",
+            "\(end)",
             "--filter",
             "type=container",
             "--format",
             "{{.Action}} {{.Actor.Attributes.name}}"
         )
+        // It follows from when it is connected on.
+        try await Task.sleep(for: .seconds(1))
         #expect(try await daemon.docker("run", "--name", "first", "busybox", "sh", "-c", "exit 3").status == 3)
         try await daemon.slipway.succeed("run", "-d", "--name", "second", "busybox", "true")
         try await daemon.slipway.succeed("wait", "second")
         try await daemon.succeed("rm", "first", "second")
         try await daemon.succeed("tag", "busybox", "other:1")
         try await daemon.succeed("rmi", "other:1")
+        // The client asks for whole seconds.
+        try await Task.sleep(for: .seconds(1))
         let lines = try await daemon.succeed(
             "events",
             "--since",

@@ -10,7 +10,7 @@ final class PlainBytes: ChannelDuplexHandler {
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = ByteBuffer
 
-    /// The event that begins it; what was written before has gone through the handlers of HTTP.
+    /// The event that begins it, before the head of the answer: from then on the client may send anything, and end it.
     struct Begin: Sendable {}
 
     private var isPlain = false
@@ -41,7 +41,11 @@ final class PlainBytes: ChannelDuplexHandler {
         guard isPlain else { return context.write(data, promise: promise) }
         switch unwrapOutboundIn(data) {
         case .body(.byteBuffer(let bytes)): context.write(wrapOutboundOut(bytes), promise: promise)
-        case .body(.fileRegion), .head, .end: promise?.succeed(())
+        case .head(let head):
+            var text = "\(head.version) \(head.status.code) \(head.status.reasonPhrase)\r\n"
+            for (name, value) in head.headers { text += "\(name): \(value)\r\n" }
+            context.write(wrapOutboundOut(ByteBuffer(string: text + "\r\n")), promise: promise)
+        case .body(.fileRegion), .end: promise?.succeed(())
         }
     }
 }

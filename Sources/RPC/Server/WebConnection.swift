@@ -26,10 +26,10 @@ struct WebConnection: Sendable {
                 if case .connection(let carry) = answer.body {
                     // What is left of the request is none of the stream, and what comes after another request may be one.
                     guard head.asksForUpgrade, try await body.isAtEnd(within: Self.skipLimit) else { return }
-                    // Before the client knows that it may: one that sends nothing says so at once.
+                    // Both before the client knows that it may send: what it sends and that it sends no more can come at once.
                     try await channel.channel.setOption(.allowRemoteHalfClosure, value: true).get()
-                    try await writeHead(of: answer, to: head, outbound)
                     try await channel.channel.triggerUserOutboundEvent(PlainBytes.Begin()).get()
+                    try await writeHead(of: answer, to: head, outbound)
                     let stream = WebStream(
                         receive: { try await parts.nextRawPiece() },
                         send: { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: $0)))) }
