@@ -28,7 +28,11 @@ final class PlainBytes: ChannelDuplexHandler {
             remove(NIOHTTPResponseHeadersValidator.self), remove(HTTPResponseEncoder.self),
             remove(ByteToMessageHandler<HTTPRequestDecoder>.self),
         ]
-        EventLoopFuture.andAllSucceed(removals.compactMap(\.self), on: context.eventLoop).cascade(to: promise)
+        let gate = try? pipeline.handler(type: BytesGate.self)
+        gate?.close()
+        let removed = EventLoopFuture.andAllSucceed(removals.compactMap(\.self), on: context.eventLoop)
+        removed.assumeIsolated().whenComplete { _ in gate?.open() }
+        removed.cascade(to: promise)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -47,5 +51,33 @@ final class PlainBytes: ChannelDuplexHandler {
             context.write(wrapOutboundOut(ByteBuffer(string: text + "\r\n")), promise: promise)
         case .body(.fileRegion), .end: promise?.succeed(())
         }
+    }
+}
+
+/// Holds back what arrives while the handlers of HTTP go: the decoder would read it as a request.
+final class BytesGate: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private var held: [NIOAny] = []
+    private var isClosed = false
+    private var context: ChannelHandlerContext?
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if isClosed { held.append(data) } else { context.fireChannelRead(data) }
+    }
+
+    func close() { isClosed = true }
+
+    func open() {
+        isClosed = false
+        let pieces = held
+        held = []
+        for piece in pieces { context?.fireChannelRead(piece) }
+        if !pieces.isEmpty { context?.fireChannelReadComplete() }
     }
 }

@@ -62,6 +62,7 @@ extension WebDoor {
             upgraded.whenFailure { _ in channel.close(promise: nil) }
             try channel.pipeline.syncOperations.addHandler(ErrorCloser())
             try channel.pipeline.syncOperations.addHandler(PlainBytes())
+            try channel.pipeline.syncOperations.addHandler(BytesGate(), position: .first)
         }
     }
 }
