@@ -132,17 +132,12 @@ class Buildah(Peer):
         return self.build(tag, "--cache-from", name.rsplit(":", 1)[0])
 
 
-class BuildKit(Peer):
-    name = "BuildKit"
+class DaemonPeer(Peer):
+    """A client and its daemon, whose processor time and memory count with the client's."""
 
-    def __init__(self, address, daemon):
-        super().__init__({"DOCKER_HOST": address, "DOCKER_BUILDKIT": "1"})
+    def __init__(self, environment, daemon):
+        super().__init__(environment)
         self.daemon = daemon
-
-    def fresh(self, scratch):
-        """The one daemon there is, emptied."""
-        self.run([[DOCKER, "system", "prune", "-af"]])
-        return self
 
     def run(self, commands, cwd=None):
         self.daemon.reset()
@@ -151,6 +146,18 @@ class BuildKit(Peer):
         reading.processor += self.daemon.processor() - before
         reading.memory += self.daemon.memory()
         return reading
+
+
+class BuildKit(DaemonPeer):
+    name = "BuildKit"
+
+    def __init__(self, address, daemon):
+        super().__init__({"DOCKER_HOST": address, "DOCKER_BUILDKIT": "1"}, daemon)
+
+    def fresh(self, scratch):
+        """The one daemon there is, emptied."""
+        self.run([[DOCKER, "system", "prune", "-af"]])
+        return self
 
     def version(self):
         return [[DOCKER, "--version"]]
@@ -191,7 +198,7 @@ class BuildKit(Peer):
         return self.build(tag, "--cache-from", name)
 
 
-class BuildKitDaemon(Peer):
+class BuildKitDaemon(DaemonPeer):
     """`buildkitd` of any version, driven by `buildctl`.
 
     It keeps no images under names, so it finds those of the cases in a registry, which it asks at each build.
@@ -200,21 +207,12 @@ class BuildKitDaemon(Peer):
     name = "buildkitd"
 
     def __init__(self, address, daemon):
-        super().__init__({"BUILDKIT_HOST": address})
-        self.daemon = daemon
+        super().__init__({"BUILDKIT_HOST": address}, daemon)
 
     def fresh(self, scratch):
         """The one daemon there is, emptied."""
         self.run(self.prune())
         return self
-
-    def run(self, commands, cwd=None):
-        self.daemon.reset()
-        before = self.daemon.processor()
-        reading = super().run(commands, cwd)
-        reading.processor += self.daemon.processor() - before
-        reading.memory += self.daemon.memory()
-        return reading
 
     def give_base(self, directory):
         with tempfile.TemporaryDirectory() as context:
