@@ -26,7 +26,7 @@ extension ContainerStore {
     ) async throws -> CInt {
         var code = container.state.exitCode ?? 0
         if container.state.status == .running {
-            // Its end is seen at once, whoever notes it.
+            // Its end is seen at once, whatever process notes it.
             code = try await wait(container)
             if condition != .removed { return code }
         } else if condition == .notRunning {

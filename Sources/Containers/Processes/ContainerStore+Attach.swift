@@ -12,8 +12,9 @@ package struct OutputPlace: Sendable {
     let hold: FileLock?
 }
 
-/// Clients that come and go beside a container that a monitor keeps: what it writes they read of its log, whoever started it and
-/// however slow they are; what they type goes to the monitor.
+/// Clients that come and go beside a container that a monitor keeps.
+///
+/// They read its output from its log, however slow they are and whatever process started it; what they type goes to the monitor.
 extension ContainerStore {
     /// The place where a container's output is now.
     package func outputPlace(of container: ContainerRecord) async throws -> OutputPlace {

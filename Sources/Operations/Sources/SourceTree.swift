@@ -17,7 +17,7 @@ struct SourceTree: Sendable {
     let name: [UInt8]
     /// Takes down what is copied of a tree that may change meanwhile; nil for one that cannot.
     let record: CopyRecord?
-    /// What files are compared with as they are read; nil for a tree that is none of layers, or whose files were compared before.
+    /// What files are compared with as they are read; nil for a tree that has no layers, or whose files were compared before.
     let sums: TreeSums?
 
     init(

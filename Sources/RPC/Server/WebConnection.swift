@@ -24,7 +24,7 @@ struct WebConnection: Sendable {
                 let body = WebBody { try await parts.nextPiece() }
                 let answer = await answer(WebQuestion(head, body: body))
                 if case .connection(let carry) = answer.body {
-                    // What is left of the request is none of the stream, and what comes after another request may be one.
+                    // The rest of this request does not belong to the stream, and after any other request the next may follow.
                     guard head.asksForUpgrade, try await body.isAtEnd(within: Self.skipLimit) else { return }
                     // Both before the client knows that it may send: what it sends and that it sends no more can come at once.
                     try await channel.channel.setOption(.allowRemoteHalfClosure, value: true).get()

@@ -100,7 +100,7 @@ extension SnapshotStore {
 
     /// Unpacks a blob that is on its way.
     ///
-    /// It waits for the network: so on a thread that is no part of the pool.
+    /// It waits for the network, so it runs on a thread outside the pool.
     private func unpack(_ layer: LayerID, _ blob: Digest, _ reader: ArrivingBlob.Reader, diffID: Digest?) async throws {
         let isCancelled = Mutex(false)
         try await withTaskCancellationHandler {
@@ -184,7 +184,7 @@ extension SnapshotStore {
         let summary = try extractor.extract(ahead, notingIn: sums)
         try ahead.drain()
         ahead.close()
-        // What comes after the archive is none of its, but a blob is verified at its end only.
+        // Bytes may follow the archive, and a blob is verified only at its end.
         try compressed.drain()
         return Unpacked(files: summary, diffID: archive.digest, archiveSize: archive.count, sums: sums.sums)
     }
